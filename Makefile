@@ -1,0 +1,157 @@
+# Sluice. `make` builds build/sluice; `make help` lists the targets.
+#
+#     make V=1            shows whole commands
+#     make CC=clang       builds with another compiler
+#     make test T=health  runs the tests whose file name has "health" in it
+
+VERSION := 0.1.0
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG     ?= clang
+LIBRARIES := libuv hiredis libcjson openssl zlib
+
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all run test check format clean help deps deps-run deps-test deps-check format-check FORCE
+
+all: build/sluice ## build/sluice (the default)
+
+# ---- What the libraries need: looked up, and installed if missing, before anything is built.
+# Rewritten only when something changed; every object depends on it.
+ifneq ($(filter-out clean help format,$(or $(MAKECMDGOALS),all)),)
+include build/config.mk
+endif
+
+build/config.mk: FORCE
+	@CC='$(CC)' scripts/install-deps build
+	@mkdir -p build
+	@printf '%s\n' \
+	  'BUILT_BY  := $(CC) $(CFLAGS) $(LDFLAGS)' \
+	  "LIB_FLAGS := $$(pkg-config --cflags $(LIBRARIES) | sed 's/-I/-isystem /g')" \
+	  "LIBS      := $$(pkg-config --libs $(LIBRARIES)) -lwslay" \
+	  "LLHTTP    := $$(pkg-config --libs libllhttp 2>/dev/null)" >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# ---- Sources
+MODULES   := common gateway gateway/net gateway/redis gateway/core gateway/doors
+SOURCES   := $(wildcard $(MODULES:%=%/*.c))
+UNIT      := $(wildcard tests/unit/test_*.c)
+UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
+C_FILES   := $(wildcard $(MODULES:%=%/*.[ch]) tests/unit/*.[ch] tests/fuzz/*.[ch])
+EMBEDDED  := $(wildcard gateway/redis/lua/*.lua gateway/web/*)
+
+# Debian 12 ships llhttp as generated C, compiled where it lies; later releases as a library.
+ifeq ($(LLHTTP),)
+LLHTTP_OBJECTS := $(addprefix build/llhttp/,api.o http.o llhttp.o)
+LIB_FLAGS      += -isystem /usr/share/include/llhttp
+endif
+
+# ---- Flags
+STD     := -std=c11 -D_GNU_SOURCE -I. -DSLUICE_VERSION='"$(VERSION)"'
+WARN    := -Wall -Wextra -Wshadow
+STRICT  := $(WARN) -Werror -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+           -Wformat=2 -Wno-format-nonliteral -Wpointer-arith
+RELEASE := -O2 -g -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+HARDEN  := -pie -Wl,-z,relro,-z,now
+ASAN    := -O1 -g -fPIE -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+           -fno-omit-frame-pointer
+
+build/release/% build/sluice: FLAGS := $(RELEASE) $(WARN)
+build/asan/%:                 FLAGS := $(ASAN) $(WARN)
+build/clang/%:                FLAGS := $(RELEASE) $(STRICT)
+build/clang/tests/%:          FLAGS := $(RELEASE) $(WARN) -Werror
+build/clang/%:                CC    := $(CLANG)
+
+C_ARGS  = $(STD) $(LIB_FLAGS) $(FLAGS) $(CFLAGS)
+LINK    = $(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LIBS) $(LLHTTP)
+objects = $(SOURCES:%.c=build/$(1)/%.o) $(LLHTTP_OBJECTS)
+
+# ---- One way to compile, three variants
+define compile
+$(call say,$(CC),$@)
+@mkdir -p $(@D)
+$(Q)$(CC) $(C_ARGS) -MMD -MP -c -o $@ $<
+endef
+
+build/release/%.o: %.c Makefile build/config.mk
+	$(compile)
+build/asan/%.o: %.c Makefile build/config.mk
+	$(compile)
+build/clang/%.o: %.c Makefile build/config.mk | deps-check
+	$(compile)
+
+build/llhttp/%.o: /usr/share/llhttp/%.c Makefile build/config.mk
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LIB_FLAGS) $(RELEASE) -w -c -o $@ $<
+
+# These two hold files by .incbin, which -MMD does not see.
+VARIANTS := release asan clang
+$(VARIANTS:%=build/%/gateway/redis/scripts.o) $(VARIANTS:%=build/%/gateway/doors/assets.o): $(EMBEDDED)
+
+build/sluice: $(call objects,release)
+	$(call say,link,$@)
+	$(Q)$(LINK) $(HARDEN)
+build/asan/sluice: $(call objects,asan)
+	$(call say,link,$@)
+	$(Q)$(LINK)
+build/clang/sluice: $(call objects,clang)
+	$(call say,link,$@)
+	$(Q)$(LINK) $(HARDEN)
+
+# ---- make run, make test
+run: all deps-run ## a private Redis, two nodes and nginx; ends with Ctrl-C
+	@exec scripts/run
+
+UNIT_PROGRAMS := $(UNIT:tests/unit/%.c=build/asan/tests/%)
+UNIT_SHARED   := $(UNIT_HELP:%.c=build/asan/%.o) $(filter-out %/main.o,$(call objects,asan))
+
+test: build/asan/sluice $(UNIT_PROGRAMS) deps-test ## every test, with ASan and UBSan
+	@exec tests/run $(T)
+
+$(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
+$(UNIT_PROGRAMS): build/asan/tests/%: build/asan/tests/unit/%.o $(UNIT_SHARED)
+	$(call say,link,$@)
+	$(Q)$(LINK) -lcmocka
+build/asan/tests/test_oom: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+# ---- make check: clang without a warning, clang-format, clang-tidy
+CLANG_TESTS := $(UNIT:%.c=build/clang/%.o) $(UNIT_HELP:%.c=build/clang/%.o)
+TIDY        := $(SOURCES:%.c=build/clang/%.tidy)
+
+check: build/clang/sluice $(CLANG_TESTS) $(TIDY) format-check ## clang's warnings as errors, clang-format, clang-tidy
+	@echo 'check: all well'
+
+format-check: deps-check
+	$(call say,format,$(words $(C_FILES)) files)
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+build/clang/%.tidy: %.c build/clang/%.o .clang-tidy
+	$(call say,tidy,$<)
+	$(Q)clang-tidy --quiet $< -- $(C_ARGS) >$@.log 2>&1 || { cat $@.log; exit 1; }
+	@touch $@
+
+format: ## rewrites the C files as clang-format wants them
+	clang-format -i $(C_FILES)
+
+# ---- The rest
+deps: build/config.mk     ## installs what make needs; deps-run, deps-test, deps-check: the others
+deps-run deps-test deps-check: build/config.mk
+	@CC='$(CC)' scripts/install-deps $(@:deps-%=%)
+
+clean: ## removes all that was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+
+-include $(wildcard $(foreach v,$(VARIANTS),$(SOURCES:%.c=build/$(v)/%.d) \
+    $(UNIT:%.c=build/$(v)/%.d) $(UNIT_HELP:%.c=build/$(v)/%.d)))

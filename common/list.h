@@ -1,0 +1,51 @@
+#ifndef SLUICE_COMMON_LIST_H
+#define SLUICE_COMMON_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* An intrusive doubly linked ring. A head, and a node that is in no list, point to themselves.
+ */
+struct list {
+    struct list *next;
+    struct list *prev;
+};
+
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+static inline void list_init(struct list *l) {
+    l->next = l;
+    l->prev = l;
+}
+
+static inline bool list_empty(const struct list *l) {
+    return l->next == l;
+}
+
+/* Puts `node` at the end; it must be in no list. */
+static inline void list_push(struct list *head, struct list *node) {
+    node->prev = head->prev;
+    node->next = head;
+    head->prev->next = node;
+    head->prev = node;
+}
+
+/* Takes `node` out; good also when it is in none. */
+static inline void list_remove(struct list *node) {
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    list_init(node);
+}
+
+/* Moves all of `from` to the end of `to`. */
+static inline void list_splice(struct list *to, struct list *from) {
+    if (list_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
+#endif

@@ -1,0 +1,122 @@
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/json.h"
+#include "common/utf8.h"
+
+static struct {
+    char node[129];
+    enum log_level level;
+    bool json;
+    unsigned long lost; /* lines that could not be written: named on the next one */
+} the_log = {.level = LOG_INFO};
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+void log_open(const char *node, enum log_level level, bool json) {
+    snprintf(the_log.node, sizeof the_log.node, "%s", node);
+    the_log.level = level;
+    the_log.json = json;
+}
+
+bool log_enabled(enum log_level level) {
+    return level >= the_log.level;
+}
+
+const char *log_text(const char *format, ...) {
+    static char ring[4][512];
+    static unsigned at;
+    char *out = ring[at++ % 4];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(out, sizeof ring[0], format, args);
+    va_end(args);
+    return out;
+}
+
+static bool needs_quotes(const char *text) {
+    if (*text == '\0')
+        return true;
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c <= ' ' || *c == '"' || *c == '=' || *c == '\\' || *c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static void put_pair(struct buf *line, const char *key, const char *text) {
+    struct slice value = slice_of(text);
+    if (!utf8_valid(value))
+        value = SLICE("(invalid UTF-8)");
+    if (the_log.json) {
+        buf_printf(line, ",\"%s\":", key);
+        json_escape(line, value);
+        return;
+    }
+    buf_printf(line, " %s=", key);
+    if (needs_quotes(text))
+        json_escape(line, value);
+    else
+        buf_slice(line, value);
+}
+
+static void put_head(struct buf *line, enum log_level level, const char *event) {
+    struct timespec now;
+    struct tm parts;
+    char stamp[40];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    size_t n = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(stamp + n, sizeof stamp - n, ".%03ldZ", now.tv_nsec / 1000000);
+    if (the_log.json)
+        buf_printf(line, "{\"time\":\"%s\",\"level\":\"%s\"", stamp, level_names[level]);
+    else
+        buf_printf(line, "time=%s level=%s", stamp, level_names[level]);
+    put_pair(line, "event", event);
+    put_pair(line, "node", the_log.node);
+    if (the_log.lost != 0)
+        put_pair(line, "lost_lines", log_text("%lu", the_log.lost));
+}
+
+static void put_out(const struct buf *line) {
+    size_t done = 0;
+    while (done < line->len) {
+        ssize_t n = write(STDOUT_FILENO, line->data + done, line->len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            the_log.lost++;
+            return;
+        }
+        done += (size_t)n;
+    }
+    the_log.lost = 0;
+}
+
+void log_write(enum log_level level, const char *event, ...) {
+    struct buf line;
+    buf_init(&line);
+    put_head(&line, level, event);
+    va_list args;
+    va_start(args, event);
+    for (const char *key = va_arg(args, const char *); key != NULL;
+         key = va_arg(args, const char *)) {
+        const char *text = va_arg(args, const char *);
+        if (text != NULL)
+            put_pair(&line, key, text);
+    }
+    va_end(args);
+    buf_str(&line, the_log.json ? "}\n" : "\n");
+    if (line.failed)
+        the_log.lost++;
+    else
+        put_out(&line);
+    buf_deinit(&line);
+}

@@ -1,0 +1,33 @@
+#ifndef SLUICE_COMMON_LOG_H
+#define SLUICE_COMMON_LOG_H
+
+#include <stdbool.h>
+
+/*
+ * One line an event on standard output: logfmt or JSON. The process has one log; it is the only
+ * state outside of struct node, since a log line may be needed where no node is at hand.
+ */
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+/* node: named on each line; copied. */
+void log_open(const char *node, enum log_level level, bool json);
+bool log_enabled(enum log_level level);
+
+/*
+ * log_write(LOG_INFO, "listening", "addr", "127.0.0.1:8080", NULL): an event and pairs of key
+ * and text, ended by NULL. Text is escaped as the format wants; a pair whose text is NULL is
+ * left out.
+ */
+__attribute__((sentinel)) void log_write(enum log_level level, const char *event, ...);
+
+/* Formats into a static buffer that holds until the fourth call from now: for log_write's
+ * texts. */
+__attribute__((format(printf, 1, 2))) const char *log_text(const char *format, ...);
+
+#define LOG(level, ...)                                                                        \
+    do {                                                                                       \
+        if (log_enabled(level))                                                                \
+            log_write(level, __VA_ARGS__);                                                     \
+    } while (0)
+
+#endif

@@ -1,0 +1,39 @@
+#ifndef SLUICE_COMMON_MAP_H
+#define SLUICE_COMMON_MAP_H
+
+#include <stdint.h>
+
+#include "common/slice.h"
+
+/*
+ * A hash table from byte strings to objects of the caller, intrusive: the object holds a struct
+ * map_node (with the slice of its key, which must not move or change while it is in) and the
+ * map allocates only its array of buckets. Keys come from outside, so the hash is seeded.
+ */
+struct map_node {
+    struct map_node *next;
+    struct slice key;
+    uint64_t hash;
+};
+
+struct map {
+    struct map_node **buckets;
+    size_t size; /* of the array: a power of two, or 0 */
+    size_t count;
+    uint64_t seed;
+};
+
+/* Takes no memory yet. seed: random, the same for the life of the map. */
+void map_init(struct map *m, uint64_t seed);
+/* Frees the array; the objects stay the caller's. */
+void map_deinit(struct map *m);
+struct map_node *map_find(const struct map *m, struct slice key);
+/* node->key is set by the caller and must not be in the map yet. Returns false, with nothing
+ * changed, when there is no memory for the first array; a failed growth is only slower. */
+bool map_insert(struct map *m, struct map_node *node);
+/* node must be in the map. Shrinks the array when it is an eighth full. */
+void map_remove(struct map *m, struct map_node *node);
+/* Walks all nodes in no order; NULL begins, NULL ends. The map must not change between. */
+struct map_node *map_next(const struct map *m, const struct map_node *node);
+
+#endif

@@ -1,0 +1,42 @@
+#ifndef SLUICE_COMMON_SLICE_H
+#define SLUICE_COMMON_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Bytes that somebody else owns; not NUL-terminated. ptr may be NULL when len is 0. */
+struct slice {
+    const char *ptr;
+    size_t len;
+};
+
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+
+static inline struct slice slice_of(const char *text) {
+    return (struct slice){text, strlen(text)};
+}
+
+static inline bool slice_eq(struct slice a, struct slice b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool slice_is(struct slice a, const char *text) {
+    return slice_eq(a, slice_of(text));
+}
+
+static inline bool slice_starts(struct slice a, struct slice prefix) {
+    return a.len >= prefix.len &&
+           (prefix.len == 0 || memcmp(a.ptr, prefix.ptr, prefix.len) == 0);
+}
+
+/* Bytewise order; a shorter one comes first when it is a prefix. */
+static inline int slice_cmp(struct slice a, struct slice b) {
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n == 0 ? 0 : memcmp(a.ptr, b.ptr, n);
+    if (order != 0)
+        return order;
+    return a.len < b.len ? -1 : a.len > b.len;
+}
+
+#endif

@@ -1,0 +1,304 @@
+/*
+ * Memory that runs out: linked with --wrap for malloc, calloc and realloc, so that the n-th
+ * call from this program's own objects can be made to fail. Each test repeats an operation with
+ * n = 0, 1, 2, ... until it gets through without a failure.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/json.h"
+#include "common/map.h"
+#include "common/ws.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+static struct {
+    bool armed;
+    bool all_after; /* not only the n-th fails, but each one from there on */
+    unsigned left;
+    unsigned calls;
+    unsigned failures;
+    size_t largest;
+} memory;
+
+static void memory_arm(unsigned left, bool all_after) {
+    memory.armed = true;
+    memory.all_after = all_after;
+    memory.left = left;
+    memory.calls = 0;
+    memory.failures = 0;
+    memory.largest = 0;
+}
+
+/* Returns true if the operation was let through. */
+static bool memory_disarm(void) {
+    memory.armed = false;
+    return memory.failures == 0;
+}
+
+static bool refuses(size_t size) {
+    if (!memory.armed)
+        return false;
+    memory.calls++;
+    if (size > memory.largest)
+        memory.largest = size;
+    if (memory.left > 0) {
+        memory.left--;
+        return false;
+    }
+    if (memory.failures > 0 && !memory.all_after)
+        return false;
+    memory.failures++;
+    return true;
+}
+
+void *__wrap_malloc(size_t size) {
+    return refuses(size) ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+    return refuses(n * size) ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t size) {
+    return refuses(size) ? NULL : __real_realloc(old, size);
+}
+
+enum { ENDLESS = 1000, NEVER = 1000000 };
+
+/* Runs try_it until it returns true, and expects at least `least` failures before. */
+static void exhaust(bool (*try_it)(void), unsigned least) {
+    for (int all_after = 0; all_after < 2; all_after++) {
+        unsigned n = 0;
+        for (;; n++) {
+            assert_true(n < ENDLESS);
+            memory_arm(n, all_after != 0);
+            if (try_it())
+                break;
+        }
+        assert_true(n >= least);
+    }
+}
+
+static bool try_buf(void) {
+    struct buf b;
+    buf_init(&b);
+    for (int i = 0; i < 40; i++) {
+        buf_str(&b, "some text ");
+        buf_char(&b, '.');
+        buf_u64(&b, 12345);
+        buf_printf(&b, "%s:%d", "printed", 7);
+        json_escape(&b, SLICE("\"\x01"));
+    }
+    bool through = memory_disarm();
+    assert_int_equal(b.failed, !through);
+    if (through) {
+        assert_int_equal(b.len, 40 * (10 + 1 + 5 + 9 + 10));
+    } else {
+        size_t len = b.len;
+        buf_str(&b, "more");
+        assert_int_equal(b.len, len);
+        buf_clear(&b);
+        buf_str(&b, "again");
+        assert_true(slice_is(buf_bytes(&b), "again"));
+    }
+    buf_deinit(&b);
+    return through;
+}
+
+static void a_buffer_fails_and_stays_so(void **state) {
+    (void)state;
+    exhaust(try_buf, 5);
+}
+
+struct item {
+    struct map_node node;
+    char name[16];
+    bool in;
+};
+
+static void items_init(struct item *items, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        items[i] = (struct item){0};
+        int len = snprintf(items[i].name, sizeof items[i].name, "%u", i);
+        items[i].node.key = (struct slice){items[i].name, (size_t)len};
+    }
+}
+
+static bool try_map(void) {
+    enum { N = 300 };
+    static struct item items[N];
+    items_init(items, N);
+    struct map m;
+    map_init(&m, 17);
+    size_t count = 0;
+    for (unsigned i = 0; i < N; i++) {
+        size_t size = m.size;
+        items[i].in = map_insert(&m, &items[i].node);
+        if (!items[i].in) {
+            assert_int_equal(size, 0);
+            assert_int_equal(m.size, 0);
+            assert_null(m.buckets);
+        }
+        count += items[i].in;
+        assert_int_equal(m.count, count);
+    }
+    for (unsigned i = 0; i < N; i++) {
+        assert_ptr_equal(map_find(&m, items[i].node.key), items[i].in ? &items[i].node : NULL);
+        if (items[i].in)
+            map_remove(&m, &items[i].node);
+        assert_null(map_find(&m, items[i].node.key));
+    }
+    bool through = memory_disarm();
+    assert_int_equal(m.count, 0);
+    map_deinit(&m);
+    return through;
+}
+
+static void a_map_lives_without_growth(void **state) {
+    (void)state;
+    exhaust(try_map, 8);
+}
+
+struct heard {
+    unsigned messages;
+    size_t bytes;
+    unsigned controls;
+};
+
+static bool on_message(void *arg, enum ws_opcode opcode, struct slice payload) {
+    struct heard *h = arg;
+    (void)opcode;
+    h->messages++;
+    h->bytes += payload.len;
+    return true;
+}
+
+static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
+    struct heard *h = arg;
+    (void)opcode;
+    (void)payload;
+    h->controls++;
+    return true;
+}
+
+static const struct ws_handler handler = {on_message, on_control};
+
+/* Masked with zeros. announced may be more than len. */
+static void put_frame(struct buf *b, unsigned first, uint64_t announced, size_t len) {
+    buf_char(b, (char)first);
+    buf_char(b, (char)0xff);
+    for (int shift = 56; shift >= 0; shift -= 8)
+        buf_char(b, (char)(announced >> shift & 0xff));
+    buf_append(b, "\0\0\0", 4);
+    for (size_t i = 0; i < len; i++)
+        buf_char(b, 'x');
+}
+
+static enum ws_result feed_all(struct ws_input *in, struct ws_pool *pool, struct heard *heard,
+                               struct slice bytes, uint16_t *code) {
+    enum ws_result result = WS_OK;
+    for (size_t at = 0; at < bytes.len && result == WS_OK; at += 1000) {
+        size_t n = bytes.len - at < 1000 ? bytes.len - at : 1000;
+        result = ws_feed(in, pool, &handler, heard, bytes.ptr + at, n, code);
+    }
+    return result;
+}
+
+static bool try_ws(void) {
+    struct buf b;
+    struct ws_pool pool;
+    struct ws_input in = {NULL};
+    struct heard heard = {0};
+    uint16_t code = 0;
+    buf_init(&b);
+    memory.armed = false;
+    put_frame(&b, 0x01, 70000, 70000);
+    buf_append(&b, "\x89\x80\0\0\0\0", 6);
+    put_frame(&b, 0x80, 66000, 66000);
+    put_frame(&b, 0x82, 65536, 65536);
+    memory.armed = true;
+    ws_pool_init(&pool, 136000, 2);
+    enum ws_result result = feed_all(&in, &pool, &heard, buf_bytes(&b), &code);
+    bool through = memory_disarm();
+    assert_null(in.parser);
+    assert_int_equal(result, through ? WS_OK : WS_FAILED);
+    assert_int_equal(code, through ? 0 : WS_CODE_INTERNAL);
+    if (through) {
+        assert_int_equal(heard.messages, 2);
+        assert_int_equal(heard.bytes, 136000 + 65536);
+        assert_int_equal(heard.controls, 1);
+        assert_true(memory.largest <= 136000);
+    }
+    ws_pool_deinit(&pool);
+    buf_deinit(&b);
+    return through;
+}
+
+static void a_parser_reports_it(void **state) {
+    (void)state;
+    exhaust(try_ws, 10);
+}
+
+static void an_announced_length_takes_no_memory(void **state) {
+    (void)state;
+    struct buf b;
+    struct ws_pool pool;
+    struct ws_input in = {NULL};
+    struct heard heard = {0};
+    uint16_t code = 0;
+    buf_init(&b);
+    put_frame(&b, 0x82, 1000000, 100);
+    ws_pool_init(&pool, 1000000, 10);
+    memory_arm(NEVER, false);
+    assert_int_equal(feed_all(&in, &pool, &heard, buf_bytes(&b), &code), WS_OK);
+    memory_disarm();
+    assert_non_null(in.parser);
+    assert_in_range(memory.largest, 100, 1024);
+    ws_input_deinit(&in, &pool);
+    ws_pool_deinit(&pool);
+    buf_deinit(&b);
+}
+
+static void a_message_in_one_piece_takes_no_memory(void **state) {
+    (void)state;
+    struct ws_pool pool;
+    struct ws_input in = {NULL};
+    struct heard heard = {0};
+    uint16_t code = 0;
+    static const char bytes[] = "\x81\x83\0\0\0\0abc\x89\x81\0\0\0\0p\x82\x80\0\0\0";
+    ws_pool_init(&pool, 1000, 10);
+    struct slice s = {bytes, sizeof bytes};
+    assert_int_equal(feed_all(&in, &pool, &heard, s, &code), WS_OK);
+    assert_null(in.parser);
+    memory_arm(0, true);
+    assert_int_equal(feed_all(&in, &pool, &heard, s, &code), WS_OK);
+    assert_true(memory_disarm());
+    assert_int_equal(memory.calls, 0);
+    assert_int_equal(heard.messages, 4);
+    assert_int_equal(heard.controls, 2);
+    ws_pool_deinit(&pool);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_buffer_fails_and_stays_so),
+        cmocka_unit_test(a_map_lives_without_growth),
+        cmocka_unit_test(a_parser_reports_it),
+        cmocka_unit_test(an_announced_length_takes_no_memory),
+        cmocka_unit_test(a_message_in_one_piece_takes_no_memory),
+    };
+    return cmocka_run_group_tests_name("oom", tests, NULL, NULL);
+}
