@@ -1,0 +1,422 @@
+#include "gateway/core/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "gateway/core/request.h"
+
+/* Behind one event in flight so many may wait; then the socket is not read. */
+#define WAITING_MOST   1024
+#define WAITING_LEAST  256
+#define LOGIN_AGAIN_MS 1000
+#define BEAT_UNIT      1000 /* the rate bucket counts in 1/1000 ms */
+
+static const struct event_row events[] = {
+    {"login", on_login, EVENT_ANONYMOUS | EVENT_ANY_ID},
+    {"join", on_join, EVENT_ANONYMOUS | EVENT_ANY_ID},
+    {"leave", on_leave, 0},
+    {"private_message", on_private_message, EVENT_APPENDS},
+    {"sendMessage", on_send_message, EVENT_APPENDS},
+    {"publish", on_publish, EVENT_APPENDS},
+    {"typing", on_typing, 0},
+    {"read", on_read, 0},
+    {"history", on_history, 0},
+    {"all_member", on_all_member, 0},
+    {"subscribe", on_subscribe, 0},
+    {"unsubscribe", on_unsubscribe, 0},
+    {"heartbeat", on_heartbeat, EVENT_ANONYMOUS},
+    {"message_chunk", on_message_chunk, EVENT_ANY_ID | EVENT_APPENDS},
+};
+
+const struct event_row *event_find(struct slice name) {
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+        if (slice_is(name, events[i].name))
+            return &events[i];
+    }
+    return NULL;
+}
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+struct slice client_id(const struct client *c, char out[CLIENT_ID_SIZE]) {
+    int len =
+        snprintf(out, CLIENT_ID_SIZE, "%s-%llx", c->core->birth, (unsigned long long)c->number);
+    return (struct slice){out, (size_t)len};
+}
+
+void client_open(struct client *c, struct core *core, const struct door *door) {
+    c->door = door;
+    c->core = core;
+    c->number = ++core->next_client;
+    c->refs = 1;
+    c->heard = core_now(core);
+    list_init(&c->subs);
+    list_init(&c->beats);
+    list_init(&c->reenter);
+    list_push(&core->clients, &c->link);
+    core->client_count++;
+    if (core->options->login_deadline != 0)
+        wheel_set(&core->wheel, &c->timer, c->heard + core->options->login_deadline);
+}
+
+void client_ref(struct client *c) {
+    c->refs++;
+}
+
+void client_unref(struct client *c) {
+    if (--c->refs > 0)
+        return;
+    free((char *)c->user.ptr);
+    free(c->profile);
+    c->user = (struct slice){NULL, 0};
+    c->profile = NULL;
+    c->door->free(c);
+}
+
+static void drop_waiting(struct client *c) {
+    while (c->first != NULL) {
+        struct waiting_event *e = c->first;
+        c->first = e->next;
+        free(e);
+    }
+    c->last = NULL;
+    c->waiting_count = 0;
+    c->waiting_bytes = 0;
+}
+
+void client_gone(struct client *c) {
+    struct core *core = c->core;
+    c->gone = true;
+    c->catching = NULL;
+    c->inbox = c->last_room = NULL;
+    drop_waiting(c);
+    while (!list_empty(&c->subs))
+        sub_drop(container_of(c->subs.next, struct sub, in_client));
+    if (c->current != NULL && c->current->abandon != NULL)
+        c->current->abandon(c->current);
+    chunks_free(c->chunks);
+    c->chunks = NULL;
+    list_remove(&c->link);
+    list_remove(&c->beats);
+    wheel_clear(&core->wheel, &c->timer);
+    core->client_count--;
+    presence_leave(c);
+    client_unref(c);
+}
+
+void client_drop(struct client *c, struct sub *sub) {
+    if (c->last_room == sub)
+        c->last_room = NULL;
+    if (c->inbox == sub)
+        c->inbox = NULL;
+    sub_drop(sub);
+}
+
+struct sub *client_sub(const struct client *c, struct slice channel) {
+    for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
+        struct sub *sub = container_of(at, struct sub, in_client);
+        if (slice_eq(channel_name(sub->channel), channel))
+            return sub;
+    }
+    return NULL;
+}
+
+void client_drained(struct client *c) {
+    if (!c->behind)
+        return;
+    c->behind = false;
+    client_ref(c);
+    for (struct list *at = c->subs.next, *next; !c->gone && at != &c->subs; at = next) {
+        next = at->next;
+        sub_drained(container_of(at, struct sub, in_client));
+    }
+    client_unref(c);
+}
+
+void client_emit(struct client *c, const char *event, struct slice data, bool ephemeral) {
+    struct buf frame;
+    struct message m;
+    buf_init(&frame);
+    if (message_bare(&m, &frame, event, data)) {
+        m.ephemeral = ephemeral;
+        c->door->deliver(c, &m);
+        message_done(&m, &c->core->net->slabs);
+    } else {
+        c->door->close(c, 1011, "out of memory");
+    }
+    buf_deinit(&frame);
+}
+
+void client_timer(void *arg, struct wheel_timer *t) {
+    (void)arg;
+    struct client *c = container_of(t, struct client, timer);
+    struct core *core = c->core;
+    if (c->gone || c->logged_in)
+        presence_timer(c);
+    else if (c->current != NULL) /* perhaps it is just logging in */
+        wheel_set(&core->wheel, t, core_now(core) + LOGIN_AGAIN_MS);
+    else
+        c->door->close(c, 1013, "login deadline");
+}
+
+/* --- events, one after the other ------------------------------------------------------------
+ */
+
+static void client_pump(struct client *c);
+static void unavailable(struct request *r, enum outcome outcome, bool first);
+
+static void fail_now(struct client *c, const struct ack *ack, const char *event,
+                     const struct failure *failure) {
+    metric_add(&c->core->metrics, METRIC_ERRORS, 1);
+    LOG(LOG_DEBUG, "event_failed", "user",
+        c->user.len != 0 ? log_text("%.*s", (int)c->user.len, c->user.ptr) : NULL, "name",
+        event, "code", err_code(failure->err), "field", failure->field, NULL);
+    if (!c->gone)
+        c->door->fail(c, ack, event, failure);
+}
+
+void client_bad_frame(struct client *c, enum err err, const struct ack *ack,
+                      const char *field) {
+    struct failure failure = {.err = err, .field = field};
+    fail_now(c, ack, NULL, &failure);
+}
+
+/* Does an event belong to the user who speaks? */
+static bool names_other(const struct client *c, struct json_value data) {
+    static const char *const names[] = {"senderId", "userId"};
+    struct json_value values[2];
+    json_fields(data, names, values, 2);
+    for (int i = 0; i < 2; i++) {
+        struct name id;
+        if (values[i].type != JSON_NONE && (!name_from_json(values[i], true, &id) ||
+                                            !slice_eq(name_slice(&id), client_user(c))))
+            return true;
+    }
+    return false;
+}
+
+static const char *other_field(struct json_value data) {
+    static const char *const names[] = {"senderId"};
+    struct json_value value;
+    json_fields(data, names, &value, 1);
+    return value.type != JSON_NONE ? "senderId" : "userId";
+}
+
+static void request_begin(struct request *r, struct json_value data) {
+    struct client *c = r->client;
+    unsigned flags = r->row->flags;
+    if ((flags & EVENT_ANONYMOUS) == 0 && !c->logged_in)
+        request_fail(r, ERR_NOT_LOGGED_IN, NULL, NULL);
+    else if ((flags & EVENT_ANY_ID) == 0 && c->logged_in && names_other(c, data))
+        request_fail(r, ERR_FORBIDDEN, other_field(data), "must be the logged-in user");
+    else
+        r->row->handle(r, data);
+}
+
+static void dispatch(struct client *c, const struct event_row *row, struct json_value data,
+                     const struct ack *ack) {
+    struct request *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        struct failure failure = {.err = ERR_INTERNAL, .message = "out of memory"};
+        fail_now(c, ack, row->name, &failure);
+        return;
+    }
+    r->client = c;
+    r->row = row;
+    r->ack = *ack;
+    client_ref(c);
+    c->current = r;
+    bool behind_failure = c->failing > 0;
+    if (behind_failure)
+        c->failing--;
+    if (behind_failure && (row->flags & EVENT_APPENDS) != 0)
+        unavailable(r, OUTCOME_REFUSED, false);
+    else
+        request_begin(r, data);
+}
+
+void request_restart(struct request *r, const struct event_row *row, struct json_value data) {
+    r->row = row;
+    request_begin(r, data);
+}
+
+static bool over_rate(struct client *c) {
+    uint64_t rate = c->core->options->rate_limit;
+    if (rate == 0)
+        return false;
+    uint64_t now = core_now(c->core) * BEAT_UNIT;
+    uint64_t cost = 1000ULL * BEAT_UNIT / rate;
+    uint64_t second = 1000ULL * BEAT_UNIT;
+    if (c->rate_at + second < now)
+        c->rate_at = now - second;
+    if (c->rate_at + cost > now)
+        return true;
+    c->rate_at += cost;
+    return false;
+}
+
+static bool enqueue(struct client *c, const struct event_row *row, struct json_value data,
+                    const struct ack *ack) {
+    struct waiting_event *e = malloc(sizeof *e + data.raw.len);
+    if (e == NULL)
+        return false;
+    *e = (struct waiting_event){.len = data.raw.len, .ack = *ack, .row = row};
+    if (data.raw.len != 0)
+        memcpy(e->data, data.raw.ptr, data.raw.len);
+    if (c->last != NULL)
+        c->last->next = e;
+    else
+        c->first = e;
+    c->last = e;
+    c->waiting_bytes += e->len;
+    c->waiting_count++;
+    if (!c->paused && (c->waiting_count >= WAITING_MOST ||
+                       c->waiting_bytes > c->core->options->max_message)) {
+        c->paused = true;
+        c->door->pause(c, true);
+    }
+    return true;
+}
+
+void client_event(struct client *c, struct slice event, struct json_value data,
+                  const struct ack *ack) {
+    const struct event_row *row = event_find(event);
+    struct failure failure = {.err = ERR_OK};
+    metric_add(&c->core->metrics, METRIC_EVENTS, 1);
+    client_ref(c); /* an answer that finds the socket too slow ends the client */
+    presence_beat(c, row != NULL && row->handle == on_heartbeat);
+    if (row == NULL)
+        failure = (struct failure){.err = ERR_UNKNOWN_EVENT, .field = "event"};
+    else if (over_rate(c))
+        failure.err = ERR_RATE_LIMITED;
+    else if (c->current == NULL)
+        dispatch(c, row, data, ack);
+    else if (!enqueue(c, row, data, ack))
+        failure = (struct failure){.err = ERR_INTERNAL, .message = "out of memory"};
+    if (failure.err != ERR_OK)
+        fail_now(c, ack, row != NULL ? row->name : NULL, &failure);
+    else
+        client_pump(c);
+    client_unref(c);
+}
+
+static void client_pump(struct client *c) {
+    if (c->pumping)
+        return;
+    c->pumping = true;
+    client_ref(c);
+    while (c->current == NULL && c->first != NULL && !c->gone) {
+        struct waiting_event *e = c->first;
+        struct json_value data = {JSON_NONE, {NULL, 0}};
+        c->first = e->next;
+        if (c->first == NULL)
+            c->last = NULL;
+        c->waiting_bytes -= e->len;
+        c->waiting_count--;
+        if (e->len != 0)
+            json_parse((struct slice){e->data, e->len}, &data);
+        dispatch(c, e->row, data, &e->ack);
+        free(e);
+    }
+    c->pumping = false;
+    if (c->paused && !c->gone && c->waiting_count < WAITING_LEAST &&
+        c->waiting_bytes <= c->core->options->max_message / 2) {
+        c->paused = false;
+        c->door->pause(c, false);
+    }
+    client_unref(c);
+}
+
+/* --- answers --------------------------------------------------------------------------------
+ */
+
+static void request_end(struct request *r) {
+    struct client *c = r->client;
+    if (r->drop != NULL)
+        r->drop(r->state);
+    free(r->state);
+    free(r);
+    c->current = NULL;
+    client_pump(c);
+    client_unref(c);
+}
+
+void request_ok(struct request *r, struct slice data) {
+    struct client *c = r->client;
+    r->abandon = NULL; /* what the door does may end the client: the request ends here, once */
+    if (r->ack.len != 0 && !c->gone)
+        c->door->answer(c, &r->ack, data);
+    request_end(r);
+}
+
+bool request_answer(struct request *r, const struct buf *data) {
+    struct client *c = r->client;
+    r->abandon = NULL;
+    if (data->failed && !c->gone)
+        c->door->close(c, 1011, "out of memory");
+    else if (r->ack.len != 0 && !c->gone)
+        c->door->answer(c, &r->ack, buf_bytes(data));
+    r->ack.len = 0;
+    return !c->gone;
+}
+
+void request_ok_buf(struct request *r, struct buf *data) {
+    if (data->failed)
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+    else
+        request_ok(r, buf_bytes(data));
+}
+
+void request_fail(struct request *r, enum err err, const char *field, const char *message) {
+    struct failure failure = {.err = err, .field = field, .message = message};
+    r->abandon = NULL;
+    fail_now(r->client, &r->ack, r->row->name, &failure);
+    request_end(r);
+}
+
+static void unavailable(struct request *r, enum outcome outcome, bool first) {
+    struct client *c = r->client;
+    struct failure failure = {.err = ERR_UNAVAILABLE, .outcome = outcome};
+    r->abandon = NULL;
+    if (first && (r->row->flags & EVENT_APPENDS) != 0)
+        c->failing = c->waiting_count;
+    fail_now(c, &r->ack, r->row->name, &failure);
+    request_end(r);
+}
+
+void request_unavailable(struct request *r, enum outcome outcome) {
+    unavailable(r, outcome, true);
+}
+
+bool request_check(struct request *r, const struct reply *reply, enum outcome outcome) {
+    long long status = reply != NULL ? reply_number(reply_item(reply, 0)) : 0;
+    if (reply == NULL)
+        request_unavailable(r, outcome);
+    else if (status == SCRIPT_NOT_A_MEMBER)
+        request_fail(r, ERR_NOT_A_MEMBER, NULL, NULL);
+    else if (status == SCRIPT_REAPED)
+        request_unavailable(r, OUTCOME_REFUSED);
+    else
+        return true;
+    return false;
+}
+
+void *request_state(struct request *r, size_t size) {
+    void *state = calloc(1, size);
+    if (state == NULL) {
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+        return NULL;
+    }
+    r->state = state;
+    return state;
+}
+
+void request_script(struct request *r, enum script script, const struct slice keys[],
+                    size_t key_count, const struct slice args[], size_t arg_count,
+                    redis_done done) {
+    if (!redis_script(&r->client->core->redis, script, keys, key_count, args, arg_count, done,
+                      r))
+        request_unavailable(r, OUTCOME_REFUSED);
+}

@@ -1,0 +1,149 @@
+#ifndef SLUICE_CORE_CLIENT_H
+#define SLUICE_CORE_CLIENT_H
+
+#include "common/err.h"
+#include "common/json.h"
+#include "common/list.h"
+#include "common/name.h"
+#include "common/wheel.h"
+#include "gateway/core/hub.h"
+
+/*
+ * One connection as the domain knows it: who speaks, which channels it is in, which events
+ * wait. How it is framed is its door's business; a door embeds this struct in its own.
+ */
+struct core;
+struct request;
+
+/* The client's token for an answer, as it was written: a JSON integer or string. */
+#define ACK_MAX 66
+struct ack {
+    unsigned char len; /* 0: no answer is wanted */
+    char bytes[ACK_MAX];
+};
+
+struct failure {
+    enum err err;
+    const char *field;   /* or NULL */
+    const char *message; /* or NULL: the error's own */
+    enum outcome outcome;
+};
+
+struct door {
+    const char *name;
+    /* A message; its encoded form is shared with the other clients of this door. */
+    void (*deliver)(struct client *c, struct message *m);
+    void (*answer)(struct client *c, const struct ack *ack, struct slice data);
+    /* event: which one failed, or NULL when it could not be told. */
+    void (*fail)(struct client *c, const struct ack *ack, const char *event,
+                 const struct failure *failure);
+    /* Bytes not yet taken by the socket. */
+    size_t (*queued)(const struct client *c);
+    /* client_drained once the socket has taken all. */
+    void (*want_drained)(struct client *c);
+    /* Stops and starts taking events from the socket. */
+    void (*pause)(struct client *c, bool pause);
+    /* client_gone is called before it returns. */
+    void (*close)(struct client *c, uint16_t code, const char *reason);
+    /* "127.0.0.1:5000", for the registry. */
+    void (*address)(const struct client *c, char *out, size_t size);
+    /* The last reference is gone: free it. */
+    void (*free)(struct client *c);
+};
+
+struct event_row;
+
+/* An event that waits behind one in flight. */
+struct waiting_event {
+    struct waiting_event *next;
+    size_t len;
+    struct ack ack;
+    const struct event_row *row;
+    char data[];
+};
+
+struct profile {
+    struct name username;
+    struct name role;
+};
+
+struct chunks;
+
+enum presence_state { PRESENCE_OUT, PRESENCE_IN };
+
+struct client {
+    const struct door *door;
+    struct core *core;
+    struct list link;    /* in core->clients */
+    struct list beats;   /* in core->beaten: its user's score is due */
+    struct list reenter; /* waits to be registered again */
+    uint64_t number;
+    struct slice user;       /* owned; empty before login */
+    struct profile *profile; /* NULL: username and role are the defaults */
+    struct list subs;
+    unsigned sub_count;
+    struct sub *inbox;
+    struct sub *last_room; /* entered last, by csId or join */
+    struct sub
+        *catching; /* takes frames from a tail just now; NULL when that closed the client */
+    struct chunks *chunks;
+    struct wheel_timer timer; /* heartbeat silence; before login, the login deadline */
+    uint64_t heard;
+    uint64_t rate_at; /* rate limit: when the bucket was last full, in 1/1000 ms */
+    /* Events of a connection take effect one after the other. */
+    struct request *current;
+    struct waiting_event *first;
+    struct waiting_event *last;
+    size_t waiting_bytes;
+    unsigned waiting_count;
+    unsigned failing; /* so many of those that wait fail with the one before them */
+    /* Called once when the registry has answered the next entering (in: it succeeded). */
+    void (*entered)(struct client *c, bool in, bool first);
+    unsigned refs;
+    uint32_t stamp; /* of the last presence event it got: once a socket */
+    bool logged_in : 1;
+    bool gone : 1;
+    bool paused : 1;
+    bool pumping : 1;
+    bool beating : 1;       /* sent a heartbeat: is held to it */
+    bool wanted_in : 1;     /* should be in presence */
+    bool is_in : 1;         /* is, as far as Redis has answered */
+    bool presence_busy : 1; /* a script is on its way */
+    bool reentering : 1;    /* counted in core->reentering */
+    bool paging : 1;        /* a page is on its way to one of its subs: one at a time */
+    bool behind : 1;        /* some sub wants to know when the socket drains */
+};
+
+/* Called by doors. The struct is zeroed and becomes valid; one reference is the door's. */
+void client_open(struct client *c, struct core *core, const struct door *door);
+/* An event from the client. data: JSON_NONE if there was none. Bytes hold until it returns. */
+void client_event(struct client *c, struct slice event, struct json_value data,
+                  const struct ack *ack);
+/* The frame could not be read as an event. */
+void client_bad_frame(struct client *c, enum err err, const struct ack *ack, const char *field);
+/* The socket has taken all that was queued. */
+void client_drained(struct client *c);
+/* The connection is over: leaves presence and channels. Drops the door's reference: door->free
+ * may be called before it returns. */
+void client_gone(struct client *c);
+
+void client_ref(struct client *c);
+void client_unref(struct client *c);
+
+static inline struct slice client_user(const struct client *c) {
+    return c->user;
+}
+
+/* The connection's id, unique in the cluster. */
+#define CLIENT_ID_SIZE 48
+struct slice client_id(const struct client *c, char out[CLIENT_ID_SIZE]);
+
+/* Sends {event, data} alone to this client. ephemeral: it may be lost when the client is slow.
+ */
+void client_emit(struct client *c, const char *event, struct slice data, bool ephemeral);
+
+/* Takes the client out of a channel. */
+void client_drop(struct client *c, struct sub *sub);
+struct sub *client_sub(const struct client *c, struct slice channel);
+
+#endif

@@ -1,0 +1,157 @@
+#include "gateway/core/core.h"
+
+#include <stdio.h>
+
+#include "common/log.h"
+
+uint64_t core_random(struct core *core) {
+    uint64_t z = (core->random += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
+
+/* --- Redis ----------------------------------------------------------------------------------
+ */
+
+static void on_up(void *owner, bool changed) {
+    struct core *core = owner;
+    LOG(LOG_INFO, "redis_up", "run", core->redis.run, "changed", changed ? "true" : "false",
+        NULL);
+    metric_add(&core->metrics, METRIC_REDIS_UPS, 1);
+    lease_redis_up(core);
+    hub_redis_up(&core->hub);
+}
+
+static void on_down(void *owner, const char *why) {
+    struct core *core = owner;
+    LOG(core->stopping ? LOG_DEBUG : LOG_WARN, "redis_down", "why", why, NULL);
+    presence_redis_down(core);
+    hub_redis_down(&core->hub);
+}
+
+static void on_error(void *owner, struct slice text) {
+    struct core *core = owner;
+    (void)text;
+    metric_add(&core->metrics, METRIC_REDIS_ERRORS, 1);
+}
+
+static const struct redis_events redis_handlers = {
+    .on_up = on_up, .on_down = on_down, .on_error = on_error};
+
+/* --- channels -------------------------------------------------------------------------------
+ */
+
+static bool on_room_event(void *owner, struct channel *ch, const struct message *m,
+                          struct name *skip) {
+    static const char *const names[] = {"userId"};
+    struct core *core = owner;
+    bool joined = slice_is(m->event, "userJoined");
+    bool left = slice_is(m->event, "userLeft");
+    struct json_value data, user;
+    if (slice_is(m->event, "update_member_list")) {
+        roster_counted(core, ch, m->data);
+        return false;
+    }
+    if (!joined && !left && !slice_is(m->event, "typing"))
+        return true;
+    if (json_parse(m->data, &data) == JSON_OK) {
+        json_fields(data, names, &user, 1);
+        name_from_json(user, true, skip);
+    }
+    if (left)
+        room_left(core, ch, name_slice(skip));
+    if (joined || left)
+        roster_touch(core, ch);
+    return !((joined || left) && roster_is_big(ch));
+}
+
+static void on_healed(void *owner, struct channel *ch) {
+    if (slice_starts(channel_name(ch), SLICE("room:")))
+        roster_touch(owner, ch);
+}
+
+static void on_free(void *owner, struct channel *ch) {
+    roster_free(owner, ch);
+}
+
+static const struct hub_events hub_handlers = {
+    .on_room_event = on_room_event, .on_healed = on_healed, .on_free = on_free};
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+int core_init(struct core *core, uv_loop_t *loop, struct net *net,
+              const struct options *options, const char *node_id,
+              const struct redis_config *redis, void *owner) {
+    memset(core, 0, sizeof *core);
+    core->options = options;
+    core->loop = loop;
+    core->net = net;
+    core->node_id = node_id;
+    core->owner = owner;
+    core->random = redis->seed;
+    list_init(&core->clients);
+    wheel_init(&core->wheel, uv_now(loop));
+    wheel_init(&core->room_wheel, uv_now(loop));
+    snprintf(core->birth, sizeof core->birth, "%08llx",
+             (unsigned long long)(core_random(core) & 0xffffffffU));
+    int status = redis_init(&core->redis, loop, redis, &redis_handlers, core);
+    if (status == 0)
+        status = hub_init(&core->hub, loop, &core->redis, &net->slabs, options->max_queue,
+                          &core->metrics, core_random(core), &hub_handlers, core);
+    if (status == 0)
+        status = presence_init(core);
+    if (status == 0)
+        status = lease_init(core);
+    return status;
+}
+
+void core_tick(struct core *core, uint64_t now) {
+    wheel_run(&core->wheel, now, client_timer, core);
+    wheel_run(&core->room_wheel, now, roster_timer, core);
+}
+
+void core_open(struct core *core) {
+    redis_open(&core->redis);
+}
+
+static void handle_closed(struct core *core) {
+    if (--core->handles == 0)
+        core->on_closed(core->owner);
+}
+
+static void on_hub_closed(uv_handle_t *handle) {
+    struct hub *hub = handle->data;
+    handle_closed(hub->owner);
+}
+
+static void on_lease_closed(uv_handle_t *handle) {
+    handle_closed(handle->data);
+}
+
+static void on_redis_closed(void *owner) {
+    handle_closed(owner);
+}
+
+void core_close(struct core *core, void (*on_closed)(void *owner)) {
+    core->on_closed = on_closed;
+    core->stopping = true;
+    core->handles = 3;
+    /* Those that linger in presence have no connection that would close them. */
+    while (!list_empty(&core->lingering)) {
+        struct client *c = container_of(core->lingering.next, struct client, link);
+        list_remove(&c->link);
+        wheel_clear(&core->wheel, &c->timer);
+        client_unref(c);
+    }
+    hub_close(&core->hub, on_hub_closed);
+    lease_close(core, on_lease_closed);
+    redis_close(&core->redis, on_redis_closed);
+}
+
+void core_deinit(struct core *core) {
+    hub_deinit(&core->hub);
+    lease_deinit(core);
+    redis_deinit(&core->redis);
+}

@@ -1,0 +1,150 @@
+#ifndef SLUICE_CORE_CORE_H
+#define SLUICE_CORE_CORE_H
+
+#include "gateway/core/client.h"
+#include "gateway/net/conn.h"
+#include "gateway/options.h"
+
+/*
+ * The domain of one node: clients, channels, presence. It knows Redis as scripts and doorbells
+ * and clients through their doors; no sockets, no framing.
+ */
+#define INCARNATION_SIZE 96
+
+/* Another node's lease as this one has seen it. */
+struct sighting {
+    char incarnation[INCARNATION_SIZE];
+    uint64_t lease;
+    uint64_t since; /* loop time of the sweep that first saw this lease */
+    bool reaping;
+    bool swept; /* in the latest answer */
+};
+
+struct core {
+    const struct options *options;
+    uv_loop_t *loop;
+    struct net *net;    /* for the slabs */
+    struct wheel wheel; /* of clients */
+    struct wheel room_wheel;
+    struct redis redis;
+    struct hub hub;
+    struct metrics metrics;
+    const char *node_id;
+    uint64_t random;
+    char birth[12]; /* makes connection ids unique */
+    uint64_t next_client;
+    struct list clients; /* logged in or not */
+    unsigned client_count;
+
+    /* presence.c */
+    struct list beaten;    /* clients whose user's score is due */
+    struct list reenter;   /* clients to be registered under this incarnation */
+    struct list lingering; /* gone clients that stay in presence a little */
+    unsigned reentering;
+    bool ghosts; /* some entry could not be taken out */
+    uint32_t stamp;
+    struct subscription *presence_bell;
+    struct subscription *all_bell;
+
+    /* lease.c */
+    char incarnation[INCARNATION_SIZE];
+    char former[INCARNATION_SIZE]; /* given up: others may reap it once all are registered anew
+                                    */
+    bool leased;                   /* the lease has been taken */
+    bool lease_asked;
+    unsigned generation; /* of incarnations */
+    unsigned asked_generation;
+    struct subscription *beacon_bell;
+    uint64_t beacon_seen;
+    uint64_t touched;
+    struct sighting *sightings;
+    size_t sighting_count;
+    uv_timer_t lease_timer;
+
+    bool draining; /* who goes now does not linger */
+    bool stopping;
+    unsigned handles;
+    void (*on_closed)(void *owner);
+    void (*on_idle)(void *owner); /* while stopping: no script is on its way any more */
+    void *owner;
+};
+
+/* Returns 0 or a libuv error. redis: where and how; copied. */
+int core_init(struct core *core, uv_loop_t *loop, struct net *net,
+              const struct options *options, const char *node_id,
+              const struct redis_config *redis, void *owner);
+void core_open(struct core *core);
+/* Gives the lease back; what is left in presence is reaped by other nodes at once. done in a
+ * later turn, or at once when Redis is away. */
+void core_bye(struct core *core, void (*done)(void *owner));
+void core_close(struct core *core, void (*on_closed)(void *owner));
+void core_deinit(struct core *core);
+
+static inline uint64_t core_now(const struct core *core) {
+    return uv_now(core->loop);
+}
+uint64_t core_random(struct core *core);
+
+/* Fires the timers of clients and rooms that are due. */
+void core_tick(struct core *core, uint64_t now);
+void client_timer(void *core, struct wheel_timer *t);
+
+/* chunk.c: drops what was begun more than a minute ago; NULL is good. */
+void chunks_expire(struct chunks *chunks, uint64_t now);
+
+/* --- presence.c -----------------------------------------------------------------------------
+ */
+int presence_init(struct core *core);
+/* The client should be in, or out of, the registry. Scripts follow as Redis allows. */
+void presence_want(struct client *c, bool in);
+/* The connection is over: out of the registry, at once or after the linger time. */
+void presence_leave(struct client *c);
+/* Logins that wait for the registry fail. */
+void presence_redis_down(struct core *core);
+/* Any event: the user's score is due, and a silent client comes back. */
+void presence_beat(struct client *c, bool heartbeat);
+void presence_timer(struct client *c);
+/* From now on a client that has sent a heartbeat is held to it. */
+void presence_hold(struct client *c);
+/* Registers all clients anew, under a new incarnation. */
+void presence_reenter(struct core *core);
+/* Tries those again that Redis refused. */
+void presence_pump(struct core *core);
+/* Writes the scores that are due. */
+void presence_scores(struct core *core, uint64_t elapsed_ms);
+/* The room that a login under way enters; empty if there is none. */
+struct slice login_room(const struct client *c);
+/* A client's user enters a room: membership, roster. done may be NULL; false: Redis is away. */
+bool room_enter(struct client *c, struct channel *ch, bool announce, redis_done done,
+                void *arg);
+
+/* A doorbell said that a user left a room: their connections here go too, if it is still so. */
+void room_left(struct core *core, struct channel *ch, struct slice user);
+
+/* A sub that could not be taken out while its login was under way has started. */
+void room_recheck(struct core *core, struct sub *sub);
+
+/* --- roster.c -------------------------------------------------------------------------------
+ */
+/* Somebody came, went or changed state: the room's connections get its roster soon. */
+void roster_touch(struct core *core, struct channel *ch);
+/* A doorbell told a big room's counts. */
+void roster_counted(struct core *core, struct channel *ch, struct slice counts);
+/* The answer of enter.lua: to the newcomer at once, to the others as usual. */
+void roster_entered(struct core *core, struct channel *ch, const struct reply *reply);
+void roster_send(struct client *c, struct channel *ch, const struct reply *reply);
+bool roster_is_big(const struct channel *ch);
+void roster_timer(void *core, struct wheel_timer *t);
+void roster_free(struct core *core, struct channel *ch);
+
+/* --- lease.c --------------------------------------------------------------------------------
+ */
+int lease_init(struct core *core);
+void lease_close(struct core *core, uv_close_cb on_closed);
+void lease_deinit(struct core *core);
+void lease_redis_up(struct core *core);
+/* This incarnation was reaped, or its entries cannot be trusted: takes a new one. */
+void lease_renew_incarnation(struct core *core);
+void lease_all_entered(struct core *core);
+
+#endif

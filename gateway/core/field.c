@@ -1,0 +1,115 @@
+#include <string.h>
+
+#include "common/log.h"
+
+#include "gateway/core/request.h"
+
+static bool missing(struct request *r, struct json_value value, const char *field,
+                    bool optional, bool *done) {
+    *done = value.type == JSON_NONE || value.type == JSON_NULL;
+    if (*done && !optional)
+        request_fail(r, ERR_MISSING_FIELD, field, NULL);
+    return *done && !optional;
+}
+
+static bool bad(struct request *r, const char *field, const char *rule) {
+    request_fail(r, ERR_BAD_FIELD, field, rule);
+    return false;
+}
+
+bool field_user(struct request *r, struct json_value value, const char *field, bool optional,
+                struct name *out) {
+    bool done;
+    if (missing(r, value, field, optional, &done))
+        return false;
+    if (!done && !name_from_json(value, true, out))
+        return bad(r, field,
+                   "must be 1 to 128 bytes without white space, control characters, colons or "
+                   "braces, or an integer");
+    return true;
+}
+
+bool field_name(struct request *r, struct json_value value, const char *field, bool optional,
+                struct name *out) {
+    bool done;
+    if (missing(r, value, field, optional, &done))
+        return false;
+    if (!done && !name_from_json(value, false, out))
+        return bad(r, field,
+                   "must be 1 to 128 bytes without white space, control characters or braces");
+    return true;
+}
+
+bool field_text(struct request *r, struct json_value value, const char *field,
+                struct name *out) {
+    bool done;
+    missing(r, value, field, true, &done);
+    if (done)
+        return true;
+    ptrdiff_t len = json_decode(value, out->bytes, NAME_MAX_LEN);
+    if (len <= 0)
+        return bad(r, field, "must be a string of 1 to 128 bytes");
+    out->len = (unsigned char)len;
+    return true;
+}
+
+bool field_number(struct request *r, struct json_value value, const char *field, bool optional,
+                  uint64_t low, uint64_t high, uint64_t *out) {
+    bool done;
+    uint64_t n;
+    if (missing(r, value, field, optional, &done))
+        return false;
+    if (done)
+        return true;
+    if (!json_uint64(value, &n) || n < low || n > high)
+        return bad(r, field,
+                   log_text("must be an integer from %llu to %llu", (unsigned long long)low,
+                            (unsigned long long)high));
+    *out = n;
+    return true;
+}
+
+bool field_message_id(struct request *r, struct json_value value, struct buf *out) {
+    char bytes[NAME_MAX_LEN];
+    bool done;
+    missing(r, value, "clientMessageId", true, &done);
+    if (done)
+        return true;
+    ptrdiff_t len = value.type == JSON_STRING ? json_decode(value, bytes, sizeof bytes) : -1;
+    if (json_is_integer(value) && value.raw.len <= sizeof bytes) {
+        len = (ptrdiff_t)value.raw.len;
+        memcpy(bytes, value.raw.ptr, value.raw.len);
+    }
+    if (len <= 0)
+        return bad(r, "clientMessageId", "must be a string of 1 to 128 bytes, or an integer");
+    buf_slice(out, client_user(r->client));
+    buf_char(out, ':');
+    buf_append(out, bytes, (size_t)len);
+    return true;
+}
+
+bool field_room(struct request *r, struct json_value value, struct buf *channel) {
+    struct name room = {0};
+    if (!field_name(r, value, "room", true, &room))
+        return false;
+    if (room.len != 0)
+        channel_join_name(channel, "room:", name_slice(&room));
+    else if (r->client->last_room != NULL)
+        buf_slice(channel, channel_name(r->client->last_room->channel));
+    else
+        buf_str(channel, "room:lobby");
+    return true;
+}
+
+void channel_join_name(struct buf *out, const char *kind, struct slice name) {
+    buf_str(out, kind);
+    buf_slice(out, name);
+}
+
+void channel_dm_name(struct buf *out, struct slice a, struct slice b) {
+    bool ordered = slice_cmp(a, b) <= 0;
+    buf_str(out, "dm:");
+    buf_slice(out, ordered ? a : b);
+    buf_char(out, ':');
+    buf_slice(out, ordered ? b : a);
+}

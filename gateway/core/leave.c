@@ -1,0 +1,99 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/core/request.h"
+
+/* The end of a membership, for all of a user's connections. */
+
+static void on_left(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    struct client *c = r->client;
+    if (!request_check(r, reply, outcome))
+        return;
+    struct sub *sub = c->gone ? NULL : client_sub(c, buf_bytes(r->state));
+    if (sub != NULL)
+        client_drop(c, sub);
+    request_ok(r, SLICE("{}"));
+}
+
+static void buf_drop(void *state) {
+    buf_deinit(state);
+}
+
+void on_leave(struct request *r, struct json_value data) {
+    static const char *const names[] = {"room"};
+    struct json_value room;
+    char user[NAME_MAX_LEN + 8];
+    struct buf *channel = request_state(r, sizeof *channel);
+    if (channel == NULL)
+        return;
+    r->drop = buf_drop;
+    json_fields(data, names, &room, 1);
+    if (!field_object(r, data, "room") || !field_room(r, room, channel))
+        return;
+    struct slice name = buf_bytes(channel);
+    struct slice me = client_user(r->client);
+    int len = snprintf(user, sizeof user, "user:%.*s", (int)me.len, me.ptr);
+    struct slice keys[] = {name, {user, (size_t)len}};
+    struct slice args[] = {me, {name.ptr + 5, name.len - 5}};
+    request_script(r, SCRIPT_leave, keys, 2, args, 2, on_left);
+}
+
+/* A user's connection here is in a room that the user may have left elsewhere. */
+struct leaver {
+    struct client *client; /* a reference */
+    uint32_t serial;
+    struct name room; /* channel name */
+};
+
+static void on_member(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct leaver *l = arg;
+    struct client *c = l->client;
+    (void)outcome;
+    bool left = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_NOT_A_MEMBER;
+    char bytes[NAME_MAX_LEN + 8];
+    int len = snprintf(bytes, sizeof bytes, "room:%.*s", l->room.len, l->room.bytes);
+    struct sub *sub = c->gone ? NULL : client_sub(c, (struct slice){bytes, (size_t)len});
+    bool same = sub != NULL && sub->serial == l->serial;
+    if (left && same && sub_started(sub))
+        client_drop(c, sub);
+    else if (left && same)
+        sub->recheck = true; /* a login that is under way owns it: see room_recheck */
+    client_unref(c);
+    free(l);
+}
+
+static void check_member(struct core *core, struct channel *ch, struct sub *sub) {
+    struct leaver *l = malloc(sizeof *l);
+    struct slice key = channel_name(ch);
+    struct slice user = client_user(sub->client);
+    if (l == NULL)
+        return;
+    l->client = sub->client;
+    l->serial = sub->serial;
+    name_set(&l->room, (struct slice){ch->name + 5, key.len - 5});
+    if (redis_script(&core->redis, SCRIPT_member, &key, 1, &user, 1, on_member, l))
+        client_ref(l->client);
+    else
+        free(l);
+}
+
+void room_recheck(struct core *core, struct sub *sub) {
+    if (!sub->recheck)
+        return;
+    sub->recheck = false;
+    check_member(core, sub->channel, sub);
+}
+
+/* The user may have joined again meanwhile, so Redis is asked; a sub made after this is spared.
+ */
+void room_left(struct core *core, struct channel *ch, struct slice user) {
+    struct list *const lists[] = {&ch->live, &ch->behind};
+    for (int i = 0; i < 2; i++) {
+        for (struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
+            struct sub *sub = container_of(at, struct sub, in_channel);
+            if (slice_eq(client_user(sub->client), user))
+                check_member(core, ch, sub);
+        }
+    }
+}

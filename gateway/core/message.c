@@ -1,0 +1,122 @@
+#include "gateway/core/message.h"
+
+#include <sys/time.h>
+
+#include "common/json.h"
+
+struct cursor {
+    const char *at;
+    const char *end;
+};
+
+static bool take(struct cursor *c, struct slice literal) {
+    struct slice rest = {c->at, (size_t)(c->end - c->at)};
+    if (!slice_starts(rest, literal))
+        return false;
+    c->at += literal.len;
+    return true;
+}
+
+/* A JSON string; `out` with its quotes. */
+static bool take_string(struct cursor *c, struct slice *out) {
+    const char *begin = c->at;
+    if (c->at == c->end || *c->at != '"')
+        return false;
+    for (c->at++; c->at < c->end; c->at++) {
+        if (*c->at == '\\') {
+            c->at++;
+        } else if (*c->at == '"') {
+            c->at++;
+            *out = (struct slice){begin, (size_t)(c->at - begin)};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A string of plain characters; `out` without its quotes. */
+static bool take_word(struct cursor *c, struct slice *out) {
+    struct slice quoted;
+    if (!take_string(c, &quoted))
+        return false;
+    *out = (struct slice){quoted.ptr + 1, quoted.len - 2};
+    return memchr(out->ptr, '\\', out->len) == NULL;
+}
+
+static bool take_number(struct cursor *c, uint64_t *out) {
+    const char *begin = c->at;
+    uint64_t n = 0;
+    while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
+        n = n * 10 + (uint64_t)(*c->at++ - '0');
+    *out = n;
+    return c->at > begin && c->at - begin <= 18;
+}
+
+bool message_parse(struct message *m, struct slice frame) {
+    struct cursor c = {frame.ptr, frame.ptr + frame.len};
+    memset(m, 0, sizeof *m);
+    m->frame = frame;
+    if (!take(&c, SLICE("{\"channel\":")) || !take_string(&c, &m->channel))
+        return false;
+    if (take(&c, SLICE(",\"epoch\":")) && !take_word(&c, &m->epoch))
+        return false;
+    if (!take(&c, SLICE(",\"seq\":")) || !take_number(&c, &m->seq) ||
+        !take(&c, SLICE(",\"time\":")) || !take_number(&c, &m->time) ||
+        !take(&c, SLICE(",\"event\":")) || !take_word(&c, &m->event))
+        return false;
+    if (take(&c, SLICE(",\"origin\":")) && !take_word(&c, &m->origin))
+        return false;
+    if (!take(&c, SLICE(",\"data\":")) || c.end - c.at < 2 || c.end[-1] != '}')
+        return false;
+    m->data = (struct slice){c.at, (size_t)(c.end - c.at) - 1};
+    m->ephemeral = m->seq == 0;
+    return (m->epoch.len == 0) == (m->seq == 0);
+}
+
+bool message_bare(struct message *m, struct buf *frame, const char *event, struct slice data) {
+    buf_printf(frame, "{\"event\":\"%s\",\"data\":", event);
+    size_t at = frame->len;
+    buf_slice(frame, data);
+    buf_char(frame, '}');
+    memset(m, 0, sizeof *m);
+    if (frame->failed)
+        return false;
+    m->frame = buf_bytes(frame);
+    m->event = slice_of(event);
+    m->data = (struct slice){frame->data + at, data.len};
+    m->ephemeral = true;
+    return true;
+}
+
+static void put_head(struct buf *frame, struct slice channel, const char *event) {
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    buf_str(frame, "{\"channel\":");
+    json_escape(frame, channel);
+    buf_printf(frame, ",\"seq\":0,\"time\":%lld%06ld,\"event\":\"%s\",\"data\":",
+               (long long)now.tv_sec, (long)now.tv_usec, event);
+}
+
+bool message_ephemeral(struct message *m, struct buf *frame, struct slice channel,
+                       const char *event, struct slice data) {
+    put_head(frame, channel, event);
+    buf_slice(frame, data);
+    buf_char(frame, '}');
+    return !frame->failed && message_parse(m, buf_bytes(frame));
+}
+
+bool message_text(struct message *m, struct buf *frame, struct slice channel,
+                  struct slice text) {
+    put_head(frame, channel, "message");
+    json_escape(frame, text);
+    buf_char(frame, '}');
+    return !frame->failed && message_parse(m, buf_bytes(frame));
+}
+
+void message_done(struct message *m, struct slabs *slabs) {
+    for (int i = 0; i < CODEC_COUNT; i++) {
+        if (m->encoded[i].slab != NULL)
+            slab_unref(slabs, m->encoded[i].slab);
+        m->encoded[i].slab = NULL;
+    }
+}

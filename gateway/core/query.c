@@ -1,0 +1,116 @@
+#include <stdio.h>
+
+#include "gateway/core/request.h"
+
+/* What a client asks for: history and members. */
+
+#define PAGE_BYTES "1048576"
+
+static void on_history_page(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    struct buf answer;
+    if (!request_check(r, reply, outcome))
+        return;
+    buf_init(&answer);
+    buf_str(&answer, "{\"messages\":[");
+    bool first = true;
+    for (size_t i = 2; i < reply->count; i++) {
+        struct message m;
+        if (!message_parse(&m, reply_text(reply->items[i])))
+            continue;
+        if (!first)
+            buf_char(&answer, ',');
+        first = false;
+        buf_slice(&answer, m.data);
+    }
+    bool more = reply_number(reply_item(reply, 1)) != 0;
+    buf_printf(&answer, "],\"more\":%s}", more ? "true" : "false");
+    request_ok_buf(r, &answer);
+    buf_deinit(&answer);
+}
+
+/* A number as a script's argument; empty if the field was not there. */
+static struct slice optional_number(struct json_value given, uint64_t n, char out[24]) {
+    if (given.type == JSON_NONE || given.type == JSON_NULL)
+        return (struct slice){NULL, 0};
+    int len = snprintf(out, 24, "%llu", (unsigned long long)n);
+    return (struct slice){out, (size_t)len};
+}
+
+void on_history(struct request *r, struct json_value data) {
+    static const char *const names[] = {"peer", "room", "before", "after", "limit"};
+    struct json_value f[5];
+    struct name peer;
+    struct buf channel;
+    uint64_t before = 0, after = 0, limit = 50;
+    char before_text[24], after_text[24], limit_text[24];
+    json_fields(data, names, f, 5);
+    buf_init(&channel);
+    if (field_number(r, f[2], "before", true, 0, 1ULL << 53, &before) &&
+        field_number(r, f[3], "after", true, 0, 1ULL << 53, &after) &&
+        field_number(r, f[4], "limit", true, 1, 100, &limit) &&
+        field_conversation(r, f[0], f[1], &channel, &peer)) {
+        struct slice key = buf_bytes(&channel);
+        struct slice none = {NULL, 0};
+        int len = snprintf(limit_text, sizeof limit_text, "%llu", (unsigned long long)limit);
+        struct slice args[] = {peer.len != 0 ? none : client_user(r->client),
+                               optional_number(f[2], before, before_text),
+                               optional_number(f[3], after, after_text),
+                               {limit_text, (size_t)len},
+                               SLICE(PAGE_BYTES)};
+        request_script(r, SCRIPT_history, &key, 1, args, 5, on_history_page);
+    }
+    buf_deinit(&channel);
+}
+
+static void put_member(struct buf *out, const struct reply *reply, size_t at) {
+    buf_str(out, "{\"id\":");
+    json_escape(out, reply_text(reply_item(reply, at)));
+    buf_str(out, ",\"role\":");
+    json_escape(out, reply_text(reply_item(reply, at + 2)));
+    buf_str(out, ",\"username\":");
+    json_escape(out, reply_text(reply_item(reply, at + 1)));
+    bool online = reply_number(reply_item(reply, at + 3)) != 0;
+    buf_printf(out, ",\"online\":%s,\"message_count\":%lld}", online ? "true" : "false",
+               reply_number(reply_item(reply, at + 4)));
+}
+
+static void on_members(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    struct buf list;
+    if (!request_check(r, reply, outcome))
+        return;
+    buf_init(&list);
+    buf_char(&list, '[');
+    for (size_t i = 1; i + 4 < reply->count; i += 5) {
+        if (i > 1)
+            buf_char(&list, ',');
+        put_member(&list, reply, i);
+    }
+    buf_char(&list, ']');
+    if (!list.failed && !r->client->gone)
+        client_emit(r->client, "myUsersList", buf_bytes(&list), false);
+    request_ok_buf(r, &list);
+    buf_deinit(&list);
+}
+
+void on_all_member(struct request *r, struct json_value data) {
+    static const char *const names[] = {"room"};
+    struct json_value room;
+    struct buf channel;
+    char me_key[NAME_MAX_LEN + 8];
+    json_fields(data, names, &room, 1);
+    buf_init(&channel);
+    if (field_room(r, room, &channel)) {
+        struct slice me = client_user(r->client);
+        int len = snprintf(me_key, sizeof me_key, "user:%.*s", (int)me.len, me.ptr);
+        struct slice keys[] = {buf_bytes(&channel), {me_key, (size_t)len}};
+        request_script(r, SCRIPT_members, keys, 2, &me, 1, on_members);
+    }
+    buf_deinit(&channel);
+}
+
+void on_heartbeat(struct request *r, struct json_value data) {
+    (void)data; /* presence_beat has seen it already */
+    request_ok(r, SLICE("{}"));
+}

@@ -1,0 +1,226 @@
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "gateway/core/core.h"
+
+/*
+ * Who is online in a room, for this node's connections: read from Redis when something changed,
+ * at once, then at most once an interval, and sent only if it differs from what was sent last.
+ */
+struct room {
+    struct wheel_timer timer;
+    struct channel *channel;
+    struct core *core;
+    uint64_t sent_at;
+    uint64_t sent_hash;
+    bool reading;
+    bool again;
+    bool big;
+};
+
+static struct room *room_of(struct core *core, struct channel *ch) {
+    struct room *room = ch->room;
+    if (room != NULL)
+        return room;
+    room = calloc(1, sizeof *room);
+    if (room == NULL)
+        return NULL;
+    room->channel = ch;
+    room->core = core;
+    ch->room = room;
+    return room;
+}
+
+bool roster_is_big(const struct channel *ch) {
+    const struct room *room = ch->room;
+    return room != NULL && room->big;
+}
+
+void roster_free(struct core *core, struct channel *ch) {
+    struct room *room = ch->room;
+    if (room == NULL)
+        return;
+    wheel_clear(&core->room_wheel, &room->timer);
+    free(room);
+    ch->room = NULL;
+}
+
+/* --- the frames -----------------------------------------------------------------------------
+ */
+
+struct roster {
+    const struct reply *reply;
+    size_t first; /* of the ids */
+    uint64_t online;
+    uint64_t total;
+    uint64_t hash;
+};
+
+static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3ULL; /* FNV-1a */
+    return (hash ^ 0xffU) * 0x100000001b3ULL;
+}
+
+/* online, total, id... from a place in a script's answer. */
+static struct roster roster_of(const struct reply *reply, size_t at) {
+    struct roster r = {.reply = reply, .first = at + 2, .hash = 0xcbf29ce484222325ULL};
+    r.online = (uint64_t)reply_number(reply_item(reply, at));
+    r.total = (uint64_t)reply_number(reply_item(reply, at + 1));
+    r.hash = hash_bytes(r.hash, (const char *)&r.online, sizeof r.online);
+    r.hash = hash_bytes(r.hash, (const char *)&r.total, sizeof r.total);
+    for (size_t i = r.first; i < reply->count; i++) {
+        struct slice id = reply_text(reply->items[i]);
+        r.hash = hash_bytes(r.hash, id.ptr, id.len);
+    }
+    return r;
+}
+
+typedef void (*roster_out)(void *arg, struct channel *ch, struct message *m);
+
+static void put_event(struct channel *ch, const char *event, struct slice data, roster_out out,
+                      void *arg) {
+    struct buf frame;
+    struct message m;
+    buf_init(&frame);
+    if (message_ephemeral(&m, &frame, channel_name(ch), event, data)) {
+        out(arg, ch, &m);
+        message_done(&m, ch->hub->slabs);
+    }
+    buf_deinit(&frame);
+}
+
+/* Every frame of a roster, to whatever `out` does with them. */
+static void put_roster(struct channel *ch, const struct roster *r, roster_out out, void *arg) {
+    struct slice room = {ch->name + 5, channel_name(ch).len - 5};
+    struct buf data;
+    buf_init(&data);
+    buf_char(&data, '[');
+    for (size_t i = r->first; i < r->reply->count; i++) {
+        if (i > r->first)
+            buf_char(&data, ',');
+        json_escape(&data, reply_text(r->reply->items[i]));
+    }
+    buf_char(&data, ']');
+    if (!data.failed && slice_starts(room, SLICE("room-")))
+        put_event(ch, "Online_user", buf_bytes(&data), out, arg);
+    if (!data.failed)
+        put_event(ch, "onlineUsers", buf_bytes(&data), out, arg);
+    buf_clear(&data);
+    buf_str(&data, "{\"room\":");
+    json_escape(&data, room);
+    buf_printf(&data, ",\"online\":%llu,\"total\":%llu}", (unsigned long long)r->online,
+               (unsigned long long)r->total);
+    if (!data.failed)
+        put_event(ch, "update_member_list", buf_bytes(&data), out, arg);
+    buf_deinit(&data);
+}
+
+static void to_all(void *arg, struct channel *ch, struct message *m) {
+    (void)arg;
+    channel_deliver(ch, m, (struct slice){NULL, 0});
+}
+
+static void to_one(void *arg, struct channel *ch, struct message *m) {
+    struct client *c = arg;
+    (void)ch;
+    c->door->deliver(c, m);
+}
+
+/* --- when -----------------------------------------------------------------------------------
+ */
+
+static void size_up(struct room *room, uint64_t total) {
+    const struct options *o = room->core->options;
+    if (total > o->big_room)
+        room->big = true;
+    else if (total <= o->big_room_until)
+        room->big = false;
+}
+
+void roster_counted(struct core *core, struct channel *ch, struct slice counts) {
+    static const char *const names[] = {"total"};
+    struct json_value data, total;
+    struct room *room = room_of(core, ch);
+    uint64_t n;
+    if (room == NULL || json_parse(counts, &data) != JSON_OK)
+        return;
+    json_fields(data, names, &total, 1);
+    if (json_uint64(total, &n))
+        size_up(room, n);
+    roster_touch(core, ch);
+}
+
+static void roster_publish(struct room *room, const struct roster *r) {
+    size_up(room, r->total);
+    if (r->hash == room->sent_hash)
+        return;
+    room->sent_hash = r->hash;
+    room->sent_at = core_now(room->core);
+    put_roster(room->channel, r, to_all, NULL);
+}
+
+static void on_roster(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct channel *ch = arg;
+    struct room *room = ch->room;
+    (void)outcome;
+    if (room != NULL)
+        room->reading = false;
+    if (room != NULL && reply != NULL) {
+        struct roster r = roster_of(reply, 1);
+        roster_publish(room, &r);
+    }
+    if (room != NULL && room->again) {
+        room->again = false;
+        roster_touch(room->core, ch);
+    }
+    channel_unref(ch);
+}
+
+static void roster_read(struct room *room) {
+    struct channel *ch = room->channel;
+    struct slice key = channel_name(ch);
+    if (!redis_script(&room->core->redis, SCRIPT_roster, &key, 1, NULL, 0, on_roster, ch))
+        return; /* when Redis is back, every healed room is touched */
+    room->reading = true;
+    channel_ref(ch);
+}
+
+void roster_touch(struct core *core, struct channel *ch) {
+    struct room *room = room_of(core, ch);
+    if (room == NULL)
+        return;
+    uint64_t due = room->sent_at + core->options->roster_interval;
+    if (room->reading)
+        room->again = true;
+    else if (room->sent_at != 0 && core_now(core) < due)
+        wheel_set(&core->room_wheel, &room->timer, due);
+    else
+        roster_read(room);
+}
+
+void roster_timer(void *core, struct wheel_timer *t) {
+    (void)core;
+    struct room *room = container_of(t, struct room, timer);
+    if (!room->reading)
+        roster_read(room);
+}
+
+void roster_send(struct client *c, struct channel *ch, const struct reply *reply) {
+    struct roster r = roster_of(reply, 2);
+    put_roster(ch, &r, to_one, c);
+}
+
+void roster_entered(struct core *core, struct channel *ch, const struct reply *reply) {
+    struct room *room = room_of(core, ch);
+    struct roster r = roster_of(reply, 2);
+    if (room == NULL)
+        return;
+    size_up(room, r.total);
+    if (r.hash == room->sent_hash)
+        return;
+    if (room->sent_at != 0 && core_now(core) < room->sent_at + core->options->roster_interval)
+        roster_touch(core, ch);
+    else
+        roster_publish(room, &r);
+}

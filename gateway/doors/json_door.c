@@ -1,0 +1,198 @@
+#include "gateway/doors/json_door.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/utf8.h"
+
+struct json_client {
+    struct wsock ws;
+    struct client client;
+};
+
+static struct json_client *of_client(const struct client *c) {
+    return container_of(c, struct json_client, client);
+}
+
+static struct json_client *of_wsock(struct wsock *w) {
+    return container_of(w, struct json_client, ws);
+}
+
+/* --- to the client --------------------------------------------------------------------------
+ */
+
+static void deliver(struct client *c, struct message *m) {
+    struct json_client *j = of_client(c);
+    struct region *frame = &m->encoded[CODEC_JSON];
+    if (frame->slab == NULL) {
+        *frame = wsock_encode(j->ws.shared->net, WS_TEXT, &m->frame, 1);
+        if (frame->slab != NULL)
+            slab_ref(frame->slab);
+    }
+    if (wsock_send(&j->ws, *frame, m->ephemeral))
+        metric_add(&c->core->metrics, METRIC_DELIVERIES, 1);
+    else if (m->ephemeral && !c->gone)
+        metric_add(&c->core->metrics, METRIC_DROPPED_EPHEMERAL, 1);
+}
+
+static void send_parts(struct client *c, const struct slice parts[], size_t count) {
+    struct json_client *j = of_client(c);
+    wsock_send(&j->ws, wsock_encode(j->ws.shared->net, WS_TEXT, parts, count), false);
+}
+
+static void answer(struct client *c, const struct ack *ack, struct slice data) {
+    struct slice parts[] = {
+        SLICE("{\"ack\":"), {ack->bytes, ack->len}, SLICE(",\"data\":"), data, SLICE("}")};
+    send_parts(c, parts, 5);
+}
+
+static void put_failure(struct buf *out, const struct failure *f, const char *event) {
+    buf_printf(out, "{\"code\":\"%s\",\"message\":", err_code(f->err));
+    const char *text = f->message != NULL ? f->message : err_message(f->err);
+    bool about_field =
+        f->field != NULL && f->err != ERR_FORBIDDEN && f->err != ERR_UNKNOWN_EVENT;
+    json_escape(out, slice_of(about_field ? log_text("%s %s", f->field, text) : text));
+    if (f->field != NULL)
+        buf_printf(out, ",\"field\":\"%s\"", f->field);
+    if (f->outcome != OUTCOME_NONE)
+        buf_printf(out, ",\"outcome\":\"%s\"", err_outcome(f->outcome));
+    if (event != NULL)
+        buf_printf(out, ",\"event\":\"%s\"", event);
+    buf_char(out, '}');
+}
+
+static void fail(struct client *c, const struct ack *ack, const char *event,
+                 const struct failure *failure) {
+    struct buf error;
+    struct slice ack_text = {ack->bytes, ack->len};
+    buf_init(&error);
+    put_failure(&error, failure, ack->len != 0 ? NULL : event);
+    struct slice with_ack[] = {SLICE("{\"ack\":"), ack_text, SLICE(",\"error\":"),
+                               buf_bytes(&error), SLICE("}")};
+    struct slice alone[] = {SLICE("{\"event\":\"error\",\"data\":"), buf_bytes(&error),
+                            SLICE("}")};
+    if (error.failed)
+        wsock_close(&of_client(c)->ws, WS_CODE_INTERNAL, "out of memory");
+    else if (ack->len != 0)
+        send_parts(c, with_ack, 5);
+    else
+        send_parts(c, alone, 3);
+    buf_deinit(&error);
+}
+
+static size_t queued(const struct client *c) {
+    return of_client(c)->ws.conn->queued;
+}
+
+static void want_drained(struct client *c) {
+    wsock_want_drained(&of_client(c)->ws);
+}
+
+static void pause_reading(struct client *c, bool pause) {
+    conn_pause(of_client(c)->ws.conn, pause);
+}
+
+static void close_socket(struct client *c, uint16_t code, const char *reason) {
+    wsock_close(&of_client(c)->ws, code, reason);
+}
+
+static void put_address(const struct client *c, char *out, size_t size) {
+    char text[CONN_ADDRESS_SIZE];
+    conn_address_text(&of_client(c)->ws.conn->address, text);
+    snprintf(out, size, "%s", text);
+}
+
+static void free_client(struct client *c) {
+    struct json_client *j = of_client(c);
+    if (j->ws.conn == NULL)
+        free(j); /* else the socket is still closing: on_free does it */
+}
+
+static const struct door json_door = {
+    .name = "ws",
+    .deliver = deliver,
+    .answer = answer,
+    .fail = fail,
+    .queued = queued,
+    .want_drained = want_drained,
+    .pause = pause_reading,
+    .close = close_socket,
+    .address = put_address,
+    .free = free_client,
+};
+
+/* --- from the client ------------------------------------------------------------------------
+ */
+
+static bool read_ack(struct json_value value, struct ack *ack) {
+    ack->len = 0;
+    if (value.type == JSON_NONE)
+        return true;
+    if ((value.type != JSON_STRING && !json_is_integer(value)) || value.raw.len > ACK_MAX)
+        return false;
+    ack->len = (unsigned char)value.raw.len;
+    memcpy(ack->bytes, value.raw.ptr, value.raw.len);
+    return true;
+}
+
+static void on_text(struct client *c, struct slice text) {
+    static const char *const names[] = {"event", "data", "ack"};
+    struct json_value value, f[3];
+    struct ack ack = {.len = 0};
+    char event[64];
+    if (json_parse(text, &value) != JSON_OK) {
+        client_bad_frame(c, ERR_BAD_JSON, &ack, NULL);
+        return;
+    }
+    json_fields(value, names, f, 3);
+    if (!read_ack(f[2], &ack)) {
+        client_bad_frame(c, ERR_BAD_MESSAGE, &ack, "ack");
+        return;
+    }
+    if (value.type != JSON_OBJECT || f[0].type != JSON_STRING) {
+        client_bad_frame(c, ERR_BAD_MESSAGE, &ack, value.type == JSON_OBJECT ? "event" : NULL);
+        return;
+    }
+    ptrdiff_t len = json_decode(f[0], event, sizeof event);
+    client_event(c, (struct slice){event, len > 0 ? (size_t)len : 0}, f[1], &ack);
+}
+
+static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payload) {
+    struct json_client *j = of_wsock(w);
+    if (opcode == WS_TEXT)
+        on_text(&j->client, payload);
+    else
+        wsock_close(w, WS_CODE_UNSUPPORTED, "text frames only");
+}
+
+static void on_drained(struct wsock *w) {
+    client_drained(&of_wsock(w)->client);
+}
+
+static void on_gone(struct wsock *w) {
+    client_gone(&of_wsock(w)->client);
+}
+
+static void on_free(struct wsock *w) {
+    struct json_client *j = of_wsock(w);
+    if (j->client.refs == 0)
+        free(j); /* else a script still holds the client: free_client does it */
+}
+
+static const struct wsock_ops ops = {
+    .on_message = on_message, .on_drained = on_drained, .on_gone = on_gone, .on_free = on_free};
+
+void json_door_open(struct core *core, struct wsock_shared *shared,
+                    const struct http_request *request) {
+    struct json_client *j = calloc(1, sizeof *j);
+    if (j == NULL) {
+        http_answer(request, 503, "text/plain", SLICE("out of memory\n"), NULL);
+        return;
+    }
+    if (!wsock_open(&j->ws, shared, request, &ops)) {
+        free(j);
+        return;
+    }
+    client_open(&j->client, core, &json_door);
+}

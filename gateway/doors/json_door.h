@@ -1,0 +1,13 @@
+#ifndef SLUICE_DOORS_JSON_DOOR_H
+#define SLUICE_DOORS_JSON_DOOR_H
+
+#include "gateway/core/core.h"
+#include "gateway/net/wsock.h"
+
+/* The door `/ws`: JSON events as WebSocket text frames (PROTOCOL.md, sections 3 and 4). */
+
+/* Upgrades the request, or answers why not. */
+void json_door_open(struct core *core, struct wsock_shared *shared,
+                    const struct http_request *request);
+
+#endif

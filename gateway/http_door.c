@@ -1,0 +1,161 @@
+#include <stdio.h>
+
+#include "common/json.h"
+#include "common/log.h"
+#include "gateway/doors/assets.h"
+#include "gateway/doors/json_door.h"
+#include "gateway/node.h"
+
+/* The paths of the port: probes, metrics, the page, and the ways into the doors. */
+
+#define PAGE_HEADERS                                                                           \
+    "Content-Security-Policy: default-src 'self'; connect-src 'self'; base-uri 'none'; "       \
+    "form-action 'none'; frame-ancestors 'none'\r\n"                                           \
+    "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"                      \
+    "Cache-Control: no-cache\r\n"
+
+#define PLAIN "text/plain; charset=utf-8"
+#define JSON  "application/json"
+
+static void answer_buf(const struct http_request *request, int status, const char *type,
+                       struct buf *body) {
+    if (body->failed)
+        http_answer(request, 503, PLAIN, SLICE("out of memory\n"), NULL);
+    else
+        http_answer(request, status, type, buf_bytes(body), "Cache-Control: no-store\r\n");
+    buf_deinit(body);
+}
+
+static void healthz(struct node *n, const struct http_request *request) {
+    struct buf b;
+    buf_init(&b);
+    buf_str(&b, "{\"status\":\"ok\",\"node\":");
+    json_escape(&b, slice_of(n->id));
+    buf_str(&b, ",\"incarnation\":");
+    json_escape(&b, slice_of(n->core.incarnation));
+    buf_str(&b, ",\"address\":");
+    json_escape(&b, slice_of(n->address));
+    buf_printf(&b, ",\"version\":\"%s\",\"connections\":%u}\n", SLUICE_VERSION, n->net.count);
+    answer_buf(request, 200, JSON, &b);
+}
+
+static void readyz(struct node *n, const struct http_request *request) {
+    bool serving = n->state == NODE_SERVING;
+    bool ready = serving && redis_up(&n->core.redis) && n->core.leased;
+    struct buf b;
+    buf_init(&b);
+    if (ready)
+        buf_str(&b, "{\"ready\":true}\n");
+    else
+        buf_printf(&b, "{\"ready\":false,\"reason\":\"%s\"}\n", serving ? "redis" : "draining");
+    answer_buf(request, ready ? 200 : 503, JSON, &b);
+}
+
+static void metrics(struct node *n, const struct http_request *request) {
+    static const struct {
+        const char *name;
+        const char *help;
+    } rows[] = {
+#define METRIC_ROW(symbol, name, help) {name, help},
+        METRIC_TABLE(METRIC_ROW)
+#undef METRIC_ROW
+    };
+    struct buf b;
+    buf_init(&b);
+    buf_printf(
+        &b,
+        "# HELP sluice_connections open TCP connections\n# TYPE sluice_connections gauge\n"
+        "sluice_connections %u\n"
+        "# HELP sluice_clients WebSocket clients of /ws\n# TYPE sluice_clients gauge\n"
+        "sluice_clients %u\n"
+        "# HELP sluice_channels channels subscribed to\n# TYPE sluice_channels gauge\n"
+        "sluice_channels %zu\n"
+        "# HELP sluice_redis_up 1 while both links to Redis are ready\n"
+        "# TYPE sluice_redis_up gauge\nsluice_redis_up %d\n",
+        n->net.count, n->core.client_count, n->core.hub.channels.count,
+        redis_up(&n->core.redis) ? 1 : 0);
+    for (int i = 0; i < METRIC_COUNT; i++)
+        buf_printf(&b,
+                   "# HELP sluice_%s_total %s\n# TYPE sluice_%s_total counter\n"
+                   "sluice_%s_total %llu\n",
+                   rows[i].name, rows[i].help, rows[i].name, rows[i].name,
+                   (unsigned long long)n->core.metrics.count[i]);
+    answer_buf(request, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
+}
+
+static void page(struct node *n, const struct http_request *request) {
+    const struct asset *a = asset_find(request->path);
+    (void)n;
+    http_answer(request, 200, a->type, a->bytes, PAGE_HEADERS);
+}
+
+/* The client's address is the socket's, or what the proxy in front says. */
+static void learn_address(const struct node *n, const struct http_request *request) {
+    const char *name = n->options->real_address_header;
+    const char *value = name[0] != '\0' ? http_header(request, name) : NULL;
+    if (value != NULL && !conn_address_parse(&request->conn->address, value))
+        LOG(LOG_DEBUG, "bad_real_address", "value", value, NULL);
+}
+
+static bool turned_away(struct node *n, const struct http_request *request) {
+    learn_address(n, request);
+    if (n->state != NODE_SERVING)
+        http_answer(request, 503, PLAIN, SLICE("draining\n"), NULL);
+    else if (n->net.count > n->most_connections)
+        http_answer(request, 503, PLAIN, SLICE("this node is full\n"), NULL);
+    else if (!node_count_address(n, request->conn))
+        http_answer(request, 503, PLAIN, SLICE("too many connections from your address\n"),
+                    NULL);
+    else
+        return false;
+    return true;
+}
+
+static void ws(struct node *n, const struct http_request *request) {
+    if (!turned_away(n, request))
+        json_door_open(&n->core, &n->sockets, request);
+}
+
+static void raw(struct node *n, const struct http_request *request) {
+    struct slice name = {request->path.ptr + 10, request->path.len - 10};
+    if (!turned_away(n, request))
+        raw_door_open(&n->raw, request, name);
+}
+
+struct path {
+    const char *path;
+    bool socket; /* its door looks at the method itself */
+    void (*answer)(struct node *n, const struct http_request *request);
+};
+
+static const struct path paths[] = {
+    {"/ws", true, ws},
+    {"/healthz", false, healthz},
+    {"/readyz", false, readyz},
+    {"/metrics", false, metrics},
+};
+
+static const struct path *path_find(struct slice path) {
+    static const struct path channels = {"/channels/", true, raw};
+    static const struct path pages = {"/", false, page};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (slice_is(path, paths[i].path))
+            return &paths[i];
+    }
+    if (slice_starts(path, slice_of(channels.path)))
+        return &channels;
+    return asset_find(path) != NULL ? &pages : NULL;
+}
+
+void http_door_route(void *owner, const struct http_request *request) {
+    struct node *n = owner;
+    const struct path *p = path_find(request->path);
+    bool reads = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
+    if (p == NULL)
+        http_answer(request, 404, PLAIN, SLICE("nothing is here\n"), NULL);
+    else if (!p->socket && !reads)
+        http_answer(request, 405, PLAIN, SLICE("this path is only read\n"),
+                    "Allow: GET, HEAD\r\n");
+    else
+        p->answer(n, request);
+}

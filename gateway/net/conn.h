@@ -1,0 +1,150 @@
+#ifndef SLUICE_NET_CONN_H
+#define SLUICE_NET_CONN_H
+
+#include <uv.h>
+
+#include "common/list.h"
+#include "common/wheel.h"
+#include "gateway/net/slab.h"
+
+/*
+ * One TCP connection: a bounded queue of shared regions on the way out, a shared buffer on the
+ * way in, one deadline. What the bytes mean is the business of the layer that took it over
+ * (http.c first, wsock.c after an upgrade).
+ */
+struct conn;
+struct net;
+
+struct conn_ops {
+    /* Bytes came; they hold until it returns. */
+    void (*on_bytes)(struct conn *c, const char *bytes, size_t len);
+    /* The peer ended its side, or the connection broke (status: UV_EOF or another error). The
+     * layer calls conn_close. Not called after conn_close. */
+    void (*on_end)(struct conn *c, int status);
+    /* The deadline set by conn_deadline has come. */
+    void (*on_deadline)(struct conn *c);
+    /* The queue is empty again, asked for by conn_want_drained. */
+    void (*on_drained)(struct conn *c);
+    /* The connection is gone: let go of it. The last call. */
+    void (*on_closed)(struct conn *c);
+};
+
+struct out_entry {
+    struct slab *slab;
+    uint32_t at;   /* a frame begins here */
+    uint32_t len;  /* from `at` */
+    uint32_t sent; /* from `at`; only the first entry of a queue has any */
+    bool framed;   /* whole WebSocket frames, not HTTP */
+};
+#define OUT_CHUNK 5
+struct out_chunk {
+    struct out_chunk *next;
+    unsigned head;
+    unsigned tail;
+    struct out_entry entries[OUT_CHUNK];
+};
+
+struct conn_address {
+    unsigned char ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+    uint16_t port;
+};
+
+struct conn {
+    uv_tcp_t tcp; /* first: the handle is the connection */
+    struct net *net;
+    const struct conn_ops *ops;
+    void *peer;        /* of the layer that owns it */
+    struct list link;  /* in net->conns */
+    struct list dirty; /* in net->dirty */
+    struct wheel_timer timer;
+    struct out_chunk *first;
+    struct out_chunk *last;
+    uint32_t queued;             /* bytes not yet taken by the kernel */
+    uint32_t entries;            /* regions that wait: each may hold a whole slab */
+    uint32_t in_write;           /* of these: bytes of a uv_write under way */
+    struct conn_address address; /* of the client: a proxy in front may have told another */
+    bool writing : 1;            /* a uv_write is under way */
+    bool closed : 1;             /* conn_close was called */
+    bool end_after : 1;
+    bool ended : 1; /* our side is shut down */
+    bool want_drained : 1;
+    bool paused : 1;
+    bool framed : 1;  /* what is sent from now on are WebSocket frames */
+    bool counted : 1; /* the owner counts it for its address */
+};
+
+/* What the connections of a loop share. */
+struct net {
+    uv_loop_t *loop;
+    struct wheel wheel;
+    struct slabs slabs;
+    struct list conns;
+    struct list dirty;
+    struct list flushing; /* empty outside of a flush */
+    struct out_chunk *free_chunks;
+    unsigned free_chunk_count;
+    void *free_writes;
+    unsigned count;
+    size_t max_queue;
+    uv_prepare_t prepare;
+    uv_idle_t again; /* keeps the loop turning while the budget left work */
+    uv_timer_t tick;
+    void (*before_flush)(void *owner);                  /* once a turn, before the sockets */
+    void (*on_gone)(void *owner, const struct conn *c); /* one less, after its on_closed */
+    void (*on_tick)(void *owner, uint64_t now);         /* every WHEEL_TICK_MS */
+    void *owner;
+    unsigned handles;
+    void (*on_closed)(void *owner);
+};
+
+int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, void *owner);
+/* Closes its own handles; on_closed when they are gone. No connection may be left. */
+void net_close(struct net *n, void (*on_closed)(void *owner));
+void net_deinit(struct net *n);
+static inline uint64_t net_now(const struct net *n) {
+    return uv_now(n->loop);
+}
+
+/* Accepts from a listening stream. The connection counts and reads at once; `ops` own it.
+ * Returns NULL when it could not be had: it is closed and gone already. */
+struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops);
+
+/* Hands it to another layer. */
+static inline void conn_take(struct conn *c, const struct conn_ops *ops, void *peer) {
+    c->ops = ops;
+    c->peer = peer;
+}
+
+/*
+ * Queues a region; it leaves at the end of the turn. Returns false without memory, or with
+ * the connection closed or ended.
+ */
+bool conn_send(struct conn *c, struct region r);
+/* True if `len` more bytes would be over max_queue; a single long message may be, while less
+ * than a quarter waits: so what a client missed always comes through. */
+bool conn_is_full(const struct conn *c, size_t len);
+/* Forgets what waits, except frames (or HTTP answers) that have begun to leave. */
+void conn_drop_queue(struct conn *c);
+/* on_drained once when the queue is empty: in a later turn, also if it is empty now. */
+void conn_want_drained(struct conn *c);
+
+/* Shuts our side down after what is queued; the peer's bytes are still delivered. */
+void conn_end(struct conn *c);
+/* Closes at once; on_closed in a later turn. Nothing else is called after it. reset: RST. */
+void conn_close(struct conn *c, bool reset);
+
+/* Stops and starts reading from the socket. */
+void conn_pause(struct conn *c, bool pause);
+
+/* Sets, moves or (0) clears the one deadline, in ms of net_now. */
+void conn_deadline(struct conn *c, uint64_t at);
+
+/* "127.0.0.1:5000" or "[::1]:5000". */
+#define CONN_ADDRESS_SIZE 64
+void conn_address_text(const struct conn_address *a, char out[CONN_ADDRESS_SIZE]);
+bool conn_address_is_ip4(const struct conn_address *a);
+void conn_address_set(struct conn_address *a, const struct sockaddr *from);
+/* Reads an address without a port. */
+bool conn_address_parse(struct conn_address *a, const char *text);
+
+#endif

@@ -1,0 +1,353 @@
+#include "gateway/net/http.h"
+
+#include <llhttp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define HEAD_MAX    16384
+#define HEADERS_MAX 100
+#define QUEUED_MOST 65536 /* bytes of answers that a connection may leave unread */
+#define LINGER_MS   2000  /* after an answer that closes: for the peer to read it */
+
+struct http {
+    llhttp_t parser;
+    const struct http_router *router;
+    struct conn *conn;
+    struct buf target;
+    struct buf headers; /* name NUL value NUL ... */
+    size_t head_bytes;  /* of the request under way, all in all */
+    unsigned header_count;
+    bool in_value;
+    bool answered;
+    bool closing; /* answered for the last time: drain what still comes */
+};
+
+static const char *reason(int status) {
+    switch (status) {
+    case 200:
+        return "OK";
+    case 204:
+        return "No Content";
+    case 400:
+        return "Bad Request";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 413:
+        return "Content Too Large";
+    case 426:
+        return "Upgrade Required";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 503:
+        return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
+    default:
+        return "Internal Server Error";
+    }
+}
+
+static bool send_bytes(struct conn *c, struct slice bytes) {
+    char *room = slabs_reserve(&c->net->slabs, bytes.len);
+    if (room == NULL)
+        return false;
+    memcpy(room, bytes.ptr, bytes.len);
+    return conn_send(c, slabs_commit(&c->net->slabs, bytes.len));
+}
+
+static void answer(struct http *h, int status, const char *type, struct slice body,
+                   bool head_only, bool keep, const char *extra) {
+    struct buf out;
+    buf_init(&out);
+    buf_printf(&out, "HTTP/1.1 %d %s\r\n", status, reason(status));
+    if (type != NULL)
+        buf_printf(&out, "Content-Type: %s\r\n", type);
+    buf_printf(&out, "Content-Length: %zu\r\n", body.len);
+    if (!keep)
+        buf_str(&out, "Connection: close\r\n");
+    if (extra != NULL)
+        buf_str(&out, extra);
+    buf_str(&out, "\r\n");
+    if (!head_only)
+        buf_slice(&out, body);
+    h->answered = true;
+    if (out.failed || !send_bytes(h->conn, buf_bytes(&out))) {
+        conn_close(h->conn, true);
+    } else if (!keep) {
+        h->closing = true;
+        conn_end(h->conn);
+        conn_deadline(h->conn, net_now(h->conn->net) + LINGER_MS);
+    }
+    buf_deinit(&out);
+}
+
+static void refuse(struct http *h, int status, const char *why) {
+    if (!h->answered)
+        answer(h, status, "text/plain", slice_of(why), false, false, NULL);
+}
+
+static struct http *http_of(llhttp_t *parser) {
+    return parser->data;
+}
+
+/* --- what llhttp reports --------------------------------------------------------------------
+ */
+
+static int on_message_begin(llhttp_t *parser) {
+    struct http *h = http_of(parser);
+    buf_clear(&h->target);
+    buf_clear(&h->headers);
+    h->header_count = 0;
+    h->in_value = false;
+    h->answered = false;
+    return 0;
+}
+
+static int on_url(llhttp_t *parser, const char *at, size_t len) {
+    buf_append(&http_of(parser)->target, at, len);
+    return 0;
+}
+
+static int on_header_field(llhttp_t *parser, const char *at, size_t len) {
+    struct http *h = http_of(parser);
+    if (h->in_value)
+        buf_char(&h->headers, '\0');
+    h->in_value = false;
+    buf_append(&h->headers, at, len);
+    return 0;
+}
+
+static int on_header_field_complete(llhttp_t *parser) {
+    struct http *h = http_of(parser);
+    buf_char(&h->headers, '\0');
+    h->in_value = true;
+    if (++h->header_count <= HEADERS_MAX)
+        return 0;
+    refuse(h, 431, "too many header fields\n");
+    return HPE_USER;
+}
+
+static int on_header_value(llhttp_t *parser, const char *at, size_t len) {
+    buf_append(&http_of(parser)->headers, at, len);
+    return 0;
+}
+
+static const char *header_next(const struct http *h, const char *at, const char **value) {
+    const char *end = h->headers.data + h->headers.len;
+    if (at == NULL || at >= end)
+        return NULL;
+    *value = at + strlen(at) + 1;
+    return *value < end ? at : NULL;
+}
+
+const char *http_header(const struct http_request *request, const char *name) {
+    const struct http *h = request->http;
+    const char *value;
+    for (const char *at = header_next(h, h->headers.data, &value); at != NULL;
+         at = header_next(h, value + strlen(value) + 1, &value)) {
+        if (strcasecmp(at, name) == 0)
+            return value;
+    }
+    return NULL;
+}
+
+static unsigned header_count(const struct http *h, const char *name) {
+    const char *value;
+    unsigned n = 0;
+    for (const char *at = header_next(h, h->headers.data, &value); at != NULL;
+         at = header_next(h, value + strlen(value) + 1, &value))
+        n += strcasecmp(at, name) == 0;
+    return n;
+}
+
+/* True if `word` stands in the comma list `list`. */
+static bool list_has(const char *list, const char *word) {
+    size_t len = strlen(word);
+    while (list != NULL && *list != '\0') {
+        list += strspn(list, " \t,");
+        size_t n = strcspn(list, " \t,");
+        if (n == len && strncasecmp(list, word, len) == 0)
+            return true;
+        list += n;
+    }
+    return false;
+}
+
+static bool reads(const llhttp_t *parser) {
+    return parser->method == HTTP_GET || parser->method == HTTP_HEAD;
+}
+
+static int on_headers_complete(llhttp_t *parser) {
+    struct http *h = http_of(parser);
+    if (h->in_value)
+        buf_char(&h->headers, '\0');
+    if (parser->http_major != 1 || parser->http_minor != 1)
+        refuse(h, 505, "HTTP/1.1 is spoken here\n");
+    else if (h->headers.failed || h->target.failed)
+        refuse(h, 503, "out of memory\n");
+    else if (header_count(h, "host") != 1)
+        refuse(h, 400, "a request has one Host\n");
+    else if (parser->content_length > 0 ||
+             (parser->flags & (F_CHUNKED | F_TRANSFER_ENCODING)) != 0)
+        refuse(h, reads(parser) ? 413 : 405, "no path here takes a body\n");
+    else
+        return 2; /* no body follows; what comes after an upgrade is not HTTP */
+    return HPE_USER;
+}
+
+static void route(struct http *h) {
+    struct http_request request = {.conn = h->conn, .http = h};
+    request.method = slice_of(llhttp_method_name((llhttp_method_t)h->parser.method));
+    struct slice target = buf_bytes(&h->target);
+    const char *mark = memchr(target.ptr, '?', target.len);
+    request.path = (struct slice){target.ptr, mark ? (size_t)(mark - target.ptr) : target.len};
+    if (mark != NULL)
+        request.query = (struct slice){mark + 1, target.len - request.path.len - 1};
+    request.upgrade = list_has(http_header(&request, "connection"), "upgrade") &&
+                      list_has(http_header(&request, "upgrade"), "websocket");
+    h->router->route(h->router->owner, &request);
+}
+
+/* Stops the parser behind each request, so that an upgrade or a close is seen before the next.
+ */
+static int on_message_complete(llhttp_t *parser) {
+    (void)parser;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+    .on_message_begin = on_message_begin,
+    .on_url = on_url,
+    .on_header_field = on_header_field,
+    .on_header_field_complete = on_header_field_complete,
+    .on_header_value = on_header_value,
+    .on_headers_complete = on_headers_complete,
+    .on_message_complete = on_message_complete,
+};
+
+/* --- the connection -------------------------------------------------------------------------
+ */
+
+static void http_free(struct http *h) {
+    buf_deinit(&h->target);
+    buf_deinit(&h->headers);
+    free(h);
+}
+
+static void on_closed(struct conn *c) {
+    http_free(c->peer);
+}
+
+static void on_end(struct conn *c, int status) {
+    (void)status;
+    conn_close(c, false);
+}
+
+static void on_deadline(struct conn *c) {
+    conn_close(c, true);
+}
+
+static void on_drained(struct conn *c) {
+    (void)c;
+}
+
+static void refuse_parse(struct http *h, llhttp_errno_t error) {
+    if (error == HPE_INVALID_VERSION)
+        refuse(h, 505, "HTTP/1.1 is spoken here\n");
+    else
+        refuse(h, 400, "not an HTTP request\n");
+}
+
+static void on_bytes(struct conn *c, const char *bytes, size_t len) {
+    struct http *h = c->peer;
+    const struct http_router *router = h->router;
+    while (len > 0 && !h->closing) {
+        enum llhttp_errno error = llhttp_execute(&h->parser, bytes, len);
+        if (h->closing || c->closed)
+            return;
+        size_t used = len;
+        if (error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE)
+            used = (size_t)(llhttp_get_error_pos(&h->parser) - bytes);
+        else if (error != HPE_OK) {
+            refuse_parse(h, error);
+            return;
+        }
+        h->head_bytes += used;
+        if (h->head_bytes > HEAD_MAX) {
+            refuse(h, 431, "the request's head is too long\n");
+            return;
+        }
+        if (error == HPE_OK)
+            return;
+        bytes += used;
+        len -= used;
+        h->head_bytes = 0;
+        route(h);
+        if (c->closed)
+            return;
+        if (c->peer != h) { /* upgraded: the rest is the new layer's, and so is h gone */
+            if (len > 0)
+                c->ops->on_bytes(c, bytes, len);
+            return;
+        }
+        llhttp_reset(&h->parser);
+        conn_deadline(c, net_now(c->net) + router->timeout_ms);
+    }
+}
+
+static const struct conn_ops http_ops = {
+    .on_bytes = on_bytes,
+    .on_end = on_end,
+    .on_deadline = on_deadline,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};
+
+struct conn *http_accept(struct net *n, uv_stream_t *listener,
+                         const struct http_router *router) {
+    struct http *h = calloc(1, sizeof *h);
+    struct conn *c = conn_accept(n, listener, &http_ops);
+    if (h == NULL || c == NULL) {
+        free(h);
+        if (c != NULL) {
+            c->ops = NULL;
+            conn_close(c, true);
+        }
+        return NULL;
+    }
+    llhttp_init(&h->parser, HTTP_REQUEST, &settings);
+    h->parser.data = h;
+    h->router = router;
+    h->conn = c;
+    buf_init(&h->target);
+    buf_init(&h->headers);
+    conn_take(c, &http_ops, h);
+    conn_deadline(c, net_now(n) + router->timeout_ms);
+    return c;
+}
+
+void http_answer(const struct http_request *request, int status, const char *type,
+                 struct slice body, const char *extra) {
+    struct http *h = request->http;
+    /* Who asks on without reading the answers is not answered for ever. */
+    bool reads_on = h->conn->queued <= QUEUED_MOST;
+    bool keep =
+        status < 400 && reads_on && !list_has(http_header(request, "connection"), "close");
+    answer(h, status, type, body, slice_is(request->method, "HEAD"), keep, extra);
+}
+
+bool http_upgrade(const struct http_request *request, struct slice head) {
+    struct http *h = request->http;
+    if (!send_bytes(h->conn, head)) {
+        conn_close(h->conn, true);
+        return false;
+    }
+    h->conn->peer = NULL;
+    h->conn->framed = true;
+    conn_deadline(h->conn, 0);
+    http_free(h);
+    return true;
+}

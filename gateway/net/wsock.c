@@ -1,0 +1,249 @@
+#include "gateway/net/wsock.h"
+
+#include <stdio.h>
+
+static const struct conn_ops ws_conn_ops;
+
+static struct wsock *wsock_of(struct conn *c) {
+    return c->peer;
+}
+
+/* --- handshake ------------------------------------------------------------------------------
+ */
+
+static bool refuse(const struct http_request *request, int status, const char *why,
+                   const char *extra) {
+    http_answer(request, status, "text/plain", slice_of(why), extra);
+    return false;
+}
+
+static bool handshake(const struct http_request *request) {
+    const char *version = http_header(request, "sec-websocket-version");
+    const char *key = http_header(request, "sec-websocket-key");
+    char accept[WS_ACCEPT_SIZE];
+    char head[192];
+    if (!slice_is(request->method, "GET"))
+        return refuse(request, 405, "a WebSocket begins with GET\n", "Allow: GET\r\n");
+    if (!request->upgrade)
+        return refuse(request, 426, "this path speaks WebSocket\n", "Upgrade: websocket\r\n");
+    if (version == NULL || strcmp(version, "13") != 0)
+        return refuse(request, 426, "version 13 is spoken here\n",
+                      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+    if (key == NULL || !ws_key_valid(slice_of(key)))
+        return refuse(request, 400, "Sec-WebSocket-Key must be 16 bytes in base64\n", NULL);
+    ws_accept(accept, slice_of(key));
+    int len = snprintf(head, sizeof head,
+                       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                       accept);
+    return http_upgrade(request, (struct slice){head, (size_t)len});
+}
+
+static void arm(struct wsock *w, uint64_t after_ms) {
+    conn_deadline(w->conn, net_now(w->shared->net) + after_ms);
+}
+
+bool wsock_open(struct wsock *w, struct wsock_shared *shared,
+                const struct http_request *request, const struct wsock_ops *ops) {
+    struct conn *c = request->conn;
+    if (!handshake(request))
+        return false;
+    w->conn = c;
+    w->shared = shared;
+    w->ops = ops;
+    w->heard = net_now(shared->net);
+    w->state = WSOCK_OPEN;
+    shared->count++;
+    conn_take(c, &ws_conn_ops, w);
+    arm(w, shared->ping_interval_ms);
+    return true;
+}
+
+/* --- out ------------------------------------------------------------------------------------
+ */
+
+struct region wsock_encode(struct net *n, enum ws_opcode opcode, const struct slice parts[],
+                           size_t count) {
+    uint8_t head[WS_HEADER_MAX];
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
+    size_t head_len = ws_header(head, opcode, len);
+    char *room = slabs_reserve(&n->slabs, head_len + len);
+    if (room == NULL)
+        return (struct region){NULL, 0, 0};
+    memcpy(room, head, head_len);
+    char *at = room + head_len;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len != 0)
+            memcpy(at, parts[i].ptr, parts[i].len);
+        at += parts[i].len;
+    }
+    return slabs_commit(&n->slabs, head_len + len);
+}
+
+bool wsock_send(struct wsock *w, struct region frame, bool ephemeral) {
+    struct conn *c = w->conn;
+    if (w->state != WSOCK_OPEN)
+        return false;
+    if (ephemeral && c->queued > w->shared->net->max_queue / 4)
+        return false;
+    if (frame.slab == NULL || conn_is_full(c, frame.len)) {
+        wsock_close(w, frame.slab == NULL ? WS_CODE_INTERNAL : WS_CODE_TRY_LATER,
+                    frame.slab == NULL ? "out of memory" : "slow");
+        return false;
+    }
+    return conn_send(c, frame);
+}
+
+/* --- closing --------------------------------------------------------------------------------
+ */
+
+static void gone(struct wsock *w, enum wsock_state to) {
+    bool first = w->state == WSOCK_OPEN;
+    w->state = to;
+    if (first)
+        w->ops->on_gone(w);
+}
+
+static void send_close(struct wsock *w, uint16_t code, const char *reason) {
+    uint8_t frame[WS_CLOSE_MAX];
+    size_t len = ws_close_frame(frame, code, reason);
+    struct slabs *slabs = &w->shared->net->slabs;
+    char *room = slabs_reserve(slabs, len);
+    if (conn_is_full(w->conn, len))
+        conn_drop_queue(w->conn);
+    if (room == NULL) {
+        conn_close(w->conn, true);
+        return;
+    }
+    memcpy(room, frame, len);
+    conn_send(w->conn, slabs_commit(slabs, len));
+}
+
+/* Shuts our side: the peer reads the close frame, and its end of the stream ends ours. */
+static void end(struct wsock *w) {
+    gone(w, WSOCK_ENDED);
+    conn_pause(w->conn, false);
+    conn_end(w->conn);
+    arm(w, w->shared->close_timeout_ms);
+}
+
+void wsock_close(struct wsock *w, uint16_t code, const char *reason) {
+    if (w->state != WSOCK_OPEN)
+        return;
+    bool slow = code == WS_CODE_TRY_LATER;
+    if (slow)
+        conn_drop_queue(w->conn);
+    send_close(w, code, reason);
+    gone(w, WSOCK_CLOSE_SENT);
+    conn_pause(w->conn, false);
+    arm(w, w->shared->close_timeout_ms);
+}
+
+/* --- in -------------------------------------------------------------------------------------
+ */
+
+static bool on_message(void *arg, enum ws_opcode opcode, struct slice payload) {
+    struct wsock *w = arg;
+    if (w->state == WSOCK_OPEN)
+        w->ops->on_message(w, opcode, payload);
+    return !w->conn->closed;
+}
+
+static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
+    struct wsock *w = arg;
+    if (opcode != WS_PING || w->state != WSOCK_OPEN)
+        return true;
+    struct region pong = wsock_encode(w->shared->net, WS_PONG, &payload, 1);
+    if (pong.slab != NULL && !conn_is_full(w->conn, pong.len))
+        conn_send(w->conn, pong);
+    return true;
+}
+
+static const struct ws_handler handler = {.on_message = on_message, .on_control = on_control};
+
+static const char *failure_text(uint16_t code) {
+    switch (code) {
+    case WS_CODE_INVALID_UTF8:
+        return "invalid UTF-8";
+    case WS_CODE_TOO_BIG:
+        return "message too big";
+    case WS_CODE_POLICY:
+        return "too many fragments";
+    case WS_CODE_INTERNAL:
+        return "out of memory";
+    default:
+        return "protocol error";
+    }
+}
+
+static void on_bytes(struct conn *c, const char *bytes, size_t len) {
+    struct wsock *w = wsock_of(c);
+    uint16_t code = 0;
+    w->heard = net_now(c->net);
+    w->ping_out = false;
+    if (w->state == WSOCK_ENDED)
+        return; /* drained, until the peer ends or the deadline comes */
+    enum ws_result result =
+        ws_feed(&w->input, &w->shared->pool, &handler, w, bytes, len, &code);
+    if (c->closed || result == WS_OK || result == WS_STOPPED)
+        return;
+    if (w->state == WSOCK_OPEN)
+        send_close(w, code, result == WS_FAILED ? failure_text(code) : "");
+    if (!c->closed)
+        end(w);
+}
+
+static void on_end(struct conn *c, int status) {
+    struct wsock *w = wsock_of(c);
+    (void)status;
+    gone(w, WSOCK_ENDED);
+    conn_close(c, false);
+}
+
+static void on_deadline(struct conn *c) {
+    struct wsock *w = wsock_of(c);
+    struct wsock_shared *s = w->shared;
+    uint64_t silent = net_now(c->net) - w->heard;
+    if (w->state != WSOCK_OPEN) {
+        conn_close(c, true);
+    } else if (c->paused) {
+        arm(w, s->ping_interval_ms);
+    } else if (w->ping_out) {
+        gone(w, WSOCK_ENDED);
+        conn_close(c, true);
+    } else if (silent < s->ping_interval_ms) {
+        arm(w, s->ping_interval_ms - silent);
+    } else {
+        struct slice empty = {NULL, 0};
+        struct region ping = wsock_encode(s->net, WS_PING, &empty, 1);
+        if (ping.slab != NULL)
+            conn_send(c, ping);
+        w->ping_out = true;
+        arm(w, s->ping_timeout_ms);
+    }
+}
+
+static void on_drained(struct conn *c) {
+    struct wsock *w = wsock_of(c);
+    if (w->state == WSOCK_OPEN)
+        w->ops->on_drained(w);
+}
+
+static void on_closed(struct conn *c) {
+    struct wsock *w = wsock_of(c);
+    gone(w, WSOCK_ENDED); /* where the connection broke below us */
+    ws_input_deinit(&w->input, &w->shared->pool);
+    w->conn = NULL;
+    w->shared->count--;
+    w->ops->on_free(w);
+}
+
+static const struct conn_ops ws_conn_ops = {
+    .on_bytes = on_bytes,
+    .on_end = on_end,
+    .on_deadline = on_deadline,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};

@@ -1,0 +1,465 @@
+#include "gateway/node.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "gateway/doors/json_door.h"
+
+#define DESCRIPTORS_KEPT 64UL /* Redis, the log, the listener, what libuv opens */
+#define BACKLOG          4096
+#define MAX_FRAGMENTS    16384
+#define DRAIN_STEP_MS    50
+#define GRACE_MS         2000 /* after the drain period, for those that do not answer the close */
+#define GOODBYE_MS       1000
+
+static void stop_now(struct node *n);
+
+static void state_set(struct node *n, enum node_state to) {
+    static const char *const names[] = {"starting", "serving", "draining", "leaving",
+                                        "closing"};
+    LOG(LOG_INFO, "node_state", "from", names[n->state], "to", names[to], NULL);
+    n->state = to;
+}
+
+static int complain(const char *what, const char *why) {
+    fprintf(stderr, "sluice: %s: %s\n", what, why);
+    return 1;
+}
+
+static int complain_option(const struct node *n, const char *flag, const char *value,
+                           const char *why) {
+    fprintf(stderr, "sluice: %s: %s%s%s%s: %s\n", options_place(n->options, flag), flag,
+            value[0] != '\0' ? " is \"" : "", value, value[0] != '\0' ? "\"" : "", why);
+    return 1;
+}
+
+/* --- accepting ------------------------------------------------------------------------------
+ */
+
+struct address_count {
+    struct map_node node;
+    unsigned count;
+    unsigned char ip[16];
+};
+
+static struct slice address_key(const struct conn *c) {
+    return (struct slice){(const char *)c->address.ip, sizeof c->address.ip};
+}
+
+bool node_count_address(struct node *n, struct conn *c) {
+    if (n->options->max_per_address == 0 || c->counted)
+        return true;
+    struct map_node *found = map_find(&n->addresses, address_key(c));
+    struct address_count *a =
+        found != NULL ? container_of(found, struct address_count, node) : NULL;
+    if (a == NULL) {
+        a = calloc(1, sizeof *a);
+        if (a == NULL)
+            return false;
+        memcpy(a->ip, c->address.ip, sizeof a->ip);
+        a->node.key = (struct slice){(const char *)a->ip, sizeof a->ip};
+        if (!map_insert(&n->addresses, &a->node)) {
+            free(a);
+            return false;
+        }
+    }
+    if (a->count >= n->options->max_per_address)
+        return false;
+    a->count++;
+    c->counted = true;
+    return true;
+}
+
+static void forget_address(struct node *n, const struct conn *c) {
+    struct map_node *found = c->counted ? map_find(&n->addresses, address_key(c)) : NULL;
+    if (found == NULL)
+        return;
+    struct address_count *a = container_of(found, struct address_count, node);
+    if (--a->count > 0)
+        return;
+    map_remove(&n->addresses, &a->node);
+    free(a);
+}
+
+/* Above the most connections a few more are taken, to be told so by HTTP. */
+static void on_connection(uv_stream_t *listener, int status) {
+    struct node *n = listener->data;
+    struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
+    bool full = n->net.count > n->most_connections + DESCRIPTORS_KEPT / 2;
+    if (c != NULL && full)
+        conn_close(c, true);
+    bool failed = c == NULL || full;
+    const char *why = full         ? "max-connections"
+                      : status < 0 ? uv_strerror(status)
+                                   : "it was gone again, or no memory";
+    if (failed && !n->accept_failed)
+        LOG(LOG_WARN, "connection_refused", "why", why, "connections",
+            log_text("%u", n->net.count), NULL);
+    n->accept_failed = failed; /* one line for a row of them */
+}
+
+/* --- stopping -------------------------------------------------------------------------------
+ */
+
+static void handle_closed(uv_handle_t *handle) {
+    struct node *n = handle->data;
+    n->handles--;
+}
+
+static void part_closed(void *owner) {
+    struct node *n = owner;
+    n->handles--;
+}
+
+static void close_all(struct node *n) {
+    state_set(n, NODE_CLOSING);
+    n->handles += 3 + 1 + 2;
+    for (int i = 0; i < 3; i++)
+        uv_close((uv_handle_t *)&n->signals[i], handle_closed);
+    uv_close((uv_handle_t *)&n->timer, handle_closed);
+    core_close(&n->core, part_closed);
+    net_close(&n->net, part_closed);
+}
+
+static void reset_all(struct node *n) {
+    for (struct list *at = n->net.conns.next, *next; at != &n->net.conns; at = next) {
+        next = at->next;
+        conn_close(container_of(at, struct conn, link), true);
+    }
+}
+
+static void close_when_empty(struct node *n) {
+    if (n->state == NODE_LEAVING && n->said_goodbye && n->net.count == 0)
+        close_all(n);
+}
+
+static void on_goodbye(void *owner) {
+    struct node *n = owner;
+    n->said_goodbye = true;
+    close_when_empty(n);
+}
+
+static void on_goodbye_late(uv_timer_t *timer) {
+    on_goodbye(timer->data);
+}
+
+/* The last WebSocket is gone: the port goes, the lease, then the process. */
+static void leave(struct node *n) {
+    if (n->state != NODE_DRAINING)
+        return;
+    state_set(n, NODE_LEAVING);
+    uv_close((uv_handle_t *)&n->listener, handle_closed);
+    reset_all(n);
+    uv_timer_start(&n->timer, on_goodbye_late, GOODBYE_MS, 0);
+    core_bye(&n->core, on_goodbye);
+}
+
+static void on_gone(void *owner, const struct conn *c) {
+    struct node *n = owner;
+    forget_address(n, c);
+    if (n->sockets.count == 0 && n->state == NODE_DRAINING)
+        leave(n);
+    close_when_empty(n);
+}
+
+static bool close_one(struct node *n, uint16_t code, const char *reason) {
+    for (struct list *at = n->core.clients.next; at != &n->core.clients; at = at->next) {
+        struct client *c = container_of(at, struct client, link);
+        c->door->close(c, code, reason);
+        return true;
+    }
+    return raw_door_close_one(&n->raw, code, reason);
+}
+
+/* Spreads the closes over the drain period, so that those who come back do not come at once. */
+static void on_drain(uv_timer_t *timer) {
+    struct node *n = timer->data;
+    uint64_t elapsed = uv_now(&n->loop) - n->drain_began;
+    uint64_t period = n->options->drain;
+    uint64_t due = elapsed >= period ? n->drain_total : n->drain_total * elapsed / period;
+    bool more = true;
+    while (n->drain_closed < due && more) {
+        more = close_one(n, WS_CODE_RESTART, "restart");
+        n->drain_closed++;
+    }
+    if (elapsed >= period)
+        while (close_one(n, WS_CODE_RESTART, "restart"))
+            n->drain_closed++;
+    if (elapsed >= period + GRACE_MS)
+        stop_now(n);
+}
+
+static void stop_now(struct node *n) {
+    if (n->state == NODE_SERVING)
+        state_set(n, NODE_DRAINING);
+    n->core.draining = true;
+    leave(n);
+}
+
+/* The port stays open meanwhile, to answer /readyz and new connections with 503. */
+static void drain(struct node *n) {
+    if (n->state != NODE_SERVING)
+        return;
+    state_set(n, NODE_DRAINING);
+    n->core.draining = true;
+    n->drain_began = uv_now(&n->loop);
+    n->drain_total = n->sockets.count;
+    uv_timer_start(&n->timer, on_drain, 0, DRAIN_STEP_MS);
+    if (n->sockets.count == 0)
+        leave(n);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct node *n = handle->data;
+    LOG(LOG_INFO, "signal", "number", log_text("%d", number), NULL);
+    if (number == SIGTERM)
+        drain(n);
+    else if (n->state <= NODE_DRAINING)
+        stop_now(n);
+}
+
+/* --- starting -------------------------------------------------------------------------------
+ */
+
+static void before_flush(void *owner) {
+    struct node *n = owner;
+    redis_flush(&n->core.redis);
+}
+
+static void on_tick(void *owner, uint64_t now) {
+    struct node *n = owner;
+    core_tick(&n->core, now);
+}
+
+static void raise_limit(struct node *n) {
+    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
+    uint64_t wanted = n->options->max_connections;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    n->most_connections = limit.rlim_cur > 2 * DESCRIPTORS_KEPT
+                              ? (uint64_t)limit.rlim_cur - DESCRIPTORS_KEPT
+                              : (uint64_t)limit.rlim_cur / 2;
+    if (wanted != 0 && wanted < n->most_connections)
+        n->most_connections = wanted;
+    else if (wanted > n->most_connections)
+        LOG(LOG_WARN, "max_connections_lowered", "wanted",
+            log_text("%llu", (unsigned long long)wanted), "limit",
+            log_text("%llu", (unsigned long long)n->most_connections), NULL);
+}
+
+static bool is_loopback(const struct conn_address *a) {
+    static const struct conn_address ip6 = {.ip = {[15] = 1}};
+    return conn_address_is_ip4(a) ? a->ip[12] == 127 : memcmp(a->ip, ip6.ip, sizeof a->ip) == 0;
+}
+
+static const char *resolve_listen(struct node *n, const char *text,
+                                  struct sockaddr_storage *out) {
+    char host[256];
+    const char *colon = strrchr(text, ':');
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    if (len == 0 || len >= sizeof host || colon[1] == '\0')
+        return "must be HOST:PORT";
+    bool bracketed = text[0] == '[' && text[len - 1] == ']';
+    snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len), text + bracketed);
+    char *end;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    if (*end != '\0' || colon[1] < '0' || colon[1] > '9' || port > 65535)
+        return "the port must be from 0 to 65535";
+    uv_getaddrinfo_t request;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    int status = uv_getaddrinfo(&n->loop, &request, NULL, host, colon + 1, &hints);
+    if (status < 0)
+        return uv_strerror(status);
+    memcpy(out, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
+    uv_freeaddrinfo(request.addrinfo);
+    return NULL;
+}
+
+static int start_listening(struct node *n) {
+    struct sockaddr_storage at;
+    const char *where = n->options->listen;
+    const char *wrong = resolve_listen(n, n->options->listen, &at);
+    if (wrong != NULL)
+        return complain_option(n, "listen", where, wrong);
+    const struct sockaddr *address = (const struct sockaddr *)&at;
+    struct conn_address mine;
+    conn_address_set(&mine, address);
+    if (!is_loopback(&mine) && !n->options->allow_anonymous)
+        return complain_option(
+            n, "listen", where,
+            "not a loopback address, and authentication is off: anybody who "
+            "reaches it could speak as anybody. --allow-anonymous allows it");
+    int size = sizeof at;
+    int status = uv_tcp_bind(&n->listener, address, 0);
+    if (status == 0)
+        status = uv_listen((uv_stream_t *)&n->listener, BACKLOG, on_connection);
+    if (status == 0)
+        status = uv_tcp_getsockname(&n->listener, (struct sockaddr *)&at, &size);
+    if (status < 0)
+        return complain_option(n, "listen", where, uv_strerror(status));
+    conn_address_set(&mine, address);
+    conn_address_text(&mine, n->address);
+    return 0;
+}
+
+static const char *choose_id(struct node *n) {
+    snprintf(n->id, sizeof n->id, "%s", n->options->node_id);
+    if (n->id[0] == '\0' && gethostname(n->id, sizeof n->id - 1) != 0)
+        return "the host has no name; give one";
+    bool good = name_valid_user(slice_of(n->id)) && strchr(n->id, '.') == NULL;
+    if (n->options->node_id[0] == '\0') { /* a host's name may have dots */
+        for (char *c = n->id; *c != '\0'; c++)
+            if (*c == '.')
+                *c = '-';
+        good = name_valid_user(slice_of(n->id));
+    }
+    return good ? NULL : "must be 1 to 64 bytes without white space, dots, colons or braces";
+}
+
+static const char *choose_prefix(struct node *n, int database) {
+    const char *given = n->options->prefix;
+    if (given[0] == '\0')
+        snprintf(n->prefix, sizeof n->prefix,
+                 database == 0 ? "sluice:" : "sluice%d:", database);
+    else
+        snprintf(n->prefix, sizeof n->prefix, "%s", given);
+    for (const char *c = n->prefix; *c != '\0'; c++) {
+        if (*c <= ' ' || *c > '~' || strchr("'\"\\{}", *c) != NULL)
+            return "must be plain ASCII without quotes, backslashes or braces";
+    }
+    return NULL;
+}
+
+/* A URL for a complaint, without what stands before the @. */
+static const char *hide_password(const char *url) {
+    const char *at = strrchr(url, '@');
+    return at != NULL ? log_text("...%s", at) : url;
+}
+
+static int configure_redis(struct node *n, struct redis_config *redis) {
+    const struct options *o = n->options;
+    const char *wrong = redis_address_parse(&redis->address, o->redis_url);
+    if (wrong != NULL)
+        return complain_option(n, "redis-url", hide_password(o->redis_url), wrong);
+    wrong = choose_prefix(n, redis->address.database);
+    if (wrong != NULL)
+        return complain_option(n, "prefix", o->prefix, wrong);
+    redis->constants = (struct script_constants){.prefix = n->prefix,
+                                                 .history_max = o->history_max,
+                                                 .big_room = o->big_room,
+                                                 .room_ttl_ms = o->room_retention,
+                                                 .inbox_ttl_ms = o->inbox_retention,
+                                                 .user_ttl_ms = o->user_retention};
+    redis->node = n->id;
+    redis->timeout_ms = o->redis_timeout;
+    int status = uv_random(NULL, NULL, &redis->seed, sizeof redis->seed, 0, NULL);
+    return status == 0 ? 0 : complain("random numbers", uv_strerror(status));
+}
+
+static int init_parts(struct node *n, const struct redis_config *redis) {
+    const struct options *o = n->options;
+    int status = net_init(&n->net, &n->loop, o->max_queue, n);
+    n->net.before_flush = before_flush;
+    n->net.on_gone = on_gone;
+    n->net.on_tick = on_tick;
+    n->sockets = (struct wsock_shared){.net = &n->net,
+                                       .ping_interval_ms = o->ping_interval,
+                                       .ping_timeout_ms = o->ping_timeout,
+                                       .close_timeout_ms = o->close_timeout};
+    ws_pool_init(&n->sockets.pool, o->max_message, MAX_FRAGMENTS);
+    n->router = (struct http_router){
+        .route = http_door_route, .owner = n, .timeout_ms = o->handshake_timeout};
+    map_init(&n->addresses, redis->seed);
+    if (status == 0)
+        status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
+    n->raw.redis = &n->core.redis;
+    n->raw.shared = &n->sockets;
+    n->raw.metrics = &n->core.metrics;
+    return status == 0 ? 0 : complain("start", uv_strerror(status));
+}
+
+static void watch_signals(struct node *n) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < 3; i++) {
+        uv_signal_init(&n->loop, &n->signals[i]);
+        n->signals[i].data = n;
+        uv_signal_start(&n->signals[i], on_signal, numbers[i]);
+    }
+}
+
+static enum log_level log_level(const struct options *o) {
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    int level = 0;
+    while (level < 3 && strcmp(o->log_level, levels[level]) != 0)
+        level++;
+    return (enum log_level)level;
+}
+
+static int check_options(struct node *n) {
+    const struct options *o = n->options;
+    if (o->big_room_until > o->big_room)
+        return complain_option(n, "big-room-until", "", "must not be above big-room");
+    if (o->lease_timeout < 2 * o->lease_interval)
+        return complain_option(n, "lease-timeout", "", "must be at least twice lease-interval");
+    const char *wrong = raw_door_init(&n->raw, o->channels, n->prefix);
+    return wrong == NULL ? 0 : complain_option(n, "channels", o->channels, wrong);
+}
+
+static void announce(struct node *n) {
+    /* Whatever the level is: port 0 is known from here alone. */
+    log_write(LOG_INFO, "listening", "addr", n->address, "version", SLUICE_VERSION,
+              "incarnation", n->core.incarnation, "max_connections",
+              log_text("%llu", (unsigned long long)n->most_connections), NULL);
+    LOG(LOG_WARN, "authentication_off", "means",
+        "any client that reaches this address may speak as any user", NULL);
+}
+
+static int start(struct node *n) {
+    struct redis_config redis;
+    memset(&redis, 0, sizeof redis);
+    const char *wrong = choose_id(n);
+    if (wrong != NULL)
+        return complain_option(n, "node-id", n->options->node_id, wrong);
+    log_open(n->id, log_level(n->options), strcmp(n->options->log_format, "json") == 0);
+    if (configure_redis(n, &redis) != 0 || check_options(n) != 0)
+        return 1;
+    uv_tcp_init(&n->loop, &n->listener);
+    uv_timer_init(&n->loop, &n->timer);
+    n->listener.data = n->timer.data = n;
+    n->handles = 1;
+    if (start_listening(n) != 0 || init_parts(n, &redis) != 0)
+        return 1;
+    raise_limit(n);
+    watch_signals(n);
+    announce(n);
+    state_set(n, NODE_SERVING);
+    core_open(&n->core);
+    return 0;
+}
+
+int node_run(const struct options *options) {
+    struct node *n = calloc(1, sizeof *n);
+    if (n == NULL || uv_loop_init(&n->loop) != 0)
+        return complain("start", "out of memory");
+    n->options = options;
+    if (start(n) != 0)
+        _exit(1); /* nothing was begun that would have to be undone */
+    uv_run(&n->loop, UV_RUN_DEFAULT);
+    core_deinit(&n->core);
+    raw_door_deinit(&n->raw);
+    net_deinit(&n->net);
+    ws_pool_deinit(&n->sockets.pool);
+    map_deinit(&n->addresses);
+    int status = uv_loop_close(&n->loop);
+    if (status != 0)
+        LOG(LOG_ERROR, "loop_close", "why", uv_strerror(status), NULL);
+    free(n);
+    return status == 0 ? 0 : 1;
+}

@@ -1,0 +1,46 @@
+#ifndef SLUICE_GATEWAY_NODE_H
+#define SLUICE_GATEWAY_NODE_H
+
+#include "gateway/core/core.h"
+#include "gateway/doors/raw_door.h"
+#include "gateway/net/wsock.h"
+
+/* One node: a loop on a thread, its port, the doors, the domain. */
+enum node_state { NODE_STARTING, NODE_SERVING, NODE_DRAINING, NODE_LEAVING, NODE_CLOSING };
+
+struct node {
+    const struct options *options;
+    uv_loop_t loop;
+    enum node_state state;
+    struct net net;
+    struct wsock_shared sockets;
+    struct core core;
+    struct raw_door raw;
+    struct http_router router;
+    uv_tcp_t listener;
+    uv_signal_t signals[3];
+    uv_timer_t timer; /* draining, then leaving */
+    uint64_t drain_began;
+    uint64_t drain_total;
+    uint64_t drain_closed;
+    uint64_t most_connections;
+    struct map addresses; /* connections per address, if they are limited */
+    char id[65];
+    char address[CONN_ADDRESS_SIZE];
+    char prefix[65];
+    unsigned handles;
+    bool accept_failed;
+    bool said_goodbye;
+};
+
+/* Runs a node until it is told to stop. Returns the process's exit status: 0, or 1 when it
+ * could not start (said on standard error). */
+int node_run(const struct options *options);
+
+/* Counts a connection for its client's address; false: the address has too many. */
+bool node_count_address(struct node *n, struct conn *c);
+
+/* http_door.c: what a request gets. */
+void http_door_route(void *owner, const struct http_request *request);
+
+#endif

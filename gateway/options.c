@@ -1,0 +1,351 @@
+#include "gateway/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum type { TEXT, CHOICE, COUNT, SIZE, TIME, SWITCH };
+
+struct row {
+    const char *flag;
+    enum type type;
+    uint64_t low;
+    uint64_t high;
+    const char *initial;
+    const char *value;
+    const char *help;
+    size_t offset;
+};
+
+#define ROW(field, flag, type, low, high, initial, value, help)                                \
+    {flag, type, low, high, initial, value, help, offsetof(struct options, field)},
+static const struct row rows[] = {OPTIONS_TABLE(ROW)};
+#undef ROW
+#define ROWS (sizeof rows / sizeof *rows)
+_Static_assert(ROWS <= 64, "options.places");
+
+struct loader {
+    struct options *options;
+    FILE *errors;
+    bool set[ROWS];
+    bool in_file[ROWS];
+};
+
+static void env_name(const struct row *row, char *out, size_t size) {
+    size_t n = (size_t)snprintf(out, size, "SLUICE_%s", row->flag);
+    for (size_t i = 0; i < n; i++) {
+        int upper = toupper((unsigned char)out[i]);
+        out[i] = (char)(upper == '-' ? '_' : upper);
+    }
+}
+
+static const struct row *row_find(const char *flag, size_t len) {
+    for (size_t i = 0; i < ROWS; i++) {
+        if (strlen(rows[i].flag) == len && memcmp(rows[i].flag, flag, len) == 0)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static const char *type_hint(enum type type) {
+    switch (type) {
+    case TEXT:
+        return "text of a length";
+    case CHOICE:
+    case COUNT:
+        return "a number";
+    case SIZE:
+        return "a number of bytes (K or M may follow)";
+    case TIME:
+        return "a time (with ms, s, m, h or d; here in ms)";
+    case SWITCH:
+        break;
+    }
+    return "true or false";
+}
+
+static bool fail(struct loader *l, const char *place, const struct row *row,
+                 const char *value) {
+    if (row->type == CHOICE)
+        fprintf(l->errors, "sluice: %s: %s is \"%s\": must be one of %s\n", place, row->flag,
+                value, row->value);
+    else if (row->type == SWITCH)
+        fprintf(l->errors, "sluice: %s: %s is \"%s\": must be true or false\n", place,
+                row->flag, value);
+    else
+        fprintf(l->errors, "sluice: %s: %s is \"%s\": must be %s from %llu to %llu\n", place,
+                row->flag, value, type_hint(row->type), (unsigned long long)row->low,
+                (unsigned long long)row->high);
+    return false;
+}
+
+struct unit {
+    const char *suffix;
+    uint64_t factor;
+};
+static const struct unit time_units[] = {{"ms", 1},      {"s", 1000},    {"m", 60000},
+                                         {"h", 3600000}, {"d", DAYS(1)}, {NULL, 0}};
+static const struct unit size_units[] = {{"", 1},        {"K", 1024},      {"KiB", 1024},
+                                         {"M", 1048576}, {"MiB", 1048576}, {NULL, 0}};
+static const struct unit count_units[] = {{"", 1}, {NULL, 0}};
+
+static bool parse_number(const char *text, const struct unit *units, uint64_t *out) {
+    if (!isdigit((unsigned char)*text))
+        return false;
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (errno != 0)
+        return false;
+    if (n == 0 && *end == '\0') {
+        *out = 0; /* nothing needs no unit */
+        return true;
+    }
+    for (; units->suffix != NULL; units++) {
+        if (strcmp(end, units->suffix) == 0) {
+            *out = n * units->factor;
+            return n <= UINT64_MAX / units->factor;
+        }
+    }
+    return false;
+}
+
+static bool parse_switch(const char *text, bool *out) {
+    static const char *const words[] = {"false", "true", "off", "on", "no", "yes", "0", "1"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *out = i % 2 == 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *keep(struct loader *l, const char *text) {
+    char *copy = strdup(text);
+    if (copy != NULL)
+        l->options->texts[l->options->text_count++] = copy;
+    return copy;
+}
+
+static bool is_choice(const struct row *row, const char *text) {
+    size_t len = strlen(text);
+    for (const char *at = row->value; *at != '\0';) {
+        size_t word = strcspn(at, "|");
+        if (word == len && memcmp(at, text, len) == 0)
+            return true;
+        at += word + (at[word] == '|');
+    }
+    return false;
+}
+
+static bool set_number(const struct row *row, const char *text, uint64_t *at) {
+    const struct unit *units = row->type == TIME   ? time_units
+                               : row->type == SIZE ? size_units
+                                                   : count_units;
+    uint64_t n;
+    if (!parse_number(text, units, &n) || n < row->low || n > row->high)
+        return false;
+    *at = n;
+    return true;
+}
+
+static bool is_good(const struct row *row, const char *text) {
+    bool yes;
+    uint64_t n;
+    if (row->type == CHOICE)
+        return is_choice(row, text);
+    if (row->type == TEXT)
+        return strlen(text) >= row->low && strlen(text) <= row->high;
+    return row->type == SWITCH ? parse_switch(text, &yes) : set_number(row, text, &n);
+}
+
+static bool set_text(struct loader *l, const struct row *row, const char *text,
+                     const char **at) {
+    *at = is_good(row, text) ? keep(l, text) : NULL;
+    return *at != NULL;
+}
+
+/* Sets one option unless a stronger source did; a bad value is an error even then. */
+static bool set(struct loader *l, const struct row *row, const char *text, const char *place) {
+    char *base = (char *)l->options;
+    size_t index = (size_t)(row - rows);
+    if (l->set[index])
+        return is_good(row, text) || fail(l, place, row, text);
+    void *at = base + row->offset;
+    l->options->places[index] = keep(l, place);
+    bool good = row->type == TEXT || row->type == CHOICE
+                    ? set_text(l, row, text, (const char **)at)
+                : row->type == SWITCH ? parse_switch(text, (bool *)at)
+                                      : set_number(row, text, (uint64_t *)at);
+    if (!good)
+        return fail(l, place, row, text);
+    l->set[index] = true;
+    return true;
+}
+
+static void print_help(FILE *out) {
+    fputs("Usage: sluice [options]\n\n"
+          "A WebSocket gateway node: sockets here, everything else in Redis.\n\n"
+          "Each option may also be an environment variable (--redis-url: SLUICE_REDIS_URL) or\n"
+          "a line `redis-url = ...` of the file named by --config. A flag goes before the\n"
+          "environment, that before the file. Times take ms, s, m, h or d.\n\n",
+          out);
+    for (size_t i = 0; i < ROWS; i++) {
+        char head[64];
+        snprintf(head, sizeof head, "--%s %s", rows[i].flag, rows[i].value);
+        fprintf(out, "  %-32s %s", head, rows[i].help);
+        if (rows[i].initial[0] != '\0')
+            fprintf(out, " [%s]", rows[i].initial);
+        fputc('\n', out);
+    }
+    fprintf(out, "  %-32s %s\n  %-32s %s\n  %-32s %s\n", "--config FILE", "options from a file",
+            "--help", "this text", "--version", "the version");
+}
+
+static char *trim(char *text) {
+    while (isspace((unsigned char)*text))
+        text++;
+    size_t len = strlen(text);
+    while (len > 0 && isspace((unsigned char)text[len - 1]))
+        text[--len] = '\0';
+    return text;
+}
+
+static bool load_line(struct loader *l, char *line, const char *place) {
+    char *text = trim(line);
+    if (*text == '\0' || *text == '#')
+        return true;
+    char *equals = strchr(text, '=');
+    if (equals == NULL) {
+        fprintf(l->errors, "sluice: %s: a line is `option = value`\n", place);
+        return false;
+    }
+    *equals = '\0';
+    char *flag = trim(text);
+    const struct row *row = row_find(flag, strlen(flag));
+    if (row == NULL) {
+        fprintf(l->errors, "sluice: %s: there is no option %s\n", place, flag);
+        return false;
+    }
+    if (l->in_file[row - rows]) {
+        fprintf(l->errors, "sluice: %s: %s is given twice\n", place, flag);
+        return false;
+    }
+    l->in_file[row - rows] = true;
+    return set(l, row, trim(equals + 1), place);
+}
+
+static bool load_file(struct loader *l, const char *path) {
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        fprintf(l->errors, "sluice: --config %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    bool good = true;
+    char *line = NULL;
+    size_t size = 0;
+    for (unsigned number = 1; good && getline(&line, &size, file) >= 0; number++) {
+        char place[600];
+        snprintf(place, sizeof place, "%s line %u", path, number);
+        good = load_line(l, line, place);
+    }
+    if (ferror(file)) {
+        fprintf(l->errors, "sluice: %s: cannot be read\n", path);
+        good = false;
+    }
+    free(line);
+    fclose(file);
+    return good;
+}
+
+static bool load_flag(struct loader *l, const char ***at, const char **config) {
+    const char *flag = **at;
+    const char *equals = strchr(flag, '=');
+    size_t len = equals != NULL ? (size_t)(equals - flag) : strlen(flag);
+    bool dashes = strncmp(flag, "--", 2) == 0;
+    bool is_config = len == 8 && memcmp(flag, "--config", 8) == 0;
+    const struct row *row = dashes ? row_find(flag + 2, len - 2) : NULL;
+    if (row == NULL && !is_config) {
+        fprintf(l->errors, "sluice: there is no option %s (see --help)\n", flag);
+        return false;
+    }
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    if (value == NULL && row != NULL && row->type == SWITCH)
+        value = "true";
+    else if (value == NULL)
+        value = *++*at;
+    if (value == NULL) {
+        fprintf(l->errors, "sluice: %s wants a value\n", flag);
+        return false;
+    }
+    if (is_config) {
+        *config = value;
+        return true;
+    }
+    if (l->set[row - rows]) {
+        fprintf(l->errors, "sluice: command line: --%s is given twice\n", row->flag);
+        return false;
+    }
+    return set(l, row, value, "command line");
+}
+
+static bool load_environment(struct loader *l) {
+    for (size_t i = 0; i < ROWS; i++) {
+        char name[80];
+        env_name(&rows[i], name, sizeof name);
+        const char *value = getenv(name);
+        if (value != NULL && !set(l, &rows[i], value, name))
+            return false;
+    }
+    return true;
+}
+
+static bool load_defaults(struct loader *l) {
+    for (size_t i = 0; i < ROWS; i++) {
+        if (!set(l, &rows[i], rows[i].initial, "default"))
+            return false;
+    }
+    return true;
+}
+
+enum options_result options_load(struct options *o, int argc, char **argv, FILE *out,
+                                 FILE *errors) {
+    struct loader l = {.options = o, .errors = errors};
+    const char *config = NULL;
+    memset(o, 0, sizeof *o);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_help(out);
+            return OPTIONS_EXIT_OK;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            fprintf(out, "sluice %s\n", SLUICE_VERSION);
+            return OPTIONS_EXIT_OK;
+        }
+    }
+    const char **end = (const char **)argv + argc;
+    for (const char **at = (const char **)argv + 1; at < end; at++) {
+        if (!load_flag(&l, &at, &config))
+            return OPTIONS_EXIT_FAILED;
+    }
+    if (!load_environment(&l))
+        return OPTIONS_EXIT_FAILED;
+    if (config == NULL)
+        config = getenv("SLUICE_CONFIG");
+    if ((config != NULL && !load_file(&l, config)) || !load_defaults(&l))
+        return OPTIONS_EXIT_FAILED;
+    return OPTIONS_RUN;
+}
+
+const char *options_place(const struct options *o, const char *flag) {
+    const struct row *row = row_find(flag, strlen(flag));
+    return row != NULL && o->places[row - rows] != NULL ? o->places[row - rows] : "?";
+}
+
+void options_deinit(struct options *o) {
+    while (o->text_count > 0)
+        free(o->texts[--o->text_count]);
+}

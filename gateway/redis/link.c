@@ -1,0 +1,554 @@
+#include "gateway/redis/link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/log.h"
+
+#define FEED_BYTES       16384      /* more at once makes the reader 2 to 5 times slower */
+#define TURN_BUDGET_NS   5000000ULL /* parsing and fan-out in one loop turn */
+#define BACKOFF_FIRST_MS 50
+#define BACKOFF_MOST_MS  2000
+
+struct command {
+    struct command *next;
+    redis_done done;
+    void *arg;
+    int script;
+    unsigned argc;
+    struct slice tail; /* of a script: kept for NOSCRIPT; bytes follow this struct */
+    char bytes[];
+};
+
+static void link_fall(struct link *l, const char *why);
+
+static void state_set(struct link *l, enum link_state to) {
+    static const char *const names[] = {"closed", "resolving", "connecting", "greeting",
+                                        "ready",  "falling",   "waiting"};
+    LOG(LOG_DEBUG, "redis_link", "link", l->name, "from", names[l->state], "to", names[to],
+        NULL);
+    l->state = to;
+}
+
+void resp_bulk(struct buf *b, struct slice s) {
+    buf_char(b, '$');
+    buf_u64(b, s.len);
+    buf_append(b, "\r\n", 2);
+    buf_slice(b, s);
+    buf_append(b, "\r\n", 2);
+}
+
+/* --- commands -------------------------------------------------------------------------------
+ */
+
+static struct command *command_push(struct link *l, int script, unsigned argc,
+                                    struct slice tail, redis_done done, void *arg) {
+    size_t kept = script >= 0 ? tail.len : 0;
+    struct command *c = malloc(sizeof *c + kept);
+    if (c == NULL)
+        return NULL;
+    *c = (struct command){.done = done, .arg = arg, .script = script, .argc = argc};
+    if (kept != 0)
+        memcpy(c->bytes, tail.ptr, kept);
+    c->tail = (struct slice){c->bytes, kept};
+    if (l->last != NULL)
+        l->last->next = c;
+    else
+        l->first = c;
+    l->last = c;
+    if (l->unsent == NULL)
+        l->unsent = c;
+    l->in_flight++;
+    return c;
+}
+
+static struct command *command_pop(struct link *l) {
+    struct command *c = l->first;
+    l->first = c->next;
+    if (l->first == NULL)
+        l->last = NULL;
+    if (l->unsent == c)
+        l->unsent = c->next;
+    l->in_flight--;
+    return c;
+}
+
+static bool send_raw(struct link *l, int script, unsigned argc, struct slice head,
+                     struct slice tail, redis_done done, void *arg) {
+    if (!buf_reserve(&l->out, head.len + tail.len)) {
+        l->out.failed = false; /* what is in it is whole */
+        return false;
+    }
+    if (command_push(l, script, argc, tail, done, arg) == NULL)
+        return false;
+    buf_slice(&l->out, head);
+    buf_slice(&l->out, tail);
+    return true;
+}
+
+bool link_send(struct link *l, int script, unsigned argc, struct slice head, struct slice tail,
+               redis_done done, void *arg) {
+    if (l->state != LINK_READY)
+        return false;
+    if (!l->subscriber)
+        return send_raw(l, script, argc, head, tail, done, arg);
+    /* SUBSCRIBE and UNSUBSCRIBE are answered by pushes, not by replies. */
+    if (!buf_reserve(&l->out, head.len + tail.len)) {
+        l->out.failed = false;
+        return false;
+    }
+    buf_slice(&l->out, head);
+    buf_slice(&l->out, tail);
+    return true;
+}
+
+static void commands_fail(struct link *l) {
+    struct command *unsent = l->unsent;
+    bool sent = true;
+    struct command *c = l->first;
+    l->first = l->last = l->unsent = NULL;
+    l->in_flight = 0;
+    while (c != NULL) {
+        struct command *next = c->next;
+        if (c == unsent)
+            sent = false;
+        if (c->done != NULL)
+            c->done(c->arg, NULL, sent ? OUTCOME_UNKNOWN : OUTCOME_REFUSED);
+        free(c);
+        c = next;
+    }
+}
+
+/* A script that Redis forgot (SCRIPT FLUSH, a failover): once more, whole. */
+static bool command_again(struct link *l, struct command *c) {
+    struct buf head;
+    buf_init(&head);
+    l->events->put_eval(l, &head, c->script, c->argc);
+    bool sent = !head.failed && send_raw(l, -1, 0, buf_bytes(&head), c->tail, c->done, c->arg);
+    buf_deinit(&head);
+    return sent;
+}
+
+static void command_answer(struct link *l, struct command *c, const struct reply *reply) {
+    if (reply->type != REPLY_ERROR) {
+        if (c->done != NULL)
+            c->done(c->arg, reply, OUTCOME_NONE);
+        return;
+    }
+    if (c->script >= 0 && slice_starts(reply->text, SLICE("NOSCRIPT")) && command_again(l, c))
+        return;
+    l->events->on_error(l, reply->text);
+    /* A script that breaks in the middle leaves its first writes behind. */
+    bool broke = slice_starts(reply->text, SLICE("ERR"));
+    if (c->done != NULL)
+        c->done(c->arg, NULL, broke ? OUTCOME_UNKNOWN : OUTCOME_REFUSED);
+}
+
+/* --- reading --------------------------------------------------------------------------------
+ */
+
+static void handle_reply(struct link *l, const struct reply *reply) {
+    bool push = l->subscriber && l->state == LINK_READY && reply->type == REPLY_ARRAY;
+    if (push) {
+        l->events->on_push(l, reply);
+        return;
+    }
+    if (l->first == NULL) {
+        if (reply->type == REPLY_ERROR)
+            l->events->on_error(l, reply->text);
+        link_fall(l, "a reply that nothing asked for");
+        return;
+    }
+    struct command *c = command_pop(l);
+    command_answer(l, c, reply);
+    free(c);
+}
+
+static bool link_reading(const struct link *l) {
+    return l->state == LINK_GREETING || l->state == LINK_READY;
+}
+
+/* Handles whole replies until none is left (true) or the turn's budget is spent (false). */
+static bool drain_replies(struct link *l, uint64_t until) {
+    for (unsigned n = 1; link_reading(l); n++) {
+        const struct reply *reply;
+        int got = reply_reader_next(l->reader, &reply);
+        if (got == 0)
+            return true;
+        if (got < 0) {
+            link_fall(l, "not the Redis protocol, or out of memory");
+            return true;
+        }
+        handle_reply(l, reply);
+        if (n % 16 == 0 && uv_hrtime() > until)
+            return false;
+    }
+    return true;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+    static char shared[65536]; /* one loop, and every read is used up before the next */
+    (void)handle;
+    (void)suggested;
+    *buf = uv_buf_init(shared, sizeof shared);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+static void on_idle(uv_idle_t *idle) {
+    struct link *l = idle->data;
+    if (!drain_replies(l, uv_hrtime() + TURN_BUDGET_NS))
+        return;
+    uv_idle_stop(idle);
+    if (link_reading(l))
+        uv_read_start(&l->handle.stream, on_alloc, on_read);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
+    struct link *l = stream->data;
+    if (n == 0 || !link_reading(l))
+        return;
+    if (n < 0) {
+        link_fall(l, n == UV_EOF ? "Redis closed the connection" : uv_strerror((int)n));
+        return;
+    }
+    uint64_t until = uv_hrtime() + TURN_BUDGET_NS;
+    bool done = true;
+    for (size_t at = 0; at < (size_t)n && link_reading(l); at += FEED_BYTES) {
+        size_t len = (size_t)n - at < FEED_BYTES ? (size_t)n - at : FEED_BYTES;
+        if (!reply_reader_feed(l->reader, buf->base + at, len)) {
+            link_fall(l, "out of memory");
+            return;
+        }
+        if (done)
+            done = drain_replies(l, until);
+    }
+    if (!done && link_reading(l)) {
+        uv_read_stop(stream);
+        uv_idle_start(&l->idle, on_idle);
+    }
+}
+
+/* --- writing --------------------------------------------------------------------------------
+ */
+
+static void on_written(uv_write_t *write, int status) {
+    struct link *l = write->data;
+    l->write_busy = false;
+    buf_clear(&l->writing);
+    if (l->writing.cap > (1U << 20))
+        buf_deinit(&l->writing);
+    if (status < 0 && status != UV_ECANCELED)
+        link_fall(l, uv_strerror(status));
+}
+
+void link_flush(struct link *l) {
+    if (l->out.len == 0 || l->write_busy || !link_reading(l))
+        return;
+    struct buf swap = l->writing;
+    l->writing = l->out;
+    l->out = swap;
+    l->unsent = NULL;
+    uv_buf_t bytes = uv_buf_init(l->writing.data, (unsigned)l->writing.len);
+    int status = uv_write(&l->write, &l->handle.stream, &bytes, 1, on_written);
+    if (status < 0) {
+        link_fall(l, uv_strerror(status));
+        return;
+    }
+    l->write_busy = true;
+}
+
+/* --- greeting -------------------------------------------------------------------------------
+ */
+
+static bool info_field(struct slice info, const char *field, char *out, size_t size) {
+    size_t len = strlen(field);
+    for (size_t at = 0; at + len < info.len; at++) {
+        bool line_start = at == 0 || info.ptr[at - 1] == '\n';
+        if (!line_start || memcmp(info.ptr + at, field, len) != 0 || info.ptr[at + len] != ':')
+            continue;
+        size_t n = 0;
+        for (at += len + 1; at < info.len && info.ptr[at] != '\r' && n + 1 < size; at++)
+            out[n++] = info.ptr[at];
+        out[n] = '\0';
+        return true;
+    }
+    return false;
+}
+
+static void greet_failed(struct link *l, const struct reply *reply, const char *what) {
+    if (reply == NULL && l->state == LINK_GREETING)
+        link_fall(l, what);
+}
+
+static void on_auth(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)outcome;
+    greet_failed(arg, reply, "Redis refuses the password or user");
+}
+
+static void on_select(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)outcome;
+    greet_failed(arg, reply, "Redis refuses the database");
+}
+
+static void on_info_server(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct link *l = arg;
+    (void)outcome;
+    greet_failed(l, reply, "Redis refuses INFO");
+    if (reply != NULL && !info_field(reply->text, "run_id", l->run, sizeof l->run))
+        link_fall(l, "INFO names no run_id");
+}
+
+static void on_info_replication(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct link *l = arg;
+    char role[16];
+    (void)outcome;
+    greet_failed(l, reply, "Redis refuses INFO");
+    if (reply == NULL || l->state != LINK_GREETING)
+        return;
+    if (!info_field(reply->text, "role", role, sizeof role) || strcmp(role, "master") != 0)
+        link_fall(l, "this Redis is not a master");
+}
+
+static void on_ping(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct link *l = arg;
+    (void)outcome;
+    greet_failed(l, reply, "Redis answers PING with an error");
+    if (reply == NULL || l->state != LINK_GREETING)
+        return;
+    uv_timer_stop(&l->timer);
+    l->attempts = 0;
+    state_set(l, LINK_READY);
+    l->events->on_ready(l);
+}
+
+static void greet_send(struct link *l, redis_done done, unsigned argc,
+                       const char *const argv[]) {
+    struct buf b;
+    buf_init(&b);
+    buf_printf(&b, "*%u\r\n", argc);
+    for (unsigned i = 0; i < argc; i++)
+        resp_bulk(&b, slice_of(argv[i]));
+    if (b.failed || !send_raw(l, -1, 0, buf_bytes(&b), (struct slice){NULL, 0}, done, l))
+        link_fall(l, "out of memory");
+    buf_deinit(&b);
+}
+
+static void greet(struct link *l) {
+    const struct redis_address *a = l->address;
+    char database[16];
+    state_set(l, LINK_GREETING);
+    uv_read_start(&l->handle.stream, on_alloc, on_read);
+    if (a->user[0] != '\0')
+        greet_send(l, on_auth, 3, (const char *[]){"AUTH", a->user, a->password});
+    else if (a->password[0] != '\0')
+        greet_send(l, on_auth, 2, (const char *[]){"AUTH", a->password});
+    snprintf(database, sizeof database, "%d", a->database);
+    if (a->database != 0)
+        greet_send(l, on_select, 2, (const char *[]){"SELECT", database});
+    greet_send(l, NULL, 3, (const char *[]){"CLIENT", "SETNAME", l->name});
+    greet_send(l, on_info_server, 2, (const char *[]){"INFO", "server"});
+    greet_send(l, on_info_replication, 2, (const char *[]){"INFO", "replication"});
+    greet_send(l, on_ping, 1, (const char *[]){"PING"}); /* an error while it loads its data */
+}
+
+static void tell_closed(struct link *l) {
+    if (l->handles == 0 && l->on_closed != NULL)
+        l->on_closed(l);
+}
+
+/* --- connecting -----------------------------------------------------------------------------
+ */
+
+static void on_timeout(uv_timer_t *timer) {
+    link_fall(timer->data, "timed out");
+}
+
+static void on_connect(uv_connect_t *connect, int status) {
+    struct link *l = connect->data;
+    if (l->state != LINK_CONNECTING)
+        return;
+    if (status < 0)
+        link_fall(l, uv_strerror(status));
+    else
+        greet(l);
+}
+
+static void connect_tcp(struct link *l, const struct sockaddr *to) {
+    state_set(l, LINK_CONNECTING);
+    uv_tcp_nodelay(&l->handle.tcp, 1);
+    int status = uv_tcp_connect(&l->connecting, &l->handle.tcp, to, on_connect);
+    if (status < 0)
+        link_fall(l, uv_strerror(status));
+}
+
+/* A name may have several addresses, such as localhost: each attempt takes the next one. */
+static const struct addrinfo *choose(const struct link *l, const struct addrinfo *found) {
+    unsigned count = 1;
+    for (const struct addrinfo *at = found; at->ai_next != NULL; at = at->ai_next)
+        count++;
+    for (unsigned skip = l->attempts % count; skip > 0; skip--)
+        found = found->ai_next;
+    return found;
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
+    struct link *l = request->data;
+    l->resolving_busy = false;
+    l->handles--;
+    if (l->state == LINK_RESOLVING && status == 0)
+        connect_tcp(l, choose(l, found)->ai_addr);
+    else if (l->state == LINK_RESOLVING)
+        link_fall(l, uv_strerror(status));
+    uv_freeaddrinfo(found);
+    if (l->closing)
+        tell_closed(l);
+}
+
+static void resolve(struct link *l) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
+    char port[8];
+    snprintf(port, sizeof port, "%d", l->address->port);
+    state_set(l, LINK_RESOLVING);
+    int status = l->resolving_busy ? UV_EBUSY
+                                   : uv_getaddrinfo(l->loop, &l->resolving, on_resolved,
+                                                    l->address->host, port, &hints);
+    if (status < 0) {
+        link_fall(l, uv_strerror(status));
+        return;
+    }
+    l->resolving_busy = true;
+    l->handles++;
+}
+
+static void connect_start(struct link *l) {
+    struct sockaddr_storage to;
+    const struct redis_address *a = l->address;
+    int status = a->path ? uv_pipe_init(l->loop, &l->handle.pipe, 0)
+                         : uv_tcp_init(l->loop, &l->handle.tcp);
+    if (status < 0) {
+        LOG(LOG_ERROR, "redis_no_handle", "why", uv_strerror(status), NULL);
+        state_set(l, LINK_WAITING);
+        return;
+    }
+    l->handle.stream.data = l;
+    l->handles++;
+    l->why = NULL;
+    if (a->path) {
+        state_set(l, LINK_CONNECTING);
+        uv_pipe_connect(&l->connecting, &l->handle.pipe, a->host, on_connect);
+    } else if (uv_ip4_addr(a->host, a->port, (struct sockaddr_in *)&to) == 0 ||
+               uv_ip6_addr(a->host, a->port, (struct sockaddr_in6 *)&to) == 0) {
+        connect_tcp(l, (const struct sockaddr *)&to);
+    } else {
+        resolve(l);
+    }
+}
+
+static void on_wait_over(uv_timer_t *timer) {
+    struct link *l = timer->data;
+    if (l->state == LINK_WAITING || l->state == LINK_CLOSED) {
+        uv_timer_start(&l->timer, on_timeout, l->timeout_ms, 0);
+        connect_start(l);
+    }
+}
+
+/* --- falling --------------------------------------------------------------------------------
+ */
+
+/* Full jitter: a cluster's nodes must not knock all at once. The first try after a ready link
+ * is quick, since a link killed by Redis's own limits can come back at once. */
+static uint64_t backoff_ms(struct link *l) {
+    uint64_t most = BACKOFF_FIRST_MS;
+    for (unsigned i = 1; i < l->attempts && most < BACKOFF_MOST_MS; i++)
+        most *= 2;
+    if (most > BACKOFF_MOST_MS)
+        most = BACKOFF_MOST_MS;
+    unsigned random_bits = 0;
+    uv_random(NULL, NULL, &random_bits, sizeof random_bits, 0, NULL);
+    return 1 + random_bits % most;
+}
+
+static void on_stream_closed(uv_handle_t *handle) {
+    struct link *l = handle->data;
+    l->handles--;
+    buf_deinit(&l->out);
+    buf_deinit(&l->writing);
+    reply_reader_destroy(l->reader);
+    l->reader = NULL;
+    if (l->closing) {
+        state_set(l, LINK_CLOSED);
+        tell_closed(l);
+        return;
+    }
+    l->reader = reply_reader_create();
+    l->attempts++;
+    state_set(l, LINK_WAITING);
+    uv_timer_start(&l->timer, on_wait_over, l->reader != NULL ? backoff_ms(l) : BACKOFF_MOST_MS,
+                   0);
+}
+
+static void link_fall(struct link *l, const char *why) {
+    if (l->state == LINK_FALLING || l->state == LINK_WAITING || l->state == LINK_CLOSED)
+        return;
+    snprintf(l->why_text, sizeof l->why_text, "%s", why);
+    uv_timer_stop(&l->timer);
+    uv_idle_stop(&l->idle);
+    if (l->state == LINK_RESOLVING)
+        uv_cancel((uv_req_t *)&l->resolving);
+    state_set(l, LINK_FALLING);
+    uv_close((uv_handle_t *)&l->handle, on_stream_closed);
+    commands_fail(l);
+    l->events->on_down(l, l->why_text);
+}
+
+/* --- public ---------------------------------------------------------------------------------
+ */
+
+int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *address,
+              const struct link_events *events, void *owner, const char *name, bool subscriber,
+              uint64_t timeout_ms) {
+    memset(l, 0, sizeof *l);
+    l->loop = loop;
+    l->address = address;
+    l->events = events;
+    l->owner = owner;
+    l->name = name;
+    l->subscriber = subscriber;
+    l->timeout_ms = timeout_ms;
+    l->reader = reply_reader_create();
+    if (l->reader == NULL)
+        return UV_ENOMEM;
+    l->timer.data = l->idle.data = l->connecting.data = l->resolving.data = l->write.data = l;
+    uv_timer_init(loop, &l->timer);
+    uv_idle_init(loop, &l->idle);
+    l->handles = 2;
+    return 0;
+}
+
+void link_open(struct link *l) {
+    uv_timer_start(&l->timer, on_wait_over, 0, 0);
+}
+
+void link_reset(struct link *l, const char *why) {
+    link_fall(l, why);
+}
+
+static void on_helper_closed(uv_handle_t *handle) {
+    struct link *l = handle->data;
+    l->handles--;
+    tell_closed(l);
+}
+
+void link_close(struct link *l, void (*on_closed)(struct link *l)) {
+    l->closing = true;
+    l->on_closed = on_closed;
+    link_fall(l, "closing");
+    if (l->state != LINK_FALLING) {
+        reply_reader_destroy(l->reader);
+        l->reader = NULL;
+    }
+    uv_close((uv_handle_t *)&l->timer, on_helper_closed);
+    uv_close((uv_handle_t *)&l->idle, on_helper_closed);
+}

@@ -1,0 +1,117 @@
+#ifndef SLUICE_REDIS_LINK_H
+#define SLUICE_REDIS_LINK_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "gateway/redis/address.h"
+#include "gateway/redis/reply.h"
+
+/*
+ * One connection to one Redis: connects, greets (AUTH, SELECT, run_id and role), then carries
+ * pipelined commands and, on a subscriber link, pushed messages. When it falls it fails what
+ * was under way, waits (exponential, with full jitter) and begins again, until it is closed.
+ */
+enum link_state {
+    LINK_CLOSED,
+    LINK_RESOLVING,
+    LINK_CONNECTING,
+    LINK_GREETING,
+    LINK_READY,
+    LINK_FALLING, /* awaits uv_close */
+    LINK_WAITING  /* backing off */
+};
+
+/*
+ * How a command ended. reply: Redis's answer, never an error; NULL when there is none, and then
+ * `outcome` tells whether the command can have had an effect.
+ */
+typedef void (*redis_done)(void *arg, const struct reply *reply, enum outcome outcome);
+
+struct link;
+struct link_events {
+    void (*on_ready)(struct link *l);
+    /* Once for each on_ready and for each failed attempt. All commands have been failed. */
+    void (*on_down)(struct link *l, const char *why);
+    /* Subscriber links: a pushed array (message, subscribe, unsubscribe). */
+    void (*on_push)(struct link *l, const struct reply *push);
+    /* An error reply, before its command is failed; here it is logged and counted. */
+    void (*on_error)(struct link *l, struct slice text);
+    /* Writes the head of EVAL for a script that Redis does not know (NOSCRIPT). */
+    void (*put_eval)(struct link *l, struct buf *out, int script, unsigned argc);
+};
+
+struct command;
+
+struct link {
+    uv_loop_t *loop;
+    const struct redis_address *address;
+    const struct link_events *events;
+    void *owner;
+    const char *name; /* for CLIENT SETNAME and the log */
+    bool subscriber;
+    uint64_t timeout_ms; /* for connecting and greeting together */
+
+    enum link_state state;
+    bool closing; /* link_close was called */
+    bool role_master;
+    char run[64];
+    const char *why;
+    char why_text[256];
+    unsigned attempts;
+
+    union {
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } handle;
+    uv_timer_t timer;
+    uv_idle_t idle; /* more replies are parsed than a turn may handle */
+    uv_connect_t connecting;
+    uv_getaddrinfo_t resolving;
+    bool resolving_busy;
+    uv_write_t write;
+    bool write_busy;
+    struct buf out;     /* grows until the turn's flush */
+    struct buf writing; /* with the kernel */
+    struct reply_reader *reader;
+    struct command *first;
+    struct command *last;
+    struct command *unsent; /* the first that no flush has taken yet */
+    unsigned in_flight;
+    unsigned handles; /* open handles and requests: the last to end tells the owner */
+    void (*on_closed)(struct link *l);
+};
+
+/* Prepares it; nothing is opened yet. address, events and name stay the caller's. Returns 0 or
+ * a libuv error. */
+int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *address,
+              const struct link_events *events, void *owner, const char *name, bool subscriber,
+              uint64_t timeout_ms);
+/* Begins to connect. Calls nothing back before it returns. */
+void link_open(struct link *l);
+/* Drops the connection; it comes again by itself, soon if it was ready. on_down is called
+ * before it returns. Does nothing while it is not connected. */
+void link_reset(struct link *l, const char *why);
+/* For good; on_closed is called in a later turn, when nothing is left of it. */
+void link_close(struct link *l, void (*on_closed)(struct link *l));
+
+/*
+ * Sends a command: `head` is RESP up to the arguments in `tail`; both are copied. script: of an
+ * EVALSHA, with the count of all its arguments in argc, sent once more as EVAL when Redis
+ * answers NOSCRIPT; -1 for others. done (may be NULL) is called once, in a later turn or in
+ * link_reset. Returns false, with nothing sent and done never called, when the link is not
+ * ready or memory is short.
+ */
+bool link_send(struct link *l, int script, unsigned argc, struct slice head, struct slice tail,
+               redis_done done, void *arg);
+
+/* Writes out what the turn gathered. */
+void link_flush(struct link *l);
+
+/* Appends one RESP bulk string. */
+void resp_bulk(struct buf *b, struct slice s);
+
+#endif

@@ -1,0 +1,23 @@
+-- A room's or topic's message. KEYS: the channel.
+-- ARGV: event, data (of a room: an object without its end, to which time and seq are added),
+-- idempotency field or '', member to check or ''.
+-- Returns {0, seq, time, epoch} or {NOT_A_MEMBER}.
+local base, event, data, field, member = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local time = now()
+local first = seen(base, field, time)
+if first then
+  local seq, stamp = string.match(first, '^(%d+) (%d+)')
+  return { 0, seq, stamp, open(base).epoch }
+end
+if member ~= '' then
+  if not call('ZSCORE', base .. ':members', member) then return { NOT_A_MEMBER } end
+end
+local c = open(base, true)
+if time < c.time then time = c.time end
+if member ~= '' then
+  data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. c.next .. '}'
+end
+local frame = append(c, time, event, data)
+remember(base, field, time, c.next .. ' ' .. time)
+call('PUBLISH', base, frame)
+return { 0, c.next, time, c.epoch }

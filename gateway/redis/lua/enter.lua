@@ -1,0 +1,32 @@
+-- A connection enters a room. KEYS: room, user.
+-- ARGV: user, room's name, incarnation, '1' to announce a member too, if this is their only connection.
+-- Returns {0, 1 if the user is a new member, online, total, id...} (at most 100 of those online)
+-- or {REAPED}, or {TOO_MANY}: a user has at most 1,000 rooms.
+local base, user, room = KEYS[1], ARGV[3], ARGV[4]
+if not alive(ARGV[5]) then return { REAPED } end
+if call('SCARD', KEYS[2] .. ':rooms') >= 1000 and call('SISMEMBER', KEYS[2] .. ':rooms', room) == 0 then
+  return { TOO_MANY } -- each coming and going walks them all
+end
+local ms = millis(now())
+call('ZREMRANGEBYSCORE', base .. ':members', '-inf', '(' .. digits(ms - USER_TTL))
+local added = call('ZADD', base .. ':members', ms, user)
+call('PEXPIRE', base .. ':members', USER_TTL)
+call('SADD', KEYS[2] .. ':rooms', room)
+call('PEXPIRE', KEYS[2] .. ':rooms', USER_TTL)
+if call('EXISTS', KEYS[2] .. ':conns') == 1 and not call('ZSCORE', base .. ':here', user) then
+  call('ZADD', base .. ':here', ms, user)
+  call('PEXPIRE', base .. ':here', USER_TTL)
+end
+open(base)
+if added == 1 or (ARGV[6] == '1' and call('HLEN', KEYS[2] .. ':conns') == 1) then
+  local total = call('ZCARD', base .. ':members')
+  if total > BIG_ROOM then -- it is told counts in place of names
+    bell(base, 'update_member_list', '{"room":' .. quote(room) .. ',"online":' ..
+      call('ZCARD', base .. ':here') .. ',"total":' .. total .. '}')
+  else
+    bell(base, 'userJoined', '{"room":' .. quote(room) .. ',"userId":' .. quote(user) .. '}')
+  end
+end
+local out = { 0, added, call('ZCARD', base .. ':here'), call('ZCARD', base .. ':members') }
+for _, id in ipairs(call('ZRANGE', base .. ':here', 0, 99)) do out[#out + 1] = id end
+return out

@@ -1,0 +1,37 @@
+-- A page of history, oldest first. KEYS: room or dm.
+-- ARGV: member to check or '', before or '', after or '', limit, most bytes.
+-- Returns {0, more, frame...} or {NOT_A_MEMBER}.
+local base, member, before, after = KEYS[1], ARGV[3], ARGV[4], ARGV[5]
+local limit, bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
+if member ~= '' and not call('ZSCORE', base .. ':members', member) then return { NOT_A_MEMBER } end
+local forward = after ~= ''
+local low = forward and digits(tonumber(after) + 1) .. '-0' or '-'
+local high = '+'
+if before ~= '' then
+  if tonumber(before) < 2 then return { 0, 0 } end
+  high = digits(tonumber(before) - 1) .. '-0'
+end
+local page, size, more = {}, 0, 0
+repeat
+  local want = math.min(8, limit - #page + 1)
+  local entries
+  if forward then
+    entries = call('XRANGE', base .. ':log', low, high, 'COUNT', want)
+  else
+    entries = call('XREVRANGE', base .. ':log', high, low, 'COUNT', want)
+  end
+  for _, entry in ipairs(entries) do
+    if #page == limit or (size > 0 and size + #entry[2][2] > bytes) then
+      more = 1
+      break
+    end
+    page[#page + 1] = entry[2][2]
+    size = size + #entry[2][2]
+    local seq = tonumber(string.match(entry[1], '^%d+'))
+    if forward then low = digits(seq + 1) .. '-0' else high = digits(seq - 1) .. '-0' end
+    if seq == 1 and not forward then entries = {} end -- nothing is before the first
+  end
+until more == 1 or #entries < want
+local out = { 0, more }
+for i = 1, #page do out[i + 2] = forward and page[i] or page[#page - i + 1] end
+return out

@@ -1,0 +1,18 @@
+-- A node's lease and beacon. KEYS: the node. ARGV: incarnation, 'new', 'renew' or 'bye', beacon.
+-- Returns {0, time, incarnation, lease...} of all nodes, or {REAPED}.
+-- The ZREM makes the script one that has written: so a full Redis lets the ZADD pass.
+local nodes, me, mode = P .. 'nodes', ARGV[3], ARGV[4]
+if mode == 'renew' and not alive(me) then return { REAPED } end
+local time = now()
+call('ZREM', nodes, me)
+if mode == 'bye' then
+  -- With users left, a lease of 0 asks the others to reap at once.
+  if call('EXISTS', KEYS[1] .. ':users') == 1 then call('ZADD', nodes, 0, me) end
+  return { 0, time }
+end
+call('ZADD', nodes, millis(time), me)
+call('PEXPIRE', KEYS[1] .. ':users', USER_TTL)
+call('PUBLISH', KEYS[1], ARGV[5])
+local out = { 0, time }
+for _, item in ipairs(call('ZRANGE', nodes, 0, -1, 'WITHSCORES')) do out[#out + 1] = item end
+return out

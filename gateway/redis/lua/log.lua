@@ -1,0 +1,98 @@
+-- A channel's log. The expiry of meta is pushed forward once an hour at most, since meta outlives its
+-- log by far; that of the log with each append.
+local HOUR = 3600000
+
+-- The channel's state; makes meta where there is none. With `appending`, a Redis other than the one
+-- that appended last starts an epoch: what that one appended last may be missing here. `a` and `b`
+-- are further fields to read.
+local function open(base, appending, a, b)
+  local meta = base .. ':meta'
+  local m = call('HMGET', meta, 'epoch', 'seq', 'run', 'time', 'fresh', a or 'epoch', b or 'epoch')
+  local kind = string.sub(base, #P + 2, #P + 3)
+  local c = { base = base, meta = meta, log = base .. ':log', epoch = m[1], seq = tonumber(m[2] or 0),
+              time = m[4] or '', fresh = tonumber(m[5] or 0), a = m[6], b = m[7],
+              ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL }
+  if not c.epoch then
+    local last = call('XREVRANGE', c.log, '+', '-', 'COUNT', 1)
+    c.seq = last[1] and tonumber(string.match(last[1][1], '^%d+')) or 0
+    c.epoch, c.a, c.b = FRESH, nil, nil
+    call('HSET', meta, 'epoch', FRESH, 'seq', digits(c.seq), 'run', RUN)
+    call('PEXPIRE', meta, digits(c.ttl + HOUR + USER_TTL))
+  elseif appending and m[3] ~= RUN then
+    call('HSET', meta, 'fork:' .. c.epoch, digits(c.seq), 'epoch', FRESH, 'run', RUN)
+    c.epoch = FRESH
+    local all, forks = call('HGETALL', meta), {} -- the last 8 are kept
+    for i = 1, #all, 2 do
+      if string.sub(all[i], 1, 5) == 'fork:' then
+        forks[#forks + 1] = { all[i], tonumber(all[i + 1]) }
+      end
+    end
+    table.sort(forks, function(x, y) return x[2] > y[2] end)
+    for i = 9, #forks do call('HDEL', meta, forks[i][1]) end
+  end
+  c.next = digits(c.seq + 1)
+  return c
+end
+
+-- Appends to the log and returns the frame, not yet published: the caller rings when all is written.
+-- field, value: one more for meta; sent: one more for the entry. A log is trimmed to its length a few
+-- entries early and now and then, since Redis seeks its first entry for that each time; what is too
+-- old goes with every 16th append.
+local function append(c, time, event, data, origin, field, value, sent)
+  local seq, ttl = c.next, c.ttl
+  if time < c.time then time = c.time end
+  local frame = '{"channel":' .. quote(name_of(c.base)) .. ',"epoch":"' .. c.epoch .. '","seq":' .. seq ..
+    ',"time":' .. time .. ',"event":"' .. event .. '",' ..
+    (origin and '"origin":"' .. origin .. '",' or '') .. '"data":' .. data .. '}'
+  if sent then
+    call('XADD', c.log, seq .. '-0', 'frame', frame, 'sent', sent)
+  else
+    call('XADD', c.log, seq .. '-0', 'frame', frame)
+  end
+  c.seq = c.seq + 1
+  call('PEXPIRE', c.log, digits(ttl))
+  local ms = tonumber(millis(time))
+  if ms - c.fresh > HOUR then
+    call('HSET', c.meta, 'seq', seq, 'time', time, 'fresh', digits(ms), field or 'epoch', value or c.epoch)
+    call('PEXPIRE', c.meta, digits(ttl + HOUR + USER_TTL))
+  elseif field then
+    call('HSET', c.meta, 'seq', seq, 'time', time, field, value)
+  else
+    call('HSET', c.meta, 'seq', seq, 'time', time)
+  end
+  local spare = math.floor(MAXLEN / 64)
+  if spare == 0 or c.seq % spare == 0 then
+    call('XTRIM', c.log, 'MAXLEN', digits(MAXLEN - spare))
+  end
+  if c.seq % 16 == 0 then
+    local want = 1
+    repeat
+      local heads = call('XRANGE', c.log, '-', '+', 'COUNT', want)
+      want = 0
+      for _, entry in ipairs(heads) do
+        local age = ms - tonumber(string.match(entry[2][2], '"time":(%d+)') or 0) / 1000
+        if age > ttl then
+          call('XDEL', c.log, entry[1])
+          want = 32
+        end
+      end
+    until want == 0
+  end
+  return frame
+end
+
+-- Idempotency: two buckets of 5 minutes are looked at, so a repeat is known for 5 to 10 minutes.
+local BUCKET = 300000000
+local function seen(base, field, time)
+  if field == '' then return nil end
+  local bucket = math.floor(tonumber(time) / BUCKET)
+  return call('HGET', base .. ':ids:' .. digits(bucket), field) or
+    call('HGET', base .. ':ids:' .. digits(bucket - 1), field)
+end
+
+local function remember(base, field, time, what)
+  if field == '' then return end
+  local key = base .. ':ids:' .. digits(math.floor(tonumber(time) / BUCKET))
+  call('HSET', key, field, what)
+  call('PEXPIRE', key, 660000)
+end

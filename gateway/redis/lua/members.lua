@@ -1,0 +1,15 @@
+-- All members of a room, those seen last first, as one of them sees them. KEYS: room, that member.
+-- ARGV: that member. Returns {0, then for each: id, username, role, online, unread} or {NOT_A_MEMBER}.
+local base, me = KEYS[1], ARGV[3]
+if not call('ZSCORE', base .. ':members', me) then return { NOT_A_MEMBER } end
+local out = { 0 }
+for _, id in ipairs(call('ZREVRANGE', base .. ':members', 0, 999)) do
+  local profile = call('HMGET', base_of('user:' .. id) .. ':profile', 'username', 'role')
+  local n = #out
+  out[n + 1] = id
+  out[n + 2] = profile[1] or id
+  out[n + 3] = profile[2] or 'user'
+  out[n + 4] = call('ZSCORE', base .. ':here', id) and 1 or 0
+  out[n + 5] = call('HGET', KEYS[2] .. ':unread', id) or '0'
+end
+return out

@@ -1,0 +1,23 @@
+-- A connection enters the registry. KEYS: the user.
+-- ARGV: user, connection, incarnation, address, door, username, role, the room that this login enters
+-- or '': a newcomer is a member before the announcement, so that those in the room get it.
+-- Returns {0, 1 if it is the user's first} or {REAPED}.
+local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
+if not alive(incarnation) then return { REAPED } end
+local ms = millis(now())
+local first = call('EXISTS', base .. ':conns') == 0
+call('HSET', base .. ':conns', ARGV[4], incarnation .. ' ' .. ms .. ' ' .. ARGV[6] .. ' ' .. ARGV[7])
+call('ZADD', P .. 'online', ms, user)
+call('SADD', base_of('node:' .. incarnation) .. ':users', user)
+call('PEXPIRE', base_of('node:' .. incarnation) .. ':users', USER_TTL)
+call('HSET', base .. ':profile', 'username', ARGV[8], 'role', ARGV[9], 'seen', ms)
+if first then
+  local room = ARGV[10]
+  if room ~= '' then
+    call('SADD', base .. ':rooms', room)
+    call('ZADD', base_of('room:' .. room) .. ':members', ms, user)
+  end
+  came(user, base, ms)
+end
+touch_user(base)
+return { 0, first and 1 or 0 }

@@ -1,0 +1,57 @@
+-- Who is where.
+local function base_of(name)
+  return P .. '{' .. name .. '}'
+end
+
+-- Rings a doorbell without the log: an ephemeral event.
+local function bell(base, event, data)
+  call('PUBLISH', base, '{"channel":' .. quote(name_of(base)) .. ',"seq":0,"time":' .. now() ..
+    ',"event":"' .. event .. '","data":' .. data .. '}')
+end
+
+local function alive(incarnation)
+  local score = call('ZSCORE', P .. 'nodes', incarnation)
+  return score and tonumber(score) > 0
+end
+
+local function announce(event, user, rooms)
+  local names = {}
+  for i, room in ipairs(rooms) do names[i] = quote(room) end
+  call('PUBLISH', P .. 'presence', '{"event":"' .. event .. '","userId":' .. quote(user) ..
+    ',"rooms":[' .. table.concat(names, ',') .. ']}')
+end
+
+-- What belongs to a user lives for USER_TTL after this.
+local function touch_user(base)
+  for _, part in ipairs({ ':conns', ':rooms', ':unread', ':profile' }) do
+    call('PEXPIRE', base .. part, USER_TTL)
+  end
+end
+
+local function in_room(room, user, ms, here)
+  local base = base_of('room:' .. room)
+  call('ZADD', base .. ':members', 'XX', ms, user)
+  call('PEXPIRE', base .. ':members', USER_TTL)
+  if here then
+    call('ZADD', base .. ':here', ms, user)
+    call('PEXPIRE', base .. ':here', USER_TTL)
+  else
+    call('ZREM', base .. ':here', user)
+  end
+end
+
+-- The user's first connection came, or the last one went: the one place that announces it.
+local function came(user, base, ms)
+  local rooms = call('SMEMBERS', base .. ':rooms')
+  for _, room in ipairs(rooms) do in_room(room, user, ms, true) end
+  announce('user_online', user, rooms)
+end
+
+local function gone(user, base, ms)
+  local rooms = call('SMEMBERS', base .. ':rooms')
+  call('ZREM', P .. 'online', user)
+  for _, room in ipairs(rooms) do in_room(room, user, ms, false) end
+  call('HSET', base .. ':profile', 'seen', ms)
+  touch_user(base)
+  announce('user_offline', user, rooms)
+end

@@ -1,0 +1,32 @@
+-- A private message, whole: the record (dm, no doorbell), both inboxes, unread.
+-- KEYS: dm, the receiver's inbox, the sender's inbox.
+-- ARGV: sender, receiver, data (an object without its end), idempotency field or '', connection.
+-- Returns {0, seq, time, delivered, the sender's inbox: epoch, seq}.
+local sender, receiver, data, field, origin = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local time = now()
+local delivered = call('EXISTS', KEYS[2] .. ':conns')
+local first = seen(KEYS[1], field, time)
+if first then
+  local seq, stamp, inbox = string.match(first, '^(%d+) (%d+) (%d+)')
+  return { 0, seq, stamp, delivered, open(KEYS[3]).epoch, inbox }
+end
+-- How many each of the two has sent so far: `read` counts with it. An entry has both, in the order
+-- of their ids.
+local field_mine = 'sent:' .. sender
+local dm, mine = open(KEYS[1], true, field_mine, 'sent:' .. receiver), open(KEYS[3], true)
+if time < dm.time then time = dm.time end
+data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. dm.next .. '}'
+local by_sender, by_other = digits((dm.a or 0) + 1), dm.b or '0'
+local sent = sender <= receiver and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
+append(dm, time, 'new_private_message', data, nil, field_mine, by_sender, sent)
+local frame = append(mine, time, 'new_private_message', data, origin)
+local other
+if sender ~= receiver then
+  other = append(open(KEYS[2], true), time, 'new_private_message', data, origin)
+  local unread = KEYS[2] .. ':unread'
+  if call('HINCRBY', unread, sender, 1) == 1 then call('PEXPIRE', unread, USER_TTL) end
+end
+remember(KEYS[1], field, time, dm.next .. ' ' .. time .. ' ' .. mine.next)
+if other then call('PUBLISH', KEYS[2], other) end
+call('PUBLISH', KEYS[3], frame)
+return { 0, dm.next, time, delivered, mine.epoch, mine.next }

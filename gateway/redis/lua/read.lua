@@ -1,0 +1,50 @@
+-- A page of a log after a position, and whether the position is good. KEYS: the channel.
+-- ARGV: epoch ('' asks for the end of the log), seq, most entries (0: only the check), most bytes.
+-- Returns {status, epoch, seq, from, frame...}: the log's epoch and last seq; the entries after
+-- `from` follow. status 0: good; 1: the position is of a log that was lost, `from` is where that
+-- one's successor begins; 2 (check only): good, but what follows is no longer in the log.
+local c = open(KEYS[1])
+local epoch, from, most, bytes = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local status = 0
+if epoch == '' then
+  from = c.seq
+elseif epoch == c.epoch then
+  if from > c.seq then status, from = 1, c.seq end
+else
+  local fork = call('HGET', c.meta, 'fork:' .. epoch)
+  local near = not fork and call('XREVRANGE', c.log, digits(from) .. '-0', '-', 'COUNT', 1)[1]
+  if near and string.match(near[2][2], '^{"channel":".-","epoch":"([^"]*)"') == epoch then
+    -- meta or its forks were lost, but the log has the message itself, or one before it
+    local at = tonumber(string.match(near[1], '^%d+'))
+    status, from = at == from and 0 or 1, at
+  elseif not fork then
+    status, from = 1, 0
+    local all = call('HGETALL', c.meta)
+    for i = 1, #all, 2 do
+      if string.sub(all[i], 1, 5) == 'fork:' then from = math.max(from, tonumber(all[i + 1])) end
+    end
+  elseif from > tonumber(fork) then
+    status, from = 1, tonumber(fork)
+  end
+end
+if most == 0 then
+  if status == 0 and from < c.seq then
+    local first = call('XRANGE', c.log, '-', '+', 'COUNT', 1)
+    if not first[1] or tonumber(string.match(first[1][1], '^%d+')) > from + 1 then status = 2 end
+  end
+  return { status, c.epoch, digits(c.seq), digits(from) }
+end
+local out, size, at = { status, c.epoch, digits(c.seq), digits(from) }, 0, from
+local full = false
+while #out - 4 < most and not full do
+  local entries = call('XRANGE', c.log, digits(at + 1) .. '-0', '+', 'COUNT', math.min(8, most - #out + 4))
+  if #entries == 0 then break end
+  for _, entry in ipairs(entries) do
+    full = size > 0 and size + #entry[2][2] > bytes -- one entry always goes, however long
+    if full then break end
+    out[#out + 1] = entry[2][2]
+    size = size + #entry[2][2]
+    at = tonumber(string.match(entry[1], '^%d+'))
+  end
+end
+return out

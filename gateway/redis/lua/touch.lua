@@ -1,0 +1,15 @@
+-- Keeps what is in use from expiring. KEYS: channels that a node is subscribed to; for a user's
+-- inbox also what belongs to the user.
+local ms = millis(now())
+for _, base in ipairs(KEYS) do
+  local kind = string.sub(name_of(base), 1, 2)
+  local ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL
+  call('PEXPIRE', base .. ':log', digits(ttl))
+  call('PEXPIRE', base .. ':meta', digits(ttl + HOUR + USER_TTL))
+  local user = string.match(name_of(base), '^user:(.*)$')
+  if user and call('EXISTS', base .. ':conns') == 1 then
+    touch_user(base)
+    for _, room in ipairs(call('SMEMBERS', base .. ':rooms')) do in_room(room, user, ms, true) end
+  end
+end
+return { 0 }

@@ -1,0 +1,363 @@
+#include "gateway/redis/redis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+
+#define RESUBSCRIBE_BATCH 128
+#define ERROR_LOG_MS      1000
+
+struct subscription {
+    struct map_node node; /* by channel; the key's bytes follow this struct */
+    const struct subscription_events *events; /* NULL: unsubscribed, waits to be confirmed so */
+    void *arg;
+    unsigned awaited; /* confirmations of SUBSCRIBE and UNSUBSCRIBE still to come */
+    bool confirmed;
+    char channel[];
+};
+
+/* --- both links -----------------------------------------------------------------------------
+ */
+
+static struct redis *redis_of(struct link *l) {
+    return l->owner;
+}
+
+static void go_down(struct redis *r, const char *why) {
+    if (!r->up)
+        return;
+    r->up = false;
+    r->events->on_down(r->owner, why);
+}
+
+void redis_reset(struct redis *r, const char *why) {
+    LOG(LOG_WARN, "redis_reset", "why", why, NULL);
+    link_reset(&r->commands, why);
+    link_reset(&r->subscriber, why);
+}
+
+/* SUBSCRIBE, UNSUBSCRIBE or PING: what a subscriber link may send. */
+static void send_subscribe(struct redis *r, const char *verb, const struct slice channels[],
+                           size_t count) {
+    struct buf *b = &r->scratch;
+    buf_clear(b);
+    buf_printf(b, "*%zu\r\n", count + 1);
+    resp_bulk(b, slice_of(verb));
+    for (size_t i = 0; i < count; i++)
+        resp_bulk(b, channels[i]);
+    struct slice none = {NULL, 0};
+    if (b->failed || !link_send(&r->subscriber, -1, 0, buf_bytes(b), none, NULL, NULL))
+        link_reset(&r->subscriber, "out of memory");
+}
+
+/* Subscribes to what is wanted. What was unsubscribed meanwhile is unsubscribed from once more:
+ * the confirmation frees it. */
+static void resubscribe(struct redis *r, const char *verb, bool wanted) {
+    struct slice batch[RESUBSCRIBE_BATCH];
+    size_t n = 0;
+    for (struct map_node *at = map_next(&r->subscriptions, NULL); at != NULL;
+         at = map_next(&r->subscriptions, at)) {
+        struct subscription *s = container_of(at, struct subscription, node);
+        if ((s->events != NULL) != wanted)
+            continue;
+        s->awaited = 1;
+        batch[n++] = at->key;
+        if (n == RESUBSCRIBE_BATCH) {
+            send_subscribe(r, verb, batch, n);
+            n = 0;
+        }
+    }
+    if (n > 0)
+        send_subscribe(r, verb, batch, n);
+}
+
+static void check_up(struct redis *r) {
+    if (r->commands.state != LINK_READY || r->subscriber.state != LINK_READY)
+        return;
+    if (strcmp(r->commands.run, r->subscriber.run) != 0) {
+        redis_reset(r, "the two links lead to different servers");
+        return;
+    }
+    bool changed = strcmp(r->run, r->commands.run) != 0;
+    snprintf(r->run, sizeof r->run, "%s", r->commands.run);
+    r->up = true;
+    r->events->on_up(r->owner, changed);
+}
+
+static void on_ready(struct link *l) {
+    struct redis *r = redis_of(l);
+    if (l == &r->subscriber) {
+        r->probed = uv_now(l->loop);
+        resubscribe(r, "SUBSCRIBE", true);
+        resubscribe(r, "UNSUBSCRIBE", false);
+    }
+    check_up(r);
+}
+
+static void subscriptions_lost(struct redis *r) {
+    for (struct map_node *at = map_next(&r->subscriptions, NULL); at != NULL;
+         at = map_next(&r->subscriptions, at)) {
+        struct subscription *s = container_of(at, struct subscription, node);
+        s->confirmed = false;
+        s->awaited = 0;
+        if (s->events != NULL)
+            s->events->on_lost(s->arg);
+    }
+}
+
+static void on_down(struct link *l, const char *why) {
+    struct redis *r = redis_of(l);
+    bool first = l->attempts == 0 && !l->closing;
+    LOG(first ? LOG_WARN : LOG_DEBUG, "redis_lost", "link", l->name, "why", why, NULL);
+    if (l == &r->subscriber)
+        subscriptions_lost(r);
+    go_down(r, why);
+}
+
+/* One line a second at most: a full Redis refuses thousands of commands a second. */
+static void log_error(struct redis *r, struct slice text) {
+    uint64_t now = uv_now(r->commands.loop);
+    if (r->error_logged != 0 && now - r->error_logged < ERROR_LOG_MS) {
+        r->errors_held++;
+        return;
+    }
+    char line[256];
+    snprintf(line, sizeof line, "%.*s", (int)(text.len < 250 ? text.len : 250), text.ptr);
+    log_write(LOG_WARN, "redis_error", "error", line, "more",
+              r->errors_held != 0 ? log_text("%u", r->errors_held) : NULL, NULL);
+    r->error_logged = now;
+    r->errors_held = 0;
+}
+
+static void on_error(struct link *l, struct slice text) {
+    struct redis *r = redis_of(l);
+    log_error(r, text);
+    r->events->on_error(r->owner, text);
+    bool moved =
+        slice_starts(text, SLICE("READONLY")) || slice_starts(text, SLICE("MASTERDOWN"));
+    if (moved && l->state == LINK_READY)
+        redis_reset(r, "this Redis is no longer the master");
+}
+
+static void put_eval_head(struct buf *out, unsigned argc, const char *verb,
+                          struct slice script) {
+    buf_printf(out, "*%u\r\n", argc);
+    resp_bulk(out, slice_of(verb));
+    resp_bulk(out, script);
+}
+
+/* --- pushes ---------------------------------------------------------------------------------
+ */
+
+static void on_confirmation(struct redis *r, struct subscription *s) {
+    if (s->awaited > 0)
+        s->awaited--;
+    if (s->awaited > 0)
+        return;
+    if (s->events == NULL) {
+        map_remove(&r->subscriptions, &s->node);
+        free(s);
+        return;
+    }
+    s->confirmed = true;
+    s->events->on_confirmed(s->arg);
+}
+
+static void on_push(struct link *l, const struct reply *push) {
+    struct redis *r = redis_of(l);
+    struct slice verb = reply_text(reply_item(push, 0));
+    if (slice_is(verb, "pong"))
+        r->probed = uv_now(l->loop);
+    struct map_node *found = map_find(&r->subscriptions, reply_text(reply_item(push, 1)));
+    if (found == NULL)
+        return;
+    struct subscription *s = container_of(found, struct subscription, node);
+    if (!slice_is(verb, "message"))
+        on_confirmation(r, s);
+    else if (s->events != NULL)
+        s->events->on_message(s->arg, reply_text(reply_item(push, 2)));
+}
+
+static void put_eval(struct link *l, struct buf *out, int script, unsigned argc) {
+    put_eval_head(out, argc, "EVAL", buf_bytes(&redis_of(l)->scripts.text[script]));
+}
+
+static const struct link_events link_handlers = {
+    .on_ready = on_ready,
+    .on_down = on_down,
+    .on_push = on_push,
+    .on_error = on_error,
+    .put_eval = put_eval,
+};
+
+/* --- public ---------------------------------------------------------------------------------
+ */
+
+int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *config,
+               const struct redis_events *events, void *owner) {
+    memset(r, 0, sizeof *r);
+    r->config = *config;
+    r->events = events;
+    r->owner = owner;
+    r->random = config->seed;
+    map_init(&r->subscriptions, config->seed);
+    buf_init(&r->scratch);
+    if (!scripts_init(&r->scripts, &config->constants))
+        return UV_ENOMEM;
+    snprintf(r->names[0], sizeof r->names[0], "sluice-%s", config->node);
+    snprintf(r->names[1], sizeof r->names[1], "sluice-%s-sub", config->node);
+    int status = link_init(&r->commands, loop, &r->config.address, &link_handlers, r,
+                           r->names[0], false, config->timeout_ms);
+    if (status == 0)
+        status = link_init(&r->subscriber, loop, &r->config.address, &link_handlers, r,
+                           r->names[1], true, config->timeout_ms);
+    return status;
+}
+
+void redis_open(struct redis *r) {
+    link_open(&r->commands);
+    link_open(&r->subscriber);
+}
+
+static void on_link_closed(struct link *l) {
+    struct redis *r = redis_of(l);
+    if (--r->open_links == 0)
+        r->on_closed(r->owner);
+}
+
+void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
+    r->open_links = 2;
+    r->on_closed = on_closed;
+    link_close(&r->commands, on_link_closed);
+    link_close(&r->subscriber, on_link_closed);
+}
+
+void redis_deinit(struct redis *r) {
+    struct map_node *at;
+    while ((at = map_next(&r->subscriptions, NULL)) != NULL) {
+        map_remove(&r->subscriptions, at);
+        free(container_of(at, struct subscription, node));
+    }
+    map_deinit(&r->subscriptions);
+    buf_deinit(&r->scratch);
+    scripts_deinit(&r->scripts);
+}
+
+/* Epochs must only differ; splitmix64 over a random seed gives 8 letters of base 36. */
+static void fresh_epoch(struct redis *r, char out[8]) {
+    uint64_t z = (r->random += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    z ^= z >> 31;
+    for (int i = 0; i < 8; i++, z /= 36)
+        out[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[z % 36];
+}
+
+void redis_doorbell(const struct redis *r, struct buf *out, struct slice name) {
+    buf_str(out, r->config.constants.prefix);
+    buf_char(out, '{');
+    buf_slice(out, name);
+    buf_char(out, '}');
+}
+
+static void put_key(struct redis *r, struct buf *b, struct slice name) {
+    buf_printf(b, "$%zu\r\n", strlen(r->config.constants.prefix) + name.len + 2);
+    redis_doorbell(r, b, name);
+    buf_append(b, "\r\n", 2);
+}
+
+bool redis_script(struct redis *r, enum script script, const struct slice keys[],
+                  size_t key_count, const struct slice args[], size_t arg_count,
+                  redis_done done, void *arg) {
+    char epoch[8];
+    char count[24];
+    unsigned argc = (unsigned)(5 + key_count + arg_count);
+    if (!r->up)
+        return false;
+    struct buf *b = &r->scratch;
+    buf_clear(b);
+    put_eval_head(b, argc, "EVALSHA", slice_of(r->scripts.sha[script]));
+    size_t head = b->len;
+    int digits = snprintf(count, sizeof count, "%zu", key_count);
+    resp_bulk(b, (struct slice){count, (size_t)digits});
+    for (size_t i = 0; i < key_count; i++)
+        put_key(r, b, keys[i]);
+    fresh_epoch(r, epoch);
+    resp_bulk(b, slice_of(r->run));
+    resp_bulk(b, (struct slice){epoch, sizeof epoch});
+    for (size_t i = 0; i < arg_count; i++)
+        resp_bulk(b, args[i]);
+    if (b->failed)
+        return false;
+    bool sent = link_send(&r->commands, (int)script, argc, (struct slice){b->data, head},
+                          (struct slice){b->data + head, b->len - head}, done, arg);
+    if (b->cap > (1U << 20))
+        buf_deinit(b);
+    return sent;
+}
+
+bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
+                   void *arg) {
+    struct buf *b = &r->scratch;
+    if (!r->up)
+        return false;
+    buf_clear(b);
+    buf_str(b, "*3\r\n");
+    resp_bulk(b, SLICE("PUBLISH"));
+    resp_bulk(b, channel);
+    resp_bulk(b, payload);
+    struct slice none = {NULL, 0};
+    return !b->failed && link_send(&r->commands, -1, 3, buf_bytes(b), none, done, arg);
+}
+
+static struct subscription *subscription_find(struct redis *r, struct slice channel) {
+    struct map_node *found = map_find(&r->subscriptions, channel);
+    if (found != NULL)
+        return container_of(found, struct subscription, node);
+    struct subscription *s = calloc(1, sizeof *s + channel.len);
+    if (s == NULL)
+        return NULL;
+    memcpy(s->channel, channel.ptr, channel.len);
+    s->node.key = (struct slice){s->channel, channel.len};
+    if (map_insert(&r->subscriptions, &s->node))
+        return s;
+    free(s);
+    return NULL;
+}
+
+struct subscription *redis_subscribe(struct redis *r, struct slice channel,
+                                     const struct subscription_events *events, void *arg) {
+    struct subscription *s = subscription_find(r, channel);
+    if (s == NULL)
+        return NULL;
+    s->events = events;
+    s->arg = arg;
+    s->confirmed = false;
+    if (r->subscriber.state == LINK_READY) {
+        s->awaited++;
+        send_subscribe(r, "SUBSCRIBE", &s->node.key, 1);
+    }
+    return s;
+}
+
+void redis_unsubscribe(struct redis *r, struct subscription *s) {
+    s->events = NULL;
+    if (r->subscriber.state == LINK_READY) {
+        s->awaited++;
+        send_subscribe(r, "UNSUBSCRIBE", &s->node.key, 1);
+    }
+}
+
+void redis_probe(struct redis *r) {
+    send_subscribe(r, "PING", NULL, 0);
+}
+
+uint64_t redis_probe_age(const struct redis *r) {
+    return uv_now(r->commands.loop) - r->probed;
+}
+
+void redis_flush(struct redis *r) {
+    link_flush(&r->commands);
+    link_flush(&r->subscriber);
+}

@@ -1,0 +1,116 @@
+#ifndef SLUICE_REDIS_REDIS_H
+#define SLUICE_REDIS_REDIS_H
+
+#include "common/list.h"
+#include "common/map.h"
+#include "gateway/redis/link.h"
+#include "gateway/redis/scripts.h"
+
+/*
+ * One Redis as the node sees it: a command link, a subscriber link and the scripts. It is up
+ * while both links are ready and lead to the same master. Keys are given as channel names
+ * (room:lobby); prefix and braces are added here.
+ */
+struct redis;
+
+struct redis_events {
+    /* Both links are ready. Subscriptions are renewed by themselves. changed: it is another
+     * run_id than last time (or the first time). */
+    void (*on_up)(void *owner, bool changed);
+    void (*on_down)(void *owner, const char *why);
+    /* Redis answered a command with an error: for the metrics; it is logged here. */
+    void (*on_error)(void *owner, struct slice text);
+};
+
+struct redis_config {
+    struct redis_address address;
+    struct script_constants constants;
+    const char *node;
+    uint64_t timeout_ms;
+    uint64_t seed;
+};
+
+struct subscription;
+struct subscription_events {
+    /* Redis confirmed it: what is published from now on arrives. Again after each on_lost. */
+    void (*on_confirmed)(void *arg);
+    void (*on_message)(void *arg, struct slice payload);
+    /* Messages may be missing until the next on_confirmed. It must not subscribe or
+     * unsubscribe; redis_events.on_down follows, which may. */
+    void (*on_lost)(void *arg);
+};
+
+struct redis {
+    struct redis_config config;
+    const struct redis_events *events;
+    void *owner;
+    struct scripts scripts;
+    struct link commands;
+    struct link subscriber;
+    bool up;
+    uint64_t probed; /* when the subscriber link last answered a probe, or became ready */
+    char run[64];
+    struct map subscriptions; /* by Redis channel */
+    struct buf scratch;
+    uint64_t random;
+    char names[2][160];
+    unsigned open_links;
+    void (*on_closed)(void *owner);
+    uint64_t error_logged; /* loop time of the last error line */
+    unsigned errors_held;  /* errors since that were not logged */
+};
+
+/* Prepares it. Returns 0 or a libuv error. */
+int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *config,
+               const struct redis_events *events, void *owner);
+/* Begins to connect, for ever. */
+void redis_open(struct redis *r);
+/* For good; on_closed in a later turn. Subscriptions must be gone by then. */
+void redis_close(struct redis *r, void (*on_closed)(void *owner));
+void redis_deinit(struct redis *r);
+
+static inline bool redis_up(const struct redis *r) {
+    return r->up;
+}
+
+/* Asks the subscriber link for a sign of life: requests may get lost on it while messages still
+ * come. redis_probe_age: ms since it last gave one. */
+void redis_probe(struct redis *r);
+uint64_t redis_probe_age(const struct redis *r);
+
+/* Drops both links and connects anew (a late beacon, a demoted master). */
+void redis_reset(struct redis *r, const char *why);
+
+/*
+ * Runs a script. keys: channel names; args: its arguments after the run_id and the fresh
+ * epoch, which are added here. done: as redis_done; a reply is an array whose first item is a
+ * number. Returns false, with done never called, when Redis is not up: nothing was sent.
+ */
+bool redis_script(struct redis *r, enum script script, const struct slice keys[],
+                  size_t key_count, const struct slice args[], size_t arg_count,
+                  redis_done done, void *arg);
+
+/* Bytes of commands that Redis has not taken yet. */
+static inline size_t redis_backlog(const struct redis *r) {
+    return r->commands.out.len + r->commands.writing.len;
+}
+
+/* PUBLISH on a channel of exactly that name. done may be NULL. Returns as redis_script. */
+bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
+                   void *arg);
+
+/*
+ * Subscribes to a Redis channel of exactly that name (redis_doorbell makes one of a channel's
+ * name); at most once at a time for a name. Callbacks come in later turns. NULL: no memory.
+ */
+struct subscription *redis_subscribe(struct redis *r, struct slice channel,
+                                     const struct subscription_events *events, void *arg);
+/* No callback comes after this. */
+void redis_unsubscribe(struct redis *r, struct subscription *s);
+/* Appends prefix, braces and name. */
+void redis_doorbell(const struct redis *r, struct buf *out, struct slice name);
+
+/* Writes out what the turn gathered; called once a turn. */
+void redis_flush(struct redis *r);
+
+#endif

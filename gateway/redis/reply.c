@@ -1,0 +1,198 @@
+#include "gateway/redis/reply.h"
+
+#include <hiredis/hiredis.h>
+#include <hiredis/read.h>
+#include <stdalign.h>
+#include <stdlib.h>
+
+/*
+ * hiredis parses; its replies are made here, in an arena that is forgotten as a whole, so that
+ * a message costs no malloc and no free.
+ */
+#define ARENA_BLOCK 16384
+
+struct block {
+    struct block *next;
+    size_t used;
+    size_t size;
+    alignas(max_align_t) char bytes[];
+};
+
+struct reply_reader {
+    redisReader *reader;
+    struct block *blocks; /* the newest first */
+    bool taken;           /* the reply that was handed out last is still in the arena */
+};
+
+static const struct reply nil = {.type = REPLY_NIL};
+
+const struct reply *reply_item(const struct reply *r, size_t i) {
+    return r != NULL && r->type == REPLY_ARRAY && i < r->count ? r->items[i] : &nil;
+}
+
+long long reply_number(const struct reply *r) {
+    if (r->type == REPLY_INTEGER)
+        return r->integer;
+    if (r->type != REPLY_STRING && r->type != REPLY_STATUS)
+        return 0;
+    long long n = 0;
+    bool minus = r->text.len > 0 && r->text.ptr[0] == '-';
+    if (r->text.len - minus > 18)
+        return 0;
+    for (size_t i = minus; i < r->text.len; i++) {
+        if (r->text.ptr[i] < '0' || r->text.ptr[i] > '9')
+            return 0;
+        n = n * 10 + (r->text.ptr[i] - '0');
+    }
+    return minus ? -n : n;
+}
+
+struct slice reply_text(const struct reply *r) {
+    bool text = r->type == REPLY_STRING || r->type == REPLY_STATUS;
+    return text ? r->text : (struct slice){NULL, 0};
+}
+
+static void *arena_take(struct reply_reader *r, size_t size) {
+    size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+    struct block *b = r->blocks;
+    if (b == NULL || b->size - b->used < size) {
+        size_t room = size > ARENA_BLOCK ? size : ARENA_BLOCK;
+        b = malloc(sizeof *b + room);
+        if (b == NULL)
+            return NULL;
+        *b = (struct block){.next = r->blocks, .size = room};
+        r->blocks = b;
+    }
+    void *at = b->bytes + b->used;
+    b->used += size;
+    return at;
+}
+
+/* Keeps one ordinary block for the next reply. */
+static void arena_reset(struct reply_reader *r) {
+    while (r->blocks != NULL && (r->blocks->next != NULL || r->blocks->size > ARENA_BLOCK)) {
+        struct block *b = r->blocks;
+        r->blocks = b->next;
+        free(b);
+    }
+    if (r->blocks != NULL)
+        r->blocks->used = 0;
+}
+
+static struct reply *reply_new(const redisReadTask *task, enum reply_type type) {
+    struct reply_reader *r = task->privdata;
+    struct reply *made = arena_take(r, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    *made = (struct reply){.type = type};
+    if (task->parent != NULL) {
+        struct reply *parent = task->parent->obj;
+        parent->items[task->idx] = made;
+    }
+    return made;
+}
+
+static void *make_string(const redisReadTask *task, char *text, size_t len) {
+    enum reply_type type = task->type == REDIS_REPLY_ERROR    ? REPLY_ERROR
+                           : task->type == REDIS_REPLY_STATUS ? REPLY_STATUS
+                                                              : REPLY_STRING;
+    char *bytes = arena_take(task->privdata, len + 1);
+    struct reply *made = bytes != NULL ? reply_new(task, type) : NULL;
+    if (made == NULL)
+        return NULL;
+    memcpy(bytes, text, len);
+    bytes[len] = '\0';
+    made->text = (struct slice){bytes, len};
+    return made;
+}
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t array_size;
+#else
+typedef int array_size;
+#endif
+
+static void *make_array(const redisReadTask *task, array_size count) {
+    struct reply *made = reply_new(task, REPLY_ARRAY);
+    if (made == NULL)
+        return NULL;
+    made->count = (size_t)count;
+    if (made->count != 0) {
+        if (made->count > SIZE_MAX / sizeof(void *))
+            return NULL;
+        made->items = arena_take(task->privdata, made->count * sizeof(void *));
+        if (made->items == NULL)
+            return NULL;
+        for (size_t i = 0; i < made->count; i++)
+            made->items[i] = (struct reply *)&nil;
+    }
+    return made;
+}
+
+static void *make_integer(const redisReadTask *task, long long value) {
+    struct reply *made = reply_new(task, REPLY_INTEGER);
+    if (made != NULL)
+        made->integer = value;
+    return made;
+}
+
+static void *make_nil(const redisReadTask *task) {
+    return reply_new(task, REPLY_NIL);
+}
+
+/* The arena frees. */
+static void free_nothing(void *reply) {
+    (void)reply;
+}
+
+static redisReplyObjectFunctions functions = {
+    .createString = make_string,
+    .createArray = make_array,
+    .createInteger = make_integer,
+    .createNil = make_nil,
+    .freeObject = free_nothing,
+};
+
+struct reply_reader *reply_reader_create(void) {
+    struct reply_reader *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return NULL;
+    r->reader = redisReaderCreateWithFunctions(&functions);
+    if (r->reader == NULL) {
+        free(r);
+        return NULL;
+    }
+    r->reader->privdata = r;
+    return r;
+}
+
+void reply_reader_destroy(struct reply_reader *r) {
+    if (r == NULL)
+        return;
+    redisReaderFree(r->reader);
+    while (r->blocks != NULL) {
+        struct block *b = r->blocks;
+        r->blocks = b->next;
+        free(b);
+    }
+    free(r);
+}
+
+bool reply_reader_feed(struct reply_reader *r, const char *bytes, size_t len) {
+    return redisReaderFeed(r->reader, bytes, len) == REDIS_OK;
+}
+
+int reply_reader_next(struct reply_reader *r, const struct reply **out) {
+    if (r->taken) {
+        arena_reset(r);
+        r->taken = false;
+    }
+    void *made = NULL;
+    if (redisReaderGetReply(r->reader, &made) != REDIS_OK)
+        return -1;
+    if (made == NULL)
+        return 0;
+    r->taken = true;
+    *out = made;
+    return 1;
+}

@@ -1,0 +1,76 @@
+#include "gateway/redis/scripts.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+
+#define EMBED(name)                                                                            \
+    __asm__(".section .rodata\n"                                                               \
+            ".global lua_" #name "\n.global lua_" #name "_end\n"                               \
+            "lua_" #name ":\n.incbin \"gateway/redis/lua/" #name ".lua\"\n"                    \
+            "lua_" #name "_end:\n.byte 0\n.previous\n");                                       \
+    extern const char lua_##name[], lua_##name##_end[];
+
+#define EMBED_SCRIPT(name, parts) EMBED(name)
+EMBED(prelude)
+EMBED(log)
+EMBED(presence)
+SCRIPT_TABLE(EMBED_SCRIPT)
+
+struct source {
+    const char *name;
+    const char *begin;
+    const char *end;
+    unsigned parts;
+};
+
+#define SOURCE(name, parts) {#name, lua_##name, lua_##name##_end, parts},
+static const struct source sources[SCRIPT_COUNT] = {SCRIPT_TABLE(SOURCE)};
+#undef SOURCE
+
+const char *script_name(enum script script) {
+    return sources[script].name;
+}
+
+static void put_constants(struct buf *b, const struct script_constants *c) {
+    /* The prefix was checked at start-up: no quotes, backslashes or control characters. */
+    buf_printf(b, "local P = '%s'\n", c->prefix);
+    buf_printf(b,
+               "local MAXLEN, BIG_ROOM, ROOM_TTL, INBOX_TTL, USER_TTL = %llu, %llu, %llu, "
+               "%llu, %llu\n",
+               (unsigned long long)c->history_max, (unsigned long long)c->big_room,
+               (unsigned long long)c->room_ttl_ms, (unsigned long long)c->inbox_ttl_ms,
+               (unsigned long long)c->user_ttl_ms);
+}
+
+static bool digest(struct buf *text, char out[41]) {
+    unsigned char sha[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (EVP_Digest(text->data, text->len, sha, &len, EVP_sha1(), NULL) != 1)
+        return false;
+    for (size_t i = 0; i < 20; i++)
+        snprintf(out + i * 2, 3, "%02x", sha[i]);
+    return true;
+}
+
+bool scripts_init(struct scripts *s, const struct script_constants *constants) {
+    bool good = true;
+    memset(s, 0, sizeof *s);
+    for (int i = 0; i < SCRIPT_COUNT; i++) {
+        struct buf *text = &s->text[i];
+        buf_init(text);
+        put_constants(text, constants);
+        buf_append(text, lua_prelude, (size_t)(lua_prelude_end - lua_prelude));
+        if ((sources[i].parts & PARTS_LOG) != 0)
+            buf_append(text, lua_log, (size_t)(lua_log_end - lua_log));
+        if ((sources[i].parts & PARTS_PRESENCE) != 0)
+            buf_append(text, lua_presence, (size_t)(lua_presence_end - lua_presence));
+        buf_append(text, sources[i].begin, (size_t)(sources[i].end - sources[i].begin));
+        good = good && !text->failed && digest(text, s->sha[i]);
+    }
+    return good;
+}
+
+void scripts_deinit(struct scripts *s) {
+    for (int i = 0; i < SCRIPT_COUNT; i++)
+        buf_deinit(&s->text[i]);
+}

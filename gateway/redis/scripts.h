@@ -1,0 +1,59 @@
+#ifndef SLUICE_REDIS_SCRIPTS_H
+#define SLUICE_REDIS_SCRIPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+/* The Lua scripts in lua/, where each one's keys, arguments and answer are written down, and
+ * which of the shared parts stand before each (besides prelude.lua). */
+enum script_parts { PARTS_NONE = 0, PARTS_LOG = 1, PARTS_PRESENCE = 2, PARTS_BOTH = 3 };
+#define SCRIPT_TABLE(X)                                                                        \
+    X(append, PARTS_LOG)                                                                       \
+    X(private, PARTS_LOG)                                                                      \
+    X(read, PARTS_LOG)                                                                         \
+    X(history, PARTS_NONE)                                                                     \
+    X(online, PARTS_PRESENCE)                                                                  \
+    X(offline, PARTS_PRESENCE)                                                                 \
+    X(enter, PARTS_BOTH)                                                                       \
+    X(leave, PARTS_PRESENCE)                                                                   \
+    X(member, PARTS_NONE)                                                                      \
+    X(roster, PARTS_NONE)                                                                      \
+    X(members, PARTS_PRESENCE)                                                                 \
+    X(mark, PARTS_BOTH)                                                                        \
+    X(ring, PARTS_PRESENCE)                                                                    \
+    X(lease, PARTS_PRESENCE)                                                                   \
+    X(reap, PARTS_PRESENCE)                                                                    \
+    X(beat, PARTS_PRESENCE)                                                                    \
+    X(touch, PARTS_BOTH)
+
+#define SCRIPT_ENUM(name, parts) SCRIPT_##name,
+enum script { SCRIPT_TABLE(SCRIPT_ENUM) SCRIPT_COUNT };
+#undef SCRIPT_ENUM
+
+/* What scripts answer first, in place of 0. */
+enum { SCRIPT_NOT_A_MEMBER = -1, SCRIPT_REAPED = -2, SCRIPT_TOO_MANY = -3 };
+
+/* What every script is compiled with. */
+struct script_constants {
+    const char *prefix;
+    uint64_t history_max;
+    uint64_t big_room;
+    uint64_t room_ttl_ms;
+    uint64_t inbox_ttl_ms;
+    uint64_t user_ttl_ms;
+};
+
+struct scripts {
+    struct buf text[SCRIPT_COUNT];
+    char sha[SCRIPT_COUNT][41];
+};
+
+/* Puts the scripts together. False: out of memory. scripts_deinit is due whatever it returns.
+ */
+bool scripts_init(struct scripts *s, const struct script_constants *constants);
+void scripts_deinit(struct scripts *s);
+const char *script_name(enum script script);
+
+#endif
