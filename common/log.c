@@ -36,8 +36,16 @@ const char *log_text(const char *format, ...) {
     char *out = ring[at++ % 4];
     va_list args;
     va_start(args, format);
-    vsnprintf(out, sizeof ring[0], format, args);
+    int len = vsnprintf(out, sizeof ring[0], format, args);
     va_end(args);
+    if (len >= (int)sizeof ring[0]) { /* cut in front of a character, not inside */
+        size_t end = sizeof ring[0] - 1;
+        while (end > 0 && ((unsigned char)out[end - 1] & 0xc0U) == 0x80)
+            end--;
+        if (end > 0 && ((unsigned char)out[end - 1] & 0xc0U) == 0xc0)
+            end--;
+        out[end] = '\0';
+    }
     return out;
 }
 
@@ -61,7 +69,7 @@ static void put_pair(struct buf *line, const char *key, const char *text) {
         return;
     }
     buf_printf(line, " %s=", key);
-    if (needs_quotes(text))
+    if (needs_quotes(value.ptr))
         json_escape(line, value);
     else
         buf_slice(line, value);

@@ -1,0 +1,25 @@
+#include "common/percent.h"
+
+static int digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+ptrdiff_t percent_decode(struct slice from, char *out, size_t cap) {
+    size_t n = 0;
+    for (size_t i = 0; i < from.len; i++) {
+        char c = from.ptr[i];
+        if (c == '%') {
+            if (i + 2 >= from.len || digit(from.ptr[i + 1]) < 0 || digit(from.ptr[i + 2]) < 0)
+                return -1;
+            c = (char)(digit(from.ptr[i + 1]) * 16 + digit(from.ptr[i + 2]));
+            i += 2;
+        }
+        if (n == cap)
+            return -1;
+        out[n++] = c;
+    }
+    return (ptrdiff_t)n;
+}
