@@ -1,0 +1,23 @@
+// What the black-box tests stand on: Redis, nodes and WebSocket clients, each started on a free
+// port of 127.0.0.1 and stopped by pid.
+//
+//     import assert from 'node:assert/strict';
+//     import { cluster, login, test } from './lib/harness.mjs';
+//
+//     test('a message crosses nodes', async (t) => {
+//       const { nodes, stop } = await cluster({ nodes: 2 });
+//       t.after(stop);
+//       const ann = await login(nodes[0], 'ann');
+//       const bob = await login(nodes[1], 'bob');
+//       const ack = await ann.emit('private_message', { receiverId: 'bob', content: 'hi' });
+//       const frame = await bob.next('new_private_message');
+//       assert.equal(frame.data.seq, ack.seq);
+//     });
+//
+// Nothing here keeps the process alive by itself: only a wait does, and each wait has a time
+// limit. So when the last test is done, what was not stopped is stopped (and checked) here.
+
+export { findProgram, request, stopAll, tempDir } from './processes.mjs';
+export { cluster, startNode, startRedis } from './servers.mjs';
+export { connect, login } from './client.mjs';
+export { freePort, ROOT, sleep, test, until } from './waiting.mjs';

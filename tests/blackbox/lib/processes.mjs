@@ -1,0 +1,122 @@
+// Child processes and temporary directories, and the end of all that was started.
+
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+import { within } from './waiting.mjs';
+
+const LOG_TAIL_LINES = 200;
+
+export const started = new Set(); // nodes and Redis servers, in order
+export const clients = new Set();
+const directories = new Set();
+export const nodesEver = [];
+
+export function tempDir(name = 'dir') {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), `sluice-test-${name}-`));
+  directories.add(dir);
+  return dir;
+}
+
+export function removeDir(dir) {
+  fs.rmSync(dir, { recursive: true, force: true });
+  directories.delete(dir);
+}
+
+// Ends every client, then nodes, then Redis; throws the first failure when all are gone.
+export async function stopAll() {
+  for (const client of clients) client.terminate();
+  const failures = [];
+  for (const one of [...started].reverse()) {
+    await one.stop().catch((error) => failures.push(error));
+  }
+  if (failures.length) throw failures[0];
+}
+
+process.on('beforeExit', () => {
+  if (!started.size && !clients.size) return;
+  stopAll().catch((error) => {
+    console.error(`at the end: ${error.stack}`);
+    process.exitCode = 1;
+  });
+});
+
+process.on('exit', (code) => {
+  if (code || process.exitCode) showLogs();
+  for (const one of started) one.signal('SIGKILL');
+  for (const dir of directories) removeDir(dir);
+});
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => process.exit(1));
+}
+
+function showLogs() {
+  for (const node of nodesEver) {
+    const lines = node.log().trimEnd().split('\n');
+    const tail = lines.slice(-LOG_TAIL_LINES);
+    const part = lines.length > tail.length ? `, the last ${tail.length} of ${lines.length} lines` : '';
+    fs.writeSync(2, `---- log of node ${node.id} (pid ${node.pid}${part})\n${tail.join('\n')}\n`);
+  }
+}
+
+// A child whose output goes to a file: { pid, exited, result, output(), signal(), end() }.
+export function startProcess(command, args, { env, log, cwd }) {
+  const fd = fs.openSync(log, 'a');
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', fd, fd] });
+  fs.closeSync(fd);
+  child.unref();
+  const self = { pid: child.pid, result: null };
+  self.exited = new Promise((resolve) => {
+    child.on('error', (error) => resolve((self.result = { code: null, signal: null, error })));
+    child.on('exit', (code, signal) => resolve((self.result = { code, signal })));
+  });
+  self.output = () => (fs.existsSync(log) ? fs.readFileSync(log, 'utf8') : '');
+  self.signal = (name) => self.result === null && child.kill(name);
+  // Sends a signal and awaits the end; after `ms` kills it and throws.
+  self.end = async (name, ms) => {
+    self.signal(name);
+    try {
+      const late = () => `${command} was still there ${ms} ms after ${name}`;
+      return await within(self.exited, ms, late);
+    } catch (error) {
+      self.signal('SIGKILL');
+      await within(self.exited, 5000, () => `${command} survived SIGKILL`);
+      throw error;
+    }
+  };
+  return self;
+}
+
+// The path of the first of these commands that this machine has, or null.
+export function findProgram(...names) {
+  for (const dir of `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`.split(':')) {
+    for (const name of names) {
+      const file = path.join(dir, name);
+      if (fs.existsSync(file)) return file;
+    }
+  }
+  return null;
+}
+
+// One HTTP request on a connection of its own; resolves to { status, headers, body, json() }.
+export function request(url, { method = 'GET', headers = {}, body, timeout = 5000 } = {}) {
+  const answer = new Promise((resolve, reject) => {
+    const req = http.request(url, { method, headers, agent: false, timeout }, (res) => {
+      const chunks = [];
+      res.on('data', (chunk) => chunks.push(chunk));
+      res.on('error', reject);
+      res.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        const json = () => JSON.parse(text);
+        resolve({ status: res.statusCode, headers: res.headers, body: text, json });
+      });
+    });
+    req.on('timeout', () => req.destroy(new Error(`${method} ${url}: silent for ${timeout} ms`)));
+    req.on('error', reject);
+    req.end(body);
+  });
+  return answer;
+}

@@ -1,0 +1,94 @@
+// A TCP proxy between a node and Redis that can hold one direction still, delay, refuse and cut.
+
+import net from 'node:net';
+import { sleep } from './waiting.mjs';
+
+/*
+ * Has: port, url, and of the links that stand now (later ones are untouched):
+ *   stall({ link, direction })  forwards nothing any more that way; the connections stay open
+ *   cut({ link })               resets them
+ * link: 'commands', 'subscriber' (the one that sent SUBSCRIBE) or 'all' (the default).
+ * direction: 'toRedis', 'toNode' or 'both' (the default).
+ * And: delay = ms for each way, refusing = true (closes what connects), links(), opened, close().
+ */
+export async function startProxy(redis) {
+  const links = new Set();
+  const proxy = { delay: 0, refusing: false, opened: 0 };
+
+  const forward = (link, from, to, direction) => {
+    let chain = Promise.resolve(); // keeps the order over delays
+    from.on('data', (data) => {
+      if (direction === 'toRedis' && data.includes('SUBSCRIBE')) link.kind = 'subscriber';
+      if (link.stalled[direction]) return;
+      if (!proxy.delay) {
+        to.write(data);
+        return;
+      }
+      const due = Date.now() + proxy.delay;
+      chain = chain.then(async () => {
+        await sleep(Math.max(0, due - Date.now()));
+        if (!to.destroyed && !link.stalled[direction]) to.write(data);
+      });
+    });
+    // A half-open link: its end is not told either.
+    from.on('close', () => {
+      links.delete(link);
+      if (!link.stalled[direction]) to.destroy();
+    });
+    from.on('error', () => {});
+  };
+
+  const server = net.createServer((client) => {
+    client.on('error', () => {});
+    if (proxy.refusing) {
+      client.destroy();
+      return;
+    }
+    proxy.opened++;
+    const upstream = net.connect(redis.port, '127.0.0.1');
+    const link = { client, upstream, kind: 'commands', stalled: {} };
+    links.add(link);
+    for (const socket of [client, upstream]) {
+      socket.setNoDelay(true);
+      socket.unref();
+    }
+    forward(link, client, upstream, 'toRedis');
+    forward(link, upstream, client, 'toNode');
+  });
+  await new Promise((resolve, reject) => {
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  server.unref();
+
+  const chosen = (kind = 'all') => {
+    const some = [...links].filter((link) => kind === 'all' || link.kind === kind);
+    if (!some.length) throw new Error(`the proxy has no link that is ${kind}`);
+    return some;
+  };
+
+  return Object.assign(proxy, {
+    port: server.address().port,
+    url: redis.url.replace(/:\d+\/(\d+)$/, `:${server.address().port}/$1`),
+    links: () => [...links].map(({ kind }) => kind),
+    stall({ link, direction = 'both' } = {}) {
+      for (const one of chosen(link)) {
+        if (direction !== 'toNode') one.stalled.toRedis = true;
+        if (direction !== 'toRedis') one.stalled.toNode = true;
+      }
+    },
+    cut({ link } = {}) {
+      for (const { client, upstream } of chosen(link)) {
+        client.resetAndDestroy();
+        upstream.destroy();
+      }
+    },
+    close() {
+      server.close();
+      for (const { client, upstream } of links) {
+        client.destroy();
+        upstream.destroy();
+      }
+    },
+  });
+}

@@ -1,0 +1,82 @@
+// What tests read in Redis with redis-cli, and what they publish there by hand.
+
+let fences = 0;
+
+const lines = (text) => (text === '' ? [] : text.split('\n'));
+
+export async function keys(redis, pattern = '*') {
+  return lines(await redis.cli('KEYS', pattern)).sort();
+}
+
+export async function hash(redis, key) {
+  const all = lines(await redis.cli('HGETALL', key));
+  const out = {};
+  for (let i = 0; i + 1 < all.length; i += 2) out[all[i]] = all[i + 1];
+  return out;
+}
+
+// A sorted set: member → score.
+export async function scores(redis, key) {
+  const all = lines(await redis.cli('ZRANGE', key, 0, -1, 'WITHSCORES'));
+  const out = {};
+  for (let i = 0; i + 1 < all.length; i += 2) out[all[i]] = Number(all[i + 1]);
+  return out;
+}
+
+export async function members(redis, key) {
+  return lines(await redis.cli('SMEMBERS', key)).sort();
+}
+
+// A stream: [{ id, frame }], oldest first.
+export async function log(redis, channel) {
+  const script = `local out = {}
+    for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
+      out[#out + 1] = entry[1]
+      out[#out + 1] = entry[2][2]
+    end
+    return out`;
+  const all = lines(await redis.cli('EVAL', script, 1, `sluice:{${channel}}:log`));
+  const out = [];
+  for (let i = 0; i + 1 < all.length; i += 2) {
+    out.push({ id: all[i], frame: JSON.parse(all[i + 1]) });
+  }
+  return out;
+}
+
+export function publish(redis, channel, text) {
+  return redis.cli('PUBLISH', channel, text);
+}
+
+// As publish, for bytes that are no UTF-8.
+export function publishBytes(redis, channel, bytes) {
+  const escaped = [...bytes].map((byte) => `\\${String(byte).padStart(3, '0')}`).join('');
+  return redis.cli('EVAL', `return redis.call('PUBLISH', KEYS[1], '${escaped}')`, 1, channel);
+}
+
+/*
+ * Resolves when these clients, logged in, have got whatever presence and hand-published text went
+ * through Redis before: a node has one subscriber link, and that keeps the order. (Rosters, which
+ * a node reads when it hears of a change, may still follow.)
+ */
+export async function fence(redis, clients) {
+  const token = `fence-${++fences}`;
+  await publish(redis, 'sluice:{all}', token);
+  await Promise.all(
+    clients.map((client) => client.next('message', { match: (frame) => frame.data === token })),
+  );
+}
+
+// How many frames of this event (with this data) the client ever got.
+export function count(client, event, data) {
+  return client.frames.filter(
+    (frame) => frame.event === event && (data === undefined || frame.data === data),
+  ).length;
+}
+
+// One number of /metrics; a counter without labels.
+export async function metric(node, name) {
+  const { body } = await node.get('/metrics');
+  const line = body.split('\n').find((text) => text.startsWith(`${name} `));
+  if (!line) throw new Error(`no ${name} in /metrics`);
+  return Number(line.slice(name.length));
+}
