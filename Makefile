@@ -142,6 +142,16 @@ build/clang/%.tidy: %.c build/clang/%.o .clang-tidy
 format: ## rewrites the C files as clang-format wants them
 	clang-format -i $(C_FILES)
 
+# ---- make bench
+.PHONY: bench
+bench: all build/bench/load deps-test ## measures two nodes for a minute or two (SECONDS=10 a window)
+	@exec tests/bench/run
+
+build/bench/load: tests/bench/load.c Makefile build/config.mk
+	$(call say,$(CC),$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STD) $(RELEASE) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
+
 # ---- The rest
 deps: build/config.mk     ## installs what make needs; deps-run, deps-test, deps-check: the others
 deps-run deps-test deps-check: build/config.mk
