@@ -10,7 +10,6 @@
     X(MESSAGES, "messages", "messages delivered to this node's channels")                      \
     X(DELIVERIES, "deliveries", "messages queued to a connection")                             \
     X(DROPPED_EPHEMERAL, "dropped_ephemeral", "ephemeral events that a full queue dropped")    \
-    X(CLOSED_SLOW, "closed_slow", "connections closed with 1013")                              \
     X(DOORBELL_OLD, "doorbells_old", "published messages that were delivered before")          \
     X(DOORBELL_REFUSED, "doorbells_refused",                                                   \
       "published messages that the log does not confirm")                                      \

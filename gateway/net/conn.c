@@ -323,6 +323,7 @@ static void on_prepare(uv_prepare_t *prepare) {
         if (done % 64 == 0 && uv_hrtime() > until)
             break;
     }
+    n->before_flush(n->owner); /* once more: a drained socket asks for its next page */
     /* What the budget left goes first in the next turn. */
     list_splice(&n->flushing, &n->dirty);
     list_splice(&n->dirty, &n->flushing);

@@ -138,6 +138,8 @@ void wsock_close(struct wsock *w, uint16_t code, const char *reason) {
     send_close(w, code, reason);
     gone(w, WSOCK_CLOSE_SENT);
     conn_pause(w->conn, false);
+    if (code == WS_CODE_UNSUPPORTED)
+        conn_end(w->conn); /* a failure, as those that the codec finds: RFC 6455, 7.1.7 */
     arm(w, w->shared->close_timeout_ms);
 }
 
