@@ -135,6 +135,7 @@ static void sub_free(struct sub *sub) {
     list_remove(&sub->in_channel);
     list_remove(&sub->in_client);
     sub->client->sub_count--;
+    ch->hub->sub_count--;
     free(sub);
     channel_unref(ch);
 }
@@ -482,6 +483,7 @@ struct sub *catchup_new(struct channel *ch, struct client *client, const struct 
     list_push(&ch->behind, &sub->in_channel);
     list_push(&client->subs, &sub->in_client);
     client->sub_count++;
+    ch->hub->sub_count++;
     catchup_step(sub);
     return sub;
 }

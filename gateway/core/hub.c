@@ -19,8 +19,8 @@ static void state_set(struct channel *ch, enum channel_state to) {
     ch->state = to;
 }
 
-static void metric(struct hub *h, enum metric which) {
-    metric_add(h->metrics, which, 1);
+static void metric(struct hub *h, unsigned slot) {
+    metric_add(h->metrics, slot, 1);
 }
 
 /* --- life of a channel ----------------------------------------------------------------------
@@ -175,7 +175,7 @@ static void logged(struct channel *ch, struct message *m) {
     if (ch->state == CHANNEL_LIVE && known && m->seq == ch->at.seq + 1) {
         deliver_next(ch, m);
     } else if (known && m->seq <= ch->at.seq) {
-        metric(ch->hub, METRIC_DOORBELL_OLD);
+        metric(ch->hub, METRIC_DROPPED + DROP_OLD);
     } else if (ch->state == CHANNEL_LIVE) {
         LOG(LOG_DEBUG, "channel_gap", "channel", ch->name, "seq",
             log_text("%llu", (unsigned long long)m->seq), NULL);
@@ -191,7 +191,7 @@ static void on_message(void *arg, struct slice payload) {
     struct channel *ch = arg;
     struct message m;
     if (!utf8_valid(payload))
-        metric(ch->hub, METRIC_DOORBELL_INVALID);
+        metric(ch->hub, METRIC_DROPPED + DROP_NOT_UTF8);
     else if (!message_parse(&m, payload) || !is_channel(ch, m.channel))
         deliver_text(ch, payload);
     else if (m.seq == 0)
@@ -250,7 +250,7 @@ void channel_check_live(struct channel *ch) {
     /* A doorbell that the position does not explain may have rung after the log was read: one
      * more read. What rang before that one and is still not in the log is not believed. */
     unsigned unexplained = tail_unexplained(ch);
-    metric_add(ch->hub->metrics, METRIC_DOORBELL_REFUSED, unexplained);
+    metric_add(ch->hub->metrics, METRIC_DROPPED + DROP_UNCONFIRMED, unexplained);
     if (unexplained > 0 || list_empty(&ch->reads))
         tail_forget(ch);
     if (ch->doubtful || unexplained > 0) {

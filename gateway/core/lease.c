@@ -127,6 +127,8 @@ static void on_reaped(void *arg, const struct reply *reply, enum outcome outcome
     }
     long long status = reply_number(reply_item(reply, 0));
     long long left = reply_number(reply_item(reply, 1));
+    if (reply != NULL && status == 0)
+        metric_add(core->metrics, METRIC_REAPED, (uint64_t)reply_number(reply_item(reply, 2)));
     if (s != NULL) {
         s->reaping = false;
         if (status == 1)

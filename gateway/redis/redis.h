@@ -26,6 +26,7 @@ struct redis_config {
     struct redis_address address;
     struct script_constants constants;
     const char *node;
+    struct metrics *metrics; /* gets the round trips of commands */
     uint64_t timeout_ms;
     uint64_t backoff_ms; /* a link that fell waits at most this before it tries again */
     uint64_t seed;
@@ -90,6 +91,11 @@ void redis_reset(struct redis *r, const char *why);
 bool redis_script(struct redis *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg);
+
+/* Commands that Redis has not answered yet. */
+static inline unsigned redis_pending(const struct redis *r) {
+    return r->commands.in_flight;
+}
 
 /* Bytes of commands that Redis has not taken yet. */
 static inline size_t redis_backlog(const struct redis *r) {

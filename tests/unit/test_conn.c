@@ -22,6 +22,7 @@ struct fixture {
     uv_loop_t loop;
     uv_tcp_t listener;
     struct net net;
+    struct metrics metrics;
     struct conn *conn;
     int peer;
     struct buf got;  /* what the peer has read */
@@ -142,7 +143,7 @@ static int set_up(void **state) {
     the = calloc(1, sizeof *the);
     *state = the;
     uv_loop_init(&the->loop);
-    net_init(&the->net, &the->loop, 1U << 20, the);
+    net_init(&the->net, &the->loop, 1U << 20, &the->metrics, the);
     the->net.before_flush = before_flush;
     the->net.on_gone = on_gone;
     the->net.on_tick = on_tick;
