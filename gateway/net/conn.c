@@ -345,10 +345,11 @@ static void on_prepare(uv_prepare_t *prepare) {
     /* What the budget left goes first in the next turn. */
     list_splice(&n->flushing, &n->dirty);
     list_splice(&n->dirty, &n->flushing);
-    if (list_empty(&n->dirty))
+    if (list_empty(&n->dirty) && !n->again_wanted)
         uv_idle_stop(&n->again);
     else
         uv_idle_start(&n->again, on_again);
+    n->again_wanted = false;
     measure_turn(n);
 }
 

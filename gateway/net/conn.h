@@ -83,6 +83,7 @@ struct net {
     struct list conns;
     struct list dirty;
     struct list flushing; /* empty outside of a flush */
+    bool again_wanted;    /* net_again was called since the last flush */
     struct out_chunk *free_chunks;
     unsigned free_chunk_count;
     void *free_writes;
@@ -112,6 +113,11 @@ void net_close(struct net *n, void (*on_closed)(void *owner));
 void net_deinit(struct net *n);
 static inline uint64_t net_now(const struct net *n) {
     return uv_now(n->loop);
+}
+
+/* The loop does not sleep before its next turn: there is work left. */
+static inline void net_again(struct net *n) {
+    n->again_wanted = true;
 }
 
 /* Accepts from a listening stream. The connection counts and reads at once; `ops` own it.
