@@ -37,10 +37,12 @@ static bool take_number(struct rest *r, uint64_t max, uint64_t *out) {
  */
 
 static enum sio_error take_type(struct rest *r, struct sio_packet *out) {
-    char c = r->at < r->end ? *r->at++ : '\0';
-    if (c < '0' || c > '0' + SIO_BINARY_ACK || c == '0' + SIO_CONNECT_ERROR)
+    if (r->at == r->end)
         return SIO_E_TYPE;
-    out->type = (enum sio_type)(c - '0');
+    unsigned type = (unsigned char)*r->at++ - (unsigned)'0';
+    if (type > SIO_BINARY_ACK || type == SIO_CONNECT_ERROR)
+        return SIO_E_TYPE;
+    out->type = (enum sio_type)type;
     return SIO_OK;
 }
 
@@ -84,6 +86,10 @@ static enum sio_error take_id(struct rest *r, struct sio_packet *out) {
 /* --- the payload ----------------------------------------------------------------------------
  */
 
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* The names of what a client's or server's socket tells its own program. */
 static bool is_reserved(struct json_value name) {
     static const char *const names[] = {"connect",       "connect_error", "disconnect",
@@ -97,11 +103,10 @@ static bool is_reserved(struct json_value name) {
     return false;
 }
 
-/* From behind the first `from` to the end of an array. */
+/* What is left of an array from `from` on, which is behind its bracket or an element. */
 static struct slice rest_of(struct json_value array, const char *from) {
     const char *end = array.raw.ptr + array.raw.len - 1;
-    while (from < end &&
-           (*from == ',' || *from == ' ' || *from == '\t' || *from == '\n' || *from == '\r'))
+    while (from < end && (*from == ',' || is_space(*from)))
         from++;
     return (struct slice){from, (size_t)(end - from)};
 }
@@ -182,13 +187,13 @@ static const char *behind_string(const char *p) {
 }
 
 static const char *behind_space(const char *p) {
-    while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')
+    while (is_space(*p))
         p++;
     return p;
 }
 
 static const char *behind_scalar(const char *p, const char *end) {
-    while (p < end && memchr(",]} \t\n\r", *p, 7) == NULL)
+    while (p < end && *p != ',' && *p != ']' && *p != '}' && !is_space(*p))
         p++;
     return p;
 }
@@ -267,7 +272,7 @@ static bool placeholders_match(struct json_value payload, uint32_t attachments) 
         } else if (c == ',') {
             is_key = w.levels[w.depth - 1].object;
             p++;
-        } else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+        } else if (is_space(c)) {
             p++;
         } else {
             p = walk_scalar(&w, p, end, &is_key, &key);

@@ -87,7 +87,7 @@ static void preflight(const struct eio_server *e, const struct http_request *req
 static void answer_now(const struct eio_server *e, const struct http_request *request,
                        int status, const char *type, struct slice body) {
     struct extra x;
-    http_answer(request, status, type, body, put_extra(&x, origin_of(e, request)));
+    http_answer_and_keep(request, status, type, body, put_extra(&x, origin_of(e, request)));
 }
 
 static void refuse(const struct eio_server *e, const struct http_request *request,
@@ -126,6 +126,7 @@ bool eio_polling_begin(struct eio_session *s) {
     p->session = s;
     p->get.gone = on_get_gone;
     p->post.gone = on_post_gone;
+    p->get.keep_errors = p->post.keep_errors = true;
     buf_init(&p->out);
     buf_init(&p->in);
     s->polling = p;
@@ -176,20 +177,22 @@ void eio_polling_end(struct eio_session *s, enum eio_gone why) {
 static void pump(struct eio_session *s) {
     struct eio_polling *p = s->polling;
     struct slice packet;
-    for (unsigned n = PACKETS_A_TURN; n > 0 && !s->paused; n--) {
-        if (!eio_payload_next(&p->reading, &packet)) {
-            buf_deinit(&p->in);
-            p->handling = false;
-            answer_post(p, true);
+    for (unsigned n = 0; p->reading.at != NULL; n++) {
+        if (s->paused)
+            return;
+        if (n == PACKETS_A_TURN) {
+            eio_mark(s);
             return;
         }
+        eio_payload_next(&p->reading, &packet);
         metric_add(s->server->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_SIO, 1);
         eio_take(s, packet);
         if (s->state == EIO_CLOSED)
             return;
     }
-    if (!s->paused)
-        eio_mark(s);
+    buf_deinit(&p->in);
+    p->handling = false;
+    answer_post(p, true);
 }
 
 void eio_polling_flush(struct eio_session *s) {
@@ -229,16 +232,12 @@ static void get(struct eio_session *s, const struct http_request *request) {
 /* The request's body does not outlive this turn. */
 static void keep_rest(struct eio_session *s) {
     struct eio_polling *p = s->polling;
-    struct slice rest = {p->reading.at, 0};
-    if (rest.ptr != NULL)
-        rest.len = (size_t)(p->reading.end - rest.ptr);
-    if (rest.ptr != NULL && rest.len == 0) {
-        eio_end(s, EIO_GONE_INVALID); /* it ends in a separator */
-        return;
-    }
+    struct slice rest = {p->reading.at, (size_t)(p->reading.end - p->reading.at)};
     buf_slice(&p->in, rest);
     if (p->in.failed)
         eio_end(s, EIO_GONE_MEMORY);
+    else if (rest.len == 0)
+        eio_end(s, EIO_GONE_INVALID); /* it ends in a separator */
     else
         eio_payload_init(&p->reading, buf_bytes(&p->in));
 }
@@ -359,6 +358,10 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
     }
     if (error == EIO_ERROR_COUNT && posts)
         eio_end(call.session, EIO_GONE_OVERLAP);
-    refuse(e, request, error == EIO_ERROR_COUNT ? EIO_E_REQUEST : error);
+    if (error == EIO_ERROR_COUNT)
+        error = EIO_E_REQUEST;
+    struct extra x;
+    http_answer(request, eio_error_status(error), JSON_TYPE, slice_of(eio_error_body(error)),
+                put_extra(&x, origin_of(e, request)));
     return 0;
 }

@@ -189,7 +189,8 @@ static void take_binary(struct eio_session *s, struct slice text) {
 
 void eio_take(struct eio_session *s, struct slice text) {
     struct eio_packet p;
-    if (!eio_read(text, &p)) {
+    if (!eio_read(text, &p) ||
+        (p.data.len > 0 && p.type != EIO_MESSAGE && p.type != EIO_BINARY)) {
         eio_end(s, EIO_GONE_INVALID);
         return;
     }

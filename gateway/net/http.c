@@ -483,6 +483,12 @@ void http_answer(const struct http_request *request, int status, const char *typ
            status < 400 && keeps(request), extra);
 }
 
+void http_answer_and_keep(const struct http_request *request, int status, const char *type,
+                          struct slice body, const char *extra) {
+    answer(request->http, status, type, body, slice_is(request->method, "HEAD"), keeps(request),
+           extra);
+}
+
 void http_defer(const struct http_request *request, struct http_later *later,
                 uint64_t timeout_ms) {
     struct http *h = request->http;
@@ -497,8 +503,11 @@ void http_defer(const struct http_request *request, struct http_later *later,
 }
 
 void http_watch(const struct http_request *request, struct http_later *later) {
-    later->http = request->http;
-    request->http->later = later;
+    struct http *h = request->http;
+    later->http = h;
+    h->later = later;
+    h->later_head = false;
+    h->later_keep = false; /* the rest of the body would have to be read */
 }
 
 void http_answer_later(struct http_later *later, int status, const char *type,
@@ -511,7 +520,8 @@ void http_answer_later(struct http_later *later, int status, const char *type,
     if (h->conn->closed)
         return;
     conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
-    answer(h, status, type, body, h->later_head, status < 400 && h->later_keep, extra);
+    bool keep = h->later_keep && (status < 400 || later->keep_errors);
+    answer(h, status, type, body, h->later_head, keep, extra);
     if (h->closing)
         conn_pause(h->conn, false); /* to see the peer's end */
     else

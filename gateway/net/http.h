@@ -44,6 +44,10 @@ const char *http_header(const struct http_request *request, const char *name);
  */
 void http_answer(const struct http_request *request, int status, const char *type,
                  struct slice body, const char *extra);
+/* As http_answer, but an error leaves the connection open: the request was read to its end, and
+ * is wrong for what runs on the connection only. Not in the router's body(). */
+void http_answer_and_keep(const struct http_request *request, int status, const char *type,
+                          struct slice body, const char *extra);
 
 /*
  * An answer that comes later: when Redis has said what it is about, say. The owner embeds this
@@ -67,6 +71,7 @@ struct http_later {
     struct http *http; /* NULL: nobody waits for it (any more) */
     void (*late)(struct http_later *later);
     void (*gone)(struct http_later *later); /* or NULL */
+    bool keep_errors;                       /* as http_answer_and_keep */
 };
 void http_defer(const struct http_request *request, struct http_later *later,
                 uint64_t timeout_ms);

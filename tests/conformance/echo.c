@@ -2,11 +2,6 @@
 
 #include <stdlib.h>
 
-#include "common/list.h"
-
-/* A client that sends on without reading is not read from, above this. */
-#define QUEUED_MOST 262144
-
 static const struct slice nothing = {NULL, 0};
 
 /* --- Engine.IO ------------------------------------------------------------------------------
@@ -20,14 +15,10 @@ static struct eio_session *eio_on_open(void *owner, const struct http_request *r
 
 static void eio_on_message(struct eio_session *s, bool binary, struct slice bytes) {
     eio_send(s, eio_encode(s->server->net, binary, &bytes, 1), false);
-    if (eio_queued(s) <= QUEUED_MOST || s->paused || s->state == EIO_CLOSED)
-        return;
-    eio_pause(s, true);
-    eio_want_drained(s);
 }
 
 static void eio_on_drained(struct eio_session *s) {
-    eio_pause(s, false);
+    (void)s; /* not asked for */
 }
 
 static void eio_on_alarm(struct eio_session *s) {
@@ -59,11 +50,14 @@ const struct eio_ops echo_eio_ops = {.on_open = eio_on_open,
  * it.
  */
 #define AUTH_AFTER_MS 20
+#define HELD_MS       100
 
 struct echo_socket {
     struct sio_socket sio;
     struct list waiting; /* in struct echo, until "auth" has left */
+    struct list held;
     uint64_t auth_at;
+    uint64_t held_until;
     char *auth;
     size_t auth_len;
     uint64_t last_id;
@@ -73,12 +67,17 @@ static struct echo_socket *of_sio(struct sio_socket *s) {
     return container_of(s, struct echo_socket, sio);
 }
 
+static struct echo *echo_of(const struct sio_socket *s) {
+    return s->server->owner;
+}
+
 static struct sio_socket *sio_create(void *owner) {
     (void)owner;
     struct echo_socket *e = calloc(1, sizeof *e);
     if (e == NULL)
         return NULL;
     list_init(&e->waiting);
+    list_init(&e->held);
     return &e->sio;
 }
 
@@ -102,7 +101,19 @@ static void send_auth(struct echo_socket *e) {
     e->auth = NULL;
 }
 
+void echo_init(struct echo *e) {
+    list_init(&e->waiting);
+    list_init(&e->held);
+}
+
 void echo_tick(struct echo *echo, uint64_t now) {
+    while (!list_empty(&echo->held)) {
+        struct echo_socket *first = container_of(echo->held.next, struct echo_socket, held);
+        if (now < first->held_until)
+            break;
+        list_remove(&first->held);
+        sio_pause(&first->sio, false);
+    }
     while (!list_empty(&echo->waiting)) {
         struct echo_socket *first =
             container_of(echo->waiting.next, struct echo_socket, waiting);
@@ -130,12 +141,20 @@ static void on_connect(struct sio_socket *s, struct slice auth) {
     memcpy(e->auth, auth.ptr, auth.len);
     e->auth_len = auth.len;
     e->auth_at = net_now(s->server->eio.net) + AUTH_AFTER_MS;
-    list_push(&((struct echo *)s->server->owner)->waiting, &e->waiting);
+    list_push(&echo_of(s)->waiting, &e->waiting);
     sio_accept(s);
 }
 
 static void on_drained(struct sio_socket *s) {
-    sio_pause(s, false);
+    (void)s; /* not asked for */
+}
+
+static void hold(struct sio_socket *s) {
+    struct echo_socket *e = of_sio(s);
+    list_remove(&e->held);
+    list_push(&echo_of(s)->held, &e->held);
+    e->held_until = net_now(s->server->eio.net) + HELD_MS;
+    sio_pause(s, true);
 }
 
 static void on_event(struct sio_socket *s, const struct sio_message *m) {
@@ -153,11 +172,8 @@ static void on_event(struct sio_socket *s, const struct sio_message *m) {
         send_event(s, "message-to-ack", m, &event);
     } else if (slice_is(m->name.raw, "\"disconnect-me\"")) {
         sio_disconnect(s);
-        return;
-    }
-    if (sio_queued(s) > QUEUED_MOST && !s->paused) {
-        sio_pause(s, true);
-        sio_want_drained(s);
+    } else if (slice_is(m->name.raw, "\"hold-me\"")) {
+        hold(s);
     }
 }
 
@@ -170,6 +186,7 @@ static void on_ack(struct sio_socket *s, const struct sio_message *m) {
 static void on_disconnect(struct sio_socket *s, const char *why) {
     (void)why;
     list_remove(&of_sio(s)->waiting);
+    list_remove(&of_sio(s)->held);
 }
 
 static void sio_on_free(struct sio_socket *s) {
@@ -187,6 +204,9 @@ const struct sio_app echo_sio_app = {.create = sio_create,
 
 /* --- WebSocket ------------------------------------------------------------------------------
  */
+
+/* A client that sends on without reading is not read from, above this. */
+#define QUEUED_MOST 262144
 
 static void ws_on_message(struct wsock *w, enum ws_opcode opcode, struct slice payload) {
     wsock_send(w, wsock_encode(w->shared->net, opcode, &payload, 1), false);

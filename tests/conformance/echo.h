@@ -12,15 +12,17 @@ extern const struct eio_ops echo_eio_ops;
  * Socket.IO. Joining is answered by the event "auth" with the handshake's payload. "message" is
  * answered by "message-back" with the same arguments, "message-with-ack" acknowledged with
  * them. "message-to-ack" is answered by the same event with an id, and the ack to that by
- * "message-acked"; "disconnect-me" by a disconnect; "refuse": true in a handshake's payload
- * refuses it.
+ * "message-acked"; "disconnect-me" by a disconnect; behind "hold-me" nothing is heard for a
+ * moment. "refuse": true in a handshake's payload refuses it.
  */
 extern const struct sio_app echo_sio_app;
 
 /* The owner of the Socket.IO server. */
 struct echo {
     struct list waiting; /* sockets whose "auth" has not left */
+    struct list held;    /* sockets that are held back */
 };
+void echo_init(struct echo *e);
 /* For net's on_tick. */
 void echo_tick(struct echo *e, uint64_t now);
 

@@ -189,7 +189,7 @@ static int start(struct program *p) {
     uv_loop_init(&p->loop);
     uv_tcp_init(&p->loop, &p->listener);
     p->listener.data = p;
-    list_init(&p->echo.waiting);
+    echo_init(&p->echo);
     int error = net_init(&p->net, &p->loop, MAX_QUEUE, &p->metrics, p);
     p->net.before_flush = before_flush;
     p->net.on_gone = on_gone;
