@@ -164,6 +164,19 @@ build/bench/load: tests/bench/load.c Makefile build/config.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(RELEASE) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
 
+# ---- make fuzz: each libFuzzer target for a while (SECONDS=60 each), from nothing
+.PHONY: fuzz
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: $(FUZZ) ## runs the fuzzers of the codecs (SECONDS=60 each)
+	$(Q)for f in $(FUZZ); do $$f -max_total_time=$(or $(SECONDS),60) -timeout=10 \
+	  -artifact_prefix=build/fuzz/ -print_final_stats=1 -verbosity=0 || exit 1; done
+
+$(FUZZ): build/fuzz/%: tests/fuzz/%.c $(wildcard common/*.[ch]) Makefile build/config.mk | deps-check
+	$(call say,$(CLANG),$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(STD) $(LIB_FLAGS) -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined \
+	  -fno-sanitize-recover=undefined -o $@ $< $(wildcard common/*.c) $(LIBS)
+
 # ---- The rest
 deps: build/config.mk     ## installs what make needs; deps-run, deps-test, deps-check: the others
 deps-run deps-test deps-check: build/config.mk

@@ -33,7 +33,11 @@ static struct sio_server *server_of(const struct sio_session *t) {
 }
 
 static void invalid(struct sio_session *t, const char *why) {
-    LOG(LOG_DEBUG, "socket_io_invalid", "session", t->eio.sid, "why", why, NULL);
+    if (log_enabled(LOG_DEBUG)) { /* not by its sid: whoever knows that may speak for it */
+        char address[CONN_ADDRESS_SIZE];
+        conn_address_text(&t->eio.address, address);
+        log_write(LOG_DEBUG, "socket_io_invalid", "addr", address, "why", why, NULL);
+    }
     eio_close(&t->eio, WS_CODE_PROTOCOL, why);
 }
 
