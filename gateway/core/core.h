@@ -53,7 +53,8 @@ struct core {
                                     */
     bool leased;                   /* the lease has been taken */
     bool lease_asked;
-    unsigned generation; /* of incarnations */
+    uint64_t lease_asked_us; /* of uv_hrtime */
+    unsigned generation;     /* of incarnations */
     unsigned asked_generation;
     struct subscription *beacon_bell;
     uint64_t beacon_seen;
