@@ -23,6 +23,7 @@ struct fixture {
     uv_loop_t loop;
     uv_tcp_t listener;
     struct net net;
+    struct metrics metrics;
     struct http_router router;
     struct conn *conn;
     int peer;
@@ -120,7 +121,7 @@ static int set_up(void **state) {
     the->limit_ms = TIMEOUT_MS;
     the->router = (struct http_router){.route = route, .owner = the, .timeout_ms = TIMEOUT_MS};
     uv_loop_init(&the->loop);
-    net_init(&the->net, &the->loop, 1U << 20, the);
+    net_init(&the->net, &the->loop, 1U << 20, &the->metrics, the);
     the->net.before_flush = before_flush;
     the->net.on_gone = on_gone;
     the->net.on_tick = on_tick;
