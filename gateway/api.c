@@ -12,7 +12,7 @@
 #define JSON         "application/json"
 #define KEPT_MS      1000 /* a view of the cluster */
 #define SEARCH_MOST  "100"
-#define SEARCH_STEPS "10" /* of 1,000 users each: what one request costs Redis at most */
+#define SEARCH_STEPS "12" /* of 250 users each, 2 ms of Redis in all */
 #define CURSOR_SIZE  20   /* digits of 64 bits */
 
 bool api_is_on(const struct node *n) {

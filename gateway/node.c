@@ -16,6 +16,7 @@
 #define GRACE_MS         2000 /* after the drain period, for those that do not answer the close */
 #define GOODBYE_MS       1000
 #define TOKEN_LEAST      8
+#define TOKEN_MOST       1023
 
 static void stop_now(struct node *n);
 
@@ -414,10 +415,10 @@ static enum log_level log_level(const struct options *o) {
 /* As it goes into a header. */
 static const char *check_token(const char *token) {
     size_t len = strlen(token);
-    bool good = len == 0 || len >= TOKEN_LEAST;
+    bool good = len == 0 || (len >= TOKEN_LEAST && len <= TOKEN_MOST);
     for (size_t i = 0; i < len; i++)
         good = good && token[i] > ' ' && token[i] <= '~';
-    return good ? NULL : "must be 8 or more visible ASCII characters, without spaces";
+    return good ? NULL : "must be 8 to 1023 visible ASCII characters, without spaces";
 }
 
 static int check_options(struct node *n) {

@@ -240,7 +240,7 @@ async function runSearch(from = '') {
   let users = from ? search.users : [];
   try {
     // An answer that looked at many and found none is no answer yet.
-    for (let tries = 0; tries < 10; tries++) {
+    for (let tries = 0; tries < 50; tries++) {
       const query = `search=${encodeURIComponent(text)}${cursor && `&cursor=${cursor}`}`;
       const answer = await ask(`/api/v1/online?${query}`);
       if (mine !== search.number) return;
@@ -362,7 +362,7 @@ function showRedis() {
 function showState() {
   const state = $('state');
   state.dataset.state = trouble ? 'away' : view ? 'live' : 'out';
-  put(state, trouble ? 'Away' : view ? `Live, from ${view.node}` : 'Not connected');
+  put(state, trouble ? 'Away' : view ? `Live · ${view.node}` : 'Not connected');
   $('view').classList.toggle('stale', Boolean(trouble));
   $('banner').hidden = !trouble;
   $('banner').firstElementChild?.remove();

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import { cluster, login, request, startNode, test, until } from './lib/harness.mjs';
+import { runProgram } from './lib/program.mjs';
 import { hash, keys, scores } from './lib/registry.mjs';
 
 const TOKEN = 'a-token-of-the-test';
-const args = ['--lease-interval', '200ms', '--lease-timeout', '1s'];
+const args = ['--lease-interval', '200ms', '--lease-timeout', '3s'];
 const { redis, nodes } = await cluster({ nodes: 2, args, env: { SLUICE_ADMIN_TOKEN: TOKEN } });
 
 const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } });
@@ -81,7 +82,7 @@ test('nodes, their numbers, and what they do', async () => {
   ).finally(() => (going = false));
   await talking;
   assert.equal(busy.node, nodes[0].id);
-  assert.equal(busy.lease_timeout_ms, 1000);
+  assert.equal(busy.lease_timeout_ms, 3000);
   assert.ok(Math.abs(busy.time - Date.now()) < 60000);
   assert.deepEqual(busy.nodes.map((node) => node.incarnation).sort(), names.sort());
   for (const [i, node] of nodes.entries()) {
@@ -230,7 +231,7 @@ test('many users: a page at a time, all of them once', async () => {
   );
   const first = await online('many-');
   assert.equal(first.more, true);
-  assert.ok(first.users.length >= 100 && first.users.length < 3000, `${first.users.length}`);
+  assert.ok(first.users.length >= 100 && first.users.length < 1000, `${first.users.length}`);
   const rare = 'many-29999';
   const exact = await online(rare);
   assert.deepEqual(ids(exact), [rare], 'at once, wherever it lies');
@@ -241,7 +242,7 @@ test('many users: a page at a time, all of them once', async () => {
     found = [...found, ...ids(page)];
     cursor = page.cursor;
   }
-  assert.ok(requests > 1 && requests < 10, `${requests} requests of bounded work`);
+  assert.ok(requests > 5 && requests < 30, `${requests} requests of bounded work`);
   const wanted = ['many-2999', ...Array.from({ length: 10 }, (_, i) => `many-2999${i}`)];
   assert.deepEqual([...new Set(found)].sort(), wanted.sort());
   const seen = await view();
@@ -291,6 +292,13 @@ test('many who look cost Redis one read a second', async () => {
   assert.ok(reads <= seconds + 1, `${reads} reads in ${seconds} s`);
 });
 
-test('the token is in no log', () => {
+test('the token is in no log, and a bad one is not repeated', async () => {
   for (const node of nodes) assert.ok(!node.log().includes(TOKEN));
+  for (const bad of ['seven77', 'with a space', 'umläut-token', 'x'.repeat(1024)]) {
+    const listen = ['--listen', '127.0.0.1:0'];
+    const { code, err } = await runProgram(listen, { env: { SLUICE_ADMIN_TOKEN: bad } });
+    assert.equal(code, 1, bad);
+    assert.match(err, /SLUICE_ADMIN_TOKEN: admin-token: must be 8 to 1023 visible ASCII/);
+    assert.ok(!err.includes(bad));
+  }
 });

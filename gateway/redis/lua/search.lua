@@ -1,5 +1,5 @@
 -- Who is online and has a text in their id. ARGV: the text, it as a pattern for MATCH, cursor ('0'
--- begins), most users, most steps (of 1,000 users each).
+-- begins), most users, most steps (of 250 users each).
 -- Returns {0, cursor ('0' when all were looked at), time, {{id, last heartbeat, username}...}}, that id
 -- itself first. What one step finds is not divided, so there may be more than the most.
 local index, text, cursor = P .. 'online', ARGV[3], ARGV[5]
@@ -15,7 +15,7 @@ if cursor == '0' and text ~= '' then
   if score then add(text, score) end
 end
 repeat
-  local step = call('ZSCAN', index, cursor, 'MATCH', ARGV[4], 'COUNT', 1000)
+  local step = call('ZSCAN', index, cursor, 'MATCH', ARGV[4], 'COUNT', 250)
   cursor, steps = step[1], steps - 1
   for i = 1, #step[2], 2 do add(step[2][i], step[2][i + 1]) end
 until cursor == '0' or #found >= most or steps == 0
