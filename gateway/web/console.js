@@ -1,6 +1,9 @@
 // The cluster page: asks a node for the view of the cluster every two seconds while it is seen,
 // and shows what it answers. Whatever comes from there enters the page as text.
 
+import { bytes, clock, duration, millis, number, plural, turn } from './console-parts.js';
+import { drawSpark, element, makeCells, makeSpark, put, reconcile } from './console-parts.js';
+
 const POLL_MS = 2000;
 const SEARCH_MS = 6000; // a search is asked again after this
 const TIMEOUT_MS = 5000;
@@ -18,69 +21,6 @@ let viewAt = 0; // when it came, in performance.now()
 let trouble = ''; // why there is none just now
 const history = new Map(); // incarnation → { points, node, goneAt }
 let search = { text: '', users: [], cursor: '', at: 0, number: 0 };
-
-// ---- Words and numbers
-
-const whole = new Intl.NumberFormat('en');
-const number = (n) => (n === undefined ? '–' : whole.format(n));
-
-function bytes(n) {
-  if (n === undefined) return '–';
-  for (const unit of ['B', 'KiB', 'MiB']) {
-    if (n < 1024) return `${n < 10 && unit !== 'B' ? n.toFixed(1) : Math.round(n)} ${unit}`;
-    n /= 1024;
-  }
-  return `${n.toFixed(1)} GiB`;
-}
-
-function duration(s) {
-  if (s === undefined) return '–';
-  if (s < 60) return `${Math.floor(s)} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
-}
-
-const millis = (ms) => (ms < 10000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms / 1000));
-const turn = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${number(Math.round(ms))} ms`);
-const plural = (n, word) => `${number(n)} ${word}${n === 1 ? '' : 's'}`;
-const clock = (ms) => {
-  const at = new Date(ms);
-  const today = at.toDateString() === new Date().toDateString();
-  return today ? at.toLocaleTimeString() : at.toLocaleString();
-};
-
-// ---- The page's parts
-
-function element(name, content = '', classes = '') {
-  const made = document.createElement(name);
-  if (classes) made.className = classes;
-  if (content instanceof Node) made.append(content);
-  else made.textContent = content;
-  return made;
-}
-
-// Text that did not change is left alone: a selection in it stays.
-function put(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-// Brings a table's rows in line with `items`; a row stays that of its key, so focus stays too.
-function reconcile(body, items, keyOf, make, fill) {
-  const old = new Map([...body.children].map((row) => [row.dataset.key, row]));
-  items.forEach((item, i) => {
-    const key = keyOf(item);
-    let row = old.get(key);
-    old.delete(key);
-    if (!row) {
-      row = make(item);
-      row.dataset.key = key;
-    }
-    fill(row, item);
-    if (body.children[i] !== row) body.insertBefore(row, body.children[i] ?? null);
-  });
-  for (const row of old.values()) row.remove();
-}
 
 // ---- Nodes
 
@@ -103,24 +43,6 @@ function stateOf({ node, goneAt }) {
   if (node.lease_age_ms >= view.lease_timeout_ms / 2) return ['lease late', 'wait'];
   if (node.ready) return ['ready', 'good'];
   return node.connections === undefined ? ['no numbers', 'wait'] : ['draining', 'wait'];
-}
-
-function makeSpark() {
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  svg.setAttribute('viewBox', '0 0 100 24');
-  svg.setAttribute('preserveAspectRatio', 'none');
-  svg.setAttribute('aria-hidden', 'true');
-  svg.append(document.createElementNS(svg.namespaceURI, 'polyline'));
-  return svg;
-}
-
-function drawSpark(svg, points) {
-  const most = Math.max(1, ...points);
-  const width = Math.max(points.length, HISTORY / 4);
-  const step = 100 / (width - 1);
-  const from = width - points.length;
-  const at = points.map((n, i) => [((from + i) * step).toFixed(1), (22 - (20 * n) / most).toFixed(1)]);
-  svg.firstChild.setAttribute('points', at.join(' '));
 }
 
 function makeNode() {
@@ -148,7 +70,11 @@ function fillNode(row, known) {
   const [word, mood] = stateOf(known);
   row.className = known.goneAt ? 'gone' : '';
   put(cells[0].firstChild, node.node);
-  const about = [node.address, node.version && `v${node.version}`, node.incarnation.slice(node.node.length + 1)];
+  const about = [
+    node.address,
+    node.version && `v${node.version}`,
+    node.incarnation.slice(node.node.length + 1),
+  ];
   put(cells[0].lastChild, about.filter(Boolean).join(' · '));
   put(cells[1].firstChild, word);
   cells[1].firstChild.className = `chip ${mood}`;
@@ -179,18 +105,13 @@ function learnNodes() {
 
 function showNodes() {
   const all = [...history.values()].sort(
-    (a, b) => a.node.node.localeCompare(b.node.node, 'en', { numeric: true }) || a.goneAt - b.goneAt,
+    (a, b) =>
+      a.node.node.localeCompare(b.node.node, 'en', { numeric: true }) || a.goneAt - b.goneAt,
   );
   reconcile($('nodes').tBodies[0], all, ({ node }) => node.incarnation, makeNode, fillNode);
 }
 
 // ---- Rooms, users
-
-function makeCells(classes) {
-  const row = element('tr');
-  for (const one of classes) row.append(element('td', '', one));
-  return row;
-}
 
 function showRooms() {
   reconcile(
@@ -218,7 +139,10 @@ function fillUser(row, user) {
 }
 
 function showUsers() {
-  const users = search.text ? search.users : view.online.users;
+  const exact = ({ id }) => id === search.text;
+  const users = [...(search.text ? search.users : view.online.users)].sort(
+    (a, b) => exact(b) - exact(a) || a.id.localeCompare(b.id, 'en', { numeric: true }),
+  );
   reconcile($('online').tBodies[0], users, ({ id }) => id, makeUser, fillUser);
   $('more').hidden = !search.text || !search.cursor;
   const count = view.online.count;
@@ -229,6 +153,7 @@ function showUsers() {
   } else if (users.length < count) {
     words += `; the ${number(users.length)} heard last`;
   }
+  $('found').setAttribute('aria-live', search.text ? 'polite' : 'off'); // who searches wants to know
   put($('found'), words);
 }
 
@@ -244,7 +169,10 @@ async function runSearch(from = '') {
       const query = `search=${encodeURIComponent(text)}${cursor && `&cursor=${cursor}`}`;
       const answer = await ask(`/api/v1/online?${query}`);
       if (mine !== search.number) return;
-      users = [...users, ...answer.users.filter(({ id }) => !users.some((other) => other.id === id))];
+      users = [
+        ...users,
+        ...answer.users.filter(({ id }) => !users.some((other) => other.id === id)),
+      ];
       cursor = answer.cursor ?? '';
       if (!cursor || answer.users.length) break;
     }
@@ -254,7 +182,6 @@ async function runSearch(from = '') {
     else say(error);
     return;
   }
-  users.sort((a, b) => (b.id === text) - (a.id === text) || a.id.localeCompare(b.id, 'en', { numeric: true }));
   Object.assign(search, { users, cursor, at: performance.now(), whole: !from });
   if (view) showUsers();
 }
@@ -268,7 +195,9 @@ async function showUser(id) {
   try {
     body.replaceChildren(...describe(await ask(`/api/v1/users/${encodeURIComponent(id)}`)));
   } catch (error) {
-    body.replaceChildren(element('p', error.status === 404 ? 'This user is not known any more.' : error.message));
+    body.replaceChildren(
+      element('p', error.status === 404 ? 'This user is not known any more.' : error.message),
+    );
   }
 }
 
@@ -334,8 +263,16 @@ function redisRows(redis) {
     ['Clients', number(redis.clients), ''],
     ['Replicas', number(redis.replicas), ''],
     ['Append-only file', redis.appendonly ? 'on' : 'off', redis.appendonly === false ? 'warn' : ''],
-    ['Last write to it', redis.appendonly ? state(redis.last_write_ok) : '–', redis.appendonly && !redis.last_write_ok ? 'alarm' : ''],
-    ['Last snapshot', state(redis.last_save_ok ?? true), redis.last_save_ok === false ? 'alarm' : ''],
+    [
+      'Last write to it',
+      redis.appendonly ? state(redis.last_write_ok) : '–',
+      redis.appendonly && !redis.last_write_ok ? 'alarm' : '',
+    ],
+    [
+      'Last snapshot',
+      state(redis.last_save_ok ?? true),
+      redis.last_save_ok === false ? 'alarm' : '',
+    ],
     ['Up', duration(redis.uptime_s), ''],
     ['Version', redis.version ?? '–', ''],
     ['Run', redis.run_id?.slice(0, 12) ?? '–', ''],
@@ -397,7 +334,11 @@ function show(next) {
 
 function say(error) {
   if (error.status === 401 || error.status === 404) {
-    openDoor(error.status === 401 ? 'The node refuses this token.' : 'The node was started without an admin token.');
+    openDoor(
+      error.status === 401
+        ? 'The node refuses this token.'
+        : 'The node was started without an admin token.',
+    );
     return;
   }
   if (trouble === error.message) {
@@ -434,7 +375,10 @@ async function ask(path) {
     unavailable: 'Redis does not answer the node.',
     unauthorized: 'The node refuses this token.',
   };
-  throw new Refusal(words[error?.code] ?? error?.message ?? `No node answers (${response.status}).`, response.status);
+  throw new Refusal(
+    words[error?.code] ?? error?.message ?? `No node answers (${response.status}).`,
+    response.status,
+  );
 }
 
 async function poll() {
@@ -449,7 +393,8 @@ async function poll() {
     if (token === asked) say(error);
   }
   asking = false;
-  if (search.text && search.whole && performance.now() - search.at > SEARCH_MS && !trouble) runSearch();
+  if (search.text && search.whole && performance.now() - search.at > SEARCH_MS && !trouble)
+    runSearch();
   if (token) timer = setTimeout(poll, POLL_MS);
 }
 
@@ -505,7 +450,13 @@ $('forget').addEventListener('click', () => openDoor());
 $('search').addEventListener('submit', (event) => event.preventDefault());
 let typing;
 $('text').addEventListener('input', () => {
-  search = { text: $('text').value.trim(), users: [], cursor: '', at: 0, number: search.number + 1 };
+  search = {
+    text: $('text').value.trim(),
+    users: [],
+    cursor: '',
+    at: 0,
+    number: search.number + 1,
+  };
   clearTimeout(typing);
   typing = setTimeout(runSearch, 250);
   if (view) showUsers();

@@ -116,6 +116,16 @@ test('shows who is there, and finds them', options, async (t) => {
   await page.keyboard.press('Escape');
   await page.locator('#user').waitFor({ state: 'hidden' });
 
+  // Who comes and goes before the row that has the focus does not take it away.
+  await page.locator('#online button', { hasText: 'ann' }).focus();
+  const aaron = await login(nodes[1], 'aaron');
+  await shows(page, '#online', 'aaron');
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  assert.equal(await focused(), 'ann');
+  await aaron.close();
+  await hides(page, '#online', 'aaron');
+  assert.equal(await focused(), 'ann');
+
   // A page of many, looked at further.
   const script = `for i = 1, 12000 do redis.call('ZADD', KEYS[1], i, 'many-' .. i) end return 1`;
   await redis.cli('EVAL', script, 1, 'sluice:online');
@@ -134,7 +144,9 @@ test('a dead node, Redis away, the node away', options, async (t) => {
   await page.goto(`${serving.url}/console#${TOKEN}`);
   await shows(page, '#nodes', dying.id);
   dying.suspend();
-  await until(async () => /lease (late|expired)|reaped|gone/.test(await row(page, dying).textContent()));
+  await until(async () =>
+    /lease (late|expired)|reaped|gone/.test(await row(page, dying).textContent()),
+  );
   await dying.kill();
   await until(async () => /gone/.test(await row(page, dying).textContent()), { timeout: 15000 });
   await until(async () => (await page.textContent('#sum-nodes')) === '1');
