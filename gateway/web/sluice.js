@@ -31,9 +31,12 @@ const PIECES_MOST = 4096;
 const FLIGHT_MOST = 262144; // bytes that are sent and not answered: more wait here
 const SLOWEST = 16; // bytes per ms that a line carries at least, before it counts as dead
 const OFFLINE_RETRY = 30000; // the browser sees no network; it has been wrong before
-const STALLS_MOST = 8; // then perhaps another node reaches Redis
+const STALLS_MOST = 20; // then perhaps another node reaches Redis
 const RETRIES = 3; // of a message to a room that was lost
 const OWN_MOST = 100; // connections that are remembered as our own
+const WINDOW = 8; // sent and not answered, at first
+const GRACE = 4000; // silent for longer, a user is out of presence
+const TICKER = 'sluice ticker';
 
 // Events that are kept until they are answered; of messages, the field that may be long.
 const PAYLOAD = { private_message: 'content', sendMessage: 'message', publish: 'data' };
@@ -61,7 +64,10 @@ const CLOSES = {
   offline: ['This device is offline.'],
   stalled: ['The node cannot reach Redis; perhaps another can.'],
   token: ['There is no token to log in with.'],
+  garbled: ['What answers there does not speak this protocol.', 'fault'],
 };
+
+const NOTHING = '{"channel":"topic:-"}'; // to unsubscribe from: asks for an answer, and no more
 
 const utf8 = new TextEncoder();
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
@@ -82,6 +88,14 @@ function report(error) {
     queueMicrotask(() => {
       throw error;
     });
+}
+
+function toJson(value) {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw new SluiceError({ code: 'bad_json', message: error.message });
+  }
 }
 
 function address(url) {
@@ -114,6 +128,22 @@ function split(text, most) {
   pieces.push(text.slice(from));
   return pieces;
 }
+
+// A hidden page's timers may fire once a minute; those of a worker do not. The worker is this file.
+function startTicker(every, tick) {
+  try {
+    const worker = new Worker(import.meta.url, { type: 'module', name: TICKER });
+    worker.onmessage = tick;
+    worker.onerror = (event) => event.preventDefault();
+    worker.postMessage(every);
+    return worker;
+  } catch {
+    return null; // no workers here, or the page is of another origin
+  }
+}
+
+if (globalThis.name === TICKER && typeof WorkerGlobalScope === 'function')
+  globalThis.onmessage = ({ data }) => setInterval(() => postMessage(0), data);
 
 export class SluiceError extends Error {
   constructor({ code, message, field, outcome }) {
@@ -192,13 +222,17 @@ class Link {
 
   #receive(text, on) {
     this.silent = 0;
-    const frame = JSON.parse(text);
+    let frame;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      return on.closed('garbled');
+    }
     if (frame.event !== undefined) return on.frame(frame);
     const waiting = this.#acks.get(frame.ack);
-    if (!waiting) return undefined;
     this.#acks.delete(frame.ack);
-    this.bytes -= waiting.bytes;
-    return waiting.done(frame.error && new SluiceError(frame.error), frame.data);
+    this.bytes -= waiting?.bytes ?? 0;
+    return waiting?.done(frame.error && new SluiceError(frame.error), frame.data);
   }
 
   // Resolves when the socket is closed, or after `wait` ms.
@@ -236,8 +270,10 @@ export class Sluice {
   #clock; // the timer of #tick
   #every; // ms between ticks
   #ticked = performance.now();
+  #ticker = null; // the worker that ticks while the page is hidden
   #beaten = 0;
   #retry = 0; // the timer of the next attempt
+  #retryAt = 0;
   #attempt = 0;
   #since = Infinity; // when it came online
   #positions = new Map(); // channel → { epoch, seq }: the last that we have
@@ -249,13 +285,18 @@ export class Sluice {
   #window = 1; // how many may be
   #stall = 0; // the timer that ends a pause after a failure
   #stalls = 0; // in a row
-  #idPrefix = [...crypto.getRandomValues(new Uint32Array(2))].map((n) => n.toString(36)).join('');
+  #idPrefix = Date.now().toString(36) + Math.random().toString(36).slice(2);
   #idCount = 0;
   #waiting = []; // of ready()
   #settled = () => {}; // close() waits for what is pending
   #ending = null;
-  #wake = () => this.#look();
-  #gone = () => this.#cut('offline');
+  #error; // of the refusal
+  #pageEvents = {
+    online: () => this.#look(),
+    offline: () => this.#offline(),
+    pageshow: () => this.#look(),
+    visibilitychange: () => this.#turned(),
+  };
 
   constructor(url, user, options = {}) {
     const { heartbeat = 2000, silence = 10000, chunk = 262144, outbox = 1000, window = 32 } = options;
@@ -272,6 +313,7 @@ export class Sluice {
     this.#connect();
     this.#clock = setInterval(() => this.#tick(), this.#every);
     this.#watchPage('addEventListener');
+    this.#turned();
   }
 
   get state() {
@@ -312,19 +354,21 @@ export class Sluice {
 
   ready() {
     if (this.#state === 'online') return Promise.resolve();
-    if (this.#state === 'closed') return Promise.reject(new SluiceError(CLOSED));
+    if (this.#state === 'closed') return Promise.reject(this.#error);
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
   emit(event, data, options = {}) {
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       if (this.#ending || this.#state === 'closed') throw new SluiceError(CLOSED);
-      const done = (error, answer) => (error ? reject(error) : resolve(answer));
-      const complete = this.#complete(event, data);
+      const done = (error, answered) => (error ? reject(error) : resolve(answered));
+      const complete = this.#complete(String(event), data);
       if (KEPT.has(event)) this.#keep(event, complete, options, done);
-      else if (this.#state === 'online') this.#link.request(event, JSON.stringify(complete), done);
+      else if (this.#state === 'online') this.#link.request(event, toJson(complete), done);
       else throw new SluiceError(GONE);
     });
+    if (!KEPT.has(event)) answer.catch(() => {}); // may be sent and forgotten
+    return answer;
   }
 
   async close(wait = 5000) {
@@ -388,13 +432,14 @@ export class Sluice {
     this.#connectionId = connectionId;
     this.#node = node;
     this.#since = performance.now();
+    this.#beaten = -Infinity;
     this.#stalls = 0;
-    this.#window = 1;
+    this.#window = least(WINDOW, this.#options.window);
     for (const channel of lost) this.#again(channel);
     this.#change('online', { node, connectionId, recovered: !resumed || recovered });
     for (const channel of lost) this.#listeners.tell('lost', { channel });
     for (const { resolve } of this.#waiting.splice(0)) resolve();
-    this.#look();
+    this.#beat();
     this.#pump();
   }
 
@@ -422,7 +467,7 @@ export class Sluice {
     this.#since = Infinity;
     const offline = isOffline();
     const delay = Math.round(offline ? OFFLINE_RETRY : this.#delay(how));
-    this.#retry = setTimeout(() => this.#connect(), delay);
+    this.#comeBack(delay);
     const own = typeof why === 'string';
     this.#change('away', {
       code: own ? 1006 : why,
@@ -431,6 +476,12 @@ export class Sluice {
       attempt: this.#attempt++,
       ...(!offline && { delay }),
     });
+  }
+
+  #comeBack(delay) {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#connect(), delay);
+    this.#retryAt = performance.now() + delay;
   }
 
   #end(wait) {
@@ -448,7 +499,8 @@ export class Sluice {
     clearInterval(this.#clock);
     this.#watchPage('removeEventListener');
     const closed = this.#end(1000);
-    const failure = error ?? new SluiceError(CLOSED);
+    this.#ticker?.terminate();
+    const failure = (this.#error = error ?? new SluiceError(CLOSED));
     for (const item of [...this.#queue]) this.#settle(item, failure);
     for (const { reject } of this.#waiting.splice(0)) reject(failure);
     this.#change('closed', error && { error });
@@ -467,42 +519,64 @@ export class Sluice {
     const now = performance.now();
     const step = now - this.#ticked;
     const link = this.#link;
+    if (step < this.#every / 2) return; // the page's timer and the ticker both call
     this.#ticked = now;
-    if (!link) return;
+    if (!link) {
+      if (now >= this.#retryAt) this.#connect();
+      return;
+    }
     // A timer that comes late says nothing about the server: late steps count as usual ones.
     link.silent = link.isOwed ? link.silent + least(step, 2 * this.#every) : 0;
     if (link.silent > this.#options.silence + link.bytes / SLOWEST) this.#cut('silent');
-    else this.#beat(now);
+    // Once a minute would make the user come and go each minute: it stays out until the page is seen.
+    else if (!isHidden() || step < this.#every + GRACE) this.#beat();
   }
 
-  #beat(now) {
+  #beat() {
     const { heartbeat } = this.#options;
-    if (this.#state !== 'online' || !heartbeat) return;
-    if (now - this.#beaten < heartbeat - this.#every / 2) return;
-    this.#beaten = now;
+    const since = performance.now() - this.#beaten;
+    if (this.#state !== 'online' || !heartbeat || since < heartbeat - this.#every / 2) return;
+    this.#beaten = performance.now();
     this.#link.request('heartbeat', undefined, () => {});
   }
 
   // Something may have changed: comes back at once, or sees whether the server answers.
   #look() {
-    if (this.#retry) {
-      this.#connect();
-    } else {
-      this.#beaten = -Infinity;
-      this.#tick();
+    if (this.#retry) return this.#connect();
+    this.#beaten = -Infinity;
+    if (this.#options.heartbeat) this.#beat();
+    else if (this.#state === 'online') this.#link.request('unsubscribe', NOTHING, () => {});
+    return undefined;
+  }
+
+  #offline() {
+    if (this.#link) this.#cut('offline');
+    else this.#comeBack(OFFLINE_RETRY);
+  }
+
+  // The page was hidden or shown.
+  #turned() {
+    if (isHidden()) {
+      this.#ticker ??= startTicker(this.#every, () => this.#tick());
+      return;
     }
+    this.#ticker?.terminate();
+    this.#ticker = null;
+    this.#look();
   }
 
   #watchPage(how) {
-    globalThis[how]?.('online', this.#wake);
-    globalThis[how]?.('pageshow', this.#wake);
-    globalThis[how]?.('offline', this.#gone);
-    globalThis.document?.[how]('visibilitychange', this.#wake);
+    for (const event in this.#pageEvents) {
+      const target = event === 'visibilitychange' ? globalThis.document : globalThis;
+      target?.[how]?.(event, this.#pageEvents[event]);
+    }
   }
 
   // ---- What comes
 
-  #resume(channel, { epoch, seq }) {
+  #resume(channel, position) {
+    const { epoch, seq } = position ?? {};
+    if (typeof epoch !== 'string' || !Number.isInteger(seq)) return;
     const [, kind, name] = channel.match(/^(\w+):(.*)$/s) ?? [];
     if (kind === 'room') this.#wanted.set(channel, ['join', { room: name }]);
     else if (kind === 'topic') this.#wanted.set(channel, ['subscribe', { channel }]);
@@ -554,7 +628,7 @@ export class Sluice {
     const stuck = this.#state !== 'online' || this.#stalls > 0;
     if (stuck && this.#queue.size >= outbox)
       throw new SluiceError({ code: 'too_many', message: `${outbox} events are waiting already` });
-    const item = { event, data, done, progress, sent: false, retries: 0 };
+    const item = { event, data, done, progress, sent: false, retries: 0, before: this.#room };
     this.#pack(item);
     this.#want(item);
     this.#queue.add(item);
@@ -565,29 +639,31 @@ export class Sluice {
   #pack(item) {
     const { piece } = this.#options;
     const field = PAYLOAD[item.event];
-    item.json = JSON.stringify(item.data);
+    item.json = toJson(item.data);
     item.bytes = bytesOf(item.json ?? '', piece);
     if (item.bytes > piece && typeof item.data[field] === 'string') {
       const { [field]: text, ...head } = item.data;
-      item.head = JSON.parse(JSON.stringify(head));
-      item.json = JSON.stringify(head);
+      item.json = toJson(head);
       item.pieces = split(text, piece);
-      item.bytes = utf8.encode(item.json).length;
+      item.bytes = utf8.encode(item.json).length + piece;
     }
     if (item.bytes + 128 > FRAME_MOST || item.pieces?.length > PIECES_MOST)
       throw new SluiceError({ code: 'too_large', message: `${item.event} is too large`, field });
   }
 
   // Which rooms and topics it is to be in, whatever happens.
-  #want({ event, data }) {
+  #want(item) {
+    const { event, data } = item;
     if (event === 'join') {
-      this.#wanted.set(`room:${data.room}`, ['join', { ...data, id: undefined }]);
+      item.enters = `room:${data.room}`;
+      this.#wanted.set(item.enters, ['join', { ...data, id: undefined }]);
       this.#room = data.room;
     } else if (event === 'leave') {
       this.#wanted.delete(`room:${data.room}`);
       if (this.#room === data.room) this.#room = 'lobby';
     } else if (event === 'subscribe') {
-      this.#wanted.set(data?.channel, ['subscribe', { channel: data?.channel }]);
+      item.enters = data?.channel;
+      this.#wanted.set(item.enters, ['subscribe', { channel: item.enters }]);
     } else if (event === 'unsubscribe') {
       this.#wanted.delete(data?.channel);
     }
@@ -596,9 +672,9 @@ export class Sluice {
   // Enters a room or topic again, before anything else.
   #again(channel) {
     const [event, data] = this.#wanted.get(channel) ?? [];
-    if (!event) return;
+    if (!event || [...this.#queue].some((item) => item.enters === channel)) return;
     const done = (error) => error && this.#listeners.tell('error', error);
-    const item = { event, data, done, sent: false, retries: 0 };
+    const item = { event, data, done, sent: false, retries: 0, before: 'lobby', enters: channel };
     this.#pack(item);
     this.#queue = new Set([item, ...this.#queue]);
   }
@@ -637,7 +713,7 @@ export class Sluice {
     item.index ??= 0;
     item.id ??= this.#uniqueId();
     const { id, index, pieces } = item;
-    const head = index === 0 ? { ...item.head, event: item.event } : {};
+    const head = index === 0 ? { ...JSON.parse(item.json), event: item.event } : {};
     const data = { ...head, id, index, total: pieces.length, data: pieces[index] };
     return ['message_chunk', JSON.stringify(data)];
   }
@@ -691,6 +767,8 @@ export class Sluice {
       this.#again(channel);
       return this.#pause();
     }
+    if (item.enters && !this.#positions.has(item.enters)) this.#wanted.delete(item.enters);
+    if (item.event === 'join' && this.#room === item.data.room) this.#room = item.before;
     this.#settle(item, error);
     return this.#pump();
   }
