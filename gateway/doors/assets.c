@@ -6,6 +6,12 @@
 #define ASSET_TABLE(X)                                                                         \
     X(index, "index.html", "/", "text/html; charset=utf-8", false)                             \
     X(chat_js, "chat.js", "/chat.js", JS, false)                                               \
+    X(session_js, "session.js", "/session.js", JS, false)                                      \
+    X(store_js, "store.js", "/store.js", JS, false)                                            \
+    X(sidebar_js, "sidebar.js", "/sidebar.js", JS, false)                                      \
+    X(log_js, "log.js", "/log.js", JS, false)                                                  \
+    X(composer_js, "composer.js", "/composer.js", JS, false)                                   \
+    X(dom_js, "dom.js", "/dom.js", JS, false)                                                  \
     X(chat_css, "chat.css", "/chat.css", "text/css; charset=utf-8", false)                     \
     X(sluice_js, "sluice.js", "/sluice.js", JS, true)                                          \
     X(sluice_types, "sluice.d.ts", "/sluice.d.ts", "text/plain; charset=utf-8", true)          \
