@@ -418,9 +418,7 @@ export class Sluice {
   // Redis is away. The socket stays: thousands would come back at once.
   #loginLater(link) {
     if (++this.#stalls > STALLS_MOST) return this.#cut('stalled');
-    const again = () => link === this.#link && this.#login(link);
-    this.#stall = setTimeout(again, this.#jitter(this.#stalls));
-    return undefined;
+    return this.#rest(() => this.#login(link));
   }
 
   // What was missed comes behind the login's ack.
@@ -785,9 +783,14 @@ export class Sluice {
       return;
     }
     this.#window = 1;
+    this.#rest(() => this.#pump());
+  }
+
+  // Goes on after a while, if the link is still there.
+  #rest(go) {
     this.#stall = setTimeout(() => {
       this.#stall = 0;
-      this.#pump();
+      go();
     }, this.#jitter(this.#stalls));
   }
 
