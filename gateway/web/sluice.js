@@ -235,20 +235,16 @@ class Link {
     return waiting?.done(frame.error && new SluiceError(frame.error), frame.data);
   }
 
-  // Resolves when the socket is closed, or after `wait` ms.
+  // Resolves when the socket is closed, but after `wait` ms it is dropped. (That of `ws` would else
+  // wait half a minute for a dead peer.)
   end(wait = 0) {
     const socket = this.#socket;
-    socket.onopen = socket.onmessage = socket.onclose = null;
+    const drop = () => socket.terminate?.();
+    socket.onopen = socket.onmessage = null;
     const closed = new Promise((resolve) => {
-      if (socket.readyState === 3 || !wait) return resolve();
-      const timer = setTimeout(() => {
-        socket.terminate?.(); // of `ws`, which else waits for half a minute
-        resolve();
-      }, wait);
-      socket.onclose = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+      const timer = setTimeout(() => resolve(drop()), wait);
+      socket.onclose = () => resolve(clearTimeout(timer));
+      if (socket.readyState === 3) socket.onclose();
     });
     socket.close(1000);
     for (const { done } of this.#acks.values()) done(new SluiceError(GONE));
