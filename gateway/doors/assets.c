@@ -7,6 +7,7 @@
     X(index, "index.html", "/", "text/html; charset=utf-8", false)                             \
     X(chat_js, "chat.js", "/chat.js", JS, false)                                               \
     X(session_js, "session.js", "/session.js", JS, false)                                      \
+    X(people_js, "people.js", "/people.js", JS, false)                                         \
     X(store_js, "store.js", "/store.js", JS, false)                                            \
     X(sidebar_js, "sidebar.js", "/sidebar.js", JS, false)                                      \
     X(log_js, "log.js", "/log.js", JS, false)                                                  \

@@ -10,6 +10,7 @@ import { Sidebar } from '/sidebar.js';
 
 const narrow = matchMedia('(max-width: 44rem)');
 const ANNOUNCED = 200; // characters of a message that are read out
+const LISTS_PAUSE = 80; // ms between two renderings of the lists
 const seconds = (ms) => (ms < 1500 ? 'a second' : `${Math.round(ms / 1000)} s`);
 
 let session = null;
@@ -17,6 +18,8 @@ let store = null;
 let sidebar, log, composer;
 let open = null; // the conversation
 let lastRoom = null; // whose people are listed
+let listsTimer = 0;
+let listedAt = 0;
 let served = ''; // the node that served when we were online last
 let awaySince = 0;
 let wasOffline = false; // this device had no network meanwhile
@@ -33,10 +36,12 @@ const keyInAddress = () => {
 const addressOf = (key) => `#${encodeURIComponent(key).replace('%3A', ':')}`;
 
 function conversationOf(key) {
+  if (store.has(key)) return store.get(key);
   const [, kind, name] = /^(room|user):(.+)$/su.exec(key) ?? [];
-  if (kind === 'room' && roomOf(name)) return session.join(roomOf(name));
-  if (kind === 'user' && idOf(name) && idOf(name) !== session.me) return session.openPeer(idOf(name));
-  return null;
+  if (kind === 'room') return roomOf(name) ? session.join(roomOf(name)) : null;
+  if (kind !== 'user') return null;
+  const id = store.people.has(name) ? name : idOf(name);
+  return id === '' || id === session.me ? null : session.openPeer(id);
 }
 
 // Shows what the address names. On a narrow screen no name means the list.
@@ -115,26 +120,29 @@ function seen() {
   log.showJump(open.unread);
 }
 
-let isListsDue = false;
+// The lists, soon, and not for each message of a busy room.
 function lists() {
-  if (isListsDue) return;
-  isListsDue = true;
-  setTimeout(() => {
-    isListsDue = false;
-    if (!session) return; // it ended meanwhile
-    if (!lastRoom || !store.has(lastRoom.key)) lastRoom = store.rooms[0] ?? null;
-    sidebar.render(open, lastRoom);
-    log.names();
-    heading();
-    seen();
-  });
+  const pause = Math.max(0, listedAt + LISTS_PAUSE - performance.now());
+  listsTimer ||= setTimeout(renderLists, pause);
+}
+
+function renderLists() {
+  listsTimer = 0;
+  listedAt = performance.now();
+  if (!session) return; // it ended meanwhile
+  if (!lastRoom || !store.has(lastRoom.key)) lastRoom = store.rooms[0] ?? null;
+  sidebar.render(open, lastRoom);
+  log.names();
+  heading();
+  seen();
 }
 
 function heading() {
   const { unread } = store;
   const place = open ? `${store.titleOf(open)} · Sluice` : 'Sluice';
   document.title = unread > 0 ? `(${unread}) ${place}` : place;
-  $('back-count').textContent = unread > 0 ? String(unread) : '';
+  setText($('back-count'), unread > 0 ? String(unread) : '');
+  setText($('back-label'), unread > 0 ? ' unread, back to the list' : 'Back to the list');
   if (!open) return;
   $('talk').dataset.kind = open.isRoom ? 'room' : 'user';
   setText($('title'), store.titleOf(open));
@@ -236,7 +244,7 @@ function cameBack(node, recovered) {
 
 function lost(conversation, from, to) {
   const which = from === undefined || !conversation.isRoom ? 'Some messages' : `Messages ${from} to ${to}`;
-  notice(conversation, `${which} may be missing here: the server lost them`);
+  notice(conversation, `${which} may be missing here: the server has them no more`);
 }
 
 // ---- In and out

@@ -1,6 +1,6 @@
 // Between the server and the store: sends what the user does, and keeps what comes.
 
-import { idOf } from '/dom.js';
+import { nameFor, People } from '/people.js';
 import { Sluice } from '/sluice.js';
 import { messageOf, roomKey, Store, userKey } from '/store.js';
 
@@ -8,13 +8,7 @@ const PAGE = 50; // messages of history
 const TYPING_PAUSE = 3000; // ms between two typing events of mine
 const TYPING_LASTS = 5000;
 const READ_PAUSE = 250; // ms in which read marks gather
-const REFRESH_PAUSE = 2000; // ms between two reads of a room's members
-const REFRESH_PAUSE_BIG = 10000;
-const BIG = 250; // members
 const REMEMBERED = 40; // private conversations that the next visit shows
-
-// A username counts only if it is the id's: nobody passes for another.
-const nameFor = (id, username) => (username && idOf(username) === id ? username : id);
 
 /*
  * One user's conversations. `page` hears of what changed:
@@ -31,7 +25,7 @@ export class Session {
   #page;
   #sent = 0; // messages of mine so far
   #readTimers = new Map(); // conversation → timer
-  #refreshing = new Map(); // room → timer
+  #people;
   #tabs; // tells this user's other tabs what was read here
   #memory; // where this user's conversations are remembered
 
@@ -42,6 +36,10 @@ export class Session {
     this.#memory = `sluice:${userId}`;
     this.store.person(userId).name = nameFor(userId, username);
     this.sluice = new Sluice('/ws', { userId, username });
+    this.#people = new People(this.sluice, this.store, {
+      changed: () => page.lists(),
+      unread: (id, count) => this.#unread(id, count),
+    });
     this.#listen();
     this.#tabs = new BroadcastChannel(this.#memory);
     this.#tabs.onmessage = ({ data }) => this.#readElsewhere(data);
@@ -102,7 +100,7 @@ export class Session {
   async #enter(room) {
     try {
       const { seq } = await this.sluice.emit('join', { room: room.name });
-      this.#refresh(room);
+      this.#people.refresh(room);
       await this.load(room);
       // To who was never here, nothing is unread.
       if (room.read === 0 && seq > 0) this.markRead(room, seq);
@@ -245,28 +243,14 @@ export class Session {
   #listen() {
     const { sluice, store } = this;
     const page = this.#page;
-    const inRoom = (act) => (data, { channel }) => {
-      const room = store.get(channel);
-      if (room) act(room, data);
-    };
     const listeners = {
       chatMessage: (data) => this.#came(store.get(roomKey(data.room)), data),
       new_private_message: (data) => this.#came(this.openPeer(this.#other(data)), data),
       message_read: (data) => this.#peerRead(data),
       typing: (data) => this.#typing(data),
-      onlineUsers: inRoom((room, ids) => this.#roster(room, ids)),
-      Online_user: inRoom((room, ids) => this.#roster(room, ids)),
-      userJoined: ({ room, userId }) => this.#roster(store.get(roomKey(room)), [userId], true),
-      userLeft: ({ userId }) => this.#presence(userId, false),
-      user_online: (id) => this.#presence(id, true),
-      user_offline: (id) => this.#presence(id, false),
-      update_member_list: (data) => this.#counts(data),
       message: (data, { channel }) => page.notice(store.get(channel), String(data)),
       lost: (lost) => this.#lost(lost),
-      state: (change) => {
-        if (change.state === 'online') store.rooms.forEach((room) => this.#refresh(room));
-        page.state(change);
-      },
+      state: (change) => page.state(change),
     };
     for (const [event, listener] of Object.entries(listeners)) sluice.on(event, listener);
   }
@@ -274,14 +258,16 @@ export class Session {
   #other = ({ senderId, receiverId }) =>
     String(senderId) === this.me ? String(receiverId) : String(senderId);
 
+  // One of mine may come before its ack.
   #came(conversation, data) {
-    if (conversation) this.#add(conversation, messageOf(data));
+    if (!conversation) return;
+    const message = messageOf(data);
+    const isMine = message.from === this.me && !conversation.has(message.seq);
+    if (isMine && conversation.hidePending(message.text)) this.#page.pending(conversation);
+    this.#add(conversation, message);
   }
 
   #add(conversation, message) {
-    if (message.from === this.me && conversation.hidePending(message.text)) {
-      this.#page.pending(conversation);
-    }
     this.#stopTyping(conversation, message.from);
     const fresh = conversation.add([message]);
     if (fresh.length) this.#page.messages(conversation, fresh, false);
@@ -312,62 +298,7 @@ export class Session {
     this.#page.typing(conversation);
   }
 
-  // ---- People
-
-  #presence(id, isOnline) {
-    this.store.person(String(id)).online = isOnline;
-    this.#page.lists();
-  }
-
-  #roster(room, ids, isPart = false) {
-    if (!room) return;
-    if (isPart) ids = [...room.members].filter((id) => this.store.person(id).online).concat(ids);
-    if (this.store.roster(room, ids)) this.#refresh(room);
-    this.#page.lists();
-  }
-
-  #counts({ room: name, online, total }) {
-    const room = this.store.get(roomKey(name));
-    if (!room) return;
-    const isKnown = room.members.size === total && room.online === online;
-    Object.assign(room, { online, total });
-    if (!isKnown) this.#refresh(room);
-    this.#page.lists();
-  }
-
-  // Reads who is in the room, now or, if that was done just now, in a while.
-  #refresh(room) {
-    if (this.#refreshing.get(room)?.isWaiting) return;
-    if (this.#refreshing.has(room)) {
-      this.#refreshing.get(room).isWaiting = true;
-      return;
-    }
-    const state = { isWaiting: false };
-    this.#refreshing.set(room, state);
-    setTimeout(
-      () => {
-        this.#refreshing.delete(room);
-        if (state.isWaiting) this.#refresh(room);
-      },
-      room.total > BIG ? REFRESH_PAUSE_BIG : REFRESH_PAUSE,
-    );
-    this.#readMembers(room);
-  }
-
-  async #readMembers(room) {
-    let list;
-    try {
-      list = await this.sluice.emit('all_member', room.target);
-    } catch {
-      return; // left meanwhile, or closed
-    }
-    this.store.members(room, list, nameFor);
-    for (const { id, message_count: count } of list) {
-      if (count > 0 && String(id) !== this.me) this.#unread(String(id), count);
-    }
-    this.#page.lists();
-  }
-
+  // Private messages that nobody has read: of before this page was there.
   #unread(id, count) {
     const conversation = this.openPeer(id);
     if (!conversation.isLoaded) conversation.counted = count;

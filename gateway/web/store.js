@@ -2,6 +2,8 @@
 
 const KEPT = 500; // messages of a conversation, when nobody looks at its past
 const ROSTER = 100; // ids that a roster names at most
+const MEMBERS = 1000; // rows that all_member answers at most
+const collator = new Intl.Collator();
 
 export const roomKey = (room) => `room:${room}`;
 export const userKey = (user) => `user:${user}`;
@@ -59,10 +61,15 @@ export class Conversation {
     return this.hasMore ? count + this.messages[0].seq - this.read - 1 : count;
   }
 
+  // From the end, where what is asked for mostly stands.
+  has(seq) {
+    const last = this.messages.findLast((message) => message.seq <= seq);
+    return last?.seq === seq;
+  }
+
   // Takes messages in any order, as often as they come; returns those that are new here.
   add(messages) {
-    const known = new Set(this.messages.map(({ seq }) => seq));
-    const fresh = messages.filter(({ seq }) => !known.has(seq));
+    const fresh = messages.filter(({ seq }) => !this.has(seq));
     if (fresh.length === 0) return fresh;
     const isInOrder = fresh[0].seq > this.latest;
     this.messages.push(...fresh);
@@ -172,26 +179,19 @@ export class Store {
     for (const { id, username, online } of list) {
       Object.assign(this.person(String(id)), { name: nameFor(String(id), username), online });
     }
-    room.online = list.filter(({ online }) => online).length;
-    room.total = Math.max(room.total, list.length);
-    if (list.length < 1000) room.total = list.length;
+    if (list.length < MEMBERS) room.online = list.filter(({ online }) => online).length;
+    room.total = list.length < MEMBERS ? list.length : Math.max(room.total, list.length);
   }
 
-  // A roster: all who are online, if it is not cut off. Tells whether somebody in it is new here.
+  // A roster: who is online in a room, if it is not cut off. False if it does not fit what is
+  // known: somebody is new here, or is not there who was.
   roster(room, ids) {
     const here = new Set(ids.map(String));
-    if (here.size < ROSTER) {
-      for (const id of room.members) this.person(id).online = here.has(id);
-      room.online = here.size;
-    }
-    let isNews = false;
-    for (const id of here) {
-      this.person(id).online = true;
-      isNews ||= !room.members.has(id);
-      room.members.add(id);
-    }
-    room.total = Math.max(room.total, room.members.size);
-    return isNews;
+    const isWhole = here.size < ROSTER;
+    if (isWhole) room.online = here.size;
+    for (const id of here) this.person(id).online = true;
+    const isMissed = (id) => isWhole && this.person(id).online && !here.has(id);
+    return [...here].every((id) => room.members.has(id)) && ![...room.members].some(isMissed);
   }
 
   // Members of a room for the eye: those online first, then by name; I am first of all.
@@ -199,6 +199,6 @@ export class Store {
     const rank = ({ id, online }) => (id === this.me ? 0 : online ? 1 : 2);
     return [...room.members]
       .map((id) => this.person(id))
-      .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+      .sort((a, b) => rank(a) - rank(b) || collator.compare(a.name, b.name));
   }
 }
