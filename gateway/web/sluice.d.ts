@@ -26,8 +26,13 @@ export interface Options {
   reconnect?: { least?: number; most?: number };
   /** Bytes of JSON above which a string `content`, `message` or `data` goes up in pieces. Default 262144. */
   chunk?: number;
-  /** Messages kept while there is no connection; more are refused with `too_many`. Default 1000. */
+  /** Events kept while there is no connection, or no Redis; more are refused with `too_many`. Default 1000. */
   outbox?: number;
+  /**
+   * Events on their way at once. Default 32. When Redis fails in the middle of them, one that the node
+   * had not yet read may overtake those that failed, if Redis is back at once; with 1, none ever does.
+   */
+  window?: number;
   /** What an earlier Sluice of the same user had (`positions`), e.g. from sessionStorage. */
   resume?: Positions;
   /** The constructor of sockets; default globalThis.WebSocket. Node 18 and 20: `import { WebSocket } from 'ws'`. */
@@ -54,7 +59,10 @@ export interface StateChange {
   code?: number;
   reason?: string;
   hint?: string;
-  /** away: attempts so far since the last time online, and ms until the next one. */
+  /**
+   * away: failed attempts in a row (0: it has just been cut off), and ms until the next one; no delay
+   * while the device is offline. Each failed attempt is a change from away to away.
+   */
   attempt?: number;
   delay?: number;
   /** closed by a refusal. */
@@ -71,7 +79,7 @@ export interface Meta {
   seq?: number;
   /** Redis time, microseconds. */
   time?: number;
-  /** The connection that sent it, on private messages. */
+  /** The connection that sent it, on private messages. Never one of this Sluice's own. */
   origin?: string;
 }
 
@@ -112,7 +120,10 @@ export declare class Sluice {
    *  - join, leave, subscribe, unsubscribe: remembered as well, so that a new connection is in the same
    *    rooms and topics; repeated until answered.
    *  - history, all_member, read: repeated until answered.
-   *  - typing and all others: sent if online, else rejected with `gone`.
+   *  - typing and all others: sent if online, else rejected with `gone`. May be sent and forgotten: their
+   *    promises need no handler.
+   * All that is kept leaves in the order of the calls. Where an event leaves its room out, it is the room
+   * joined last (at first that of csId, else lobby). The data is taken as it is at the call.
    */
   emit(event: string, data?: Json, options?: SendOptions): Promise<any>;
 
@@ -131,6 +142,6 @@ export declare class Sluice {
   /** Resolves when online; rejects when closed. */
   ready(): Promise<void>;
 
-  /** Ends it. Waits up to `wait` ms for what is pending; what then is left rejects with `closed`. */
+  /** Ends it. Waits up to `wait` ms (5000) for what is pending; what then is left rejects with `closed`. */
   close(wait?: number): Promise<void>;
 }
