@@ -15,6 +15,7 @@ function page(t, { visibilityState = 'visible', onLine = true } = {}) {
   const fakes = {
     document,
     navigator,
+    performance: { now: () => now },
     addEventListener: target.addEventListener.bind(target),
     removeEventListener: target.removeEventListener.bind(target),
     setInterval: (fn) => ((tick = fn), 1),
@@ -25,10 +26,7 @@ function page(t, { visibilityState = 'visible', onLine = true } = {}) {
     old[name] = Object.getOwnPropertyDescriptor(globalThis, name);
     Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
-  const realNow = performance.now;
-  performance.now = () => now;
   t.after(() => {
-    performance.now = realNow;
     for (const [name, was] of Object.entries(old)) {
       if (was) Object.defineProperty(globalThis, name, was);
       else delete globalThis[name];

@@ -196,6 +196,25 @@ test('a room is named, whichever connection the event leaves on', async (t) => {
   assert.deepEqual(sent(next, 'typing'), [{ room: 'lobby' }]);
 });
 
+test('a room of csId that was left is not entered again', async (t) => {
+  const all = await online(t, { answering: { leave: () => ({}) }, user: { csId: 7 } });
+  assert.equal(sent(all.socket, 'login')[0].csId, 7);
+  await all.sluice.emit('leave');
+  assert.equal(sent((await again(all)), 'login')[0].csId, undefined);
+});
+
+test('a login that was put off lets all leave when it succeeds', async (t) => {
+  const all = start(t, { answering: { sendMessage: () => ({ seq: 1 }) } });
+  const kept = all.sluice.emit('sendMessage', { room: 'r', message: 'x' });
+  all.socket.open();
+  for (let i = 0; i < 3; i++) {
+    await all.socket.heard('login');
+    all.socket.answer('login', unavailable);
+  }
+  await all.socket.enter();
+  assert.equal((await kept).seq, 1);
+});
+
 test('the outbox keeps what is emitted before and between, and is bounded', async (t) => {
   const all = start(t, { options: { outbox: 3 }, answering: { sendMessage: () => ({ seq: 1 }) } });
   const { sluice } = all;

@@ -59,7 +59,7 @@ export function scripted({ user = 'ann', answering = {} } = {}) {
     }
 
     async enter({ resume = {}, ...fields } = {}) {
-      this.open();
+      if (this.readyState === 0) this.open();
       const { data } = await this.heard('login');
       const whole = { [`user:${user}`]: { epoch: 'e', seq: 0 }, ...data.resume, ...resume };
       const ack = { connectionId: `c-${Socket.sockets.indexOf(this)}`, node: 'n1', userId: user };
