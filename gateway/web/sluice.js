@@ -35,6 +35,7 @@ const STALLS_MOST = 20; // then perhaps another node reaches Redis
 const RETRIES = 3; // of a message to a room that was lost
 const OWN_MOST = 100; // connections that are remembered as our own
 const WINDOW = 8; // sent and not answered, at first
+const HASTE = 0.6; // of the silence is over when a page has just come back
 const GRACE = 4000; // silent for longer, a user is out of presence
 const TICKER = 'sluice ticker';
 
@@ -302,9 +303,9 @@ export class Sluice {
     const piece = Math.max(1024, least(chunk, FRAME_MOST - 65536));
     this.#url = address(url);
     this.#user = { ...user };
-    this.#options = { heartbeat, silence, pause, piece, outbox, window, WebSocket };
+    this.#options = { heartbeat, silence, pause, piece, outbox, window: Math.max(1, window), WebSocket };
     this.#every = least(heartbeat || Infinity, silence / 4);
-    if (user.csId !== undefined) this.#room = `room-${user.csId}`;
+    if (user.csId !== undefined) this.#want({ event: 'join', data: { room: `room-${user.csId}` } });
     for (const channel in resume) this.#resume(channel, resume[channel]);
     this.#connect();
     this.#clock = setInterval(() => this.#tick(), this.#every);
@@ -446,7 +447,7 @@ export class Sluice {
   // How long to wait before the next attempt.
   #delay(how) {
     const { most } = this.#options.pause;
-    if (how === 'soon') return Math.random() * least(100, most);
+    if (how === 'soon' && this.#attempt === 0) return Math.random() * least(100, most);
     if (how === 'fault') return most * (2 + 4 * Math.random()); // it would only happen again
     return this.#jitter(this.#attempt);
   }
@@ -534,18 +535,22 @@ export class Sluice {
     this.#link.request('heartbeat', undefined, () => {});
   }
 
-  // Something may have changed: comes back at once, or sees whether the server answers.
+  // Something may have changed: comes back at once, or sees whether the server answers, and soon.
   #look() {
-    if (this.#retry) return this.#connect();
+    const { heartbeat, silence } = this.#options;
+    if (this.#retry) this.#connect();
+    if (this.#state !== 'online') return;
     this.#beaten = -Infinity;
-    if (this.#options.heartbeat) this.#beat();
-    else if (this.#state === 'online') this.#link.request('unsubscribe', NOTHING, () => {});
-    return undefined;
+    if (heartbeat) this.#beat();
+    else this.#link.request('unsubscribe', NOTHING, () => {});
+    this.#link.silent = Math.max(this.#link.silent, silence * HASTE);
   }
 
   #offline() {
-    if (this.#link) this.#cut('offline');
-    else this.#comeBack(OFFLINE_RETRY);
+    if (this.#link) return this.#cut('offline');
+    this.#comeBack(OFFLINE_RETRY);
+    const [hint] = CLOSES.offline;
+    return this.#change('away', { code: 1006, reason: 'offline', hint, attempt: this.#attempt });
   }
 
   // The page was hidden or shown.
@@ -715,12 +720,13 @@ export class Sluice {
   #answered(item, data) {
     this.#stalls = 0;
     this.#window = least(this.#options.window, this.#window + 1);
-    const total = item.pieces?.length;
+    const total = item.pieces?.length ?? 0;
     if (total) item.index++;
-    if (item.index < total) item.sent = false;
-    else this.#learn(item, data);
     if (total) this.#tellProgress(item, total);
-    if (!(item.index < total)) this.#settle(item, undefined, data);
+    if (!total || item.index === total) {
+      this.#learn(item, data);
+      this.#settle(item, undefined, data);
+    }
     this.#pump();
   }
 

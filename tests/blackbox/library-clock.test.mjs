@@ -95,6 +95,23 @@ test('an hour of sleep is not the silence of the server; its silence is', async 
   await end();
 });
 
+test('seen again, a page finds out sooner that the server is gone', async (t) => {
+  const { here, states, WebSocket, end } = await start(t);
+  await answered();
+  here.show('visible');
+  await answered();
+  for (let i = 0; i < 10; i++) {
+    here.pass(2000);
+    await answered();
+  }
+  assert.equal(states.at(-1).state, 'online', 'it answered');
+  WebSocket.answering = {};
+  here.show('visible');
+  for (let i = 0; i < 3; i++) here.pass(2000);
+  assert.equal(states.at(-1).reason, 'silent');
+  await end();
+});
+
 test('much that is on its way gives the line more time', async (t) => {
   const { here, sluice, states, end } = await start(t, { heartbeat: 0 });
   const big = sluice.emit('sendMessage', { room: 'r', message: 'x'.repeat(160000) });
@@ -176,6 +193,7 @@ test('offline: away at once, no attempt; online: back at once', async (t) => {
   // Cut off first, offline then.
   WebSocket.last.drop(1006);
   here.network(false);
+  assert.match(states.at(-1).hint, /offline/);
   await sleep(60);
   assert.equal(WebSocket.sockets.length, 2);
   here.network(true);

@@ -170,10 +170,25 @@ test('not a member of a room that it had joined: joins again, then sends', async
   socket.answer('sendMessage', { seq: 2, timestamp: 1 });
   assert.deepEqual((await Promise.all(all)).map(({ seq }) => seq), [1, 2]);
   assert.deepEqual(texts(socket), ['a', 'b', 'a', 'b']);
+  const ofCsId = await online(t, { answering, user: { csId: 7 } });
+  const third = ofCsId.sluice.emit('sendMessage', 'c');
+  await ofCsId.socket.heard('sendMessage');
+  ofCsId.socket.answer('sendMessage', refusal);
+  await ofCsId.socket.heard('sendMessage');
+  ofCsId.socket.answer('sendMessage', { seq: 3 });
+  await third;
+  assert.deepEqual(sent(ofCsId.socket, 'join'), [{ room: 'room-7' }]);
   const stranger = sluice.emit('sendMessage', { room: 'other', message: 'x' });
   await socket.heard('sendMessage');
   socket.answer('sendMessage', refusal);
   await fails(stranger, 'not_a_member');
+  // It does not go on for ever.
+  const never = sluice.emit('sendMessage', { room: 'r', message: 'never' });
+  for (let i = 0; i < 4; i++) {
+    await socket.heard('sendMessage');
+    socket.answer('sendMessage', refusal);
+  }
+  await fails(never, 'not_a_member');
 });
 
 test('a room is named, whichever connection the event leaves on', async (t) => {
