@@ -8,7 +8,7 @@ import { Session } from '/session.js';
 import { roomKey, userKey } from '/store.js';
 import { Sidebar } from '/sidebar.js';
 
-const narrow = matchMedia('(max-width: 44rem)');
+const narrow = matchMedia('(max-width: 38rem)');
 const ANNOUNCED = 200; // characters of a message that are read out
 const LISTS_PAUSE = 80; // ms between two renderings of the lists
 const seconds = (ms) => (ms < 1500 ? 'a second' : `${Math.round(ms / 1000)} s`);
@@ -332,6 +332,11 @@ addEventListener('focus', () => session && seen());
 document.addEventListener('visibilitychange', () => session && seen());
 narrow.addEventListener('change', route);
 addEventListener('pagehide', keepDrafts);
+// A keyboard that lies over the page (iOS) leaves the rest of the screen to it.
+visualViewport?.addEventListener('resize', () => {
+  const { height, scale } = visualViewport;
+  if (scale === 1) document.body.style.height = `${height}px`;
+});
 addEventListener('beforeunload', (event) => {
   const isOnItsWay = ({ error }) => !error;
   if (store?.all.some(({ pending }) => pending.some(isOnItsWay))) event.preventDefault();

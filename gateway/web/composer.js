@@ -16,7 +16,9 @@ export class Composer {
     this.#acts = acts;
     this.#field.addEventListener('input', () => this.#changed());
     this.#field.addEventListener('keydown', (event) => {
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      // 229: Safari's Enter that ends a composition.
+      if (event.key !== 'Enter' || event.keyCode === 229) return;
+      if (event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.#send();
     });

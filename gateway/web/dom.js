@@ -63,9 +63,9 @@ export const roomOf = (name) =>
 
 // A colour of their own, the same on every page.
 export function tint(node, user) {
-  let hue = 0;
-  for (const c of user) hue = (hue * 31 + c.codePointAt(0) * 47) % 360;
-  node.style.setProperty('--hue', hue);
+  let hash = 0;
+  for (const c of user) hash = Math.imul(hash ^ c.codePointAt(0), 2654435761);
+  node.style.setProperty('--hue', ((hash >>> 8) % 24) * 15);
   return node;
 }
 

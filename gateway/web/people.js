@@ -83,8 +83,7 @@ export class People {
 
   #came(room, id) {
     if (!room) return;
-    this.#store.person(id).online = true;
-    if (!room.members.has(id)) this.refresh(room);
+    if (!this.#store.enter(room, id)) this.refresh(room);
     this.#acts.changed();
   }
 

@@ -53,8 +53,7 @@ export class Sidebar {
 
   #people(room) {
     setText($('people-room'), room.name);
-    const others = room.total - room.online;
-    setText($('people-count'), `${room.online} online${others > 0 ? `, ${others} away` : ''}`);
+    setText($('people-count'), `${room.online} online`);
     const people = this.#store.listed(room);
     const shown = people.slice(0, PEOPLE_MOST);
     const make = (person) => this.#personRow(person);

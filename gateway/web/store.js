@@ -183,15 +183,24 @@ export class Store {
     room.total = list.length < MEMBERS ? list.length : Math.max(room.total, list.length);
   }
 
+  // Somebody is in the room, and online. False if they were no member so far.
+  enter(room, id) {
+    const isMember = room.members.has(id);
+    this.person(id).online = true;
+    room.members.add(id);
+    return isMember;
+  }
+
   // A roster: who is online in a room, if it is not cut off. False if it does not fit what is
   // known: somebody is new here, or is not there who was.
   roster(room, ids) {
     const here = new Set(ids.map(String));
     const isWhole = here.size < ROSTER;
     if (isWhole) room.online = here.size;
-    for (const id of here) this.person(id).online = true;
+    let isKnown = true;
+    for (const id of here) isKnown = this.enter(room, id) && isKnown;
     const isMissed = (id) => isWhole && this.person(id).online && !here.has(id);
-    return [...here].every((id) => room.members.has(id)) && ![...room.members].some(isMissed);
+    return isKnown && ![...room.members].some(isMissed);
   }
 
   // Members of a room for the eye: those online first, then by name; I am first of all.

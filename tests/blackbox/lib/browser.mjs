@@ -95,7 +95,7 @@ export async function nodeOf(page) {
 }
 
 /*
- * A test with two nodes, nginx and Chromium. `fn` gets { nodes, url, browser,
+ * A test with two nodes, nginx and Chromium. `fn` gets { nodes, redis,
  *   open(name, { hash, unlike, context, … })  a page, entered; on another node than `unlike`'s
  *   visit(options)                            a page at the door }
  * and whatever went wrong in a page that was opened (page.faults) fails the test, unless it is of
@@ -113,7 +113,7 @@ export function browserTest(name, fn, { args = [], tolerated } = {}) {
     t.after(async () => {
       for (const end of ends.reverse()) await end();
     });
-    const { nodes, stop } = await cluster({ nodes: 2, args });
+    const { nodes, redis, stop } = await cluster({ nodes: 2, args });
     ends.push(stop);
     const nginx = await startNginx(nodes);
     ends.push(nginx.stop);
@@ -137,7 +137,7 @@ export function browserTest(name, fn, { args = [], tolerated } = {}) {
       await online(page);
       return page;
     };
-    await fn({ nodes, url: nginx.url, browser, visit, open });
+    await fn({ nodes, redis, visit, open });
     const counts = (fault) => !tolerated?.test(fault);
     for (const { faults } of pages) assert.deepEqual(faults.filter(counts), []);
   });
