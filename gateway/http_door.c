@@ -109,7 +109,8 @@ static bool turned_away(struct node *n, const struct http_request *request) {
     else if (n->net.count > n->most_connections)
         http_answer(request, 503, PLAIN, SLICE("this node is full\n"), NULL);
     else if (!node_count_address(n, request->conn))
-        http_answer(request, 503, PLAIN, SLICE("too many connections from your address\n"),
+        /* No 503: a proxy would take the node for ill and ask the next one. */
+        http_answer(request, 429, PLAIN, SLICE("too many connections from your address\n"),
                     NULL);
     else
         return false;

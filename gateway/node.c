@@ -358,6 +358,8 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
                                                  .user_ttl_ms = o->user_retention};
     redis->node = n->id;
     redis->timeout_ms = o->redis_timeout;
+    /* Well before others take this node for dead. */
+    redis->backoff_ms = o->lease_timeout / 4 < 2000 ? o->lease_timeout / 4 : 2000;
     int status = uv_random(NULL, NULL, &redis->seed, sizeof redis->seed, 0, NULL);
     return status == 0 ? 0 : complain("random numbers", uv_strerror(status));
 }

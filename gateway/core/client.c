@@ -40,6 +40,11 @@ const struct event_row *event_find(struct slice name) {
 /* --- life -----------------------------------------------------------------------------------
  */
 
+struct slice user_channel(struct slice user, char out[USER_CHANNEL_SIZE]) {
+    int len = snprintf(out, USER_CHANNEL_SIZE, "user:%.*s", (int)user.len, user.ptr);
+    return (struct slice){out, (size_t)len};
+}
+
 struct slice client_id(const struct client *c, char out[CLIENT_ID_SIZE]) {
     int len =
         snprintf(out, CLIENT_ID_SIZE, "%s-%llx", c->core->birth, (unsigned long long)c->number);

@@ -69,8 +69,6 @@ struct profile {
 
 struct chunks;
 
-enum presence_state { PRESENCE_OUT, PRESENCE_IN };
-
 struct client {
     const struct door *door;
     struct core *core;
@@ -98,7 +96,7 @@ struct client {
     unsigned waiting_count;
     unsigned failing; /* so many of those that wait fail with the one before them */
     /* Called once when the registry has answered the next entering (in: it succeeded). */
-    void (*entered)(struct client *c, bool in, bool first);
+    void (*entered)(struct client *c, bool in);
     unsigned refs;
     uint32_t stamp; /* of the last presence event it got: once a socket */
     bool logged_in : 1;
@@ -133,6 +131,10 @@ void client_unref(struct client *c);
 static inline struct slice client_user(const struct client *c) {
     return c->user;
 }
+
+/* user:<id>, the name of a user's inbox and of their other keys. */
+#define USER_CHANNEL_SIZE (NAME_MAX_LEN + 8)
+struct slice user_channel(struct slice user, char out[USER_CHANNEL_SIZE]);
 
 /* The connection's id, unique in the cluster. */
 #define CLIENT_ID_SIZE 48

@@ -3,12 +3,10 @@
 #include <stdio.h>
 
 #include "common/log.h"
+#include "common/random.h"
 
 uint64_t core_random(struct core *core) {
-    uint64_t z = (core->random += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
+    return random_next(&core->random);
 }
 
 /* --- Redis ----------------------------------------------------------------------------------

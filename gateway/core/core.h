@@ -50,7 +50,8 @@ struct core {
     char incarnation[INCARNATION_SIZE];
     char former[INCARNATION_SIZE]; /* given up: others may reap it once all are registered anew
                                     */
-    bool leased;                   /* the lease has been taken */
+    uint64_t former_since;
+    bool leased; /* the lease has been taken */
     bool lease_asked;
     unsigned generation; /* of incarnations */
     unsigned asked_generation;

@@ -69,6 +69,17 @@ bool field_number(struct request *r, struct json_value value, const char *field,
     return true;
 }
 
+bool field_switch(struct request *r, struct json_value value, const char *field, bool *out) {
+    bool done;
+    missing(r, value, field, true, &done);
+    if (done)
+        return true;
+    if (value.type != JSON_TRUE && value.type != JSON_FALSE)
+        return bad(r, field, "must be true or false");
+    *out = value.type == JSON_TRUE;
+    return true;
+}
+
 bool field_message_id(struct request *r, struct json_value value, struct buf *out) {
     char bytes[NAME_MAX_LEN];
     bool done;

@@ -70,15 +70,19 @@ void lease_renew_incarnation(struct core *core) {
     if (!core->leased)
         return; /* a new one is on its way */
     snprintf(core->former, sizeof core->former, "%s", core->incarnation);
+    core->former_since = core_now(core);
     incarnate(core);
     LOG(LOG_INFO, "new_incarnation", "incarnation", core->incarnation, "former", core->former,
         NULL);
     lease_ask(core);
 }
 
-/* All are registered under the new incarnation: what is left of the former one are ghosts. */
+/* All are registered under the new incarnation: what is left of the former one are ghosts. They
+ * are announced when the other nodes, which may have lost Redis as well, are back to hear it.
+ */
 void lease_all_entered(struct core *core) {
-    if (core->former[0] == '\0' || !core->leased)
+    if (core->former[0] == '\0' || !core->leased ||
+        core_now(core) - core->former_since < core->options->lease_timeout / 2)
         return;
     if (goodbye(core, core->former, NULL, NULL))
         core->former[0] = '\0';

@@ -23,7 +23,7 @@ static void buf_drop(void *state) {
 void on_leave(struct request *r, struct json_value data) {
     static const char *const names[] = {"room"};
     struct json_value room;
-    char user[NAME_MAX_LEN + 8];
+    char user[USER_CHANNEL_SIZE];
     struct buf *channel = request_state(r, sizeof *channel);
     if (channel == NULL)
         return;
@@ -33,8 +33,7 @@ void on_leave(struct request *r, struct json_value data) {
         return;
     struct slice name = buf_bytes(channel);
     struct slice me = client_user(r->client);
-    int len = snprintf(user, sizeof user, "user:%.*s", (int)me.len, me.ptr);
-    struct slice keys[] = {name, {user, (size_t)len}};
+    struct slice keys[] = {name, user_channel(me, user)};
     struct slice args[] = {me, {name.ptr + 5, name.len - 5}};
     request_script(r, SCRIPT_leave, keys, 2, args, 2, on_left);
 }

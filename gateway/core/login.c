@@ -174,8 +174,7 @@ static void one_done(struct request *r, bool good) {
 /* --- what is waited for ---------------------------------------------------------------------
  */
 
-static void on_entered(struct client *c, bool in, bool first) {
-    (void)first;
+static void on_entered(struct client *c, bool in) {
     one_done(c->current, in);
 }
 
@@ -235,10 +234,9 @@ static void login_abandon(struct request *r) {
 
 bool room_enter(struct client *c, struct channel *ch, bool announce, redis_done done,
                 void *arg) {
-    char key[NAME_MAX_LEN + 8];
+    char key[USER_CHANNEL_SIZE];
     struct slice user = client_user(c);
-    int len = snprintf(key, sizeof key, "user:%.*s", (int)user.len, user.ptr);
-    struct slice keys[] = {channel_name(ch), {key, (size_t)len}};
+    struct slice keys[] = {channel_name(ch), user_channel(user, key)};
     struct slice room = {ch->name + 5, channel_name(ch).len - 5};
     struct slice args[] = {user, room, slice_of(c->core->incarnation),
                            announce ? SLICE("1") : SLICE("0")};

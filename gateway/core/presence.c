@@ -36,9 +36,9 @@ static void on_registry(struct client *c, bool entering, const struct reply *rep
     }
     bool in = c->is_in && reply != NULL;
     if (entering && !c->gone && c->entered != NULL) {
-        void (*entered)(struct client *, bool, bool) = c->entered;
+        void (*entered)(struct client *, bool) = c->entered;
         c->entered = NULL;
-        entered(c, in, in && reply_number(reply_item(reply, 1)) == 1);
+        entered(c, in);
     }
     bool refused = reply == NULL && redis_up(&core->redis);
     if (reply != NULL)
@@ -90,7 +90,7 @@ static bool send_leave(struct client *c, struct slice key, struct slice id) {
 /* One script at a time a client: two could overtake one another after a SCRIPT FLUSH. */
 static void presence_step(struct client *c) {
     char id_bytes[CLIENT_ID_SIZE];
-    char key_bytes[NAME_MAX_LEN + 8];
+    char key_bytes[USER_CHANNEL_SIZE];
     bool in = c->wanted_in;
     if (c->presence_busy || c->is_in == in || c->user.len == 0 || (in && c->gone))
         return;
@@ -99,9 +99,7 @@ static void presence_step(struct client *c) {
             list_push(&c->core->reenter, &c->reenter);
         return;
     }
-    struct slice user = client_user(c);
-    int len = snprintf(key_bytes, sizeof key_bytes, "user:%.*s", (int)user.len, user.ptr);
-    struct slice key = {key_bytes, (size_t)len};
+    struct slice key = user_channel(client_user(c), key_bytes);
     struct slice id = client_id(c, id_bytes);
     if (!(in ? send_enter(c, key, id) : send_leave(c, key, id)))
         return; /* Redis is away: presence_reenter comes when it is back */
@@ -131,12 +129,12 @@ void presence_leave(struct client *c) {
 void presence_redis_down(struct core *core) {
     for (struct list *at = core->clients.next, *next; at != &core->clients; at = next) {
         struct client *c = container_of(at, struct client, link);
-        void (*entered)(struct client *, bool, bool) = c->entered;
+        void (*entered)(struct client *, bool) = c->entered;
         next = at->next;
         if (entered == NULL || c->presence_busy)
             continue; /* a script under way fails by itself */
         c->entered = NULL;
-        entered(c, false, false);
+        entered(c, false);
     }
 }
 

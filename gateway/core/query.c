@@ -6,15 +6,37 @@
 
 #define PAGE_BYTES "1048576"
 
+struct history {
+    struct name peer; /* empty: a room */
+    bool marks;       /* how far each has read is wanted */
+};
+
+/* "read":{"<user>":seq,"<peer>":seq} */
+static void put_marks(struct buf *out, const struct request *r, const struct reply *reply) {
+    const struct history *h = r->state;
+    struct slice peer = name_slice(&h->peer);
+    struct slice me = client_user(r->client);
+    buf_str(out, ",\"read\":{");
+    json_escape(out, me);
+    buf_printf(out, ":%lld", reply_number(reply_item(reply, 2)));
+    if (peer.len != 0 && !slice_eq(peer, me)) {
+        buf_char(out, ',');
+        json_escape(out, peer);
+        buf_printf(out, ":%lld", reply_number(reply_item(reply, 3)));
+    }
+    buf_char(out, '}');
+}
+
 static void on_history_page(void *arg, const struct reply *reply, enum outcome outcome) {
     struct request *r = arg;
+    const struct history *h = r->state;
     struct buf answer;
     if (!request_check(r, reply, outcome))
         return;
     buf_init(&answer);
     buf_str(&answer, "{\"messages\":[");
     bool first = true;
-    for (size_t i = 2; i < reply->count; i++) {
+    for (size_t i = 4; i < reply->count; i++) {
         struct message m;
         if (!message_parse(&m, reply_text(reply->items[i])))
             continue;
@@ -24,7 +46,10 @@ static void on_history_page(void *arg, const struct reply *reply, enum outcome o
         buf_slice(&answer, m.data);
     }
     bool more = reply_number(reply_item(reply, 1)) != 0;
-    buf_printf(&answer, "],\"more\":%s}", more ? "true" : "false");
+    buf_printf(&answer, "],\"more\":%s", more ? "true" : "false");
+    if (h->marks)
+        put_marks(&answer, r, reply);
+    buf_char(&answer, '}');
     request_ok_buf(r, &answer);
     buf_deinit(&answer);
 }
@@ -38,27 +63,30 @@ static struct slice optional_number(struct json_value given, uint64_t n, char ou
 }
 
 void on_history(struct request *r, struct json_value data) {
-    static const char *const names[] = {"peer", "room", "before", "after", "limit"};
-    struct json_value f[5];
-    struct name peer;
+    static const char *const names[] = {"peer", "room", "before", "after", "limit", "marks"};
+    struct json_value f[6];
     struct buf channel;
     uint64_t before = 0, after = 0, limit = 50;
     char before_text[24], after_text[24], limit_text[24];
-    json_fields(data, names, f, 5);
+    struct history *h = request_state(r, sizeof *h);
+    if (h == NULL)
+        return;
+    json_fields(data, names, f, 6);
     buf_init(&channel);
     if (field_number(r, f[2], "before", true, 0, 1ULL << 53, &before) &&
         field_number(r, f[3], "after", true, 0, 1ULL << 53, &after) &&
         field_number(r, f[4], "limit", true, 1, 100, &limit) &&
-        field_conversation(r, f[0], f[1], &channel, &peer)) {
+        field_switch(r, f[5], "marks", &h->marks) &&
+        field_conversation(r, f[0], f[1], &channel, &h->peer)) {
         struct slice key = buf_bytes(&channel);
-        struct slice none = {NULL, 0};
         int len = snprintf(limit_text, sizeof limit_text, "%llu", (unsigned long long)limit);
-        struct slice args[] = {peer.len != 0 ? none : client_user(r->client),
+        struct slice args[] = {client_user(r->client),
+                               name_slice(&h->peer),
                                optional_number(f[2], before, before_text),
                                optional_number(f[3], after, after_text),
                                {limit_text, (size_t)len},
                                SLICE(PAGE_BYTES)};
-        request_script(r, SCRIPT_history, &key, 1, args, 5, on_history_page);
+        request_script(r, SCRIPT_history, &key, 1, args, 6, on_history_page);
     }
     buf_deinit(&channel);
 }
@@ -98,13 +126,12 @@ void on_all_member(struct request *r, struct json_value data) {
     static const char *const names[] = {"room"};
     struct json_value room;
     struct buf channel;
-    char me_key[NAME_MAX_LEN + 8];
+    char me_key[USER_CHANNEL_SIZE];
     json_fields(data, names, &room, 1);
     buf_init(&channel);
     if (field_room(r, room, &channel)) {
         struct slice me = client_user(r->client);
-        int len = snprintf(me_key, sizeof me_key, "user:%.*s", (int)me.len, me.ptr);
-        struct slice keys[] = {buf_bytes(&channel), {me_key, (size_t)len}};
+        struct slice keys[] = {buf_bytes(&channel), user_channel(me, me_key)};
         request_script(r, SCRIPT_members, keys, 2, &me, 1, on_members);
     }
     buf_deinit(&channel);

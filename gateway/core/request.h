@@ -65,6 +65,8 @@ bool field_text(struct request *r, struct json_value value, const char *field,
                 struct name *out);
 bool field_number(struct request *r, struct json_value value, const char *field, bool optional,
                   uint64_t low, uint64_t high, uint64_t *out);
+/* true or false; always optional. */
+bool field_switch(struct request *r, struct json_value value, const char *field, bool *out);
 /* True if the data is an object or was left out; else the request has failed, naming `first`.
  */
 bool field_object(struct request *r, struct json_value data, const char *first);

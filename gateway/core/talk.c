@@ -10,11 +10,6 @@ static void put_result(struct buf *out, const struct reply *reply) {
                reply_number(reply_item(reply, 2)) / 1000);
 }
 
-static struct slice user_key(struct slice user, char out[NAME_MAX_LEN + 8]) {
-    int len = snprintf(out, NAME_MAX_LEN + 8, "user:%.*s", (int)user.len, user.ptr);
-    return (struct slice){out, (size_t)len};
-}
-
 /* --- private_message ------------------------------------------------------------------------
  */
 
@@ -51,13 +46,13 @@ static void on_private_stored(void *arg, const struct reply *reply, enum outcome
     struct request *r = arg;
     struct private *p = r->state;
     struct client *c = r->client;
-    char key[NAME_MAX_LEN + 8];
+    char key[USER_CHANNEL_SIZE];
     if (!request_check(r, reply, outcome))
         return;
     put_result(&p->answer, reply);
     buf_printf(&p->answer, ",\"delivered\":%s,\"resume\":{",
                reply_number(reply_item(reply, 3)) != 0 ? "true" : "false");
-    json_escape(&p->answer, user_key(client_user(c), key));
+    json_escape(&p->answer, user_channel(client_user(c), key));
     buf_str(&p->answer, ":{\"epoch\":");
     json_escape(&p->answer, reply_text(reply_item(reply, 4)));
     buf_printf(&p->answer, ",\"seq\":%lld}}}", reply_number(reply_item(reply, 5)));
@@ -84,13 +79,14 @@ static void put_private(struct buf *out, struct slice sender, struct slice recei
 static void private_send(struct request *r, struct slice receiver, struct slice content,
                          struct slice field) {
     struct slice sender = client_user(r->client);
-    char to[NAME_MAX_LEN + 8], from[NAME_MAX_LEN + 8], id[CLIENT_ID_SIZE];
+    char to[USER_CHANNEL_SIZE], from[USER_CHANNEL_SIZE], id[CLIENT_ID_SIZE];
     struct buf dm, data;
     buf_init(&dm);
     buf_init(&data);
     channel_dm_name(&dm, sender, receiver);
     put_private(&data, sender, receiver, content);
-    struct slice keys[] = {buf_bytes(&dm), user_key(receiver, to), user_key(sender, from)};
+    struct slice keys[] = {buf_bytes(&dm), user_channel(receiver, to),
+                           user_channel(sender, from)};
     struct slice args[] = {sender, receiver, buf_bytes(&data), field, client_id(r->client, id)};
     if (dm.failed || data.failed)
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
@@ -210,13 +206,13 @@ void on_typing(struct request *r, struct json_value data) {
     struct json_value f[2];
     struct name receiver = {0};
     struct buf channel;
-    char key[NAME_MAX_LEN + 8];
+    char key[USER_CHANNEL_SIZE];
     json_fields(data, names, f, 2);
     if (!field_user(r, f[0], "receiverId", true, &receiver))
         return;
     if (receiver.len != 0) {
         struct slice to = name_slice(&receiver);
-        typing_send(r, user_key(to, key), "senderId", to, "receiverId", false);
+        typing_send(r, user_channel(to, key), "senderId", to, "receiverId", false);
         return;
     }
     buf_init(&channel);
@@ -233,10 +229,10 @@ void on_typing(struct request *r, struct json_value data) {
 
 static void read_send(struct request *r, struct slice channel, struct slice peer,
                       uint64_t seq) {
-    char me_key[NAME_MAX_LEN + 8], peer_key[NAME_MAX_LEN + 8], number[24];
+    char me_key[USER_CHANNEL_SIZE], peer_key[USER_CHANNEL_SIZE], number[24];
     struct slice me = client_user(r->client);
     int len = snprintf(number, sizeof number, "%llu", (unsigned long long)seq);
-    struct slice keys[] = {channel, user_key(me, me_key), user_key(peer, peer_key)};
+    struct slice keys[] = {channel, user_channel(me, me_key), user_channel(peer, peer_key)};
     struct slice args[] = {me, peer, {number, (size_t)len}};
     request_script(r, SCRIPT_mark, keys, peer.len != 0 ? 3 : 2, args, 3, on_done);
 }

@@ -130,13 +130,6 @@ void raw_door_open(struct raw_door *d, const struct http_request *request,
         wsock_close(&s->ws, WS_CODE_INTERNAL, "out of memory");
 }
 
-size_t raw_door_count(const struct raw_door *d) {
-    size_t n = 0;
-    for (size_t i = 0; i < d->count; i++)
-        n += d->channels[i].count;
-    return n;
-}
-
 bool raw_door_close_one(struct raw_door *d, uint16_t code, const char *reason) {
     for (size_t i = 0; i < d->count; i++) {
         struct list *first = d->channels[i].sockets.next;

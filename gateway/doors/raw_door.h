@@ -33,6 +33,5 @@ void raw_door_open(struct raw_door *d, const struct http_request *request,
 
 /* Closes one connection, if one is left: to drain them one by one. False: none is left. */
 bool raw_door_close_one(struct raw_door *d, uint16_t code, const char *reason);
-size_t raw_door_count(const struct raw_door *d);
 
 #endif

@@ -27,8 +27,6 @@ static const char *reason(int status) {
     switch (status) {
     case 200:
         return "OK";
-    case 204:
-        return "No Content";
     case 400:
         return "Bad Request";
     case 404:
@@ -39,6 +37,8 @@ static const char *reason(int status) {
         return "Content Too Large";
     case 426:
         return "Upgrade Required";
+    case 429:
+        return "Too Many Requests";
     case 431:
         return "Request Header Fields Too Large";
     case 503:

@@ -9,7 +9,7 @@
 #define FEED_BYTES       16384      /* more at once makes the reader 2 to 5 times slower */
 #define TURN_BUDGET_NS   5000000ULL /* parsing and fan-out in one loop turn */
 #define BACKOFF_FIRST_MS 50
-#define BACKOFF_MOST_MS  2000
+#define BACKOFF_MOST_MS  2000 /* unless the owner wants less */
 
 struct command {
     struct command *next;
@@ -461,10 +461,10 @@ static void on_wait_over(uv_timer_t *timer) {
  * is quick, since a link killed by Redis's own limits can come back at once. */
 static uint64_t backoff_ms(struct link *l) {
     uint64_t most = BACKOFF_FIRST_MS;
-    for (unsigned i = 1; i < l->attempts && most < BACKOFF_MOST_MS; i++)
+    for (unsigned i = 1; i < l->attempts && most < l->backoff_ms; i++)
         most *= 2;
-    if (most > BACKOFF_MOST_MS)
-        most = BACKOFF_MOST_MS;
+    if (most > l->backoff_ms)
+        most = l->backoff_ms;
     unsigned random_bits = 0;
     uv_random(NULL, NULL, &random_bits, sizeof random_bits, 0, NULL);
     return 1 + random_bits % most;
@@ -485,7 +485,7 @@ static void on_stream_closed(uv_handle_t *handle) {
     l->reader = reply_reader_create();
     l->attempts++;
     state_set(l, LINK_WAITING);
-    uv_timer_start(&l->timer, on_wait_over, l->reader != NULL ? backoff_ms(l) : BACKOFF_MOST_MS,
+    uv_timer_start(&l->timer, on_wait_over, l->reader != NULL ? backoff_ms(l) : l->backoff_ms,
                    0);
 }
 
@@ -517,6 +517,7 @@ int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *addre
     l->name = name;
     l->subscriber = subscriber;
     l->timeout_ms = timeout_ms;
+    l->backoff_ms = BACKOFF_MOST_MS;
     l->reader = reply_reader_create();
     if (l->reader == NULL)
         return UV_ENOMEM;

@@ -53,6 +53,7 @@ struct link {
     const char *name; /* for CLIENT SETNAME and the log */
     bool subscriber;
     uint64_t timeout_ms; /* for connecting and greeting together */
+    uint64_t backoff_ms; /* longest wait between attempts */
 
     enum link_state state;
     bool closing; /* link_close was called */
@@ -85,8 +86,8 @@ struct link {
     void (*on_closed)(struct link *l);
 };
 
-/* Prepares it; nothing is opened yet. address, events and name stay the caller's. Returns 0 or
- * a libuv error. */
+/* Prepares it; nothing is opened yet. backoff_ms may be changed after it. address, events and
+ * name stay the caller's. Returns 0 or a libuv error. */
 int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *address,
               const struct link_events *events, void *owner, const char *name, bool subscriber,
               uint64_t timeout_ms);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "common/random.h"
 
 #define RESUBSCRIBE_BATCH 128
 #define ERROR_LOG_MS      1000
@@ -212,6 +213,7 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     if (status == 0)
         status = link_init(&r->subscriber, loop, &r->config.address, &link_handlers, r,
                            r->names[1], true, config->timeout_ms);
+    r->commands.backoff_ms = r->subscriber.backoff_ms = config->backoff_ms;
     return status;
 }
 
@@ -244,12 +246,9 @@ void redis_deinit(struct redis *r) {
     scripts_deinit(&r->scripts);
 }
 
-/* Epochs must only differ; splitmix64 over a random seed gives 8 letters of base 36. */
+/* Epochs must only differ: 8 letters of base 36. */
 static void fresh_epoch(struct redis *r, char out[8]) {
-    uint64_t z = (r->random += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    z ^= z >> 31;
+    uint64_t z = random_next(&r->random);
     for (int i = 0; i < 8; i++, z /= 36)
         out[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[z % 36];
 }

@@ -27,6 +27,7 @@ struct redis_config {
     struct script_constants constants;
     const char *node;
     uint64_t timeout_ms;
+    uint64_t backoff_ms; /* a link that fell waits at most this before it tries again */
     uint64_t seed;
 };
 

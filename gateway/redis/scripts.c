@@ -27,10 +27,6 @@ struct source {
 static const struct source sources[SCRIPT_COUNT] = {SCRIPT_TABLE(SOURCE)};
 #undef SOURCE
 
-const char *script_name(enum script script) {
-    return sources[script].name;
-}
-
 static void put_constants(struct buf *b, const struct script_constants *c) {
     /* The prefix was checked at start-up: no quotes, backslashes or control characters. */
     buf_printf(b, "local P = '%s'\n", c->prefix);

@@ -54,6 +54,5 @@ struct scripts {
  */
 bool scripts_init(struct scripts *s, const struct script_constants *constants);
 void scripts_deinit(struct scripts *s);
-const char *script_name(enum script script);
 
 #endif

@@ -137,3 +137,27 @@ test('read of a room is acknowledged to its member', async () => {
   assert.deepEqual(await reader.emit('read', { room, seq: 1 }), {});
   assert.deepEqual(await reader.emit('read', { room, seq: 1 }), {});
 });
+
+test('history tells on demand how far each has read', async () => {
+  const { room, writer, reader, write, read } = await pair('j');
+  await write(3);
+  const marks = async (client, asked) =>
+    (await client.emit('history', { ...asked, marks: true })).read;
+  assert.deepEqual(await marks(writer, { peer: reader.user }), { [writer.user]: 0, [reader.user]: 0 });
+  await read(2);
+  assert.deepEqual(await marks(writer, { peer: reader.user }), { [writer.user]: 0, [reader.user]: 2 });
+  assert.deepEqual(await marks(reader, { peer: writer.user, before: 1 }), {
+    [writer.user]: 0,
+    [reader.user]: 2,
+  });
+  assert.deepEqual(await marks(reader, { peer: reader.user }), { [reader.user]: 0 });
+  await writer.emit('sendMessage', { room, message: 'x' });
+  await reader.emit('read', { room, seq: 1 });
+  await writer.emit('read', { room, seq: 1 });
+  assert.deepEqual(await marks(reader, { room }), { [reader.user]: 1 });
+  assert.deepEqual(Object.keys(await reader.emit('history', { room })), ['messages', 'more']);
+  await assert.rejects(reader.emit('history', { room, marks: 'yes' }), {
+    code: 'bad_field',
+    field: 'marks',
+  });
+});

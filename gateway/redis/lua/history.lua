@@ -1,14 +1,20 @@
 -- A page of history, oldest first. KEYS: room or dm.
--- ARGV: member to check or '', before or '', after or '', limit, most bytes.
--- Returns {0, more, frame...} or {NOT_A_MEMBER}.
-local base, member, before, after = KEYS[1], ARGV[3], ARGV[4], ARGV[5]
-local limit, bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
-if member ~= '' and not call('ZSCORE', base .. ':members', member) then return { NOT_A_MEMBER } end
+-- ARGV: who asks, peer or '' (a room: who asks must be a member), before or '', after or '', limit,
+-- most bytes. Returns {0, more, seq read by who asks, by the peer, frame...} or {NOT_A_MEMBER}.
+local base, me, peer, before, after = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local limit, bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
+if peer == '' and not call('ZSCORE', base .. ':members', me) then return { NOT_A_MEMBER } end
 local forward = after ~= ''
+local read = call('HMGET', base .. ':read', me, peer)
+local function page_of(more, page)
+  local out = { 0, more, read[1] or '0', read[2] or '0' }
+  for i = 1, #page do out[i + 4] = forward and page[i] or page[#page - i + 1] end
+  return out
+end
 local low = forward and digits(tonumber(after) + 1) .. '-0' or '-'
 local high = '+'
 if before ~= '' then
-  if tonumber(before) < 2 then return { 0, 0 } end
+  if tonumber(before) < 2 then return page_of(0, {}) end
   high = digits(tonumber(before) - 1) .. '-0'
 end
 local page, size, more = {}, 0, 0
@@ -32,6 +38,4 @@ repeat
     if seq == 1 and not forward then entries = {} end -- nothing is before the first
   end
 until more == 1 or #entries < want
-local out = { 0, more }
-for i = 1, #page do out[i + 2] = forward and page[i] or page[#page - i + 1] end
-return out
+return page_of(more, page)
