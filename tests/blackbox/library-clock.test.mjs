@@ -212,7 +212,9 @@ test('a page that is seen again asks at once whether the server is there', async
   here.show('visible');
   assert.equal(WebSocket.sockets.length, 2, 'the long wait is over');
   await end();
+  here.network(false);
   here.network(true);
   await until(() => WebSocket.last.closed);
+  await sleep(20);
   assert.equal(WebSocket.sockets.length, 2, 'closed is closed');
 });

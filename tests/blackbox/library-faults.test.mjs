@@ -1,6 +1,6 @@
 // sluice.js through faults: nodes killed, connections cut, Redis away or emptied.
 import assert from 'node:assert/strict';
-import { cluster, startNode, test, until } from './lib/harness.mjs';
+import { cluster, sleep, startNode, test, until } from './lib/harness.mjs';
 import { roam, startDoor } from './lib/roaming.mjs';
 
 const ARGS = ['--drain', '100ms', '--lease-timeout', '1s', '--lease-interval', '200ms', '--redis-timeout', '1s'];
@@ -102,7 +102,7 @@ test('200 messages while nodes die and connections are cut: each once, in order'
     send(text);
     const step = steps[text.slice(1)];
     if (step) await step();
-    if (Number(text.slice(1)) % 5 === 0) await Promise.race([acks.at(-1), until(() => false, { timeout: 50 }).catch(() => {})]);
+    if (Number(text.slice(1)) % 5 === 0) await Promise.race([acks.at(-1), sleep(50)]);
   }
   await Promise.all(acks);
   const odd = numbers(1, 200).filter((text) => Number(text.slice(1)) % 2);
@@ -209,4 +209,24 @@ test('a long text gets through in one message, cut on its way', async (t) => {
   const vast = { receiverId: 'bob', content: 'x'.repeat(5 * 1048576) };
   await assert.rejects(ann.sluice.emit('private_message', vast), { code: 'too_large' });
   assert.equal((await ann.sluice.emit('private_message', { receiverId: 'bob', content })).seq, 3);
+});
+
+test('a message above the limit of the server is given up, not sent for ever', async (t) => {
+  const { nodes } = await start(t, { args: [...ARGS, '--max-message', '20000'] });
+  const ann = await roam(t, 'ann', nodes[0]);
+  await ann.sluice.emit('join', { room: 'r' });
+  const [before, big, after] = ['before', 'x'.repeat(30000), 'after'].map((message) =>
+    ann.sluice.emit('sendMessage', { room: 'r', message }),
+  );
+  await assert.rejects(big, { code: 'too_large' });
+  await Promise.all([before, after]);
+  await has(ann, 'after');
+  assert.deepEqual(ann.heard, ['before', 'after']);
+  const closes = ann.states.filter(({ code }) => code === 1009);
+  assert.equal(closes.length, 1);
+  assert.match(closes[0].hint, /bigger/);
+  // In pieces that the server takes it arrives.
+  const bob = await roam(t, 'bob', nodes[1], { chunk: 10000 });
+  await bob.sluice.emit('private_message', { receiverId: 'ann', content: 'y'.repeat(30000) });
+  await has(ann, 'y'.repeat(30000));
 });

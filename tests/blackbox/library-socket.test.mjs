@@ -399,6 +399,28 @@ test('a long text goes up in pieces, alone, and anew on another connection', asy
   await behind;
 });
 
+test('pieces: cut between characters; a whole that failed at its end goes up anew', async (t) => {
+  const { sluice, socket } = await online(t, { options: { chunk: 4096 } });
+  const data = `x${'😀'.repeat(1500)}`;
+  const ack = sluice.emit('publish', { channel: 'topic:t', data });
+  const rounds = [];
+  for (const last of [unavailable, { error: { code: 'rate_limited' } }, { seq: 1 }]) {
+    let piece;
+    do {
+      ({ data: piece } = await socket.heard('message_chunk'));
+      const isLast = piece.index === piece.total - 1;
+      socket.answer('message_chunk', isLast ? last : {});
+      rounds.push([piece.id, piece.index]);
+      assert.doesNotMatch(piece.data, /[\ud800-\udbff]$/);
+    } while (piece.index < piece.total - 1);
+  }
+  await ack;
+  const [first, second] = [rounds[0][0], rounds[2][0]];
+  assert.notEqual(first, second);
+  // What was over the rate was not taken: that piece alone leaves again.
+  assert.deepEqual(rounds, [[first, 0], [first, 1], [second, 0], [second, 1], [second, 1]]);
+});
+
 test('listeners: once, off, removal on the way, and faults of their own', async (t) => {
   const { sluice, socket } = await online(t);
   const heard = [];
