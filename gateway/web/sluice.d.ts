@@ -85,6 +85,7 @@ export interface Meta {
 
 /** `code` is one of the protocol's, or `gone` (no connection), `closed`, `too_many`, `too_large`. */
 export declare class SluiceError extends Error {
+  constructor(error: { code: string; message?: string; field?: string; outcome?: string });
   code: string;
   field?: string;
   outcome?: 'refused' | 'unknown';

@@ -113,10 +113,11 @@ function split(text, most) {
   const pieces = [];
   let from = 0;
   let bytes = 0;
-  for (let i = 0; i < text.length; ) {
+  for (let i = 0; i < text.length;) {
     const c = text.codePointAt(i);
     let cost = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    if (c < 0x20 || (c >= 0xd800 && c < 0xe000)) cost = 6; // escaped: \u001f, half a pair
+    if (c < 0x20 || (c >= 0xd800 && c < 0xe000))
+      cost = 6; // escaped: \u001f, half a pair
     else if (c === 0x22 || c === 0x5c) cost = 2;
     if (bytes + cost > most) {
       pieces.push(text.slice(from, i));
@@ -296,14 +297,29 @@ export class Sluice {
   };
 
   constructor(url, user, options = {}) {
-    const { heartbeat = 2000, silence = 10000, chunk = 262144, outbox = 1000, window = 32 } = options;
+    const {
+      heartbeat = 2000,
+      silence = 10000,
+      chunk = 262144,
+      outbox = 1000,
+      window = 32,
+    } = options;
     const { reconnect = {}, resume = {}, WebSocket = globalThis.WebSocket } = options;
-    if (typeof WebSocket !== 'function') throw new TypeError('no WebSocket here: give options.WebSocket');
+    if (typeof WebSocket !== 'function')
+      throw new TypeError('no WebSocket here: give options.WebSocket');
     const pause = { least: 250, most: 5000, ...reconnect };
     const piece = Math.max(1024, least(chunk, FRAME_MOST - 65536));
     this.#url = address(url);
     this.#user = { ...user };
-    this.#options = { heartbeat, silence, pause, piece, outbox, window: Math.max(1, window), WebSocket };
+    this.#options = {
+      heartbeat,
+      silence,
+      pause,
+      piece,
+      outbox,
+      window: Math.max(1, window),
+      WebSocket,
+    };
     this.#every = least(heartbeat || Infinity, silence / 4);
     if (user.csId !== undefined) this.#want({ event: 'join', data: { room: `room-${user.csId}` } });
     for (const channel in resume) this.#resume(channel, resume[channel]);
@@ -609,7 +625,7 @@ export class Sluice {
   // The data as another connection understands it too.
   #complete(event, data) {
     if (event === 'sendMessage' && typeof data === 'string') data = { message: data };
-    if (data !== undefined && !isObject(data)) return data;
+    if (data !== undefined && data !== null && !isObject(data)) return data;
     const whole = { ...data };
     if (event === 'join') whole.room ??= 'lobby';
     if (OF_A_ROOM.has(event) && (whole.receiverId ?? whole.peer) === undefined)
@@ -660,8 +676,8 @@ export class Sluice {
     } else if (event === 'leave') {
       this.#wanted.delete(`room:${data.room}`);
       if (this.#room === data.room) this.#room = 'lobby';
-    } else if (event === 'subscribe') {
-      item.enters = data?.channel;
+    } else if (event === 'subscribe' && data?.channel) {
+      item.enters = data.channel;
       this.#wanted.set(item.enters, ['subscribe', { channel: item.enters }]);
     } else if (event === 'unsubscribe') {
       this.#wanted.delete(data?.channel);

@@ -60,7 +60,6 @@ async function open(site, user, { script, from = '', options = {} } = {}) {
   return { context, page, say, state, heard, faults };
 }
 
-
 test('two pages chat over a node that is killed', { skip, timeout: 90000 }, async (t) => {
   const { redis, door, nodes, site } = await start(t);
   const ann = await open(site, 'ann');

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { cluster, sleep, startNode, test, until } from './lib/harness.mjs';
 import { roam, startDoor } from './lib/roaming.mjs';
 
-const ARGS = ['--drain', '100ms', '--lease-timeout', '1s', '--lease-interval', '200ms', '--redis-timeout', '1s'];
+const ARGS = [
+  '--drain',
+  '100ms',
+  '--lease-timeout',
+  '1s',
+  '--lease-interval',
+  '200ms',
+  '--redis-timeout',
+  '1s',
+];
 const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `m${from + i}`);
 
 async function start(t, how) {
@@ -47,9 +56,18 @@ test('cut off, it comes back on another node and catches up', async (t) => {
   await until(() => prices.length === 5);
   assert.equal(ann.sluice.node, nodes[1].id);
   assert.equal(ann.states.at(-1).recovered, true);
-  assert.deepEqual(ann.heard.filter((text) => text[0] === 'm'), numbers(1, 5));
-  assert.deepEqual(ann.heard.filter((text) => text[0] === 'p'), numbers(1, 5).map((m) => `p${m}`));
-  assert.deepEqual(prices, numbers(1, 5).map((text) => ['topic:t', text]));
+  assert.deepEqual(
+    ann.heard.filter((text) => text[0] === 'm'),
+    numbers(1, 5),
+  );
+  assert.deepEqual(
+    ann.heard.filter((text) => text[0] === 'p'),
+    numbers(1, 5).map((m) => `p${m}`),
+  );
+  assert.deepEqual(
+    prices,
+    numbers(1, 5).map((text) => ['topic:t', text]),
+  );
   assert.deepEqual(ann.lost, []);
 
   // What the next page is given, it goes on from.
@@ -112,8 +130,14 @@ test('200 messages while nodes die and connections are cut: each once, in order'
   await has(bob, 'm200');
   await has(ann, 'm199');
   assert.deepEqual(cat.heard, odd);
-  assert.deepEqual(bob.heard.filter((text) => odd.includes(text)), odd);
-  assert.deepEqual(bob.heard.filter((text) => even.includes(text)), even);
+  assert.deepEqual(
+    bob.heard.filter((text) => odd.includes(text)),
+    odd,
+  );
+  assert.deepEqual(
+    bob.heard.filter((text) => even.includes(text)),
+    even,
+  );
   assert.deepEqual(ann.heard, odd);
   for (const { lost, states } of [ann, bob, cat]) {
     assert.deepEqual(lost, []);
@@ -141,7 +165,11 @@ test('Redis goes and comes back under the sockets: what is sent meanwhile arrive
   await has(bob, 'm20');
   assert.deepEqual(bob.heard, numbers(1, 20));
   assert.deepEqual(ann.heard, numbers(1, 20));
-  assert.deepEqual(ann.states.map(({ state }) => state), ['online'], 'the socket stayed');
+  assert.deepEqual(
+    ann.states.map(({ state }) => state),
+    ['online'],
+    'the socket stayed',
+  );
 });
 
 test('Redis loses all: it is told, and in its rooms and topics again', async (t) => {

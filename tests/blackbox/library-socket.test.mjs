@@ -40,7 +40,9 @@ const unavailable = { error: { code: 'unavailable', message: 'no', outcome: 'ref
 test('a logged frame is passed on once; a foreign epoch is the word of the server', async (t) => {
   const { sluice, socket } = await online(t);
   const heard = [];
-  sluice.on('chatMessage', ({ message }, { epoch, seq }) => heard.push(`${epoch}${seq} ${message}`));
+  sluice.on('chatMessage', ({ message }, { epoch, seq }) =>
+    heard.push(`${epoch}${seq} ${message}`),
+  );
   for (const frame of [chat(1), chat(2), chat(2), chat(1), chat(4), chat(3, 'f'), chat(3, 'f')])
     socket.say(frame);
   assert.deepEqual(heard, ['e1 m1', 'e2 m2', 'e4 m4', 'f3 m3']);
@@ -133,7 +135,10 @@ test('what failed leaves again in order, when all that was sent is answered', as
     assert.equal(texts(socket).at(-1 - (socket.unanswered().length - 1)), text);
     socket.answer('sendMessage', { seq: seq + 1, timestamp: 1 });
   }
-  assert.deepEqual((await Promise.all(all)).map(({ seq }) => seq), [1, 2, 3]);
+  assert.deepEqual(
+    (await Promise.all(all)).map(({ seq }) => seq),
+    [1, 2, 3],
+  );
   const repeated = sent(socket, 'sendMessage').map(({ clientMessageId }) => clientMessageId);
   assert.deepEqual(repeated, [...ids, ...ids]);
   assert.equal(sluice.pending, 0);
@@ -168,7 +173,10 @@ test('not a member of a room that it had joined: joins again, then sends', async
   assert.equal(sent(socket, 'join').length, 2);
   socket.answer('sendMessage', { seq: 1, timestamp: 1 });
   socket.answer('sendMessage', { seq: 2, timestamp: 1 });
-  assert.deepEqual((await Promise.all(all)).map(({ seq }) => seq), [1, 2]);
+  assert.deepEqual(
+    (await Promise.all(all)).map(({ seq }) => seq),
+    [1, 2],
+  );
   assert.deepEqual(texts(socket), ['a', 'b', 'a', 'b']);
   const ofCsId = await online(t, { answering, user: { csId: 7 } });
   const third = ofCsId.sluice.emit('sendMessage', 'c');
@@ -215,7 +223,7 @@ test('a room of csId that was left is not entered again', async (t) => {
   const all = await online(t, { answering: { leave: () => ({}) }, user: { csId: 7 } });
   assert.equal(sent(all.socket, 'login')[0].csId, 7);
   await all.sluice.emit('leave');
-  assert.equal(sent((await again(all)), 'login')[0].csId, undefined);
+  assert.equal(sent(await again(all), 'login')[0].csId, undefined);
 });
 
 test('a login that was put off lets all leave when it succeeds', async (t) => {
@@ -228,6 +236,36 @@ test('a login that was put off lets all leave when it succeeds', async (t) => {
   }
   await all.socket.enter();
   assert.equal((await kept).seq, 1);
+});
+
+test('a node that cannot reach Redis for long is left; another may', async (t) => {
+  const all = await online(t);
+  const kept = all.sluice.emit('sendMessage', { room: 'r', message: 'x' });
+  for (let i = 0; i <= 20; i++) {
+    await all.socket.heard('sendMessage');
+    all.socket.answer('sendMessage', unavailable);
+  }
+  assert.match(all.states.at(-1).hint, /Redis/);
+  const next = await (await all.WebSocket.next(2)).enter();
+  await next.heard('sendMessage');
+  next.answer('sendMessage', { seq: 1 });
+  assert.equal((await kept).seq, 1);
+});
+
+test('a room that cannot be entered again is told by the event error', async (t) => {
+  const resume = { 'room:a': { epoch: 'e', seq: 5 } };
+  const { sluice, socket } = start(t, { options: { resume } });
+  const errors = [];
+  sluice.on('error', (error) => errors.push(error));
+  const now = { 'room:a': { epoch: 'f', seq: 0 } };
+  await socket.enter({ resume: now, lost: ['room:a'], recovered: false });
+  await socket.heard('join');
+  socket.answer('join', { error: { code: 'too_many', message: 'no', field: 'room' } });
+  assert.deepEqual(
+    errors.map(({ code, field }) => [code, field]),
+    [['too_many', 'room']],
+  );
+  assert.equal(sluice.state, 'online');
 });
 
 test('the outbox keeps what is emitted before and between, and is bounded', async (t) => {
@@ -418,7 +456,13 @@ test('pieces: cut between characters; a whole that failed at its end goes up ane
   const [first, second] = [rounds[0][0], rounds[2][0]];
   assert.notEqual(first, second);
   // What was over the rate was not taken: that piece alone leaves again.
-  assert.deepEqual(rounds, [[first, 0], [first, 1], [second, 0], [second, 1], [second, 1]]);
+  assert.deepEqual(rounds, [
+    [first, 0],
+    [first, 1],
+    [second, 0],
+    [second, 1],
+    [second, 1],
+  ]);
 });
 
 test('listeners: once, off, removal on the way, and faults of their own', async (t) => {

@@ -28,7 +28,10 @@ test('every event of the protocol', async (t) => {
   assert.equal(said.seq, 1);
   await until(() => bob.heard.includes('to the room of csId'));
   const read = await bob.sluice.emit('history', { room: 'room-9' });
-  assert.deepEqual(read.messages.map(({ seq }) => seq), [1]);
+  assert.deepEqual(
+    read.messages.map(({ seq }) => seq),
+    [1],
+  );
   assert.deepEqual(await ann.sluice.emit('typing'), {});
   await until(() => seen.typing);
   assert.deepEqual(seen.typing.data, { userId: 'ann', room: 'room-9' });
@@ -40,10 +43,10 @@ test('every event of the protocol', async (t) => {
   assert.deepEqual(ann.heard[1], { a: [1] });
   assert.deepEqual(bob.sluice.positions['user:bob'], ack.resume['user:bob']);
   const unread = await ann.sluice.emit('all_member');
-  assert.deepEqual(
-    unread.map(({ id, message_count: n }) => [id, n]).sort(),
-    [['ann', 0], ['bob', 1]],
-  );
+  assert.deepEqual(unread.map(({ id, message_count: n }) => [id, n]).sort(), [
+    ['ann', 0],
+    ['bob', 1],
+  ]);
   await ann.sluice.emit('read', { peer: 'bob', seq: 1 });
   await until(() => seen.message_read);
 
@@ -90,7 +93,10 @@ test('a repeat with the same clientMessageId is one message', async (t) => {
   const { sluice, heard } = await roam(t, 'dan', nodes[1]);
   await sluice.emit('join', { room: 'd' });
   const data = { room: 'd', message: 'once', clientMessageId: 'mine' };
-  const [first, second] = [await sluice.emit('sendMessage', data), await sluice.emit('sendMessage', data)];
+  const [first, second] = [
+    await sluice.emit('sendMessage', data),
+    await sluice.emit('sendMessage', data),
+  ];
   assert.deepEqual(first, second);
   await sluice.emit('sendMessage', { room: 'd', message: 'last' });
   await until(() => heard.includes('last'));
@@ -100,7 +106,12 @@ test('a repeat with the same clientMessageId is one message', async (t) => {
 test('lone surrogates and large numbers of bytes a character arrive as they left', async (t) => {
   const eve = await roam(t, 'eve', nodes[0], { chunk: 2000 });
   await eve.sluice.emit('join', { room: 'e' });
-  const texts = ['\ud800 alone', '😀'.repeat(3000), '\u0001"\\'.repeat(3000), '\udc00\ud800'.repeat(900)];
+  const texts = [
+    '\ud800 alone',
+    '😀'.repeat(3000),
+    '\u0001"\\'.repeat(3000),
+    '\udc00\ud800'.repeat(900),
+  ];
   for (const message of texts) await eve.sluice.emit('sendMessage', { room: 'e', message });
   await until(() => eve.heard.length === texts.length);
   assert.deepEqual(eve.heard, texts);
