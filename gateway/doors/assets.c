@@ -12,6 +12,7 @@
     X(sidebar_js, "sidebar.js", "/sidebar.js", JS, false)                                      \
     X(log_js, "log.js", "/log.js", JS, false)                                                  \
     X(composer_js, "composer.js", "/composer.js", JS, false)                                   \
+    X(connection_js, "connection.js", "/connection.js", JS, false)                             \
     X(dom_js, "dom.js", "/dom.js", JS, false)                                                  \
     X(chat_css, "chat.css", "/chat.css", "text/css; charset=utf-8", false)                     \
     X(sluice_js, "sluice.js", "/sluice.js", JS, true)                                          \

@@ -2,16 +2,16 @@
 // (sidebar.js, log.js, composer.js). The address says which conversation is open: #room:lobby.
 
 import { Composer } from '/composer.js';
+import { ConnectionState } from '/connection.js';
 import { $, avatar, element, idOf, roomOf, setText } from '/dom.js';
 import { Log } from '/log.js';
 import { Session } from '/session.js';
-import { roomKey, userKey } from '/store.js';
+import { roomKey } from '/store.js';
 import { Sidebar } from '/sidebar.js';
 
 const narrow = matchMedia('(max-width: 38rem)');
 const ANNOUNCED = 200; // characters of a message that are read out
 const LISTS_PAUSE = 80; // ms between two renderings of the lists
-const seconds = (ms) => (ms < 1500 ? 'a second' : `${Math.round(ms / 1000)} s`);
 
 let session = null;
 let store = null;
@@ -20,9 +20,6 @@ let open = null; // the conversation
 let lastRoom = null; // whose people are listed
 let listsTimer = 0;
 let listedAt = 0;
-let served = ''; // the node that served when we were online last
-let awaySince = 0;
-let wasOffline = false; // this device had no network meanwhile
 
 // ---- The conversation that is open
 
@@ -147,7 +144,10 @@ function heading() {
   $('talk').dataset.kind = open.isRoom ? 'room' : 'user';
   setText($('title'), store.titleOf(open));
   $('leave').textContent = open.isRoom ? 'Leave' : 'Close';
-  $('leave').setAttribute('aria-label', open.isRoom ? `Leave ${open.name}` : 'Close this conversation');
+  $('leave').setAttribute(
+    'aria-label',
+    open.isRoom ? `Leave ${open.name}` : 'Close this conversation',
+  );
   setText($('about'), about(open));
 }
 
@@ -160,7 +160,8 @@ function about({ isRoom, name, online, total }) {
 function typing(conversation) {
   if (conversation !== open) return;
   const names = [...open.typing.keys()].map((id) => store.nameOf(id));
-  const who = names.length > 3 ? 'Several people' : names.join(', ').replace(/, ([^,]*)$/, ' and $1');
+  const who =
+    names.length > 3 ? 'Several people' : names.join(', ').replace(/, ([^,]*)$/, ' and $1');
   const verb = names.length > 1 ? 'are' : 'is';
   setText($('typing'), names.length ? `${who} ${verb} typing…` : '');
 }
@@ -180,7 +181,8 @@ function messages(conversation, fresh, isPast) {
     open.divide();
     return log.show(open);
   }
-  const isMissed = !isPast && !(isAttending() && log.isAtEnd) && fresh.some(({ from }) => from !== open.me);
+  const isMissed =
+    !isPast && !(isAttending() && log.isAtEnd) && fresh.some(({ from }) => from !== open.me);
   const mark = open.divider;
   if (isMissed && open.divider < open.read) open.divide();
   if (!isPast && fresh.some(({ from }) => from === open.me)) open.divider = 0;
@@ -205,55 +207,21 @@ function notice(conversation, text) {
   announce(text);
 }
 
-function state(change) {
-  const { state: now, node, recovered, hint, error } = change;
-  const label = {
-    connecting: 'Connecting…',
-    online: `Connected to ${node}`,
-    away: navigator.onLine ? 'Reconnecting…' : 'Offline',
-    closed: 'Not connected',
-  }[now];
-  document.body.dataset.state = now;
-  setText($('state'), label);
-  $('state').title = now === 'away' ? (hint ?? '') : '';
-  setText($('banner'), now === 'away' ? banner() : '');
-  if (now === 'away') {
-    awaySince ||= Date.now();
-    wasOffline ||= !navigator.onLine;
-  }
-  if (now === 'closed' && error) return refused(error);
-  if (now !== 'online') return;
-  if (awaySince) notice(null, cameBack(node, recovered));
-  served = node;
-  awaySince = 0;
-  wasOffline = false;
-}
-
-// What is true while we are cut off.
-function banner() {
-  const why = navigator.onLine ? `The connection to ${served || 'the server'} is gone.` : 'You are offline.';
-  return `${why} What you write is sent when it is back.`;
-}
-
-function cameBack(node, recovered) {
-  const lost = recovered ? 'nothing was lost' : 'something may have been lost';
-  if (!served) return `Connected to ${node}`;
-  if (node !== served && !wasOffline) return `${served} went away; connected to ${node}, ${lost}`;
-  return `Back on ${node} after ${seconds(Date.now() - awaySince)}, ${lost}`;
-}
-
 function lost(conversation, from, to) {
-  const which = from === undefined || !conversation.isRoom ? 'Some messages' : `Messages ${from} to ${to}`;
+  const which =
+    from === undefined || !conversation.isRoom ? 'Some messages' : `Messages ${from} to ${to}`;
   notice(conversation, `${which} may be missing here: the server has them no more`);
 }
 
 // ---- In and out
 
+const connection = new ConnectionState({ back: (text) => notice(null, text), refused });
+
 const page = {
   messages,
   typing,
   lists,
-  state,
+  state: (change) => connection.changed(change),
   lost,
   notice,
   pending: (conversation) => conversation === open && log.pending(),
@@ -268,10 +236,13 @@ function send(text) {
 function enter(name) {
   const userId = idOf(name);
   sessionStorage.setItem('name', name);
-  state({ state: 'connecting' });
+  connection.changed({ state: 'connecting' });
   session = new Session(userId, name, page);
   ({ store } = session);
-  sidebar = new Sidebar(store, { open: go, join: (room) => roomOf(room) && go(roomKey(roomOf(room))) });
+  sidebar = new Sidebar(store, {
+    open: go,
+    join: (room) => roomOf(room) && go(roomKey(roomOf(room))),
+  });
   log = new Log({
     seen,
     older: () => session.older(open),
@@ -280,8 +251,12 @@ function enter(name) {
     nameOf: (id) => store.nameOf(id),
   });
   composer = new Composer({ send, typing: () => session.type(open) });
-  for (const [key, draft] of Object.entries(drafts())) if (store.has(key)) store.get(key).draft = draft;
-  $('self').replaceChildren(avatar(userId, name), element('span', { class: 'name', dir: 'auto' }, store.nameOf(userId)));
+  for (const [key, draft] of Object.entries(drafts()))
+    if (store.has(key)) store.get(key).draft = draft;
+  $('self').replaceChildren(
+    avatar(userId, name),
+    element('span', { class: 'name', dir: 'auto' }, store.nameOf(userId)),
+  );
   $('refusal').textContent = '';
   $('door').hidden = true;
   $('app').hidden = false;
@@ -299,6 +274,7 @@ async function signOut() {
 
 // The server does not let this user in: back to the door, which says why.
 function refused(error) {
+  session = null;
   sessionStorage.clear();
   sessionStorage.setItem('refusal', error.message);
   location.replace(location.pathname);
@@ -312,9 +288,13 @@ function drafts() {
   }
 }
 
-function keepDrafts() {
+// The page goes: it may come again.
+function keep() {
   if (!session) return;
-  const kept = store.all.filter(({ draft }) => draft).map(({ key, draft }) => [key, draft.slice(0, 1e5)]);
+  session.flush();
+  const kept = store.all
+    .filter(({ draft }) => draft)
+    .map(({ key, draft }) => [key, draft.slice(0, 1e5)]);
   sessionStorage.setItem('drafts', JSON.stringify(Object.fromEntries(kept)));
 }
 
@@ -331,7 +311,7 @@ addEventListener('popstate', route);
 addEventListener('focus', () => session && seen());
 document.addEventListener('visibilitychange', () => session && seen());
 narrow.addEventListener('change', route);
-addEventListener('pagehide', keepDrafts);
+addEventListener('pagehide', keep);
 // A keyboard that lies over the page (iOS) leaves the rest of the screen to it.
 visualViewport?.addEventListener('resize', () => {
   const { height, scale } = visualViewport;

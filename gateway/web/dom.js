@@ -56,10 +56,17 @@ export function moveByArrows(region) {
 
 // The id of whoever calls themselves so: no white space, control characters, colons, braces.
 export const idOf = (name) =>
-  name.normalize('NFC').trim().replace(/[\s:{}\p{Cc}\p{Cs}]+/gu, '-');
+  name
+    .normalize('NFC')
+    .trim()
+    .replace(/[\s:{}\p{Cc}\p{Cs}]+/gu, '-');
 
 export const roomOf = (name) =>
-  name.normalize('NFC').trim().replace(/^#/, '').replace(/[\s{}\p{Cc}\p{Cs}]+/gu, '-');
+  name
+    .normalize('NFC')
+    .trim()
+    .replace(/^#/, '')
+    .replace(/[\s{}\p{Cc}\p{Cs}]+/gu, '-');
 
 // A colour of their own, the same on every page.
 export function tint(node, user) {
@@ -70,10 +77,14 @@ export function tint(node, user) {
 }
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-const firstOf = (name) => graphemes.segment(name)[Symbol.iterator]().next().value?.segment ?? '?';
+const firstOf = (name) =>
+  graphemes.segment(name)[Symbol.iterator]().next().value?.segment ?? '?';
 
 export const avatar = (user, name) =>
-  tint(element('span', { class: 'avatar', 'aria-hidden': 'true' }, firstOf(name).toUpperCase()), user);
+  tint(
+    element('span', { class: 'avatar', 'aria-hidden': 'true' }, firstOf(name).toUpperCase()),
+    user,
+  );
 
 // ---- Times
 

@@ -1,6 +1,17 @@
 // The messages of the open conversation, and where in them the reader is.
 
-import { $, avatar, dayName, element, isSameDay, reconcile, timeElement, tint, unseen, withLinks } from '/dom.js';
+import {
+  $,
+  avatar,
+  dayName,
+  element,
+  isSameDay,
+  reconcile,
+  timeElement,
+  tint,
+  unseen,
+  withLinks,
+} from '/dom.js';
 
 const NEAR_END = 48; // px from the end that count as being there
 const NEAR_TOP = 400; // px from the top where older messages are asked for
@@ -149,9 +160,14 @@ export class Log {
 
   #showEdge() {
     const { isLoaded, hasMore, messages, isRoom } = this.#conversation;
-    const start = isRoom ? 'This is where the room begins.' : 'This is where the conversation begins.';
-    const none = isRoom ? 'Nobody has said anything here yet.' : 'You have not written to each other yet.';
-    $('edge').textContent = !isLoaded || hasMore ? 'Reading what was said…' : messages.length ? start : none;
+    const start = isRoom
+      ? 'This is where the room begins.'
+      : 'This is where the conversation begins.';
+    const none = isRoom
+      ? 'Nobody has said anything here yet.'
+      : 'You have not written to each other yet.';
+    $('edge').textContent =
+      !isLoaded || hasMore ? 'Reading what was said…' : messages.length ? start : none;
   }
 
   // ---- Rows
@@ -177,7 +193,13 @@ export class Log {
     const isMine = from === me;
     const who = element('b', { dir: 'auto', 'data-user': from, title: from }, name);
     const meta = element('span', { class: 'meta' }, timeElement(time));
-    const bubble = element('div', { class: 'bubble', dir: 'auto' }, who, this.#text(text), meta);
+    const bubble = element(
+      'div',
+      { class: 'bubble', dir: 'auto' },
+      who,
+      this.#text(text),
+      meta,
+    );
     const row = element('li', { class: isMine ? 'line mine' : 'line' }, bubble);
     if (!isMine && isRoom) row.prepend(avatar(from, name));
     if (isMine) this.#mark(row, seq <= peerRead);
@@ -231,7 +253,15 @@ export class Log {
       return made;
     };
     const why = element('p', { class: 'why', role: 'alert' }, `Not sent: ${error.message}`);
-    row.append(element('div', { class: 'again' }, why, button('Send again', this.#acts.retry), button('Discard', this.#acts.discard)));
+    row.append(
+      element(
+        'div',
+        { class: 'again' },
+        why,
+        button('Send again', this.#acts.retry),
+        button('Discard', this.#acts.discard),
+      ),
+    );
     return row;
   }
 

@@ -34,7 +34,8 @@ export class People {
       user_online: (id) => this.#presence(id, true),
       user_offline: (id) => this.#presence(id, false),
       update_member_list: (data) => this.#counts(data),
-      state: ({ state }) => state === 'online' && store.rooms.forEach((room) => this.refresh(room)),
+      state: ({ state }) =>
+        state === 'online' && store.rooms.forEach((room) => this.refresh(room)),
     };
     for (const [event, listener] of Object.entries(listeners)) sluice.on(event, listener);
   }

@@ -47,6 +47,7 @@ export class Session {
   }
 
   async close() {
+    this.flush();
     this.#tabs.close();
     await this.sluice.close(2000);
   }
@@ -155,7 +156,8 @@ export class Session {
       const fresh = conversation.add(messages.map(messageOf));
       this.#page.messages(conversation, which.marks ? null : fresh, true);
     } catch (error) {
-      if (conversation.life === life) Object.assign(conversation, { loading: null, hasMore: false });
+      if (conversation.life === life)
+        Object.assign(conversation, { loading: null, hasMore: false });
       this.#page.notice(conversation, `The history could not be read: ${error.message}`);
     }
     this.#page.lists();
@@ -222,13 +224,31 @@ export class Session {
     conversation.read = seq;
     this.#tabs.postMessage({ key: conversation.key, read: seq });
     this.#page.lists();
-    if (this.#readTimers.has(conversation)) return;
-    const tell = () => {
-      this.#readTimers.delete(conversation);
-      const { target, read } = conversation;
-      this.sluice.emit('read', { ...target, seq: read }).catch(() => {});
-    };
-    this.#readTimers.set(conversation, setTimeout(tell, READ_PAUSE));
+    this.#tellRead(conversation);
+  }
+
+  // At once, and after a pause what was read meanwhile.
+  #tellRead(conversation) {
+    if (this.#readTimers.has(conversation) || conversation.toldRead === conversation.read)
+      return;
+    const { target, read } = conversation;
+    conversation.toldRead = read;
+    this.sluice.emit('read', { ...target, seq: read }).catch(() => {});
+    this.#readTimers.set(
+      conversation,
+      setTimeout(() => this.#pauseEnds(conversation), READ_PAUSE),
+    );
+  }
+
+  #pauseEnds(conversation) {
+    clearTimeout(this.#readTimers.get(conversation));
+    this.#readTimers.delete(conversation);
+    this.#tellRead(conversation);
+  }
+
+  // The page may go: what is told later would be lost.
+  flush() {
+    for (const conversation of [...this.#readTimers.keys()]) this.#pauseEnds(conversation);
   }
 
   #readElsewhere({ key, read }) {

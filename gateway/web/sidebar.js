@@ -1,6 +1,6 @@
 // The left column: rooms, private conversations, the people of a room.
 
-import { $, avatar, element, moveByArrows, reconcile, setText, tint, unseen } from '/dom.js';
+import { $, avatar, element, moveByArrows, reconcile, setText, unseen } from '/dom.js';
 
 const PEOPLE_MOST = 200; // rows; a room may have many more members
 
@@ -67,10 +67,15 @@ export class Sidebar {
   // ---- Rows
 
   #conversationRow({ key, isRoom, name }) {
-    const sign = isRoom ? element('span', { class: 'hash', 'aria-hidden': 'true' }, '#') : this.#face(name);
+    const sign = isRoom
+      ? element('span', { class: 'hash', 'aria-hidden': 'true' }, '#')
+      : this.#face(name);
     const label = element('span', { class: 'name', dir: 'auto' });
     const button = element('button', { type: 'button', class: 'row' }, sign, label);
-    button.append(element('span', { class: 'presence unseen' }), element('span', { class: 'badge' }));
+    button.append(
+      element('span', { class: 'presence unseen' }),
+      element('span', { class: 'badge' }),
+    );
     button.onclick = () => this.#acts.open(key);
     return element('li', {}, button);
   }
@@ -90,7 +95,11 @@ export class Sidebar {
     const presence = element('span', { class: 'presence unseen' });
     if (id === this.#store.me) {
       const you = element('span', { class: 'you' }, 'you');
-      return element('li', {}, element('span', { class: 'row' }, this.#face(id), name, presence, you));
+      return element(
+        'li',
+        {},
+        element('span', { class: 'row' }, this.#face(id), name, presence, you),
+      );
     }
     const button = element('button', { type: 'button', class: 'row', title: `Write to ${id}` });
     button.append(this.#face(id), name, presence, element('span', { class: 'badge' }));
@@ -102,12 +111,13 @@ export class Sidebar {
     const inner = row.firstElementChild;
     setText(inner.querySelector('.name'), name);
     this.#showPresence(inner, id);
-    if (id !== this.#store.me) this.#showUnread(inner, this.#store.get(`user:${id}`)?.unread ?? 0);
+    if (id !== this.#store.me)
+      this.#showUnread(inner, this.#store.get(`user:${id}`)?.unread ?? 0);
   }
 
   #face(id) {
-    const face = avatar(id, this.#store.nameOf(id));
-    return tint(element('span', { class: 'face', 'aria-hidden': 'true' }, face), id);
+    const attributes = { class: 'face', 'aria-hidden': 'true' };
+    return element('span', attributes, avatar(id, this.#store.nameOf(id)));
   }
 
   #showPresence(row, id) {

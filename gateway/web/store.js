@@ -27,6 +27,7 @@ export class Conversation {
   hasMore = false; // history has older ones
   life = 0; // counts resets
   read = 0; // I have read up to this
+  toldRead = 0; // and the server was told
   peerRead = 0; // the other one has
   divider = 0; // what is above it was new when I came; 0: nothing was
   counted = 0; // unread, as the server says, until the history is loaded
@@ -90,7 +91,8 @@ export class Conversation {
 
   notice(text) {
     const below = this.notices.at(-1)?.seq ?? 0;
-    const seq = Math.floor(below) === this.latest ? (below + this.latest + 1) / 2 : this.latest + 0.5;
+    const seq =
+      Math.floor(below) === this.latest ? (below + this.latest + 1) / 2 : this.latest + 0.5;
     const notice = { seq, text };
     this.notices.push(notice);
     return notice;
@@ -112,7 +114,14 @@ export class Conversation {
   // Forgets what came, as it may have holes.
   reset() {
     this.life++;
-    Object.assign(this, { messages: [], notices: [], isLoaded: false, loading: null, read: 0 });
+    Object.assign(this, {
+      messages: [],
+      notices: [],
+      isLoaded: false,
+      loading: null,
+      read: 0,
+      toldRead: 0,
+    });
     Object.assign(this, { hasMore: false, counted: 0, divider: 0, peerRead: 0 });
   }
 }

@@ -1,7 +1,17 @@
 // The chat page goes on when its node is killed, its node drains, or its network is gone.
 import assert from 'node:assert/strict';
 import * as harness from './lib/harness.mjs';
-import { becomes, browserTest, nodeOf, online, openRoom, say, shows, texts, writeTo } from './lib/browser.mjs';
+import {
+  becomes,
+  browserTest,
+  nodeOf,
+  online,
+  openRoom,
+  say,
+  shows,
+  texts,
+  writeTo,
+} from './lib/browser.mjs';
 
 const LINES = 50;
 const tolerated = /WebSocket connection to/; // while there is none
@@ -32,8 +42,14 @@ const killed = async ({ nodes, open }) => {
   for (const page of [ann, bob]) {
     await becomes(async () => (await texts(page)).sort(), lines);
     const all = await texts(page);
-    assert.deepEqual(all.filter((text) => text.startsWith('Bob')), fromBob);
-    assert.deepEqual(all.filter((text) => text.startsWith('Ann')), fromAnn);
+    assert.deepEqual(
+      all.filter((text) => text.startsWith('Bob')),
+      fromBob,
+    );
+    assert.deepEqual(
+      all.filter((text) => text.startsWith('Ann')),
+      fromAnn,
+    );
     await becomes(() => page.locator('#pending li').count(), 0);
   }
   assert.deepEqual(await texts(ann), await texts(bob));
@@ -54,9 +70,10 @@ const drained = async ({ nodes, open }) => {
   await shows(bob, '#peers', 'Ann');
   await bob.locator('#peers button').click();
   await becomes(() => texts(bob), ['still here']);
-  await becomes(() => notices(ann), [
-    `${going.id} went away; connected to ${staying.id}, nothing was lost`,
-  ]);
+  await becomes(
+    () => notices(ann),
+    [`${going.id} went away; connected to ${staying.id}, nothing was lost`],
+  );
 };
 
 browserTest('a node drains and the page goes on', drained, {
@@ -98,7 +115,10 @@ const forgotten = async ({ nodes, open }) => {
   await openRoom(ann, 'lobby');
   await say(bob, 'kept');
   await shows(ann, '#messages', 'kept');
-  const writer = await harness.login(nodes.find((node) => node !== going), 'writer');
+  const writer = await harness.login(
+    nodes.find((node) => node !== going),
+    'writer',
+  );
   await writer.emit('join', {});
 
   // More is said than the logs hold while the page is away.
@@ -108,10 +128,16 @@ const forgotten = async ({ nodes, open }) => {
   await ann.context().setOffline(false);
   await online(ann);
   await becomes(async () => (await texts(ann)).at(-1), 'long ago 300');
-  await becomes(async () => (await notices(ann)).some((text) => /may be missing/.test(text)), true);
+  await becomes(
+    async () => (await notices(ann)).some((text) => /may be missing/.test(text)),
+    true,
+  );
   // The room is whole where the server has it.
   const all = (await texts(ann)).filter((text) => text.startsWith('long ago'));
-  assert.deepEqual(all, Array.from({ length: all.length }, (_, i) => `long ago ${301 - all.length + i}`));
+  assert.deepEqual(
+    all,
+    Array.from({ length: all.length }, (_, i) => `long ago ${301 - all.length + i}`),
+  );
 };
 
 browserTest('the page says what is lost', forgotten, {

@@ -69,12 +69,35 @@ browserTest('history comes on scrolling up', async ({ nodes, open }) => {
   await becomes(() => ann.title(), 'hist · Sluice');
 });
 
+browserTest('a reader comes back to where they were', async ({ nodes, open }) => {
+  const say = await fill(nodes[0], 'hist');
+  const ann = await open('Ann', { hash: '#room:hist' });
+  await becomes(async () => (await texts(ann)).at(-1), `line ${LINES}`);
+  const context = ann.context();
+  await ann.close();
+  for (let n = 1; n <= 60; n++) await say(`line ${LINES + n}`);
+
+  const again = await open('Ann', { context, hash: '#room:hist' });
+  await becomes(() => again.textContent('#jump-count'), '60 new');
+  const line = again.locator('#messages .line', { has: again.locator('.new') });
+  await becomes(() => line.locator('.text').textContent(), `line ${LINES + 1}`);
+  assert.equal(await again.title(), '(60) hist · Sluice');
+  await again.click('#jump');
+  await becomes(() => again.title(), 'hist · Sluice');
+  assert.equal(await line.count(), 1, 'the line stays while one reads');
+  await again.fill('#text', 'my answer');
+  await again.press('#text', 'Enter');
+  await becomes(() => line.count(), 0);
+});
+
 browserTest('a room that talks on keeps its end in sight', async ({ nodes, open }) => {
   const writer = await harness.login(nodes[0], 'writer');
   await writer.emit('join', { room: 'talk' });
   const ann = await open('Ann', { hash: '#room:talk' });
   const all = numbered(1, 700);
-  await Promise.all(all.map((message) => writer.emit('sendMessage', { room: 'talk', message })));
+  await Promise.all(
+    all.map((message) => writer.emit('sendMessage', { room: 'talk', message })),
+  );
   await becomes(async () => (await texts(ann)).at(-1), 'line 700');
   await becomes(() => isAtEnd(ann), true);
   const shown = await texts(ann);

@@ -1,6 +1,15 @@
 // The chat page on a phone, by keyboard alone, over a reload, and when the server refuses.
 import assert from 'node:assert/strict';
-import { becomes, browserTest, online, say, shows, texts, writeTo } from './lib/browser.mjs';
+import {
+  becomes,
+  browserTest,
+  online,
+  openRoom,
+  say,
+  shows,
+  texts,
+  writeTo,
+} from './lib/browser.mjs';
 
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
@@ -46,7 +55,8 @@ browserTest('a phone shows the list or the conversation', async ({ open }) => {
 // Presses Tab until `selector` has the focus.
 async function tabTo(page, selector) {
   for (let i = 0; i < 30; i++) {
-    if (await page.evaluate((wanted) => document.activeElement.matches(wanted), selector)) return;
+    if (await page.evaluate((wanted) => document.activeElement.matches(wanted), selector))
+      return;
     await page.keyboard.press('Tab');
   }
   assert.fail(`Tab does not lead to ${selector}`);
@@ -122,12 +132,48 @@ browserTest('a reload keeps name, conversation and draft', async ({ open }) => {
   await online(ann);
   assert.equal(await ann.textContent('#self .name'), 'Ann');
   await becomes(() => texts(ann), ['psst', 'yes?']);
+  await becomes(() => ann.locator('.mark .unseen').allTextContents(), ['Read']);
   await becomes(() => ann.textContent('#title'), 'Bob');
   assert.equal(await ann.inputValue('#text'), 'half a sen');
   assert.deepEqual(await ann.locator('#rooms .name').allTextContents(), ['lobby', 'tea']);
   await becomes(() => ann.title(), 'Bob · Sluice');
   await say(bob, 'after');
   await shows(ann, '#messages', 'after');
+});
+
+browserTest('what was read stays read, what came meanwhile is new', async ({ open }) => {
+  const ann = await open('Ann');
+  const bob = await open('Bob');
+  await say(bob, 'old 1');
+  await say(bob, 'old 2');
+  await writeTo(bob, 'Ann');
+  await say(bob, 'old private');
+  await ann.locator('#peers button').click();
+  await shows(ann, '#messages', 'old private');
+  await becomes(() => bob.locator('.mark .unseen').allTextContents(), ['Read']);
+  const context = ann.context();
+  await ann.close();
+
+  await say(bob, 'new private');
+  await openRoom(bob, 'lobby');
+  await say(bob, 'new 1');
+  await say(bob, 'new 2');
+  await shows(bob, '#messages', 'new 2');
+  const again = await open('Ann', { context, hash: '#user:Bob' });
+  const badges = (list) => again.locator(`${list} .badge`).allTextContents();
+  await becomes(() => texts(again), ['old private', 'new private']);
+  await shows(again, '#messages li:nth-child(2) .new', 'New messages');
+  await becomes(() => badges('#rooms'), ['2 unread']);
+  await becomes(() => badges('#peers'), ['']);
+  await openRoom(again, 'lobby');
+  await shows(again, '#messages li:nth-child(3) .new', 'New messages');
+  await becomes(() => badges('#rooms'), ['']);
+
+  await again.reload();
+  await online(again);
+  await becomes(() => texts(again), ['old 1', 'old 2', 'new 1', 'new 2']);
+  assert.equal(await again.locator('.new').count(), 0);
+  await becomes(() => again.title(), 'lobby · Sluice');
 });
 
 browserTest('who is refused is told why', async ({ visit }) => {

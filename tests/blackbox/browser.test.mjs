@@ -90,12 +90,18 @@ browserTest('texts and names of others are never HTML', async ({ open }) => {
   assert.equal(await ann.locator('#people b').count(), 0);
   assert.equal(await ann.evaluate(() => window.ran), undefined);
 
-  const links = await ann.locator('#messages a').evaluateAll((all) =>
-    all.map(({ textContent, href, rel, target }) => ({ textContent, href, rel, target })),
-  );
+  const links = await ann
+    .locator('#messages a')
+    .evaluateAll((all) =>
+      all.map(({ textContent, href, rel, target }) => ({ textContent, href, rel, target })),
+    );
   const common = { rel: 'noopener noreferrer nofollow', target: '_blank' };
   assert.deepEqual(links, [
-    { textContent: 'https://example.org/a_(b)?c=', href: 'https://example.org/a_(b)?c=', ...common },
+    {
+      textContent: 'https://example.org/a_(b)?c=',
+      href: 'https://example.org/a_(b)?c=',
+      ...common,
+    },
     { textContent: 'http://example.org/e', href: 'http://example.org/e', ...common },
   ]);
   const isTooWide = await ann.evaluate(() => {

@@ -167,7 +167,9 @@ export async function becomes(read, wanted, what = String(read)) {
       return false;
     }
   };
-  await until(isSo, { timeout: PATIENCE, what }).catch(() => assert.deepEqual(last, wanted, what));
+  await until(isSo, { timeout: PATIENCE, what }).catch(() =>
+    assert.deepEqual(last, wanted, what),
+  );
 }
 
 // Opens the private conversation with somebody in the list of people.
