@@ -29,8 +29,9 @@ export interface Options {
   /** Events kept while there is no connection, or no Redis; more are refused with `too_many`. Default 1000. */
   outbox?: number;
   /**
-   * Events on their way at once. Default 32. When Redis fails in the middle of them, one that the node
-   * had not yet read may overtake those that failed, if Redis is back at once; with 1, none ever does.
+   * Messages on their way at once. Default 1: a message leaves when the one before it is stored, so that
+   * the order holds whatever fails. More are faster over a long line, but when Redis fails and is back at
+   * once, a message that the node had not yet read may overtake those that failed.
    */
   window?: number;
   /** What an earlier Sluice of the same user had (`positions`), e.g. from sessionStorage. */

@@ -34,7 +34,7 @@ const OFFLINE_RETRY = 30000; // the browser sees no network; it has been wrong b
 const STALLS_MOST = 20; // then perhaps another node reaches Redis
 const RETRIES = 3; // of a message to a room that was lost
 const OWN_MOST = 100; // connections that are remembered as our own
-const WINDOW = 8; // sent and not answered, at first
+const WINDOW = { first: 8, most: 32 }; // sent and not answered: grows with each answer
 const HASTE = 0.6; // of the silence is over when a page has just come back
 const GRACE = 4000; // silent for longer, a user is out of presence
 const TICKER = 'sluice ticker';
@@ -280,6 +280,7 @@ export class Sluice {
   #queue = new Set(); // what is kept, in order, until it is answered
   #flight = 0; // of those, sent on this link
   #flightBytes = 0;
+  #flightMessages = 0;
   #window = 1; // how many may be
   #stall = 0; // the timer that ends a pause after a failure
   #stalls = 0; // in a row
@@ -302,7 +303,7 @@ export class Sluice {
       silence = 10000,
       chunk = 262144,
       outbox = 1000,
-      window = 32,
+      window = 1,
     } = options;
     const { reconnect = {}, resume = {}, WebSocket = globalThis.WebSocket } = options;
     if (typeof WebSocket !== 'function')
@@ -445,7 +446,7 @@ export class Sluice {
     this.#since = performance.now();
     this.#beaten = -Infinity;
     this.#stalls = 0;
-    this.#window = least(WINDOW, this.#options.window);
+    this.#window = WINDOW.first;
     for (const channel of lost) this.#again(channel);
     this.#change('online', { node, connectionId, recovered: !resumed || recovered });
     for (const channel of lost) this.#listeners.tell('lost', { channel });
@@ -704,24 +705,28 @@ export class Sluice {
     }
   }
 
+  // A message that fails must not be overtaken: behind one on its way, nothing leaves (option window).
   #fits({ bytes, pieces }) {
     if (this.#flight === 0) return true;
-    const room = this.#flight < this.#window && this.#flightBytes + bytes <= FLIGHT_MOST;
-    return room && !pieces;
+    if (pieces || this.#flightMessages >= this.#options.window) return false;
+    return this.#flight < this.#window && this.#flightBytes + bytes <= FLIGHT_MOST;
   }
 
   #send(item) {
-    item.sent = true;
-    this.#flight++;
-    this.#flightBytes += item.bytes;
+    this.#flew(item, 1);
     const [event, json] = item.pieces ? this.#piece(item) : [item.event, item.json];
     this.#link.request(event, json, (error, data) => {
-      item.sent = false;
-      this.#flight--;
-      this.#flightBytes -= item.bytes;
+      this.#flew(item, -1);
       if (error) this.#failed(item, error);
       else this.#answered(item, data);
     });
+  }
+
+  #flew(item, one) {
+    item.sent = one > 0;
+    this.#flight += one;
+    this.#flightBytes += one * item.bytes;
+    if (PAYLOAD[item.event]) this.#flightMessages += one;
   }
 
   #piece(item) {
@@ -735,7 +740,7 @@ export class Sluice {
 
   #answered(item, data) {
     this.#stalls = 0;
-    this.#window = least(this.#options.window, this.#window + 1);
+    this.#window = least(WINDOW.most, this.#window + 1);
     const total = item.pieces?.length ?? 0;
     if (total) item.index++;
     if (total) this.#tellProgress(item, total);

@@ -84,7 +84,7 @@ test('200 messages while nodes die and connections are cut: each once, in order'
   const all = await start(t);
   const { redis, doors } = all;
   let nodes = all.nodes;
-  const ann = await roam(t, 'ann', doors[0], { window: 1 });
+  const ann = await roam(t, 'ann', doors[0]);
   const bob = await roam(t, 'bob', doors[1]);
   const cat = await roam(t, 'cat', doors[1]);
   for (const { sluice } of [ann, bob, cat]) await sluice.emit('join', { room: 'r' });
@@ -150,7 +150,7 @@ test('200 messages while nodes die and connections are cut: each once, in order'
 
 test('Redis goes and comes back under the sockets: what is sent meanwhile arrives', async (t) => {
   const { redis, nodes } = await start(t);
-  const ann = await roam(t, 'ann', nodes[0], { window: 1 });
+  const ann = await roam(t, 'ann', nodes[0]);
   const bob = await roam(t, 'bob', nodes[1]);
   for (const { sluice } of [ann, bob]) await sluice.emit('join', { room: 'r' });
   const acks = numbers(1, 10).map((message) => ann.sluice.emit('sendMessage', message));
