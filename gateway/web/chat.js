@@ -246,8 +246,14 @@ function enter(name) {
   log = new Log({
     seen,
     older: () => session.older(open),
-    retry: (entry) => session.retry(open, entry),
-    discard: (entry) => session.discard(open, entry),
+    retry: (entry) => {
+      session.retry(open, entry);
+      composer.focus();
+    },
+    discard: (entry) => {
+      session.discard(open, entry);
+      composer.focus();
+    },
     nameOf: (id) => store.nameOf(id),
   });
   composer = new Composer({ send, typing: () => session.type(open) });

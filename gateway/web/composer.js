@@ -1,6 +1,6 @@
 // Where the user writes: a field that grows with its text, a draft for each conversation.
 
-import { $ } from '/dom.js';
+import { $, directionOf } from '/dom.js';
 
 const LONG = 5000; // characters that fill the field anyway: it need not be measured
 
@@ -62,6 +62,7 @@ export class Composer {
   // As high as its text; the style sheet says where that ends.
   #fit() {
     const { style, value } = this.#field;
+    this.#field.dir = directionOf(value);
     style.height = value.length > LONG ? '100vh' : 'auto';
     if (value.length <= LONG) style.height = `${this.#field.scrollHeight + 2}px`;
     $('send').disabled = !/\S/.test(value);

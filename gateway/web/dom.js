@@ -109,6 +109,10 @@ export const isSameDay = (a, b) => new Date(a).toDateString() === new Date(b).to
 
 // ---- Text
 
+// By the first letter, as dir="auto" would have it; but that takes seconds for a megabyte.
+const RIGHT_TO_LEFT = /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+export const directionOf = (text) => (RIGHT_TO_LEFT.test(text.slice(0, 200)) ? 'rtl' : 'ltr');
+
 const LINK = /\bhttps?:\/\/[^\s<>"]+/giu;
 
 // Without the punctuation that ends the sentence, or the bracket that the link stands in.

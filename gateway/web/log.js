@@ -4,6 +4,7 @@ import {
   $,
   avatar,
   dayName,
+  directionOf,
   element,
   isSameDay,
   reconcile,
@@ -195,7 +196,7 @@ export class Log {
     const meta = element('span', { class: 'meta' }, timeElement(time));
     const bubble = element(
       'div',
-      { class: 'bubble', dir: 'auto' },
+      { class: 'bubble', dir: directionOf(text) },
       who,
       this.#text(text),
       meta,
@@ -241,7 +242,11 @@ export class Log {
   #pendingRow(entry) {
     const { error, text } = entry;
     const row = element('li', { class: error ? 'line mine failed' : 'line mine' });
-    const bubble = element('div', { class: 'bubble', dir: 'auto' }, this.#text(text));
+    const bubble = element(
+      'div',
+      { class: 'bubble', dir: directionOf(text) },
+      this.#text(text),
+    );
     row.append(bubble);
     if (!error) {
       bubble.append(element('span', { class: 'meta' }));

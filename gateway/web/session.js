@@ -106,6 +106,8 @@ export class Session {
       // To who was never here, nothing is unread.
       if (room.read === 0 && seq > 0) this.markRead(room, seq);
     } catch (error) {
+      if (error.code === 'closed') return;
+      this.#remember(room, false);
       this.#page.notice(room, `You could not enter: ${error.message}`);
     }
   }
@@ -158,6 +160,7 @@ export class Session {
     } catch (error) {
       if (conversation.life === life)
         Object.assign(conversation, { loading: null, hasMore: false });
+      if (error.code === 'closed') return;
       this.#page.notice(conversation, `The history could not be read: ${error.message}`);
     }
     this.#page.lists();

@@ -114,7 +114,7 @@ browserTest('texts and names of others are never HTML', async ({ open }) => {
 browserTest('a long text is folded, and whole when unfolded', async ({ open }) => {
   const ann = await open('Ann');
   const bob = await open('Bob');
-  const text = `${`${'0123456789'.repeat(99)}\n`.repeat(400)}the end`; // 400 kB: in pieces
+  const text = `${'0123456789 '.repeat(120000)}the end`; // 1.3 MB: in pieces
   await say(ann, text);
   const fold = bob.locator('#messages .fold');
   await fold.waitFor();
