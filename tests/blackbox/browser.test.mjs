@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
-import { startProcess } from './lib/processes.mjs';
 import * as harness from './lib/harness.mjs';
+import { startNginx } from './lib/nginx.mjs';
 
-const { cluster, findProgram, freePort, request, ROOT, tempDir, test, until } = harness;
+const { cluster, findProgram, tempDir, test } = harness;
 
 // Flags for a machine without a display and without root's sandbox.
 const FLAGS = [
@@ -20,39 +20,6 @@ const FLAGS = [
   '--disable-sync',
   '--disable-dev-shm-usage',
 ];
-
-async function startNginx(nodes) {
-  const dir = tempDir('nginx');
-  fs.chmodSync(dir, 0o711); // its workers are another user's when root starts it
-  for (const name of ['nginx.conf', 'sluice.conf']) {
-    fs.copyFileSync(path.join(ROOT, 'deploy/nginx', name), path.join(dir, name));
-  }
-  const servers = nodes.map(
-    ({ port }) => `    server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;`,
-  );
-  const upstream = [
-    'upstream sluice {',
-    '    zone sluice 64k;',
-    '    least_conn;',
-    ...servers,
-    '}',
-    '',
-  ];
-  fs.writeFileSync(path.join(dir, 'upstream.conf'), upstream.join('\n'));
-  const port = await freePort();
-  fs.writeFileSync(path.join(dir, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
-  const args = ['-e', 'stderr', '-p', dir, '-c', path.join(dir, 'nginx.conf')];
-  const log = path.join(dir, 'log');
-  const child = startProcess(findProgram('nginx'), [...args, '-g', 'daemon off;'], {
-    cwd: dir,
-    log,
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await until(async () => (await request(`${url}/readyz`)).status === 200, {
-    what: `nginx answers:\n${child.output()}`,
-  });
-  return { url, stop: () => child.end('SIGTERM', 5000), log: child.output };
-}
 
 async function startBrowser(executablePath) {
   const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: 30000 });
