@@ -70,7 +70,8 @@ test('compose, Dockerfile: every file named is there', () => {
   for (const file of mounted) assert.ok(fs.existsSync(path.join(ROOT, file)), file);
 
   const dockerfile = read('deploy/Dockerfile');
-  const copied = all(dockerfile, /^COPY (?!--from)(\S+)/gm).map((file) => file.replace(/\/$/, ''));
+  const named = all(dockerfile, /^COPY (?!--from)(\S+)/gm);
+  const copied = named.map((file) => file.replace(/\/$/, ''));
   const sent = all(read('.dockerignore'), /^!(.+)$/gm);
   assert.deepEqual(copied.sort(), sent.sort(), 'what is copied is what is sent');
   for (const file of copied) assert.ok(fs.existsSync(path.join(ROOT, file)), file);
