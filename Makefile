@@ -155,6 +155,16 @@ build/bench/load: tests/bench/load.c Makefile build/config.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(RELEASE) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
 
+# ---- make install: the binary, and what systemd and its operator read
+PREFIX ?= /usr/local
+SHARED := $(PREFIX)/share/doc/sluice
+.PHONY: install
+install: all ## below PREFIX (/usr/local), itself below DESTDIR if that is given
+	install -D -m 755 build/sluice '$(DESTDIR)$(PREFIX)/bin/sluice'
+	install -D -m 644 -t '$(DESTDIR)$(SHARED)' deploy/sluice.conf.example deploy/OPERATIONS.md
+	install -D -m 644 deploy/sluice.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
+	sed -i 's,/usr/local/,$(PREFIX)/,' '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
+
 # ---- The rest
 deps: build/config.mk     ## installs what make needs; deps-run, deps-test, deps-check: the others
 deps-run deps-test deps-check: build/config.mk

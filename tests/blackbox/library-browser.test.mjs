@@ -2,20 +2,12 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after } from 'node:test';
-import { chromium } from 'playwright-core';
-import { cluster, findProgram, login, request, startNode, test, until } from './lib/harness.mjs';
+import { launchChromium } from './lib/chromium.mjs';
+import { cluster, login, request, startNode, test, until } from './lib/harness.mjs';
 import { startDoor } from './lib/roaming.mjs';
 
-const FLAGS = [
-  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  '--disable-dev-shm-usage',
-];
-const executablePath = findProgram('chromium', 'chromium-browser', 'google-chrome');
-const skip = executablePath ? false : 'no chromium';
-const browser =
-  executablePath && (await chromium.launch({ executablePath, args: FLAGS, timeout: 30000 }));
-after(() => browser?.close());
+const browser = await launchChromium();
+after(() => browser.close());
 
 const ARGS = ['--lease-timeout', '1s', '--lease-interval', '200ms', '--drain', '100ms'];
 const HEARTBEATS = [...ARGS, '--heartbeat-timeout', '2s'];
@@ -60,7 +52,7 @@ async function open(site, user, { script, from = '', options = {} } = {}) {
   return { context, page, say, state, heard, faults };
 }
 
-test('two pages chat over a node that is killed', { skip, timeout: 90000 }, async (t) => {
+test('two pages chat over a node that is killed', { timeout: 90000 }, async (t) => {
   const { redis, door, nodes, site } = await start(t);
   const ann = await open(site, 'ann');
   const bob = await open(site, 'bob');
@@ -99,7 +91,7 @@ test('two pages chat over a node that is killed', { skip, timeout: 90000 }, asyn
   await third.stop('SIGINT');
 });
 
-test('without a network it waits, and comes back with it', { skip }, async (t) => {
+test('without a network it waits, and comes back with it', async (t) => {
   const { nodes, site } = await start(t);
   const ann = await open(site, 'ann');
   const bob = await login(nodes[1], 'bob');
@@ -135,7 +127,7 @@ function hiddenPage() {
   };
 }
 
-test('a hidden page stays online by its worker', { skip }, async (t) => {
+test('a hidden page stays online by its worker', async (t) => {
   const { nodes, site } = await start(t, HEARTBEATS);
   const bob = await login(nodes[1], 'bob');
   await bob.emit('join', { room: 'r' });
@@ -160,7 +152,7 @@ test('a hidden page stays online by its worker', { skip }, async (t) => {
   assert.deepEqual([ann.faults, cat.faults], [[], []]);
 });
 
-test('a page of another origin imports it too', { skip }, async (t) => {
+test('a page of another origin imports it too', async (t) => {
   const { nodes } = await start(t);
   const [node] = nodes;
   const site = http.createServer((_, response) => response.end('elsewhere'));

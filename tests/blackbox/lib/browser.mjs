@@ -1,59 +1,12 @@
 // Chromium on the chat page, through nginx with the files of deploy/nginx.
 
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
-import { chromium } from 'playwright-core';
-import { findProgram, request, startProcess, tempDir } from './processes.mjs';
+import { launchChromium } from './chromium.mjs';
+import { startNginx } from './nginx.mjs';
 import { cluster } from './servers.mjs';
-import { freePort, ROOT, test, until } from './waiting.mjs';
+import { test, until } from './waiting.mjs';
 
-// Flags for a machine without a display and without root's sandbox.
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-dev-shm-usage',
-];
 const PATIENCE = 15000; // ms that a page may take for anything
-
-async function startNginx(nodes) {
-  const dir = tempDir('nginx');
-  fs.chmodSync(dir, 0o711); // its workers are another user's when root starts it
-  for (const name of ['nginx.conf', 'sluice.conf']) {
-    fs.copyFileSync(path.join(ROOT, 'deploy/nginx', name), path.join(dir, name));
-  }
-  const servers = nodes.map(
-    ({ port }) => `    server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;`,
-  );
-  const upstream = [
-    'upstream sluice {',
-    '    zone sluice 64k;',
-    '    least_conn;',
-    ...servers,
-    '}',
-    '',
-  ];
-  fs.writeFileSync(path.join(dir, 'upstream.conf'), upstream.join('\n'));
-  const port = await freePort();
-  fs.writeFileSync(path.join(dir, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
-  const args = ['-e', 'stderr', '-p', dir, '-c', path.join(dir, 'nginx.conf')];
-  const log = path.join(dir, 'log');
-  const child = startProcess(findProgram('nginx'), [...args, '-g', 'daemon off;'], {
-    cwd: dir,
-    log,
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await until(async () => (await request(`${url}/readyz`)).status === 200, {
-    what: `nginx answers:\n${child.output()}`,
-  });
-  return { url, stop: () => child.end('SIGTERM', 5000) };
-}
 
 /*
  * A page of a context of its own (or of `context`), which collects whatever goes wrong in it:
@@ -103,11 +56,6 @@ export async function nodeOf(page) {
  */
 export function browserTest(name, fn, { args = [], tolerated } = {}) {
   return test(name, { timeout: 120000 }, async (t) => {
-    const executablePath = findProgram('chromium', 'chromium-browser', 'google-chrome');
-    if (!executablePath || !findProgram('nginx')) {
-      t.skip('no chromium or no nginx');
-      return;
-    }
     // The pages first: nodes that drain would wait for them.
     const ends = [];
     t.after(async () => {
@@ -117,7 +65,7 @@ export function browserTest(name, fn, { args = [], tolerated } = {}) {
     ends.push(stop);
     const nginx = await startNginx(nodes);
     ends.push(nginx.stop);
-    const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: 30000 });
+    const browser = await launchChromium();
     ends.push(() => browser.close());
     const pages = [];
 
