@@ -146,9 +146,12 @@ format: ## rewrites the C files as clang-format wants them
 	clang-format -i $(C_FILES)
 
 # ---- make bench
-.PHONY: bench
+.PHONY: bench rivals
 bench: all build/bench/load deps-test ## measures two nodes for a minute or two (SECONDS=10 a window)
 	@exec tests/bench/run
+
+rivals: all deps-test ## measures Socket.IO and Nchan beside it (fetches them)
+	@exec tests/bench/rivals/run.mjs
 
 build/bench/load: tests/bench/load.c Makefile build/config.mk
 	$(call say,$(CC),$@)
