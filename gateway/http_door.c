@@ -14,6 +14,11 @@
     "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"                      \
     "Cache-Control: no-cache\r\n"
 
+/* The client library: `import` from any page. */
+#define SHARED_HEADERS                                                                         \
+    PAGE_HEADERS                                                                               \
+    "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
+
 #define PLAIN "text/plain; charset=utf-8"
 #define JSON  "application/json"
 
@@ -61,7 +66,7 @@ static void metrics(struct node *n, const struct http_request *request) {
 static void page(struct node *n, const struct http_request *request) {
     const struct asset *a = asset_find(request->path);
     (void)n;
-    http_answer(request, 200, a->type, a->bytes, PAGE_HEADERS);
+    http_answer(request, 200, a->type, a->bytes, a->shared ? SHARED_HEADERS : PAGE_HEADERS);
 }
 
 /* The client's address is the socket's, or what the proxy in front says. */
@@ -111,8 +116,9 @@ static const struct path paths[] = {
     {"/metrics", false, metrics},
 };
 
-static const struct path *path_find(struct slice path) {
+static const struct path *path_find(const struct node *n, struct slice path) {
     static const struct path channels = {"/channels/", true, raw};
+    static const struct path api = {"/api/", true, api_route};
     static const struct path pages = {"/", false, page};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (slice_is(path, paths[i].path))
@@ -120,12 +126,16 @@ static const struct path *path_find(struct slice path) {
     }
     if (slice_starts(path, slice_of(channels.path)))
         return &channels;
+    if (slice_starts(path, slice_of(api.path)))
+        return &api;
+    if (slice_starts(path, SLICE("/console")) && !api_is_on(n))
+        return NULL;
     return asset_find(path) != NULL ? &pages : NULL;
 }
 
 void http_door_route(void *owner, const struct http_request *request) {
     struct node *n = owner;
-    const struct path *p = path_find(request->path);
+    const struct path *p = path_find(n, request->path);
     bool reads = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
     if (p == NULL)
         http_answer(request, 404, PLAIN, SLICE("nothing is here\n"), NULL);

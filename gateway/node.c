@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "gateway/doors/json_door.h"
+#include "gateway/listen.h"
 
 #define DESCRIPTORS_KEPT 64UL /* Redis, the log, the listener, what libuv opens */
 #define BACKLOG          4096
@@ -15,6 +16,8 @@
 #define DRAIN_STEP_MS    50
 #define GRACE_MS         2000 /* after the drain period, for those that do not answer the close */
 #define GOODBYE_MS       1000
+#define TOKEN_LEAST      8
+#define TOKEN_MOST       1023
 
 static void stop_now(struct node *n);
 
@@ -263,33 +266,10 @@ static bool is_loopback(const struct conn_address *a) {
     return conn_address_is_ip4(a) ? a->ip[12] == 127 : memcmp(a->ip, ip6.ip, sizeof a->ip) == 0;
 }
 
-static const char *resolve_listen(struct node *n, const char *text,
-                                  struct sockaddr_storage *out) {
-    char host[256];
-    const char *colon = strrchr(text, ':');
-    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
-    if (len == 0 || len >= sizeof host || colon[1] == '\0')
-        return "must be HOST:PORT";
-    bool bracketed = text[0] == '[' && text[len - 1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len), text + bracketed);
-    char *end;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    if (*end != '\0' || colon[1] < '0' || colon[1] > '9' || port > 65535)
-        return "the port must be from 0 to 65535";
-    uv_getaddrinfo_t request;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    int status = uv_getaddrinfo(&n->loop, &request, NULL, host, colon + 1, &hints);
-    if (status < 0)
-        return uv_strerror(status);
-    memcpy(out, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
-    uv_freeaddrinfo(request.addrinfo);
-    return NULL;
-}
-
 static int start_listening(struct node *n) {
     struct sockaddr_storage at;
     const char *where = n->options->listen;
-    const char *wrong = resolve_listen(n, n->options->listen, &at);
+    const char *wrong = listen_resolve(where, &at);
     if (wrong != NULL)
         return complain_option(n, "listen", where, wrong);
     const struct sockaddr *address = (const struct sockaddr *)&at;
@@ -386,6 +366,8 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     map_init(&n->addresses, redis->seed);
     if (status == 0)
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
+    n->core.address = n->address;
+    api_init(&n->api);
     n->raw.redis = &n->core.redis;
     n->raw.shared = &n->sockets;
     n->raw.metrics = &n->metrics;
@@ -410,8 +392,20 @@ static enum log_level log_level(const struct options *o) {
     return (enum log_level)level;
 }
 
+/* As it goes into a header. */
+static const char *check_token(const char *token) {
+    size_t len = strlen(token);
+    bool good = len == 0 || (len >= TOKEN_LEAST && len <= TOKEN_MOST);
+    for (size_t i = 0; i < len; i++)
+        good = good && token[i] > ' ' && token[i] <= '~';
+    return good ? NULL : "must be 8 to 1023 visible ASCII characters, without spaces";
+}
+
 static int check_options(struct node *n) {
     const struct options *o = n->options;
+    const char *bad = check_token(o->admin_token);
+    if (bad != NULL)
+        return complain_option(n, "admin-token", "", bad); /* not to be repeated */
     if (o->big_room_until > o->big_room)
         return complain_option(n, "big-room-until", "", "must not be above big-room");
     if (o->lease_timeout < 2 * o->lease_interval)
@@ -464,6 +458,7 @@ int node_run(const struct options *options) {
         _exit(1); /* nothing was begun that would have to be undone */
     uv_run(&n->loop, UV_RUN_DEFAULT);
     core_deinit(&n->core);
+    api_deinit(&n->api);
     raw_door_deinit(&n->raw);
     net_deinit(&n->net);
     ws_pool_deinit(&n->sockets.pool);

@@ -27,6 +27,8 @@
       "Redis channels opened at /channels/<name>: events,chat:rw (:r is the default)")         \
     X(allow_anonymous, "allow-anonymous", SWITCH, 0, 1, "false", "",                           \
       "serve an address other than loopback although authentication is off")                   \
+    X(admin_token, "admin-token", TEXT, 0, 65535, "", "TOKEN",                                 \
+      "opens /console and /api/v1/ to whoever has this; best by SLUICE_ADMIN_TOKEN")           \
     X(log_level, "log-level", CHOICE, 0, 0, "info", "debug|info|warn|error", "what is logged") \
     X(log_format, "log-format", CHOICE, 0, 0, "logfmt", "logfmt|json", "how it is logged")     \
     X(real_address_header, "real-address-header", TEXT, 0, 64, "", "NAME",                     \
@@ -101,11 +103,12 @@ struct options {
     const char *places[64]; /* of each row: where its value comes from */
 };
 
-enum options_result { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_FAILED };
+enum options_result { OPTIONS_RUN, OPTIONS_HEALTH_CHECK, OPTIONS_EXIT_OK, OPTIONS_EXIT_FAILED };
 
 /*
  * Fills *o from the command line, the environment, the file named by --config or
- * SLUICE_CONFIG, and the defaults. --help and --version are answered on `out`
+ * SLUICE_CONFIG, and the defaults. With --health-check, which only the command line has, that
+ * is what to do with them (OPTIONS_HEALTH_CHECK). --help and --version are answered on `out`
  * (OPTIONS_EXIT_OK); a mistake is named on `errors` with its place and the range allowed
  * (OPTIONS_EXIT_FAILED). Whatever it returns, options_deinit is due.
  */

@@ -421,6 +421,7 @@ static void catchup_step(struct sub *sub) {
 
 void channel_step_behind(struct channel *ch) {
     struct list all;
+    channel_ref(ch); /* a step may close the client; those that wait in `all` do not hold it */
     list_init(&all);
     list_splice(&all, &ch->behind);
     while (!list_empty(&all)) {
@@ -429,6 +430,7 @@ void channel_step_behind(struct channel *ch) {
         list_push(&ch->behind, &sub->in_channel);
         catchup_step(sub);
     }
+    channel_unref(ch);
 }
 
 void sub_fail_checks(struct channel *ch) {

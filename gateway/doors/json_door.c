@@ -35,10 +35,9 @@ static void deliver(struct client *c, struct message *m) {
         if (frame->slab != NULL)
             slab_ref(frame->slab);
     }
-    bool open = !c->gone;
     if (wsock_send(&j->ws, *frame, m->ephemeral))
         metric_add(c->core->metrics, METRIC_DELIVERIES, 1);
-    else if (open)
+    else if (!m->ephemeral || !c->gone)
         count_drop(c->core->metrics, m, frame->slab != NULL);
 }
 

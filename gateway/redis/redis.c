@@ -82,6 +82,7 @@ static void check_up(struct redis *r) {
     }
     bool changed = strcmp(r->run, r->commands.run) != 0;
     snprintf(r->run, sizeof r->run, "%s", r->commands.run);
+    r->clock = (struct redis_clock){.learnt = 0}; /* another machine, perhaps */
     r->up = true;
     r->events->on_up(r->owner, changed);
 }

@@ -3,6 +3,7 @@
 
 #include "common/list.h"
 #include "common/map.h"
+#include "gateway/redis/clock.h"
 #include "gateway/redis/link.h"
 #include "gateway/redis/scripts.h"
 
@@ -52,6 +53,7 @@ struct redis {
     bool up;
     uint64_t probed; /* when the subscriber link last answered a probe, or became ready */
     char run[64];
+    struct redis_clock clock; /* nothing is known when it comes up; lease.c teaches it */
     struct map subscriptions; /* by Redis channel */
     struct buf scratch;
     uint64_t random;
