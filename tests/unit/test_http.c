@@ -513,6 +513,24 @@ static void a_body_of_the_limit(void **state) {
     assert_ends(FIFTY FIFTY);
 }
 
+/* Only the head is limited as a head: 90 chunks of 200 bytes of extensions are a body of 90. */
+static void chunks_are_no_head(void **state) {
+    (void)state;
+    char chunk[256];
+    struct buf all;
+    buf_init(&all);
+    buf_str(&all, POST("/echo", CHUNKED));
+    for (unsigned i = 0; i < 90; i++) {
+        snprintf(chunk, sizeof chunk, "1;%0200u\r\nx\r\n", i);
+        buf_str(&all, chunk);
+    }
+    buf_append(&all, "0\r\n\r\n", 6);
+    ask(all.data);
+    await_answers(1);
+    assert_int_equal(count("Content-Length: 90"), 1);
+    buf_deinit(&all);
+}
+
 static void no_content_has_none(void **state) {
     (void)state;
     ask(GET("/none") GET("/now"));
@@ -633,6 +651,7 @@ int main(void) {
         TEST(says_go_on),
         TEST(a_body_of_the_limit),
         TEST(no_content_has_none),
+        TEST(chunks_are_no_head),
         TEST(watches_a_body),
         TEST(watches_a_body_too_long),
         TEST(tells_of_a_peer_that_goes),
