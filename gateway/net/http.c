@@ -19,6 +19,8 @@ struct http {
     struct buf body;
     size_t body_max;   /* of the request under way; 0: it has none */
     size_t head_bytes; /* of the request under way, up to its body */
+    const char *feed;  /* bytes that are being parsed */
+    size_t body_at;    /* where a body begins in them; SIZE_MAX: none has */
     unsigned header_count;
     bool in_value;
     bool in_body;
@@ -274,6 +276,8 @@ static int on_headers_complete(llhttp_t *parser) {
 
 static int on_body(llhttp_t *parser, const char *at, size_t len) {
     struct http *h = http_of(parser);
+    if (h->body_at == SIZE_MAX)
+        h->body_at = (size_t)(at - h->feed);
     if (len > h->body_max - h->body.len)
         refuse(h, 413, "the request's body is too long\n");
     else {
@@ -363,9 +367,8 @@ static void hold(struct http *h, const char *bytes, size_t len) {
 }
 
 /* Counts what belongs to the request's head. Returns false when it is too long. */
-static bool head_fits(struct http *h, bool was_in_body, size_t used, size_t body_before) {
-    if (!was_in_body)
-        h->head_bytes += used - (h->in_body ? h->body.len - body_before : 0);
+static bool head_fits(struct http *h, size_t used) {
+    h->head_bytes += h->body_at < used ? h->body_at : used;
     return h->head_bytes <= HEAD_MAX;
 }
 
@@ -373,7 +376,8 @@ static bool head_fits(struct http *h, bool was_in_body, size_t used, size_t body
  * when the connection has nothing more to read. */
 static size_t parse(struct http *h, const char *bytes, size_t len, bool *whole) {
     bool was_in_body = h->in_body;
-    size_t body_before = h->body.len;
+    h->feed = bytes;
+    h->body_at = SIZE_MAX;
     enum llhttp_errno error = llhttp_execute(&h->parser, bytes, len);
     if (h->closing || h->conn->closed)
         return SIZE_MAX;
@@ -385,7 +389,7 @@ static size_t parse(struct http *h, const char *bytes, size_t len, bool *whole) 
         refuse_parse(h, error);
         return SIZE_MAX;
     }
-    if (head_fits(h, was_in_body, used, body_before))
+    if (was_in_body || head_fits(h, used))
         return used;
     refuse(h, 431, "the request's head is too long\n");
     return SIZE_MAX;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { at, poll, socket, startConformance } from './lib/conformance.mjs';
-import { test } from './lib/harness.mjs';
+import { test, until } from './lib/harness.mjs';
 import * as raw from './lib/rawws.mjs';
 
 let p;
@@ -144,4 +144,16 @@ test('listed origins: these and the own host, no others', async (t) => {
     assert.equal((await ws.response()).status, 403);
     ws.destroy();
   }
+});
+
+test('as many sessions as there may be, then 503, until one is gone', async (t) => {
+  const own = await startConformance({ args: ['--ping-interval', '25000', '--max-sessions', '3'] });
+  t.after(() => own.stop());
+  const all = [await poll(own), await poll(own), await socket(own, at('engine.io', null, 'websocket'))];
+  assert.equal((await own.get(at('engine.io'))).status, 503);
+  await assert.rejects(socket(own, at('engine.io', null, 'websocket')), /503/);
+  await all[0].post('1');
+  await until(async () => (await own.sessions()) === 2);
+  assert.equal((await all[1].post('4still here')).status, 200);
+  await poll(own);
 });

@@ -177,6 +177,32 @@ test('a namespace that holds its client back: in order, nothing lost', async () 
   assert.deepEqual(got.filter((one) => !one.includes('auth')), events.filter((one) => !one.includes('hold')).map((one) => one.replace('message', 'message-back')));
 });
 
+test('all that was sent has left: told once, by each transport and over the upgrade', async () => {
+  const s = await joined();
+  s.send('42["message",1]');
+  s.send('42["tell-when-drained"]');
+  assert.deepEqual(await s.all(2), ['42["message-back",1]', '42["drained"]']);
+  s.send('42["message",2]');
+  assert.equal(await s.next(), '42["message-back",2]');
+  for (const upgrade of [false, true]) {
+    const polled = await poll(p, 'socket.io');
+    await polled.post('40\x1e42["message",1]\x1e42["tell-when-drained"]\x1e42["message",2]');
+    if (upgrade) {
+      const ws = await socket(p, at('socket.io', polled.sid, 'websocket'));
+      ws.send('2probe');
+      assert.equal(await ws.next(), '3probe');
+      ws.send('5');
+      assert.match(await ws.next(), /^40/);
+      for (const event of ['["auth",{}]', '["message-back",1]', '["message-back",2]', '["drained"]']) {
+        assert.equal(await ws.next(), `42${event}`);
+      }
+    } else {
+      assert.equal(packets((await polled.get()).body).length, 4);
+      assert.equal((await polled.get()).body, '42["drained"]');
+    }
+  }
+});
+
 // What is sent behind a join, or (first: false) before any.
 for (const [name, sent, { first = true } = {}] of [
   ['an unknown packet type', ['4abc']],

@@ -146,7 +146,9 @@ static void on_connect(struct sio_socket *s, struct slice auth) {
 }
 
 static void on_drained(struct sio_socket *s) {
-    (void)s; /* not asked for */
+    struct sio_packet head = {.type = SIO_EVENT};
+    struct sio_message m = {.args = nothing};
+    send_event(s, "drained", &m, &head);
 }
 
 static void hold(struct sio_socket *s) {
@@ -174,6 +176,8 @@ static void on_event(struct sio_socket *s, const struct sio_message *m) {
         sio_disconnect(s);
     } else if (slice_is(m->name.raw, "\"hold-me\"")) {
         hold(s);
+    } else if (slice_is(m->name.raw, "\"tell-when-drained\"")) {
+        sio_want_drained(s);
     }
 }
 

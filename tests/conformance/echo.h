@@ -13,7 +13,8 @@ extern const struct eio_ops echo_eio_ops;
  * answered by "message-back" with the same arguments, "message-with-ack" acknowledged with
  * them. "message-to-ack" is answered by the same event with an id, and the ack to that by
  * "message-acked"; "disconnect-me" by a disconnect; behind "hold-me" nothing is heard for a
- * moment. "refuse": true in a handshake's payload refuses it.
+ * moment; "tell-when-drained" is answered by "drained" when all that was sent has left.
+ * "refuse": true in a handshake's payload refuses it.
  */
 extern const struct sio_app echo_sio_app;
 

@@ -33,6 +33,7 @@ static const char usage[] =
     "  --connect-timeout MS    to join a first namespace             (1000)\n"
     "  --upgrade-timeout MS    from a probe to its end               (10000)\n"
     "  --origins LIST          pages that may use it: * or origins, separated by commas (*)\n"
+    "  --max-sessions N        of each path; above: 503              (0: no limit)\n"
     "  --help\n"
     "\n"
     "The first line of its log has addr=HOST:PORT. SIGTERM and SIGINT end it.\n";
@@ -219,7 +220,7 @@ static int start(struct program *p) {
     return 0;
 }
 
-static bool read_ms(const char *text, uint64_t *out) {
+static bool read_number(const char *text, uint64_t *out) {
     char *end;
     unsigned long n = strtoul(text, &end, 10);
     *out = n;
@@ -235,22 +236,26 @@ static int read_options(struct program *p, int argc, char **argv) {
         {"connect-timeout", required_argument, NULL, 'c'},
         {"upgrade-timeout", required_argument, NULL, 'u'},
         {"origins", required_argument, NULL, 'o'},
+        {"max-sessions", required_argument, NULL, 'm'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
+    uint64_t most = 0;
     int option, which = 0;
     while ((option = getopt_long(argc, argv, "", options, &which)) != -1) {
         bool good = true;
         if (option == 'l')
             p->listen = optarg;
         else if (option == 'i')
-            good = read_ms(optarg, &p->config.eio.ping_interval_ms);
+            good = read_number(optarg, &p->config.eio.ping_interval_ms);
         else if (option == 't')
-            good = read_ms(optarg, &p->config.eio.ping_timeout_ms);
+            good = read_number(optarg, &p->config.eio.ping_timeout_ms);
         else if (option == 'c')
-            good = read_ms(optarg, &p->config.connect_timeout_ms);
+            good = read_number(optarg, &p->config.connect_timeout_ms);
         else if (option == 'u')
-            good = read_ms(optarg, &p->config.eio.upgrade_timeout_ms);
+            good = read_number(optarg, &p->config.eio.upgrade_timeout_ms);
+        else if (option == 'm')
+            good = read_number(optarg, &most);
         else if (option == 'o')
             p->config.eio.origins = optarg;
         else if (option == 'h')
@@ -258,8 +263,9 @@ static int read_options(struct program *p, int argc, char **argv) {
         else
             return complain("see", "sluice-conformance --help");
         if (!good)
-            return complain(options[which].name, "must be milliseconds, from 1 to 86400000");
+            return complain(options[which].name, "must be a number from 1 to 86400000");
     }
+    p->config.eio.max_sessions = (unsigned)most;
     return optind < argc ? complain(argv[optind], "is no option; see --help") : -1;
 }
 

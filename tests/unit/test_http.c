@@ -95,6 +95,8 @@ static void route(void *owner, const struct http_request *request) {
     } else if (slice_is(request->path, "/echo")) {
         assert_null(the->watch.http);
         http_answer(request, 200, "text/plain", request->body, NULL);
+    } else if (slice_is(request->path, "/wrong")) {
+        http_answer_and_keep(request, 400, "text/plain", SLICE("wrong"), NULL);
     } else if (slice_is(request->path, "/none")) {
         http_answer(request, 204, NULL, SLICE("unsaid"), "X-None: 1\r\n");
     } else if (slice_is(request->path, "/take")) {
@@ -511,11 +513,49 @@ static void a_body_of_the_limit(void **state) {
     assert_ends(FIFTY FIFTY);
 }
 
+/* Only the head is limited as a head: 90 chunks of 200 bytes of extensions are a body of 90. */
+static void chunks_are_no_head(void **state) {
+    (void)state;
+    char chunk[256];
+    struct buf all;
+    buf_init(&all);
+    buf_str(&all, POST("/echo", CHUNKED));
+    for (unsigned i = 0; i < 90; i++) {
+        snprintf(chunk, sizeof chunk, "1;%0200u\r\nx\r\n", i);
+        buf_str(&all, chunk);
+    }
+    buf_append(&all, "0\r\n\r\n", 6);
+    ask(all.data);
+    await_answers(1);
+    assert_int_equal(count("Content-Length: 90"), 1);
+    buf_deinit(&all);
+}
+
 static void no_content_has_none(void **state) {
     (void)state;
     ask(GET("/none") GET("/now"));
     await_answers(2);
     assert_int_equal(count("204 No Content\r\nX-None: 1\r\n\r\nHTTP/1.1 200"), 1);
+}
+
+/* ... unless the request asks for the end, or was not read to its own. */
+static void an_error_may_leave_it_open(void **state) {
+    (void)state;
+    ask(GET("/wrong") GET("/later") GET("/now"));
+    await_laters(1);
+    the->later[0].keep_errors = true;
+    http_answer_later(&the->later[0], 400, "text/plain", SLICE("wrong, too"), NULL);
+    await_answers(3);
+    assert_ends("now");
+    assert_int_equal(count("400 Bad Request"), 2);
+    the->watches = true;
+    ask(POST("/echo", LENGTH(5)) "hel");
+    turns(10);
+    the->watch.keep_errors = true;
+    http_answer_later(&the->watch, 400, "text/plain", SLICE("no more"), NULL);
+    until(is_over);
+    assert_ends("no more");
+    assert_int_equal(count("Connection: close"), 1);
 }
 
 static void closed_peer(void) {
@@ -605,11 +645,13 @@ int main(void) {
         TEST(answers_a_peer_that_went),
         TEST(says_when_it_is_late),
         TEST(takes_bodies),
+        TEST(an_error_may_leave_it_open),
         TEST(takes_bodies_split_anywhere),
         TEST(refuses_bodies),
         TEST(says_go_on),
         TEST(a_body_of_the_limit),
         TEST(no_content_has_none),
+        TEST(chunks_are_no_head),
         TEST(watches_a_body),
         TEST(watches_a_body_too_long),
         TEST(tells_of_a_peer_that_goes),
