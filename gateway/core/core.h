@@ -131,8 +131,9 @@ void room_recheck(struct core *core, struct sub *sub);
 void roster_touch(struct core *core, struct channel *ch);
 /* A doorbell told a big room's counts. */
 void roster_counted(struct core *core, struct channel *ch, struct slice counts);
-/* The answer of enter.lua: to the newcomer at once, to the others as usual. */
-void roster_entered(struct core *core, struct channel *ch, const struct reply *reply);
+/* The answer of enter.lua, for the others as usual. Returns true if all have just got it, the
+ * newcomer too; else the newcomer gets it by roster_send. */
+bool roster_entered(struct core *core, struct channel *ch, const struct reply *reply);
 void roster_send(struct client *c, struct channel *ch, const struct reply *reply);
 bool roster_is_big(const struct channel *ch);
 void roster_timer(void *core, struct wheel_timer *t);

@@ -206,8 +206,8 @@ static void on_room(void *arg, const struct reply *reply, enum outcome outcome) 
     struct channel *ch = hub_find(&c->core->hub, entry_name(e));
     if (good && ch != NULL && !c->gone) {
         channel_ref(ch);
-        roster_entered(c->core, ch, reply);
-        roster_send(c, ch, reply);
+        if (!roster_entered(c->core, ch, reply))
+            roster_send(c, ch, reply);
         channel_unref(ch);
     }
     one_done(e->request, good);

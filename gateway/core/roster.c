@@ -116,9 +116,22 @@ static void put_roster(struct channel *ch, const struct roster *r, roster_out ou
     buf_deinit(&data);
 }
 
+static void to_list(struct list *subs, struct message *m) {
+    for (struct list *at = subs->next, *next; at != subs; at = next) {
+        struct client *c = container_of(at, struct sub, in_channel)->client;
+        next = at->next;
+        c->door->deliver(c, m);
+    }
+}
+
+/* Those that are behind as well: a roster is not in the log that they read, and perhaps the last
+ * for long. */
 static void to_all(void *arg, struct channel *ch, struct message *m) {
     (void)arg;
-    channel_deliver(ch, m, (struct slice){NULL, 0});
+    channel_ref(ch);
+    to_list(&ch->live, m);
+    to_list(&ch->behind, m);
+    channel_unref(ch);
 }
 
 static void to_one(void *arg, struct channel *ch, struct message *m) {
@@ -211,16 +224,19 @@ void roster_send(struct client *c, struct channel *ch, const struct reply *reply
     put_roster(ch, &r, to_one, c);
 }
 
-void roster_entered(struct core *core, struct channel *ch, const struct reply *reply) {
+bool roster_entered(struct core *core, struct channel *ch, const struct reply *reply) {
     struct room *room = room_of(core, ch);
     struct roster r = roster_of(reply, 2);
     if (room == NULL)
-        return;
+        return false;
     size_up(room, r.total);
     if (r.hash == room->sent_hash)
-        return;
-    if (room->sent_at != 0 && core_now(core) < room->sent_at + core->options->roster_interval)
-        roster_touch(core, ch);
-    else
+        return false;
+    if (room->sent_at == 0 || core_now(core) >= room->sent_at + core->options->roster_interval) {
         roster_publish(room, &r);
+        return true;
+    }
+    room->sent_hash = 0; /* the newcomer gets another one than the others: the next is for all */
+    roster_touch(core, ch);
+    return false;
 }
