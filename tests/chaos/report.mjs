@@ -1,0 +1,67 @@
+// What a run shows: a line while it goes, a table at its end.
+
+const number = (n) => n.toLocaleString('en-US');
+const seconds = (ms) => (ms < 0 ? '-' : `${(ms / 1000).toFixed(2)} s`);
+
+export function progress(storm) {
+  const { counts, findings } = storm.ledger;
+  const now = [...storm.running].map(({ name, slot }) => (slot ? `${name}: ${slot}` : name));
+  const parts = [
+    `${storm.seconds.toFixed(0).padStart(4)} s`,
+    `${number(storm.done.length)} faults`,
+    `${number(counts.acknowledged)} acknowledged`,
+    `${number(counts.received)} received`,
+    `${counts.lost} lost, ${counts.duplicated} twice, ${counts.disordered} out of order`,
+    `${findings.length} findings`,
+  ];
+  return `${parts.join('  ')}${now.length ? `  | ${now.join(', ')}` : ''}`;
+}
+
+const of = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+
+function byKind(storm) {
+  const kinds = new Map(storm.faults.map(({ name }) => [name, []]));
+  for (const { name, healed } of storm.done) kinds.get(name).push(healed);
+  return [...kinds].map(([name, all]) => {
+    const sorted = all.filter((ms) => ms >= 0).sort((a, b) => a - b);
+    const times = sorted.length ? [of(sorted, 0.5), of(sorted, 0.9), sorted.at(-1)] : [-1, -1, -1];
+    return { name, count: all.length, times };
+  });
+}
+
+export function table(storm) {
+  const { counts, findings } = storm.ledger;
+  const { presence } = storm.crowd;
+  const rows = byKind(storm);
+  const line = (name, count, times) =>
+    `${name.padEnd(30)} ${String(count).padStart(6)} ${times.map((t) => t.padStart(9)).join('')}`;
+  const kinds = rows.map(({ name, count, times }) => line(name, count, times.map(seconds)));
+  const sums = [
+    ['messages acknowledged', counts.acknowledged],
+    ['received', counts.received],
+    ['sent again', counts.resent],
+    ['answered `unavailable`', counts.refused],
+    ['lost', counts.lost],
+    ['duplicated', counts.duplicated],
+    ['out of order', counts.disordered],
+    ['unanswered', counts.unanswered],
+    ['erased with an announcement', counts.announced],
+    ['erased, none could know', counts.untellable],
+    ['announcements of losses', counts.told],
+    ['presence: checks', presence.counts.checks],
+    ['presence: slowest to be right', `${presence.counts.slowest} ms`],
+    ['presence: announcements heard', presence.counts.announcements],
+    ['presence: announced twice', presence.counts.twice],
+    ['findings', findings.length],
+  ];
+  return [
+    line('fault', 'times', ['half in', '90 % in', 'longest']),
+    ...kinds,
+    line('all', storm.done.length, []),
+    '',
+    ...sums.map(([name, value]) => {
+      const text = typeof value === 'number' ? number(value) : value;
+      return `${name.padEnd(30)} ${text.padStart(12)}`;
+    }),
+  ].join('\n');
+}
