@@ -124,8 +124,8 @@ static void to_list(struct list *subs, struct message *m) {
     }
 }
 
-/* Those that are behind as well: a roster is not in the log that they read, and perhaps the last
- * for long. */
+/* Those that are behind as well: a roster is not in the log that they read, and perhaps the
+ * last for long. */
 static void to_all(void *arg, struct channel *ch, struct message *m) {
     (void)arg;
     channel_ref(ch);
@@ -232,11 +232,13 @@ bool roster_entered(struct core *core, struct channel *ch, const struct reply *r
     size_up(room, r.total);
     if (r.hash == room->sent_hash)
         return false;
-    if (room->sent_at == 0 || core_now(core) >= room->sent_at + core->options->roster_interval) {
+    if (room->sent_at == 0 ||
+        core_now(core) >= room->sent_at + core->options->roster_interval) {
         roster_publish(room, &r);
         return true;
     }
-    room->sent_hash = 0; /* the newcomer gets another one than the others: the next is for all */
+    room->sent_hash =
+        0; /* the newcomer gets another one than the others: the next is for all */
     roster_touch(core, ch);
     return false;
 }
