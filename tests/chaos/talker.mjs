@@ -88,8 +88,7 @@ export class Talker {
     this.#ledger.counts.refused++;
     this.#failed = true;
     this.#retryAt = Date.now() + RETRY_MS;
-    // A membership may be gone with the data that Redis lost, until the node has mended it.
-    if (code === 'unavailable' || code === 'not_a_member') return;
+    if (code === 'unavailable') return;
     this.#ledger.finding('protocol', `${message.id}: ${code} ${outcome ?? ''}`, this.#device);
   }
 
