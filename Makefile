@@ -149,9 +149,12 @@ TIDY        := $(SOURCES:%.c=build/clang/%.tidy)
 check: build/clang/sluice $(CLANG_TESTS) $(TIDY) format-check ## clang's warnings as errors, clang-format, clang-tidy
 	@echo 'check: all well'
 
+# Each major version of clang-format lays a few lines out in its own way: 14 (Debian 12) decides.
 format-check: deps-check
 	$(call say,format,$(words $(C_FILES)) files)
-	$(Q)clang-format --dry-run --Werror $(C_FILES)
+	$(Q)if clang-format --version | grep -q 'version 14\.'; then \
+	  clang-format --dry-run --Werror $(C_FILES); \
+	else echo '  format not checked: clang-format 14 decides'; fi
 
 build/clang/%.tidy: %.c build/clang/%.o .clang-tidy
 	$(call say,tidy,$<)

@@ -40,46 +40,21 @@ static void healthz(struct node *n, const struct http_request *request) {
 }
 
 static void readyz(struct node *n, const struct http_request *request) {
-    bool serving = n->state == NODE_SERVING;
-    bool ready = serving && redis_up(&n->core.redis) && n->core.leased;
+    bool ready = node_is_ready(n);
     struct buf b;
     buf_init(&b);
     if (ready)
         buf_str(&b, "{\"ready\":true}\n");
     else
-        buf_printf(&b, "{\"ready\":false,\"reason\":\"%s\"}\n", serving ? "redis" : "draining");
+        buf_printf(&b, "{\"ready\":false,\"reason\":\"%s\"}\n",
+                   n->state == NODE_SERVING ? "redis" : "draining");
     answer_buf(request, ready ? 200 : 503, JSON, &b);
 }
 
 static void metrics(struct node *n, const struct http_request *request) {
-    static const struct {
-        const char *name;
-        const char *help;
-    } rows[] = {
-#define METRIC_ROW(symbol, name, help) {name, help},
-        METRIC_TABLE(METRIC_ROW)
-#undef METRIC_ROW
-    };
     struct buf b;
     buf_init(&b);
-    buf_printf(
-        &b,
-        "# HELP sluice_connections open TCP connections\n# TYPE sluice_connections gauge\n"
-        "sluice_connections %u\n"
-        "# HELP sluice_clients WebSocket clients of /ws\n# TYPE sluice_clients gauge\n"
-        "sluice_clients %u\n"
-        "# HELP sluice_channels channels subscribed to\n# TYPE sluice_channels gauge\n"
-        "sluice_channels %zu\n"
-        "# HELP sluice_redis_up 1 while both links to Redis are ready\n"
-        "# TYPE sluice_redis_up gauge\nsluice_redis_up %d\n",
-        n->net.count, n->core.client_count, n->core.hub.channels.count,
-        redis_up(&n->core.redis) ? 1 : 0);
-    for (int i = 0; i < METRIC_COUNT; i++)
-        buf_printf(&b,
-                   "# HELP sluice_%s_total %s\n# TYPE sluice_%s_total counter\n"
-                   "sluice_%s_total %llu\n",
-                   rows[i].name, rows[i].help, rows[i].name, rows[i].name,
-                   (unsigned long long)n->core.metrics.count[i]);
+    metrics_page(n, &b);
     answer_buf(request, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
 }
 
@@ -113,14 +88,14 @@ static bool turned_away(struct node *n, const struct http_request *request) {
 }
 
 static void ws(struct node *n, const struct http_request *request) {
-    if (!turned_away(n, request))
-        json_door_open(&n->core, &n->sockets, request);
+    bool open = !turned_away(n, request) && json_door_open(&n->core, &n->sockets, request);
+    metric_handshake(&n->metrics, DOOR_JSON, open);
 }
 
 static void raw(struct node *n, const struct http_request *request) {
     struct slice name = {request->path.ptr + 10, request->path.len - 10};
-    if (!turned_away(n, request))
-        raw_door_open(&n->raw, request, name);
+    bool open = !turned_away(n, request) && raw_door_open(&n->raw, request, name);
+    metric_handshake(&n->metrics, DOOR_RAW, open);
 }
 
 struct path {

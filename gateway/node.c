@@ -37,6 +37,10 @@ static int complain_option(const struct node *n, const char *flag, const char *v
     return 1;
 }
 
+bool node_is_ready(const struct node *n) {
+    return n->state == NODE_SERVING && redis_up(&n->core.redis) && n->core.leased;
+}
+
 /* --- accepting ------------------------------------------------------------------------------
  */
 
@@ -93,6 +97,7 @@ static void on_connection(uv_stream_t *listener, int status) {
     if (c != NULL && full)
         conn_close(c, true);
     bool failed = c == NULL || full;
+    metric_handshake(&n->metrics, DOOR_HTTP, !failed);
     const char *why = full         ? "max-connections"
                       : status < 0 ? uv_strerror(status)
                                    : "it was gone again, or no memory";
@@ -357,6 +362,7 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
                                                  .inbox_ttl_ms = o->inbox_retention,
                                                  .user_ttl_ms = o->user_retention};
     redis->node = n->id;
+    redis->metrics = &n->metrics;
     redis->timeout_ms = o->redis_timeout;
     /* Well before others take this node for dead. */
     redis->backoff_ms = o->lease_timeout / 4 < 2000 ? o->lease_timeout / 4 : 2000;
@@ -366,7 +372,7 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
 
 static int init_parts(struct node *n, const struct redis_config *redis) {
     const struct options *o = n->options;
-    int status = net_init(&n->net, &n->loop, o->max_queue, n);
+    int status = net_init(&n->net, &n->loop, o->max_queue, &n->metrics, n);
     n->net.before_flush = before_flush;
     n->net.on_gone = on_gone;
     n->net.on_tick = on_tick;
@@ -382,7 +388,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
     n->raw.redis = &n->core.redis;
     n->raw.shared = &n->sockets;
-    n->raw.metrics = &n->core.metrics;
+    n->raw.metrics = &n->metrics;
     return status == 0 ? 0 : complain("start", uv_strerror(status));
 }
 
@@ -450,6 +456,9 @@ int node_run(const struct options *options) {
     struct node *n = calloc(1, sizeof *n);
     if (n == NULL || uv_loop_init(&n->loop) != 0)
         return complain("start", "out of memory");
+    uv_timeval64_t now = {.tv_sec = 0};
+    uv_gettimeofday(&now);
+    n->started_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_usec;
     n->options = options;
     if (start(n) != 0)
         _exit(1); /* nothing was begun that would have to be undone */

@@ -12,6 +12,7 @@ struct node {
     const struct options *options;
     uv_loop_t loop;
     enum node_state state;
+    struct metrics metrics;
     struct net net;
     struct wsock_shared sockets;
     struct core core;
@@ -19,7 +20,8 @@ struct node {
     struct http_router router;
     uv_tcp_t listener;
     uv_signal_t signals[3];
-    uv_timer_t timer; /* draining, then leaving */
+    uv_timer_t timer;    /* draining, then leaving */
+    uint64_t started_us; /* since the epoch */
     uint64_t drain_began;
     uint64_t drain_total;
     uint64_t drain_closed;
@@ -39,6 +41,12 @@ int node_run(const struct options *options);
 
 /* Counts a connection for its client's address; false: the address has too many. */
 bool node_count_address(struct node *n, struct conn *c);
+
+/* True while clients may be sent to it. */
+bool node_is_ready(const struct node *n);
+
+/* metrics_page.c: appends what Prometheus reads. */
+void metrics_page(struct node *n, struct buf *out);
 
 /* http_door.c: what a request gets. */
 void http_door_route(void *owner, const struct http_request *request);

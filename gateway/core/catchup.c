@@ -135,6 +135,7 @@ static void sub_free(struct sub *sub) {
     list_remove(&sub->in_channel);
     list_remove(&sub->in_client);
     sub->client->sub_count--;
+    ch->hub->sub_count--;
     free(sub);
     channel_unref(ch);
 }
@@ -420,6 +421,7 @@ static void catchup_step(struct sub *sub) {
 
 void channel_step_behind(struct channel *ch) {
     struct list all;
+    channel_ref(ch); /* a step may close the client; those that wait in `all` do not hold it */
     list_init(&all);
     list_splice(&all, &ch->behind);
     while (!list_empty(&all)) {
@@ -428,6 +430,7 @@ void channel_step_behind(struct channel *ch) {
         list_push(&ch->behind, &sub->in_channel);
         catchup_step(sub);
     }
+    channel_unref(ch);
 }
 
 void sub_fail_checks(struct channel *ch) {
@@ -482,6 +485,7 @@ struct sub *catchup_new(struct channel *ch, struct client *client, const struct 
     list_push(&ch->behind, &sub->in_channel);
     list_push(&client->subs, &sub->in_client);
     client->sub_count++;
+    ch->hub->sub_count++;
     catchup_step(sub);
     return sub;
 }

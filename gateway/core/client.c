@@ -13,25 +13,12 @@
 #define HELD_MS        2000 /* for longer nothing is on its way from a client */
 #define BEAT_UNIT      1000 /* the rate bucket counts in 1/1000 ms */
 
-static const struct event_row events[] = {
-    {"login", on_login, EVENT_ANONYMOUS | EVENT_ANY_ID},
-    {"join", on_join, EVENT_ANONYMOUS | EVENT_ANY_ID},
-    {"leave", on_leave, 0},
-    {"private_message", on_private_message, EVENT_APPENDS},
-    {"sendMessage", on_send_message, EVENT_APPENDS},
-    {"publish", on_publish, EVENT_APPENDS},
-    {"typing", on_typing, 0},
-    {"read", on_read, 0},
-    {"history", on_history, 0},
-    {"all_member", on_all_member, 0},
-    {"subscribe", on_subscribe, 0},
-    {"unsubscribe", on_unsubscribe, 0},
-    {"heartbeat", on_heartbeat, EVENT_ANONYMOUS},
-    {"message_chunk", on_message_chunk, EVENT_ANY_ID | EVENT_APPENDS},
-};
+#define EVENT_ROW(symbol, name, handler, flags) {name, handler, flags},
+static const struct event_row events[EVENT_COUNT] = {EVENT_TABLE(EVENT_ROW)};
+#undef EVENT_ROW
 
 const struct event_row *event_find(struct slice name) {
-    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+    for (size_t i = 0; i < EVENT_COUNT; i++) {
         if (slice_is(name, events[i].name))
             return &events[i];
     }
@@ -108,6 +95,7 @@ void client_gone(struct client *c) {
     list_remove(&c->beats);
     wheel_clear(&core->wheel, &c->timer);
     core->client_count--;
+    core->user_count -= c->logged_in;
     presence_leave(c);
     client_unref(c);
 }
@@ -175,7 +163,7 @@ static void unavailable(struct request *r, enum outcome outcome, bool first);
 
 static void fail_now(struct client *c, const struct ack *ack, const char *event,
                      const struct failure *failure) {
-    metric_add(&c->core->metrics, METRIC_ERRORS, 1);
+    metric_error(c->core->metrics, failure->err);
     LOG(LOG_DEBUG, "event_failed", "user",
         c->user.len != 0 ? log_text("%.*s", (int)c->user.len, c->user.ptr) : NULL, "name",
         event, "code", err_code(failure->err), "field", failure->field, NULL);
@@ -305,7 +293,8 @@ void client_event(struct client *c, struct slice event, struct json_value data,
                   const struct ack *ack) {
     const struct event_row *row = event_find(event);
     struct failure failure = {.err = ERR_OK};
-    metric_add(&c->core->metrics, METRIC_EVENTS, 1);
+    unsigned which = row != NULL ? (unsigned)(row - events) : EVENT_COUNT;
+    metric_add(c->core->metrics, METRIC_EVENTS + which, 1);
     client_ref(c); /* an answer that finds the socket too slow ends the client */
     presence_beat(c, row != NULL && row->handle == on_heartbeat);
     if (row == NULL)

@@ -16,7 +16,7 @@ static void on_up(void *owner, bool changed) {
     struct core *core = owner;
     LOG(LOG_INFO, "redis_up", "run", core->redis.run, "changed", changed ? "true" : "false",
         NULL);
-    metric_add(&core->metrics, METRIC_REDIS_UPS, 1);
+    metric_add(core->metrics, METRIC_REDIS_UPS, 1);
     lease_redis_up(core);
     hub_redis_up(&core->hub);
 }
@@ -31,7 +31,7 @@ static void on_down(void *owner, const char *why) {
 static void on_error(void *owner, struct slice text) {
     struct core *core = owner;
     (void)text;
-    metric_add(&core->metrics, METRIC_REDIS_ERRORS, 1);
+    metric_add(core->metrics, METRIC_REDIS_ERRORS, 1);
 }
 
 static const struct redis_events redis_handlers = {
@@ -86,6 +86,7 @@ int core_init(struct core *core, uv_loop_t *loop, struct net *net,
     core->options = options;
     core->loop = loop;
     core->net = net;
+    core->metrics = net->metrics;
     core->node_id = node_id;
     core->owner = owner;
     core->random = redis->seed;
@@ -97,7 +98,7 @@ int core_init(struct core *core, uv_loop_t *loop, struct net *net,
     int status = redis_init(&core->redis, loop, redis, &redis_handlers, core);
     if (status == 0)
         status = hub_init(&core->hub, loop, &core->redis, &net->slabs, options->max_queue,
-                          &core->metrics, core_random(core), &hub_handlers, core);
+                          core->metrics, core_random(core), &hub_handlers, core);
     if (status == 0)
         status = presence_init(core);
     if (status == 0)

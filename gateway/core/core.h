@@ -28,13 +28,14 @@ struct core {
     struct wheel room_wheel;
     struct redis redis;
     struct hub hub;
-    struct metrics metrics;
+    struct metrics *metrics;
     const char *node_id;
     uint64_t random;
     char birth[12]; /* makes connection ids unique */
     uint64_t next_client;
     struct list clients; /* logged in or not */
     unsigned client_count;
+    unsigned user_count; /* of them: logged in */
 
     /* presence.c */
     struct list beaten;    /* clients whose user's score is due */
@@ -53,7 +54,8 @@ struct core {
     uint64_t former_since;
     bool leased; /* the lease has been taken */
     bool lease_asked;
-    unsigned generation; /* of incarnations */
+    uint64_t lease_asked_us; /* of uv_hrtime */
+    unsigned generation;     /* of incarnations */
     unsigned asked_generation;
     struct subscription *beacon_bell;
     uint64_t beacon_seen;

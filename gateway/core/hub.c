@@ -11,6 +11,7 @@
 #define HEAL_RETRY_MS     200
 #define HEAL_PAGE_ENTRIES "100"
 #define PAGE_BYTES        ((size_t)262144)
+#define AGE_MOST_US       3600000000ULL /* more is a time that somebody made up */
 #define LOW_WATER         ((size_t)65536)
 
 static void heal_pump(struct hub *h);
@@ -19,8 +20,8 @@ static void state_set(struct channel *ch, enum channel_state to) {
     ch->state = to;
 }
 
-static void metric(struct hub *h, enum metric which) {
-    metric_add(h->metrics, which, 1);
+static void metric(struct hub *h, unsigned slot) {
+    metric_add(h->metrics, slot, 1);
 }
 
 /* --- life of a channel ----------------------------------------------------------------------
@@ -103,12 +104,23 @@ void channel_deliver(struct channel *ch, struct message *m, struct slice skip) {
     channel_unref(ch);
 }
 
+/* A message that came through Redis, with Redis's time: how long that took is measured. */
+static void deliver(struct channel *ch, struct message *m, struct slice skip) {
+    struct hub *h = ch->hub;
+    uint64_t age;
+    bool alone = list_empty(&ch->live);
+    channel_deliver(ch, m, skip);
+    if (!alone && redis_clock_age(&h->redis->clock, uv_hrtime() / 1000, m->time, &age) &&
+        age < AGE_MOST_US)
+        metric_observe(h->metrics, HISTOGRAM_PUBLISH_TO_DELIVER, age);
+}
+
 static void deliver_next(struct channel *ch, struct message *m) {
     struct slice nobody = {NULL, 0};
     ch->at.seq = m->seq;
     if (!list_empty(&ch->reads) && !tail_record(ch, m))
         tail_forget(ch);
-    channel_deliver(ch, m, nobody);
+    deliver(ch, m, nobody);
     if (!list_empty(&ch->waiters))
         channel_waiters(ch, true);
     if (ch->awaited) {
@@ -158,7 +170,7 @@ static void deliver_ephemeral(struct channel *ch, struct message *m) {
     if (slice_starts(channel_name(ch), SLICE("room:")) &&
         !h->events->on_room_event(h->owner, ch, m, &skip))
         return;
-    channel_deliver(ch, m, name_slice(&skip));
+    deliver(ch, m, name_slice(&skip));
 }
 
 static void deliver_text(struct channel *ch, struct slice text) {
@@ -175,7 +187,7 @@ static void logged(struct channel *ch, struct message *m) {
     if (ch->state == CHANNEL_LIVE && known && m->seq == ch->at.seq + 1) {
         deliver_next(ch, m);
     } else if (known && m->seq <= ch->at.seq) {
-        metric(ch->hub, METRIC_DOORBELL_OLD);
+        metric(ch->hub, METRIC_DROPPED + DROP_OLD);
     } else if (ch->state == CHANNEL_LIVE) {
         LOG(LOG_DEBUG, "channel_gap", "channel", ch->name, "seq",
             log_text("%llu", (unsigned long long)m->seq), NULL);
@@ -190,14 +202,16 @@ static void logged(struct channel *ch, struct message *m) {
 static void on_message(void *arg, struct slice payload) {
     struct channel *ch = arg;
     struct message m;
+    channel_ref(ch); /* a delivery may close the last connection that is in it */
     if (!utf8_valid(payload))
-        metric(ch->hub, METRIC_DOORBELL_INVALID);
+        metric(ch->hub, METRIC_DROPPED + DROP_NOT_UTF8);
     else if (!message_parse(&m, payload) || !is_channel(ch, m.channel))
         deliver_text(ch, payload);
     else if (m.seq == 0)
         deliver_ephemeral(ch, &m);
     else
         logged(ch, &m);
+    channel_unref(ch);
 }
 
 /* --- heal -----------------------------------------------------------------------------------
@@ -241,7 +255,7 @@ static void heal_reset(struct channel *ch, struct slice epoch, uint64_t from) {
 static bool replay_one(void *arg, struct message *m) {
     struct channel *ch = arg;
     ch->at.seq = m->seq;
-    channel_deliver(ch, m, (struct slice){NULL, 0});
+    deliver(ch, m, (struct slice){NULL, 0});
     return true;
 }
 
@@ -250,7 +264,7 @@ void channel_check_live(struct channel *ch) {
     /* A doorbell that the position does not explain may have rung after the log was read: one
      * more read. What rang before that one and is still not in the log is not believed. */
     unsigned unexplained = tail_unexplained(ch);
-    metric_add(ch->hub->metrics, METRIC_DOORBELL_REFUSED, unexplained);
+    metric_add(ch->hub->metrics, METRIC_DROPPED + DROP_UNCONFIRMED, unexplained);
     if (unexplained > 0 || list_empty(&ch->reads))
         tail_forget(ch);
     if (ch->doubtful || unexplained > 0) {
@@ -278,7 +292,7 @@ static void heal_deliver(struct channel *ch, const struct reply *page) {
             announce_to_live(ch, ch->at.seq + 1, m.seq - 1);
         ch->at.seq = m.seq;
         metric(ch->hub, METRIC_HEALED);
-        channel_deliver(ch, &m, nobody);
+        deliver(ch, &m, nobody);
     }
 }
 

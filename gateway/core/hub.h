@@ -3,9 +3,9 @@
 
 #include "common/list.h"
 #include "common/map.h"
+#include "common/metrics.h"
 #include "common/name.h"
 #include "gateway/core/message.h"
-#include "gateway/core/metrics.h"
 #include "gateway/redis/redis.h"
 
 /*
@@ -100,6 +100,7 @@ struct hub {
     void *owner;
     struct map channels;
     struct list heals; /* channels that wait for their turn to read */
+    size_t sub_count;  /* of all channels */
     unsigned reads;    /* heals' pages under way */
     bool stalled;      /* some sub could not send its read */
     uint32_t serial;

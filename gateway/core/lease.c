@@ -127,6 +127,8 @@ static void on_reaped(void *arg, const struct reply *reply, enum outcome outcome
     }
     long long status = reply_number(reply_item(reply, 0));
     long long left = reply_number(reply_item(reply, 1));
+    if (reply != NULL && status == 0)
+        metric_add(core->metrics, METRIC_REAPED, (uint64_t)reply_number(reply_item(reply, 2)));
     if (s != NULL) {
         s->reaping = false;
         if (status == 1)
@@ -193,12 +195,20 @@ static void sweep(struct core *core, const struct reply *reply) {
 /* --- renewing -------------------------------------------------------------------------------
  */
 
+/* So that the age of messages can be told, which carry Redis's time. */
+static void learn_time(struct core *core, const struct reply *reply) {
+    uint64_t time = (uint64_t)reply_number(reply_item(reply, 1));
+    if (time != 0)
+        redis_clock_learn(&core->redis.clock, core->lease_asked_us, uv_hrtime() / 1000, time);
+}
+
 static void on_lease(void *arg, const struct reply *reply, enum outcome outcome) {
     struct core *core = arg;
     (void)outcome;
     core->lease_asked = false;
     if (reply == NULL || core->stopping)
         return;
+    learn_time(core, reply);
     if (core->asked_generation != core->generation) {
         lease_ask(core); /* it was about the former incarnation */
         return;
@@ -223,6 +233,7 @@ static void lease_ask(struct core *core) {
     if (core->lease_asked)
         return;
     core->asked_generation = core->generation;
+    core->lease_asked_us = uv_hrtime() / 1000;
     core->lease_asked =
         redis_script(&core->redis, SCRIPT_lease, &key, 1, args, 3, on_lease, core);
 }

@@ -134,6 +134,7 @@ static void succeed(struct request *r, struct login *l) {
         put_login(&answer, r, l);
     if (l->fresh) {
         c->logged_in = true;
+        c->core->user_count++;
         c->inbox = client_sub(c, entry_name(&l->entries[0]));
         wheel_clear(&c->core->wheel, &c->timer);
         presence_hold(c);

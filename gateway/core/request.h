@@ -1,6 +1,7 @@
 #ifndef SLUICE_CORE_REQUEST_H
 #define SLUICE_CORE_REQUEST_H
 
+#include "common/event.h"
 #include "gateway/core/core.h"
 
 /*
@@ -19,17 +20,11 @@ struct request {
     void (*abandon)(struct request *r);
 };
 
-enum event_flags {
-    EVENT_ANONYMOUS = 1, /* allowed before login */
-    EVENT_APPENDS = 2,   /* fails with the append before it, so that retries keep the order */
-    EVENT_ANY_ID = 4     /* userId and senderId in the data are its own business */
-};
-
 struct event_row {
     const char *name;
     /* data: an object, or what the event takes; holds until it returns. */
     void (*handle)(struct request *r, struct json_value data);
-    unsigned flags;
+    unsigned flags; /* enum event_flags */
 };
 
 const struct event_row *event_find(struct slice name);

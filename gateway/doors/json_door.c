@@ -22,6 +22,11 @@ static struct json_client *of_wsock(struct wsock *w) {
 /* --- to the client --------------------------------------------------------------------------
  */
 
+static void count_drop(struct metrics *metrics, const struct message *m, bool encoded) {
+    enum drop why = m->ephemeral ? DROP_EPHEMERAL : DROP_SLOW;
+    metric_add(metrics, METRIC_DROPPED + (encoded ? why : DROP_NO_MEMORY), 1);
+}
+
 static void deliver(struct client *c, struct message *m) {
     struct json_client *j = of_client(c);
     struct region *frame = &m->encoded[CODEC_JSON];
@@ -31,9 +36,9 @@ static void deliver(struct client *c, struct message *m) {
             slab_ref(frame->slab);
     }
     if (wsock_send(&j->ws, *frame, m->ephemeral))
-        metric_add(&c->core->metrics, METRIC_DELIVERIES, 1);
-    else if (m->ephemeral && !c->gone)
-        metric_add(&c->core->metrics, METRIC_DROPPED_EPHEMERAL, 1);
+        metric_add(c->core->metrics, METRIC_DELIVERIES, 1);
+    else if (!m->ephemeral || !c->gone)
+        count_drop(c->core->metrics, m, frame->slab != NULL);
 }
 
 static void send_parts(struct client *c, const struct slice parts[], size_t count) {
@@ -180,19 +185,23 @@ static void on_free(struct wsock *w) {
         free(j); /* else a script still holds the client: free_client does it */
 }
 
-static const struct wsock_ops ops = {
-    .on_message = on_message, .on_drained = on_drained, .on_gone = on_gone, .on_free = on_free};
+static const struct wsock_ops ops = {.door = DOOR_JSON,
+                                     .on_message = on_message,
+                                     .on_drained = on_drained,
+                                     .on_gone = on_gone,
+                                     .on_free = on_free};
 
-void json_door_open(struct core *core, struct wsock_shared *shared,
+bool json_door_open(struct core *core, struct wsock_shared *shared,
                     const struct http_request *request) {
     struct json_client *j = calloc(1, sizeof *j);
     if (j == NULL) {
         http_answer(request, 503, "text/plain", SLICE("out of memory\n"), NULL);
-        return;
+        return false;
     }
     if (!wsock_open(&j->ws, shared, request, &ops)) {
         free(j);
-        return;
+        return false;
     }
     client_open(&j->client, core, &json_door);
+    return true;
 }

@@ -6,8 +6,8 @@
 
 /* The door `/ws`: JSON events as WebSocket text frames (PROTOCOL.md, sections 3 and 4). */
 
-/* Upgrades the request, or answers why not. */
-void json_door_open(struct core *core, struct wsock_shared *shared,
+/* Upgrades the request (true), or answers why not. */
+bool json_door_open(struct core *core, struct wsock_shared *shared,
                     const struct http_request *request);
 
 #endif

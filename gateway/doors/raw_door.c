@@ -38,15 +38,15 @@ static void on_published(void *arg, struct slice payload) {
     enum ws_opcode opcode = utf8_valid(payload) ? WS_TEXT : WS_BINARY;
     struct region frame = wsock_encode(net, opcode, &payload, 1);
     if (frame.slab == NULL) {
-        metric_add(ch->door->metrics, METRIC_RAW_DROPPED, 1);
+        metric_add(ch->door->metrics, METRIC_DROPPED + DROP_NO_MEMORY, 1);
         return;
     }
     slab_ref(frame.slab);
     for (struct list *at = ch->sockets.next, *next; at != &ch->sockets; at = next) {
         struct raw_socket *s = container_of(at, struct raw_socket, link);
         next = at->next;
-        if (wsock_send(&s->ws, frame, false))
-            metric_add(ch->door->metrics, METRIC_RAW_OUT, 1);
+        if (!wsock_send(&s->ws, frame, false))
+            metric_add(ch->door->metrics, METRIC_DROPPED + DROP_SLOW, 1);
     }
     slab_unref(&net->slabs, frame.slab);
 }
@@ -65,9 +65,13 @@ static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payl
     struct raw_channel *ch = of_wsock(w)->channel;
     struct raw_door *d = ch->door;
     (void)opcode;
-    bool sent = ch->writable && redis_backlog(d->redis) < BACKLOG_MOST &&
-                redis_publish(d->redis, slice_of(ch->name), payload, NULL, NULL);
-    metric_add(d->metrics, sent ? METRIC_RAW_IN : METRIC_RAW_DROPPED, 1);
+    unsigned outcome = METRIC_RAW_PUBLISHED;
+    if (!ch->writable)
+        outcome = METRIC_DROPPED + DROP_NOT_WRITABLE;
+    else if (redis_backlog(d->redis) >= BACKLOG_MOST ||
+             !redis_publish(d->redis, slice_of(ch->name), payload, NULL, NULL))
+        outcome = METRIC_DROPPED + DROP_REDIS_AWAY;
+    metric_add(d->metrics, outcome, 1);
 }
 
 static void on_drained(struct wsock *w) {
@@ -88,8 +92,11 @@ static void on_free(struct wsock *w) {
     free(of_wsock(w));
 }
 
-static const struct wsock_ops ops = {
-    .on_message = on_message, .on_drained = on_drained, .on_gone = on_gone, .on_free = on_free};
+static const struct wsock_ops ops = {.door = DOOR_RAW,
+                                     .on_message = on_message,
+                                     .on_drained = on_drained,
+                                     .on_gone = on_gone,
+                                     .on_free = on_free};
 
 static struct raw_channel *channel_find(struct raw_door *d, struct slice encoded) {
     char name[256];
@@ -101,17 +108,17 @@ static struct raw_channel *channel_find(struct raw_door *d, struct slice encoded
     return NULL;
 }
 
-void raw_door_open(struct raw_door *d, const struct http_request *request,
+bool raw_door_open(struct raw_door *d, const struct http_request *request,
                    struct slice encoded) {
     struct raw_channel *ch = channel_find(d, encoded);
     struct raw_socket *s = ch != NULL ? calloc(1, sizeof *s) : NULL;
     if (ch == NULL) {
         http_answer(request, 404, "text/plain", SLICE("this channel is not open here\n"), NULL);
-        return;
+        return false;
     }
     if (s == NULL) {
         http_answer(request, 503, "text/plain", SLICE("out of memory\n"), NULL);
-        return;
+        return false;
     }
     if (ch->subscription == NULL)
         ch->subscription = redis_subscribe(d->redis, slice_of(ch->name), &redis_events, ch);
@@ -121,13 +128,14 @@ void raw_door_open(struct raw_door *d, const struct http_request *request,
             ch->subscription = NULL;
         }
         free(s);
-        return;
+        return false;
     }
     s->channel = ch;
     list_push(&ch->sockets, &s->link);
     ch->count++;
     if (ch->subscription == NULL)
         wsock_close(&s->ws, WS_CODE_INTERNAL, "out of memory");
+    return true;
 }
 
 bool raw_door_close_one(struct raw_door *d, uint16_t code, const char *reason) {

@@ -1,7 +1,6 @@
 #ifndef SLUICE_DOORS_RAW_DOOR_H
 #define SLUICE_DOORS_RAW_DOOR_H
 
-#include "gateway/core/metrics.h"
 #include "gateway/net/wsock.h"
 #include "gateway/redis/redis.h"
 
@@ -27,8 +26,9 @@ struct raw_door {
 const char *raw_door_init(struct raw_door *d, const char *list, const char *prefix);
 void raw_door_deinit(struct raw_door *d);
 
-/* Upgrades the request to a channel (its name still percent-encoded), or answers why not. */
-void raw_door_open(struct raw_door *d, const struct http_request *request,
+/* Upgrades the request to a channel (its name still percent-encoded; true), or answers why not.
+ */
+bool raw_door_open(struct raw_door *d, const struct http_request *request,
                    struct slice encoded);
 
 /* Closes one connection, if one is left: to drain them one by one. False: none is left. */

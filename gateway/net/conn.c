@@ -82,10 +82,16 @@ static bool queue_push(struct conn *c, struct out_entry e) {
     return true;
 }
 
+/* What waits in the queue changed by whole numbers of bytes: so does the sum of all. */
+static void queued_set(struct conn *c, uint32_t bytes) {
+    c->net->queued += (uint64_t)bytes - c->queued;
+    c->queued = bytes;
+}
+
 static void queue_clear(struct conn *c) {
     while (c->first != NULL)
         queue_shift(c);
-    c->queued = 0;
+    queued_set(c, 0);
 }
 
 /* The end of the frame that holds the byte before `upto`; RFC 6455, 5.2: a server's frames are
@@ -145,7 +151,7 @@ void conn_drop_queue(struct conn *c) {
             e->len = frame_end(e, e->sent + (keep - kept));
             kept += e->len - e->sent;
             queue_cut(c, chunk, i + 1);
-            c->queued = kept;
+            queued_set(c, kept);
             return;
         }
     }
@@ -165,7 +171,7 @@ bool conn_send(struct conn *c, struct region r) {
         e->len += r.len;
     else if (!queue_push(c, (struct out_entry){r.slab, r.at, r.len, 0, c->framed}))
         return false;
-    c->queued += r.len;
+    queued_set(c, c->queued + r.len);
     if (!c->writing)
         make_dirty(c);
     return true;
@@ -188,7 +194,8 @@ void conn_want_drained(struct conn *c) {
  */
 
 static void queue_sent(struct conn *c, size_t bytes) {
-    c->queued -= (uint32_t)bytes;
+    queued_set(c, c->queued - (uint32_t)bytes);
+    metric_add(c->net->metrics, METRIC_SENT_BYTES, bytes);
     while (bytes > 0) {
         struct out_entry *e = queue_first(c);
         size_t left = e->len - e->sent;
@@ -310,6 +317,17 @@ static void on_again(uv_idle_t *idle) {
     (void)idle; /* only keeps the loop from sleeping */
 }
 
+/* A turn ends where the loop is about to sleep, or not to. What it slept is not its work. */
+static void measure_turn(struct net *n) {
+    uint64_t now = uv_hrtime();
+    uint64_t waited = uv_metrics_idle_time(n->loop);
+    uint64_t took = now - n->turn_began;
+    uint64_t slept = waited - n->turn_waited;
+    metrics_turn(n->metrics, took > slept ? (took - slept) / 1000 : 0);
+    n->turn_began = now;
+    n->turn_waited = waited;
+}
+
 static void on_prepare(uv_prepare_t *prepare) {
     struct net *n = prepare->data;
     n->before_flush(n->owner);
@@ -331,6 +349,7 @@ static void on_prepare(uv_prepare_t *prepare) {
         uv_idle_stop(&n->again);
     else
         uv_idle_start(&n->again, on_again);
+    measure_turn(n);
 }
 
 /* --- reading --------------------------------------------------------------------------------
@@ -347,10 +366,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     struct conn *c = (struct conn *)(void *)stream;
     if (c->closed || n == 0)
         return;
-    if (n < 0)
+    if (n < 0) {
         c->ops->on_end(c, (int)n);
-    else
-        c->ops->on_bytes(c, buf->base, (size_t)n);
+        return;
+    }
+    metric_add(c->net->metrics, METRIC_RECEIVED_BYTES + c->door, (uint64_t)n);
+    c->ops->on_bytes(c, buf->base, (size_t)n);
 }
 
 void conn_pause(struct conn *c, bool pause) {
@@ -412,6 +433,7 @@ static void on_handle_closed(uv_handle_t *handle) {
     queue_clear(c);
     list_remove(&c->link);
     n->count--;
+    n->doors[c->door]--;
     if (c->ops != NULL)
         c->ops->on_closed(c);
     n->on_gone(n->owner, c);
@@ -430,6 +452,8 @@ struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn
     list_init(&c->dirty);
     list_push(&n->conns, &c->link);
     n->count++;
+    c->door = DOOR_HTTP;
+    n->doors[DOOR_HTTP]++;
     if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0 ||
         uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&from, &size) < 0) {
         conn_close(c, false);
@@ -440,6 +464,12 @@ struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn
     uv_tcp_nodelay(&c->tcp, 1);
     uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
     return c;
+}
+
+void conn_enter(struct conn *c, enum door_kind door) {
+    c->net->doors[c->door]--;
+    c->door = (unsigned char)door;
+    c->net->doors[door]++;
 }
 
 void conn_end(struct conn *c) {
@@ -482,10 +512,12 @@ static void on_tick(uv_timer_t *timer) {
     n->on_tick(n->owner, uv_now(n->loop));
 }
 
-int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, void *owner) {
+int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
+             void *owner) {
     memset(n, 0, sizeof *n);
     n->loop = loop;
     n->max_queue = max_queue;
+    n->metrics = metrics;
     n->owner = owner;
     list_init(&n->conns);
     list_init(&n->dirty);
@@ -497,7 +529,9 @@ int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, void *owner) {
     n->handles = 3;
     n->prepare.data = n->again.data = n->tick.data = n;
     uv_prepare_start(&n->prepare, on_prepare);
-    return uv_timer_start(&n->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
+    n->turn_began = uv_hrtime();
+    int status = uv_timer_start(&n->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
+    return status == 0 ? uv_loop_configure(loop, UV_METRICS_IDLE_TIME) : status;
 }
 
 static void on_net_handle_closed(uv_handle_t *handle) {

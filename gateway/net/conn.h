@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "common/list.h"
+#include "common/metrics.h"
 #include "common/wheel.h"
 #include "gateway/net/slab.h"
 
@@ -63,6 +64,7 @@ struct conn {
     uint32_t entries;            /* regions that wait: each may hold a whole slab */
     uint32_t in_write;           /* of these: bytes of a uv_write under way */
     struct conn_address address; /* of the client: a proxy in front may have told another */
+    unsigned char door;          /* enum door_kind: what it is counted as */
     bool writing : 1;            /* a uv_write is under way */
     bool closed : 1;             /* conn_close was called */
     bool end_after : 1;
@@ -85,7 +87,12 @@ struct net {
     unsigned free_chunk_count;
     void *free_writes;
     unsigned count;
+    unsigned doors[DOOR_COUNT]; /* of these, by door */
+    uint64_t queued;            /* bytes not yet taken by the kernel, of all */
     size_t max_queue;
+    struct metrics *metrics;
+    uint64_t turn_began;  /* ns: the loop turn that is measured */
+    uint64_t turn_waited; /* ns that the loop had slept by then */
     uv_prepare_t prepare;
     uv_idle_t again; /* keeps the loop turning while the budget left work */
     uv_timer_t tick;
@@ -97,7 +104,9 @@ struct net {
     void (*on_closed)(void *owner);
 };
 
-int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, void *owner);
+/* Returns 0 or a libuv error. The metrics stay the caller's. */
+int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
+             void *owner);
 /* Closes its own handles; on_closed when they are gone. No connection may be left. */
 void net_close(struct net *n, void (*on_closed)(void *owner));
 void net_deinit(struct net *n);
@@ -114,6 +123,9 @@ static inline void conn_take(struct conn *c, const struct conn_ops *ops, void *p
     c->ops = ops;
     c->peer = peer;
 }
+
+/* It speaks another protocol from now on, and is counted so. */
+void conn_enter(struct conn *c, enum door_kind door);
 
 /*
  * Queues a region; it leaves at the end of the turn. Returns false without memory, or with

@@ -74,6 +74,7 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
     if (!head_only)
         buf_slice(&out, body);
     h->answered = true;
+    metric_add(h->conn->net->metrics, METRIC_SENT_MESSAGES + DOOR_HTTP, 1);
     if (out.failed || !send_bytes(h->conn, buf_bytes(&out))) {
         conn_close(h->conn, true);
     } else if (!keep) {
@@ -200,6 +201,7 @@ static int on_headers_complete(llhttp_t *parser) {
 
 static void route(struct http *h) {
     struct http_request request = {.conn = h->conn, .http = h};
+    metric_add(h->conn->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_HTTP, 1);
     request.method = slice_of(llhttp_method_name((llhttp_method_t)h->parser.method));
     struct slice target = buf_bytes(&h->target);
     const char *mark = memchr(target.ptr, '?', target.len);

@@ -55,6 +55,7 @@ bool wsock_open(struct wsock *w, struct wsock_shared *shared,
     w->state = WSOCK_OPEN;
     shared->count++;
     conn_take(c, &ws_conn_ops, w);
+    conn_enter(c, ops->door);
     arm(w, shared->ping_interval_ms);
     return true;
 }
@@ -93,7 +94,10 @@ bool wsock_send(struct wsock *w, struct region frame, bool ephemeral) {
                     frame.slab == NULL ? "out of memory" : "slow");
         return false;
     }
-    return conn_send(c, frame);
+    if (!conn_send(c, frame))
+        return false;
+    metric_add(c->net->metrics, METRIC_SENT_MESSAGES + c->door, 1);
+    return true;
 }
 
 /* --- closing --------------------------------------------------------------------------------
@@ -136,6 +140,7 @@ void wsock_close(struct wsock *w, uint16_t code, const char *reason) {
     if (slow)
         conn_drop_queue(w->conn);
     send_close(w, code, reason);
+    metric_close(w->conn->net->metrics, code);
     gone(w, WSOCK_CLOSE_SENT);
     conn_pause(w->conn, false);
     if (code == WS_CODE_UNSUPPORTED)
@@ -148,8 +153,10 @@ void wsock_close(struct wsock *w, uint16_t code, const char *reason) {
 
 static bool on_message(void *arg, enum ws_opcode opcode, struct slice payload) {
     struct wsock *w = arg;
-    if (w->state == WSOCK_OPEN)
+    if (w->state == WSOCK_OPEN) {
+        metric_add(w->conn->net->metrics, METRIC_RECEIVED_MESSAGES + w->conn->door, 1);
         w->ops->on_message(w, opcode, payload);
+    }
     return !w->conn->closed;
 }
 
@@ -191,8 +198,11 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
         ws_feed(&w->input, &w->shared->pool, &handler, w, bytes, len, &code);
     if (c->closed || result == WS_OK || result == WS_STOPPED)
         return;
-    if (w->state == WSOCK_OPEN)
+    if (w->state == WSOCK_OPEN) {
         send_close(w, code, result == WS_FAILED ? failure_text(code) : "");
+        if (result == WS_FAILED)
+            metric_close(c->net->metrics, code);
+    }
     if (!c->closed)
         end(w);
 }

@@ -11,6 +11,7 @@
 struct wsock;
 
 struct wsock_ops {
+    enum door_kind door; /* what the sockets are counted as */
     /* A whole message; the bytes hold until it returns. */
     void (*on_message)(struct wsock *w, enum ws_opcode opcode, struct slice payload);
     /* All that was queued is with the kernel (after wsock_want_drained). */

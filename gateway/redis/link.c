@@ -15,6 +15,7 @@ struct command {
     struct command *next;
     redis_done done;
     void *arg;
+    uint64_t sent_at; /* ns */
     int script;
     unsigned argc;
     struct slice tail; /* of a script: kept for NOSCRIPT; bytes follow this struct */
@@ -161,6 +162,9 @@ static void handle_reply(struct link *l, const struct reply *reply) {
         return;
     }
     struct command *c = command_pop(l);
+    if (l->metrics != NULL && l->state == LINK_READY)
+        metric_observe(l->metrics, HISTOGRAM_REDIS_ROUND_TRIP,
+                       (l->read_at - c->sent_at) / 1000);
     command_answer(l, c, reply);
     free(c);
 }
@@ -213,7 +217,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         link_fall(l, n == UV_EOF ? "Redis closed the connection" : uv_strerror((int)n));
         return;
     }
-    uint64_t until = uv_hrtime() + TURN_BUDGET_NS;
+    l->read_at = uv_hrtime();
+    uint64_t until = l->read_at + TURN_BUDGET_NS;
     bool done = true;
     for (size_t at = 0; at < (size_t)n && link_reading(l); at += FEED_BYTES) {
         size_t len = (size_t)n - at < FEED_BYTES ? (size_t)n - at : FEED_BYTES;
@@ -249,7 +254,8 @@ void link_flush(struct link *l) {
     struct buf swap = l->writing;
     l->writing = l->out;
     l->out = swap;
-    l->unsent = NULL;
+    for (uint64_t now = uv_hrtime(); l->unsent != NULL; l->unsent = l->unsent->next)
+        l->unsent->sent_at = now;
     uv_buf_t bytes = uv_buf_init(l->writing.data, (unsigned)l->writing.len);
     int status = uv_write(&l->write, &l->handle.stream, &bytes, 1, on_written);
     if (status < 0) {

@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/metrics.h"
 #include "gateway/redis/address.h"
 #include "gateway/redis/reply.h"
 
@@ -52,8 +53,9 @@ struct link {
     void *owner;
     const char *name; /* for CLIENT SETNAME and the log */
     bool subscriber;
-    uint64_t timeout_ms; /* for connecting and greeting together */
-    uint64_t backoff_ms; /* longest wait between attempts */
+    uint64_t timeout_ms;     /* for connecting and greeting together */
+    uint64_t backoff_ms;     /* longest wait between attempts */
+    struct metrics *metrics; /* gets the round trips; NULL: they are not measured */
 
     enum link_state state;
     bool closing; /* link_close was called */
@@ -81,6 +83,7 @@ struct link {
     struct command *first;
     struct command *last;
     struct command *unsent; /* the first that no flush has taken yet */
+    uint64_t read_at;       /* ns: when the replies being handled were read */
     unsigned in_flight;
     unsigned handles; /* open handles and requests: the last to end tells the owner */
     void (*on_closed)(struct link *l);

@@ -82,6 +82,7 @@ static void check_up(struct redis *r) {
     }
     bool changed = strcmp(r->run, r->commands.run) != 0;
     snprintf(r->run, sizeof r->run, "%s", r->commands.run);
+    r->clock = (struct redis_clock){.learnt = 0}; /* another machine, perhaps */
     r->up = true;
     r->events->on_up(r->owner, changed);
 }
@@ -210,6 +211,7 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     snprintf(r->names[1], sizeof r->names[1], "sluice-%s-sub", config->node);
     int status = link_init(&r->commands, loop, &r->config.address, &link_handlers, r,
                            r->names[0], false, config->timeout_ms);
+    r->commands.metrics = config->metrics;
     if (status == 0)
         status = link_init(&r->subscriber, loop, &r->config.address, &link_handlers, r,
                            r->names[1], true, config->timeout_ms);

@@ -3,6 +3,7 @@
 
 #include "common/list.h"
 #include "common/map.h"
+#include "gateway/redis/clock.h"
 #include "gateway/redis/link.h"
 #include "gateway/redis/scripts.h"
 
@@ -26,6 +27,7 @@ struct redis_config {
     struct redis_address address;
     struct script_constants constants;
     const char *node;
+    struct metrics *metrics; /* gets the round trips of commands */
     uint64_t timeout_ms;
     uint64_t backoff_ms; /* a link that fell waits at most this before it tries again */
     uint64_t seed;
@@ -51,6 +53,7 @@ struct redis {
     bool up;
     uint64_t probed; /* when the subscriber link last answered a probe, or became ready */
     char run[64];
+    struct redis_clock clock; /* nothing is known when it comes up; lease.c teaches it */
     struct map subscriptions; /* by Redis channel */
     struct buf scratch;
     uint64_t random;
@@ -90,6 +93,11 @@ void redis_reset(struct redis *r, const char *why);
 bool redis_script(struct redis *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg);
+
+/* Commands that Redis has not answered yet. */
+static inline unsigned redis_pending(const struct redis *r) {
+    return r->commands.in_flight;
+}
 
 /* Bytes of commands that Redis has not taken yet. */
 static inline size_t redis_backlog(const struct redis *r) {

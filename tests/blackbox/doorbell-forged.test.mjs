@@ -66,22 +66,19 @@ test('an old seq', async () => {
 
 test('it is counted', async () => {
   const { epoch, bell, frame, sound } = await room('counted');
-  const names = ['sluice_doorbells_old_total', 'sluice_doorbells_invalid_total'];
-  const read = async () => {
-    const all = nodes.flatMap((node) => names.map((name) => metric(node, name)));
-    return Promise.all(all);
-  };
-  const before = await read();
+  const read = (...reasons) =>
+    Promise.all(
+      nodes.flatMap((node) =>
+        reasons.map((reason) => metric(node, 'sluice_dropped_total', { class: 'message', reason })),
+      ),
+    );
+  const before = await read('old', 'not_utf8');
   await publish(redis, bell, frame(epoch, 1));
   await publishBytes(redis, bell, [0x68, 0xff, 0xfe]);
-  await until(async () => (await read()).every((n, i) => n > before[i]));
-  const refused = async () => {
-    const all = nodes.map((node) => metric(node, 'sluice_doorbells_refused_total'));
-    return Promise.all(all);
-  };
-  const then = await refused();
+  await until(async () => (await read('old', 'not_utf8')).every((n, i) => n > before[i]));
+  const then = await read('unconfirmed');
   await publish(redis, bell, frame(epoch, 77));
-  await until(async () => (await refused()).every((n, i) => n > then[i]));
+  await until(async () => (await read('unconfirmed')).every((n, i) => n > then[i]));
   await sound();
 });
 

@@ -5,33 +5,79 @@ import { metric, scores } from './lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
 
-test('the text parses: HELP, TYPE and a sample each', async () => {
+const LABELS = /^(?:([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"(?:,(?=[a-z])|$))+$/;
+
+// The text as families, in order: { name, help, type, samples: [{ name, labels, value }] }.
+function families(text) {
+  const all = [];
+  assert.ok(text.endsWith('\n'));
+  for (const line of text.trimEnd().split('\n')) {
+    const [, keyword, name, rest] = line.match(/^# (HELP|TYPE) ([a-z_]+) (.+)$/) ?? [];
+    if (keyword === 'HELP') {
+      assert.ok(!all.some((family) => family.name === name), `${name} comes once`);
+      all.push({ name, help: rest, samples: [] });
+      continue;
+    }
+    const family = all.at(-1);
+    if (keyword === 'TYPE') {
+      assert.equal(name, family.name, 'TYPE stands behind HELP');
+      assert.equal(family.type, undefined);
+      assert.ok(['counter', 'gauge', 'histogram'].includes(rest), line);
+      family.type = rest;
+      continue;
+    }
+    const [, sample, , labels, value] =
+      line.match(/^([a-z_]+)(\{(.+)\})? (\d+(?:\.\d+)?)$/) ?? assert.fail(`no sample: ${line}`);
+    assert.ok(family.type, `HELP and TYPE stand before it: ${line}`);
+    if (labels) assert.match(labels, LABELS);
+    family.samples.push({ name: sample, labels: labels ?? '', value: Number(value) });
+  }
+  return all;
+}
+
+// Buckets that rise, in order of `le`, to +Inf, which is the count.
+function checkHistogram({ name, samples }) {
+  const buckets = samples.slice(0, -2);
+  const [sum, count] = samples.slice(-2);
+  assert.equal(sum.name, `${name}_sum`);
+  assert.equal(count.name, `${name}_count`);
+  assert.ok(buckets.length > 10);
+  const bounds = buckets.map(({ labels }) => labels.match(/^le="(\S+)"$/)[1]);
+  assert.equal(bounds.pop(), '+Inf');
+  assert.equal(Number(bounds[0]), 50e-6);
+  assert.equal(Number(bounds.at(-1)), 10);
+  for (const [i, bucket] of buckets.entries()) {
+    assert.equal(bucket.name, `${name}_bucket`);
+    assert.ok(i === 0 || bucket.value >= buckets[i - 1].value, 'cumulative');
+    assert.ok(i === 0 || i > bounds.length - 1 || Number(bounds[i]) > Number(bounds[i - 1]));
+  }
+  assert.equal(buckets.at(-1).value, count.value);
+  const least = buckets.reduce((total, bucket, i) => {
+    const own = bucket.value - (i === 0 ? 0 : buckets[i - 1].value);
+    return total + own * (i === 0 ? 0 : Number(bounds[i - 1]));
+  }, 0);
+  assert.ok(sum.value >= least * 0.999, `${name}: ${sum.value} s, at least ${least} s`);
+}
+
+test('the text in full: HELP and TYPE, then samples', async () => {
   for (const node of nodes) {
     const { status, headers, body } = await node.get('/metrics');
     assert.equal(status, 200);
     assert.match(headers['content-type'], /^text\/plain; *version=0\.0\.4/);
-    assert.ok(body.endsWith('\n'));
-    const types = {};
-    const helps = new Set();
-    const samples = new Set();
-    for (const line of body.trimEnd().split('\n')) {
-      const [, keyword, name, rest] = line.match(/^# (HELP|TYPE) ([a-z_]+) (.+)$/) ?? [];
-      if (keyword === 'TYPE') types[name] = rest;
-      else if (keyword === 'HELP') helps.add(name);
-      else {
-        const [, sample] = line.match(/^([a-z_]+)(?:\{[^}]*\})? (-?[0-9.e+-]+)$/) ?? [];
-        assert.ok(sample, `a sample: ${line}`);
-        assert.ok(types[sample], `its TYPE stands before it: ${line}`);
-        assert.ok(helps.has(sample), `its HELP stands before it: ${line}`);
-        assert.match(sample, /^sluice_/);
-        samples.add(sample);
+    const all = families(body);
+    const sets = new Set();
+    for (const family of all) {
+      assert.match(family.name, /^(sluice|process)_/);
+      assert.equal(family.type === 'counter', family.name.endsWith('_total'), family.name);
+      assert.ok(family.samples.length > 0, family.name);
+      for (const { name, labels } of family.samples) {
+        assert.ok(!sets.has(`${name}{${labels}}`), `twice: ${name}{${labels}}`);
+        sets.add(`${name}{${labels}}`);
       }
+      if (family.type === 'histogram') checkHistogram(family);
+      else assert.ok(family.samples.every(({ name }) => name === family.name));
     }
-    for (const [name, type] of Object.entries(types)) {
-      assert.ok(['counter', 'gauge', 'histogram'].includes(type), `${name} ${type}`);
-      assert.ok(samples.has(name), name);
-      if (type === 'counter') assert.match(name, /_total$/);
-    }
+    assert.equal(all.filter(({ type }) => type === 'histogram').length, 3);
   }
 });
 
@@ -39,10 +85,10 @@ test('counters follow', async () => {
   const read = (node, ...names) => Promise.all(names.map((name) => metric(node, `sluice_${name}`)));
   const names = [
     'events_total',
-    'event_errors_total',
+    'errors_total',
     'messages_total',
     'deliveries_total',
-    'clients',
+    'users',
   ];
   const before = await Promise.all(nodes.map((node) => read(node, ...names)));
   const ann = await login(nodes[0], 'ann');
@@ -56,18 +102,18 @@ test('counters follow', async () => {
   const rise = (node, name) => after[node][names.indexOf(name)] - before[node][names.indexOf(name)];
   assert.equal(rise(0, 'events_total'), 8);
   assert.equal(rise(1, 'events_total'), 2);
-  assert.equal(rise(0, 'event_errors_total'), 1);
-  assert.equal(rise(1, 'event_errors_total'), 0);
+  assert.equal(rise(0, 'errors_total'), 1);
+  assert.equal(rise(1, 'errors_total'), 0);
   for (const node of [0, 1]) {
     assert.ok(rise(node, 'messages_total') >= 5);
     assert.ok(rise(node, 'deliveries_total') >= 5);
-    assert.equal(rise(node, 'clients'), 1);
+    assert.equal(rise(node, 'users'), 1);
   }
   await ann.close();
   await bob.close();
   for (const [i, node] of nodes.entries()) {
     await until(
-      async () => (await metric(node, 'sluice_clients')) === before[i][names.indexOf('clients')],
+      async () => (await metric(node, 'sluice_users')) === before[i][names.indexOf('users')],
     );
   }
 });

@@ -74,12 +74,11 @@ test('with w, what a client sends is published, byte for byte', async () => {
 
 test('without w it is dropped and counted, and the connection stays', async () => {
   const [one, two] = await readers('events');
-  const before = await metric(nodes[0], 'sluice_raw_messages_dropped_total');
+  const dropped = () => metric(nodes[0], 'sluice_dropped_total', { reason: 'not_writable' });
+  const before = await dropped();
   one.raw('into the void');
   one.raw('again');
-  await until(
-    async () => (await metric(nodes[0], 'sluice_raw_messages_dropped_total')) === before + 2,
-  );
+  await until(async () => (await dropped()) === before + 2);
   await publish(redis, 'events', 'still here');
   for (const client of [one, two]) {
     assert.equal((await client.next('raw')).text, 'still here');

@@ -22,6 +22,7 @@ struct fixture {
     uv_loop_t loop;
     uv_tcp_t listener;
     struct net net;
+    struct metrics metrics;
     struct conn *conn;
     int peer;
     struct buf got;  /* what the peer has read */
@@ -75,6 +76,10 @@ static void on_connection(uv_stream_t *listener, int status) {
     assert_non_null(the->conn);
     conn_take(the->conn, &ops, the);
     the->conn->framed = true;
+    assert_int_equal(the->net.doors[DOOR_HTTP], 1);
+    conn_enter(the->conn, DOOR_RAW);
+    assert_int_equal(the->net.doors[DOOR_HTTP], 0);
+    assert_int_equal(the->net.doors[DOOR_RAW], 1);
     uv_send_buffer_size((uv_handle_t *)&the->conn->tcp, &size);
 }
 
@@ -133,6 +138,8 @@ static void read_all(size_t step) {
     assert_int_equal(the->got.len, the->sent.len);
     assert_memory_equal(the->got.data, the->sent.data, the->sent.len);
     turns(3);
+    assert_int_equal(metric_value(&the->metrics, METRIC_SENT_BYTES), the->sent.len);
+    assert_int_equal(the->net.queued, the->conn->queued);
 }
 
 static int set_up(void **state) {
@@ -142,7 +149,7 @@ static int set_up(void **state) {
     the = calloc(1, sizeof *the);
     *state = the;
     uv_loop_init(&the->loop);
-    net_init(&the->net, &the->loop, 1U << 20, the);
+    net_init(&the->net, &the->loop, 1U << 20, &the->metrics, the);
     the->net.before_flush = before_flush;
     the->net.on_gone = on_gone;
     the->net.on_tick = on_tick;
@@ -170,6 +177,8 @@ static int tear_down(void **state) {
     assert_int_equal(the->closed, 1);
     assert_int_equal(the->gone, 1);
     assert_int_equal(the->net.count, 0);
+    assert_int_equal(the->net.doors[DOOR_RAW], 0);
+    assert_int_equal(the->net.queued, 0);
     assert_true(list_empty(&the->net.conns) && list_empty(&the->net.dirty));
     if (the->net.slabs.current != NULL)
         assert_int_equal(the->net.slabs.current->refs, 1);

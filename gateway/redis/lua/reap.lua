@@ -1,14 +1,15 @@
 -- Takes a dead node's connections out of presence, a bite at a time. KEYS: the dead node.
 -- ARGV: its incarnation, the lease that was seen standing still, most users.
--- Returns {0, users left} or {1} when the node has renewed its lease after all.
+-- Returns {0, users left, users taken out} or {1} when the node has renewed its lease after all.
 local nodes, dead, users = P .. 'nodes', ARGV[3], KEYS[1] .. ':users'
 local lease = call('ZSCORE', nodes, dead)
-if not lease then return { 0, 0 } end
+if not lease then return { 0, 0, 0 } end
 if tonumber(lease) ~= 0 and tonumber(lease) ~= tonumber(ARGV[4]) then return { 1 } end
 call('ZREM', nodes, dead)
 call('ZADD', nodes, 0, dead) -- from here on its writes are refused
 local ms, mark = millis(now()), dead .. ' '
-for _, user in ipairs(call('SRANDMEMBER', users, ARGV[5])) do
+local bite = call('SRANDMEMBER', users, ARGV[5])
+for _, user in ipairs(bite) do
   local base = base_of('user:' .. user)
   local conns, left = call('HGETALL', base .. ':conns'), 0
   for i = 1, #conns, 2 do
@@ -23,4 +24,4 @@ for _, user in ipairs(call('SRANDMEMBER', users, ARGV[5])) do
 end
 local rest = call('SCARD', users)
 if rest == 0 then call('ZREM', nodes, dead) end
-return { 0, rest }
+return { 0, rest, #bite }

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
-import { within } from './waiting.mjs';
+import { ROOT, within } from './waiting.mjs';
 
 const LOG_TAIL_LINES = 200;
 
@@ -92,7 +92,8 @@ export function startProcess(command, args, { env, log, cwd }) {
 
 // The path of the first of these commands that this machine has, or null.
 export function findProgram(...names) {
-  for (const dir of `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`.split(':')) {
+  const dirs = [process.env.PATH, '/usr/local/sbin:/usr/sbin:/sbin', `${ROOT}/build/tools`];
+  for (const dir of dirs.join(':').split(':')) {
     for (const name of names) {
       const file = path.join(dir, name);
       if (fs.existsSync(file)) return file;

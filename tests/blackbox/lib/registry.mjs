@@ -73,10 +73,24 @@ export function count(client, event, data) {
   ).length;
 }
 
-// One number of /metrics; a counter without labels.
-export async function metric(node, name) {
+// /metrics at one moment, as a function: the sum of a family's samples that have these labels.
+export async function metrics(node) {
   const { body } = await node.get('/metrics');
-  const line = body.split('\n').find((text) => text.startsWith(`${name} `));
-  if (!line) throw new Error(`no ${name} in /metrics`);
-  return Number(line.slice(name.length));
+  const samples = body
+    .split('\n')
+    .map((line) => line.match(/^(\w+)(?:\{(.*)\})? (\S+)$/))
+    .filter(Boolean)
+    .map(([, name, set, value]) => ({ name, set: (set ?? '').split(','), value: Number(value) }));
+  return (name, labels = {}) => {
+    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+    const found = samples.filter(
+      (sample) => sample.name === name && wanted.every((label) => sample.set.includes(label)),
+    );
+    if (found.length === 0) throw new Error(`no ${name} ${wanted} in /metrics`);
+    return found.reduce((sum, sample) => sum + sample.value, 0);
+  };
+}
+
+export async function metric(node, name, labels) {
+  return (await metrics(node))(name, labels);
 }

@@ -1,0 +1,163 @@
+#include "common/metrics.h"
+
+/* --- counting -------------------------------------------------------------------------------
+ */
+
+void metric_handshake(struct metrics *m, enum door_kind door, bool accepted) {
+    metric_add(m, METRIC_HANDSHAKES + 2U * door + (accepted ? 0 : 1), 1);
+}
+
+void metric_error(struct metrics *m, enum err err) {
+    if (err != ERR_OK)
+        metric_add(m, METRIC_ERRORS + (unsigned)err - 1, 1);
+}
+
+void metric_close(struct metrics *m, uint16_t code) {
+#define CLOSE_CODE(code) code,
+    static const uint16_t codes[CLOSE_COUNT] = {CLOSE_TABLE(CLOSE_CODE)};
+#undef CLOSE_CODE
+    for (unsigned i = 0; i < CLOSE_COUNT; i++) {
+        if (codes[i] == code)
+            metric_add(m, METRIC_CLOSES + i, 1);
+    }
+}
+
+#define BOUND_US(us, text) us,
+static const uint32_t bounds[HISTOGRAM_BUCKETS] = {HISTOGRAM_BOUNDS(BOUND_US)};
+#undef BOUND_US
+
+void metric_observe(struct metrics *m, enum histogram_kind which, uint64_t us) {
+    struct histogram *h = &m->histogram[which];
+    unsigned i = 0;
+    while (i < HISTOGRAM_BUCKETS && us > bounds[i])
+        i++;
+    h->count[i]++;
+    h->sum_us += us;
+}
+
+uint64_t histogram_count(const struct histogram *h) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++)
+        n += h->count[i];
+    return n;
+}
+
+void metrics_turn(struct metrics *m, uint64_t us) {
+    metric_observe(m, HISTOGRAM_LOOP_TURN, us);
+    if (us > m->turn_max_us)
+        m->turn_max_us = us;
+}
+
+uint64_t metrics_take_turn_max(struct metrics *m) {
+    uint64_t us = m->turn_max_us;
+    m->turn_max_us = 0;
+    return us;
+}
+
+/* --- labels ---------------------------------------------------------------------------------
+ * Of each slot of a set, in order. None needs escaping.
+ */
+
+#define LABEL(name, value)    name "=\"" value "\""
+#define DOOR_LABEL(symbol, n) LABEL("door", n),
+#define HANDSHAKE_LABELS(symbol, n)                                                            \
+    LABEL("door", n)                                                                           \
+    "," LABEL("result", "accepted"), LABEL("door", n) "," LABEL("result", "refused"),
+#define EVENT_LABEL(symbol, name, handler, flags) LABEL("event", name),
+#define CODE_LABEL(symbol, code, message)         LABEL("code", code),
+#define CLOSE_LABEL(code)                         LABEL("code", #code),
+#define DROP_LABEL(symbol, drop_class, why)       LABEL("class", drop_class) "," LABEL("reason", why),
+
+static const char *const set_none[] = {""};
+static const char *const set_version[] = {LABEL("version", SLUICE_VERSION)};
+static const char *const set_door[] = {DOOR_TABLE(DOOR_LABEL)};
+static const char *const set_handshake[] = {DOOR_TABLE(HANDSHAKE_LABELS)};
+static const char *const set_event[] = {EVENT_TABLE(EVENT_LABEL) LABEL("event", "unknown")};
+static const char *const every_code[] = {ERR_TABLE(CODE_LABEL)};
+#define set_code (every_code + 1) /* ERR_OK is no error */
+static const char *const set_close[] = {CLOSE_TABLE(CLOSE_LABEL)};
+static const char *const set_drop[] = {DROP_TABLE(DROP_LABEL)};
+
+/* --- printing -------------------------------------------------------------------------------
+ */
+
+enum unit { UNIT_ONE, UNIT_BYTES, UNIT_MICROSECONDS };
+
+struct family {
+    const char *name;
+    const char *help;
+    const char *type;
+    enum unit unit;
+    unsigned first; /* its slots */
+    unsigned last;
+    const char *const *labels;
+};
+
+#define TYPE_GAUGE   "gauge"
+#define TYPE_COUNTER "counter"
+#define FAMILY(symbol, set, kind, of, text, about)                                             \
+    {.name = (text),                                                                           \
+     .help = (about),                                                                          \
+     .type = TYPE_##kind,                                                                      \
+     .unit = UNIT_##of,                                                                        \
+     .first = METRIC_##symbol,                                                                 \
+     .last = METRIC_##symbol##_LAST,                                                           \
+     .labels = set_##set},
+static const struct family families[] = {METRIC_TABLE(FAMILY)};
+
+static void put_head(struct buf *out, const char *name, const char *help, const char *type) {
+    buf_printf(out, "# HELP %s %s.\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void put_seconds(struct buf *out, uint64_t us) {
+    buf_printf(out, "%llu.%06llu", (unsigned long long)(us / 1000000),
+               (unsigned long long)(us % 1000000));
+}
+
+static void print_family(const struct metrics *m, const struct family *f, struct buf *out) {
+    put_head(out, f->name, f->help, f->type);
+    for (unsigned i = f->first; i <= f->last; i++) {
+        const char *labels = f->labels[i - f->first];
+        buf_str(out, f->name);
+        if (labels[0] != '\0')
+            buf_printf(out, "{%s}", labels);
+        buf_char(out, ' ');
+        if (f->unit == UNIT_MICROSECONDS)
+            put_seconds(out, m->slot[i]);
+        else
+            buf_u64(out, m->slot[i]);
+        buf_char(out, '\n');
+    }
+}
+
+static void print_histogram(const struct histogram *h, const char *name, const char *help,
+                            struct buf *out) {
+#define BOUND_TEXT(us, text) text,
+    static const char *const texts[] = {HISTOGRAM_BOUNDS(BOUND_TEXT) "+Inf"};
+#undef BOUND_TEXT
+    uint64_t upto = 0;
+    put_head(out, name, help, "histogram");
+    for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++) {
+        upto += h->count[i];
+        buf_printf(out, "%s_bucket{le=\"%s\"} %llu\n", name, texts[i],
+                   (unsigned long long)upto);
+    }
+    buf_printf(out, "%s_sum ", name);
+    put_seconds(out, h->sum_us);
+    buf_printf(out, "\n%s_count %llu\n", name, (unsigned long long)upto);
+}
+
+void metrics_print(const struct metrics *m, struct buf *out) {
+    static const struct {
+        const char *name;
+        const char *help;
+    } histograms[] = {
+#define HISTOGRAM_ROW(symbol, name, help) {name, help},
+        HISTOGRAM_TABLE(HISTOGRAM_ROW)
+#undef HISTOGRAM_ROW
+    };
+    for (unsigned i = 0; i < sizeof families / sizeof *families; i++)
+        print_family(m, &families[i], out);
+    for (unsigned i = 0; i < HISTOGRAM_COUNT; i++)
+        print_histogram(&m->histogram[i], histograms[i].name, histograms[i].help, out);
+}

@@ -1,0 +1,212 @@
+#ifndef SLUICE_COMMON_METRICS_H
+#define SLUICE_COMMON_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/event.h"
+
+/*
+ * What a node counts, in two tables: METRIC_TABLE of counters and gauges, HISTOGRAM_TABLE of
+ * times. All layers add to one struct metrics; /metrics prints the tables. A family with labels
+ * has one slot for each of its label sets, and all of them are shown from the start.
+ */
+
+/* --- label sets -----------------------------------------------------------------------------
+ */
+
+/* What a connection speaks. HTTP until it is upgraded; a new door gets a row here. */
+#define DOOR_TABLE(X)                                                                          \
+    X(DOOR_JSON, "json")                                                                       \
+    X(DOOR_RAW, "raw")                                                                         \
+    X(DOOR_HTTP, "http")
+#define DOOR_ENUM(symbol, name) symbol,
+enum door_kind { DOOR_TABLE(DOOR_ENUM) DOOR_COUNT };
+#undef DOOR_ENUM
+
+/* The close codes that the server begins with. */
+#define CLOSE_TABLE(X)   X(1002) X(1003) X(1007) X(1008) X(1009) X(1011) X(1012) X(1013)
+#define CLOSE_ENUM(code) CLOSE_##code,
+enum close_slot { CLOSE_TABLE(CLOSE_ENUM) CLOSE_COUNT };
+#undef CLOSE_ENUM
+
+/* What was not delivered: class and reason. */
+#define DROP_TABLE(X)                                                                          \
+    X(DROP_EPHEMERAL, "ephemeral", "queue_full")                                               \
+    X(DROP_SLOW, "message", "queue_full") /* and its connection closed, 1013 */                \
+    X(DROP_OLD, "message", "old")         /* a doorbell of what was delivered before */        \
+    X(DROP_UNCONFIRMED, "message", "unconfirmed")   /* a doorbell that the log denies */       \
+    X(DROP_NOT_UTF8, "message", "not_utf8")         /* a published text */                     \
+    X(DROP_NOT_WRITABLE, "message", "not_writable") /* sent to a raw channel without w */      \
+    X(DROP_REDIS_AWAY, "message", "redis_away")     /* sent to a raw channel */                \
+    X(DROP_NO_MEMORY, "message", "no_memory")
+#define DROP_ENUM(symbol, class, reason) symbol,
+enum drop { DROP_TABLE(DROP_ENUM) DROP_COUNT };
+#undef DROP_ENUM
+
+/* Slots of each set; common/metrics.c has their labels. */
+enum metric_slots {
+    SLOTS_none = 1,
+    SLOTS_version = 1,
+    SLOTS_door = DOOR_COUNT,
+    SLOTS_handshake = DOOR_COUNT * 2, /* accepted, refused */
+    SLOTS_event = EVENT_COUNT + 1,    /* the last one: unknown */
+    SLOTS_code = ERR_COUNT - 1,       /* without ERR_OK */
+    SLOTS_close = CLOSE_COUNT,
+    SLOTS_drop = DROP_COUNT
+};
+
+/* --- the tables -----------------------------------------------------------------------------
+ */
+
+/* Symbol, label set, type, unit (of what a slot holds), name, help. Gauges, and what the
+ * operating system counts, are filled in when they are read (gateway/metrics_page.c). */
+#define METRIC_TABLE(X)                                                                        \
+    X(CONNECTIONS, door, GAUGE, ONE, "sluice_connections",                                     \
+      "Open TCP connections by door; http: not upgraded")                                      \
+    X(USERS, none, GAUGE, ONE, "sluice_users", "Connections that are logged in")               \
+    X(CHANNELS, none, GAUGE, ONE, "sluice_channels",                                           \
+      "Channels that the node is subscribed to")                                               \
+    X(SUBSCRIPTIONS, none, GAUGE, ONE, "sluice_subscriptions",                                 \
+      "Memberships of connections in channels")                                                \
+    X(QUEUE_BYTES, none, GAUGE, BYTES, "sluice_queue_bytes",                                   \
+      "Bytes that wait to be sent to connections")                                             \
+    X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while both links to Redis are ready")  \
+    X(REDIS_PENDING, none, GAUGE, ONE, "sluice_redis_pending_commands",                        \
+      "Commands that Redis has not answered yet")                                              \
+    X(REDIS_BACKLOG, none, GAUGE, BYTES, "sluice_redis_backlog_bytes",                         \
+      "Bytes of commands that Redis has not taken yet")                                        \
+    X(READY, none, GAUGE, ONE, "sluice_ready", "1 while /readyz answers 200")                  \
+    X(MAX_CONNECTIONS, none, GAUGE, ONE, "sluice_max_connections",                             \
+      "Connections that the node takes at most")                                               \
+    X(BUILD_INFO, version, GAUGE, ONE, "sluice_build_info", "Always 1; the version")           \
+    X(RESIDENT, none, GAUGE, BYTES, "process_resident_memory_bytes", "Resident memory")        \
+    X(CPU, none, COUNTER, MICROSECONDS, "process_cpu_seconds_total",                           \
+      "CPU time, user and system")                                                             \
+    X(OPEN_FDS, none, GAUGE, ONE, "process_open_fds", "Open file descriptors")                 \
+    X(MAX_FDS, none, GAUGE, ONE, "process_max_fds", "Most file descriptors that may be open")  \
+    X(START_TIME, none, GAUGE, MICROSECONDS, "process_start_time_seconds",                     \
+      "When the process started, since the epoch")                                             \
+    X(HANDSHAKES, handshake, COUNTER, ONE, "sluice_handshakes_total",                          \
+      "Upgrades asked for by door and result; http: TCP connections")                          \
+    X(RECEIVED_MESSAGES, door, COUNTER, ONE, "sluice_received_messages_total",                 \
+      "Messages from connections; http: requests")                                             \
+    X(RECEIVED_BYTES, door, COUNTER, BYTES, "sluice_received_bytes_total",                     \
+      "Bytes read from sockets")                                                               \
+    X(SENT_MESSAGES, door, COUNTER, ONE, "sluice_sent_messages_total",                         \
+      "Messages queued to connections; http: answers")                                         \
+    X(SENT_BYTES, none, COUNTER, BYTES, "sluice_sent_bytes_total", "Bytes written to sockets") \
+    X(EVENTS, event, COUNTER, ONE, "sluice_events_total", "Events from clients")               \
+    X(ERRORS, code, COUNTER, ONE, "sluice_errors_total", "Error answers to clients")           \
+    X(CLOSES, close, COUNTER, ONE, "sluice_closes_total",                                      \
+      "WebSocket closes that the server began, by close code")                                 \
+    X(MESSAGES, none, COUNTER, ONE, "sluice_messages_total",                                   \
+      "Messages delivered to this node's channels")                                            \
+    X(DELIVERIES, none, COUNTER, ONE, "sluice_deliveries_total",                               \
+      "Messages of channels queued to a connection")                                           \
+    X(DROPPED, drop, COUNTER, ONE, "sluice_dropped_total",                                     \
+      "Messages that were not delivered, by class and reason")                                 \
+    X(HEALS, none, COUNTER, ONE, "sluice_heals_total",                                         \
+      "Comparisons of a channel with its log")                                                 \
+    X(HEALED, none, COUNTER, ONE, "sluice_healed_messages_total",                              \
+      "Messages that a heal found in the log and delivered")                                   \
+    X(RESETS, none, COUNTER, ONE, "sluice_channel_resets_total",                               \
+      "Holes announced to connections (channel_reset)")                                        \
+    X(READS, none, COUNTER, ONE, "sluice_log_reads_total",                                     \
+      "Pages read from logs for connections that catch up")                                    \
+    X(READS_SHARED, none, COUNTER, ONE, "sluice_log_reads_shared_total",                       \
+      "Times that a page under way served one more connection")                                \
+    X(REAPED, none, COUNTER, ONE, "sluice_reaped_users_total",                                 \
+      "Users taken out of presence for dead nodes")                                            \
+    X(REDIS_ERRORS, none, COUNTER, ONE, "sluice_redis_errors_total",                           \
+      "Commands that Redis answered with an error")                                            \
+    X(REDIS_UPS, none, COUNTER, ONE, "sluice_redis_connects_total",                            \
+      "Times that Redis came up")                                                              \
+    X(RAW_PUBLISHED, none, COUNTER, ONE, "sluice_raw_published_total",                         \
+      "Messages of raw connections published to Redis")
+
+/* Symbol, name, help; all in microseconds, shown in seconds. */
+#define HISTOGRAM_TABLE(X)                                                                     \
+    X(REDIS_ROUND_TRIP, "sluice_redis_round_trip_seconds",                                     \
+      "From a command's sending to Redis's answer")                                            \
+    X(PUBLISH_TO_DELIVER, "sluice_publish_to_deliver_seconds",                                 \
+      "From a message's time in Redis to the queues of the local connections")                 \
+    X(LOOP_TURN, "sluice_loop_turn_seconds", "Busy time of a turn of the event loop")
+
+/* Upper bounds, in microseconds and as they are shown. */
+#define HISTOGRAM_BOUNDS(X)                                                                    \
+    X(50, "0.00005")                                                                           \
+    X(100, "0.0001")                                                                           \
+    X(200, "0.0002")                                                                           \
+    X(500, "0.0005")                                                                           \
+    X(1000, "0.001")                                                                           \
+    X(2000, "0.002")                                                                           \
+    X(5000, "0.005")                                                                           \
+    X(10000, "0.01")                                                                           \
+    X(20000, "0.02")                                                                           \
+    X(50000, "0.05")                                                                           \
+    X(100000, "0.1")                                                                           \
+    X(200000, "0.2")                                                                           \
+    X(500000, "0.5")                                                                           \
+    X(1000000, "1")                                                                            \
+    X(2000000, "2")                                                                            \
+    X(5000000, "5")                                                                            \
+    X(10000000, "10")
+
+/* METRIC_EVENTS + EVENT_LOGIN is a slot. */
+#define METRIC_ENUM(symbol, set, type, unit, name, help)                                       \
+    METRIC_##symbol, METRIC_##symbol##_LAST = METRIC_##symbol + SLOTS_##set - 1,
+enum metric { METRIC_TABLE(METRIC_ENUM) METRIC_SLOTS };
+#undef METRIC_ENUM
+
+#define HISTOGRAM_ENUM(symbol, name, help) HISTOGRAM_##symbol,
+enum histogram_kind { HISTOGRAM_TABLE(HISTOGRAM_ENUM) HISTOGRAM_COUNT };
+#undef HISTOGRAM_ENUM
+
+#define BOUND_ENUM(us, text) BOUND_##us,
+enum { HISTOGRAM_BOUNDS(BOUND_ENUM) HISTOGRAM_BUCKETS };
+#undef BOUND_ENUM
+
+struct histogram {
+    uint64_t count[HISTOGRAM_BUCKETS + 1]; /* each its own; the last one is above all bounds */
+    uint64_t sum_us;
+};
+
+/* Valid when zeroed. */
+struct metrics {
+    uint64_t slot[METRIC_SLOTS];
+    struct histogram histogram[HISTOGRAM_COUNT];
+    uint64_t turn_max_us; /* longest loop turn since metrics_take_turn_max */
+};
+
+static inline void metric_add(struct metrics *m, unsigned slot, uint64_t n) {
+    m->slot[slot] += n;
+}
+static inline void metric_set(struct metrics *m, unsigned slot, uint64_t value) {
+    m->slot[slot] = value;
+}
+static inline uint64_t metric_value(const struct metrics *m, unsigned slot) {
+    return m->slot[slot];
+}
+
+/* An upgrade (or, of DOOR_HTTP, a TCP connection) was accepted or refused. */
+void metric_handshake(struct metrics *m, enum door_kind door, bool accepted);
+/* The server begins to close a WebSocket. */
+void metric_close(struct metrics *m, uint16_t code);
+void metric_error(struct metrics *m, enum err err);
+
+void metric_observe(struct metrics *m, enum histogram_kind which, uint64_t us);
+uint64_t histogram_count(const struct histogram *h);
+
+/* The busy time of one turn of the loop. */
+void metrics_turn(struct metrics *m, uint64_t us);
+/* The longest turn since the last call (or the start); there is one caller, once an interval.
+ */
+uint64_t metrics_take_turn_max(struct metrics *m);
+
+/* Appends both tables as Prometheus text (version 0.0.4). */
+void metrics_print(const struct metrics *m, struct buf *out);
+
+#endif

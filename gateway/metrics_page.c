@@ -1,0 +1,68 @@
+#include <dirent.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "gateway/node.h"
+
+/* /metrics: the counters that the layers have kept, and the gauges as they are now. */
+
+static void set(struct node *n, unsigned slot, uint64_t value) {
+    metric_set(&n->metrics, slot, value);
+}
+
+static void set_gauges(struct node *n) {
+    for (unsigned i = 0; i < DOOR_COUNT; i++)
+        set(n, METRIC_CONNECTIONS + i, n->net.doors[i]);
+    set(n, METRIC_USERS, n->core.user_count);
+    set(n, METRIC_CHANNELS, n->core.hub.channels.count);
+    set(n, METRIC_SUBSCRIPTIONS, n->core.hub.sub_count);
+    set(n, METRIC_QUEUE_BYTES, n->net.queued);
+    set(n, METRIC_REDIS_UP, redis_up(&n->core.redis));
+    set(n, METRIC_REDIS_PENDING, redis_pending(&n->core.redis));
+    set(n, METRIC_REDIS_BACKLOG, redis_backlog(&n->core.redis));
+    set(n, METRIC_READY, node_is_ready(n));
+    set(n, METRIC_MAX_CONNECTIONS, n->most_connections);
+    set(n, METRIC_BUILD_INFO, 1);
+}
+
+/* --- the process ----------------------------------------------------------------------------
+ */
+
+static uint64_t micros(uv_timeval_t t) {
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+}
+
+/* Linux tells the number as the size of the directory since 6.2; before, it must be counted. */
+static uint64_t open_descriptors(void) {
+    struct stat all;
+    uint64_t n = 0;
+    if (stat("/proc/self/fd", &all) == 0 && all.st_size > 0)
+        return (uint64_t)all.st_size;
+    DIR *d = opendir("/proc/self/fd");
+    if (d == NULL)
+        return 0;
+    while (readdir(d) != NULL)
+        n++;
+    closedir(d);
+    return n - 3; /* the directory itself, and its dots */
+}
+
+static void set_process(struct node *n) {
+    size_t resident = 0;
+    uv_rusage_t usage;
+    struct rlimit files = {.rlim_cur = 0};
+    if (uv_resident_set_memory(&resident) == 0)
+        set(n, METRIC_RESIDENT, resident);
+    if (uv_getrusage(&usage) == 0)
+        set(n, METRIC_CPU, micros(usage.ru_utime) + micros(usage.ru_stime));
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        set(n, METRIC_MAX_FDS, files.rlim_cur);
+    set(n, METRIC_OPEN_FDS, open_descriptors());
+    set(n, METRIC_START_TIME, n->started_us);
+}
+
+void metrics_page(struct node *n, struct buf *out) {
+    set_gauges(n);
+    set_process(n);
+    metrics_print(&n->metrics, out);
+}
