@@ -1,5 +1,5 @@
-// The fault harness finds out a node that breaks its promise: one that does not heal loses messages,
-// one without idempotency duplicates them. (Built by make for this test alone.)
+// The fault harness finds out a node that breaks its promise: one that does not heal loses
+// messages, one without idempotency duplicates them. (Built by make for this test alone.)
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import path from 'node:path';

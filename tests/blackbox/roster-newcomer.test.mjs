@@ -1,5 +1,5 @@
-// Everybody in a room has its last roster in the end: who is still being caught up too, and who came
-// while it was another one.
+// Everybody in a room has its last roster in the end: who is still being caught up too, and who
+// came while it was another one.
 import assert from 'node:assert/strict';
 import { cluster, connect, login, test, until } from './lib/harness.mjs';
 import { range } from './lib/frames.mjs';

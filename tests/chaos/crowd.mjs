@@ -78,8 +78,9 @@ export class Crowd {
   // Those whose log or record a failover may cut short.
   channels() {
     const users = this.talkers.map(({ user }) => user);
-    const conversations = users.filter((_, i) => i % 2 === 0).map((user, i) => dm(user, users[2 * i + 1]));
-    return [`room:${ROOM}`, ...users.map((user) => `user:${user}`), ...conversations];
+    const inboxes = users.map((user) => `user:${user}`);
+    const records = users.map((user, i) => dm(user, users[i ^ 1]));
+    return [...new Set([`room:${ROOM}`, ...inboxes, ...records])];
   }
 
   hush(silent) {

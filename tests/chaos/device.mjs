@@ -155,12 +155,15 @@ export class Device {
   }
 
   #odd(what, frame) {
-    this.#crowd.ledger.finding('protocol', `${what} at ${this.name}: ${JSON.stringify(frame)}`, this);
+    const text = `${what} at ${this.name}: ${JSON.stringify(frame)}`;
+    this.#crowd.ledger.finding('protocol', text, this);
   }
 
   #loggedIn({ resume, lost = [], recovered }) {
     const positions = Object.entries(resume).map(([c, { epoch, seq }]) => `${c} ${epoch} ${seq}`);
-    this.note(`in on ${this.slot.name}: recovered ${recovered} ${lost.join()}; ${positions.join()}`);
+    const how = `recovered ${recovered} ${lost.join()}`;
+    this.note(`in on ${this.slot.name}: ${how}; ${positions.join()}`);
+    if (this.positions.size && recovered !== (lost.length === 0)) this.#odd('login', { how });
     for (const channel of lost) {
       const what = `${channel} is lost`;
       this.#crowd.ledger.told(this, channel, this.positions.get(channel), what);
@@ -211,8 +214,9 @@ export class Device {
     } else if (frame.event === 'channel_reset') {
       const { channel, from, to } = frame.data;
       const position = this.positions.get(channel);
-      this.note(`channel_reset ${channel} ${from} to ${to}`);
-      this.#crowd.ledger.told(this, channel, position, `channel_reset of ${channel} ${from} to ${to}`);
+      const what = `channel_reset ${channel} ${from} to ${to}`;
+      this.note(what);
+      this.#crowd.ledger.told(this, channel, position, what);
       if (position) position.reset = true;
     } else if (frame.event === 'onlineUsers') {
       this.roster = frame.data;

@@ -38,7 +38,8 @@ const halfOpen = ({ slot, random }, link) =>
 async function survivors(redis, channels) {
   const script = `local out = {}
     for i, channel in ipairs(ARGV) do
-      local last = redis.call('XREVRANGE', 'sluice:{' .. channel .. '}:log', '+', '-', 'COUNT', 1)[1]
+      local log = 'sluice:{' .. channel .. '}:log'
+      local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
       out[i] = last and string.match(last[1], '%d+') or '0'
     end
     return out`;
@@ -46,8 +47,11 @@ async function survivors(redis, channels) {
   return new Map(channels.map((channel, i) => [channel, Number(seqs[i])]));
 }
 
-// A command to a Redis that may be down just now: then another fault is under way, and that will do.
-const told = (...command) => ({ world }) => world.master.cli(...command).catch(() => {});
+// A command to a Redis that may be down just now: then another fault is under way.
+const told =
+  (...command) =>
+  ({ world }) =>
+    world.master.cli(...command).catch(() => {});
 
 const isSynced = ({ world }) =>
   until(() => world.isSynced(), { timeout: MASTER_MS, every: 100, what: 'the replica is level' });

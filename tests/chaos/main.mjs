@@ -36,8 +36,9 @@ const say = (text) => process.stdout.write(`${terminal ? '\r\x1b[K' : ''}${text}
 function onFinding({ kind, text, at }) {
   say(`\n${kind.toUpperCase()} ${new Date(at).toISOString()} ${text}`);
   const lately = storm.done.slice(-12).concat([...storm.running]);
+  const clock = (ms) => new Date(ms).toISOString().slice(11, 23);
   const times = ({ name, slot, begin, over }) =>
-    `    ${new Date(begin).toISOString().slice(11, 23)} to ${over ? new Date(over).toISOString().slice(11, 23) : 'now'} ${name} ${slot ?? ''}`;
+    `    ${clock(begin)} to ${over ? clock(over) : 'now'} ${name} ${slot ?? ''}`;
   say(`  the last faults:\n${lately.map(times).join('\n')}\n  logs: ${storm.world?.logs}`);
 }
 
@@ -49,13 +50,18 @@ try {
   console.error(`chaos: ${error.message}`);
   process.exit(2);
 }
-say(`chaos: SEED=${seed} ${seconds ? `SECONDS=${seconds}` : ''}${faults ? `FAULTS=${faults}` : ''}`);
+const limits = [seconds && `SECONDS=${seconds}`, faults && `FAULTS=${faults}`];
+say(`chaos: SEED=${seed} ${limits.filter(Boolean).join(' ')}`);
+process.on('exit', () => {
+  if (storm.world && !storm.ledger.findings.length) storm.world.forget();
+});
 
 const shown = setInterval(
   () => {
     if (!storm.crowd) return;
-    if (terminal) process.stdout.write(`\r\x1b[K${progress(storm).slice(0, process.stdout.columns - 1)}`);
-    else say(progress(storm));
+    const line = progress(storm);
+    if (terminal) process.stdout.write(`\r\x1b[K${line.slice(0, process.stdout.columns - 1)}`);
+    else say(line);
   },
   terminal ? 250 : 5000,
 );

@@ -8,7 +8,8 @@ const READ = `
   local out = { 'online ' .. table.concat(list('sluice:online'), ' '),
                 'here ' .. table.concat(list(KEYS[1]), ' ') }
   for i, user in ipairs(ARGV) do
-    out[#out + 1] = 'conns ' .. user .. ' ' .. redis.call('HLEN', 'sluice:{user:' .. user .. '}:conns')
+    local conns = 'sluice:{user:' .. user .. '}:conns'
+    out[#out + 1] = 'conns ' .. user .. ' ' .. redis.call('HLEN', conns)
   end
   return out`;
 const LINK_LINE = /^time=(\S+) level=\w+ event=redis_(?:lost|down|up)\b/gm;
@@ -154,7 +155,8 @@ export class Presence {
     const erased = this.#crowd.ledger.losses.some((loss) => loss.at >= from);
     if (fell || erased) return;
     this.counts.twice++;
-    const text = `${device.name} on ${name} heard ${event} of ${user} twice, ${at - last.at} ms apart`;
+    const twice = `${event} of ${user} twice, ${at - last.at} ms apart`;
+    const text = `${device.name} on ${name} heard ${twice}`;
     this.#crowd.ledger.finding('presence', text, device);
   }
 }

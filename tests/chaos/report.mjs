@@ -17,15 +17,15 @@ export function progress(storm) {
   return `${parts.join('  ')}${now.length ? `  | ${now.join(', ')}` : ''}`;
 }
 
-const of = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+// The one that so many are not above; -1: there is none.
+const of = (sorted, share) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? -1;
 
 function byKind(storm) {
   const kinds = new Map(storm.faults.map(({ name }) => [name, []]));
   for (const { name, healed } of storm.done) kinds.get(name).push(healed);
   return [...kinds].map(([name, all]) => {
     const sorted = all.filter((ms) => ms >= 0).sort((a, b) => a - b);
-    const times = sorted.length ? [of(sorted, 0.5), of(sorted, 0.9), sorted.at(-1)] : [-1, -1, -1];
-    return { name, count: all.length, times };
+    return { name, count: all.length, times: [0.5, 0.9, 1].map((share) => of(sorted, share)) };
   });
 }
 
@@ -46,7 +46,7 @@ export function table(storm) {
     ['out of order', counts.disordered],
     ['unanswered', counts.unanswered],
     ['erased with an announcement', counts.announced],
-    ['erased, none could know', counts.untellable],
+    ['erased, nothing of it was had', counts.untellable],
     ['announcements of losses', counts.told],
     ['presence: checks', presence.counts.checks],
     ['presence: slowest to be right', `${presence.counts.slowest} ms`],

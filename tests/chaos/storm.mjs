@@ -16,9 +16,9 @@ const LONG_EVERY = 40; // so many faults: one that lasts up to 10 s
 
 /*
  * Options: seed; seconds, faults: ends after so long or so many (0: no limit); untilFinding: or
- * with the first storm that found something; only: part of the
- * names of faults; shown: the nodes' logs are, if the process fails; onFinding, for a report. Has: done, the faults so far
- * ({ name, begin, over, healed }); ledger; crowd; world.
+ * with the first storm that found something; only: part of the names of faults; shown: the nodes'
+ * logs are, if the process fails; onFinding, for a report. Has: done, the faults so far ({ name,
+ * slot, begin, over, healed }); running; ledger; crowd; world.
  */
 export class Storm {
   done = [];

@@ -130,7 +130,12 @@ class World {
     for (const redis of [this.master, this.replica]) {
       fs.writeFileSync(path.join(this.logs, `redis-${redis.port}.log`), redis.log());
     }
-    if (!keep) fs.rmSync(this.logs, { recursive: true, force: true });
+    if (!keep) this.forget();
+  }
+
+  // Removes the logs.
+  forget() {
+    fs.rmSync(this.logs, { recursive: true, force: true });
   }
 }
 
