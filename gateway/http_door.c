@@ -111,8 +111,9 @@ static const struct path paths[] = {
     {"/metrics", false, metrics},
 };
 
-static const struct path *path_find(struct slice path) {
+static const struct path *path_find(const struct node *n, struct slice path) {
     static const struct path channels = {"/channels/", true, raw};
+    static const struct path api = {"/api/", true, api_route};
     static const struct path pages = {"/", false, page};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (slice_is(path, paths[i].path))
@@ -120,12 +121,16 @@ static const struct path *path_find(struct slice path) {
     }
     if (slice_starts(path, slice_of(channels.path)))
         return &channels;
+    if (slice_starts(path, slice_of(api.path)))
+        return &api;
+    if (slice_starts(path, SLICE("/console")) && !api_is_on(n))
+        return NULL;
     return asset_find(path) != NULL ? &pages : NULL;
 }
 
 void http_door_route(void *owner, const struct http_request *request) {
     struct node *n = owner;
-    const struct path *p = path_find(request->path);
+    const struct path *p = path_find(n, request->path);
     bool reads = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
     if (p == NULL)
         http_answer(request, 404, PLAIN, SLICE("nothing is here\n"), NULL);

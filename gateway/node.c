@@ -15,6 +15,8 @@
 #define DRAIN_STEP_MS    50
 #define GRACE_MS         2000 /* after the drain period, for those that do not answer the close */
 #define GOODBYE_MS       1000
+#define TOKEN_LEAST      8
+#define TOKEN_MOST       1023
 
 static void stop_now(struct node *n);
 
@@ -386,6 +388,8 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     map_init(&n->addresses, redis->seed);
     if (status == 0)
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
+    n->core.address = n->address;
+    api_init(&n->api);
     n->raw.redis = &n->core.redis;
     n->raw.shared = &n->sockets;
     n->raw.metrics = &n->metrics;
@@ -410,8 +414,20 @@ static enum log_level log_level(const struct options *o) {
     return (enum log_level)level;
 }
 
+/* As it goes into a header. */
+static const char *check_token(const char *token) {
+    size_t len = strlen(token);
+    bool good = len == 0 || (len >= TOKEN_LEAST && len <= TOKEN_MOST);
+    for (size_t i = 0; i < len; i++)
+        good = good && token[i] > ' ' && token[i] <= '~';
+    return good ? NULL : "must be 8 to 1023 visible ASCII characters, without spaces";
+}
+
 static int check_options(struct node *n) {
     const struct options *o = n->options;
+    const char *bad = check_token(o->admin_token);
+    if (bad != NULL)
+        return complain_option(n, "admin-token", "", bad); /* not to be repeated */
     if (o->big_room_until > o->big_room)
         return complain_option(n, "big-room-until", "", "must not be above big-room");
     if (o->lease_timeout < 2 * o->lease_interval)
@@ -464,6 +480,7 @@ int node_run(const struct options *options) {
         _exit(1); /* nothing was begun that would have to be undone */
     uv_run(&n->loop, UV_RUN_DEFAULT);
     core_deinit(&n->core);
+    api_deinit(&n->api);
     raw_door_deinit(&n->raw);
     net_deinit(&n->net);
     ws_pool_deinit(&n->sockets.pool);

@@ -1,6 +1,7 @@
 #ifndef SLUICE_GATEWAY_NODE_H
 #define SLUICE_GATEWAY_NODE_H
 
+#include "gateway/api.h"
 #include "gateway/core/core.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/net/wsock.h"
@@ -17,6 +18,7 @@ struct node {
     struct wsock_shared sockets;
     struct core core;
     struct raw_door raw;
+    struct api api;
     struct http_router router;
     uv_tcp_t listener;
     uv_signal_t signals[3];

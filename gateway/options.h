@@ -27,6 +27,8 @@
       "Redis channels opened at /channels/<name>: events,chat:rw (:r is the default)")         \
     X(allow_anonymous, "allow-anonymous", SWITCH, 0, 1, "false", "",                           \
       "serve an address other than loopback although authentication is off")                   \
+    X(admin_token, "admin-token", TEXT, 0, 65535, "", "TOKEN",                                 \
+      "opens /console and /api/v1/ to whoever has this; best by SLUICE_ADMIN_TOKEN")           \
     X(log_level, "log-level", CHOICE, 0, 0, "info", "debug|info|warn|error", "what is logged") \
     X(log_format, "log-format", CHOICE, 0, 0, "logfmt", "logfmt|json", "how it is logged")     \
     X(real_address_header, "real-address-header", TEXT, 0, 64, "", "NAME",                     \

@@ -101,8 +101,7 @@ struct client {
     uint64_t held_until;
     /* Called once when the registry has answered the next entering (in: it succeeded). */
     void (*entered)(struct client *c, bool in);
-    uint32_t
-        asked_generation; /* of the incarnation that the registry's script is under way for */
+    uint32_t asked_generation; /* of the incarnation that its script is under way for */
     unsigned refs;
     uint32_t stamp; /* of the last presence event it got: once a socket */
     bool logged_in : 1;

@@ -17,6 +17,8 @@ static void on_up(void *owner, bool changed) {
     LOG(LOG_INFO, "redis_up", "run", core->redis.run, "changed", changed ? "true" : "false",
         NULL);
     metric_add(core->metrics, METRIC_REDIS_UPS, 1);
+    core->rooms.stale = true;
+    core->rooms.swept = 0;
     lease_redis_up(core);
     hub_redis_up(&core->hub);
 }
@@ -89,6 +91,9 @@ int core_init(struct core *core, uv_loop_t *loop, struct net *net,
     core->metrics = net->metrics;
     core->node_id = node_id;
     core->owner = owner;
+    core->address = "";
+    core->born = core->stats.at = uv_now(loop);
+    buf_init(&core->rooms.names);
     core->random = redis->seed;
     list_init(&core->clients);
     wheel_init(&core->wheel, uv_now(loop));
@@ -152,5 +157,6 @@ void core_close(struct core *core, void (*on_closed)(void *owner)) {
 void core_deinit(struct core *core) {
     hub_deinit(&core->hub);
     lease_deinit(core);
+    buf_deinit(&core->rooms.names);
     redis_deinit(&core->redis);
 }

@@ -20,6 +20,37 @@ struct sighting {
     bool swept; /* in the latest answer */
 };
 
+/* What a node says of itself: symbol, field of the hash. */
+#define STAT_TABLE(X)                                                                          \
+    X(READY, "ready")                                                                          \
+    X(UPTIME, "uptime_s")                                                                      \
+    X(CONNECTIONS, "connections")                                                              \
+    X(CHANNELS, "channels")                                                                    \
+    X(DELIVERIES, "deliveries_per_second")                                                     \
+    X(EVENTS, "events_per_second")                                                             \
+    X(LOOP_TURN_MAX, "loop_turn_max_us")                                                       \
+    X(QUEUE, "queue_bytes")                                                                    \
+    X(RSS, "rss_bytes")
+#define STAT_ENUM(symbol, name) STAT_##symbol,
+enum stat_kind { STAT_TABLE(STAT_ENUM) STAT_COUNT };
+#undef STAT_ENUM
+
+struct stats {
+    uint64_t at;        /* loop time of the last rates */
+    uint64_t delivered; /* by then */
+    uint64_t events;    /* by then */
+    uint64_t value[STAT_COUNT];
+    char text[STAT_COUNT][24];
+};
+
+/* What is to be told of rooms' sizes. */
+struct rooms {
+    struct buf names; /* each with a NUL behind */
+    uint64_t swept;   /* loop time of the last look at entries */
+    uint64_t rank;    /* of the next entry to look at */
+    bool stale;       /* Redis may lack what it was told */
+};
+
 struct core {
     const struct options *options;
     uv_loop_t *loop;
@@ -63,6 +94,10 @@ struct core {
     struct sighting *sightings;
     size_t sighting_count;
     uv_timer_t lease_timer;
+    struct stats stats;
+    struct rooms rooms;
+    const char *address; /* of the port, for the others to see */
+    uint64_t born;       /* loop time */
 
     bool draining; /* who goes now does not linger */
     bool stopping;
@@ -140,6 +175,20 @@ void roster_send(struct client *c, struct channel *ch, const struct reply *reply
 bool roster_is_big(const struct channel *ch);
 void roster_timer(void *core, struct wheel_timer *t);
 void roster_free(struct core *core, struct channel *ch);
+
+/* --- stats.c --------------------------------------------------------------------------------
+ */
+/* Measures, and puts field, value, ... into args; they hold until the next call. Returns how
+ * many. */
+#define STATS_ARGS (6 + 2 * STAT_COUNT)
+size_t stats_args(struct core *core, struct slice args[STATS_ARGS]);
+
+/* --- rooms.c --------------------------------------------------------------------------------
+ */
+/* Members of this room came online or went. */
+void rooms_changed(struct core *core, struct slice room);
+/* Writes the index: once an interval of the lease. */
+void rooms_tell(struct core *core);
 
 /* --- lease.c --------------------------------------------------------------------------------
  */

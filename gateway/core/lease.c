@@ -10,10 +10,11 @@
  * Each answer names all nodes' leases: one that stands still through a full timeout of such
  * answers is dead, and is reaped in bites.
  */
-#define REAP_BITE     "200"
-#define TOUCH_KEYS    100
-#define TOUCH_MOST_MS 3600000ULL
-#define BEACON        "beacon"
+#define REAP_BITE      "200"
+#define TOUCH_KEYS     100
+#define TOUCH_MOST_MS  3600000ULL
+#define BEACON         "beacon"
+#define STATS_TIMEOUTS 4 /* lease timeouts that a node's own words outlive it */
 
 static void reap(struct core *core, struct sighting *s);
 static void lease_ask(struct core *core);
@@ -228,14 +229,20 @@ static void on_lease(void *arg, const struct reply *reply, enum outcome outcome)
 static void lease_ask(struct core *core) {
     char bytes[INCARNATION_SIZE + 8];
     struct slice key = node_channel(core->incarnation, bytes);
-    struct slice args[] = {slice_of(core->incarnation),
-                           core->leased ? SLICE("renew") : SLICE("new"), SLICE(BEACON)};
+    struct slice args[4 + STATS_ARGS] = {slice_of(core->incarnation),
+                                         core->leased ? SLICE("renew") : SLICE("new"),
+                                         SLICE(BEACON)};
+    char kept[24];
     if (core->lease_asked)
         return;
+    int len = snprintf(kept, sizeof kept, "%llu",
+                       (unsigned long long)core->options->lease_timeout * STATS_TIMEOUTS);
+    args[3] = (struct slice){kept, (size_t)len};
+    size_t count = 4 + stats_args(core, args + 4);
     core->asked_generation = core->generation;
     core->lease_asked_us = uv_hrtime() / 1000;
     core->lease_asked =
-        redis_script(&core->redis, SCRIPT_lease, &key, 1, args, 3, on_lease, core);
+        redis_script(&core->redis, SCRIPT_lease, &key, 1, args, count, on_lease, core);
 }
 
 static void touch_send(struct core *core, const struct slice keys[], size_t count) {
@@ -295,6 +302,7 @@ static void on_tick(uv_timer_t *timer) {
     if (core->leased)
         presence_scores(core, core->options->lease_interval);
     touch_all(core);
+    rooms_tell(core);
 }
 
 void lease_redis_up(struct core *core) {

@@ -13,6 +13,7 @@ struct room {
     struct core *core;
     uint64_t sent_at;
     uint64_t sent_hash;
+    uint64_t online; /* members, as far as the index of rooms was told */
     bool reading;
     bool again;
     bool big;
@@ -36,10 +37,15 @@ bool roster_is_big(const struct channel *ch) {
     return room != NULL && room->big;
 }
 
+static struct slice room_name(const struct channel *ch) {
+    return (struct slice){ch->name + 5, channel_name(ch).len - 5};
+}
+
 void roster_free(struct core *core, struct channel *ch) {
     struct room *room = ch->room;
     if (room == NULL)
         return;
+    rooms_changed(core, room_name(ch)); /* who was in it here has gone */
     wheel_clear(&core->room_wheel, &room->timer);
     free(room);
     ch->room = NULL;
@@ -92,7 +98,7 @@ static void put_event(struct channel *ch, const char *event, struct slice data, 
 
 /* Every frame of a roster, to whatever `out` does with them. */
 static void put_roster(struct channel *ch, const struct roster *r, roster_out out, void *arg) {
-    struct slice room = {ch->name + 5, channel_name(ch).len - 5};
+    struct slice room = room_name(ch);
     struct buf data;
     buf_init(&data);
     buf_char(&data, '[');
@@ -164,8 +170,17 @@ void roster_counted(struct core *core, struct channel *ch, struct slice counts) 
     roster_touch(core, ch);
 }
 
-static void roster_publish(struct room *room, const struct roster *r) {
+/* The counts that a roster came with. */
+static void learn(struct room *room, const struct roster *r) {
     size_up(room, r->total);
+    if (r->online == room->online)
+        return;
+    room->online = r->online;
+    rooms_changed(room->core, room_name(room->channel));
+}
+
+static void roster_publish(struct room *room, const struct roster *r) {
+    learn(room, r);
     if (r->hash == room->sent_hash)
         return;
     room->sent_hash = r->hash;
@@ -229,7 +244,7 @@ bool roster_entered(struct core *core, struct channel *ch, const struct reply *r
     struct roster r = roster_of(reply, 2);
     if (room == NULL)
         return false;
-    size_up(room, r.total);
+    learn(room, &r);
     if (r.hash == room->sent_hash)
         return false;
     if (room->sent_at == 0 ||
@@ -237,8 +252,8 @@ bool roster_entered(struct core *core, struct channel *ch, const struct reply *r
         roster_publish(room, &r);
         return true;
     }
-    room->sent_hash =
-        0; /* the newcomer gets another one than the others: the next is for all */
+    /* The newcomer gets another one than the others have: the next is for all. */
+    room->sent_hash = 0;
     roster_touch(core, ch);
     return false;
 }

@@ -4,6 +4,11 @@
     X(index, "index.html", "/", "text/html; charset=utf-8")                                    \
     X(chat_js, "chat.js", "/chat.js", "text/javascript; charset=utf-8")                        \
     X(chat_css, "chat.css", "/chat.css", "text/css; charset=utf-8")                            \
+    X(console, "console.html", "/console", "text/html; charset=utf-8")                         \
+    X(console_js, "console.js", "/console.js", "text/javascript; charset=utf-8")               \
+    X(console_parts, "console-parts.js", "/console-parts.js",                                  \
+      "text/javascript; charset=utf-8")                                                        \
+    X(console_css, "console.css", "/console.css", "text/css; charset=utf-8")                   \
     X(icon, "icon.svg", "/favicon.ico", "image/svg+xml")
 
 #define EMBED(name, file, path, type)                                                          \

@@ -20,7 +20,11 @@ struct http {
     unsigned header_count;
     bool in_value;
     bool answered;
-    bool closing; /* answered for the last time: drain what still comes */
+    bool closing;             /* answered for the last time: drain what still comes */
+    struct http_later *later; /* an answer is put off: nothing is read meanwhile */
+    bool later_head;          /* that one is to HEAD */
+    bool later_keep;          /* and leaves the connection open */
+    struct buf rest;          /* what had come behind that request */
 };
 
 static const char *reason(int status) {
@@ -29,6 +33,8 @@ static const char *reason(int status) {
         return "OK";
     case 400:
         return "Bad Request";
+    case 401:
+        return "Unauthorized";
     case 404:
         return "Not Found";
     case 405:
@@ -234,8 +240,11 @@ static const llhttp_settings_t settings = {
  */
 
 static void http_free(struct http *h) {
+    if (h->later != NULL)
+        h->later->http = NULL;
     buf_deinit(&h->target);
     buf_deinit(&h->headers);
+    buf_deinit(&h->rest);
     free(h);
 }
 
@@ -249,11 +258,11 @@ static void on_end(struct conn *c, int status) {
 }
 
 static void on_deadline(struct conn *c) {
-    conn_close(c, true);
-}
-
-static void on_drained(struct conn *c) {
-    (void)c;
+    struct http *h = c->peer;
+    if (h->later != NULL)
+        h->later->late(h->later);
+    else
+        conn_close(c, true);
 }
 
 static void refuse_parse(struct http *h, llhttp_errno_t error) {
@@ -261,6 +270,15 @@ static void refuse_parse(struct http *h, llhttp_errno_t error) {
         refuse(h, 505, "HTTP/1.1 is spoken here\n");
     else
         refuse(h, 400, "not an HTTP request\n");
+}
+
+/* The answer is put off, and with it what has come behind the request. */
+static void hold(struct http *h, const char *bytes, size_t len) {
+    buf_append(&h->rest, bytes, len);
+    if (h->rest.failed)
+        conn_close(h->conn, true);
+    else
+        conn_pause(h->conn, true);
 }
 
 static void on_bytes(struct conn *c, const char *bytes, size_t len) {
@@ -296,8 +314,23 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
             return;
         }
         llhttp_reset(&h->parser);
-        conn_deadline(c, net_now(c->net) + router->timeout_ms);
+        if (h->later != NULL) {
+            hold(h, bytes, len);
+            return;
+        }
+        if (!h->closing)
+            conn_deadline(c, net_now(c->net) + router->timeout_ms);
     }
+}
+
+/* An answer that was put off has left: on with what came behind its request. */
+static void on_drained(struct conn *c) {
+    struct http *h = c->peer;
+    struct buf rest = h->rest;
+    buf_init(&h->rest);
+    conn_pause(c, false);
+    on_bytes(c, rest.data, rest.len); /* may be held back once more, or upgrade */
+    buf_deinit(&rest);
 }
 
 static const struct conn_ops http_ops = {
@@ -326,19 +359,49 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
     h->conn = c;
     buf_init(&h->target);
     buf_init(&h->headers);
+    buf_init(&h->rest);
     conn_take(c, &http_ops, h);
     conn_deadline(c, net_now(n) + router->timeout_ms);
     return c;
 }
 
+static bool keeps(const struct http_request *request) {
+    /* Who asks on without reading the answers is not answered for ever. */
+    bool reads_on = request->conn->queued <= QUEUED_MOST;
+    return reads_on && !list_has(http_header(request, "connection"), "close");
+}
+
 void http_answer(const struct http_request *request, int status, const char *type,
                  struct slice body, const char *extra) {
+    answer(request->http, status, type, body, slice_is(request->method, "HEAD"),
+           status < 400 && keeps(request), extra);
+}
+
+void http_defer(const struct http_request *request, struct http_later *later,
+                uint64_t timeout_ms) {
     struct http *h = request->http;
-    /* Who asks on without reading the answers is not answered for ever. */
-    bool reads_on = h->conn->queued <= QUEUED_MOST;
-    bool keep =
-        status < 400 && reads_on && !list_has(http_header(request, "connection"), "close");
-    answer(h, status, type, body, slice_is(request->method, "HEAD"), keep, extra);
+    later->http = h;
+    h->later = later;
+    h->later_head = slice_is(request->method, "HEAD");
+    h->later_keep = keeps(request);
+    conn_deadline(h->conn, net_now(h->conn->net) + timeout_ms);
+}
+
+void http_answer_later(struct http_later *later, int status, const char *type,
+                       struct slice body, const char *extra) {
+    struct http *h = later->http;
+    if (h == NULL)
+        return;
+    later->http = NULL;
+    h->later = NULL;
+    if (h->conn->closed)
+        return;
+    conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
+    answer(h, status, type, body, h->later_head, status < 400 && h->later_keep, extra);
+    if (h->closing)
+        conn_pause(h->conn, false); /* to see the peer's end */
+    else
+        conn_want_drained(h->conn);
 }
 
 bool http_upgrade(const struct http_request *request, struct slice head) {

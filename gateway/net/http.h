@@ -19,8 +19,8 @@ struct http_request {
 };
 
 struct http_router {
-    /* Answers with http_answer or takes the connection over with conn_take after http_upgrade.
-     * Holds until it returns. */
+    /* Answers with http_answer, puts the answer off with http_defer, or takes the connection
+     * over with conn_take after http_upgrade. The request holds until it returns. */
     void (*route)(void *owner, const struct http_request *request);
     void *owner;
     uint64_t timeout_ms; /* for a whole request, and idle between two */
@@ -37,6 +37,30 @@ const char *http_header(const struct http_request *request, const char *name);
  * connection afterwards, as does a request that asks for it. HEAD gets no body. */
 void http_answer(const struct http_request *request, int status, const char *type,
                  struct slice body, const char *extra);
+
+/*
+ * An answer that comes later: when Redis has said what it is about, say. The owner embeds this
+ * in what it keeps of the request; the connection and the owner may each end first.
+ *
+ * http_defer, in route and in place of an answer: the connection stops reading, and requests
+ * that have come already wait, so answers leave in the order of the requests. Then, once,
+ * whichever comes first:
+ *   - http_answer_later: answers. The next request is read when the answer has left.
+ *   - the connection is gone (the peer, the node's end): `http` is NULL from then on and
+ *     http_answer_later does nothing. The owner is not told: it has its own end to wait for.
+ *   - timeout_ms have passed: late() is called and must call http_answer_later before it
+ * returns. The owner calls http_answer_later before it frees the struct, whatever came before.
+ * A peer that goes meanwhile is often noticed only by the answer: nothing is read from it.
+ */
+struct http_later {
+    struct http *http; /* NULL: nobody waits for it (any more) */
+    void (*late)(struct http_later *later);
+};
+void http_defer(const struct http_request *request, struct http_later *later,
+                uint64_t timeout_ms);
+/* As http_answer. Calls nothing back before it returns. */
+void http_answer_later(struct http_later *later, int status, const char *type,
+                       struct slice body, const char *extra);
 
 /* Writes `head` (a whole response head) and frees the parser: the caller's layer is on from
  * here (conn_take). Returns false when the head could not be queued; the connection is closed

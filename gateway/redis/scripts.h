@@ -26,7 +26,11 @@ enum script_parts { PARTS_NONE = 0, PARTS_LOG = 1, PARTS_PRESENCE = 2, PARTS_BOT
     X(lease, PARTS_PRESENCE)                                                                   \
     X(reap, PARTS_PRESENCE)                                                                    \
     X(beat, PARTS_PRESENCE)                                                                    \
-    X(touch, PARTS_BOTH)
+    X(touch, PARTS_BOTH)                                                                       \
+    X(rooms, PARTS_PRESENCE)                                                                   \
+    X(cluster, PARTS_PRESENCE)                                                                 \
+    X(search, PARTS_PRESENCE)                                                                  \
+    X(user, PARTS_NONE)
 
 #define SCRIPT_ENUM(name, parts) SCRIPT_##name,
 enum script { SCRIPT_TABLE(SCRIPT_ENUM) SCRIPT_COUNT };

@@ -23,5 +23,8 @@ for _, user in ipairs(bite) do
   if #conns > 0 and left == 0 then gone(user, base, ms) end
 end
 local rest = call('SCARD', users)
-if rest == 0 then call('ZREM', nodes, dead) end
+if rest == 0 then
+  call('ZREM', nodes, dead)
+  call('DEL', KEYS[1] .. ':stats')
+end
 return { 0, rest, #bite }

@@ -1,0 +1,47 @@
+#ifndef SLUICE_GATEWAY_API_H
+#define SLUICE_GATEWAY_API_H
+
+#include "common/list.h"
+#include "gateway/net/http.h"
+#include "gateway/redis/reply.h"
+
+/*
+ * HTTP answers in JSON under /api/, for who has the admin token (PROTOCOL.md, section 9). Each
+ * is read from Redis when it is asked for; the view of the cluster is kept for a second, so
+ * that many who look cost one read.
+ */
+struct node;
+
+struct api {
+    struct buf cluster;   /* the last view; empty: none */
+    uint64_t cluster_at;  /* loop time of it */
+    uint64_t cluster_ask; /* ns: when it was asked for */
+    bool reading;
+    struct list waiting; /* requests that want the view being read */
+};
+
+void api_init(struct api *api);
+/* No request may be left. */
+void api_deinit(struct api *api);
+
+/* False: there is no admin option, so no API and no page of it. */
+bool api_is_on(const struct node *n);
+/* Answers any path that begins with /api/, at once or later. */
+void api_route(struct node *n, const struct http_request *request);
+
+/* --- api_json.c: answers of scripts as JSON -------------------------------------------------
+ */
+struct cluster_view {
+    const char *node;
+    const char *incarnation; /* of who answers */
+    uint64_t lease_timeout_ms;
+    uint64_t latency_us; /* of the read */
+};
+/* cluster.lua */
+void api_put_cluster(struct buf *b, const struct cluster_view *view, const struct reply *reply);
+/* search.lua */
+void api_put_online(struct buf *b, const struct reply *reply);
+/* user.lua */
+void api_put_user(struct buf *b, struct slice id, const struct reply *reply);
+
+#endif

@@ -1,0 +1,71 @@
+#include <stdio.h>
+
+#include "gateway/core/core.h"
+
+/*
+ * The index of rooms by size, sluice:rooms. Nodes tell of rooms whose number of members online
+ * has changed, or that nobody here is in any more, gathered and sent with each lease; the
+ * script counts. Some entries are looked at besides, in turn, so that those of rooms that
+ * nobody tells of (their node died) go too.
+ */
+#define TOLD_AT_ONCE  500
+#define SWEEP_LEASES  10 /* intervals between two looks at entries */
+#define SWEEP_ENTRIES "200"
+
+void rooms_changed(struct core *core, struct slice room) {
+    buf_slice(&core->rooms.names, room);
+    buf_char(&core->rooms.names, '\0'); /* names have none */
+}
+
+/* Redis refused, came back or is another: it is told of all rooms once more. */
+static void all_changed(struct core *core) {
+    core->rooms.stale = false;
+    for (struct map_node *at = map_next(&core->hub.channels, NULL); at != NULL;
+         at = map_next(&core->hub.channels, at)) {
+        if (slice_starts(at->key, SLICE("room:")))
+            rooms_changed(core, (struct slice){at->key.ptr + 5, at->key.len - 5});
+    }
+}
+
+static void on_told(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct core *core = arg;
+    (void)outcome;
+    if (reply == NULL || reply_number(reply_item(reply, 0)) != 0)
+        core->rooms.stale = true;
+    if (reply != NULL && reply->count > 1)
+        core->rooms.rank = (uint64_t)reply_number(reply_item(reply, 1));
+}
+
+static void tell(struct core *core, struct slice args[], size_t count) {
+    if (!redis_script(&core->redis, SCRIPT_rooms, NULL, 0, args, count, on_told, core))
+        core->rooms.stale = true;
+}
+
+void rooms_tell(struct core *core) {
+    struct rooms *r = &core->rooms;
+    char rank[24];
+    bool sweeps = core_now(core) - r->swept >= SWEEP_LEASES * core->options->lease_interval;
+    if ((sweeps && r->stale) || r->names.failed) {
+        buf_clear(&r->names);
+        all_changed(core);
+    }
+    if (!sweeps && r->names.len == 0)
+        return;
+    int len = snprintf(rank, sizeof rank, "%llu", (unsigned long long)r->rank);
+    struct slice args[2 + TOLD_AT_ONCE] = {{rank, sweeps ? (size_t)len : 0},
+                                           SLICE(SWEEP_ENTRIES)};
+    size_t n = 2;
+    for (const char *at = r->names.data, *end = at + r->names.len; at < end;
+         at += args[n - 1].len + 1) {
+        if (n == 2 + TOLD_AT_ONCE) {
+            tell(core, args, n);
+            args[0].len = 0;
+            n = 2;
+        }
+        args[n++] = slice_of(at);
+    }
+    tell(core, args, n);
+    if (sweeps)
+        r->swept = core_now(core);
+    buf_clear(&r->names);
+}

@@ -1,0 +1,22 @@
+-- Who is online and has a text in their id. ARGV: the text, it as a pattern for MATCH, cursor ('0'
+-- begins), most users, most steps (of 250 users each).
+-- Returns {0, cursor ('0' when all were looked at), time, {{id, last heartbeat, username}...}}, that id
+-- itself first. What one step finds is not divided, so there may be more than the most.
+local index, text, cursor = P .. 'online', ARGV[3], ARGV[5]
+local most, steps, found, known = tonumber(ARGV[6]), tonumber(ARGV[7]), {}, {}
+local function add(id, score)
+  if known[id] then return end
+  known[id] = true
+  local name = call('HGET', base_of('user:' .. id) .. ':profile', 'username')
+  found[#found + 1] = { id, score, name or '' }
+end
+if cursor == '0' and text ~= '' then
+  local score = call('ZSCORE', index, text)
+  if score then add(text, score) end
+end
+repeat
+  local step = call('ZSCAN', index, cursor, 'MATCH', ARGV[4], 'COUNT', 250)
+  cursor, steps = step[1], steps - 1
+  for i = 1, #step[2], 2 do add(step[2][i], step[2][i + 1]) end
+until cursor == '0' or #found >= most or steps == 0
+return { 0, cursor, now(), found }

@@ -1,0 +1,394 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "gateway/net/http.h"
+
+/* --- a server whose router puts answers off, and its peer, in one loop ----------------------
+ * /now is answered at once, /later when the test says so, /take is an upgrade. The peer is a
+ * plain socket.
+ */
+#define TIMEOUT_MS 60000
+#define LATERS     8
+
+struct fixture {
+    uv_loop_t loop;
+    uv_tcp_t listener;
+    struct net net;
+    struct metrics metrics;
+    struct http_router router;
+    struct conn *conn;
+    int peer;
+    struct buf got; /* what the peer has read */
+    struct buf taken;
+    bool peer_eof;
+    struct http_later later[LATERS];
+    unsigned laters, lates, routed;
+    uint64_t limit_ms;
+};
+
+static struct fixture *the; /* of the running test */
+
+static void on_late(struct http_later *later) {
+    the->lates++;
+    http_answer_later(later, 503, "text/plain", SLICE("late"), NULL);
+    assert_null(later->http);
+}
+
+static void on_taken(struct conn *c, const char *bytes, size_t len) {
+    (void)c;
+    buf_append(&the->taken, bytes, len);
+}
+
+static void on_taken_end(struct conn *c, int status) {
+    (void)status;
+    conn_close(c, false);
+}
+
+static void on_nothing(struct conn *c) {
+    (void)c;
+}
+
+static const struct conn_ops taken_ops = {on_taken, on_taken_end, on_nothing, on_nothing,
+                                          on_nothing};
+
+static void route(void *owner, const struct http_request *request) {
+    assert_ptr_equal(owner, the);
+    the->routed++;
+    if (slice_is(request->path, "/later")) {
+        struct http_later *later = &the->later[the->laters++];
+        later->late = on_late;
+        http_defer(request, later, the->limit_ms);
+    } else if (slice_is(request->path, "/take")) {
+        if (http_upgrade(request, SLICE("HTTP/1.1 101 Switching Protocols\r\n\r\n")))
+            conn_take(request->conn, &taken_ops, NULL);
+    } else {
+        http_answer(request, 200, "text/plain", SLICE("now"), NULL);
+    }
+}
+
+static void on_connection(uv_stream_t *listener, int status) {
+    assert_int_equal(status, 0);
+    the->conn = http_accept(&the->net, listener, &the->router);
+    assert_non_null(the->conn);
+}
+
+static void before_flush(void *owner) {
+    (void)owner;
+}
+
+static void on_gone(void *owner, const struct conn *c) {
+    (void)owner;
+    assert_ptr_equal(c, the->conn);
+    the->conn = NULL;
+}
+
+static void on_tick(void *owner, uint64_t now) {
+    (void)owner;
+    (void)now;
+}
+
+static void on_net_closed(void *owner) {
+    (void)owner;
+}
+
+static void turns(unsigned n) {
+    while (n-- > 0)
+        uv_run(&the->loop, UV_RUN_NOWAIT);
+}
+
+static void peer_read(void) {
+    char bytes[4096];
+    ssize_t n;
+    while ((n = recv(the->peer, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+        buf_append(&the->got, bytes, (size_t)n);
+    the->peer_eof = the->peer_eof || n == 0;
+}
+
+static int set_up(void **state) {
+    struct sockaddr_in at;
+    int size = sizeof at;
+    the = calloc(1, sizeof *the);
+    *state = the;
+    the->limit_ms = TIMEOUT_MS;
+    the->router = (struct http_router){.route = route, .owner = the, .timeout_ms = TIMEOUT_MS};
+    uv_loop_init(&the->loop);
+    net_init(&the->net, &the->loop, 1U << 20, &the->metrics, the);
+    the->net.before_flush = before_flush;
+    the->net.on_gone = on_gone;
+    the->net.on_tick = on_tick;
+    uv_tcp_init(&the->loop, &the->listener);
+    uv_ip4_addr("127.0.0.1", 0, &at);
+    uv_tcp_bind(&the->listener, (struct sockaddr *)&at, 0);
+    uv_listen((uv_stream_t *)&the->listener, 8, on_connection);
+    uv_tcp_getsockname(&the->listener, (struct sockaddr *)&at, &size);
+    the->peer = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(the->peer, (struct sockaddr *)&at, sizeof at) != 0)
+        return -1;
+    alarm(60);
+    for (int i = 0; i < 1000 && the->conn == NULL; i++)
+        turns(1);
+    return the->conn != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    if (the->conn != NULL)
+        conn_close(the->conn, false);
+    turns(3);
+    assert_null(the->conn);
+    for (unsigned i = 0; i < the->laters; i++)
+        assert_null(the->later[i].http); /* whoever is gone is not waited for */
+    close(the->peer);
+    net_close(&the->net, on_net_closed);
+    uv_close((uv_handle_t *)&the->listener, NULL);
+    uv_run(&the->loop, UV_RUN_DEFAULT);
+    net_deinit(&the->net);
+    int left = uv_loop_close(&the->loop);
+    buf_deinit(&the->got);
+    buf_deinit(&the->taken);
+    free(the);
+    return left;
+}
+
+/* --- what the tests say ---------------------------------------------------------------------
+ */
+
+static void ask(const char *text) {
+    assert_int_equal(send(the->peer, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+
+/* Turns until `done`, or fails. */
+static void until(bool (*done)(void)) {
+    uint64_t limit = uv_hrtime() + 8000000000ULL;
+    while (!done() && uv_hrtime() < limit) {
+        turns(1);
+        peer_read();
+    }
+    assert_true(done());
+}
+
+static unsigned count(const char *text) {
+    unsigned n = 0;
+    for (const char *at = the->got.data; at != NULL; n++) {
+        at = memmem(at, the->got.len - (size_t)(at - the->got.data), text, strlen(text));
+        if (at == NULL)
+            break;
+        at++;
+    }
+    return n;
+}
+
+static unsigned wanted;
+static bool has_answers(void) {
+    return count("HTTP/1.1 ") == wanted;
+}
+static bool has_laters(void) {
+    return the->laters == wanted;
+}
+static bool is_over(void) {
+    return the->peer_eof;
+}
+static bool is_gone(void) {
+    return the->conn == NULL;
+}
+
+static void await_answers(unsigned n) {
+    wanted = n;
+    until(has_answers);
+}
+
+static void await_laters(unsigned n) {
+    wanted = n;
+    until(has_laters);
+}
+
+static void finish(unsigned i, const char *body) {
+    http_answer_later(&the->later[i], 200, "text/plain", slice_of(body), NULL);
+    assert_null(the->later[i].http);
+}
+
+static void assert_ends(const char *text) {
+    size_t len = strlen(text);
+    assert_true(the->got.len >= len);
+    assert_memory_equal(the->got.data + the->got.len - len, text, len);
+}
+
+/* --- tests ----------------------------------------------------------------------------------
+ */
+
+static void keeps_the_connection(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        ask(GET("/later"));
+        await_laters(i + 1);
+        turns(5);
+        assert_int_equal(count("HTTP/1.1 "), i);
+        finish(i, "done");
+        await_answers(i + 1);
+        assert_ends("Content-Length: 4\r\n\r\ndone");
+    }
+    ask(GET("/now"));
+    await_answers(4);
+    assert_ends("\r\n\r\nnow");
+    assert_int_equal(count("Connection: close"), 0);
+}
+
+static void answers_in_the_order_of_requests(void **state) {
+    (void)state;
+    ask(GET("/now") GET("/later") GET("/now") GET("/later") GET("/later") GET("/now"));
+    await_laters(1);
+    turns(5);
+    peer_read();
+    assert_int_equal(the->routed, 2); /* those behind it wait */
+    assert_int_equal(count("HTTP/1.1 "), 1);
+    assert_true(the->conn->paused);
+    finish(0, "A");
+    assert_int_equal(the->routed, 2); /* nothing is called back before it returns */
+    await_laters(2);
+    finish(1, "B");
+    await_laters(3);
+    finish(2, "C");
+    await_answers(6);
+    assert_false(the->conn->paused);
+    const char *at = the->got.data;
+    static const char *const bodies[] = {"now", "A", "now", "B", "C", "now"};
+    for (unsigned i = 0; i < 6; i++) {
+        char end[16];
+        snprintf(end, sizeof end, "\r\n\r\n%s", bodies[i]);
+        at = memmem(at, the->got.len - (size_t)(at - the->got.data), end, strlen(end));
+        assert_non_null(at);
+        at += strlen(end);
+    }
+    assert_ptr_equal(at, the->got.data + the->got.len);
+}
+
+/* What comes in pieces while the answer is awaited is read behind it. */
+static void reads_on_in_mid_request(void **state) {
+    (void)state;
+    ask(GET("/later") "GET /now HT");
+    await_laters(1);
+    ask("TP/1.1\r\nHo");
+    turns(5);
+    ask("st: x\r\n\r\n");
+    turns(5);
+    finish(0, "A");
+    await_answers(2);
+    assert_ends("now");
+}
+
+static void hands_the_rest_to_an_upgrade(void **state) {
+    (void)state;
+    ask(GET("/later") GET("/take") "bytes of another protocol");
+    await_laters(1);
+    finish(0, "A");
+    await_answers(2);
+    assert_int_equal(the->taken.len, 25);
+    assert_memory_equal(the->taken.data, "bytes of another protocol", 25);
+    ask("!");
+    turns(5);
+    assert_int_equal(the->taken.len, 26);
+}
+
+/* The request's own wish, HEAD, and an error's answer. */
+static void closes_as_at_once(void **state) {
+    (void)state;
+    ask("HEAD /later HTTP/1.1\r\nHost: x\r\n\r\n"
+        "GET /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" GET("/now"));
+    await_laters(1);
+    finish(0, "none");
+    await_answers(1);
+    assert_ends("Content-Length: 4\r\n\r\n");
+    await_laters(2);
+    finish(1, "last");
+    until(is_over);
+    assert_int_equal(count("HTTP/1.1 "), 2);
+    assert_int_equal(count("Connection: close"), 1);
+    assert_ends("last");
+    close(the->peer); /* its end is seen: the connection reads again */
+    the->peer = socket(AF_INET, SOCK_STREAM, 0);
+    until(is_gone);
+}
+
+static void an_error_is_the_last_answer(void **state) {
+    (void)state;
+    ask(GET("/later") GET("/now"));
+    await_laters(1);
+    http_answer_later(&the->later[0], 401, NULL, SLICE(""), "WWW-Authenticate: Bearer\r\n");
+    until(is_over);
+    assert_int_equal(count("401 Unauthorized"), 1);
+    assert_int_equal(count("\r\nWWW-Authenticate: Bearer\r\n"), 1);
+    assert_int_equal(count("HTTP/1.1 "), 1);
+}
+
+static void outlives_its_connection(void **state) {
+    (void)state;
+    ask(GET("/later") GET("/now"));
+    await_laters(1);
+    conn_close(the->conn, true); /* as the node's end does */
+    finish(0, "closing already");
+    until(is_gone);
+    finish(0, "nobody is there"); /* once more does nothing */
+}
+
+static void learns_of_a_connection_that_went(void **state) {
+    (void)state;
+    ask(GET("/later"));
+    await_laters(1);
+    conn_close(the->conn, true);
+    assert_non_null(the->later[0].http);
+    until(is_gone);
+    assert_null(the->later[0].http);
+    finish(0, "nobody is there");
+}
+
+/* The peer resets while the answer is awaited: the answer finds it out. */
+static void answers_a_peer_that_went(void **state) {
+    (void)state;
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    ask(GET("/later"));
+    await_laters(1);
+    setsockopt(the->peer, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(the->peer);
+    the->peer = socket(AF_INET, SOCK_STREAM, 0);
+    turns(5);
+    finish(0, "too late");
+    until(is_gone);
+}
+
+static void says_when_it_is_late(void **state) {
+    (void)state;
+    the->limit_ms = 30;
+    ask(GET("/later") GET("/now"));
+    await_laters(1);
+    until(is_over);
+    assert_int_equal(the->lates, 1);
+    assert_int_equal(count("503 Service Unavailable"), 1);
+    assert_ends("late");
+    finish(0, "later still");
+    turns(5);
+    peer_read();
+    assert_int_equal(count("later still"), 0);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(keeps_the_connection),     TEST(answers_in_the_order_of_requests),
+        TEST(reads_on_in_mid_request),  TEST(hands_the_rest_to_an_upgrade),
+        TEST(closes_as_at_once),        TEST(an_error_is_the_last_answer),
+        TEST(outlives_its_connection),  TEST(learns_of_a_connection_that_went),
+        TEST(answers_a_peer_that_went), TEST(says_when_it_is_late),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
