@@ -3,6 +3,8 @@
 #include "common/log.h"
 #include "gateway/core/core.h"
 
+#define RETRY_MS 500
+
 /*
  * Who is online in a room, for this node's connections: read from Redis when something changed,
  * at once, then at most once an interval, and sent only if it differs from what was sent last.
@@ -188,6 +190,12 @@ static void roster_publish(struct room *room, const struct roster *r) {
     put_roster(room->channel, r, to_all, NULL);
 }
 
+/* Redis did not answer: again a little later, until it does. (A room whose link to its doorbell
+ * fell is touched when it has healed; that link may stand while commands fail.) */
+static void roster_again(struct room *room) {
+    wheel_set(&room->core->room_wheel, &room->timer, core_now(room->core) + RETRY_MS);
+}
+
 static void on_roster(void *arg, const struct reply *reply, enum outcome outcome) {
     struct channel *ch = arg;
     struct room *room = ch->room;
@@ -197,6 +205,8 @@ static void on_roster(void *arg, const struct reply *reply, enum outcome outcome
     if (room != NULL && reply != NULL) {
         struct roster r = roster_of(reply, 1);
         roster_publish(room, &r);
+    } else if (room != NULL) {
+        roster_again(room);
     }
     if (room != NULL && room->again) {
         room->again = false;
@@ -208,8 +218,10 @@ static void on_roster(void *arg, const struct reply *reply, enum outcome outcome
 static void roster_read(struct room *room) {
     struct channel *ch = room->channel;
     struct slice key = channel_name(ch);
-    if (!redis_script(&room->core->redis, SCRIPT_roster, &key, 1, NULL, 0, on_roster, ch))
-        return; /* when Redis is back, every healed room is touched */
+    if (!redis_script(&room->core->redis, SCRIPT_roster, &key, 1, NULL, 0, on_roster, ch)) {
+        roster_again(room);
+        return;
+    }
     room->reading = true;
     channel_ref(ch);
 }

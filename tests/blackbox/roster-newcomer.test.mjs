@@ -1,10 +1,11 @@
 // Everybody in a room has its last roster in the end: who is still being caught up too, and who
 // came while it was another one.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, test, until } from './lib/harness.mjs';
+import { cluster, connect, login, sleep, startNode, test, until } from './lib/harness.mjs';
 import { range } from './lib/frames.mjs';
+import { startProxy } from './lib/proxy.mjs';
 
-const { nodes } = await cluster({ nodes: 2, args: ['--roster-interval', '2s'] });
+const { redis, nodes } = await cluster({ nodes: 2, args: ['--roster-interval', '2s'] });
 const last = (client) => client.frames.findLast(({ event }) => event === 'onlineUsers')?.data;
 const sees = (client, ids) => until(() => [...last(client)].sort().join() === ids);
 
@@ -48,4 +49,20 @@ test('who came while somebody was away gets the roster that the others had befor
   const back = await login(nodes[1], 'cat2');
   await back.emit('join', { room: 's' });
   await sees(second, 'ann2,bob2,cat2');
+});
+
+test('a roster whose reading failed with the command link is read again', async (t) => {
+  const proxy = await startProxy(redis);
+  t.after(() => proxy.close());
+  const node = await startNode({ redis: proxy.url });
+  const ann = await login(node, 'ann3');
+  await ann.emit('join', { room: 't' });
+  await sees(ann, 'ann3');
+  await sleep(500); // beyond the roster interval: the next change is read at once
+  proxy.stall({ link: 'commands', direction: 'toNode' });
+  const bob = await login(nodes[0], 'bob3');
+  await bob.emit('join', { room: 't' });
+  await ann.next('userJoined'); // the roster is asked for, and no answer comes
+  proxy.cut({ link: 'commands' });
+  await sees(ann, 'ann3,bob3');
 });
