@@ -153,7 +153,8 @@ void presence_scores(struct core *core, uint64_t elapsed_ms);
 /* The room that a login under way enters; empty if there is none. */
 struct slice login_room(const struct client *c);
 /* A client's user enters a room: membership, roster. done may be NULL; false: Redis is away. */
-bool room_enter(struct client *c, struct channel *ch, bool announce, redis_done done,
+enum room_mode { ROOM_QUIETLY, ROOM_ANNOUNCED, ROOM_ANEW }; /* as enter.lua has it */
+bool room_enter(struct client *c, struct channel *ch, enum room_mode mode, redis_done done,
                 void *arg);
 
 /* A doorbell said that a user left a room: their connections here go too, if it is still so. */
@@ -161,6 +162,9 @@ void room_left(struct core *core, struct channel *ch, struct slice user);
 
 /* A sub that could not be taken out while its login was under way has started. */
 void room_recheck(struct core *core, struct sub *sub);
+/* After an outage: the membership is made anew, or the sub is dropped if the user has left by
+ * another connection meanwhile. */
+void room_reenter(struct core *core, struct sub *sub);
 
 /* --- roster.c -------------------------------------------------------------------------------
  */

@@ -241,7 +241,7 @@ static void reenter_rooms(struct client *c) {
     for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
         struct sub *sub = container_of(at, struct sub, in_client);
         if (slice_starts(channel_name(sub->channel), SLICE("room:")))
-            room_enter(c, sub->channel, false, NULL, NULL);
+            room_reenter(c->core, sub);
     }
 }
 
