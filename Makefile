@@ -170,14 +170,27 @@ chaos: all deps-test ## random faults: SEED=7 SECONDS=60 (or FAULTS=100, ONLY=Re
 	@SEED='$(SEED)' SECONDS='$(SECONDS)' FAULTS='$(FAULTS)' ONLY='$(ONLY)' exec node tests/chaos/main.mjs
 
 # ---- make bench
-.PHONY: bench
+.PHONY: bench rivals
 bench: all build/bench/load deps-test ## measures two nodes for a minute or two (SECONDS=10 a window)
 	@exec tests/bench/run
+
+rivals: all deps-test ## measures Socket.IO and Nchan beside it (fetches them)
+	@exec tests/bench/rivals/run.mjs
 
 build/bench/load: tests/bench/load.c Makefile build/config.mk
 	$(call say,$(CC),$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(RELEASE) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
+
+# ---- make install: the binary, and what systemd and its operator read
+PREFIX ?= /usr/local
+SHARED := $(PREFIX)/share/doc/sluice
+.PHONY: install
+install: all ## below PREFIX (/usr/local), itself below DESTDIR if that is given
+	install -D -m 755 build/sluice '$(DESTDIR)$(PREFIX)/bin/sluice'
+	install -D -m 644 -t '$(DESTDIR)$(SHARED)' deploy/sluice.conf.example deploy/OPERATIONS.md
+	install -D -m 644 deploy/sluice.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
+	sed -i 's,/usr/local/,$(PREFIX)/,' '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
 
 # ---- The rest
 deps: build/config.mk     ## installs what make needs; deps-run, deps-test, deps-check: the others

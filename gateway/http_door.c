@@ -14,6 +14,11 @@
     "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"                      \
     "Cache-Control: no-cache\r\n"
 
+/* The client library: `import` from any page. */
+#define SHARED_HEADERS                                                                         \
+    PAGE_HEADERS                                                                               \
+    "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
+
 #define PLAIN "text/plain; charset=utf-8"
 #define JSON  "application/json"
 
@@ -61,7 +66,7 @@ static void metrics(struct node *n, const struct http_request *request) {
 static void page(struct node *n, const struct http_request *request) {
     const struct asset *a = asset_find(request->path);
     (void)n;
-    http_answer(request, 200, a->type, a->bytes, PAGE_HEADERS);
+    http_answer(request, 200, a->type, a->bytes, a->shared ? SHARED_HEADERS : PAGE_HEADERS);
 }
 
 /* The client's address is the socket's, or what the proxy in front says. */

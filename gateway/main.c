@@ -1,3 +1,4 @@
+#include "gateway/health_check.h"
 #include "gateway/node.h"
 
 int main(int argc, char **argv) {
@@ -6,6 +7,9 @@ int main(int argc, char **argv) {
     switch (options_load(&options, argc, argv, stdout, stderr)) {
     case OPTIONS_RUN:
         status = node_run(&options);
+        break;
+    case OPTIONS_HEALTH_CHECK:
+        status = health_check_run(&options);
         break;
     case OPTIONS_EXIT_OK:
         break;

@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "gateway/doors/json_door.h"
+#include "gateway/listen.h"
 
 #define DESCRIPTORS_KEPT 64UL /* Redis, the log, the listener, what libuv opens */
 #define BACKLOG          4096
@@ -265,33 +266,10 @@ static bool is_loopback(const struct conn_address *a) {
     return conn_address_is_ip4(a) ? a->ip[12] == 127 : memcmp(a->ip, ip6.ip, sizeof a->ip) == 0;
 }
 
-static const char *resolve_listen(struct node *n, const char *text,
-                                  struct sockaddr_storage *out) {
-    char host[256];
-    const char *colon = strrchr(text, ':');
-    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
-    if (len == 0 || len >= sizeof host || colon[1] == '\0')
-        return "must be HOST:PORT";
-    bool bracketed = text[0] == '[' && text[len - 1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len), text + bracketed);
-    char *end;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    if (*end != '\0' || colon[1] < '0' || colon[1] > '9' || port > 65535)
-        return "the port must be from 0 to 65535";
-    uv_getaddrinfo_t request;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    int status = uv_getaddrinfo(&n->loop, &request, NULL, host, colon + 1, &hints);
-    if (status < 0)
-        return uv_strerror(status);
-    memcpy(out, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
-    uv_freeaddrinfo(request.addrinfo);
-    return NULL;
-}
-
 static int start_listening(struct node *n) {
     struct sockaddr_storage at;
     const char *where = n->options->listen;
-    const char *wrong = resolve_listen(n, n->options->listen, &at);
+    const char *wrong = listen_resolve(where, &at);
     if (wrong != NULL)
         return complain_option(n, "listen", where, wrong);
     const struct sockaddr *address = (const struct sockaddr *)&at;

@@ -201,8 +201,15 @@ static void print_help(FILE *out) {
             fprintf(out, " [%s]", rows[i].initial);
         fputc('\n', out);
     }
-    fprintf(out, "  %-32s %s\n  %-32s %s\n  %-32s %s\n", "--config FILE", "options from a file",
-            "--help", "this text", "--version", "the version");
+    static const char *const others[][2] = {
+        {"--config FILE", "options from a file"},
+        {"--health-check",
+         "ask the node that runs with these options: exits 0 if it is healthy"},
+        {"--help", "this text"},
+        {"--version", "the version"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        fprintf(out, "  %-32s %s\n", others[i][0], others[i][1]);
 }
 
 static char *trim(char *text) {
@@ -315,6 +322,7 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
                                  FILE *errors) {
     struct loader l = {.options = o, .errors = errors};
     const char *config = NULL;
+    enum options_result result = OPTIONS_RUN;
     memset(o, 0, sizeof *o);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -328,7 +336,9 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
     }
     const char **end = (const char **)argv + argc;
     for (const char **at = (const char **)argv + 1; at < end; at++) {
-        if (!load_flag(&l, &at, &config))
+        if (strcmp(*at, "--health-check") == 0)
+            result = OPTIONS_HEALTH_CHECK;
+        else if (!load_flag(&l, &at, &config))
             return OPTIONS_EXIT_FAILED;
     }
     if (!load_environment(&l))
@@ -337,7 +347,7 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
         config = getenv("SLUICE_CONFIG");
     if ((config != NULL && !load_file(&l, config)) || !load_defaults(&l))
         return OPTIONS_EXIT_FAILED;
-    return OPTIONS_RUN;
+    return result;
 }
 
 const char *options_place(const struct options *o, const char *flag) {

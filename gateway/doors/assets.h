@@ -8,6 +8,7 @@ struct asset {
     const char *path;
     const char *type;
     struct slice bytes;
+    bool shared; /* pages of other origins may load it */
 };
 
 /* NULL if there is none at that path. */

@@ -1,354 +1,335 @@
-// The chat page. A Connection speaks the protocol (gateway/PROTOCOL.md) and knows nothing of the
-// page; the View is the page and knows nothing of the protocol. What joins them is at the end.
+// The chat page: joins what the server tells (session.js, store.js) and what the user sees
+// (sidebar.js, log.js, composer.js). The address says which conversation is open: #room:lobby.
 
-const ROOM = 'lobby';
-const BEAT = 2000; // ms between heartbeats
-const SILENCE = 15000; // a beat unanswered for so long: the connection is dead
-const PAUSE = 250; // before the first attempt to come back; doubles up to PAUSE_MOST
-const PAUSE_MOST = 5000;
-const PAGE = 50; // messages of history
-const SHOWN_MOST = 500; // older ones leave the page
+import { Composer } from '/composer.js';
+import { ConnectionState } from '/connection.js';
+import { $, avatar, element, idOf, roomOf, setText } from '/dom.js';
+import { Log } from '/log.js';
+import { Session } from '/session.js';
+import { roomKey } from '/store.js';
+import { Sidebar } from '/sidebar.js';
 
-// Full jitter: those who were cut off together do not come back together.
-const jitter = (attempt) => Math.random() * Math.min(PAUSE_MOST, PAUSE * 2 ** attempt);
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const isPassing = (error) => error.code === 'unavailable' || error.code === 'rate_limited';
+const narrow = matchMedia('(max-width: 38rem)');
+const ANNOUNCED = 200; // characters of a message that are read out
+const LISTS_PAUSE = 80; // ms between two renderings of the lists
 
-/*
- * One user in one room, over as many sockets as it takes. `handler` has
- *   connected(node)             logged in and in the room
- *   away()                      not any more; it comes back by itself
- *   refused(error)              the server does not let this user in: the end
- *   event(name, data, channel)  an event of the server
- *   lost(channel)               there may be holes in what came of the channel
- *   sent(id, seq)               a message of ours is stored
- *   failed(id, error)           a message of ours never will be
- */
-class Connection {
-  #socket = null;
-  #timer = 0; // of the heartbeat
-  #attempt = 0;
-  #owed = 0; // since when the server owes us a frame; 0: it does not
-  #acks = new Map(); // number → { resolve, reject }, of this socket
-  #ackCount = 0;
-  #positions = new Map(); // channel → { epoch, seq }: the last that we have
-  #outbox = new Map(); // clientMessageId → message, in order, until acknowledged
-  #idPrefix = crypto.getRandomValues(new Uint32Array(2)).join('-');
-  #ready = false; // what is said may leave at once
+let session = null;
+let store = null;
+let sidebar, log, composer;
+let open = null; // the conversation
+let lastRoom = null; // whose people are listed
+let listsTimer = 0;
+let listedAt = 0;
 
-  constructor(url, user, room, handler) {
-    Object.assign(this, { url, user, room, handler });
-    this.#connect();
+// ---- The conversation that is open
+
+const keyInAddress = () => {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return '';
   }
+};
+const addressOf = (key) => `#${encodeURIComponent(key).replace('%3A', ':')}`;
 
-  // Sends an event; resolves to its ack. Rejects with its error, or { code: 'gone' }.
-  request(event, data) {
-    const ack = ++this.#ackCount;
-    return new Promise((resolve, reject) => {
-      if (this.#socket?.readyState !== WebSocket.OPEN) return reject({ code: 'gone' });
-      this.#acks.set(ack, { resolve, reject });
-      this.#socket.send(JSON.stringify({ event, data, ack }));
-    });
-  }
-
-  // As request, again and again while the server cannot.
-  async insist(event, data) {
-    const socket = this.#socket;
-    for (let attempt = 1; socket === this.#socket; attempt++) {
-      try {
-        return await this.request(event, data);
-      } catch (error) {
-        if (!isPassing(error)) throw error;
-      }
-      await sleep(jitter(attempt));
-    }
-    throw { code: 'gone' };
-  }
-
-  // Sends a message to the room, now or as soon as there is a way; returns its id.
-  say(message) {
-    const id = `${this.#idPrefix}-${++this.#ackCount}`;
-    this.#outbox.set(id, message);
-    if (this.#ready) this.#transmit(id, message);
-    return id;
-  }
-
-  #connect() {
-    const socket = new WebSocket(this.url);
-    this.#socket = socket;
-    this.#owed = Date.now();
-    socket.onopen = () => this.#enter();
-    socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(JSON.parse(data));
-    socket.onclose = () => socket === this.#socket && this.#comeBack();
-    this.#timer = setInterval(() => this.#beat(), BEAT);
-  }
-
-  #end() {
-    const socket = this.#socket;
-    clearInterval(this.#timer);
-    this.#socket = null;
-    this.#ready = false;
-    socket.close();
-    for (const { reject } of this.#acks.values()) reject({ code: 'gone' });
-    this.#acks.clear();
-  }
-
-  #comeBack() {
-    this.#end();
-    this.handler.away();
-    setTimeout(() => this.#connect(), jitter(this.#attempt++));
-  }
-
-  // Login, room, then what is not acknowledged. What was missed comes behind the login's ack.
-  async #enter() {
-    const resume = this.#positions.size ? Object.fromEntries(this.#positions) : undefined;
-    try {
-      const { node, lost = [], resume: now } = await this.insist('login', { ...this.user, resume });
-      for (const channel of lost) this.#positions.delete(channel);
-      for (const channel in now) this.#baseline(channel, now[channel]);
-      lost.forEach((channel) => this.handler.lost(channel));
-      const { room, epoch, seq } = await this.insist('join', { room: this.room });
-      this.#baseline(`room:${room}`, { epoch, seq });
-      this.#attempt = 0;
-      this.handler.connected(node);
-      this.#flush();
-    } catch (error) {
-      if (!error.code) throw error;
-      if (error.code === 'gone') return;
-      this.#end();
-      this.handler.refused(error);
-    }
-  }
-
-  // A position from an ack counts only where there is none: what was missed is still to come.
-  #baseline(channel, position) {
-    if (!this.#positions.has(channel)) this.#positions.set(channel, position);
-  }
-
-  #advance({ channel, epoch, seq }) {
-    const known = this.#positions.get(channel);
-    if (known?.epoch !== epoch || known.seq < seq) this.#positions.set(channel, { epoch, seq });
-  }
-
-  #receive(frame) {
-    this.#owed = 0;
-    if (frame.event !== undefined) {
-      if (frame.epoch) this.#advance(frame);
-      if (frame.event === 'channel_reset') this.handler.lost(frame.data.channel);
-      else this.handler.event(frame.event, frame.data, frame.channel);
-      return;
-    }
-    const waiting = this.#acks.get(frame.ack);
-    this.#acks.delete(frame.ack);
-    if (frame.error) waiting?.reject(frame.error);
-    else waiting?.resolve(frame.data);
-  }
-
-  #beat() {
-    if (this.#owed && Date.now() - this.#owed > SILENCE) return this.#comeBack();
-    this.#owed ||= Date.now();
-    this.request('heartbeat').catch(() => {});
-  }
-
-  #flush() {
-    this.#ready = true;
-    for (const [id, message] of this.#outbox) this.#transmit(id, message);
-  }
-
-  async #transmit(id, message) {
-    try {
-      const data = { room: this.room, message, clientMessageId: id };
-      const { seq } = await this.request('sendMessage', data);
-      this.#outbox.delete(id);
-      this.handler.sent(id, seq);
-    } catch (error) {
-      if (error.code === 'gone') return;
-      if (isPassing(error) || error.code === 'not_a_member') return this.#stall();
-      this.#outbox.delete(id);
-      this.handler.failed(id, error);
-    }
-  }
-
-  // The messages behind one that failed fail too; all of them leave again, in order. The room may
-  // have been left elsewhere, or lost with Redis.
-  async #stall() {
-    if (!this.#ready) return;
-    const socket = this.#socket;
-    this.#ready = false;
-    await sleep(PAUSE + jitter(2));
-    if (socket === this.#socket) this.#enter();
-  }
+function conversationOf(key) {
+  if (store.has(key)) return store.get(key);
+  const [, kind, name] = /^(room|user):(.+)$/su.exec(key) ?? [];
+  if (kind === 'room') return roomOf(name) ? session.join(roomOf(name)) : null;
+  if (kind !== 'user') return null;
+  const id = store.people.has(name) ? name : idOf(name);
+  return id === '' || id === session.me ? null : session.openPeer(id);
 }
 
-const $ = (id) => document.getElementById(id);
-
-function element(tag, className, ...content) {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.append(...content); // strings become text, whatever is in them
-  return made;
+// Shows what the address names. On a narrow screen no name means the list.
+function route() {
+  if (!session) return;
+  let conversation = conversationOf(keyInAddress());
+  if (!conversation && !narrow.matches) {
+    conversation = open ?? store.rooms[0] ?? store.peers[0] ?? null;
+    if (conversation) history.replaceState(history.state, '', addressOf(conversation.key));
+  }
+  document.body.dataset.view = conversation ? 'talk' : 'list';
+  show(conversation);
 }
 
-// An element about a user, in a colour of their own that is the same on every page.
-function userElement(tag, user, me, ...content) {
-  const made = element(tag, user === me ? 'mine' : '', ...content);
-  let hue = 0;
-  for (const c of user) hue = (hue * 31 + c.codePointAt(0) * 47) % 360;
-  made.style.setProperty('--hue', hue);
-  return made;
+// From the list on a narrow screen, the way back leads to it.
+function go(key) {
+  const isFromList = narrow.matches && document.body.dataset.view === 'list';
+  if (isFromList) history.pushState({ isFromList }, '', addressOf(key));
+  else history.replaceState(history.state, '', addressOf(key));
+  route();
+  if (narrow.matches) $('title').focus();
+  else composer.focus();
 }
 
-class View {
-  #me = '';
-  #seen = new Set(); // seqs
-  #pending = new Map(); // clientMessageId → li
-
-  // The room for the user `me`; the door, and why it is shut, for nobody.
-  show(me, refusal = '') {
-    this.#me = me;
-    $('door').hidden = Boolean(me);
-    $('room').hidden = !me;
-    $('refusal').textContent = refusal;
-    $(me ? 'text' : 'name').focus();
+function goBack() {
+  const key = open?.key;
+  if (history.state?.isFromList) {
+    addEventListener('popstate', () => focusRow(key), { once: true });
+    history.back();
+    return;
   }
+  history.replaceState(null, '', location.pathname);
+  route();
+  focusRow(key);
+}
 
-  // state: out, away or in
-  state(state, text) {
-    $('state').textContent = text;
-    $('state').dataset.state = state;
+function focusRow(key) {
+  const row = document.querySelector(`#side li[data-key="${CSS.escape(key ?? '')}"] button`);
+  (row ?? $('add')).focus();
+}
+
+function show(conversation) {
+  if (conversation === open) return lists();
+  open = conversation;
+  $('talk').hidden = !open;
+  if (!open) return lists();
+  if (open.isRoom) lastRoom = open;
+  open.divide();
+  composer.open(open, store.titleOf(open));
+  log.show(open);
+  typing(open);
+  lists();
+}
+
+function leave() {
+  const gone = open;
+  session.leave(gone);
+  if (lastRoom === gone) lastRoom = store.rooms[0] ?? null;
+  announce(gone.isRoom ? `You left ${gone.name}` : `${store.titleOf(gone)} is off the list`);
+  open = null;
+  history.replaceState(history.state, '', location.pathname);
+  if (narrow.matches) return goBack();
+  route();
+  if (open) composer.focus();
+  else $('add').focus();
+}
+
+// ---- What the user sees follows what changed
+
+const isAttending = () => document.visibilityState === 'visible' && document.hasFocus();
+
+// The reader has the end in sight: it is read.
+function seen() {
+  if (!open) return;
+  if (log.isAtEnd && isAttending()) session.markRead(open);
+  log.showJump(open.unread);
+}
+
+// The lists, soon, and not for each message of a busy room.
+function lists() {
+  const pause = Math.max(0, listedAt + LISTS_PAUSE - performance.now());
+  listsTimer ||= setTimeout(renderLists, pause);
+}
+
+function renderLists() {
+  listsTimer = 0;
+  listedAt = performance.now();
+  if (!session) return; // it ended meanwhile
+  if (!lastRoom || !store.has(lastRoom.key)) lastRoom = store.rooms[0] ?? null;
+  sidebar.render(open, lastRoom);
+  log.names();
+  heading();
+  seen();
+}
+
+function heading() {
+  const { unread } = store;
+  const place = open ? `${store.titleOf(open)} · Sluice` : 'Sluice';
+  document.title = unread > 0 ? `(${unread}) ${place}` : place;
+  setText($('back-count'), unread > 0 ? String(unread) : '');
+  setText($('back-label'), unread > 0 ? ' unread, back to the list' : 'Back to the list');
+  if (!open) return;
+  $('talk').dataset.kind = open.isRoom ? 'room' : 'user';
+  setText($('title'), store.titleOf(open));
+  $('leave').textContent = open.isRoom ? 'Leave' : 'Close';
+  $('leave').setAttribute(
+    'aria-label',
+    open.isRoom ? `Leave ${open.name}` : 'Close this conversation',
+  );
+  setText($('about'), about(open));
+}
+
+function about({ isRoom, name, online, total }) {
+  if (isRoom) return total > 0 ? `${online} of ${total} online` : '';
+  const state = store.person(name).online;
+  return state === undefined ? 'Private' : state ? 'Online' : 'Away';
+}
+
+function typing(conversation) {
+  if (conversation !== open) return;
+  const names = [...open.typing.keys()].map((id) => store.nameOf(id));
+  const who =
+    names.length > 3 ? 'Several people' : names.join(', ').replace(/, ([^,]*)$/, ' and $1');
+  const verb = names.length > 1 ? 'are' : 'is';
+  setText($('typing'), names.length ? `${who} ${verb} typing…` : '');
+}
+
+function announce(text) {
+  $('announcer').append(element('p', {}, text));
+  while ($('announcer').childElementCount > 20) $('announcer').firstElementChild.remove();
+}
+
+function messages(conversation, fresh, isPast) {
+  if (!isPast) fresh.forEach((message) => announceMessage(conversation, message));
+  if (conversation !== open) {
+    if (!isPast) conversation.forgetOldest();
+    return;
   }
-
-  roster(users) {
-    $('online').replaceChildren(...users.map((user) => userElement('li', user, this.#me, user)));
-    this.count(users.length);
+  if (fresh === null) {
+    open.divide();
+    return log.show(open);
   }
+  const isMissed =
+    !isPast && !(isAttending() && log.isAtEnd) && fresh.some(({ from }) => from !== open.me);
+  const mark = open.divider;
+  if (isMissed && open.divider < open.read) open.divide();
+  if (!isPast && fresh.some(({ from }) => from === open.me)) open.divider = 0;
+  if (open.divider !== mark) log.redraw();
+  log.add(fresh, isPast);
+  if (log.isAtEnd && open.forgetOldest()) log.trim();
+}
 
-  count(online) {
-    $('count').textContent = online;
-  }
+function announceMessage(conversation, { from, text }) {
+  if (from === session.me) return;
+  const said = text.length > ANNOUNCED ? `${text.slice(0, ANNOUNCED)}…` : text;
+  if (conversation === open) announce(`${store.nameOf(from)}: ${said}`);
+  else if (!conversation.isRoom) announce(`Private message from ${store.nameOf(from)}`);
+}
 
-  clear() {
-    this.#seen.clear();
-    $('messages').replaceChildren();
-  }
+// A line in the conversation that is open, or in the one given, about what happened.
+function notice(conversation, text) {
+  conversation ??= open ?? lastRoom;
+  if (!conversation) return;
+  const made = conversation.notice(text);
+  if (conversation === open) log.notice(made);
+  announce(text);
+}
 
-  // Messages of the room, in any order and as often as they come; each is shown once, by its
-  // seq. Those of the past are not read out.
-  add(messages, past = false) {
-    const log = $('log');
-    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
-    log.ariaLive = past ? 'off' : 'polite';
-    for (const message of messages) if (!this.#seen.has(message.seq)) this.#insert(message);
-    while ($('messages').childElementCount > SHOWN_MOST) $('messages').firstChild.remove();
-    if (atEnd || past) log.scrollTop = log.scrollHeight;
-  }
+function lost(conversation, from, to) {
+  const which =
+    from === undefined || !conversation.isRoom ? 'Some messages' : `Messages ${from} to ${to}`;
+  notice(conversation, `${which} may be missing here: the server has them no more`);
+}
 
-  #insert({ userId: user, message, timestamp, seq }) {
-    this.#seen.add(seq);
-    for (const [id, li] of this.#pending) if (li.seq === seq) this.#settle(id);
+// ---- In and out
 
-    const when = new Date(timestamp);
-    const time = element('time', '', when.toTimeString().slice(0, 5));
-    time.dateTime = when.toISOString();
-    time.title = when.toLocaleString();
-    const text = typeof message === 'string' ? message : JSON.stringify(message);
-    const what = [element('b', '', user), ' ', time, ' ', element('span', 'text', text)];
-    const li = Object.assign(userElement('li', user, this.#me, ...what), { seq, user, timestamp });
+const connection = new ConnectionState({ back: (text) => notice(null, text), refused });
 
-    let above = $('messages').lastElementChild;
-    while (above?.seq > seq) above = above.previousElementSibling;
-    if (above) above.after(li);
-    else $('messages').prepend(li);
-    this.#group(li);
-    this.#group(li.nextElementSibling);
-  }
+const page = {
+  messages,
+  typing,
+  lists,
+  state: (change) => connection.changed(change),
+  lost,
+  notice,
+  pending: (conversation) => conversation === open && log.pending(),
+  marks: (conversation) => conversation === open && log.marks(),
+};
 
-  // What a user says in a row, within minutes, stands under one name.
-  #group(li) {
-    const above = li?.previousElementSibling;
-    li?.classList.toggle('more', above?.user === li.user && li.timestamp - above.timestamp < 3e5);
-  }
-
-  // A message that is on its way: dimmed, until the room has it.
-  pending(id, text) {
-    this.#pending.set(id, userElement('li', this.#me, this.#me, element('span', 'text', text)));
-    $('pending').append(this.#pending.get(id));
-    $('log').scrollTop = $('log').scrollHeight;
-  }
-
-  sent(id, seq) {
-    if (this.#seen.has(seq)) this.#settle(id);
-    else this.#pending.get(id).seq = seq;
-  }
-
-  failed(id, why) {
-    this.#pending.get(id).append(element('small', '', `Not sent: ${why}`));
-  }
-
-  #settle(id) {
-    this.#pending.get(id)?.remove();
-    this.#pending.delete(id);
-  }
+function send(text) {
+  log.toEnd();
+  session.send(open, text);
 }
 
 function enter(name) {
-  // An id has no white space, control characters, colons or braces.
-  const userId = name.replace(/[\s:{}\p{Cc}\p{Cs}]+/gu, '-');
-  const url = `${location.origin.replace('http', 'ws')}/ws`;
-  const isHere = (channel) => channel === `room:${ROOM}`;
-  let whole = false; // history was read
-
-  async function readHistory() {
-    whole = true;
-    try {
-      const { messages } = await connection.insist('history', { room: ROOM, limit: PAGE });
-      view.add(messages, true);
-    } catch {
-      whole = false; // the next connected() asks again
-    }
-  }
-
-  const events = {
-    chatMessage: (data) => data.room === ROOM && view.add([data]),
-    onlineUsers: (users, channel) => isHere(channel) && view.roster(users),
-    update_member_list: (data) => data.room === ROOM && view.count(data.online),
-  };
-  const connection = new Connection(url, { userId, username: name }, ROOM, {
-    connected(node) {
-      view.state('in', `Connected to ${node}`);
-      if (!whole) readHistory();
-    },
-    away: () => view.state('away', 'Connection lost, coming back…'),
-    refused(error) {
-      view.state('out', 'Not connected');
-      view.show('', error.message ?? error.code);
-    },
-    event: (event, data, channel) => events[event]?.(data, channel),
-    lost(channel) {
-      if (!isHere(channel)) return;
-      view.clear();
-      readHistory();
-    },
-    sent: (id, seq) => view.sent(id, seq),
-    failed: (id, error) => view.failed(id, error.message ?? error.code),
+  const userId = idOf(name);
+  sessionStorage.setItem('name', name);
+  connection.changed({ state: 'connecting' });
+  session = new Session(userId, name, page);
+  ({ store } = session);
+  sidebar = new Sidebar(store, {
+    open: go,
+    join: (room) => roomOf(room) && go(roomKey(roomOf(room))),
   });
-  $('say').onsubmit = (event) => {
-    event.preventDefault();
-    const text = $('text').value;
-    if (text.trim() === '') return;
-    $('text').value = '';
-    view.pending(connection.say(text), text);
-  };
-  view.state('away', 'Connecting…');
-  view.show(userId);
+  log = new Log({
+    seen,
+    older: () => session.older(open),
+    retry: (entry) => {
+      session.retry(open, entry);
+      composer.focus();
+    },
+    discard: (entry) => {
+      session.discard(open, entry);
+      composer.focus();
+    },
+    nameOf: (id) => store.nameOf(id),
+  });
+  composer = new Composer({ send, typing: () => session.type(open) });
+  for (const [key, draft] of Object.entries(drafts()))
+    if (store.has(key)) store.get(key).draft = draft;
+  $('self').replaceChildren(
+    avatar(userId, name),
+    element('span', { class: 'name', dir: 'auto' }, store.nameOf(userId)),
+  );
+  $('refusal').textContent = '';
+  $('door').hidden = true;
+  $('app').hidden = false;
+  route();
+  if (!narrow.matches) composer.focus();
 }
 
-const view = new View();
-$('name').value = sessionStorage.getItem('name') ?? '';
+// The page starts anew: nothing of this session is left.
+async function signOut() {
+  sessionStorage.clear();
+  await session.close();
+  session = null;
+  location.replace(location.pathname);
+}
+
+// The server does not let this user in: back to the door, which says why.
+function refused(error) {
+  session = null;
+  sessionStorage.clear();
+  sessionStorage.setItem('refusal', error.message);
+  location.replace(location.pathname);
+}
+
+function drafts() {
+  try {
+    return JSON.parse(sessionStorage.getItem('drafts')) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+// The page goes: it may come again.
+function keep() {
+  if (!session) return;
+  session.flush();
+  const kept = store.all
+    .filter(({ draft }) => draft)
+    .map(({ key, draft }) => [key, draft.slice(0, 1e5)]);
+  sessionStorage.setItem('drafts', JSON.stringify(Object.fromEntries(kept)));
+}
+
 $('door').onsubmit = (event) => {
   event.preventDefault();
-  const name = $('name').value.replace(/\p{Cs}/gu, '').trim();
-  if (name === '') return;
-  sessionStorage.setItem('name', name);
-  enter(name);
+  const name = $('name').value.trim();
+  if (idOf(name) !== '') enter(name);
 };
+$('back').onclick = goBack;
+$('leave').onclick = leave;
+$('out').onclick = signOut;
+$('skip').onclick = () => composer.focus();
+addEventListener('popstate', route);
+addEventListener('focus', () => session && seen());
+document.addEventListener('visibilitychange', () => session && seen());
+narrow.addEventListener('change', route);
+addEventListener('pagehide', keep);
+// A keyboard that lies over the page (iOS) leaves the rest of the screen to it.
+visualViewport?.addEventListener('resize', () => {
+  const { height, scale } = visualViewport;
+  if (scale === 1) document.body.style.height = `${height}px`;
+});
+addEventListener('beforeunload', (event) => {
+  const isOnItsWay = ({ error }) => !error;
+  if (store?.all.some(({ pending }) => pending.some(isOnItsWay))) event.preventDefault();
+});
+
+const name = sessionStorage.getItem('name');
+$('refusal').textContent = sessionStorage.getItem('refusal') ?? '';
+sessionStorage.removeItem('refusal');
+if (name) enter(name);
+else $('name').focus();

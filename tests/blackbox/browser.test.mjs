@@ -1,187 +1,125 @@
-// The chat page in Chromium, through nginx with the files of deploy/nginx, on two nodes.
+// The chat page in Chromium, through nginx, on two nodes: two windows talk.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
-import { chromium } from 'playwright-core';
-import { startProcess } from './lib/processes.mjs';
-import * as harness from './lib/harness.mjs';
+import { becomes, browserTest, nodeOf, openRoom, say, shows, texts } from './lib/browser.mjs';
 
-const { cluster, findProgram, freePort, request, ROOT, tempDir, test, until } = harness;
-
-// Flags for a machine without a display and without root's sandbox.
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-dev-shm-usage',
-];
-
-async function startNginx(nodes) {
-  const dir = tempDir('nginx');
-  fs.chmodSync(dir, 0o711); // its workers are another user's when root starts it
-  for (const name of ['nginx.conf', 'sluice.conf']) {
-    fs.copyFileSync(path.join(ROOT, 'deploy/nginx', name), path.join(dir, name));
-  }
-  const servers = nodes.map(
-    ({ port }) => `    server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;`,
-  );
-  const upstream = [
-    'upstream sluice {',
-    '    zone sluice 64k;',
-    '    least_conn;',
-    ...servers,
-    '}',
-    '',
-  ];
-  fs.writeFileSync(path.join(dir, 'upstream.conf'), upstream.join('\n'));
-  const port = await freePort();
-  fs.writeFileSync(path.join(dir, 'listen.conf'), `listen 127.0.0.1:${port};\n`);
-  const args = ['-e', 'stderr', '-p', dir, '-c', path.join(dir, 'nginx.conf')];
-  const log = path.join(dir, 'log');
-  const child = startProcess(findProgram('nginx'), [...args, '-g', 'daemon off;'], {
-    cwd: dir,
-    log,
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await until(async () => (await request(`${url}/readyz`)).status === 200, {
-    what: `nginx answers:\n${child.output()}`,
-  });
-  return { url, stop: () => child.end('SIGTERM', 5000), log: child.output };
-}
-
-async function startBrowser(executablePath) {
-  const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: 30000 });
-  return browser;
-}
-
-// A page of its own context, which collects whatever goes wrong in it.
-async function openPage(browser, url) {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  const faults = [];
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) faults.push(message.text());
-  });
-  page.on('pageerror', (error) => faults.push(String(error)));
-  page.on('requestfailed', (failed) =>
-    faults.push(`${failed.url()} ${failed.failure().errorText}`),
-  );
-  page.on('response', (response) => {
-    if (response.status() >= 400) faults.push(`${response.status()} ${response.url()}`);
-  });
-  await page.addInitScript(() => {
-    window.violations = [];
-    document.addEventListener('securitypolicyviolation', (event) =>
-      window.violations.push(`${event.violatedDirective} ${event.blockedURI}`),
-    );
-  });
-  const response = await page.goto(`${url}/`);
-  assert.equal(response.status(), 200);
-  assert.match(response.headers()['content-security-policy'], /default-src 'self'/);
-  return { page, faults };
-}
-
-async function enter(page, name) {
-  await page.fill('#name', name);
-  await page.click('#enter');
-}
-
-const shows = (page, selector, text) =>
-  page.locator(selector, { hasText: text }).first().waitFor({ timeout: 10000 });
-
-test('two people chat through nginx on two nodes', { timeout: 90000 }, async (t) => {
-  const executablePath = findProgram('chromium', 'chromium-browser', 'google-chrome');
-  if (!executablePath || !findProgram('nginx')) {
-    t.skip('no chromium or no nginx');
-    return;
-  }
-  const { nodes, stop } = await cluster({ nodes: 2 });
-  const nginx = await startNginx(nodes);
-  const browser = await startBrowser(executablePath);
-  t.after(async () => {
-    await browser.close();
-    await nginx.stop();
-    await stop();
-  });
-
-  const ann = await openPage(browser, nginx.url);
-  await enter(ann.page, 'Ann');
-  await shows(ann.page, '#online', 'Ann');
-  const bob = await openPage(browser, nginx.url);
-  await enter(bob.page, 'Bob');
-  for (const { page } of [ann, bob]) {
-    await shows(page, '#online', 'Ann');
-    await shows(page, '#online', 'Bob');
-    const state = await page.textContent('#state');
-    assert.ok(
-      nodes.some(({ id }) => state.includes(id)),
-      `#state names a node: ${state}`,
-    );
+browserTest('two windows on two nodes talk', async ({ nodes, open }) => {
+  const ann = await open('Ann Lee');
+  const bob = await open('Bob', { unlike: ann });
+  const served = [await nodeOf(ann), await nodeOf(bob)].sort();
+  assert.deepEqual(served, nodes.map(({ id }) => id).sort());
+  for (const page of [ann, bob]) {
+    await shows(page, '#people [data-online=true]', 'Ann Lee');
+    await shows(page, '#people [data-online=true]', 'Bob');
+    await becomes(() => page.textContent('#about'), '2 of 2 online');
   }
 
-  const says = async (from, to, text) => {
-    await from.page.fill('#text', text);
-    await from.page.click('#send');
-    for (const { page } of [from, to]) await shows(page, '#messages', text);
-  };
-  await says(ann, bob, 'hello Bob');
-  await says(bob, ann, '<b onclick="alert(1)">hi</b> & "Ann"'); // text stays text
-  for (const { page } of [ann, bob])
-    assert.equal(await page.locator('#messages [onclick]').count(), 0);
-  await bob.page.fill('#text', 'by Enter');
-  await bob.page.press('#text', 'Enter');
-  await shows(ann.page, '#messages', 'by Enter');
-
-  const picture = path.join(tempDir('browser'), 'chat.png');
-  await ann.page.screenshot({ path: picture });
-  if (process.env.TEST_PICTURES)
-    fs.copyFileSync(picture, path.join(process.env.TEST_PICTURES, 'chat.png'));
+  await say(ann, 'hello Bob');
+  await shows(bob, '#messages .line:not(.mine)', 'hello Bob');
+  await shows(ann, '#messages .line.mine', 'hello Bob');
+  await bob.fill('#text', 'two\nlines');
+  await bob.click('#send');
+  await shows(ann, '#messages', 'two');
+  await bob.locator('#text').pressSequentially('three');
+  await bob.press('#text', 'Shift+Enter');
+  await bob.locator('#text').pressSequentially('four');
+  await bob.press('#text', 'Enter');
+  for (const page of [ann, bob])
+    await becomes(() => texts(page), ['hello Bob', 'two\nlines', 'three\nfour']);
+  assert.equal(await ann.locator('#messages b').nth(1).textContent(), 'Bob');
+  assert.equal(await bob.locator('#messages b').first().textContent(), 'Ann Lee');
+  assert.equal(await bob.locator('#pending li').count(), 0);
 
   // Bob goes; Ann sees it.
-  await bob.page.context().close();
-  await ann.page
-    .locator('#online', { hasText: 'Bob' })
-    .waitFor({ state: 'hidden', timeout: 10000 })
-    .catch(() => assert.fail('Bob is still shown as online'));
-  for (const { page, faults } of [ann]) {
-    assert.deepEqual(await page.evaluate(() => window.violations), []);
-    assert.deepEqual(faults, []);
-  }
-  assert.deepEqual(bob.faults, []);
+  await bob.context().close();
+  await shows(ann, '#people [data-online=false]', 'Bob');
+  await becomes(() => ann.textContent('#about'), '1 of 2 online');
 });
 
-test('the page comes back when its node goes', { timeout: 90000 }, async (t) => {
-  const executablePath = findProgram('chromium', 'chromium-browser', 'google-chrome');
-  if (!executablePath || !findProgram('nginx')) {
-    t.skip('no chromium or no nginx');
-    return;
-  }
-  const { nodes, stop } = await cluster({ nodes: 2, args: ['--drain', '100ms'] });
-  const nginx = await startNginx(nodes);
-  const browser = await startBrowser(executablePath);
-  t.after(async () => {
-    await browser.close();
-    await nginx.stop();
-    await stop();
+browserTest('rooms are entered, read and left', async ({ open }) => {
+  const ann = await open('Ann');
+  const bob = await open('Bob');
+  await ann.click('#add');
+  await ann.fill('#room', '#ice cream');
+  await ann.press('#room', 'Enter');
+  await becomes(() => ann.textContent('#title'), 'ice-cream');
+  assert.match(ann.url(), /#room:ice-cream$/);
+  await say(ann, 'nobody here');
+
+  // The address of a room brings another into it.
+  await bob.evaluate(() => (location.hash = '#room:ice-cream'));
+  await shows(bob, '#messages', 'nobody here');
+  await shows(ann, '#people [data-online=true]', 'Bob');
+  await say(bob, 'I am');
+  await shows(ann, '#messages', 'I am');
+
+  // What is said in a room that is not open counts; nothing of it is told elsewhere.
+  await openRoom(bob, 'lobby');
+  await say(ann, 'one');
+  await say(ann, 'two');
+  const badge = bob.locator('#rooms li', { hasText: 'ice-cream' }).locator('.badge');
+  await becomes(() => badge.textContent(), '2 unread');
+  assert.match(await bob.title(), /^\(2\) lobby/);
+  assert.deepEqual(await texts(bob), []);
+  await openRoom(bob, 'ice-cream');
+  await shows(bob, '#messages .new', 'New messages');
+  await becomes(() => badge.textContent(), '');
+  await becomes(() => bob.title(), 'ice-cream · Sluice');
+
+  await bob.click('#leave');
+  await becomes(() => bob.textContent('#title'), 'lobby');
+  assert.equal(await bob.locator('#rooms button').count(), 1);
+  await becomes(() => ann.locator('#people li').count(), 1);
+});
+
+browserTest('texts and names of others are never HTML', async ({ open }) => {
+  const evil = '<img src=x onerror=alert(1)>';
+  const ann = await open('Ann');
+  const eve = await open(`<b>Eve</b>${'x'.repeat(8)}`);
+  const lines = [
+    evil,
+    '<script>window.ran = true</script>',
+    'javascript:alert(1) data:text/html,x',
+    'see https://example.org/a_(b)?c="d" and (http://example.org/e).',
+    '\u202eright to left\u202c مرحبا 漢字 👩‍👩‍👧',
+    'w'.repeat(3000),
+  ];
+  for (const line of lines) await say(eve, line);
+  await becomes(() => texts(ann), lines);
+  await shows(ann, '#people', '<b>Eve</b>');
+  assert.equal(await ann.locator('#messages :is(img, script, i, [onerror])').count(), 0);
+  assert.equal(await ann.locator('#people b').count(), 0);
+  assert.equal(await ann.evaluate(() => window.ran), undefined);
+
+  const links = await ann
+    .locator('#messages a')
+    .evaluateAll((all) =>
+      all.map(({ textContent, href, rel, target }) => ({ textContent, href, rel, target })),
+    );
+  const common = { rel: 'noopener noreferrer nofollow', target: '_blank' };
+  assert.deepEqual(links, [
+    {
+      textContent: 'https://example.org/a_(b)?c=',
+      href: 'https://example.org/a_(b)?c=',
+      ...common,
+    },
+    { textContent: 'http://example.org/e', href: 'http://example.org/e', ...common },
+  ]);
+  const isTooWide = await ann.evaluate(() => {
+    const log = document.getElementById('log');
+    return log.scrollWidth > log.clientWidth;
   });
-  const { page } = await openPage(browser, nginx.url);
-  await enter(page, 'Ann');
-  await shows(page, '#online', 'Ann');
-  const before = await page.textContent('#state');
-  const going = nodes.find(({ id }) => before.includes(id));
-  const staying = nodes.find((node) => node !== going);
-  const ann = await harness.login(staying, 'writer');
-  await ann.emit('join', {});
-  await going.stop('SIGTERM');
-  await shows(page, '#state', staying.id);
-  await ann.emit('sendMessage', 'after the restart');
-  await shows(page, '#messages', 'after the restart');
-  await page.fill('#text', 'still here');
-  await page.click('#send');
-  await ann.next('chatMessage', { match: ({ data }) => data.message === 'still here' });
+  assert.equal(isTooWide, false);
+});
+
+browserTest('a long text is folded, and whole when unfolded', async ({ open }) => {
+  const ann = await open('Ann');
+  const bob = await open('Bob');
+  const text = `${'0123456789 '.repeat(120000)}the end`; // 1.3 MB: in pieces
+  await say(ann, text);
+  const fold = bob.locator('#messages .fold');
+  await fold.waitFor();
+  assert.ok((await bob.textContent('#messages .text')).length < 2000);
+  await fold.click();
+  const shown = await bob.locator('#messages .text').evaluate((node) => node.firstChild.data);
+  assert.equal(shown, text);
 });

@@ -1,27 +1,15 @@
 // The cluster page in Chromium: the door, what it shows, a node that dies, Redis away.
 import assert from 'node:assert/strict';
-import { chromium } from 'playwright-core';
-import { cluster, findProgram, login, sleep, test, until } from './lib/harness.mjs';
+import { launchChromium } from './lib/chromium.mjs';
+import { cluster, login, sleep, test, until } from './lib/harness.mjs';
 
 const TOKEN = 'a token/of the+test'.replaceAll(' ', '-');
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-dev-shm-usage',
-];
-const executablePath = findProgram('chromium', 'chromium-browser', 'google-chrome');
 const args = ['--lease-interval', '200ms', '--lease-timeout', '1500ms'];
 
 // Nodes, a browser and a page of its own context that collects whatever goes wrong in it.
 async function begin(t, options = {}) {
   const { redis, nodes, stop } = await cluster({ args, env: { SLUICE_ADMIN_TOKEN: TOKEN } });
-  const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: 30000 });
+  const browser = await launchChromium();
   t.after(async () => {
     await browser.close();
     await stop();
@@ -52,7 +40,7 @@ const hides = (page, selector, text) =>
   page.locator(selector, { hasText: text }).first().waitFor({ state: 'hidden', timeout: 15000 });
 const row = (page, node) => page.locator('#nodes tbody tr', { hasText: node.id });
 
-const options = { timeout: 90000, skip: executablePath ? false : 'no chromium' };
+const options = { timeout: 90000 };
 
 test('a token opens it, by the form or the address', options, async (t) => {
   const { nodes, page, noFaults } = await begin(t);

@@ -347,6 +347,7 @@ static void help_lists_every_option(void **state) {
                 fail_msg("--help does not name --%s", all_flags[f]);
         }
         assert_non_null(strstr(out_text, "--config FILE"));
+        assert_non_null(strstr(out_text, "--health-check"));
         assert_non_null(strstr(out_text, "[127.0.0.1:8080]"));
         options_deinit(&o);
     }
@@ -359,6 +360,19 @@ static void version_is_told(void **state) {
     assert_string_equal(out_text, "sluice " SLUICE_VERSION "\n");
     assert_string_equal(error_text, "");
     options_deinit(&o);
+}
+
+static void a_health_check_has_the_node_s_options(void **state) {
+    (void)state;
+    struct options o;
+    enum options_result result = load(&o, FLAGS("--listen", "h:1", "--health-check"));
+    assert_int_equal(result, OPTIONS_HEALTH_CHECK);
+    assert_string_equal(o.listen, "h:1");
+    assert_string_equal(out_text, "");
+    assert_string_equal(error_text, "");
+    options_deinit(&o);
+    load_bad(FLAGS("--health-check", "--linger=5"), "linger|\"5\"");
+    load_bad(FLAGS("--health-check=on"), "--health-check=on|--help");
 }
 
 static void no_flag_is_named_twice(void **state) {
@@ -387,6 +401,7 @@ int main(void) {
         TEST(flag_before_environment_before_file),
         TEST(help_lists_every_option),
         TEST(version_is_told),
+        TEST(a_health_check_has_the_node_s_options),
         TEST(no_flag_is_named_twice),
     };
     return cmocka_run_group_tests_name("options", tests, make_file, remove_file);

@@ -1,0 +1,149 @@
+// Types of sluice.js, the client library of Sluice. What the events mean is in gateway/PROTOCOL.md.
+
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+export type Id = string | number;
+
+/** The last message of a channel that this client has. */
+export interface Position { epoch: string; seq: number }
+/** By channel: "user:42", "room:lobby", "topic:prices". */
+export type Positions = Record<string, Position>;
+
+export interface User {
+  userId: Id;
+  csId?: Id;
+  username?: string;
+  role?: string;
+  /** A string, or a function that is asked before each login. */
+  token?: string | (() => string | Promise<string>);
+}
+
+export interface Options {
+  /** ms between heartbeats; 0 sends none. Default 2000. */
+  heartbeat?: number;
+  /** ms that the server may owe a sign of life before the connection counts as dead. Default 10000. */
+  silence?: number;
+  /** ms before the first attempt to come back, doubled up to `most`, full jitter. Default { least: 250, most: 5000 }. */
+  reconnect?: { least?: number; most?: number };
+  /** Bytes of JSON above which a string `content`, `message` or `data` goes up in pieces. Default 262144. */
+  chunk?: number;
+  /** Events kept while there is no connection, or no Redis; more are refused with `too_many`. Default 1000. */
+  outbox?: number;
+  /**
+   * Messages on their way at once. Default 1: a message leaves when the one before it is stored, so that
+   * the order holds whatever fails. More are faster over a long line, but when Redis fails and is back at
+   * once, a message that the node had not yet read may overtake those that failed.
+   */
+  window?: number;
+  /** What an earlier Sluice of the same user had (`positions`), e.g. from sessionStorage. */
+  resume?: Positions;
+  /** The constructor of sockets; default globalThis.WebSocket. Node 18 and 20: `import { WebSocket } from 'ws'`. */
+  WebSocket?: unknown;
+}
+
+/**
+ *   connecting  the first login is under way
+ *   online      logged in; everything may be sent
+ *   away        cut off; comes back by itself
+ *   closed      for good: close() was called, or the server does not let this user in (`error`)
+ */
+export type State = 'connecting' | 'online' | 'away' | 'closed';
+
+export interface StateChange {
+  state: State;
+  previous: State;
+  /** online: who serves; `node` differs from the last one's when that died or the proxy chose anew. */
+  node?: string;
+  connectionId?: string;
+  /** online: nothing of any channel was lost since the last time (true also the first time). */
+  recovered?: boolean;
+  /** away: the close code (1006: no close frame), the reason, and what it means in a sentence. */
+  code?: number;
+  reason?: string;
+  hint?: string;
+  /**
+   * away: failed attempts in a row (0: it has just been cut off), and ms until the next one; no delay
+   * while the device is offline. Each failed attempt is a change from away to away.
+   */
+  attempt?: number;
+  delay?: number;
+  /** closed by a refusal. */
+  error?: SluiceError;
+}
+
+/** Messages of `channel` may be missing: read its history, or reload what it carries. */
+export interface Lost { channel: string; from?: number; to?: number }
+
+/** What frames carry beside their data. */
+export interface Meta {
+  channel?: string;
+  epoch?: string;
+  seq?: number;
+  /** Redis time, microseconds. */
+  time?: number;
+  /** The connection that sent it, on private messages. Never one of this Sluice's own. */
+  origin?: string;
+}
+
+/** `code` is one of the protocol's, or `gone` (no connection), `closed`, `too_many`, `too_large`. */
+export declare class SluiceError extends Error {
+  constructor(error: { code: string; message?: string; field?: string; outcome?: string });
+  code: string;
+  field?: string;
+  outcome?: 'refused' | 'unknown';
+}
+
+export interface SendOptions {
+  /** Called as a large message goes up: pieces acknowledged, of how many. */
+  progress?: (done: number, total: number) => void;
+}
+
+export declare class Sluice {
+  /**
+   * Connects at once. url: "/ws" of a node or proxy, `ws://host/ws`; an http(s) URL or a path relative
+   * to the page is taken too.
+   */
+  constructor(url: string | URL, user: User, options?: Options);
+
+  readonly state: State;
+  /** The node that serves, or served last. */
+  readonly node: string;
+  readonly connectionId: string;
+  readonly userId: string;
+  /** What this client has; give it to the next Sluice as `resume`. */
+  readonly positions: Positions;
+  /** Messages that are not acknowledged yet. */
+  readonly pending: number;
+
+  /**
+   * Sends an event; resolves to the ack's data, rejects with a SluiceError.
+   *  - private_message, sendMessage, publish: kept until acknowledged, over any number of connections, in
+   *    order, each with a clientMessageId, so that each takes effect once. They reject only when the
+   *    server refuses them for good, when the outbox is full, or by close().
+   *  - join, leave, subscribe, unsubscribe: remembered as well, so that a new connection is in the same
+   *    rooms and topics; repeated until answered.
+   *  - history, all_member, read: repeated until answered.
+   *  - typing and all others: sent if online, else rejected with `gone`. May be sent and forgotten: their
+   *    promises need no handler.
+   * All that is kept leaves in the order of the calls. Where an event leaves its room out, it is the room
+   * joined last (at first that of csId, else lobby). The data is taken as it is at the call.
+   */
+  emit(event: string, data?: Json, options?: SendOptions): Promise<any>;
+
+  /**
+   * Listens; returns a function that ends it. Events of the server: `listener(data, meta)`. Of the library:
+   * "state" (StateChange), "lost" (Lost), "error" (SluiceError: events that failed and that no promise told of).
+   * A logged message comes once, in order, whatever the connection does.
+   */
+  on(event: 'state', listener: (change: StateChange) => void): () => void;
+  on(event: 'lost', listener: (lost: Lost) => void): () => void;
+  on(event: 'error', listener: (error: SluiceError) => void): () => void;
+  on(event: string, listener: (data: any, meta: Meta) => void): () => void;
+  off(event: string, listener?: Function): void;
+  once(event: string, listener: (data: any, meta: Meta) => void): () => void;
+
+  /** Resolves when online; rejects when closed. */
+  ready(): Promise<void>;
+
+  /** Ends it. Waits up to `wait` ms (5000) for what is pending; what then is left rejects with `closed`. */
+  close(wait?: number): Promise<void>;
+}

@@ -1,0 +1,832 @@
+/*
+ * The client library of Sluice: one user, over as many sockets as it takes. In browsers, and in Node.
+ *
+ *     import { Sluice } from '/sluice.js'; // from any node; other origins may import it too
+ *
+ *     const sluice = new Sluice('/ws', { userId: 'ann', username: 'Ann' });
+ *     sluice.on('state', ({ state, node, hint }) => console.log(state, node ?? hint ?? ''));
+ *     sluice.on('chatMessage', ({ userId, message }) => console.log(`${userId}: ${message}`));
+ *     sluice.on('lost', ({ channel }) => console.log(`${channel}: read its history again`));
+ *     await sluice.emit('join', { room: 'lobby' });
+ *     const { seq } = await sluice.emit('sendMessage', { room: 'lobby', message: 'hello' });
+ *     const { messages } = await sluice.emit('history', { room: 'lobby', limit: 20 });
+ *     await sluice.close();
+ *
+ * Node 18 and 20 have no WebSocket: `new Sluice(url, user, { WebSocket })` with that of `ws`.
+ *
+ * What it does by itself, so that a page need not:
+ *  - It comes back when cut off, on whatever node the proxy chooses, and tells where it left off:
+ *    what was missed follows. A message of a logged channel is passed on once, in order.
+ *  - Events that must not get lost are kept in order until they are answered, over any number of
+ *    sockets. Messages carry a clientMessageId, so that a repeat takes effect once.
+ *  - It is in the same rooms and topics again, also when Redis has lost its memory.
+ *  - It finds out by itself that a connection is dead, and beats so that the user counts as online.
+ *  - A long text goes up in pieces.
+ * An own private message never comes as an event, from whatever connection of this Sluice it left.
+ * The events and their data are in gateway/PROTOCOL.md, every option in sluice.d.ts.
+ */
+
+const FRAME_MOST = 1048576; // bytes, of what cannot go up in pieces
+const PIECES_MOST = 4096;
+const FLIGHT_MOST = 262144; // bytes that are sent and not answered: more wait here
+const SLOWEST = 16; // bytes per ms that a line carries at least, before it counts as dead
+const OFFLINE_RETRY = 30000; // the browser sees no network; it has been wrong before
+const STALLS_MOST = 20; // then perhaps another node reaches Redis
+const RETRIES = 3; // of a message to a room that was lost
+const OWN_MOST = 100; // connections that are remembered as our own
+const WINDOW = { first: 8, most: 32 }; // sent and not answered: grows with each answer
+const HASTE = 0.6; // of the silence is over when a page has just come back
+const GRACE = 4000; // silent for longer, a user is out of presence
+const TICKER = 'sluice ticker';
+
+// Events that are kept until they are answered; of messages, the field that may be long.
+const PAYLOAD = { private_message: 'content', sendMessage: 'message', publish: 'data' };
+const KEPT = new Set([
+  ...Object.keys(PAYLOAD),
+  ...['join', 'leave', 'subscribe', 'unsubscribe', 'history', 'all_member', 'read'],
+]);
+// Without a room they mean the one entered last, which the next connection does not know.
+const OF_A_ROOM = new Set(['sendMessage', 'leave', 'typing', 'history', 'all_member', 'read']);
+
+// Close codes: what they mean, and how to come back if not in the usual way.
+const CLOSES = {
+  1000: ['The server or a proxy closed the connection.'],
+  1001: ['The server or a proxy is going away.'],
+  1002: ['A fault of this client: a frame broke the WebSocket protocol.', 'fault'],
+  1003: ['A fault of this client: it sent a binary frame.', 'fault'],
+  1006: ['The network failed, or the server is down.'],
+  1007: ['A fault of this client: it sent invalid UTF-8.', 'fault'],
+  1008: ['A fault of this client: it broke a rule of the server.', 'fault'],
+  1009: ['A message was bigger than the server takes; it was given up.'],
+  1011: ['The server is out of memory, or has a fault.'],
+  1012: ['The node restarts; another takes over.', 'soon'],
+  1013: ['The server turned us away: we read too slowly, or came too late with the login.'],
+  silent: ['The server was silent for too long.'],
+  offline: ['This device is offline.'],
+  stalled: ['The node cannot reach Redis; perhaps another can.'],
+  token: ['There is no token to log in with.'],
+  garbled: ['What answers there does not speak this protocol.', 'fault'],
+};
+
+const NOTHING = '{"channel":"topic:-"}'; // to unsubscribe from: asks for an answer, and no more
+
+const utf8 = new TextEncoder();
+const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+const isPassing = ({ code }) => code === 'unavailable' || code === 'rate_limited';
+const isHidden = () => globalThis.document?.visibilityState === 'hidden';
+const isOffline = () => globalThis.navigator?.onLine === false;
+const least = (...values) => Math.min(...values);
+
+// Bytes that a text takes, exactly only if it might be above `most`.
+function bytesOf(text, most) {
+  return text.length * 3 <= most ? text.length : utf8.encode(text).length;
+}
+
+// A fault in a listener is the application's: it is shown, and nothing here stops for it.
+function report(error) {
+  if (typeof reportError === 'function') reportError(error);
+  else
+    queueMicrotask(() => {
+      throw error;
+    });
+}
+
+function toJson(value) {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw new SluiceError({ code: 'bad_json', message: error.message });
+  }
+}
+
+function address(url) {
+  const page = globalThis.location?.href;
+  if (!page && !/^[a-z]+:/i.test(url)) throw new TypeError(`no page for the relative URL ${url}`);
+  const full = new URL(url, page);
+  full.protocol = full.protocol.replace('http', 'ws');
+  full.hash = '';
+  return full.href;
+}
+
+// A text in pieces that take at most `most` bytes each as JSON, cut between characters.
+function split(text, most) {
+  const pieces = [];
+  let from = 0;
+  let bytes = 0;
+  for (let i = 0; i < text.length;) {
+    const c = text.codePointAt(i);
+    let cost = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    if (c < 0x20 || (c >= 0xd800 && c < 0xe000))
+      cost = 6; // escaped: \u001f, half a pair
+    else if (c === 0x22 || c === 0x5c) cost = 2;
+    if (bytes + cost > most) {
+      pieces.push(text.slice(from, i));
+      from = i;
+      bytes = 0;
+    }
+    bytes += cost;
+    i += c > 0xffff ? 2 : 1;
+  }
+  pieces.push(text.slice(from));
+  return pieces;
+}
+
+// A hidden page's timers may fire once a minute; those of a worker do not. The worker is this file.
+function startTicker(every, tick) {
+  try {
+    const worker = new Worker(import.meta.url, { type: 'module', name: TICKER });
+    worker.onmessage = tick;
+    worker.onerror = (event) => event.preventDefault();
+    worker.postMessage(every);
+    return worker;
+  } catch {
+    return null; // no workers here, or the page is of another origin
+  }
+}
+
+if (globalThis.name === TICKER && typeof WorkerGlobalScope === 'function')
+  globalThis.onmessage = ({ data }) => setInterval(() => postMessage(0), data);
+
+export class SluiceError extends Error {
+  constructor({ code, message, field, outcome }) {
+    super(message ?? code);
+    this.name = 'SluiceError';
+    this.code = code;
+    if (field !== undefined) this.field = field;
+    if (outcome !== undefined) this.outcome = outcome;
+  }
+}
+
+const GONE = { code: 'gone', message: 'there is no connection' };
+const CLOSED = { code: 'closed', message: 'it was closed' };
+
+class Listeners {
+  #sets = new Map();
+
+  add(event, listener, once = false) {
+    if (typeof listener !== 'function') throw new TypeError('a listener is a function');
+    if (!this.#sets.has(event)) this.#sets.set(event, new Set());
+    const entry = { listener, once };
+    this.#sets.get(event).add(entry);
+    return () => this.#sets.get(event)?.delete(entry);
+  }
+
+  remove(event, listener) {
+    if (listener === undefined) this.#sets.get(event)?.clear();
+    for (const entry of this.#sets.get(event) ?? [])
+      if (entry.listener === listener) this.#sets.get(event).delete(entry);
+  }
+
+  tell(event, ...what) {
+    const set = this.#sets.get(event);
+    for (const entry of [...(set ?? [])]) {
+      if (!set.has(entry)) continue; // one before it took it away
+      if (entry.once) set.delete(entry);
+      try {
+        entry.listener(...what);
+      } catch (error) {
+        report(error);
+      }
+    }
+  }
+}
+
+// One socket. It calls `on.opened()`, `on.frame(frame)` and `on.closed(code, reason)`, and what
+// waits for acks, until end(); nothing after that.
+class Link {
+  silent = 0; // ms for which the server has owed an answer
+  bytes = 0; // not answered yet
+  #acks = new Map(); // number → { done(error, data), bytes }
+  #ackCount = 0;
+  #socket;
+
+  constructor(socket, on) {
+    this.#socket = socket;
+    socket.onopen = () => on.opened();
+    socket.onmessage = ({ data }) => this.#receive(data, on);
+    socket.onerror = () => {}; // a close follows
+    socket.onclose = ({ code, reason }) => on.closed(code, String(reason));
+  }
+
+  get isOwed() {
+    return this.#socket.readyState === 0 || this.#acks.size > 0;
+  }
+
+  // Sends an event, its data as JSON. done(error) or done(undefined, data) is called once, later.
+  request(event, json, done) {
+    const ack = ++this.#ackCount;
+    const field = json === undefined ? '' : `,"data":${json}`;
+    const text = `{"event":${JSON.stringify(event)}${field},"ack":${ack}}`;
+    this.#acks.set(ack, { done, bytes: text.length });
+    this.bytes += text.length;
+    if (this.#socket.readyState === 1) this.#socket.send(text);
+  }
+
+  #receive(text, on) {
+    this.silent = 0;
+    let frame;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      return on.closed('garbled');
+    }
+    if (frame.event !== undefined) return on.frame(frame);
+    const waiting = this.#acks.get(frame.ack);
+    this.#acks.delete(frame.ack);
+    this.bytes -= waiting?.bytes ?? 0;
+    return waiting?.done(frame.error && new SluiceError(frame.error), frame.data);
+  }
+
+  // Resolves when the socket is closed, but after `wait` ms it is dropped. (That of `ws` would else
+  // wait half a minute for a dead peer.)
+  end(wait = 0) {
+    const socket = this.#socket;
+    const drop = () => socket.terminate?.();
+    socket.onopen = socket.onmessage = null;
+    const closed = new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(drop()), wait);
+      socket.onclose = () => resolve(clearTimeout(timer));
+      if (socket.readyState === 3) socket.onclose();
+    });
+    socket.close(1000);
+    for (const { done } of this.#acks.values()) done(new SluiceError(GONE));
+    this.#acks.clear();
+    return closed;
+  }
+}
+
+export class Sluice {
+  #url;
+  #user;
+  #options;
+  #listeners = new Listeners();
+  #state = 'connecting';
+  #node = '';
+  #connectionId = '';
+  #own = new Set(); // our connections so far
+  #link = null;
+  #clock; // the timer of #tick
+  #every; // ms between ticks
+  #ticked = performance.now();
+  #ticker = null; // the worker that ticks while the page is hidden
+  #beaten = 0;
+  #retry = 0; // the timer of the next attempt
+  #retryAt = 0;
+  #attempt = 0;
+  #since = Infinity; // when it came online
+  #positions = new Map(); // channel → { epoch, seq }: the last that we have
+  #wanted = new Map(); // channel → [event, data] that enters it
+  #room = 'lobby'; // entered last
+  #queue = new Set(); // what is kept, in order, until it is answered
+  #flight = 0; // of those, sent on this link
+  #flightBytes = 0;
+  #flightMessages = 0;
+  #window = 1; // how many may be
+  #stall = 0; // the timer that ends a pause after a failure
+  #stalls = 0; // in a row
+  #idPrefix = Date.now().toString(36) + Math.random().toString(36).slice(2);
+  #idCount = 0;
+  #waiting = []; // of ready()
+  #settled = () => {}; // close() waits for what is pending
+  #ending = null;
+  #error; // of the refusal
+  #pageEvents = {
+    online: () => this.#look(),
+    offline: () => this.#offline(),
+    pageshow: () => this.#look(),
+    visibilitychange: () => this.#turned(),
+  };
+
+  constructor(url, user, options = {}) {
+    const {
+      heartbeat = 2000,
+      silence = 10000,
+      chunk = 262144,
+      outbox = 1000,
+      window = 1,
+    } = options;
+    const { reconnect = {}, resume = {}, WebSocket = globalThis.WebSocket } = options;
+    if (typeof WebSocket !== 'function')
+      throw new TypeError('no WebSocket here: give options.WebSocket');
+    const pause = { least: 250, most: 5000, ...reconnect };
+    const piece = Math.max(1024, least(chunk, FRAME_MOST - 65536));
+    this.#url = address(url);
+    this.#user = { ...user };
+    this.#options = {
+      heartbeat,
+      silence,
+      pause,
+      piece,
+      outbox,
+      window: Math.max(1, window),
+      WebSocket,
+    };
+    this.#every = least(heartbeat || Infinity, silence / 4);
+    if (user.csId !== undefined) this.#want({ event: 'join', data: { room: `room-${user.csId}` } });
+    for (const channel in resume) this.#resume(channel, resume[channel]);
+    this.#connect();
+    this.#clock = setInterval(() => this.#tick(), this.#every);
+    this.#watchPage('addEventListener');
+    this.#turned();
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  get node() {
+    return this.#node;
+  }
+
+  get connectionId() {
+    return this.#connectionId;
+  }
+
+  get userId() {
+    return String(this.#user.userId);
+  }
+
+  get positions() {
+    return Object.fromEntries([...this.#positions].map(([channel, at]) => [channel, { ...at }]));
+  }
+
+  get pending() {
+    return this.#queue.size;
+  }
+
+  on(event, listener) {
+    return this.#listeners.add(event, listener);
+  }
+
+  once(event, listener) {
+    return this.#listeners.add(event, listener, true);
+  }
+
+  off(event, listener) {
+    this.#listeners.remove(event, listener);
+  }
+
+  ready() {
+    if (this.#state === 'online') return Promise.resolve();
+    if (this.#state === 'closed') return Promise.reject(this.#error);
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  emit(event, data, options = {}) {
+    const answer = new Promise((resolve, reject) => {
+      if (this.#ending || this.#state === 'closed') throw new SluiceError(CLOSED);
+      const done = (error, answered) => (error ? reject(error) : resolve(answered));
+      const complete = this.#complete(String(event), data);
+      if (KEPT.has(event)) this.#keep(event, complete, options, done);
+      else if (this.#state === 'online') this.#link.request(event, toJson(complete), done);
+      else throw new SluiceError(GONE);
+    });
+    if (!KEPT.has(event)) answer.catch(() => {}); // may be sent and forgotten
+    return answer;
+  }
+
+  async close(wait = 5000) {
+    this.#ending ??= (async () => {
+      if (this.#queue.size && wait > 0) {
+        const timer = setTimeout(() => this.#settled(), wait);
+        await new Promise((resolve) => (this.#settled = resolve));
+        clearTimeout(timer);
+      }
+      await this.#finish();
+    })();
+    return this.#ending;
+  }
+
+  // ---- The connection
+
+  #connect() {
+    clearTimeout(this.#retry);
+    this.#retry = 0;
+    const socket = new this.#options.WebSocket(this.#url);
+    const link = new Link(socket, {
+      opened: () => this.#login(link),
+      frame: (frame) => this.#receive(frame),
+      closed: (code, reason) => this.#cut(code, reason),
+    });
+    this.#link = link;
+    this.#ticked = performance.now();
+  }
+
+  async #login(link) {
+    const user = { ...this.#user };
+    try {
+      if (typeof user.token === 'function') user.token = await user.token();
+    } catch (error) {
+      if (link === this.#link) this.#cut('token', String(error?.message ?? error));
+      return;
+    }
+    if (link !== this.#link) return; // it took too long
+    const resume = this.#positions.size ? this.positions : undefined;
+    link.request('login', JSON.stringify({ ...user, resume }), (error, ack) => {
+      if (!error) this.#enter(ack, resume !== undefined);
+      else if (isPassing(error) || error.code === 'internal') this.#loginLater(link);
+      else if (error.code !== 'gone') this.#finish(error);
+    });
+  }
+
+  // Redis is away. The socket stays: thousands would come back at once.
+  #loginLater(link) {
+    if (++this.#stalls > STALLS_MOST) return this.#cut('stalled');
+    return this.#rest(() => this.#login(link));
+  }
+
+  // What was missed comes behind the login's ack.
+  #enter({ connectionId, node, recovered, lost = [], resume = {} }, resumed) {
+    for (const channel of lost) this.#positions.delete(channel);
+    for (const channel in resume) this.#baseline(channel, resume[channel]);
+    this.#own.add(connectionId);
+    if (this.#own.size > OWN_MOST) this.#own.delete(this.#own.values().next().value);
+    this.#connectionId = connectionId;
+    this.#node = node;
+    this.#since = performance.now();
+    this.#beaten = -Infinity;
+    this.#stalls = 0;
+    this.#window = WINDOW.first;
+    for (const channel of lost) this.#again(channel);
+    this.#change('online', { node, connectionId, recovered: !resumed || recovered });
+    for (const channel of lost) this.#listeners.tell('lost', { channel });
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    this.#beat();
+    this.#pump();
+  }
+
+  // Full jitter: those who were cut off together do not come back together.
+  #jitter(attempt) {
+    const { least: first, most } = this.#options.pause;
+    return Math.random() * least(most, first * 2 ** attempt);
+  }
+
+  // How long to wait before the next attempt.
+  #delay(how) {
+    const { most } = this.#options.pause;
+    if (how === 'soon' && this.#attempt === 0) return Math.random() * least(100, most);
+    if (how === 'fault') return most * (2 + 4 * Math.random()); // it would only happen again
+    return this.#jitter(this.#attempt);
+  }
+
+  // The connection is over; it comes back by itself.
+  #cut(why, reason = '') {
+    if (!this.#link) return;
+    const [hint, how] = CLOSES[why] ?? [`The connection was closed with ${why}.`];
+    if (why === 1009) this.#giveUpBiggest();
+    this.#end();
+    if (performance.now() - this.#since > this.#options.pause.most) this.#attempt = 0;
+    this.#since = Infinity;
+    const offline = isOffline();
+    const delay = Math.round(offline ? OFFLINE_RETRY : this.#delay(how));
+    this.#comeBack(delay);
+    const own = typeof why === 'string';
+    this.#change('away', {
+      code: own ? 1006 : why,
+      reason: own && !reason ? why : reason,
+      hint: offline ? CLOSES.offline[0] : hint,
+      attempt: this.#attempt++,
+      ...(!offline && { delay }),
+    });
+  }
+
+  #comeBack(delay) {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#connect(), delay);
+    this.#retryAt = performance.now() + delay;
+  }
+
+  #end(wait) {
+    const link = this.#link;
+    this.#link = null;
+    clearTimeout(this.#stall);
+    this.#stall = 0;
+    return link?.end(wait); // each in flight hears `gone`
+  }
+
+  // For good: close(), or a refusal.
+  async #finish(error) {
+    if (this.#state === 'closed') return;
+    clearTimeout(this.#retry);
+    clearInterval(this.#clock);
+    this.#watchPage('removeEventListener');
+    const closed = this.#end(1000);
+    this.#ticker?.terminate();
+    const failure = (this.#error = error ?? new SluiceError(CLOSED));
+    for (const item of [...this.#queue]) this.#settle(item, failure);
+    for (const { reject } of this.#waiting.splice(0)) reject(failure);
+    this.#change('closed', error && { error });
+    await closed;
+  }
+
+  #change(state, what) {
+    const previous = this.#state;
+    this.#state = state;
+    this.#listeners.tell('state', { state, previous, ...what });
+  }
+
+  // ---- Is it alive?
+
+  #tick() {
+    const now = performance.now();
+    const step = now - this.#ticked;
+    const link = this.#link;
+    if (step < this.#every / 2) return; // the page's timer and the ticker both call
+    this.#ticked = now;
+    if (!link) {
+      if (now >= this.#retryAt) this.#connect();
+      return;
+    }
+    // A timer that comes late says nothing about the server: late steps count as usual ones.
+    link.silent = link.isOwed ? link.silent + least(step, 2 * this.#every) : 0;
+    if (link.silent > this.#options.silence + link.bytes / SLOWEST) this.#cut('silent');
+    // Once a minute would make the user come and go each minute: it stays out until the page is seen.
+    else if (!isHidden() || step < this.#every + GRACE) this.#beat();
+  }
+
+  #beat() {
+    const { heartbeat } = this.#options;
+    const since = performance.now() - this.#beaten;
+    if (this.#state !== 'online' || !heartbeat || since < heartbeat - this.#every / 2) return;
+    this.#beaten = performance.now();
+    this.#link.request('heartbeat', undefined, () => {});
+  }
+
+  // Something may have changed: comes back at once, or sees whether the server answers, and soon.
+  #look() {
+    const { heartbeat, silence } = this.#options;
+    if (this.#retry) this.#connect();
+    if (this.#state !== 'online') return;
+    this.#beaten = -Infinity;
+    if (heartbeat) this.#beat();
+    else this.#link.request('unsubscribe', NOTHING, () => {});
+    this.#link.silent = Math.max(this.#link.silent, silence * HASTE);
+  }
+
+  #offline() {
+    if (this.#link) return this.#cut('offline');
+    this.#comeBack(OFFLINE_RETRY);
+    const [hint] = CLOSES.offline;
+    return this.#change('away', { code: 1006, reason: 'offline', hint, attempt: this.#attempt });
+  }
+
+  // The page was hidden or shown.
+  #turned() {
+    if (isHidden()) {
+      this.#ticker ??= startTicker(this.#every, () => this.#tick());
+      return;
+    }
+    this.#ticker?.terminate();
+    this.#ticker = null;
+    this.#look();
+  }
+
+  #watchPage(how) {
+    for (const event in this.#pageEvents) {
+      const target = event === 'visibilitychange' ? globalThis.document : globalThis;
+      target?.[how]?.(event, this.#pageEvents[event]);
+    }
+  }
+
+  // ---- What comes
+
+  #resume(channel, position) {
+    const { epoch, seq } = position ?? {};
+    if (typeof epoch !== 'string' || !Number.isInteger(seq)) return;
+    const [, kind, name] = channel.match(/^(\w+):(.*)$/s) ?? [];
+    if (kind === 'room') this.#wanted.set(channel, ['join', { room: name }]);
+    else if (kind === 'topic') this.#wanted.set(channel, ['subscribe', { channel }]);
+    else if (channel !== `user:${this.userId}`) return;
+    this.#positions.set(channel, { epoch, seq });
+  }
+
+  // A position from an ack counts only where there is none: what was missed is still to come.
+  #baseline(channel, { epoch, seq }) {
+    if (!this.#positions.has(channel)) this.#positions.set(channel, { epoch, seq });
+  }
+
+  // False if we have it already.
+  #advance(channel, { epoch, seq }) {
+    const known = this.#positions.get(channel);
+    if (known?.epoch === epoch && known.seq >= seq) return false;
+    this.#positions.set(channel, { epoch, seq });
+    return true;
+  }
+
+  #receive({ event, data, ...meta }) {
+    if (meta.epoch !== undefined && !this.#advance(meta.channel, meta)) return;
+    if (this.#own.has(meta.origin)) return;
+    if (event === 'error') this.#listeners.tell('error', new SluiceError(data));
+    else this.#listeners.tell(event, data, meta);
+    if (event === 'channel_reset') this.#listeners.tell('lost', data);
+  }
+
+  // ---- What leaves
+
+  // The data as another connection understands it too.
+  #complete(event, data) {
+    if (event === 'sendMessage' && typeof data === 'string') data = { message: data };
+    if (data !== undefined && data !== null && !isObject(data)) return data;
+    const whole = { ...data };
+    if (event === 'join') whole.room ??= 'lobby';
+    if (OF_A_ROOM.has(event) && (whole.receiverId ?? whole.peer) === undefined)
+      whole.room ??= this.#room;
+    if (PAYLOAD[event]) whole.clientMessageId ??= this.#uniqueId();
+    return whole;
+  }
+
+  #uniqueId() {
+    return `${this.#idPrefix}-${++this.#idCount}`;
+  }
+
+  #keep(event, data, { progress }, done) {
+    const { outbox } = this.#options;
+    const stuck = this.#state !== 'online' || this.#stalls > 0;
+    if (stuck && this.#queue.size >= outbox)
+      throw new SluiceError({ code: 'too_many', message: `${outbox} events are waiting already` });
+    const item = { event, data, done, progress, sent: false, retries: 0, before: this.#room };
+    this.#pack(item);
+    this.#want(item);
+    this.#queue.add(item);
+    this.#pump();
+  }
+
+  // As text, so that a change of the data after emit() does no harm; a long text in pieces.
+  #pack(item) {
+    const { piece } = this.#options;
+    const field = PAYLOAD[item.event];
+    item.json = toJson(item.data);
+    item.bytes = bytesOf(item.json ?? '', piece);
+    if (item.bytes > piece && typeof item.data[field] === 'string') {
+      const { [field]: text, ...head } = item.data;
+      item.json = toJson(head);
+      item.pieces = split(text, piece);
+      item.bytes = utf8.encode(item.json).length + piece;
+    }
+    if (item.bytes + 128 > FRAME_MOST || item.pieces?.length > PIECES_MOST)
+      throw new SluiceError({ code: 'too_large', message: `${item.event} is too large`, field });
+  }
+
+  // Which rooms and topics it is to be in, whatever happens.
+  #want(item) {
+    const { event, data } = item;
+    if (event === 'join') {
+      item.enters = `room:${data.room}`;
+      this.#wanted.set(item.enters, ['join', { ...data, id: undefined }]);
+      this.#room = data.room;
+    } else if (event === 'leave') {
+      this.#wanted.delete(`room:${data.room}`);
+      if (this.#room === data.room) this.#room = 'lobby';
+    } else if (event === 'subscribe' && data?.channel) {
+      item.enters = data.channel;
+      this.#wanted.set(item.enters, ['subscribe', { channel: item.enters }]);
+    } else if (event === 'unsubscribe') {
+      this.#wanted.delete(data?.channel);
+    }
+  }
+
+  // Enters a room or topic again, before anything else.
+  #again(channel) {
+    const [event, data] = this.#wanted.get(channel) ?? [];
+    if (!event || [...this.#queue].some((item) => item.enters === channel)) return;
+    const done = (error) => error && this.#listeners.tell('error', error);
+    const item = { event, data, done, sent: false, retries: 0, before: 'lobby', enters: channel };
+    this.#pack(item);
+    this.#queue = new Set([item, ...this.#queue]);
+  }
+
+  // Sends what may leave now.
+  #pump() {
+    if (this.#state !== 'online' || this.#stall) return;
+    for (const item of this.#queue) {
+      if (!item.sent && !this.#fits(item)) return;
+      if (!item.sent) this.#send(item);
+      if (item.pieces) return; // nothing beside it
+    }
+  }
+
+  // A message that fails must not be overtaken: behind one on its way, nothing leaves (option window).
+  #fits({ bytes, pieces }) {
+    if (this.#flight === 0) return true;
+    if (pieces || this.#flightMessages >= this.#options.window) return false;
+    return this.#flight < this.#window && this.#flightBytes + bytes <= FLIGHT_MOST;
+  }
+
+  #send(item) {
+    this.#flew(item, 1);
+    const [event, json] = item.pieces ? this.#piece(item) : [item.event, item.json];
+    this.#link.request(event, json, (error, data) => {
+      this.#flew(item, -1);
+      if (error) this.#failed(item, error);
+      else this.#answered(item, data);
+    });
+  }
+
+  #flew(item, one) {
+    item.sent = one > 0;
+    this.#flight += one;
+    this.#flightBytes += one * item.bytes;
+    if (PAYLOAD[item.event]) this.#flightMessages += one;
+  }
+
+  #piece(item) {
+    item.index ??= 0;
+    item.id ??= this.#uniqueId();
+    const { id, index, pieces } = item;
+    const head = index === 0 ? { ...JSON.parse(item.json), event: item.event } : {};
+    const data = { ...head, id, index, total: pieces.length, data: pieces[index] };
+    return ['message_chunk', JSON.stringify(data)];
+  }
+
+  #answered(item, data) {
+    this.#stalls = 0;
+    this.#window = least(WINDOW.most, this.#window + 1);
+    const total = item.pieces?.length ?? 0;
+    if (total) item.index++;
+    if (total) this.#tellProgress(item, total);
+    if (!total || item.index === total) {
+      this.#learn(item, data);
+      this.#settle(item, undefined, data);
+    }
+    this.#pump();
+  }
+
+  #tellProgress({ progress, index }, total) {
+    try {
+      progress?.(index, total);
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  // What an ack says about positions.
+  #learn({ event, data: sent }, data) {
+    if (event === 'join') {
+      this.#baseline(`room:${data.room}`, data);
+    } else if (event === 'subscribe') {
+      this.#baseline(data.channel, data);
+    } else if (event === 'leave') {
+      this.#positions.delete(`room:${sent.room}`);
+      if (sent.room === `room-${this.#user.csId}`) delete this.#user.csId;
+    } else if (event === 'unsubscribe') {
+      this.#positions.delete(sent.channel);
+    } else if (event === 'private_message') {
+      for (const channel in data.resume) this.#advance(channel, data.resume[channel]);
+    }
+  }
+
+  #failed(item, error) {
+    if (error.code === 'gone') return this.#restart(item);
+    if (isPassing(error)) {
+      const last = item.pieces && item.index === item.pieces.length - 1;
+      if (last && error.code === 'unavailable') this.#restart(item); // it was put together
+      return this.#pause();
+    }
+    const channel = `room:${item.data?.room}`;
+    if (error.code === 'not_a_member' && this.#wanted.has(channel) && item.retries++ < RETRIES) {
+      this.#restart(item);
+      this.#again(channel);
+      return this.#pause();
+    }
+    if (item.enters && !this.#positions.has(item.enters)) this.#wanted.delete(item.enters);
+    if (item.event === 'join' && this.#room === item.data.room) this.#room = item.before;
+    this.#settle(item, error);
+    return this.#pump();
+  }
+
+  #restart(item) {
+    item.id = item.index = undefined;
+  }
+
+  // The messages behind one that failed fail too. When all are answered they leave again, in order.
+  #pause() {
+    if (this.#stall) return;
+    if (++this.#stalls > STALLS_MOST) {
+      this.#cut('stalled');
+      return;
+    }
+    this.#window = 1;
+    this.#rest(() => this.#pump());
+  }
+
+  // Goes on after a while, if the link is still there.
+  #rest(go) {
+    this.#stall = setTimeout(() => {
+      this.#stall = 0;
+      go();
+    }, this.#jitter(this.#stalls));
+  }
+
+  // The bigger a message, the likelier that it was the one which the server did not take.
+  #giveUpBiggest() {
+    const sent = [...this.#queue].filter((item) => item.sent).sort((a, b) => b.bytes - a.bytes);
+    const error = { code: 'too_large', message: 'the server does not take so big a message' };
+    if (sent.length) this.#settle(sent[0], new SluiceError(error));
+  }
+
+  #settle(item, error, data) {
+    if (!this.#queue.delete(item)) return;
+    item.done(error, data);
+    if (this.#queue.size === 0) this.#settled();
+  }
+}

@@ -1,0 +1,83 @@
+// Private conversations on the chat page: unread, typing, read marks, other windows.
+import assert from 'node:assert/strict';
+import * as harness from './lib/harness.mjs';
+import { becomes, browserTest, say, shows, texts, writeTo } from './lib/browser.mjs';
+
+const marks = (page) => page.locator('#messages .mine .mark .unseen').allTextContents();
+const badge = (page, list) => page.locator(`${list} .badge`).first().textContent();
+
+browserTest('unread, typing and read marks of a private conversation', async ({ open }) => {
+  const ann = await open('Ann');
+  const bob = await open('Bob', { unlike: ann });
+  await writeTo(ann, 'Bob');
+  await becomes(() => ann.textContent('#title'), 'Bob');
+  await becomes(() => ann.textContent('#about'), 'Online');
+  await say(ann, 'first');
+  await say(ann, 'second');
+  await becomes(() => marks(ann), ['Sent', 'Sent']);
+
+  // Bob is in the lobby: he is told, and nothing counts as read.
+  await becomes(() => badge(bob, '#peers'), '2 unread');
+  assert.equal(await bob.title(), '(2) lobby · Sluice');
+  await shows(bob, '#announcer', 'Private message from Ann');
+  assert.deepEqual(await texts(bob), []);
+  await bob.locator('#peers button').click();
+  await becomes(() => texts(bob), ['first', 'second']);
+  await becomes(() => badge(bob, '#peers'), '');
+  await becomes(() => marks(ann), ['Read', 'Read']);
+
+  await bob.locator('#text').pressSequentially('I wri');
+  await shows(ann, '#typing', 'Bob is typing…');
+  await bob.press('#text', 'Enter');
+  await becomes(() => texts(ann), ['first', 'second', 'I wri']);
+  assert.equal(await ann.textContent('#typing'), '');
+
+  // It ends by itself too.
+  await ann.locator('#text').pressSequentially('hm');
+  await shows(bob, '#typing', 'Ann is typing…');
+  await becomes(() => bob.textContent('#typing'), '');
+
+  // A draft stays with its conversation.
+  await ann.locator('#rooms button').click();
+  assert.equal(await ann.inputValue('#text'), '');
+  await ann.locator('#peers button').click();
+  assert.equal(await ann.inputValue('#text'), 'hm');
+});
+
+browserTest('messages from before the page count as unread', async ({ nodes, open }) => {
+  const ann = await open('Ann');
+  await say(ann, 'I was here');
+  await shows(ann, '#messages', 'I was here');
+  await ann.close();
+  const bob = await harness.login(nodes[1], 'Bob', { username: 'Bob' });
+  await bob.emit('join', {});
+  for (const content of ['a', 'b', 'c']) {
+    await bob.emit('private_message', { receiverId: 'Ann', content });
+  }
+  const again = await open('Ann', { context: ann.context() });
+  await becomes(() => badge(again, '#peers'), '3 unread');
+  await shows(again, '#peers', 'Bob');
+  await again.locator('#peers button').click();
+  await becomes(() => texts(again), ['a', 'b', 'c']);
+  const read = await bob.next('message_read');
+  assert.deepEqual(read.data, { userId: 'Ann', peer: 'Bob', seq: 3 });
+});
+
+browserTest('two windows of one user show the same', async ({ open }) => {
+  const one = await open('Ann');
+  const two = await open('Ann', { unlike: one });
+  const bob = await open('Bob');
+  await say(one, 'to the room');
+  await shows(two, '#messages .mine', 'to the room');
+  await writeTo(one, 'Bob');
+  await say(one, 'to Bob');
+  await shows(two, '#peers', 'Bob');
+  await two.locator('#peers button').click();
+  await shows(two, '#messages .mine', 'to Bob');
+  await say(two, 'me too');
+  await becomes(() => texts(one), ['to Bob', 'me too']);
+  await shows(bob, '#peers', 'Ann');
+  await bob.locator('#peers button').click();
+  await becomes(() => texts(bob), ['to Bob', 'me too']);
+  assert.equal(await bob.locator('#messages .mine').count(), 0);
+});
