@@ -94,6 +94,7 @@ export class Ledger {
     told: 0,
   };
   onFinding = () => {};
+  #alarms = []; // told, and not yet judged
 
   finding(kind, text, device) {
     if (kind in this.counts) this.counts[kind]++;
@@ -180,12 +181,21 @@ export class Ledger {
     const now = Date.now();
     this.counts.told++;
     device.hearing.tell(channel, now);
-    const due = this.losses.some(({ at }) => !position || position.time <= at + 5000);
-    if (!due) this.finding('false alarm', `${what} at ${device.name}: nothing was lost`, device);
+    this.#alarms.push({ device, since: position?.time ?? 0, what });
+  }
+
+  // Whoever was told may hear of a loss before the fault that caused it has declared it.
+  #judgeAlarms() {
+    for (const { device, since, what } of this.#alarms) {
+      if (this.losses.some(({ at }) => since <= at + 5000)) continue;
+      this.finding('false alarm', `${what} at ${device.name}: nothing was lost`, device);
+    }
+    this.#alarms = [];
   }
 
   // When nobody sends any more and all had their time: what is still open is judged.
   judge() {
+    this.#judgeAlarms();
     for (const message of this.open.values()) {
       if (!message.ack) {
         this.finding('unanswered', `${message.id} of ${message.device.name}`, message.device);

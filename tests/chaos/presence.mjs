@@ -19,6 +19,13 @@ const LINK_LINE = /^time=(\S+) level=\w+ event=redis_(?:lost|down|up)\b/gm;
 export const PRESENCE_MS = TIMES.lease + 2 * TIMES.sweep;
 const STILL_MS = 60000;
 
+// Did the node's link to Redis fall or come up in that time? Then announcements may be missing.
+const linkFell = ({ node }, from, to = Infinity) =>
+  [...node.log().matchAll(LINK_LINE)].some(([, time]) => {
+    const when = Date.parse(time);
+    return when >= from && when <= to;
+  });
+
 export class Presence {
   counts = { announcements: 0, twice: 0, checks: 0, probes: 0, slowest: 0 };
   #crowd;
@@ -135,7 +142,8 @@ export class Presence {
       await sleep(50);
       for (const device of others) {
         const events = seen(device).map((one) => one.event);
-        if (events.join() === event || !device.isIn) continue;
+        const whole = device.isIn && device.inSince < begin && !linkFell(device.slot, begin - 500);
+        if (events.join() === event || !whole) continue;
         const text = `${device.name} on ${device.slot.name} heard [${events}] of ${probe.user}`;
         this.#crowd.ledger.finding('presence', `${text}, not one ${event}`, device);
       }
@@ -146,17 +154,14 @@ export class Presence {
   #announced(device, { event, user, last, at }) {
     this.counts.announcements++;
     if (last?.event !== event || user === device.user) return;
-    const { node, name } = device.slot;
+    const { slot } = device;
     const from = last.at - 2000;
-    const fell = [...node.log().matchAll(LINK_LINE)].some(([, ts]) => {
-      const when = Date.parse(ts);
-      return when >= from && when <= at + 100;
-    });
+    const fell = linkFell(slot, from, at + 100);
     const erased = this.#crowd.ledger.losses.some((loss) => loss.at >= from);
     if (fell || erased) return;
     this.counts.twice++;
     const twice = `${event} of ${user} twice, ${at - last.at} ms apart`;
-    const text = `${device.name} on ${name} heard ${twice}`;
+    const text = `${device.name} on ${slot.name} heard ${twice}`;
     this.#crowd.ledger.finding('presence', text, device);
   }
 }
