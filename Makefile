@@ -118,6 +118,25 @@ build/asan/sluice-conformance: $(call conform,asan)
 	$(call say,link,$@)
 	$(Q)$(LINK)
 
+# ---- Nodes that break a promise: tests/chaos must find them out. One object differs from asan.
+BROKEN_heal        := gateway/core/hub
+BROKEN_idempotency := gateway/core/field
+BROKEN             := build/broken-heal/sluice build/broken-idempotency/sluice
+
+build/broken-heal/%:        FLAGS := $(ASAN) $(WARN) -DSLUICE_BREAK_HEAL
+build/broken-idempotency/%: FLAGS := $(ASAN) $(WARN) -DSLUICE_BREAK_IDEMPOTENCY
+
+define broken
+build/broken-$(1)/$(BROKEN_$(1)).o: $(BROKEN_$(1)).c Makefile build/config.mk
+	$$(compile)
+build/broken-$(1)/sluice: build/broken-$(1)/$(BROKEN_$(1)).o \
+    $$(filter-out build/asan/$(BROKEN_$(1)).o,$$(call objects,asan))
+	$$(call say,link,$$@)
+	$$(Q)$$(LINK)
+endef
+$(eval $(call broken,heal))
+$(eval $(call broken,idempotency))
+
 # ---- make run, make test
 run: all deps-run ## a private Redis, two nodes and nginx; ends with Ctrl-C
 	@exec scripts/run
@@ -125,7 +144,7 @@ run: all deps-run ## a private Redis, two nodes and nginx; ends with Ctrl-C
 UNIT_PROGRAMS := $(UNIT:tests/unit/%.c=build/asan/tests/%)
 UNIT_SHARED   := $(UNIT_HELP:%.c=build/asan/%.o) $(filter-out %/main.o,$(call objects,asan))
 
-test: build/asan/sluice build/asan/sluice-conformance $(UNIT_PROGRAMS) deps-test ## every test, with ASan and UBSan
+test: build/asan/sluice build/asan/sluice-conformance $(BROKEN) $(UNIT_PROGRAMS) deps-test ## every test, with ASan and UBSan
 	@exec tests/run $(T)
 
 $(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
@@ -156,6 +175,11 @@ build/clang/%.tidy: %.c build/clang/%.o .clang-tidy
 
 format: ## rewrites the C files as clang-format wants them
 	clang-format -i $(C_FILES)
+
+# ---- make chaos
+.PHONY: chaos
+chaos: all deps-test ## random faults: SEED=7 SECONDS=60 (or FAULTS=100, ONLY=Redis); nothing may be lost
+	@SEED='$(SEED)' SECONDS='$(SECONDS)' FAULTS='$(FAULTS)' ONLY='$(ONLY)' exec node tests/chaos/main.mjs
 
 # ---- make bench
 .PHONY: bench rivals
@@ -204,5 +228,5 @@ clean: ## removes all that was built
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
--include $(wildcard $(foreach v,$(VARIANTS),$(SOURCES:%.c=build/$(v)/%.d) \
-    $(UNIT:%.c=build/$(v)/%.d) $(UNIT_HELP:%.c=build/$(v)/%.d) $(CONFORM:%.c=build/$(v)/%.d)))
+-include $(wildcard build/broken-*/gateway/core/*.d $(foreach v,$(VARIANTS), \
+    $(patsubst %.c,build/$(v)/%.d,$(SOURCES) $(UNIT) $(UNIT_HELP) $(CONFORM))))

@@ -254,9 +254,9 @@ static void check_done(struct sub *sub, const struct reply *page, bool stale) {
     cu->now.seq = (uint64_t)reply_number(reply_item(page, 2));
     cu->result = reply_number(reply_item(page, 0)) == 0 ? CHECK_GOOD : CHECK_LOST;
     cu->state = CATCHUP_CHECKED;
-    if (ch->state == CHANNEL_HEALING && ch->at.epoch[0] == '\0') {
+    if (ch->at.epoch[0] == '\0') {
         channel_position(ch, epoch, cu->now.seq);
-        if (stale)
+        if (stale || ch->state != CHANNEL_HEALING)
             channel_heal(ch); /* the doorbell was not heard all the time since */
         else
             channel_check_live(ch);

@@ -10,6 +10,7 @@
 #define WAITING_MOST   1024
 #define WAITING_LEAST  256
 #define LOGIN_AGAIN_MS 1000
+#define HELD_MS        2000 /* for longer nothing is on its way from a client */
 #define BEAT_UNIT      1000 /* the rate bucket counts in 1/1000 ms */
 
 #define EVENT_ROW(symbol, name, handler, flags) {name, handler, flags},
@@ -208,6 +209,20 @@ static void request_begin(struct request *r, struct json_value data) {
         r->row->handle(r, data);
 }
 
+/* Does the event wait for a message that failed and has not come again? A client with several
+ * under way may have sent it before it heard of that. */
+static bool is_held(struct client *c, struct json_value data) {
+    static const char *const names[] = {"clientMessageId"};
+    struct json_value id;
+    if (c->held == 0)
+        return false;
+    json_fields(data, names, &id, 1);
+    bool again = id.type != JSON_NONE && message_hash(id.raw) == c->held;
+    if (again || core_now(c->core) >= c->held_until)
+        c->held = 0;
+    return c->held != 0;
+}
+
 static void dispatch(struct client *c, const struct event_row *row, struct json_value data,
                      const struct ack *ack) {
     struct request *r = calloc(1, sizeof *r);
@@ -224,7 +239,8 @@ static void dispatch(struct client *c, const struct event_row *row, struct json_
     bool behind_failure = c->failing > 0;
     if (behind_failure)
         c->failing--;
-    if (behind_failure && (row->flags & EVENT_APPENDS) != 0)
+    bool appends = (row->flags & EVENT_APPENDS) != 0;
+    if (appends && (behind_failure || is_held(c, data)))
         unavailable(r, OUTCOME_REFUSED, false);
     else
         request_begin(r, data);
@@ -374,8 +390,11 @@ static void unavailable(struct request *r, enum outcome outcome, bool first) {
     struct client *c = r->client;
     struct failure failure = {.err = ERR_UNAVAILABLE, .outcome = outcome};
     r->abandon = NULL;
-    if (first && (r->row->flags & EVENT_APPENDS) != 0)
+    if (first && (r->row->flags & EVENT_APPENDS) != 0) {
         c->failing = c->waiting_count;
+        c->held = r->message;
+        c->held_until = core_now(c->core) + HELD_MS;
+    }
     fail_now(c, &r->ack, r->row->name, &failure);
     request_end(r);
 }

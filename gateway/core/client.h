@@ -95,8 +95,13 @@ struct client {
     size_t waiting_bytes;
     unsigned waiting_count;
     unsigned failing; /* so many of those that wait fail with the one before them */
+    /* The message that failed last, until it comes again: others that its sender sent before
+     * hearing of that must not overtake it. 0: none. */
+    uint64_t held;
+    uint64_t held_until;
     /* Called once when the registry has answered the next entering (in: it succeeded). */
     void (*entered)(struct client *c, bool in);
+    uint32_t asked_generation; /* of the incarnation that its script is under way for */
     unsigned refs;
     uint32_t stamp; /* of the last presence event it got: once a socket */
     bool logged_in : 1;

@@ -153,7 +153,8 @@ void presence_scores(struct core *core, uint64_t elapsed_ms);
 /* The room that a login under way enters; empty if there is none. */
 struct slice login_room(const struct client *c);
 /* A client's user enters a room: membership, roster. done may be NULL; false: Redis is away. */
-bool room_enter(struct client *c, struct channel *ch, bool announce, redis_done done,
+enum room_mode { ROOM_QUIETLY, ROOM_ANNOUNCED, ROOM_ANEW }; /* as enter.lua has it */
+bool room_enter(struct client *c, struct channel *ch, enum room_mode mode, redis_done done,
                 void *arg);
 
 /* A doorbell said that a user left a room: their connections here go too, if it is still so. */
@@ -161,6 +162,9 @@ void room_left(struct core *core, struct channel *ch, struct slice user);
 
 /* A sub that could not be taken out while its login was under way has started. */
 void room_recheck(struct core *core, struct sub *sub);
+/* After an outage: the membership is made anew, or the sub is dropped if the user has left by
+ * another connection meanwhile. */
+void room_reenter(struct core *core, struct sub *sub);
 
 /* --- roster.c -------------------------------------------------------------------------------
  */
@@ -168,8 +172,9 @@ void room_recheck(struct core *core, struct sub *sub);
 void roster_touch(struct core *core, struct channel *ch);
 /* A doorbell told a big room's counts. */
 void roster_counted(struct core *core, struct channel *ch, struct slice counts);
-/* The answer of enter.lua: to the newcomer at once, to the others as usual. */
-void roster_entered(struct core *core, struct channel *ch, const struct reply *reply);
+/* The answer of enter.lua, for the others as usual. Returns true if all have just got it, the
+ * newcomer too; else the newcomer gets it by roster_send. */
+bool roster_entered(struct core *core, struct channel *ch, const struct reply *reply);
 void roster_send(struct client *c, struct channel *ch, const struct reply *reply);
 bool roster_is_big(const struct channel *ch);
 void roster_timer(void *core, struct wheel_timer *t);
@@ -195,6 +200,8 @@ int lease_init(struct core *core);
 void lease_close(struct core *core, uv_close_cb on_closed);
 void lease_deinit(struct core *core);
 void lease_redis_up(struct core *core);
+/* node:<incarnation>, the name of its keys. */
+struct slice node_channel(const char *incarnation, char out[INCARNATION_SIZE + 8]);
 /* This incarnation was reaped, or its entries cannot be trusted: takes a new one. */
 void lease_renew_incarnation(struct core *core);
 void lease_all_entered(struct core *core);

@@ -35,7 +35,7 @@ static void on_nothing(void *arg) {
 static const struct subscription_events beacon_events = {
     .on_confirmed = on_nothing, .on_message = on_beacon, .on_lost = on_nothing};
 
-static struct slice node_key(const char *incarnation, char out[INCARNATION_SIZE + 8]) {
+struct slice node_channel(const char *incarnation, char out[INCARNATION_SIZE + 8]) {
     int len = snprintf(out, INCARNATION_SIZE + 8, "node:%s", incarnation);
     return (struct slice){out, (size_t)len};
 }
@@ -50,7 +50,7 @@ static void incarnate(struct core *core) {
     core->leased = false;
     core->generation++;
     buf_init(&bell);
-    redis_doorbell(&core->redis, &bell, node_key(core->incarnation, key));
+    redis_doorbell(&core->redis, &bell, node_channel(core->incarnation, key));
     core->beacon_bell =
         bell.failed ? NULL
                     : redis_subscribe(&core->redis, buf_bytes(&bell), &beacon_events, core);
@@ -62,7 +62,7 @@ static void incarnate(struct core *core) {
 
 static bool goodbye(struct core *core, const char *incarnation, redis_done done, void *arg) {
     char bytes[INCARNATION_SIZE + 8];
-    struct slice key = node_key(incarnation, bytes);
+    struct slice key = node_channel(incarnation, bytes);
     struct slice args[] = {slice_of(incarnation), SLICE("bye"), SLICE(BEACON)};
     return redis_script(&core->redis, SCRIPT_lease, &key, 1, args, 3, done, arg);
 }
@@ -145,7 +145,7 @@ static void on_reaped(void *arg, const struct reply *reply, enum outcome outcome
 static void reap(struct core *core, struct sighting *s) {
     char bytes[INCARNATION_SIZE + 8];
     char lease[24];
-    struct slice key = node_key(s->incarnation, bytes);
+    struct slice key = node_channel(s->incarnation, bytes);
     int len = snprintf(lease, sizeof lease, "%llu", (unsigned long long)s->lease);
     struct slice args[] = {slice_of(s->incarnation), {lease, (size_t)len}, SLICE(REAP_BITE)};
     struct reaping *reaping = malloc(sizeof *reaping);
@@ -228,7 +228,7 @@ static void on_lease(void *arg, const struct reply *reply, enum outcome outcome)
 
 static void lease_ask(struct core *core) {
     char bytes[INCARNATION_SIZE + 8];
-    struct slice key = node_key(core->incarnation, bytes);
+    struct slice key = node_channel(core->incarnation, bytes);
     struct slice args[4 + STATS_ARGS] = {slice_of(core->incarnation),
                                          core->leased ? SLICE("renew") : SLICE("new"),
                                          SLICE(BEACON)};
@@ -308,7 +308,6 @@ static void on_tick(uv_timer_t *timer) {
 void lease_redis_up(struct core *core) {
     core->sighting_count = 0; /* the observation starts anew */
     core->beacon_seen = core_now(core);
-    core->lease_asked = false;
     core->ghosts = false;
     if (core->leased)
         lease_renew_incarnation(core); /* what was not taken out meanwhile is left behind */

@@ -62,8 +62,9 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
     free(l);
 }
 
-static void check_member(struct core *core, struct channel *ch, struct sub *sub) {
+static void ask_member(struct core *core, struct sub *sub, bool anew) {
     struct leaver *l = malloc(sizeof *l);
+    struct channel *ch = sub->channel;
     struct slice key = channel_name(ch);
     struct slice user = client_user(sub->client);
     if (l == NULL)
@@ -71,17 +72,24 @@ static void check_member(struct core *core, struct channel *ch, struct sub *sub)
     l->client = sub->client;
     l->serial = sub->serial;
     name_set(&l->room, (struct slice){ch->name + 5, key.len - 5});
-    if (redis_script(&core->redis, SCRIPT_member, &key, 1, &user, 1, on_member, l))
+    bool sent =
+        anew ? room_enter(sub->client, ch, ROOM_ANEW, on_member, l)
+             : redis_script(&core->redis, SCRIPT_member, &key, 1, &user, 1, on_member, l);
+    if (sent)
         client_ref(l->client);
     else
         free(l);
+}
+
+void room_reenter(struct core *core, struct sub *sub) {
+    ask_member(core, sub, true);
 }
 
 void room_recheck(struct core *core, struct sub *sub) {
     if (!sub->recheck)
         return;
     sub->recheck = false;
-    check_member(core, sub->channel, sub);
+    ask_member(core, sub, false);
 }
 
 /* The user may have joined again meanwhile, so Redis is asked; a sub made after this is spared.
@@ -92,7 +100,7 @@ void room_left(struct core *core, struct channel *ch, struct slice user) {
         for (struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
             struct sub *sub = container_of(at, struct sub, in_channel);
             if (slice_eq(client_user(sub->client), user))
-                check_member(core, ch, sub);
+                ask_member(core, sub, false);
         }
     }
 }

@@ -207,8 +207,8 @@ static void on_room(void *arg, const struct reply *reply, enum outcome outcome) 
     struct channel *ch = hub_find(&c->core->hub, entry_name(e));
     if (good && ch != NULL && !c->gone) {
         channel_ref(ch);
-        roster_entered(c->core, ch, reply);
-        roster_send(c, ch, reply);
+        if (!roster_entered(c->core, ch, reply))
+            roster_send(c, ch, reply);
         channel_unref(ch);
     }
     one_done(e->request, good);
@@ -233,14 +233,14 @@ static void login_abandon(struct request *r) {
 /* --- beginning ------------------------------------------------------------------------------
  */
 
-bool room_enter(struct client *c, struct channel *ch, bool announce, redis_done done,
+bool room_enter(struct client *c, struct channel *ch, enum room_mode mode, redis_done done,
                 void *arg) {
+    static const char *const modes[] = {"0", "1", "2"};
     char key[USER_CHANNEL_SIZE];
     struct slice user = client_user(c);
     struct slice keys[] = {channel_name(ch), user_channel(user, key)};
     struct slice room = {ch->name + 5, channel_name(ch).len - 5};
-    struct slice args[] = {user, room, slice_of(c->core->incarnation),
-                           announce ? SLICE("1") : SLICE("0")};
+    struct slice args[] = {user, room, slice_of(c->core->incarnation), slice_of(modes[mode])};
     return redis_script(&c->core->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
 }
 
@@ -264,7 +264,8 @@ static void entry_begin(struct request *r, struct entry *e) {
     if (sub == NULL || e->name[0] != 'r')
         return;
     bool announce = r->row->handle == on_join && !known;
-    if (room_enter(c, sub->channel, announce, on_room, e))
+    enum room_mode mode = announce ? ROOM_ANNOUNCED : ROOM_QUIETLY;
+    if (room_enter(c, sub->channel, mode, on_room, e))
         l->pending++;
     else
         l->failed = true;

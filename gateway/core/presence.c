@@ -19,8 +19,8 @@ static void registry_answered(struct client *c, bool entering, const struct repl
     bool reaped = reply_number(reply_item(reply, 0)) == SCRIPT_REAPED;
     if (reaped)
         lease_renew_incarnation(core);
-    else
-        c->is_in = entering;
+    else /* under a former incarnation it will be reaped: not in yet */
+        c->is_in = entering && c->asked_generation == core->generation;
 }
 
 static void on_registry(struct client *c, bool entering, const struct reply *reply) {
@@ -35,7 +35,8 @@ static void on_registry(struct client *c, bool entering, const struct reply *rep
         core->reentering--;
     }
     bool in = c->is_in && reply != NULL;
-    if (entering && !c->gone && c->entered != NULL) {
+    bool again = reply != NULL && !in && c->wanted_in; /* presence_step asks once more */
+    if (entering && !c->gone && c->entered != NULL && !again) {
         void (*entered)(struct client *, bool) = c->entered;
         c->entered = NULL;
         entered(c, in);
@@ -104,6 +105,7 @@ static void presence_step(struct client *c) {
     if (!(in ? send_enter(c, key, id) : send_leave(c, key, id)))
         return; /* Redis is away: presence_reenter comes when it is back */
     c->presence_busy = true;
+    c->asked_generation = c->core->generation;
     client_ref(c);
 }
 
@@ -198,8 +200,7 @@ struct scores {
 
 static void scores_send(struct core *core, struct scores *s) {
     char key[INCARNATION_SIZE + 8];
-    int len = snprintf(key, sizeof key, "node:%s", core->incarnation);
-    struct slice name = {key, (size_t)len};
+    struct slice name = node_channel(core->incarnation, key);
     if (s->count > 1)
         redis_script(&core->redis, SCRIPT_beat, &name, 1, s->args, s->count, on_scores, core);
     s->count = 1;
@@ -240,7 +241,7 @@ static void reenter_rooms(struct client *c) {
     for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
         struct sub *sub = container_of(at, struct sub, in_client);
         if (slice_starts(channel_name(sub->channel), SLICE("room:")))
-            room_enter(c, sub->channel, false, NULL, NULL);
+            room_reenter(c->core, sub);
     }
 }
 

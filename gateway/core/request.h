@@ -12,6 +12,7 @@ struct request {
     struct client *client; /* a reference */
     const struct event_row *row;
     struct ack ack;
+    uint64_t message;          /* of its clientMessageId, as message_hash; 0: none */
     void *state;               /* the handler's, freed with the request */
     void (*drop)(void *state); /* before that; may be NULL */
     /* The client is gone, its subs are dropped: what waited for them never comes. May be NULL.
@@ -68,6 +69,8 @@ bool field_object(struct request *r, struct json_value data, const char *first);
 /* {epoch, seq}; an empty epoch if it is not there. */
 bool field_position(struct request *r, struct json_value value, const char *field,
                     struct position *out);
+/* Tells one clientMessageId, as it stands in the JSON, from another; never 0. */
+uint64_t message_hash(struct slice id);
 /* Makes the idempotency field "<sender>:<clientMessageId>" in out; empty if there is none. */
 bool field_message_id(struct request *r, struct json_value value, struct buf *out);
 /* The room of an event: given, or the one entered last, or lobby. As a channel name room:… */

@@ -3,6 +3,8 @@
 #include "common/log.h"
 #include "gateway/core/core.h"
 
+#define RETRY_MS 500
+
 /*
  * Who is online in a room, for this node's connections: read from Redis when something changed,
  * at once, then at most once an interval, and sent only if it differs from what was sent last.
@@ -122,9 +124,22 @@ static void put_roster(struct channel *ch, const struct roster *r, roster_out ou
     buf_deinit(&data);
 }
 
+static void to_list(struct list *subs, struct message *m) {
+    for (struct list *at = subs->next, *next; at != subs; at = next) {
+        struct client *c = container_of(at, struct sub, in_channel)->client;
+        next = at->next;
+        c->door->deliver(c, m);
+    }
+}
+
+/* Those that are behind as well: a roster is not in the log that they read, and perhaps the
+ * last for long. */
 static void to_all(void *arg, struct channel *ch, struct message *m) {
     (void)arg;
-    channel_deliver(ch, m, (struct slice){NULL, 0});
+    channel_ref(ch);
+    to_list(&ch->live, m);
+    to_list(&ch->behind, m);
+    channel_unref(ch);
 }
 
 static void to_one(void *arg, struct channel *ch, struct message *m) {
@@ -175,6 +190,12 @@ static void roster_publish(struct room *room, const struct roster *r) {
     put_roster(room->channel, r, to_all, NULL);
 }
 
+/* Redis did not answer: again a little later, until it does. (A room whose link to its doorbell
+ * fell is touched when it has healed; that link may stand while commands fail.) */
+static void roster_again(struct room *room) {
+    wheel_set(&room->core->room_wheel, &room->timer, core_now(room->core) + RETRY_MS);
+}
+
 static void on_roster(void *arg, const struct reply *reply, enum outcome outcome) {
     struct channel *ch = arg;
     struct room *room = ch->room;
@@ -184,6 +205,8 @@ static void on_roster(void *arg, const struct reply *reply, enum outcome outcome
     if (room != NULL && reply != NULL) {
         struct roster r = roster_of(reply, 1);
         roster_publish(room, &r);
+    } else if (room != NULL) {
+        roster_again(room);
     }
     if (room != NULL && room->again) {
         room->again = false;
@@ -195,8 +218,10 @@ static void on_roster(void *arg, const struct reply *reply, enum outcome outcome
 static void roster_read(struct room *room) {
     struct channel *ch = room->channel;
     struct slice key = channel_name(ch);
-    if (!redis_script(&room->core->redis, SCRIPT_roster, &key, 1, NULL, 0, on_roster, ch))
-        return; /* when Redis is back, every healed room is touched */
+    if (!redis_script(&room->core->redis, SCRIPT_roster, &key, 1, NULL, 0, on_roster, ch)) {
+        roster_again(room);
+        return;
+    }
     room->reading = true;
     channel_ref(ch);
 }
@@ -226,16 +251,21 @@ void roster_send(struct client *c, struct channel *ch, const struct reply *reply
     put_roster(ch, &r, to_one, c);
 }
 
-void roster_entered(struct core *core, struct channel *ch, const struct reply *reply) {
+bool roster_entered(struct core *core, struct channel *ch, const struct reply *reply) {
     struct room *room = room_of(core, ch);
     struct roster r = roster_of(reply, 2);
     if (room == NULL)
-        return;
+        return false;
     learn(room, &r);
     if (r.hash == room->sent_hash)
-        return;
-    if (room->sent_at != 0 && core_now(core) < room->sent_at + core->options->roster_interval)
-        roster_touch(core, ch);
-    else
+        return false;
+    if (room->sent_at == 0 ||
+        core_now(core) >= room->sent_at + core->options->roster_interval) {
         roster_publish(room, &r);
+        return true;
+    }
+    /* The newcomer gets another one than the others have: the next is for all. */
+    room->sent_hash = 0;
+    roster_touch(core, ch);
+    return false;
 }

@@ -135,6 +135,39 @@ void on_appended(void *arg, const struct reply *reply, enum outcome outcome) {
     buf_deinit(&answer);
 }
 
+static void on_alive(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    struct core *core = r->client->core;
+    bool reaped = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_REAPED;
+    (void)outcome;
+    if (reaped)
+        lease_renew_incarnation(core);
+    if (reply == NULL || reaped)
+        request_unavailable(r, OUTCOME_REFUSED);
+    else
+        request_fail(r, ERR_NOT_A_MEMBER, NULL, NULL);
+}
+
+/* From a client that is in the room. If it is no member, it has left by another connection, or
+ * Redis has lost its data: then the lease is gone too, and the membership is made anew soon. */
+static void on_appended_inside(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    struct client *c = r->client;
+    struct core *core = c->core;
+    char key[INCARNATION_SIZE + 8];
+    if (reply == NULL || reply_number(reply_item(reply, 0)) != SCRIPT_NOT_A_MEMBER) {
+        on_appended(arg, reply, outcome);
+        return;
+    }
+    if (!core->leased || !c->is_in || c->presence_busy) { /* it is being made anew */
+        request_unavailable(r, OUTCOME_REFUSED);
+        return;
+    }
+    struct slice node = node_channel(core->incarnation, key);
+    struct slice args[] = {slice_of(core->incarnation)};
+    request_script(r, SCRIPT_beat, &node, 1, args, 1, on_alive);
+}
+
 static void room_send(struct request *r, struct slice channel, struct slice message,
                       struct slice field) {
     struct slice me = client_user(r->client);
@@ -150,7 +183,9 @@ static void room_send(struct request *r, struct slice channel, struct slice mess
     if (data.failed)
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
     else
-        request_script(r, SCRIPT_append, &channel, 1, args, 4, on_appended);
+        request_script(r, SCRIPT_append, &channel, 1, args, 4,
+                       client_sub(r->client, channel) != NULL ? on_appended_inside
+                                                              : on_appended);
     buf_deinit(&data);
 }
 

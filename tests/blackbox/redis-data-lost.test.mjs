@@ -90,3 +90,57 @@ async function lose(t, how) {
 
 test('killed, its data deleted, started again', (t) => lose(t, killedAndEmptied));
 test('FLUSHALL under the running nodes', (t) => lose(t, flushed));
+
+test('a sender keeps its order over FLUSHALL, with several messages under way', async (t) => {
+  const { redis, nodes, stop } = await cluster({ nodes: 2, args: ['--lease-interval', '400ms'] });
+  t.after(stop);
+  const ann = await login(nodes[0], 'ann');
+  const bob = await login(nodes[1], 'bob');
+  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  await redis.cli('FLUSHALL');
+  const send = (message) =>
+    ann.emit('sendMessage', { room: 'r', message, clientMessageId: message });
+  const codes = new Set();
+  let left = Array.from({ length: 40 }, (_, i) => `m${i}`);
+  await until(async () => {
+    const results = await Promise.allSettled(left.slice(0, 8).map(send));
+    for (const { reason } of results) if (reason) codes.add(reason.code);
+    left = left.filter((_, i) => results[i]?.status !== 'fulfilled');
+    return !left.length;
+  });
+  assert.deepEqual([...codes], ['unavailable'], 'nobody has left the room');
+  await bob.next('chatMessage', { match: ({ data }) => data.message === 'm39' });
+  const got = bob.frames.filter(({ event }) => event === 'chatMessage');
+  const texts = got.map(({ data }) => data.message);
+  assert.deepEqual(texts, Array.from({ length: 40 }, (_, i) => `m${i}`));
+});
+
+test('a node that slept through FLUSHALL and a restart delivers all of the new log', async (t) => {
+  const { redis, nodes, stop } = await cluster({ nodes: 2, args: ['--lease-interval', '200ms'] });
+  t.after(stop);
+  const ann = await login(nodes[0], 'ann');
+  const bob = await login(nodes[1], 'bob');
+  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const send = (message) =>
+    until(() => ann.emit('sendMessage', { room: 'r', message, clientMessageId: message }));
+  for (let i = 1; i <= 9; i++) await send(`old ${i}`);
+  await bob.next('chatMessage', { match: ({ data }) => data.message === 'old 9' });
+  nodes[1].suspend();
+  await redis.cli('FLUSHALL');
+  for (const message of ['new 1', 'new 2']) await send(message);
+  await redis.kill();
+  await redis.restart();
+  for (const message of ['new 3', 'new 4']) await send(message);
+  nodes[1].resume();
+  const { data } = await bob.next('channel_reset', {
+    timeout: 20000,
+    match: (frame) => frame.data.channel === 'room:r',
+  });
+  assert.deepEqual(data, { channel: 'room:r', from: 1, to: 9 });
+  await bob.next('chatMessage', { match: (frame) => frame.data.message === 'new 4' });
+  const got = bob.frames.filter(({ event }) => event === 'chatMessage').slice(9);
+  assert.deepEqual(
+    got.map((frame) => frame.data.message),
+    ['new 1', 'new 2', 'new 3', 'new 4'],
+  );
+});

@@ -1,9 +1,15 @@
 -- A connection enters a room. KEYS: room, user.
--- ARGV: user, room's name, incarnation, '1' to announce a member too, if this is their only connection.
+-- ARGV: user, room's name, incarnation, mode: '1' announces a member too, if this is their only
+-- connection; '2' makes a membership anew after an outage, unless the user has left since; else '0'.
 -- Returns {0, 1 if the user is a new member, online, total, id...} (at most 100 of those online)
--- or {REAPED}, or {TOO_MANY}: a user has at most 1,000 rooms.
+-- or {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}: a user has at most 1,000 rooms.
 local base, user, room = KEYS[1], ARGV[3], ARGV[4]
 if not alive(ARGV[5]) then return { REAPED } end
+if ARGV[6] == '2' then
+  if call('ZSCORE', KEYS[2] .. ':left', room) then return { NOT_A_MEMBER } end
+else
+  call('ZREM', KEYS[2] .. ':left', room)
+end
 if call('SCARD', KEYS[2] .. ':rooms') >= 1000 and call('SISMEMBER', KEYS[2] .. ':rooms', room) == 0 then
   return { TOO_MANY } -- each coming and going walks them all
 end

@@ -5,6 +5,11 @@ local removed = call('ZREM', base .. ':members', user)
 call('ZREM', base .. ':here', user)
 call('HDEL', base .. ':read', user)
 call('SREM', KEYS[2] .. ':rooms', room)
+-- For nodes that are cut off: they must not make the membership anew. Kept for a day.
+local left, day, ms = KEYS[2] .. ':left', 86400000, tonumber(millis(now()))
+call('ZREMRANGEBYSCORE', left, '-inf', digits(ms - day))
+call('ZADD', left, digits(ms), room)
+call('PEXPIRE', left, digits(day))
 if removed == 1 then
   -- The nodes learn from userLeft, also of a big room, that the user's other connections go.
   bell(base, 'userLeft', '{"room":' .. quote(room) .. ',"userId":' .. quote(user) .. '}')

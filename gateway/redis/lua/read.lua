@@ -18,11 +18,16 @@ else
     local at = tonumber(string.match(near[1], '^%d+'))
     status, from = at == from and 0 or 1, at
   elseif not fork then
+    -- No epoch of this log, so all of the log is new; or the log has seen so many that this one was
+    -- forgotten: then at least what stands behind those that are kept is new.
     status, from = 1, 0
-    local all = call('HGETALL', c.meta)
+    local all, forks, least = call('HGETALL', c.meta), 0, c.seq
     for i = 1, #all, 2 do
-      if string.sub(all[i], 1, 5) == 'fork:' then from = math.max(from, tonumber(all[i + 1])) end
+      if string.sub(all[i], 1, 5) == 'fork:' then
+        forks, least = forks + 1, math.min(least, tonumber(all[i + 1]))
+      end
     end
+    if forks >= 8 then from = least end
   elseif from > tonumber(fork) then
     status, from = 1, tonumber(fork)
   end

@@ -1,4 +1,5 @@
-// A TCP proxy between a node and Redis that can hold one direction still, delay, refuse and cut.
+// A TCP proxy between a node and Redis that can hold one direction still, delay, throttle, refuse
+// and cut.
 
 import net from 'node:net';
 import { sleep } from './waiting.mjs';
@@ -9,25 +10,34 @@ import { sleep } from './waiting.mjs';
  *   cut({ link })               resets them
  * link: 'commands', 'subscriber' (the one that sent SUBSCRIBE) or 'all' (the default).
  * direction: 'toRedis', 'toNode' or 'both' (the default).
- * And: delay = ms for each way, refusing = true (closes what connects), links(), opened, close().
+ * And: delay = ms for each way, rate = bytes a second each way (0: all there is), refusing = true
+ * (closes what connects), links(), opened, close(). `redis` is anything with url and port; its
+ * port is read at each connect, so that it may lead to another server later.
  */
 export async function startProxy(redis) {
   const links = new Set();
-  const proxy = { delay: 0, refusing: false, opened: 0 };
+  const proxy = { delay: 0, rate: 0, refusing: false, opened: 0 };
 
   const forward = (link, from, to, direction) => {
     let chain = Promise.resolve(); // keeps the order over delays
+    let held = 0;
+    const pass = (data) => {
+      if (!to.destroyed && !link.stalled[direction]) to.write(data);
+    };
     from.on('data', (data) => {
       if (direction === 'toRedis' && data.includes('SUBSCRIBE')) link.kind = 'subscriber';
-      if (link.stalled[direction]) return;
-      if (!proxy.delay) {
-        to.write(data);
+      if (!proxy.delay && !proxy.rate && !held) {
+        pass(data);
         return;
       }
       const due = Date.now() + proxy.delay;
+      held++;
       chain = chain.then(async () => {
-        await sleep(Math.max(0, due - Date.now()));
-        if (!to.destroyed && !link.stalled[direction]) to.write(data);
+        const slow = proxy.rate ? (1000 * data.length) / proxy.rate : 0;
+        const wait = Math.max(slow, due - Date.now());
+        if (wait > 0) await sleep(wait);
+        held--;
+        pass(data);
       });
     });
     // A half-open link: its end is not told either.

@@ -152,10 +152,12 @@ let nodeCount = 0;
  *   args     further command line; env: further environment
  *   port     default 0: any
  *   ready    false: does not await /readyz (for a node without Redis)
+ *   shown    false: its log is not shown when the process ends with a failure
  * Has: id, pid, port, url, log(), stop(signal), kill(), suspend(), resume(), health(),
  * get(path), exited (a promise of { code, signal }).
  */
-export async function startNode({ redis, id, args = [], env = {}, port = 0, ready = true } = {}) {
+export async function startNode(options = {}) {
+  const { redis, id, args = [], env = {}, port = 0, ready = true, shown = true } = options;
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: make test builds it`);
   const name = id ?? `n${++nodeCount}`;
   const dir = tempDir(name.replace(/[^\w-]/g, '_'));
@@ -217,7 +219,7 @@ export async function startNode({ redis, id, args = [], env = {}, port = 0, read
     removeDir(dir);
   };
   started.add(node);
-  nodesEver.push(node);
+  if (shown) nodesEver.push(node);
 
   const fail = async (error) => {
     await node.kill();

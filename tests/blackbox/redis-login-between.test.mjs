@@ -1,0 +1,37 @@
+// A login whose answers come while the subscriber link is down: its channels are live when that is
+// back.
+import { login, connect, startNode, startRedis, test, until } from './lib/harness.mjs';
+import { startProxy } from './lib/proxy.mjs';
+import { metric } from './lib/registry.mjs';
+
+const QUICK = ['--lease-timeout', '30s', '--redis-timeout', '10s'];
+const redis = await startRedis();
+const plain = await startNode({ redis, args: QUICK });
+
+test('checked between two subscriptions', async (t) => {
+  const proxy = await startProxy(redis);
+  t.after(() => proxy.close());
+  const node = await startNode({ redis: proxy.url, args: QUICK });
+  const ann = await login(plain, 'ann');
+  const bob = await connect(node);
+
+  await redis.cli('CLIENT', 'PAUSE', 20000, 'WRITE'); // scripts wait, SUBSCRIBE does not
+  const entered = bob.emit('login', { userId: 'bob', csId: 'c' });
+  const doorbells = () => redis.cli('PUBSUB', 'NUMSUB', 'sluice:{user:bob}');
+  await until(async () => (await doorbells()).endsWith('\n1'));
+  // The registry, the room, the checks of inbox and room: all are on their way.
+  await until(async () => (await metric(node, 'sluice_redis_pending_commands')) >= 4);
+  proxy.refusing = true;
+  proxy.cut({ link: 'subscriber' });
+  await until(async () => (await node.get('/readyz')).status === 503);
+  await redis.cli('CLIENT', 'UNPAUSE');
+  await entered;
+  proxy.refusing = false;
+  await until(async () => (await node.get('/readyz')).status === 200);
+
+  await ann.emit('private_message', { receiverId: 'bob', content: 'hi' });
+  await bob.next('new_private_message');
+  await ann.emit('join', { room: 'room-c' });
+  await ann.emit('sendMessage', { room: 'room-c', message: 'hi' });
+  await bob.next('chatMessage');
+});

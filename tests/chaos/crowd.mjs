@@ -1,0 +1,103 @@
+// Who uses the world: pairs that talk to their room and to one another, second devices that only
+// listen, visitors that come and go, and one user whose coming and going is counted.
+
+import { Device } from './device.mjs';
+import { Presence } from './presence.mjs';
+import { Talker } from './talker.mjs';
+
+const CS_ID = 'chaos';
+const ROOM = `room-${CS_ID}`;
+const PACE_MS = 70;
+
+const dm = (a, b) => `dm:${[a, b].sort().join(':')}`;
+
+export class Crowd {
+  csId = CS_ID;
+  devices = []; // all
+  listeners = []; // those that must have every message meant for them
+  talkers = []; // devices that send
+  #talk = [];
+
+  constructor(world, ledger, random) {
+    Object.assign(this, { world, ledger, random });
+  }
+
+  // Begins: `pairs` pairs, half of them with a second device on one side.
+  async start({ pairs = 3, visitors = 5 } = {}) {
+    const { slots } = this.world;
+    for (let i = 0; i < 2 * pairs; i++) {
+      const device = new Device(`u${i}`, `u${i}`, this, { beats: i % 3 === 0 });
+      this.listeners.push(device);
+      this.talkers.push(device);
+      if (i % 4 !== 1) continue;
+      const pinned = slots[i % slots.length];
+      this.listeners.push(new Device(`u${i}`, `u${i}-second`, this, { pinned }));
+    }
+    const names = Array.from({ length: visitors }, (_, i) => `v${i}`);
+    const guests = names.map((name, i) => new Device(name, name, this, { beats: i % 2 === 0 }));
+    const probe = new Device('probe', 'probe', this);
+    probe.wantIn = false;
+    this.devices = [...this.listeners, ...guests, probe];
+    this.presence = new Presence(this, guests, probe);
+  }
+
+  // Everybody is there: they may talk.
+  talk() {
+    this.talkers.forEach((device, i) => {
+      const streams = [this.#toRoom(), this.#toPeer(device, this.talkers[i ^ 1])];
+      const window = [1, 4, 2, 8][i % 4];
+      this.#talk.push(new Talker(device, this, { streams, window, pace: PACE_MS }));
+    });
+  }
+
+  #toRoom() {
+    return {
+      event: 'sendMessage',
+      conversation: `room:${ROOM}`,
+      needs: () => this.listeners,
+      data: (message) => ({ room: ROOM, message }),
+    };
+  }
+
+  #toPeer(device, peer) {
+    const users = [device.user, peer.user];
+    return {
+      event: 'private_message',
+      to: peer.user,
+      conversation: dm(...users),
+      needs: () => this.listeners.filter((one) => users.includes(one.user) && one !== device),
+      data: (content) => ({ receiverId: peer.user, content }),
+    };
+  }
+
+  knows(device) {
+    const i = this.talkers.findIndex(({ user }) => user === device.user);
+    return i < 0 ? [] : [this.talkers[i ^ 1].user];
+  }
+
+  // Those whose log or record a failover may cut short.
+  channels() {
+    const users = this.talkers.map(({ user }) => user);
+    const inboxes = users.map((user) => `user:${user}`);
+    const records = users.map((user, i) => dm(user, users[i ^ 1]));
+    return [...new Set([`room:${ROOM}`, ...inboxes, ...records])];
+  }
+
+  hush(silent) {
+    for (const talker of this.#talk) talker.silent = silent;
+  }
+
+  // Everybody who listens has something that was sent later, and who talks had it acknowledged.
+  isFresh(since) {
+    return (
+      this.listeners.every(({ isIn, hearing }) => isIn && hearing.freshest > since) &&
+      this.#talk.every(({ freshest }) => freshest > since)
+    );
+  }
+
+  async end() {
+    for (const talker of this.#talk) talker.end();
+    await this.presence.end();
+    await Promise.all(this.devices.map((device) => device.end()));
+  }
+}

@@ -1,0 +1,67 @@
+// What a run shows: a line while it goes, a table at its end.
+
+const number = (n) => n.toLocaleString('en-US');
+const seconds = (ms) => (ms < 0 ? '-' : `${(ms / 1000).toFixed(2)} s`);
+
+export function progress(storm) {
+  const { counts, findings } = storm.ledger;
+  const now = [...storm.running].map(({ name, slot }) => (slot ? `${name}: ${slot}` : name));
+  const parts = [
+    `${storm.seconds.toFixed(0).padStart(4)} s`,
+    `${number(storm.done.length)} faults`,
+    `${number(counts.acknowledged)} acknowledged`,
+    `${number(counts.received)} received`,
+    `${counts.lost} lost, ${counts.duplicated} twice, ${counts.disordered} out of order`,
+    `${findings.length} findings`,
+  ];
+  return `${parts.join('  ')}${now.length ? `  | ${now.join(', ')}` : ''}`;
+}
+
+// The one that so many are not above; -1: there is none.
+const of = (sorted, share) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? -1;
+
+function byKind(storm) {
+  const kinds = new Map(storm.faults.map(({ name }) => [name, []]));
+  for (const { name, healed } of storm.done) kinds.get(name).push(healed);
+  return [...kinds].map(([name, all]) => {
+    const sorted = all.filter((ms) => ms >= 0).sort((a, b) => a - b);
+    return { name, count: all.length, times: [0.5, 0.9, 1].map((share) => of(sorted, share)) };
+  });
+}
+
+export function table(storm) {
+  const { counts, findings } = storm.ledger;
+  const { presence } = storm.crowd;
+  const rows = byKind(storm);
+  const line = (name, count, times) =>
+    `${name.padEnd(30)} ${String(count).padStart(6)} ${times.map((t) => t.padStart(9)).join('')}`;
+  const kinds = rows.map(({ name, count, times }) => line(name, count, times.map(seconds)));
+  const sums = [
+    ['messages acknowledged', counts.acknowledged],
+    ['received', counts.received],
+    ['sent again', counts.resent],
+    ['answered `unavailable`', counts.refused],
+    ['lost', counts.lost],
+    ['duplicated', counts.duplicated],
+    ['out of order', counts.disordered],
+    ['unanswered', counts.unanswered],
+    ['erased with an announcement', counts.announced],
+    ['erased, nothing of it was had', counts.untellable],
+    ['announcements of losses', counts.told],
+    ['presence: checks', presence.counts.checks],
+    ['presence: slowest to be right', `${presence.counts.slowest} ms`],
+    ['presence: announcements heard', presence.counts.announcements],
+    ['presence: announced twice', presence.counts.twice],
+    ['findings', findings.length],
+  ];
+  return [
+    line('fault', 'times', ['half in', '90 % in', 'longest']),
+    ...kinds,
+    line('all', storm.done.length, []),
+    '',
+    ...sums.map(([name, value]) => {
+      const text = typeof value === 'number' ? number(value) : value;
+      return `${name.padEnd(30)} ${text.padStart(12)}`;
+    }),
+  ].join('\n');
+}
