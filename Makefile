@@ -46,7 +46,9 @@ MODULES   := common gateway gateway/net gateway/redis gateway/core gateway/doors
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
-C_FILES   := $(wildcard $(MODULES:%=%/*.[ch]) tests/unit/*.[ch] tests/fuzz/*.[ch])
+CONFORM   := $(wildcard tests/conformance/*.c)
+C_FILES   := $(wildcard $(MODULES:%=%/*.[ch]) tests/unit/*.[ch] tests/fuzz/*.[ch] \
+               tests/conformance/*.[ch])
 EMBEDDED  := $(wildcard gateway/redis/lua/*.lua gateway/web/*)
 
 # Debian 12 ships llhttp as generated C, compiled where it lies; later releases as a library.
@@ -65,7 +67,7 @@ HARDEN  := -pie -Wl,-z,relro,-z,now
 ASAN    := -O1 -g -fPIE -fsanitize=address,undefined -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer
 
-build/release/% build/sluice: FLAGS := $(RELEASE) $(WARN)
+build/release/% build/sluice build/sluice-conformance: FLAGS := $(RELEASE) $(WARN)
 build/asan/%:                 FLAGS := $(ASAN) $(WARN)
 build/clang/%:                FLAGS := $(RELEASE) $(STRICT)
 build/clang/tests/%:          FLAGS := $(RELEASE) $(WARN) -Werror
@@ -126,6 +128,15 @@ endef
 $(eval $(call broken,heal))
 $(eval $(call broken,idempotency))
 
+# The doors with an echo in place of the chat, for suites of the protocols to be run on.
+conform = $(CONFORM:%.c=build/$(1)/%.o) $(filter-out %/gateway/main.o,$(call objects,$(1)))
+build/sluice-conformance: $(call conform,release)
+	$(call say,link,$@)
+	$(Q)$(LINK) $(HARDEN)
+build/asan/sluice-conformance: $(call conform,asan)
+	$(call say,link,$@)
+	$(Q)$(LINK)
+
 # ---- make run, make test
 run: all deps-run ## a private Redis, two nodes and nginx; ends with Ctrl-C
 	@exec scripts/run
@@ -133,7 +144,7 @@ run: all deps-run ## a private Redis, two nodes and nginx; ends with Ctrl-C
 UNIT_PROGRAMS := $(UNIT:tests/unit/%.c=build/asan/tests/%)
 UNIT_SHARED   := $(UNIT_HELP:%.c=build/asan/%.o) $(filter-out %/main.o,$(call objects,asan))
 
-test: build/asan/sluice $(BROKEN) $(UNIT_PROGRAMS) deps-test ## every test, with ASan and UBSan
+test: build/asan/sluice build/asan/sluice-conformance $(BROKEN) $(UNIT_PROGRAMS) deps-test ## every test, with ASan and UBSan
 	@exec tests/run $(T)
 
 $(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
@@ -143,7 +154,8 @@ $(UNIT_PROGRAMS): build/asan/tests/%: build/asan/tests/unit/%.o $(UNIT_SHARED)
 build/asan/tests/test_oom: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 # ---- make check: clang without a warning, clang-format, clang-tidy
-CLANG_TESTS := $(UNIT:%.c=build/clang/%.o) $(UNIT_HELP:%.c=build/clang/%.o)
+CLANG_TESTS := $(UNIT:%.c=build/clang/%.o) $(UNIT_HELP:%.c=build/clang/%.o) \
+               $(CONFORM:%.c=build/clang/%.o)
 TIDY        := $(SOURCES:%.c=build/clang/%.tidy)
 
 check: build/clang/sluice $(CLANG_TESTS) $(TIDY) format-check ## clang's warnings as errors, clang-format, clang-tidy
@@ -182,6 +194,19 @@ build/bench/load: tests/bench/load.c Makefile build/config.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(RELEASE) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
 
+# ---- make fuzz: each libFuzzer target for a while (SECONDS=60 each), from nothing
+.PHONY: fuzz
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: $(FUZZ) ## runs the fuzzers of the codecs (SECONDS=60 each)
+	$(Q)for f in $(FUZZ); do $$f -max_total_time=$(or $(SECONDS),60) -timeout=10 \
+	  -artifact_prefix=build/fuzz/ -print_final_stats=1 -verbosity=0 || exit 1; done
+
+$(FUZZ): build/fuzz/%: tests/fuzz/%.c $(wildcard common/*.[ch]) Makefile build/config.mk | deps-check
+	$(call say,$(CLANG),$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(STD) $(LIB_FLAGS) -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined \
+	  -fno-sanitize-recover=undefined -o $@ $< $(wildcard common/*.c) $(LIBS)
+
 # ---- make install: the binary, and what systemd and its operator read
 PREFIX ?= /usr/local
 SHARED := $(PREFIX)/share/doc/sluice
@@ -204,4 +229,4 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
 -include $(wildcard build/broken-*/gateway/core/*.d $(foreach v,$(VARIANTS),$(SOURCES:%.c=build/$(v)/%.d) \
-    $(UNIT:%.c=build/$(v)/%.d) $(UNIT_HELP:%.c=build/$(v)/%.d)))
+    $(UNIT:%.c=build/$(v)/%.d) $(UNIT_HELP:%.c=build/$(v)/%.d) $(CONFORM:%.c=build/$(v)/%.d)))

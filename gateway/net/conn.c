@@ -345,10 +345,11 @@ static void on_prepare(uv_prepare_t *prepare) {
     /* What the budget left goes first in the next turn. */
     list_splice(&n->flushing, &n->dirty);
     list_splice(&n->dirty, &n->flushing);
-    if (list_empty(&n->dirty))
+    if (list_empty(&n->dirty) && !n->again_wanted)
         uv_idle_stop(&n->again);
     else
         uv_idle_start(&n->again, on_again);
+    n->again_wanted = false;
     measure_turn(n);
 }
 
@@ -440,12 +441,36 @@ static void on_handle_closed(uv_handle_t *handle) {
     free(c);
 }
 
+static void turn_away(struct net *n, uv_stream_t *listener);
+
+static void on_turned_away(uv_handle_t *handle) {
+    struct net *n = handle->data;
+    bool next = n->turn_next;
+    n->turning_away = n->turn_next = false;
+    if (next)
+        turn_away(n, n->turned_from);
+}
+
+/* Takes a connection that there is no memory for off the listener, which accepts no other one
+ * before, and closes it. */
+static void turn_away(struct net *n, uv_stream_t *listener) {
+    n->turned_from = listener;
+    n->turn_next = n->turning_away;
+    if (n->turning_away || uv_tcp_init(n->loop, &n->turned_away) < 0)
+        return;
+    n->turning_away = true;
+    n->turned_away.data = n;
+    uv_accept(listener, (uv_stream_t *)&n->turned_away);
+    uv_close((uv_handle_t *)&n->turned_away, on_turned_away);
+}
+
 struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops) {
     struct sockaddr_storage from;
     int size = sizeof from;
     struct conn *c = calloc(1, sizeof *c);
     if (c == NULL || uv_tcp_init(n->loop, &c->tcp) < 0) {
         free(c);
+        turn_away(n, listener);
         return NULL;
     }
     c->net = n;

@@ -83,6 +83,7 @@ struct net {
     struct list conns;
     struct list dirty;
     struct list flushing; /* empty outside of a flush */
+    bool again_wanted;    /* net_again was called since the last flush */
     struct out_chunk *free_chunks;
     unsigned free_chunk_count;
     void *free_writes;
@@ -96,6 +97,10 @@ struct net {
     uv_prepare_t prepare;
     uv_idle_t again; /* keeps the loop turning while the budget left work */
     uv_timer_t tick;
+    uv_tcp_t turned_away; /* a connection that there was no memory for */
+    uv_stream_t *turned_from;
+    bool turning_away;                                  /* it is closing */
+    bool turn_next;                                     /* and another one waits */
     void (*before_flush)(void *owner);                  /* once a turn, before the sockets */
     void (*on_gone)(void *owner, const struct conn *c); /* one less, after its on_closed */
     void (*on_tick)(void *owner, uint64_t now);         /* every WHEEL_TICK_MS */
@@ -112,6 +117,11 @@ void net_close(struct net *n, void (*on_closed)(void *owner));
 void net_deinit(struct net *n);
 static inline uint64_t net_now(const struct net *n) {
     return uv_now(n->loop);
+}
+
+/* The loop does not sleep before its next turn: there is work left. */
+static inline void net_again(struct net *n) {
+    n->again_wanted = true;
 }
 
 /* Accepts from a listening stream. The connection counts and reads at once; `ops` own it.

@@ -16,25 +16,35 @@ struct http {
     struct conn *conn;
     struct buf target;
     struct buf headers; /* name NUL value NUL ... */
-    size_t head_bytes;  /* of the request under way, all in all */
+    struct buf body;
+    size_t body_max;   /* of the request under way; 0: it has none */
+    size_t head_bytes; /* of the request under way, up to its body */
+    const char *feed;  /* bytes that are being parsed */
+    size_t body_at;    /* where a body begins in them; SIZE_MAX: none has */
     unsigned header_count;
     bool in_value;
+    bool in_body;
     bool answered;
     bool closing;             /* answered for the last time: drain what still comes */
-    struct http_later *later; /* an answer is put off: nothing is read meanwhile */
+    struct http_later *later; /* an answer is put off, or a body's end is watched for */
     bool later_head;          /* that one is to HEAD */
     bool later_keep;          /* and leaves the connection open */
-    struct buf rest;          /* what had come behind that request */
+    bool held;                /* what comes is kept in `rest` until that answer has left */
+    struct buf rest;
 };
 
 static const char *reason(int status) {
     switch (status) {
     case 200:
         return "OK";
+    case 204:
+        return "No Content";
     case 400:
         return "Bad Request";
     case 401:
         return "Unauthorized";
+    case 403:
+        return "Forbidden";
     case 404:
         return "Not Found";
     case 405:
@@ -64,6 +74,17 @@ static bool send_bytes(struct conn *c, struct slice bytes) {
     return conn_send(c, slabs_commit(&c->net->slabs, bytes.len));
 }
 
+/* Nobody waits for the connection any more. */
+static void let_go(struct http *h) {
+    struct http_later *later = h->later;
+    if (later == NULL)
+        return;
+    h->later = NULL;
+    later->http = NULL;
+    if (later->gone != NULL)
+        later->gone(later);
+}
+
 static void answer(struct http *h, int status, const char *type, struct slice body,
                    bool head_only, bool keep, const char *extra) {
     struct buf out;
@@ -71,13 +92,14 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
     buf_printf(&out, "HTTP/1.1 %d %s\r\n", status, reason(status));
     if (type != NULL)
         buf_printf(&out, "Content-Type: %s\r\n", type);
-    buf_printf(&out, "Content-Length: %zu\r\n", body.len);
+    if (status != 204)
+        buf_printf(&out, "Content-Length: %zu\r\n", body.len);
     if (!keep)
         buf_str(&out, "Connection: close\r\n");
     if (extra != NULL)
         buf_str(&out, extra);
     buf_str(&out, "\r\n");
-    if (!head_only)
+    if (!head_only && status != 204)
         buf_slice(&out, body);
     h->answered = true;
     metric_add(h->conn->net->metrics, METRIC_SENT_MESSAGES + DOOR_HTTP, 1);
@@ -89,6 +111,7 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
         conn_deadline(h->conn, net_now(h->conn->net) + LINGER_MS);
     }
     buf_deinit(&out);
+    let_go(h);
 }
 
 static void refuse(struct http *h, int status, const char *why) {
@@ -109,6 +132,8 @@ static int on_message_begin(llhttp_t *parser) {
     buf_clear(&h->headers);
     h->header_count = 0;
     h->in_value = false;
+    h->in_body = false;
+    h->body_max = 0;
     h->answered = false;
     return 0;
 }
@@ -120,6 +145,8 @@ static int on_url(llhttp_t *parser, const char *at, size_t len) {
 
 static int on_header_field(llhttp_t *parser, const char *at, size_t len) {
     struct http *h = http_of(parser);
+    if (h->in_body)
+        return 0; /* behind a chunked body: nobody asks for it */
     if (h->in_value)
         buf_char(&h->headers, '\0');
     h->in_value = false;
@@ -129,7 +156,8 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t len) {
 
 static int on_header_field_complete(llhttp_t *parser) {
     struct http *h = http_of(parser);
-    buf_char(&h->headers, '\0');
+    if (!h->in_body)
+        buf_char(&h->headers, '\0');
     h->in_value = true;
     if (++h->header_count <= HEADERS_MAX)
         return 0;
@@ -138,7 +166,9 @@ static int on_header_field_complete(llhttp_t *parser) {
 }
 
 static int on_header_value(llhttp_t *parser, const char *at, size_t len) {
-    buf_append(&http_of(parser)->headers, at, len);
+    struct http *h = http_of(parser);
+    if (!h->in_body)
+        buf_append(&h->headers, at, len);
     return 0;
 }
 
@@ -187,27 +217,8 @@ static bool reads(const llhttp_t *parser) {
     return parser->method == HTTP_GET || parser->method == HTTP_HEAD;
 }
 
-static int on_headers_complete(llhttp_t *parser) {
-    struct http *h = http_of(parser);
-    if (h->in_value)
-        buf_char(&h->headers, '\0');
-    if (parser->http_major != 1 || parser->http_minor != 1)
-        refuse(h, 505, "HTTP/1.1 is spoken here\n");
-    else if (h->headers.failed || h->target.failed)
-        refuse(h, 503, "out of memory\n");
-    else if (header_count(h, "host") != 1)
-        refuse(h, 400, "a request has one Host\n");
-    else if (parser->content_length > 0 ||
-             (parser->flags & (F_CHUNKED | F_TRANSFER_ENCODING)) != 0)
-        refuse(h, reads(parser) ? 413 : 405, "no path here takes a body\n");
-    else
-        return 2; /* no body follows; what comes after an upgrade is not HTTP */
-    return HPE_USER;
-}
-
-static void route(struct http *h) {
-    struct http_request request = {.conn = h->conn, .http = h};
-    metric_add(h->conn->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_HTTP, 1);
+static struct http_request request_of(struct http *h) {
+    struct http_request request = {.conn = h->conn, .http = h, .body = buf_bytes(&h->body)};
     request.method = slice_of(llhttp_method_name((llhttp_method_t)h->parser.method));
     struct slice target = buf_bytes(&h->target);
     const char *mark = memchr(target.ptr, '?', target.len);
@@ -216,6 +227,75 @@ static void route(struct http *h) {
         request.query = (struct slice){mark + 1, target.len - request.path.len - 1};
     request.upgrade = list_has(http_header(&request, "connection"), "upgrade") &&
                       list_has(http_header(&request, "upgrade"), "websocket");
+    return request;
+}
+
+/* A body is announced: asks the router whether, and how much of it, is wanted. */
+static int begin_body(struct http *h, const llhttp_t *parser) {
+    const struct http_router *router = h->router;
+    struct http_request request = request_of(h);
+    h->body_max = router->body != NULL ? router->body(router->owner, &request) : 0;
+    if (h->answered || h->conn->closed)
+        return HPE_USER;
+    if (h->body_max == 0)
+        refuse(h, reads(parser) ? 413 : 405, "this path takes no body\n");
+    else if ((parser->flags & F_CHUNKED) == 0 && parser->content_length > h->body_max)
+        refuse(h, 413, "the request's body is too long\n");
+    else if (list_has(http_header(&request, "expect"), "100-continue") &&
+             !send_bytes(h->conn, SLICE("HTTP/1.1 100 Continue\r\n\r\n")))
+        conn_close(h->conn, true);
+    else {
+        conn_deadline(h->conn, net_now(h->conn->net) + router->timeout_ms);
+        return 0;
+    }
+    return HPE_USER;
+}
+
+/* No body follows; what comes after an upgrade is not HTTP. */
+enum { HEADERS_ALONE = 2 };
+
+static int on_headers_complete(llhttp_t *parser) {
+    struct http *h = http_of(parser);
+    if (h->in_value)
+        buf_char(&h->headers, '\0');
+    h->in_body = true;
+    if (parser->http_major != 1 || parser->http_minor != 1)
+        refuse(h, 505, "HTTP/1.1 is spoken here\n");
+    else if (h->headers.failed || h->target.failed)
+        refuse(h, 503, "out of memory\n");
+    else if (header_count(h, "host") != 1)
+        refuse(h, 400, "a request has one Host\n");
+    else if ((parser->flags & F_TRANSFER_ENCODING) != 0 && (parser->flags & F_CHUNKED) == 0)
+        refuse(h, reads(parser) ? 413 : 405, "no path here takes such a body\n");
+    else if (parser->content_length > 0 || (parser->flags & F_CHUNKED) != 0)
+        return begin_body(h, parser);
+    else
+        return HEADERS_ALONE;
+    return HPE_USER;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t len) {
+    struct http *h = http_of(parser);
+    if (h->body_at == SIZE_MAX)
+        h->body_at = (size_t)(at - h->feed);
+    if (len > h->body_max - h->body.len)
+        refuse(h, 413, "the request's body is too long\n");
+    else {
+        buf_append(&h->body, at, len);
+        if (!h->body.failed)
+            return 0;
+        refuse(h, 503, "out of memory\n");
+    }
+    return HPE_USER;
+}
+
+static void route(struct http *h) {
+    struct http_request request = request_of(h);
+    metric_add(h->conn->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_HTTP, 1);
+    if (h->later != NULL) { /* watched: it has come */
+        h->later->http = NULL;
+        h->later = NULL;
+    }
     h->router->route(h->router->owner, &request);
 }
 
@@ -233,6 +313,7 @@ static const llhttp_settings_t settings = {
     .on_header_field_complete = on_header_field_complete,
     .on_header_value = on_header_value,
     .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
     .on_message_complete = on_message_complete,
 };
 
@@ -240,10 +321,10 @@ static const llhttp_settings_t settings = {
  */
 
 static void http_free(struct http *h) {
-    if (h->later != NULL)
-        h->later->http = NULL;
+    let_go(h);
     buf_deinit(&h->target);
     buf_deinit(&h->headers);
+    buf_deinit(&h->body);
     buf_deinit(&h->rest);
     free(h);
 }
@@ -255,11 +336,12 @@ static void on_closed(struct conn *c) {
 static void on_end(struct conn *c, int status) {
     (void)status;
     conn_close(c, false);
+    let_go(c->peer);
 }
 
 static void on_deadline(struct conn *c) {
     struct http *h = c->peer;
-    if (h->later != NULL)
+    if (h->later != NULL && h->later->late != NULL)
         h->later->late(h->later);
     else
         conn_close(c, true);
@@ -274,33 +356,63 @@ static void refuse_parse(struct http *h, llhttp_errno_t error) {
 
 /* The answer is put off, and with it what has come behind the request. */
 static void hold(struct http *h, const char *bytes, size_t len) {
+    bool watched = h->later != NULL && h->later->gone != NULL;
     buf_append(&h->rest, bytes, len);
-    if (h->rest.failed)
+    if (h->rest.failed || (watched && h->rest.len > HEAD_MAX)) {
         conn_close(h->conn, true);
-    else
+        let_go(h);
+    } else if (!watched) {
         conn_pause(h->conn, true);
+    }
+}
+
+/* Counts what belongs to the request's head. Returns false when it is too long. */
+static bool head_fits(struct http *h, size_t used) {
+    h->head_bytes += h->body_at < used ? h->body_at : used;
+    return h->head_bytes <= HEAD_MAX;
+}
+
+/* Parses up to the end of a request, which sets *whole. Returns how much was used, or SIZE_MAX
+ * when the connection has nothing more to read. */
+static size_t parse(struct http *h, const char *bytes, size_t len, bool *whole) {
+    bool was_in_body = h->in_body;
+    h->feed = bytes;
+    h->body_at = SIZE_MAX;
+    enum llhttp_errno error = llhttp_execute(&h->parser, bytes, len);
+    if (h->closing || h->conn->closed)
+        return SIZE_MAX;
+    size_t used = len;
+    *whole = error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE;
+    if (*whole)
+        used = (size_t)(llhttp_get_error_pos(&h->parser) - bytes);
+    else if (error != HPE_OK) {
+        refuse_parse(h, error);
+        return SIZE_MAX;
+    }
+    if (was_in_body || head_fits(h, used))
+        return used;
+    refuse(h, 431, "the request's head is too long\n");
+    return SIZE_MAX;
+}
+
+static void next_request(struct http *h) {
+    llhttp_reset(&h->parser);
+    h->in_body = false;
+    if (h->body.cap > 0)
+        buf_deinit(&h->body);
 }
 
 static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     struct http *h = c->peer;
     const struct http_router *router = h->router;
     while (len > 0 && !h->closing) {
-        enum llhttp_errno error = llhttp_execute(&h->parser, bytes, len);
-        if (h->closing || c->closed)
-            return;
-        size_t used = len;
-        if (error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE)
-            used = (size_t)(llhttp_get_error_pos(&h->parser) - bytes);
-        else if (error != HPE_OK) {
-            refuse_parse(h, error);
+        bool whole = false;
+        if (h->held) {
+            hold(h, bytes, len);
             return;
         }
-        h->head_bytes += used;
-        if (h->head_bytes > HEAD_MAX) {
-            refuse(h, 431, "the request's head is too long\n");
-            return;
-        }
-        if (error == HPE_OK)
+        size_t used = parse(h, bytes, len, &whole);
+        if (used == SIZE_MAX || !whole)
             return;
         bytes += used;
         len -= used;
@@ -313,12 +425,8 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
                 c->ops->on_bytes(c, bytes, len);
             return;
         }
-        llhttp_reset(&h->parser);
-        if (h->later != NULL) {
-            hold(h, bytes, len);
-            return;
-        }
-        if (!h->closing)
+        next_request(h);
+        if (!h->held && !h->closing)
             conn_deadline(c, net_now(c->net) + router->timeout_ms);
     }
 }
@@ -328,6 +436,7 @@ static void on_drained(struct conn *c) {
     struct http *h = c->peer;
     struct buf rest = h->rest;
     buf_init(&h->rest);
+    h->held = false;
     conn_pause(c, false);
     on_bytes(c, rest.data, rest.len); /* may be held back once more, or upgrade */
     buf_deinit(&rest);
@@ -359,6 +468,7 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
     h->conn = c;
     buf_init(&h->target);
     buf_init(&h->headers);
+    buf_init(&h->body);
     buf_init(&h->rest);
     conn_take(c, &http_ops, h);
     conn_deadline(c, net_now(n) + router->timeout_ms);
@@ -377,14 +487,31 @@ void http_answer(const struct http_request *request, int status, const char *typ
            status < 400 && keeps(request), extra);
 }
 
+void http_answer_and_keep(const struct http_request *request, int status, const char *type,
+                          struct slice body, const char *extra) {
+    answer(request->http, status, type, body, slice_is(request->method, "HEAD"), keeps(request),
+           extra);
+}
+
 void http_defer(const struct http_request *request, struct http_later *later,
                 uint64_t timeout_ms) {
     struct http *h = request->http;
     later->http = h;
     h->later = later;
+    h->held = true;
     h->later_head = slice_is(request->method, "HEAD");
     h->later_keep = keeps(request);
-    conn_deadline(h->conn, net_now(h->conn->net) + timeout_ms);
+    conn_deadline(h->conn, timeout_ms == 0 ? 0 : net_now(h->conn->net) + timeout_ms);
+    if (later->gone == NULL)
+        conn_pause(h->conn, true);
+}
+
+void http_watch(const struct http_request *request, struct http_later *later) {
+    struct http *h = request->http;
+    later->http = h;
+    h->later = later;
+    h->later_head = false;
+    h->later_keep = false; /* the rest of the body would have to be read */
 }
 
 void http_answer_later(struct http_later *later, int status, const char *type,
@@ -397,7 +524,8 @@ void http_answer_later(struct http_later *later, int status, const char *type,
     if (h->conn->closed)
         return;
     conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
-    answer(h, status, type, body, h->later_head, status < 400 && h->later_keep, extra);
+    bool keep = h->later_keep && (status < 400 || later->keep_errors);
+    answer(h, status, type, body, h->later_head, keep, extra);
     if (h->closing)
         conn_pause(h->conn, false); /* to see the peer's end */
     else

@@ -5,15 +5,16 @@
 #include "gateway/net/conn.h"
 
 /*
- * The HTTP/1.1 side of the port (RFC 9112): requests without a body, answers of known length,
- * keep-alive; and the way into an upgrade. The parser (llhttp) lives only as long as a
- * connection speaks HTTP. What a request means is decided by the router.
+ * The HTTP/1.1 side of the port (RFC 9112): requests, with a body where the router wants one,
+ * answers of known length, keep-alive; and the way into an upgrade. The parser (llhttp) lives
+ * only as long as a connection speaks HTTP. What a request means is decided by the router.
  */
 struct http_request {
     struct conn *conn;
     struct slice method;
     struct slice path;  /* as sent, without the query */
     struct slice query; /* without the question mark */
+    struct slice body;  /* all of it */
     bool upgrade;       /* asks for WebSocket: Connection and Upgrade say so */
     struct http *http;
 };
@@ -22,6 +23,11 @@ struct http_router {
     /* Answers with http_answer, puts the answer off with http_defer, or takes the connection
      * over with conn_take after http_upgrade. The request holds until it returns. */
     void (*route)(void *owner, const struct http_request *request);
+    /* The head of a request that announces a body has come: returns the most bytes that the
+     * body may have, or 0: this path takes none (405; 413 if it is only read). A longer body is
+     * answered 413. May also answer for good with http_answer, or http_watch the request. NULL:
+     * no path takes a body. The body has timeout_ms of its own to come. */
+    size_t (*body)(void *owner, const struct http_request *request);
     void *owner;
     uint64_t timeout_ms; /* for a whole request, and idle between two */
 };
@@ -34,9 +40,14 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
 const char *http_header(const struct http_request *request, const char *name);
 
 /* Answers. type and extra (whole lines with CR LF) may be NULL. 4xx and 5xx close the
- * connection afterwards, as does a request that asks for it. HEAD gets no body. */
+ * connection afterwards, as does a request that asks for it. HEAD gets no body, nor does 204.
+ */
 void http_answer(const struct http_request *request, int status, const char *type,
                  struct slice body, const char *extra);
+/* As http_answer, but an error leaves the connection open: the request was read to its end, and
+ * is wrong for what runs on the connection only. Not in the router's body(). */
+void http_answer_and_keep(const struct http_request *request, int status, const char *type,
+                          struct slice body, const char *extra);
 
 /*
  * An answer that comes later: when Redis has said what it is about, say. The owner embeds this
@@ -48,19 +59,29 @@ void http_answer(const struct http_request *request, int status, const char *typ
  *   - http_answer_later: answers. The next request is read when the answer has left.
  *   - the connection is gone (the peer, the node's end): `http` is NULL from then on and
  *     http_answer_later does nothing. The owner is not told: it has its own end to wait for.
- *   - timeout_ms have passed: late() is called and must call http_answer_later before it
- * returns. The owner calls http_answer_later before it frees the struct, whatever came before.
- * A peer that goes meanwhile is often noticed only by the answer: nothing is read from it.
+ *   - timeout_ms (0: for ever) have passed: late() is called and must call http_answer_later
+ * before it returns.
+ * The owner calls http_answer_later before it frees the struct, whatever came before.
+ * A peer that goes meanwhile is often noticed only by the answer: nothing is read from it. With
+ * `gone`, the connection reads on (16 KiB at most, then it is closed) and an end of the peer's
+ * side counts as its going: gone() is called once, with `http` NULL already, as soon as that is
+ * seen, and whatever else ends the connection. Not for an answer of the owner's own.
  */
 struct http_later {
     struct http *http; /* NULL: nobody waits for it (any more) */
     void (*late)(struct http_later *later);
+    void (*gone)(struct http_later *later); /* or NULL */
+    bool keep_errors;                       /* as http_answer_and_keep */
 };
 void http_defer(const struct http_request *request, struct http_later *later,
                 uint64_t timeout_ms);
 /* As http_answer. Calls nothing back before it returns. */
 void http_answer_later(struct http_later *later, int status, const char *type,
                        struct slice body, const char *extra);
+
+/* In the router's body(): `gone` is called if the connection ends, or is answered otherwise,
+ * before the body is whole. Over, with `http` NULL, when the request is routed. */
+void http_watch(const struct http_request *request, struct http_later *later);
 
 /* Writes `head` (a whole response head) and frees the parser: the caller's layer is on from
  * here (conn_take). Returns false when the head could not be queued; the connection is closed

@@ -56,7 +56,8 @@ bool wsock_open(struct wsock *w, struct wsock_shared *shared,
     shared->count++;
     conn_take(c, &ws_conn_ops, w);
     conn_enter(c, ops->door);
-    arm(w, shared->ping_interval_ms);
+    if (shared->ping_interval_ms > 0)
+        arm(w, shared->ping_interval_ms);
     return true;
 }
 

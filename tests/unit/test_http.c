@@ -13,9 +13,11 @@
 #include "gateway/net/http.h"
 
 /* --- a server whose router puts answers off, and its peer, in one loop ----------------------
- * /now is answered at once, /later when the test says so, /take is an upgrade. The peer is a
+ * /now is answered at once, /later when the test says so, /take is an upgrade, /echo takes a
+ * body of BODY_MAX and sends it back, /refuse answers when a body is announced. The peer is a
  * plain socket.
  */
+#define BODY_MAX   100
 #define TIMEOUT_MS 60000
 #define LATERS     8
 
@@ -31,7 +33,9 @@ struct fixture {
     struct buf taken;
     bool peer_eof;
     struct http_later later[LATERS];
-    unsigned laters, lates, routed;
+    struct http_later watch;
+    unsigned laters, lates, routed, gones, bodies;
+    bool watches;
     uint64_t limit_ms;
 };
 
@@ -41,6 +45,23 @@ static void on_late(struct http_later *later) {
     the->lates++;
     http_answer_later(later, 503, "text/plain", SLICE("late"), NULL);
     assert_null(later->http);
+}
+
+static void on_gone_later(struct http_later *later) {
+    assert_null(later->http);
+    the->gones++;
+}
+
+static size_t body(void *owner, const struct http_request *request) {
+    assert_ptr_equal(owner, the);
+    the->bodies++;
+    if (slice_is(request->path, "/refuse"))
+        http_answer(request, 401, "text/plain", SLICE("not you"), NULL);
+    if (the->watches) {
+        the->watch.gone = on_gone_later;
+        http_watch(request, &the->watch);
+    }
+    return slice_is(request->path, "/echo") ? BODY_MAX : 0;
 }
 
 static void on_taken(struct conn *c, const char *bytes, size_t len) {
@@ -67,6 +88,17 @@ static void route(void *owner, const struct http_request *request) {
         struct http_later *later = &the->later[the->laters++];
         later->late = on_late;
         http_defer(request, later, the->limit_ms);
+    } else if (slice_is(request->path, "/watched")) {
+        struct http_later *later = &the->later[the->laters++];
+        later->gone = on_gone_later;
+        http_defer(request, later, 0);
+    } else if (slice_is(request->path, "/echo")) {
+        assert_null(the->watch.http);
+        http_answer(request, 200, "text/plain", request->body, NULL);
+    } else if (slice_is(request->path, "/wrong")) {
+        http_answer_and_keep(request, 400, "text/plain", SLICE("wrong"), NULL);
+    } else if (slice_is(request->path, "/none")) {
+        http_answer(request, 204, NULL, SLICE("unsaid"), "X-None: 1\r\n");
     } else if (slice_is(request->path, "/take")) {
         if (http_upgrade(request, SLICE("HTTP/1.1 101 Switching Protocols\r\n\r\n")))
             conn_take(request->conn, &taken_ops, NULL);
@@ -119,7 +151,8 @@ static int set_up(void **state) {
     the = calloc(1, sizeof *the);
     *state = the;
     the->limit_ms = TIMEOUT_MS;
-    the->router = (struct http_router){.route = route, .owner = the, .timeout_ms = TIMEOUT_MS};
+    the->router = (struct http_router){
+        .route = route, .body = body, .owner = the, .timeout_ms = TIMEOUT_MS};
     uv_loop_init(&the->loop);
     net_init(&the->net, &the->loop, 1U << 20, &the->metrics, the);
     the->net.before_flush = before_flush;
@@ -381,14 +414,249 @@ static void says_when_it_is_late(void **state) {
     assert_int_equal(count("later still"), 0);
 }
 
+/* --- bodies ---------------------------------------------------------------------------------
+ */
+
+#define POST(path, headers) "POST " path " HTTP/1.1\r\nHost: x\r\n" headers "\r\n"
+#define LENGTH(n)           "Content-Length: " #n "\r\n"
+#define CHUNKED             "Transfer-Encoding: chunked\r\n"
+#define FIFTY               "12345678901234567890123456789012345678901234567890"
+
+static void takes_bodies(void **state) {
+    (void)state;
+    ask(POST("/echo", LENGTH(5)) "hello" GET("/now")
+            POST("/echo", CHUNKED) "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: x\r\n\r\n" POST(
+                "/echo", "") GET("/now"));
+    await_answers(5);
+    static const char *const bodies[] = {"hello", "now", "abcdefg", "", "now"};
+    const char *at = the->got.data;
+    for (unsigned i = 0; i < 5; i++) {
+        char end[32];
+        snprintf(end, sizeof end, "Length: %zu\r\n\r\n%s", strlen(bodies[i]), bodies[i]);
+        at = memmem(at, the->got.len - (size_t)(at - the->got.data), end, strlen(end));
+        assert_non_null(at);
+        at += strlen(end);
+    }
+    assert_int_equal(the->bodies, 2);
+    assert_int_equal(count("Connection: close"), 0);
+}
+
+static void takes_bodies_split_anywhere(void **state) {
+    (void)state;
+    static const char text[] = POST("/echo", LENGTH(5)) "hello" POST(
+        "/echo", CHUNKED) "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    unsigned answers = 0;
+    for (size_t at = 1; at < sizeof text - 1; at++) {
+        char part[sizeof text];
+        memcpy(part, text, at);
+        part[at] = '\0';
+        ask(part);
+        turns(3);
+        ask(text + at);
+        answers += 2;
+        await_answers(answers);
+        assert_ends("Content-Length: 5\r\n\r\nabcde");
+        if (answers > 100) {
+            buf_clear(&the->got);
+            answers = 0;
+        }
+    }
+}
+
+/* What is refused, and with what; the connection ends behind it. */
+static void refuses_bodies(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *status;
+    } cases[] = {
+        {POST("/now", LENGTH(1)), "405 "},
+        {"GET /now HTTP/1.1\r\nHost: x\r\n" LENGTH(1) "\r\n", "413 "},
+        {POST("/refuse", LENGTH(1)), "401 "},
+        {POST("/echo", LENGTH(101)), "413 "},
+        {POST("/echo", LENGTH(99999999999999999999999)), "400 "},
+        {POST("/echo", LENGTH(-1)), "400 "},
+        {POST("/echo", LENGTH(5) LENGTH(5)) "hello", "400 "},
+        {POST("/echo", LENGTH(5) CHUNKED) "5\r\nhello\r\n0\r\n\r\n", "400 "},
+        {POST("/echo", "Transfer-Encoding: gzip\r\n"), "40"},
+        {POST("/echo", CHUNKED) "x\r\n", "400 "},
+        {POST("/echo", CHUNKED) "32\r\n" FIFTY "\r\n32\r\n" FIFTY "\r\n1\r\nx", "413 "},
+        {POST("/echo", CHUNKED) "ffffffffffffffffff\r\n", "40"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        void *fresh;
+        buf_clear(&the->got);
+        ask(cases[i].text);
+        until(is_over);
+        char line[16];
+        snprintf(line, sizeof line, "HTTP/1.1 %s", cases[i].status);
+        if (count(line) != 1 || count("HTTP/1.1 ") != 1)
+            fail_msg("%s: %.*s", cases[i].text, (int)the->got.len, the->got.data);
+        tear_down(&fresh);
+        assert_int_equal(set_up(&fresh), 0);
+    }
+}
+
+static void says_go_on(void **state) {
+    (void)state;
+    ask(POST("/echo", LENGTH(5) "Expect: 100-continue\r\n"));
+    await_answers(1);
+    assert_ends("HTTP/1.1 100 Continue\r\n\r\n");
+    ask("hello");
+    await_answers(2);
+    assert_ends("hello");
+}
+
+static void a_body_of_the_limit(void **state) {
+    (void)state;
+    ask(POST("/echo", CHUNKED) "32\r\n" FIFTY "\r\n32\r\n" FIFTY "\r\n0\r\n\r\n");
+    await_answers(1);
+    assert_ends(FIFTY FIFTY);
+}
+
+/* Only the head is limited as a head: 90 chunks of 200 bytes of extensions are a body of 90. */
+static void chunks_are_no_head(void **state) {
+    (void)state;
+    char chunk[256];
+    struct buf all;
+    buf_init(&all);
+    buf_str(&all, POST("/echo", CHUNKED));
+    for (unsigned i = 0; i < 90; i++) {
+        snprintf(chunk, sizeof chunk, "1;%0200u\r\nx\r\n", i);
+        buf_str(&all, chunk);
+    }
+    buf_append(&all, "0\r\n\r\n", 6);
+    ask(all.data);
+    await_answers(1);
+    assert_int_equal(count("Content-Length: 90"), 1);
+    buf_deinit(&all);
+}
+
+static void no_content_has_none(void **state) {
+    (void)state;
+    ask(GET("/none") GET("/now"));
+    await_answers(2);
+    assert_int_equal(count("204 No Content\r\nX-None: 1\r\n\r\nHTTP/1.1 200"), 1);
+}
+
+/* ... unless the request asks for the end, or was not read to its own. */
+static void an_error_may_leave_it_open(void **state) {
+    (void)state;
+    ask(GET("/wrong") GET("/later") GET("/now"));
+    await_laters(1);
+    the->later[0].keep_errors = true;
+    http_answer_later(&the->later[0], 400, "text/plain", SLICE("wrong, too"), NULL);
+    await_answers(3);
+    assert_ends("now");
+    assert_int_equal(count("400 Bad Request"), 2);
+    the->watches = true;
+    ask(POST("/echo", LENGTH(5)) "hel");
+    turns(10);
+    the->watch.keep_errors = true;
+    http_answer_later(&the->watch, 400, "text/plain", SLICE("no more"), NULL);
+    until(is_over);
+    assert_ends("no more");
+    assert_int_equal(count("Connection: close"), 1);
+}
+
+static void closed_peer(void) {
+    close(the->peer);
+    the->peer = socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static void watches_a_body(void **state) {
+    (void)state;
+    the->watches = true;
+    ask(POST("/echo", LENGTH(5)) "hel");
+    turns(10);
+    assert_non_null(the->watch.http);
+    ask("lo");
+    await_answers(1);
+    assert_int_equal(the->gones, 0);
+    ask(POST("/echo", LENGTH(5)) "hel");
+    turns(10);
+    closed_peer();
+    until(is_gone);
+    assert_int_equal(the->gones, 1);
+}
+
+static void watches_a_body_too_long(void **state) {
+    (void)state;
+    the->watches = true;
+    ask(POST("/echo", CHUNKED) "ff\r\n" FIFTY FIFTY FIFTY);
+    until(is_over);
+    assert_int_equal(count("413 "), 1);
+    assert_int_equal(the->gones, 1);
+}
+
+static bool has_gone(void) {
+    return the->gones == 1;
+}
+
+/* The peer's end is seen while the answer is awaited; what it pipelines is kept. */
+static void tells_of_a_peer_that_goes(void **state) {
+    (void)state;
+    ask(GET("/watched") GET("/now"));
+    await_laters(1);
+    ask(GET("/now"));
+    turns(5);
+    finish(0, "A");
+    await_answers(3);
+    assert_ends("now");
+    assert_int_equal(the->gones, 0);
+    ask(GET("/watched"));
+    await_laters(2);
+    closed_peer();
+    until(has_gone);
+    finish(1, "nobody is there");
+    until(is_gone);
+    assert_int_equal(the->gones, 1);
+}
+
+static void tells_of_half_an_end(void **state) {
+    (void)state;
+    ask(GET("/watched"));
+    await_laters(1);
+    shutdown(the->peer, SHUT_WR);
+    until(has_gone);
+}
+
+static void ends_a_watched_one_that_floods(void **state) {
+    (void)state;
+    static char flood[40000];
+    memset(flood, 'x', sizeof flood - 1);
+    ask(GET("/watched"));
+    await_laters(1);
+    ask(flood);
+    until(has_gone);
+    until(is_gone);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(keeps_the_connection),     TEST(answers_in_the_order_of_requests),
-        TEST(reads_on_in_mid_request),  TEST(hands_the_rest_to_an_upgrade),
-        TEST(closes_as_at_once),        TEST(an_error_is_the_last_answer),
-        TEST(outlives_its_connection),  TEST(learns_of_a_connection_that_went),
-        TEST(answers_a_peer_that_went), TEST(says_when_it_is_late),
+        TEST(keeps_the_connection),
+        TEST(answers_in_the_order_of_requests),
+        TEST(reads_on_in_mid_request),
+        TEST(hands_the_rest_to_an_upgrade),
+        TEST(closes_as_at_once),
+        TEST(an_error_is_the_last_answer),
+        TEST(outlives_its_connection),
+        TEST(learns_of_a_connection_that_went),
+        TEST(answers_a_peer_that_went),
+        TEST(says_when_it_is_late),
+        TEST(takes_bodies),
+        TEST(an_error_may_leave_it_open),
+        TEST(takes_bodies_split_anywhere),
+        TEST(refuses_bodies),
+        TEST(says_go_on),
+        TEST(a_body_of_the_limit),
+        TEST(no_content_has_none),
+        TEST(chunks_are_no_head),
+        TEST(watches_a_body),
+        TEST(watches_a_body_too_long),
+        TEST(tells_of_a_peer_that_goes),
+        TEST(tells_of_half_an_end),
+        TEST(ends_a_watched_one_that_floods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -16,6 +18,7 @@
 #include "common/json.h"
 #include "common/map.h"
 #include "common/ws.h"
+#include "gateway/net/conn.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -292,6 +295,101 @@ static void a_message_in_one_piece_takes_no_memory(void **state) {
     ws_pool_deinit(&pool);
 }
 
+/* --- connections ----------------------------------------------------------------------------
+ */
+
+static unsigned left_to_refuse;
+static unsigned accepted;
+
+static void on_bytes(struct conn *c, const char *bytes, size_t len) {
+    (void)c;
+    (void)bytes;
+    (void)len;
+}
+
+static void on_end(struct conn *c, int status) {
+    (void)status;
+    conn_close(c, false);
+}
+
+static void on_conn(struct conn *c) {
+    (void)c;
+}
+
+static const struct conn_ops conn_ops = {on_bytes, on_end, on_conn, on_conn, on_conn};
+
+static void on_connection(uv_stream_t *listener, int status) {
+    struct net *n = listener->data;
+    assert_int_equal(status, 0);
+    if (left_to_refuse > 0)
+        memory_arm(0, true);
+    struct conn *c = conn_accept(n, listener, &conn_ops);
+    memory_disarm();
+    assert_int_equal(c == NULL, left_to_refuse > 0);
+    accepted += c != NULL;
+    left_to_refuse -= left_to_refuse > 0;
+}
+
+static void on_nothing(void *owner) {
+    (void)owner;
+}
+
+static void on_conn_gone(void *owner, const struct conn *c) {
+    (void)owner;
+    (void)c;
+}
+
+static void on_tick(void *owner, uint64_t now) {
+    (void)owner;
+    (void)now;
+}
+
+/* Several at once are closed, and the one behind them is taken. */
+static void a_listener_outlives_it(void **state) {
+    enum { PEERS = 4 };
+    static struct net n;
+    static struct metrics metrics;
+    uv_loop_t loop;
+    uv_tcp_t listener;
+    struct sockaddr_in at;
+    int size = sizeof at;
+    int peers[PEERS];
+    (void)state;
+    left_to_refuse = PEERS - 1;
+    uv_loop_init(&loop);
+    assert_int_equal(net_init(&n, &loop, 4096, &metrics, NULL), 0);
+    n.before_flush = on_nothing;
+    n.on_gone = on_conn_gone;
+    n.on_tick = on_tick;
+    uv_tcp_init(&loop, &listener);
+    listener.data = &n;
+    uv_ip4_addr("127.0.0.1", 0, &at);
+    uv_tcp_bind(&listener, (struct sockaddr *)&at, 0);
+    assert_int_equal(uv_listen((uv_stream_t *)&listener, 8, on_connection), 0);
+    uv_tcp_getsockname(&listener, (struct sockaddr *)&at, &size);
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(peers[i], (struct sockaddr *)&at, sizeof at), 0);
+    }
+    alarm(60); /* else it would wait for ever */
+    while (accepted == 0)
+        uv_run(&loop, UV_RUN_ONCE);
+    alarm(0);
+    for (int i = 0; i < PEERS - 1; i++) {
+        char byte;
+        assert_int_equal(recv(peers[i], &byte, 1, 0), 0);
+    }
+    for (int i = 0; i < PEERS; i++)
+        close(peers[i]);
+    while (n.count > 0)
+        uv_run(&loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&listener, NULL);
+    net_close(&n, on_nothing);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    net_deinit(&n);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_buffer_fails_and_stays_so),
@@ -299,6 +397,7 @@ int main(void) {
         cmocka_unit_test(a_parser_reports_it),
         cmocka_unit_test(an_announced_length_takes_no_memory),
         cmocka_unit_test(a_message_in_one_piece_takes_no_memory),
+        cmocka_unit_test(a_listener_outlives_it),
     };
     return cmocka_run_group_tests_name("oom", tests, NULL, NULL);
 }

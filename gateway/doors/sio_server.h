@@ -1,0 +1,128 @@
+#ifndef SLUICE_DOORS_SIO_SERVER_H
+#define SLUICE_DOORS_SIO_SERVER_H
+
+#include "common/sio.h"
+#include "gateway/net/eio_server.h"
+
+/*
+ * Socket.IO v5 over Engine.IO sessions: namespaces, events and acks both ways, attachments. One
+ * session carries a socket for each namespace that its client joined. What the events mean is
+ * the application's business (struct sio_app).
+ *
+ * A packet that is not valid, or not valid here (an event for a namespace that was not joined,
+ * an attachment that nobody announced), closes the session.
+ */
+struct sio_server;
+struct sio_session;
+
+enum sio_state {
+    SIO_PENDING, /* the application has not said yet whether it accepts */
+    SIO_JOINED,
+    SIO_GONE
+};
+
+/* A client in a namespace. Embedded in what the application keeps of it. */
+struct sio_socket {
+    struct sio_server *server;
+    struct sio_session *session; /* NULL: gone */
+    struct list link;            /* in server->dead */
+    unsigned nsp;                /* index in server->names */
+    unsigned char state;
+    bool paused : 1;
+    bool want_drained : 1;
+    char sid[EIO_ID_SIZE];
+};
+
+/* An event or an ack from the client. All slices are raw parts of it, and hold until the call
+ * returns. */
+struct sio_message {
+    struct json_value name; /* of an event: a string or number */
+    struct slice args;      /* what follows it, without brackets: "1,\"a\""; may be empty */
+    bool has_id;            /* of an event: an ack is asked for */
+    uint64_t id;
+    const struct slice *attachments; /* bytes; args have the placeholders */
+    uint32_t attachment_count;
+};
+
+/* None of these may free a socket; all may send, accept, refuse, disconnect and close. */
+struct sio_app {
+    /* A zeroed socket, embedded in what the application allocates; NULL: no memory. */
+    struct sio_socket *(*create)(void *owner);
+    /* A client asks to join; auth: a raw JSON object ("{}" if none was sent). To be answered by
+     * sio_accept or sio_refuse, now or later; nothing else comes or is sent before. */
+    void (*on_connect)(struct sio_socket *s, struct slice auth);
+    void (*on_event)(struct sio_socket *s, const struct sio_message *m);
+    /* The answer to an event that was sent with an id, or to none: ids are not kept here. */
+    void (*on_ack)(struct sio_socket *s, const struct sio_message *m);
+    /* All that was sent has left (after sio_want_drained). */
+    void (*on_drained)(struct sio_socket *s);
+    /* Once, unless it was refused: it is gone, and sends do nothing. */
+    void (*on_disconnect)(struct sio_socket *s, const char *why);
+    /* The last call, in a later turn: free it. */
+    void (*on_free)(struct sio_socket *s);
+};
+
+struct sio_config {
+    struct eio_config eio;
+    const char *namespaces;      /* besides "/": "/shop,/admin" */
+    uint64_t connect_timeout_ms; /* from a session's begin to the first namespace joined */
+    uint32_t max_attachments;    /* of a packet; at most SIO_ATTACHMENTS_MAX */
+    size_t max_attached;         /* bytes of a packet's attachments, all in all */
+};
+
+struct sio_server {
+    struct eio_server eio;
+    struct sio_config config;
+    const struct sio_app *app;
+    void *owner;
+    struct slice *names; /* of the namespaces; [0] is "/" */
+    unsigned name_count;
+    struct list dead; /* sockets to be freed */
+};
+
+/* Returns NULL, or what is wrong with the config (good until the next call). */
+const char *sio_server_init(struct sio_server *v, struct net *net,
+                            const struct sio_config *config, const struct sio_app *app,
+                            void *owner);
+/* No connection may be left. Calls on_disconnect and on_free for the sockets that are. */
+void sio_server_deinit(struct sio_server *v);
+/* For net's before_flush; the rest of the port's business is eio_server's, with &v->eio. */
+void sio_server_flush(struct sio_server *v);
+
+void sio_accept(struct sio_socket *s);
+/* data: a raw JSON value for the client's program, or empty. */
+void sio_refuse(struct sio_socket *s, const char *message, struct slice data);
+
+/*
+ * A packet without attachments as a region (no reference of its own), which any number of
+ * sockets of that namespace may be sent: SIO_EVENT or SIO_ACK in head->type, nsp, id; the parts
+ * are the payload, a JSON array. slab is NULL without memory.
+ */
+struct region sio_encode(struct net *n, const struct sio_packet *head,
+                         const struct slice parts[], size_t count);
+/* As eio_send. */
+bool sio_send(struct sio_socket *s, struct region packet, bool ephemeral);
+
+/*
+ * Encodes and sends one packet to one socket. Of `head` type, has_id and id count; with
+ * attachments (`attached` of them) the type becomes the binary one, and the payload must have
+ * their placeholders.
+ */
+bool sio_emit(struct sio_socket *s, const struct sio_packet *head, const struct slice parts[],
+              size_t count, const struct slice attachments[], uint32_t attached);
+
+/* Sends a disconnect and ends the socket; the session goes on. on_disconnect is called before
+ * it returns. */
+void sio_disconnect(struct sio_socket *s);
+/* Closes the whole session (eio_close). */
+void sio_close(struct sio_socket *s, uint16_t code, const char *reason);
+
+static inline struct slice sio_namespace(const struct sio_socket *s) {
+    return s->server->names[s->nsp];
+}
+/* As their namesakes of eio_server.h; a session is held back while one of its sockets is. */
+size_t sio_queued(const struct sio_socket *s);
+void sio_want_drained(struct sio_socket *s);
+void sio_pause(struct sio_socket *s, bool pause);
+
+#endif

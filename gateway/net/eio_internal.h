@@ -1,0 +1,59 @@
+#ifndef SLUICE_NET_EIO_INTERNAL_H
+#define SLUICE_NET_EIO_INTERNAL_H
+
+#include "gateway/net/eio_server.h"
+
+/* What eio_server.c (sessions), eio_socket.c (WebSockets) and eio_polling.c (requests, polls)
+ * share. */
+
+struct eio_polling {
+    struct eio_session *session;
+    struct http_later get;   /* a poll that waits for something to send */
+    struct http_later post;  /* its body comes, or its packets are being handled */
+    struct slice get_origin; /* which origin the answer names (of the config's list) */
+    struct slice post_origin;
+    struct buf out; /* a payload: what waits for a poll */
+    struct buf in;  /* what is left of a post that takes more than a turn */
+    struct eio_payload reading;
+    bool handling; /* `reading` has not been answered yet */
+};
+
+/* A WebSocket of a session, or one that was refused and is closing. */
+struct eio_socket {
+    struct wsock ws;
+    struct eio_session *session; /* NULL: of none any more */
+    uint64_t until;              /* a probe: when it has to be through */
+    bool probed;                 /* its "2probe" came */
+};
+
+/* A new session and its open packet (text). NULL: no memory. */
+struct eio_session *eio_begin(struct eio_server *e, const struct http_request *request,
+                              enum eio_state state, struct buf *open);
+/* Ends a session; does nothing the second time. It is freed in a later turn. */
+void eio_end(struct eio_session *s, enum eio_gone why);
+/* A packet that came on the session's transport. May end the session. */
+void eio_take(struct eio_session *s, struct slice text);
+/* eio_server_flush comes to it before the loop sleeps. */
+void eio_mark(struct eio_session *s);
+/* True when no pong came in time: it is only to be ended. */
+bool eio_is_over(const struct eio_session *s);
+/* Sets the timer, when what it depends on has changed. */
+void eio_arm(struct eio_session *s);
+
+/* A WebSocket at the handshake, with or without a session; answers the request. */
+void eio_begin_socket(struct eio_server *e, const struct http_request *request);
+void eio_begin_probe(struct eio_session *s, const struct http_request *request);
+/* Closes a socket and forgets it; *of may be NULL. */
+void eio_socket_let_go(struct eio_socket **of, uint16_t code, const char *reason);
+void eio_probe_drop(struct eio_session *s);
+
+/* Of a polled session. */
+bool eio_polling_begin(struct eio_session *s);
+void eio_polling_free(struct eio_session *s);
+void eio_polling_flush(struct eio_session *s);
+/* It ends: answers those who wait. */
+void eio_polling_end(struct eio_session *s, enum eio_gone why);
+/* The probe is through: a poll that waits is answered. */
+void eio_polling_release(struct eio_session *s);
+
+#endif

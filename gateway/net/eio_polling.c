@@ -1,0 +1,367 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/utf8.h"
+#include "gateway/net/eio_internal.h"
+
+#define PACKETS_A_TURN 512 /* of one session's post; the rest waits for the next turn */
+#define ORIGIN_MAX     255
+#define TEXT_TYPE      "text/plain; charset=UTF-8"
+#define JSON_TYPE      "application/json"
+
+/* --- origins --------------------------------------------------------------------------------
+ */
+
+/* The element of the server's list that the request's Origin is; empty: none. */
+static struct slice origin_of(const struct eio_server *e, const struct http_request *request) {
+    const char *origin = http_header(request, "origin");
+    const char *list = e->config.origins;
+    if (strcmp(list, "*") == 0)
+        return slice_of(list);
+    while (origin != NULL && *list != '\0') {
+        struct slice one = {list, strcspn(list, ", ")};
+        if (one.len <= ORIGIN_MAX && slice_is(one, origin))
+            return one;
+        list += one.len;
+        list += strspn(list, ", ");
+    }
+    return (struct slice){NULL, 0};
+}
+
+/* A page of this very host needs no permission. */
+static bool is_own_page(const struct http_request *request, const char *origin) {
+    const char *host = http_header(request, "host");
+    const char *at = strstr(origin, "://");
+    return host != NULL && at != NULL && strcasecmp(at + 3, host) == 0;
+}
+
+static bool is_forbidden(const struct eio_server *e, const struct http_request *request) {
+    const char *origin = http_header(request, "origin");
+    return origin != NULL && e->config.origins[0] != '\0' && origin_of(e, request).len == 0 &&
+           !is_own_page(request, origin);
+}
+
+struct extra {
+    char text[ORIGIN_MAX + 160];
+};
+
+static const char *put_extra(struct extra *x, struct slice origin) {
+    bool any = slice_is(origin, "*");
+    if (origin.len == 0)
+        snprintf(x->text, sizeof x->text, "Cache-Control: no-store\r\n");
+    else
+        snprintf(x->text, sizeof x->text,
+                 "Cache-Control: no-store\r\nAccess-Control-Allow-Origin: %.*s\r\n%s",
+                 (int)origin.len, origin.ptr,
+                 any ? "" : "Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n");
+    return x->text;
+}
+
+/* Asked by browsers before a request that is not simple. */
+static void preflight(const struct eio_server *e, const struct http_request *request) {
+    struct slice origin = origin_of(e, request);
+    const char *wanted = http_header(request, "access-control-request-headers");
+    struct extra x;
+    struct buf extra;
+    struct slice none = {NULL, 0};
+    buf_init(&extra);
+    buf_str(&extra, put_extra(&x, origin));
+    if (origin.len > 0) {
+        buf_str(&extra, "Access-Control-Allow-Methods: GET, POST\r\n"
+                        "Access-Control-Max-Age: 86400\r\n");
+        if (wanted != NULL)
+            buf_printf(&extra, "Access-Control-Allow-Headers: %s\r\n", wanted);
+    }
+    buf_char(&extra, '\0');
+    if (extra.failed)
+        http_answer(request, 503, TEXT_TYPE, SLICE("out of memory\n"), NULL);
+    else
+        http_answer(request, 204, NULL, none, extra.data);
+    buf_deinit(&extra);
+}
+
+/* --- answers --------------------------------------------------------------------------------
+ */
+
+static void answer_now(const struct eio_server *e, const struct http_request *request,
+                       int status, const char *type, struct slice body) {
+    struct extra x;
+    http_answer_and_keep(request, status, type, body, put_extra(&x, origin_of(e, request)));
+}
+
+static void refuse(const struct eio_server *e, const struct http_request *request,
+                   enum eio_error error) {
+    answer_now(e, request, eio_error_status(error), JSON_TYPE, slice_of(eio_error_body(error)));
+}
+
+static void answer_get(struct eio_polling *p, struct slice payload) {
+    struct extra x;
+    http_answer_later(&p->get, 200, TEXT_TYPE, payload, put_extra(&x, p->get_origin));
+}
+
+static void answer_post(struct eio_polling *p, bool good) {
+    struct extra x;
+    http_answer_later(&p->post, good ? 200 : eio_error_status(EIO_E_REQUEST),
+                      good ? TEXT_TYPE : JSON_TYPE,
+                      good ? SLICE("ok") : slice_of(eio_error_body(EIO_E_REQUEST)),
+                      put_extra(&x, p->post_origin));
+}
+
+/* --- a polled session -----------------------------------------------------------------------
+ */
+
+static void on_get_gone(struct http_later *later) {
+    eio_end(container_of(later, struct eio_polling, get)->session, EIO_GONE_TRANSPORT);
+}
+
+static void on_post_gone(struct http_later *later) {
+    eio_end(container_of(later, struct eio_polling, post)->session, EIO_GONE_TRANSPORT);
+}
+
+bool eio_polling_begin(struct eio_session *s) {
+    struct eio_polling *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return false;
+    p->session = s;
+    p->get.gone = on_get_gone;
+    p->post.gone = on_post_gone;
+    p->get.keep_errors = p->post.keep_errors = true;
+    buf_init(&p->out);
+    buf_init(&p->in);
+    s->polling = p;
+    return true;
+}
+
+void eio_polling_free(struct eio_session *s) {
+    struct eio_polling *p = s->polling;
+    if (p == NULL)
+        return;
+    s->polling = NULL;
+    buf_deinit(&p->out);
+    buf_deinit(&p->in);
+    free(p);
+}
+
+/* Gives what waits to the poll that waits. */
+static void answer_with_queue(struct eio_session *s) {
+    struct eio_polling *p = s->polling;
+    answer_get(p, buf_bytes(&p->out));
+    buf_deinit(&p->out);
+}
+
+void eio_polling_release(struct eio_session *s) {
+    struct eio_polling *p = s->polling;
+    if (p->get.http == NULL)
+        return;
+    if (p->out.len > 0)
+        answer_with_queue(s);
+    else
+        answer_get(p, SLICE("6"));
+}
+
+void eio_polling_end(struct eio_session *s, enum eio_gone why) {
+    struct eio_polling *p = s->polling;
+    if (why == EIO_GONE_CLIENT) {
+        answer_get(p, SLICE("6"));
+    } else {
+        if (why == EIO_GONE_SLOW || p->out.failed)
+            buf_deinit(&p->out);
+        eio_payload_text(&p->out, SLICE("1"));
+        answer_get(p, p->out.failed ? SLICE("1") : buf_bytes(&p->out));
+    }
+    answer_post(p, why == EIO_GONE_CLIENT);
+}
+
+/* Handles the packets of a post, as many as a turn may have. */
+static void pump(struct eio_session *s) {
+    struct eio_polling *p = s->polling;
+    struct slice packet;
+    for (unsigned n = 0; p->reading.at != NULL; n++) {
+        if (s->paused)
+            return;
+        if (n == PACKETS_A_TURN) {
+            eio_mark(s);
+            return;
+        }
+        eio_payload_next(&p->reading, &packet);
+        metric_add(s->server->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_SIO, 1);
+        eio_take(s, packet);
+        if (s->state == EIO_CLOSED)
+            return;
+    }
+    buf_deinit(&p->in);
+    p->handling = false;
+    answer_post(p, true);
+}
+
+void eio_polling_flush(struct eio_session *s) {
+    struct eio_polling *p = s->polling;
+    if (p->handling)
+        pump(s);
+    if (s->state == EIO_CLOSED)
+        return;
+    if (p->get.http != NULL && p->out.len > 0)
+        answer_with_queue(s);
+    if (s->probe != NULL && s->probe->probed)
+        eio_polling_release(s);
+    if (s->want_drained && p->out.len == 0) {
+        s->want_drained = false;
+        s->server->ops->on_drained(s);
+    }
+}
+
+/* --- requests -------------------------------------------------------------------------------
+ */
+
+static void get(struct eio_session *s, const struct http_request *request) {
+    struct eio_polling *p = s->polling;
+    if (p->get.http != NULL) {
+        eio_end(s, EIO_GONE_OVERLAP);
+        refuse(s->server, request, EIO_E_REQUEST);
+        return;
+    }
+    p->get_origin = origin_of(s->server, request);
+    http_defer(request, &p->get, 0);
+    if (p->out.len > 0 || (s->probe != NULL && s->probe->probed))
+        eio_polling_release(s);
+    if (s->want_drained)
+        eio_mark(s);
+}
+
+/* The request's body does not outlive this turn. */
+static void keep_rest(struct eio_session *s) {
+    struct eio_polling *p = s->polling;
+    struct slice rest = {p->reading.at, (size_t)(p->reading.end - p->reading.at)};
+    buf_slice(&p->in, rest);
+    if (p->in.failed)
+        eio_end(s, EIO_GONE_MEMORY);
+    else if (rest.len == 0)
+        eio_end(s, EIO_GONE_INVALID); /* it ends in a separator */
+    else
+        eio_payload_init(&p->reading, buf_bytes(&p->in));
+}
+
+static void post(struct eio_session *s, const struct http_request *request) {
+    struct eio_polling *p = s->polling;
+    if (p->post.http != NULL) {
+        eio_end(s, EIO_GONE_OVERLAP);
+        refuse(s->server, request, EIO_E_REQUEST);
+        return;
+    }
+    p->post_origin = origin_of(s->server, request);
+    http_defer(request, &p->post, 0);
+    if (request->body.len == 0 || !utf8_valid(request->body)) {
+        eio_end(s, EIO_GONE_INVALID);
+        return;
+    }
+    eio_payload_init(&p->reading, request->body);
+    p->handling = true;
+    pump(s);
+    if (s->state != EIO_CLOSED && p->handling)
+        keep_rest(s);
+}
+
+/* What a request asks for, once it is found to be in order. */
+struct call {
+    bool websocket;
+    struct eio_session *session; /* NULL: a new one */
+};
+
+static enum eio_error check_session(struct eio_server *e, const struct http_request *request,
+                                    struct slice sid, struct call *call) {
+    struct map_node *found = map_find(&e->sessions, sid);
+    struct eio_session *s =
+        found != NULL ? container_of(found, struct eio_session, node) : NULL;
+    bool reads = slice_is(request->method, "GET");
+    if (s != NULL && eio_is_over(s)) {
+        eio_end(s, EIO_GONE_TIMEOUT);
+        s = NULL;
+    }
+    call->session = s;
+    if (s == NULL)
+        return EIO_E_SID;
+    if (call->websocket != request->upgrade)
+        return EIO_E_REQUEST;
+    if (!call->websocket &&
+        (s->state != EIO_POLLING || (!reads && !slice_is(request->method, "POST"))))
+        return EIO_E_REQUEST;
+    return EIO_ERROR_COUNT;
+}
+
+/* EIO_ERROR_COUNT: in order. */
+static enum eio_error check(struct eio_server *e, const struct http_request *request,
+                            struct call *call) {
+    struct slice transport = eio_query(request->query, "transport");
+    struct slice sid = eio_query(request->query, "sid");
+    *call = (struct call){.websocket = slice_is(transport, "websocket")};
+    if (is_forbidden(e, request))
+        return EIO_E_FORBIDDEN;
+    if (!call->websocket && !slice_is(transport, "polling"))
+        return EIO_E_TRANSPORT;
+    if (sid.len > 0)
+        return check_session(e, request, sid, call);
+    if (!slice_is(request->method, "GET"))
+        return EIO_E_METHOD;
+    if (call->websocket != request->upgrade)
+        return EIO_E_REQUEST;
+    if (!slice_is(eio_query(request->query, "EIO"), "4"))
+        return EIO_E_VERSION;
+    return EIO_ERROR_COUNT;
+}
+
+static void begin_polled(struct eio_server *e, const struct http_request *request) {
+    struct buf open;
+    buf_init(&open);
+    if (eio_begin(e, request, EIO_POLLING, &open) != NULL)
+        answer_now(e, request, 200, TEXT_TYPE, buf_bytes(&open));
+    else
+        answer_now(e, request, 503, TEXT_TYPE, SLICE("out of memory\n"));
+    buf_deinit(&open);
+}
+
+static bool is_full(const struct eio_server *e) {
+    return e->config.max_sessions != 0 && e->count >= e->config.max_sessions;
+}
+
+void eio_server_route(struct eio_server *e, const struct http_request *request) {
+    struct call call;
+    if (slice_is(request->method, "OPTIONS")) {
+        preflight(e, request);
+        return;
+    }
+    enum eio_error error = check(e, request, &call);
+    if (error != EIO_ERROR_COUNT)
+        refuse(e, request, error);
+    else if (call.session == NULL && is_full(e))
+        answer_now(e, request, 503, TEXT_TYPE, SLICE("too many sessions\n"));
+    else if (call.session == NULL && call.websocket)
+        eio_begin_socket(e, request);
+    else if (call.session == NULL)
+        begin_polled(e, request);
+    else if (call.websocket)
+        eio_begin_probe(call.session, request);
+    else if (slice_is(request->method, "GET"))
+        get(call.session, request);
+    else
+        post(call.session, request);
+}
+
+/* A body is to come: only where there is a session for it, and one at a time. */
+size_t eio_server_body(struct eio_server *e, const struct http_request *request) {
+    struct call call;
+    enum eio_error error = check(e, request, &call);
+    bool posts = slice_is(request->method, "POST") && !call.websocket;
+    if (error == EIO_ERROR_COUNT && posts && call.session->polling->post.http == NULL) {
+        http_watch(request, &call.session->polling->post);
+        return e->config.max_payload;
+    }
+    if (error == EIO_ERROR_COUNT && posts)
+        eio_end(call.session, EIO_GONE_OVERLAP);
+    if (error == EIO_ERROR_COUNT)
+        error = EIO_E_REQUEST;
+    struct extra x;
+    http_answer(request, eio_error_status(error), JSON_TYPE, slice_of(eio_error_body(error)),
+                put_extra(&x, origin_of(e, request)));
+    return 0;
+}

@@ -1,0 +1,375 @@
+#include <stdlib.h>
+
+#include "gateway/net/eio_internal.h"
+
+#define MAX_FRAGMENTS 16384
+
+const char *eio_gone_text(enum eio_gone why) {
+#define TEXT(symbol, text) text,
+    static const char *const texts[] = {EIO_GONE_TABLE(TEXT)};
+#undef TEXT
+    return texts[why];
+}
+
+bool eio_make_id(char out[EIO_ID_SIZE]) {
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char bytes[EIO_ID_SIZE - 1];
+    if (uv_random(NULL, NULL, bytes, sizeof bytes, 0, NULL) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        out[i] = digits[bytes[i] & 63];
+    out[EIO_ID_SIZE - 1] = '\0';
+    return true;
+}
+
+/* --- the deadline ---------------------------------------------------------------------------
+ */
+
+static uint64_t now_of(const struct eio_session *s) {
+    return net_now(s->server->net);
+}
+
+/* The client has all of ping_timeout_ms for its pong, so the ping leaves up to a tick early. */
+static uint64_t ping_time(const struct eio_session *s) {
+    uint64_t early = s->server->config.ping_timeout_ms + WHEEL_TICK_MS;
+    return s->alive_until > early ? s->alive_until - early : 0;
+}
+
+void eio_arm(struct eio_session *s) {
+    uint64_t at = s->ping_out ? s->alive_until : ping_time(s);
+    if (s->alarm != 0 && s->alarm < at)
+        at = s->alarm;
+    if (s->probe != NULL && s->probe->until < at)
+        at = s->probe->until;
+    wheel_set(&s->server->wheel, &s->timer, at);
+}
+
+static void is_alive(struct eio_session *s) {
+    const struct eio_config *config = &s->server->config;
+    s->alive_until = now_of(s) + config->ping_interval_ms + config->ping_timeout_ms;
+    s->ping_out = false;
+    eio_arm(s);
+}
+
+bool eio_is_over(const struct eio_session *s) {
+    return now_of(s) >= s->alive_until && !s->paused;
+}
+
+static bool put_packet(struct eio_session *s, const char *text);
+
+static void look_at_ping(struct eio_session *s) {
+    uint64_t now = now_of(s);
+    if (eio_is_over(s)) {
+        eio_end(s, EIO_GONE_TIMEOUT);
+    } else if (s->paused) {
+        is_alive(s); /* its pong may be among what is held back */
+    } else if (!s->ping_out && now >= ping_time(s)) {
+        s->ping_out = true;
+        put_packet(s, "2");
+    }
+}
+
+static void fire(void *arg, struct wheel_timer *t) {
+    struct eio_session *s = container_of(t, struct eio_session, timer);
+    uint64_t now = now_of(s);
+    (void)arg;
+    look_at_ping(s);
+    if (s->state != EIO_CLOSED && s->probe != NULL && now >= s->probe->until)
+        eio_probe_drop(s);
+    if (s->state != EIO_CLOSED && s->alarm != 0 && now >= s->alarm) {
+        s->alarm = 0;
+        s->server->ops->on_alarm(s);
+    }
+    if (s->state != EIO_CLOSED)
+        eio_arm(s);
+}
+
+void eio_server_tick(struct eio_server *e, uint64_t now) {
+    wheel_run(&e->wheel, now, fire, e);
+}
+
+void eio_set_alarm(struct eio_session *s, uint64_t at) {
+    s->alarm = at;
+    if (s->state != EIO_CLOSED)
+        eio_arm(s);
+}
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+static void put_open(const struct eio_session *s, enum eio_state state, struct buf *out) {
+    const struct eio_config *c = &s->server->config;
+    buf_printf(out, "0{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":", s->sid,
+               state == EIO_POLLING ? "\"websocket\"" : "");
+    buf_u64(out, c->ping_interval_ms);
+    buf_str(out, ",\"pingTimeout\":");
+    buf_u64(out, c->ping_timeout_ms);
+    buf_str(out, ",\"maxPayload\":");
+    buf_u64(out, c->max_payload);
+    buf_char(out, '}');
+}
+
+struct eio_session *eio_begin(struct eio_server *e, const struct http_request *request,
+                              enum eio_state state, struct buf *open) {
+    struct eio_session *s = e->ops->on_open(e->owner, request);
+    if (s == NULL)
+        return NULL;
+    s->server = e;
+    s->address = request->conn->address;
+    s->state = (unsigned char)state;
+    list_init(&s->link);
+    bool good = eio_make_id(s->sid) && (state != EIO_POLLING || eio_polling_begin(s));
+    s->node.key = slice_of(s->sid);
+    put_open(s, state, open);
+    if (!good || open->failed || !map_insert(&e->sessions, &s->node)) {
+        eio_polling_free(s);
+        e->ops->on_free(s);
+        return NULL;
+    }
+    e->count++;
+    is_alive(s);
+    return s;
+}
+
+static void end(struct eio_session *s, enum eio_gone why, uint16_t code, const char *reason) {
+    struct eio_server *e = s->server;
+    if (s->state == EIO_CLOSED)
+        return;
+    s->state = EIO_CLOSED;
+    wheel_clear(&e->wheel, &s->timer);
+    map_remove(&e->sessions, &s->node);
+    list_remove(&s->link);
+    list_push(&e->gone, &s->link);
+    if (s->polling != NULL)
+        eio_polling_end(s, why);
+    eio_socket_let_go(&s->socket, code, reason);
+    eio_probe_drop(s);
+    e->ops->on_gone(s, why);
+}
+
+void eio_end(struct eio_session *s, enum eio_gone why) {
+    static const uint16_t codes[EIO_GONE_COUNT] = {
+        [EIO_GONE_CLIENT] = WS_CODE_NORMAL,    [EIO_GONE_SERVER] = WS_CODE_NORMAL,
+        [EIO_GONE_TIMEOUT] = WS_CODE_POLICY,   [EIO_GONE_TRANSPORT] = WS_CODE_NORMAL,
+        [EIO_GONE_OVERLAP] = WS_CODE_PROTOCOL, [EIO_GONE_INVALID] = WS_CODE_PROTOCOL,
+        [EIO_GONE_SLOW] = WS_CODE_TRY_LATER,   [EIO_GONE_MEMORY] = WS_CODE_INTERNAL};
+    bool said = why != EIO_GONE_CLIENT && why != EIO_GONE_SERVER;
+    end(s, why, codes[why], said ? eio_gone_text(why) : "");
+}
+
+void eio_close(struct eio_session *s, uint16_t code, const char *reason) {
+    end(s, EIO_GONE_SERVER, code, reason);
+}
+
+static void free_gone(struct eio_server *e) {
+    while (!list_empty(&e->gone)) {
+        struct eio_session *s = container_of(e->gone.next, struct eio_session, link);
+        list_remove(&s->link);
+        eio_polling_free(s);
+        e->count--;
+        e->ops->on_free(s);
+    }
+}
+
+/* --- packets in -----------------------------------------------------------------------------
+ */
+
+static void take_binary(struct eio_session *s, struct slice text) {
+    struct buf bytes;
+    buf_init(&bytes);
+    if (!eio_base64_decode(text, &bytes))
+        eio_end(s, EIO_GONE_INVALID);
+    else if (bytes.failed)
+        eio_end(s, EIO_GONE_MEMORY);
+    else
+        s->server->ops->on_message(s, true, buf_bytes(&bytes));
+    buf_deinit(&bytes);
+}
+
+void eio_take(struct eio_session *s, struct slice text) {
+    struct eio_packet p;
+    if (!eio_read(text, &p) ||
+        (p.data.len > 0 && p.type != EIO_MESSAGE && p.type != EIO_BINARY)) {
+        eio_end(s, EIO_GONE_INVALID);
+        return;
+    }
+    switch (p.type) {
+    case EIO_CLOSE:
+        eio_end(s, EIO_GONE_CLIENT);
+        break;
+    case EIO_PONG:
+        is_alive(s);
+        break;
+    case EIO_MESSAGE:
+        s->server->ops->on_message(s, false, p.data);
+        break;
+    case EIO_BINARY:
+        take_binary(s, p.data);
+        break;
+    case EIO_NOOP:
+        break;
+    case EIO_OPEN:
+    case EIO_PING:
+    case EIO_UPGRADE:
+        eio_end(s, EIO_GONE_INVALID); /* not for a client to send, or not here */
+        break;
+    }
+}
+
+/* --- packets out ----------------------------------------------------------------------------
+ */
+
+struct region eio_encode(struct net *n, bool binary, const struct slice parts[], size_t count) {
+    struct slice all[16] = {SLICE("4")};
+    struct buf joined;
+    if (binary)
+        return wsock_encode(n, WS_BINARY, parts, count);
+    if (count < sizeof all / sizeof *all) {
+        memcpy(all + 1, parts, count * sizeof *parts);
+        return wsock_encode(n, WS_TEXT, all, count + 1);
+    }
+    buf_init(&joined);
+    buf_char(&joined, EIO_MESSAGE);
+    for (size_t i = 0; i < count; i++)
+        buf_slice(&joined, parts[i]);
+    all[0] = buf_bytes(&joined);
+    struct region r = {NULL, 0, 0};
+    if (!joined.failed)
+        r = wsock_encode(n, WS_TEXT, all, 1);
+    buf_deinit(&joined);
+    return r;
+}
+
+void eio_mark(struct eio_session *s) {
+    if (s->state == EIO_CLOSED)
+        return;
+    if (list_empty(&s->link))
+        list_push(&s->server->dirty, &s->link);
+    net_again(s->server->net);
+}
+
+/* The payload of a frame that wsock_encode made. */
+static struct slice payload_of(struct region frame, bool *binary) {
+    const unsigned char *b = (const unsigned char *)frame.slab->bytes + frame.at;
+    size_t head = b[1] < 126 ? 2 : b[1] == 126 ? 4 : WS_HEADER_MAX;
+    *binary = (b[0] & 0x0fU) == WS_BINARY;
+    return (struct slice){(const char *)b + head, frame.len - head};
+}
+
+static bool send_by_poll(struct eio_session *s, struct region message, bool ephemeral) {
+    struct net *n = s->server->net;
+    struct buf *out = &s->polling->out;
+    bool binary;
+    if (ephemeral && out->len > n->max_queue / 4)
+        return false;
+    if (out->len > n->max_queue / 4 && out->len + message.len > n->max_queue) {
+        eio_end(s, EIO_GONE_SLOW);
+        return false;
+    }
+    struct slice payload = payload_of(message, &binary);
+    if (binary)
+        eio_payload_binary(out, payload);
+    else
+        eio_payload_text(out, payload);
+    if (out->failed) {
+        eio_end(s, EIO_GONE_MEMORY);
+        return false;
+    }
+    metric_add(n->metrics, METRIC_SENT_MESSAGES + DOOR_SIO, 1);
+    eio_mark(s);
+    return true;
+}
+
+bool eio_send(struct eio_session *s, struct region message, bool ephemeral) {
+    if (s->state == EIO_CLOSED)
+        return false;
+    if (message.slab == NULL) {
+        eio_end(s, EIO_GONE_MEMORY);
+        return false;
+    }
+    if (s->state == EIO_POLLING)
+        return send_by_poll(s, message, ephemeral);
+    struct conn *c = s->socket->ws.conn;
+    if (conn_is_full(c, message.len)) {
+        if (!ephemeral)
+            eio_end(s, EIO_GONE_SLOW);
+        return false;
+    }
+    return wsock_send(&s->socket->ws, message, ephemeral);
+}
+
+/* A packet of the server's own. */
+static bool put_packet(struct eio_session *s, const char *text) {
+    struct slice all = slice_of(text);
+    return eio_send(s, wsock_encode(s->server->net, WS_TEXT, &all, 1), false);
+}
+
+size_t eio_queued(const struct eio_session *s) {
+    if (s->state == EIO_WEBSOCKET)
+        return s->socket->ws.conn->queued;
+    return s->state == EIO_POLLING ? s->polling->out.len : 0;
+}
+
+void eio_want_drained(struct eio_session *s) {
+    s->want_drained = true;
+    if (s->state == EIO_WEBSOCKET)
+        wsock_want_drained(&s->socket->ws);
+    else
+        eio_mark(s);
+}
+
+void eio_pause(struct eio_session *s, bool pause) {
+    s->paused = pause;
+    if (s->state == EIO_WEBSOCKET)
+        conn_pause(s->socket->ws.conn, pause);
+    else
+        eio_mark(s);
+}
+
+/* --- the server -----------------------------------------------------------------------------
+ */
+
+int eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
+                    const struct eio_ops *ops, void *owner) {
+    uint64_t seed;
+    *e = (struct eio_server){.net = net, .config = *config, .ops = ops, .owner = owner};
+    e->sockets =
+        (struct wsock_shared){.net = net, .close_timeout_ms = config->close_timeout_ms};
+    ws_pool_init(&e->sockets.pool, config->max_payload, MAX_FRAGMENTS);
+    wheel_init(&e->wheel, net_now(net));
+    list_init(&e->dirty);
+    list_init(&e->gone);
+    int status = uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL);
+    map_init(&e->sessions, seed);
+    return status;
+}
+
+bool eio_server_close_one(struct eio_server *e, uint16_t code, const char *reason) {
+    struct map_node *first = map_next(&e->sessions, NULL);
+    if (first == NULL)
+        return false;
+    eio_close(container_of(first, struct eio_session, node), code, reason);
+    return true;
+}
+
+void eio_server_deinit(struct eio_server *e) {
+    while (eio_server_close_one(e, WS_CODE_GOING_AWAY, ""))
+        continue;
+    free_gone(e);
+    map_deinit(&e->sessions);
+    ws_pool_deinit(&e->sockets.pool);
+}
+
+void eio_server_flush(struct eio_server *e) {
+    struct list work;
+    list_init(&work);
+    list_splice(&work, &e->dirty);
+    while (!list_empty(&work)) {
+        struct eio_session *s = container_of(work.next, struct eio_session, link);
+        list_remove(&s->link);
+        if (s->state == EIO_POLLING)
+            eio_polling_flush(s);
+    }
+    free_gone(e);
+}
