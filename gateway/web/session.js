@@ -18,6 +18,7 @@ const REMEMBERED = 40; // private conversations that the next visit shows
  *   typing(conversation)
  *   lists()                                conversations, unread counts, people
  *   state(change)                          as sluice.js tells it
+ *   left(conversation)                     it is closed: the user left the room elsewhere
  *   lost(conversation, from, to)           messages may be missing
  *   notice(conversation, text)             the operator says something (no conversation: to all)
  */
@@ -113,10 +114,22 @@ export class Session {
   }
 
   leave(conversation) {
-    this.store.close(conversation.key);
-    this.#remember(conversation, false);
+    this.#close(conversation);
     if (conversation.isRoom) this.sluice.emit('leave', conversation.target).catch(() => {});
     this.#page.lists();
+  }
+
+  // Of me: in another tab, or on another device.
+  #leftElsewhere({ room, userId }) {
+    const conversation = this.store.get(roomKey(room));
+    if (!conversation || String(userId) !== this.me) return;
+    this.#close(conversation);
+    this.#page.left(conversation);
+  }
+
+  #close(conversation) {
+    this.store.close(conversation.key);
+    this.#remember(conversation, false);
   }
 
   openPeer(id) {
@@ -272,6 +285,7 @@ export class Session {
       message_read: (data) => this.#peerRead(data),
       typing: (data) => this.#typing(data),
       message: (data, { channel }) => page.notice(store.get(channel), String(data)),
+      userLeft: (data) => this.#leftElsewhere(data),
       lost: (lost) => this.#lost(lost),
       state: (change) => page.state(change),
     };

@@ -81,3 +81,17 @@ browserTest('two windows of one user show the same', async ({ open }) => {
   await becomes(() => texts(bob), ['to Bob', 'me too']);
   assert.equal(await bob.locator('#messages .mine').count(), 0);
 });
+
+browserTest('a room that is left in one window is gone in the other', async ({ open }) => {
+  const one = await open('Ann', { hash: '#room:tea' });
+  const two = await open('Ann', { hash: '#room:tea', unlike: one });
+  await becomes(() => two.locator('#rooms .name').allTextContents(), ['lobby', 'tea']);
+  await shows(one, '#about', '1 of 1 online');
+  await shows(two, '#about', '1 of 1 online');
+  await one.click('#leave');
+  await becomes(() => two.locator('#rooms .name').allTextContents(), ['lobby']);
+  await becomes(() => two.textContent('#title'), 'lobby');
+  await shows(two, '#announcer', 'You left tea elsewhere');
+  await two.reload();
+  await becomes(() => two.locator('#rooms .name').allTextContents(), ['lobby']);
+});
