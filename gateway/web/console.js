@@ -299,7 +299,8 @@ function showRedis() {
 function showState() {
   const state = $('state');
   state.dataset.state = trouble ? 'away' : view ? 'live' : 'out';
-  put(state, trouble ? 'Away' : view ? `Live · ${view.node}` : 'Not connected');
+  put(state, trouble ? 'Away' : view ? 'Live' : 'Not connected');
+  state.title = view ? `Answered by ${view.node}` : ''; // behind a proxy another one each time
   $('view').classList.toggle('stale', Boolean(trouble));
   $('banner').hidden = !trouble;
   $('banner').firstElementChild?.remove();
