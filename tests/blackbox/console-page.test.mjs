@@ -18,7 +18,7 @@ async function begin(t, options = {}) {
   const faults = [];
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('console', (message) => {
-    const known = /status of (401|503)|ERR_/.test(message.text()); // asked for by the test
+    const known = /status of (400|401|503)|ERR_/.test(message.text()); // asked for by the test
     if (['error', 'warning'].includes(message.type()) && !known) faults.push(message.text());
   });
   await page.addInitScript(() => {
@@ -95,6 +95,11 @@ test('shows who is there, and finds them', options, async (t) => {
   assert.deepEqual(await page.locator('#online tbody tr button').allTextContents(), ['ann']);
   await page.fill('#text', '*');
   await shows(page, '#found', '0 users found');
+  await page.fill('#text', 'é'.repeat(65));
+  await shows(page, '#found', 'No id looks like this.');
+  await page.waitForResponse(/cluster/); // with the next view it still says so
+  await page.waitForResponse(/cluster/);
+  assert.equal(await page.textContent('#found'), 'No id looks like this.');
   await page.fill('#text', '');
   await shows(page, '#online', markup);
 
@@ -146,8 +151,11 @@ test('a dead node, Redis away, the node away', options, async (t) => {
   assert.match(await page.textContent('#banner'), /\d+ s old/);
   assert.ok(await page.locator('#view.stale').count(), 'the last state is dimmed');
   assert.equal(await row(page, serving).isVisible(), true);
+  await page.fill('#text', 'nobody'); // in vain, now
+  await page.waitForResponse(/online/);
   redis.resume();
   await shows(page, '#state', 'Live');
+  await shows(page, '#found', '0 users found');
   assert.equal(await page.locator('#banner').isVisible(), false);
 
   serving.suspend();
