@@ -13,7 +13,8 @@
 #define KEPT_MS      1000 /* a view of the cluster */
 #define SEARCH_MOST  "100"
 #define SEARCH_STEPS "12" /* of 250 users each, 2 ms of Redis in all */
-#define CURSOR_SIZE  20   /* digits of 64 bits */
+#define CURSOR_MOST  "18446744073709551615"
+#define CURSOR_SIZE  (sizeof CURSOR_MOST - 1)
 
 bool api_is_on(const struct node *n) {
     return n->options->admin_token[0] != '\0';
@@ -220,7 +221,7 @@ static bool is_cursor(const char *text, size_t len) {
         if (text[i] < '0' || text[i] > '9')
             return false;
     }
-    return len > 0;
+    return len > 0 && (len < CURSOR_SIZE || memcmp(text, CURSOR_MOST, CURSOR_SIZE) <= 0);
 }
 
 static void get_online(struct node *n, const struct http_request *request, struct slice rest) {

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/json.h"
 #include "gateway/core/request.h"
 
 /* The end of a membership, for all of a user's connections. */
@@ -42,8 +43,21 @@ void on_leave(struct request *r, struct json_value data) {
 struct leaver {
     struct client *client; /* a reference */
     uint32_t serial;
-    struct name room; /* channel name */
+    struct name room;
 };
+
+static void tell_leaver(struct client *c, struct slice room) {
+    struct buf data;
+    buf_init(&data);
+    buf_str(&data, "{\"room\":");
+    json_escape(&data, room);
+    buf_str(&data, ",\"userId\":");
+    json_escape(&data, client_user(c));
+    buf_char(&data, '}');
+    if (!data.failed)
+        client_emit(c, "userLeft", buf_bytes(&data), false);
+    buf_deinit(&data);
+}
 
 static void on_member(void *arg, const struct reply *reply, enum outcome outcome) {
     struct leaver *l = arg;
@@ -54,10 +68,12 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
     int len = snprintf(bytes, sizeof bytes, "room:%.*s", l->room.len, l->room.bytes);
     struct sub *sub = c->gone ? NULL : client_sub(c, (struct slice){bytes, (size_t)len});
     bool same = sub != NULL && sub->serial == l->serial;
-    if (left && same && sub_started(sub))
+    if (left && same && sub_started(sub)) {
         client_drop(c, sub);
-    else if (left && same)
+        tell_leaver(c, name_slice(&l->room));
+    } else if (left && same) {
         sub->recheck = true; /* a login that is under way owns it: see room_recheck */
+    }
     client_unref(c);
     free(l);
 }

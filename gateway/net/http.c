@@ -143,12 +143,20 @@ static int on_url(llhttp_t *parser, const char *at, size_t len) {
     return 0;
 }
 
+/* White space behind a value is no part of it (RFC 9112, 5); llhttp leaves it there. */
+static void end_value(struct http *h) {
+    struct buf *b = &h->headers;
+    while (b->len > 0 && (b->data[b->len - 1] == ' ' || b->data[b->len - 1] == '\t'))
+        b->len--;
+    buf_char(b, '\0');
+}
+
 static int on_header_field(llhttp_t *parser, const char *at, size_t len) {
     struct http *h = http_of(parser);
     if (h->in_body)
         return 0; /* behind a chunked body: nobody asks for it */
     if (h->in_value)
-        buf_char(&h->headers, '\0');
+        end_value(h);
     h->in_value = false;
     buf_append(&h->headers, at, len);
     return 0;
@@ -257,7 +265,7 @@ enum { HEADERS_ALONE = 2 };
 static int on_headers_complete(llhttp_t *parser) {
     struct http *h = http_of(parser);
     if (h->in_value)
-        buf_char(&h->headers, '\0');
+        end_value(h);
     h->in_body = true;
     if (parser->http_major != 1 || parser->http_minor != 1)
         refuse(h, 505, "HTTP/1.1 is spoken here\n");

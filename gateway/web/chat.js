@@ -96,8 +96,18 @@ function show(conversation) {
 function leave() {
   const gone = open;
   session.leave(gone);
-  if (lastRoom === gone) lastRoom = store.rooms[0] ?? null;
   announce(gone.isRoom ? `You left ${gone.name}` : `${store.titleOf(gone)} is off the list`);
+  closed();
+}
+
+function left(room) {
+  announce(`You left ${room.name} elsewhere`);
+  if (room === open) closed();
+  else lists();
+}
+
+// The conversation that was open is no more.
+function closed() {
   open = null;
   history.replaceState(history.state, '', location.pathname);
   if (narrow.matches) return goBack();
@@ -221,6 +231,7 @@ const page = {
   messages,
   typing,
   lists,
+  left,
   state: (change) => connection.changed(change),
   lost,
   notice,

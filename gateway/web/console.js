@@ -20,7 +20,12 @@ let view = null; // the last one
 let viewAt = 0; // when it came, in performance.now()
 let trouble = ''; // why there is none just now
 const history = new Map(); // incarnation → { points, node, goneAt }
-let search = { text: '', users: [], cursor: '', at: 0, number: 0 };
+let search = newSearch('', 0);
+
+// `number` tells answers to an older one; againAt: when it is to be asked again, in performance.now().
+function newSearch(text, number) {
+  return { text, number, users: [], cursor: '', at: 0, againAt: Infinity, refused: false };
+}
 
 // ---- Nodes
 
@@ -149,6 +154,7 @@ function showUsers() {
   let words = `${plural(count, 'user')}`;
   if (search.text) {
     words = search.at ? `${plural(users.length, 'user')} found` : 'Searching …';
+    if (search.refused) words = 'No id looks like this.';
     if (search.at && search.cursor) words += ' so far';
   } else if (users.length < count) {
     words += `; the ${number(users.length)} heard last`;
@@ -160,6 +166,7 @@ function showUsers() {
 async function runSearch(from = '') {
   const mine = ++search.number;
   const { text } = search;
+  search.againAt = Infinity;
   if (!text) return;
   let cursor = from;
   let users = from ? search.users : [];
@@ -178,11 +185,17 @@ async function runSearch(from = '') {
     }
   } catch (error) {
     if (mine !== search.number) return;
-    if (error.status === 400) put($('found'), 'No id looks like this.');
-    else say(error);
+    search.refused = error.status === 400;
+    if (search.refused) {
+      if (view) showUsers();
+      return;
+    }
+    if (!from) search.againAt = 0; // with the next view
+    say(error);
     return;
   }
-  Object.assign(search, { users, cursor, at: performance.now(), whole: !from });
+  const at = performance.now();
+  Object.assign(search, { users, cursor, at, againAt: from ? Infinity : at + SEARCH_MS });
   if (view) showUsers();
 }
 
@@ -299,7 +312,8 @@ function showRedis() {
 function showState() {
   const state = $('state');
   state.dataset.state = trouble ? 'away' : view ? 'live' : 'out';
-  put(state, trouble ? 'Away' : view ? `Live · ${view.node}` : 'Not connected');
+  put(state, trouble ? 'Away' : view ? 'Live' : 'Not connected');
+  state.title = view ? `Answered by ${view.node}` : ''; // behind a proxy another one each time
   $('view').classList.toggle('stale', Boolean(trouble));
   $('banner').hidden = !trouble;
   $('banner').firstElementChild?.remove();
@@ -393,8 +407,7 @@ async function poll() {
     if (token === asked) say(error);
   }
   asking = false;
-  if (search.text && search.whole && performance.now() - search.at > SEARCH_MS && !trouble)
-    runSearch();
+  if (performance.now() > search.againAt && !trouble) runSearch();
   if (token) timer = setTimeout(poll, POLL_MS);
 }
 
@@ -450,13 +463,7 @@ $('forget').addEventListener('click', () => openDoor());
 $('search').addEventListener('submit', (event) => event.preventDefault());
 let typing;
 $('text').addEventListener('input', () => {
-  search = {
-    text: $('text').value.trim(),
-    users: [],
-    cursor: '',
-    at: 0,
-    number: search.number + 1,
-  };
+  search = newSearch($('text').value.trim(), search.number + 1);
   clearTimeout(typing);
   typing = setTimeout(runSearch, 250);
   if (view) showUsers();

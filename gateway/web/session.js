@@ -18,6 +18,7 @@ const REMEMBERED = 40; // private conversations that the next visit shows
  *   typing(conversation)
  *   lists()                                conversations, unread counts, people
  *   state(change)                          as sluice.js tells it
+ *   left(conversation)                     it is closed: the user left the room elsewhere
  *   lost(conversation, from, to)           messages may be missing
  *   notice(conversation, text)             the operator says something (no conversation: to all)
  */
@@ -28,6 +29,7 @@ export class Session {
   #people;
   #tabs; // tells this user's other tabs what was read here
   #memory; // where this user's conversations are remembered
+  #logins = 0;
 
   constructor(userId, username, page) {
     this.me = userId;
@@ -35,7 +37,8 @@ export class Session {
     this.#page = page;
     this.#memory = `sluice:${userId}`;
     this.store.person(userId).name = nameFor(userId, username);
-    this.sluice = new Sluice('/ws', { userId, username });
+    const resume = { [userKey(userId)]: this.#remembered().inbox };
+    this.sluice = new Sluice('/ws', { userId, username }, { resume });
     this.#people = new People(this.sluice, this.store, {
       changed: () => page.lists(),
       unread: (id, count) => this.#unread(id, count),
@@ -69,7 +72,7 @@ export class Session {
     try {
       known = JSON.parse(localStorage.getItem(this.#memory)) ?? {};
     } catch {} // what somebody else wrote there
-    return { rooms: known.rooms ?? ['lobby'], people: known.people ?? [] };
+    return { rooms: known.rooms ?? ['lobby'], people: known.people ?? [], inbox: known.inbox };
   }
 
   // Changes what is remembered by this one only: other tabs have theirs.
@@ -81,9 +84,18 @@ export class Session {
       const person = { id: name, name: this.store.nameOf(name) };
       people = people.filter(({ id }) => id !== name).concat(isKept ? person : []);
     }
+    this.#save({ rooms, people: people.slice(-REMEMBERED) });
+  }
+
+  // How far the inbox was read: the next visit gets what came since, also from strangers.
+  #rememberInbox() {
+    const inbox = this.sluice.positions[userKey(this.me)];
+    if (inbox) this.#save({ inbox });
+  }
+
+  #save(what) {
     try {
-      const known = { rooms, people: people.slice(-REMEMBERED) };
-      localStorage.setItem(this.#memory, JSON.stringify(known));
+      localStorage.setItem(this.#memory, JSON.stringify({ ...this.#remembered(), ...what }));
     } catch {} // full, or not allowed
   }
 
@@ -113,10 +125,22 @@ export class Session {
   }
 
   leave(conversation) {
-    this.store.close(conversation.key);
-    this.#remember(conversation, false);
+    this.#close(conversation);
     if (conversation.isRoom) this.sluice.emit('leave', conversation.target).catch(() => {});
     this.#page.lists();
+  }
+
+  // Of me: in another tab, or on another device.
+  #leftElsewhere({ room, userId }) {
+    const conversation = this.store.get(roomKey(room));
+    if (!conversation || String(userId) !== this.me) return;
+    this.#close(conversation);
+    this.#page.left(conversation);
+  }
+
+  #close(conversation) {
+    this.store.close(conversation.key);
+    this.#remember(conversation, false);
   }
 
   openPeer(id) {
@@ -251,6 +275,7 @@ export class Session {
 
   // The page may go: what is told later would be lost.
   flush() {
+    this.#rememberInbox();
     for (const conversation of [...this.#readTimers.keys()]) this.#pauseEnds(conversation);
   }
 
@@ -268,18 +293,32 @@ export class Session {
     const page = this.#page;
     const listeners = {
       chatMessage: (data) => this.#came(store.get(roomKey(data.room)), data),
-      new_private_message: (data) => this.#came(this.openPeer(this.#other(data)), data),
+      new_private_message: (data) => this.#private(data),
       message_read: (data) => this.#peerRead(data),
       typing: (data) => this.#typing(data),
       message: (data, { channel }) => page.notice(store.get(channel), String(data)),
+      userLeft: (data) => this.#leftElsewhere(data),
       lost: (lost) => this.#lost(lost),
-      state: (change) => page.state(change),
+      state: (change) => this.#state(change),
     };
     for (const [event, listener] of Object.entries(listeners)) sluice.on(event, listener);
   }
 
   #other = ({ senderId, receiverId }) =>
     String(senderId) === this.me ? String(receiverId) : String(senderId);
+
+  #state(change) {
+    if (change.state === 'online') {
+      this.#logins++;
+      this.#rememberInbox();
+    }
+    this.#page.state(change);
+  }
+
+  #private(data) {
+    this.#came(this.openPeer(this.#other(data)), data);
+    this.#rememberInbox();
+  }
 
   // One of mine may come before its ack.
   #came(conversation, data) {
@@ -331,6 +370,7 @@ export class Session {
 
   #lost({ channel, from, to }) {
     const isInbox = channel === userKey(this.me);
+    if (isInbox && from === undefined && this.#logins === 1) return; // all is being read anyway
     const hit = isInbox ? this.store.peers : [this.store.get(channel)].filter(Boolean);
     for (const conversation of hit) {
       conversation.reset();

@@ -616,9 +616,24 @@ export class Sluice {
   #receive({ event, data, ...meta }) {
     if (meta.epoch !== undefined && !this.#advance(meta.channel, meta)) return;
     if (this.#own.has(meta.origin)) return;
+    if (event === 'userLeft' && String(data.userId) === this.userId) this.#left(data.room);
     if (event === 'error') this.#listeners.tell('error', new SluiceError(data));
     else this.#listeners.tell(event, data, meta);
     if (event === 'channel_reset') this.#listeners.tell('lost', data);
+  }
+
+  // Another connection of this user left a room: this one is not to enter it again.
+  #left(room) {
+    const channel = `room:${room}`;
+    if ([...this.#queue].some(({ enters }) => enters === channel)) return;
+    this.#wanted.delete(channel);
+    if (this.#room === room) this.#room = 'lobby';
+    this.#forget(room);
+  }
+
+  #forget(room) {
+    this.#positions.delete(`room:${room}`);
+    if (room === `room-${this.#user.csId}`) delete this.#user.csId;
   }
 
   // ---- What leaves
@@ -766,8 +781,7 @@ export class Sluice {
     } else if (event === 'subscribe') {
       this.#baseline(data.channel, data);
     } else if (event === 'leave') {
-      this.#positions.delete(`room:${sent.room}`);
-      if (sent.room === `room-${this.#user.csId}`) delete this.#user.csId;
+      this.#forget(sent.room);
     } else if (event === 'unsubscribe') {
       this.#positions.delete(sent.channel);
     } else if (event === 'private_message') {

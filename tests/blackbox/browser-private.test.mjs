@@ -81,3 +81,42 @@ browserTest('two windows of one user show the same', async ({ open }) => {
   await becomes(() => texts(bob), ['to Bob', 'me too']);
   assert.equal(await bob.locator('#messages .mine').count(), 0);
 });
+
+browserTest('a room that is left in one window is gone in the other', async ({ open }) => {
+  const one = await open('Ann', { hash: '#room:tea' });
+  const two = await open('Ann', { hash: '#room:tea', unlike: one });
+  await becomes(() => two.locator('#rooms .name').allTextContents(), ['lobby', 'tea']);
+  await shows(one, '#about', '1 of 1 online');
+  await shows(two, '#about', '1 of 1 online');
+  await one.click('#leave');
+  await becomes(() => two.locator('#rooms .name').allTextContents(), ['lobby']);
+  await becomes(() => two.textContent('#title'), 'lobby');
+  await shows(two, '#announcer', 'You left tea elsewhere');
+  await two.reload();
+  await becomes(() => two.locator('#rooms .name').allTextContents(), ['lobby']);
+});
+
+browserTest('what a stranger wrote while the page was closed', async ({ nodes, open, redis }) => {
+  const ann = await open('Ann');
+  const context = ann.context();
+  await ann.close();
+  const bob = await harness.login(nodes[1], 'Bob'); // in no room
+  for (const content of ['psst', 'are you there?']) {
+    await bob.emit('private_message', { receiverId: 'Ann', content });
+  }
+  const again = await open('Ann', { context });
+  await becomes(() => badge(again, '#peers'), '2 unread');
+  await again.locator('#peers button').click();
+  await becomes(() => texts(again), ['psst', 'are you there?']);
+  await becomes(() => badge(again, '#peers'), '');
+  await again.reload();
+  await becomes(() => texts(again), ['psst', 'are you there?']);
+  await becomes(() => badge(again, '#peers'), '');
+
+  // The inbox is gone: no reason for alarm, the conversation is there.
+  await again.close();
+  await redis.cli('DEL', 'sluice:{user:Ann}:log', 'sluice:{user:Ann}:meta');
+  const third = await open('Ann', { context, hash: '#user:Bob' });
+  await becomes(() => texts(third), ['psst', 'are you there?']);
+  assert.equal(await third.locator('.notice').count(), 0);
+});

@@ -243,7 +243,8 @@ test('search: substrings, the exact id first, no wildcards', async () => {
     assert.equal(status, 400, query);
     assert.deepEqual([json().error.code, json().error.field], ['bad_field', 'search']);
   }
-  for (const query of ['cursor=', 'cursor=-1', 'cursor=1e3', `cursor=${'1'.repeat(21)}`]) {
+  for (const cursor of ['', '-1', '1e3', '1'.repeat(21), '9'.repeat(20)]) {
+    const query = `cursor=${cursor}`;
     const { status, json } = await get(`/api/v1/online?${query}`);
     assert.equal(status, 400, query);
     assert.equal(json().error.field, 'cursor');

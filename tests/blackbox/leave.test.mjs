@@ -53,6 +53,15 @@ test('no device of the user gets the room any more, and none may speak there', a
   }
 });
 
+test("the user's other devices are told, the one that left is not", async () => {
+  const [phone, desk, bob] = await three('told', 'kim', 'lee');
+  await phone.emit('leave', { room: 'told' });
+  const frame = await desk.next('userLeft');
+  assert.equal(frame.text, '{"event":"userLeft","data":{"room":"told","userId":"kim"}}');
+  await fence(redis, [phone, desk, bob]);
+  assert.deepEqual([phone, desk, bob].map((client) => count(client, 'userLeft')), [0, 1, 1]);
+});
+
 test('one who comes back gets the room again, on that connection', async () => {
   const [phone, desk, bob] = await three('back', 'eve', 'fay');
   await phone.emit('leave', { room: 'back' });

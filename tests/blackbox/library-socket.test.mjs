@@ -161,6 +161,34 @@ test('a message that can never succeed is refused alone', async (t) => {
   );
 });
 
+test('a room that another connection of the user left is not entered again', async (t) => {
+  const answering = { join: ({ room }) => ({ room, epoch: 'e', seq: 0 }) };
+  const all = await online(t, { answering, user: { csId: 7 } });
+  const { sluice, socket } = all;
+  await sluice.emit('join', { room: 'r' });
+  const heard = [];
+  sluice.on('userLeft', ({ room, userId }) => heard.push([room, userId]));
+  socket.say({ event: 'userLeft', data: { room: 'r', userId: 'bob' } });
+  assert.ok(sluice.positions['room:r']);
+  for (const room of ['r', 'room-7'])
+    socket.say({ event: 'userLeft', data: { room, userId: 'ann' } });
+  assert.deepEqual(heard.map(String), ['r,bob', 'r,ann', 'room-7,ann']);
+  const refused = sluice.emit('sendMessage', { room: 'r', message: 'x' });
+  await socket.heard('sendMessage');
+  socket.answer('sendMessage', { error: { code: 'not_a_member', message: 'no' } });
+  await fails(refused, 'not_a_member');
+  const next = await again(all);
+  const [login] = sent(next, 'login');
+  assert.deepEqual([login.csId, Object.keys(login.resume)], [undefined, ['user:ann']]);
+  assert.equal(sent(next, 'join').length, 0);
+  // A join that is under way came after it.
+  const back = sluice.emit('join', { room: 'r' });
+  next.say({ event: 'userLeft', data: { room: 'r', userId: 'ann' } });
+  await back;
+  const third = await again({ ...all, socket: next });
+  assert.ok(sent(third, 'login')[0].resume['room:r']);
+});
+
 test('not a member of a room that it had joined: joins again, then sends', async (t) => {
   const answering = { join: ({ room }) => ({ room, epoch: 'e', seq: 0 }) };
   const { sluice, socket } = await online(t, { answering, options: { window: 8 } });

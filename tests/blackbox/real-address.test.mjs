@@ -16,7 +16,7 @@ test('the header counts only if the option names it', async (t) => {
   t.after(plain.stop);
   const { redis } = trusting;
   await login(trusting.nodes[0], 'ann', {}, { headers });
-  await login(trusting.nodes[1], 'six', {}, { headers: { 'x-real-ip': '2001:db8::7' } });
+  await login(trusting.nodes[1], 'six', {}, { headers: { 'x-real-ip': '2001:db8::7 \t' } });
   await login(trusting.nodes[1], 'bad', {}, { headers: { 'X-Real-IP': 'no address {}' } });
   await login(plain.nodes[0], 'eve', {}, { headers });
   assert.match(await address(redis, 'ann'), /^203\.0\.113\.9(:\d+)?$/);
