@@ -7,7 +7,12 @@
 #include "gateway/net/slab.h"
 
 /* How doors write a message: each codec encodes it once, for all of its sockets. */
-enum codec { CODEC_JSON, CODEC_COUNT };
+#define SIO_NAMESPACES_MAX 8
+enum codec {
+    CODEC_JSON,
+    CODEC_SIO, /* and behind it one for each further namespace */
+    CODEC_COUNT = CODEC_SIO + SIO_NAMESPACES_MAX
+};
 
 /*
  * A published message (DESIGN: the frame's fixed member order), taken apart without being
