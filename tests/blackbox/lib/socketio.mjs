@@ -11,14 +11,7 @@ import { kept, within } from './waiting.mjs';
  */
 export async function front(node, { nsp = '/', wait = true, ...options } = {}) {
   const socket = io(node.url + nsp, { forceNew: true, reconnection: false, ...options });
-  socket.got = [];
-  socket.waiters = [];
-  socket.onAny((event, ...args) => {
-    const item = { event, args };
-    const at = socket.waiters.findIndex((waiter) => waiter.wanted(item));
-    if (at < 0) socket.got.push(item);
-    else socket.waiters.splice(at, 1)[0].resolve(item);
-  });
+  record(socket);
   const tracked = { url: node.url, terminate: () => socket.end() };
   clients.add(tracked);
   socket.end = () => {
@@ -29,6 +22,21 @@ export async function front(node, { nsp = '/', wait = true, ...options } = {}) {
   if (wait) await once(socket, 'connect');
   return socket;
 }
+
+function record(socket) {
+  socket.got = [];
+  socket.waiters = [];
+  socket.onAny((event, ...args) => {
+    const item = { event, args };
+    const at = socket.waiters.findIndex((waiter) => waiter.wanted(item));
+    if (at < 0) socket.got.push(item);
+    else socket.waiters.splice(at, 1)[0].resolve(item);
+  });
+  return socket;
+}
+
+// A socket of another namespace on the connection of this one.
+export const beside = (socket, nsp) => record(socket.io.socket(nsp));
 
 // Of the client's own events: connect, connect_error, disconnect; or of anything that emits.
 export function once(emitter, event, timeout = 10000) {
