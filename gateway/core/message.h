@@ -31,6 +31,8 @@ struct message {
     struct slice data;
     bool ephemeral;                     /* a slow client may miss it */
     struct region encoded[CODEC_COUNT]; /* made on first use; each holds a reference */
+    struct region *attached;            /* owned: binary frames behind it; the same */
+    unsigned attached_count;
 };
 
 /* Takes a frame apart; false if it has not exactly this shape. The data is not looked into. */

@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "gateway/doors/door.h"
+#include "gateway/doors/sio_binary.h"
 
 struct sio_client {
     struct sio_socket sio;
@@ -85,10 +86,23 @@ static void tell_orphans(struct sio_door *d) {
 /* --- to the client --------------------------------------------------------------------------
  */
 
-static struct region encode(struct sio_client *k, const struct message *m) {
+static struct region encode(struct sio_client *k, struct message *m) {
+    struct net *n = k->sio.server->eio.net;
     struct sio_packet head = {.type = SIO_EVENT, .nsp = sio_namespace(&k->sio)};
     struct slice parts[] = {SLICE("[\""), m->event, SLICE("\","), m->data, SLICE("]")};
-    return sio_encode(k->sio.server->eio.net, &head, parts, 5);
+    struct region packet = {NULL, 0, 0};
+    struct buf data;
+    buf_init(&data);
+    enum sio_binary binary = sio_binary_out(m, n, &data);
+    if (binary == SIO_BINARY_SOME) {
+        head.type = SIO_BINARY_EVENT;
+        head.attachments = m->attached_count;
+        parts[3] = buf_bytes(&data);
+    }
+    if (binary != SIO_BINARY_NO_MEMORY)
+        packet = sio_encode(n, &head, parts, 5);
+    buf_deinit(&data);
+    return packet;
 }
 
 static void deliver(struct client *c, struct message *m) {
@@ -103,6 +117,8 @@ static void deliver(struct client *c, struct message *m) {
     }
     struct client *before = act(c);
     bool sent = sio_send(&k->sio, *packet, m->ephemeral);
+    for (unsigned i = 0; sent && i < m->attached_count; i++)
+        sent = sio_send(&k->sio, m->attached[i], false);
     door_count(c, m, packet->slab != NULL, sent);
     acted(c, before);
 }
@@ -213,6 +229,21 @@ static struct json_value first_of(struct slice args) {
     return it.value;
 }
 
+static void take_binary(struct client *c, struct slice event, const struct sio_message *m,
+                        const struct ack *ack) {
+    struct buf text;
+    struct json_value data;
+    buf_init(&text);
+    const char *wrong = sio_binary_in(event, first_of(m->args), m, &text);
+    if (wrong != NULL)
+        client_bad_frame(c, ERR_BAD_FIELD, ack, wrong);
+    else if (text.failed || json_parse(buf_bytes(&text), &data) != JSON_OK)
+        client_bad_frame(c, ERR_INTERNAL, ack, NULL);
+    else
+        client_event(c, event, data, ack);
+    buf_deinit(&text);
+}
+
 static void on_event(struct sio_socket *s, const struct sio_message *m) {
     struct client *c = &of_socket(s)->client;
     struct ack ack = {.len = 0};
@@ -221,7 +252,11 @@ static void on_event(struct sio_socket *s, const struct sio_message *m) {
         ack.len = (unsigned char)snprintf(ack.bytes, sizeof ack.bytes, "%llu",
                                           (unsigned long long)m->id);
     ptrdiff_t len = m->name.type == JSON_STRING ? json_decode(m->name, event, sizeof event) : 0;
-    client_event(c, (struct slice){event, len > 0 ? (size_t)len : 0}, first_of(m->args), &ack);
+    struct slice name = {event, len > 0 ? (size_t)len : 0};
+    if (m->attachment_count > 0)
+        take_binary(c, name, m, &ack);
+    else
+        client_event(c, name, first_of(m->args), &ack);
 }
 
 static void on_ack(struct sio_socket *s, const struct sio_message *m) {
