@@ -10,7 +10,7 @@ static bool refers_to(struct slice value, uint32_t count) {
     buf_printf(&text, "%d%u-[\"x\",", SIO_BINARY_EVENT, count);
     buf_slice(&text, value);
     buf_char(&text, ']');
-    bool good = !text.failed && sio_read(buf_bytes(&text), SIO_ATTACHMENTS_MAX, &p) == SIO_OK;
+    bool good = !text.failed && sio_read(buf_bytes(&text), SIO_BINARY_MOST, &p) == SIO_OK;
     buf_deinit(&text);
     return good;
 }
@@ -82,7 +82,7 @@ static bool find_bin(struct slice data, struct bin *bin) {
         return false;
     json_iter_init(&it, bin->value);
     while (json_iter_next(&it)) {
-        if (it.value.type != JSON_STRING || ++bin->count > SIO_ATTACHMENTS_MAX)
+        if (it.value.type != JSON_STRING || ++bin->count > SIO_BINARY_MOST)
             return false;
     }
     return bin->count > 0;

@@ -10,6 +10,9 @@
  * history and JSON clients have it so; clients of Socket.IO get attachments again.
  */
 
+/* Of a message: official clients disconnect at more. */
+#define SIO_BINARY_MOST 10
+
 /* Writes an event's data with its attachments in it to `out` (which may have failed). Returns
  * NULL, or the field that cannot have them. */
 const char *sio_binary_in(struct slice event, struct json_value data,

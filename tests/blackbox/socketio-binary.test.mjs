@@ -81,6 +81,8 @@ test('what is no set of attachments stays as it is', async () => {
     { content: held(1), bin: ['AAEC'] },
     { content: [held(0), held(0)], bin: ['AAEC'] },
     { content: { '"bin":[': 1 } },
+    // A client disconnects at more than 10.
+    { content: Array.from({ length: 11 }, (_, i) => held(i)), bin: Array(11).fill('AAEC') },
   ];
   for (const data of cases) {
     await json.emit('private_message', { receiverId: 'ann', ...data });
@@ -107,6 +109,9 @@ test('attachments where there can be none are an error', async () => {
   await bad('content', 'private_message', { receiverId: 'x', content: bytes, more: bytes });
   await bad('data', 'publish', { channel: 'topic:t', data: [bytes] });
   await bad('data', 'no_such', bytes);
+  await bad('message', 'sendMessage', { message: Array(11).fill(bytes) });
+  await emit(ann, 'sendMessage', { message: Array(10).fill(bytes) });
+  assert.deepEqual((await next(ann, 'chatMessage')).message, Array(10).fill(bytes));
   ann.emit('sendMessage', 'x', bytes);
   assert.equal((await next(ann, 'error')).code, 'bad_field');
   await emit(ann, 'sendMessage', 'fine');
