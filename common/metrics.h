@@ -21,7 +21,7 @@
 #define DOOR_TABLE(X)                                                                          \
     X(DOOR_JSON, "json")                                                                       \
     X(DOOR_RAW, "raw")                                                                         \
-    X(DOOR_SIO, "socket.io")                                                                   \
+    X(DOOR_SIO, "socketio")                                                                    \
     X(DOOR_HTTP, "http")
 #define DOOR_ENUM(symbol, name) symbol,
 enum door_kind { DOOR_TABLE(DOOR_ENUM) DOOR_COUNT };

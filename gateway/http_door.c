@@ -103,6 +103,29 @@ static void raw(struct node *n, const struct http_request *request) {
     metric_handshake(&n->metrics, DOOR_RAW, open);
 }
 
+static bool is_socketio(struct slice path) {
+    return slice_is(path, "/socket.io/") || slice_is(path, "/socket.io");
+}
+
+/* What belongs to a session is let through while the node drains, and when it is full. */
+static void socketio(struct node *n, const struct http_request *request) {
+    struct eio_server *e = &n->sio.server.eio;
+    unsigned before = e->count;
+    bool knows = sio_door_knows(request);
+    if (knows && request->upgrade && !node_count_address(n, request->conn))
+        http_answer(request, 429, PLAIN, SLICE("too many connections from your address\n"),
+                    NULL);
+    else if (knows || slice_is(request->method, "OPTIONS") || !turned_away(n, request))
+        eio_server_route(e, request);
+    if (!knows && !slice_is(request->method, "OPTIONS"))
+        metric_handshake(&n->metrics, DOOR_SIO, e->count > before);
+}
+
+size_t http_door_body(void *owner, const struct http_request *request) {
+    struct node *n = owner;
+    return is_socketio(request->path) ? eio_server_body(&n->sio.server.eio, request) : 0;
+}
+
 struct path {
     const char *path;
     bool socket; /* its door looks at the method itself */
@@ -120,6 +143,7 @@ static const struct path *path_find(const struct node *n, struct slice path) {
     static const struct path channels = {"/channels/", true, raw};
     static const struct path api = {"/api/", true, api_route};
     static const struct path pages = {"/", false, page};
+    static const struct path sio = {"/socket.io/", true, socketio};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (slice_is(path, paths[i].path))
             return &paths[i];
@@ -128,6 +152,8 @@ static const struct path *path_find(const struct node *n, struct slice path) {
         return &channels;
     if (slice_starts(path, slice_of(api.path)))
         return &api;
+    if (is_socketio(path))
+        return &sio;
     if (slice_starts(path, SLICE("/console")) && !api_is_on(n))
         return NULL;
     return asset_find(path) != NULL ? &pages : NULL;

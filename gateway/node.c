@@ -13,6 +13,7 @@
 #define DESCRIPTORS_KEPT 64UL /* Redis, the log, the listener, what libuv opens */
 #define BACKLOG          4096
 #define MAX_FRAGMENTS    16384
+#define MAX_ATTACHMENTS  256
 #define DRAIN_STEP_MS    50
 #define GRACE_MS         2000 /* after the drain period, for those that do not answer the close */
 #define GOODBYE_MS       1000
@@ -155,12 +156,19 @@ static void on_goodbye_late(uv_timer_t *timer) {
     on_goodbye(timer->data);
 }
 
-/* The last WebSocket is gone: the port goes, the lease, then the process. */
+/* WebSockets, and sessions that are polled. */
+static unsigned clients_left(const struct node *n) {
+    return n->sockets.count + sio_door_count(&n->sio);
+}
+
+/* The last client is gone: the port goes, the lease, then the process. */
 static void leave(struct node *n) {
     if (n->state != NODE_DRAINING)
         return;
     state_set(n, NODE_LEAVING);
     uv_close((uv_handle_t *)&n->listener, handle_closed);
+    while (eio_server_close_one(&n->sio.server.eio, WS_CODE_RESTART, "restart"))
+        continue;
     reset_all(n);
     uv_timer_start(&n->timer, on_goodbye_late, GOODBYE_MS, 0);
     core_bye(&n->core, on_goodbye);
@@ -169,7 +177,7 @@ static void leave(struct node *n) {
 static void on_gone(void *owner, const struct conn *c) {
     struct node *n = owner;
     forget_address(n, c);
-    if (n->sockets.count == 0 && n->state == NODE_DRAINING)
+    if (clients_left(n) == 0 && n->state == NODE_DRAINING)
         leave(n);
     close_when_empty(n);
 }
@@ -180,7 +188,8 @@ static bool close_one(struct node *n, uint16_t code, const char *reason) {
         c->door->close(c, code, reason);
         return true;
     }
-    return raw_door_close_one(&n->raw, code, reason);
+    return raw_door_close_one(&n->raw, code, reason) ||
+           eio_server_close_one(&n->sio.server.eio, code, reason);
 }
 
 /* Spreads the closes over the drain period, so that those who come back do not come at once. */
@@ -197,7 +206,8 @@ static void on_drain(uv_timer_t *timer) {
     if (elapsed >= period)
         while (close_one(n, WS_CODE_RESTART, "restart"))
             n->drain_closed++;
-    if (elapsed >= period + GRACE_MS)
+    /* A polled session's end closes no connection that would tell of it. */
+    if (elapsed >= period + GRACE_MS || clients_left(n) == 0)
         stop_now(n);
 }
 
@@ -215,9 +225,9 @@ static void drain(struct node *n) {
     state_set(n, NODE_DRAINING);
     n->core.draining = true;
     n->drain_began = uv_now(&n->loop);
-    n->drain_total = n->sockets.count;
+    n->drain_total = n->sockets.count + n->sio.server.eio.count;
     uv_timer_start(&n->timer, on_drain, 0, DRAIN_STEP_MS);
-    if (n->sockets.count == 0)
+    if (clients_left(n) == 0)
         leave(n);
 }
 
@@ -235,11 +245,13 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 static void before_flush(void *owner) {
     struct node *n = owner;
+    sio_door_flush(&n->sio);
     redis_flush(&n->core.redis);
 }
 
 static void on_tick(void *owner, uint64_t now) {
     struct node *n = owner;
+    eio_server_tick(&n->sio.server.eio, now);
     core_tick(&n->core, now);
 }
 
@@ -350,6 +362,23 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
     return status == 0 ? 0 : complain("random numbers", uv_strerror(status));
 }
 
+static int init_socketio(struct node *n) {
+    const struct options *o = n->options;
+    struct sio_config config = {.namespaces = o->sio_namespaces,
+                                .connect_timeout_ms = o->sio_connect_timeout,
+                                .max_attachments = MAX_ATTACHMENTS,
+                                .max_attached = o->max_message};
+    config.eio = (struct eio_config){.ping_interval_ms = o->sio_ping_interval,
+                                     .ping_timeout_ms = o->sio_ping_timeout,
+                                     .upgrade_timeout_ms = o->handshake_timeout,
+                                     .close_timeout_ms = o->close_timeout,
+                                     .max_payload = o->max_message,
+                                     .origins = o->cors_origins};
+    const char *wrong = sio_door_init(&n->sio, &n->core, &config);
+    return wrong == NULL ? 0
+                         : complain_option(n, "socketio-namespaces", o->sio_namespaces, wrong);
+}
+
 static int init_parts(struct node *n, const struct redis_config *redis) {
     const struct options *o = n->options;
     int status = net_init(&n->net, &n->loop, o->max_queue, &n->metrics, n);
@@ -361,8 +390,10 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
                                        .ping_timeout_ms = o->ping_timeout,
                                        .close_timeout_ms = o->close_timeout};
     ws_pool_init(&n->sockets.pool, o->max_message, MAX_FRAGMENTS);
-    n->router = (struct http_router){
-        .route = http_door_route, .owner = n, .timeout_ms = o->handshake_timeout};
+    n->router = (struct http_router){.route = http_door_route,
+                                     .body = http_door_body,
+                                     .owner = n,
+                                     .timeout_ms = o->handshake_timeout};
     map_init(&n->addresses, redis->seed);
     if (status == 0)
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
@@ -371,7 +402,9 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     n->raw.redis = &n->core.redis;
     n->raw.shared = &n->sockets;
     n->raw.metrics = &n->metrics;
-    return status == 0 ? 0 : complain("start", uv_strerror(status));
+    if (status != 0)
+        return complain("start", uv_strerror(status));
+    return init_socketio(n);
 }
 
 static void watch_signals(struct node *n) {
@@ -410,7 +443,10 @@ static int check_options(struct node *n) {
         return complain_option(n, "big-room-until", "", "must not be above big-room");
     if (o->lease_timeout < 2 * o->lease_interval)
         return complain_option(n, "lease-timeout", "", "must be at least twice lease-interval");
-    const char *wrong = raw_door_init(&n->raw, o->channels, n->prefix);
+    const char *wrong = sio_door_check_origins(o->cors_origins);
+    if (wrong != NULL)
+        return complain_option(n, "cors-origins", o->cors_origins, wrong);
+    wrong = raw_door_init(&n->raw, o->channels, n->prefix);
     return wrong == NULL ? 0 : complain_option(n, "channels", o->channels, wrong);
 }
 
@@ -439,6 +475,7 @@ static int start(struct node *n) {
     if (start_listening(n) != 0 || init_parts(n, &redis) != 0)
         return 1;
     raise_limit(n);
+    n->sio.server.eio.config.max_sessions = (unsigned)n->most_connections;
     watch_signals(n);
     announce(n);
     state_set(n, NODE_SERVING);
@@ -457,6 +494,7 @@ int node_run(const struct options *options) {
     if (start(n) != 0)
         _exit(1); /* nothing was begun that would have to be undone */
     uv_run(&n->loop, UV_RUN_DEFAULT);
+    sio_door_deinit(&n->sio);
     core_deinit(&n->core);
     api_deinit(&n->api);
     raw_door_deinit(&n->raw);

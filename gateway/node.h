@@ -4,6 +4,7 @@
 #include "gateway/api.h"
 #include "gateway/core/core.h"
 #include "gateway/doors/raw_door.h"
+#include "gateway/doors/sio_door.h"
 #include "gateway/net/wsock.h"
 
 /* One node: a loop on a thread, its port, the doors, the domain. */
@@ -18,6 +19,7 @@ struct node {
     struct wsock_shared sockets;
     struct core core;
     struct raw_door raw;
+    struct sio_door sio;
     struct api api;
     struct http_router router;
     uv_tcp_t listener;
@@ -52,5 +54,6 @@ void metrics_page(struct node *n, struct buf *out);
 
 /* http_door.c: what a request gets. */
 void http_door_route(void *owner, const struct http_request *request);
+size_t http_door_body(void *owner, const struct http_request *request);
 
 #endif

@@ -57,6 +57,17 @@
     X(ping_interval, "ping-interval", TIME, 100, 3600000, "25s", "TIME",                       \
       "ping a connection that was silent for this")                                            \
     X(ping_timeout, "ping-timeout", TIME, 100, 3600000, "20s", "TIME", "wait for the pong")    \
+    X(sio_namespaces, "socketio-namespaces", TEXT, 0, 2047, "", "LIST",                        \
+      "Socket.IO namespaces besides /: /shop,/admin; at most 7")                               \
+    X(sio_ping_interval, "socketio-ping-interval", TIME, 100, 3600000, "25s", "TIME",          \
+      "ping a Socket.IO session this often")                                                   \
+    X(sio_ping_timeout, "socketio-ping-timeout", TIME, 100, 3600000, "20s", "TIME",            \
+      "wait for a Socket.IO session's pong")                                                   \
+    X(sio_connect_timeout, "socketio-connect-timeout", TIME, 100, 3600000, "45s", "TIME",      \
+      "close a Socket.IO session that joins no namespace within this")                         \
+    X(cors_origins, "cors-origins", TEXT, 0, 65535, "", "LIST",                                \
+      "origins whose pages may use /socket.io/: https://example.org,... or *; others are "     \
+      "refused; default: HTTP polling is for pages of this origin alone")                      \
     X(heartbeat_timeout, "heartbeat-timeout", TIME, 100, 3600000, "4s", "TIME",                \
       "a client that sends heartbeats leaves presence when silent for this")                   \
     X(linger, "linger", TIME, 0, 600000, "0", "TIME",                                          \

@@ -1,5 +1,6 @@
 #include "gateway/core/message.h"
 
+#include <stdlib.h>
 #include <sys/time.h>
 
 #include "common/json.h"
@@ -119,4 +120,8 @@ void message_done(struct message *m, struct slabs *slabs) {
             slab_unref(slabs, m->encoded[i].slab);
         m->encoded[i].slab = NULL;
     }
+    while (m->attached_count > 0)
+        slab_unref(slabs, m->attached[--m->attached_count].slab);
+    free(m->attached);
+    m->attached = NULL;
 }

@@ -7,7 +7,12 @@
 #include "gateway/net/slab.h"
 
 /* How doors write a message: each codec encodes it once, for all of its sockets. */
-enum codec { CODEC_JSON, CODEC_COUNT };
+#define SIO_NAMESPACES_MAX 8
+enum codec {
+    CODEC_JSON,
+    CODEC_SIO, /* and behind it one for each further namespace */
+    CODEC_COUNT = CODEC_SIO + SIO_NAMESPACES_MAX
+};
 
 /*
  * A published message (DESIGN: the frame's fixed member order), taken apart without being
@@ -26,6 +31,8 @@ struct message {
     struct slice data;
     bool ephemeral;                     /* a slow client may miss it */
     struct region encoded[CODEC_COUNT]; /* made on first use; each holds a reference */
+    struct region *attached;            /* owned: binary frames behind it; the same */
+    unsigned attached_count;
 };
 
 /* Takes a frame apart; false if it has not exactly this shape. The data is not looked into. */

@@ -66,6 +66,25 @@ static void on_private_stored(void *arg, const struct reply *reply, enum outcome
     sub_await(c->inbox, &p->waiter);
 }
 
+/* `bin`: bytes in base64 that the content refers to; it is handed on behind it. Optional. */
+static bool field_bin(struct request *r, struct json_value value) {
+    struct json_iter it;
+    bool good = value.type == JSON_NONE || value.type == JSON_ARRAY;
+    json_iter_init(&it, value);
+    while (good && json_iter_next(&it))
+        good = it.value.type == JSON_STRING;
+    if (!good)
+        request_fail(r, ERR_BAD_FIELD, "bin", "must be an array of strings");
+    return good;
+}
+
+static void put_bin(struct buf *out, struct slice bin) {
+    if (bin.len == 0)
+        return;
+    buf_str(out, ",\"bin\":");
+    buf_slice(out, bin);
+}
+
 static void put_private(struct buf *out, struct slice sender, struct slice receiver,
                         struct slice content) {
     buf_str(out, "{\"senderId\":");
@@ -77,7 +96,7 @@ static void put_private(struct buf *out, struct slice sender, struct slice recei
 }
 
 static void private_send(struct request *r, struct slice receiver, struct slice content,
-                         struct slice field) {
+                         struct slice bin, struct slice field) {
     struct slice sender = client_user(r->client);
     char to[USER_CHANNEL_SIZE], from[USER_CHANNEL_SIZE], id[CLIENT_ID_SIZE];
     struct buf dm, data;
@@ -85,6 +104,7 @@ static void private_send(struct request *r, struct slice receiver, struct slice 
     buf_init(&data);
     channel_dm_name(&dm, sender, receiver);
     put_private(&data, sender, receiver, content);
+    put_bin(&data, bin);
     struct slice keys[] = {buf_bytes(&dm), user_channel(receiver, to),
                            user_channel(sender, from)};
     struct slice args[] = {sender, receiver, buf_bytes(&data), field, client_id(r->client, id)};
@@ -97,8 +117,8 @@ static void private_send(struct request *r, struct slice receiver, struct slice 
 }
 
 void on_private_message(struct request *r, struct json_value data) {
-    static const char *const names[] = {"receiverId", "content", "clientMessageId"};
-    struct json_value f[3];
+    static const char *const names[] = {"receiverId", "content", "clientMessageId", "bin"};
+    struct json_value f[4];
     struct name receiver = {0};
     struct buf field;
     struct private *p = request_state(r, sizeof *p);
@@ -107,8 +127,8 @@ void on_private_message(struct request *r, struct json_value data) {
     p->request = r;
     r->drop = private_drop;
     r->abandon = private_abandon;
-    json_fields(data, names, f, 3);
-    if (!field_user(r, f[0], "receiverId", false, &receiver))
+    json_fields(data, names, f, 4);
+    if (!field_user(r, f[0], "receiverId", false, &receiver) || !field_bin(r, f[3]))
         return;
     if (f[1].type == JSON_NONE) {
         request_fail(r, ERR_MISSING_FIELD, "content", NULL);
@@ -116,7 +136,7 @@ void on_private_message(struct request *r, struct json_value data) {
     }
     buf_init(&field);
     if (field_message_id(r, f[2], &field))
-        private_send(r, name_slice(&receiver), f[1].raw, buf_bytes(&field));
+        private_send(r, name_slice(&receiver), f[1].raw, f[3].raw, buf_bytes(&field));
     buf_deinit(&field);
 }
 
@@ -169,7 +189,7 @@ static void on_appended_inside(void *arg, const struct reply *reply, enum outcom
 }
 
 static void room_send(struct request *r, struct slice channel, struct slice message,
-                      struct slice field) {
+                      struct slice bin, struct slice field) {
     struct slice me = client_user(r->client);
     struct buf data;
     buf_init(&data);
@@ -179,6 +199,7 @@ static void room_send(struct request *r, struct slice channel, struct slice mess
     json_escape(&data, me);
     buf_str(&data, ",\"message\":");
     buf_slice(&data, message);
+    put_bin(&data, bin);
     struct slice args[] = {SLICE("chatMessage"), buf_bytes(&data), field, me};
     if (data.failed)
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
@@ -190,10 +211,10 @@ static void room_send(struct request *r, struct slice channel, struct slice mess
 }
 
 void on_send_message(struct request *r, struct json_value data) {
-    static const char *const names[] = {"room", "message", "clientMessageId"};
-    struct json_value f[3];
+    static const char *const names[] = {"room", "message", "clientMessageId", "bin"};
+    struct json_value f[4];
     struct buf channel, field;
-    json_fields(data, names, f, 3);
+    json_fields(data, names, f, 4);
     if (data.type == JSON_STRING)
         f[1] = data; /* the short form */
     if (f[1].type == JSON_NONE) {
@@ -202,8 +223,9 @@ void on_send_message(struct request *r, struct json_value data) {
     }
     buf_init(&channel);
     buf_init(&field);
-    if (field_room(r, f[0], &channel) && field_message_id(r, f[2], &field))
-        room_send(r, buf_bytes(&channel), f[1].raw, buf_bytes(&field));
+    if (field_bin(r, f[3]) && field_room(r, f[0], &channel) &&
+        field_message_id(r, f[2], &field))
+        room_send(r, buf_bytes(&channel), f[1].raw, f[3].raw, buf_bytes(&field));
     buf_deinit(&channel);
     buf_deinit(&field);
 }

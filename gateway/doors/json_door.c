@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/log.h"
-#include "common/utf8.h"
+#include "gateway/doors/door.h"
 
 struct json_client {
     struct wsock ws;
@@ -22,11 +21,6 @@ static struct json_client *of_wsock(struct wsock *w) {
 /* --- to the client --------------------------------------------------------------------------
  */
 
-static void count_drop(struct metrics *metrics, const struct message *m, bool encoded) {
-    enum drop why = m->ephemeral ? DROP_EPHEMERAL : DROP_SLOW;
-    metric_add(metrics, METRIC_DROPPED + (encoded ? why : DROP_NO_MEMORY), 1);
-}
-
 static void deliver(struct client *c, struct message *m) {
     struct json_client *j = of_client(c);
     struct region *frame = &m->encoded[CODEC_JSON];
@@ -35,10 +29,8 @@ static void deliver(struct client *c, struct message *m) {
         if (frame->slab != NULL)
             slab_ref(frame->slab);
     }
-    if (wsock_send(&j->ws, *frame, m->ephemeral))
-        metric_add(c->core->metrics, METRIC_DELIVERIES, 1);
-    else if (!m->ephemeral || !c->gone)
-        count_drop(c->core->metrics, m, frame->slab != NULL);
+    bool sent = wsock_send(&j->ws, *frame, m->ephemeral);
+    door_count(c, m, frame->slab != NULL, sent);
 }
 
 static void send_parts(struct client *c, const struct slice parts[], size_t count) {
@@ -52,27 +44,12 @@ static void answer(struct client *c, const struct ack *ack, struct slice data) {
     send_parts(c, parts, 5);
 }
 
-static void put_failure(struct buf *out, const struct failure *f, const char *event) {
-    buf_printf(out, "{\"code\":\"%s\",\"message\":", err_code(f->err));
-    const char *text = f->message != NULL ? f->message : err_message(f->err);
-    bool about_field =
-        f->field != NULL && f->err != ERR_FORBIDDEN && f->err != ERR_UNKNOWN_EVENT;
-    json_escape(out, slice_of(about_field ? log_text("%s %s", f->field, text) : text));
-    if (f->field != NULL)
-        buf_printf(out, ",\"field\":\"%s\"", f->field);
-    if (f->outcome != OUTCOME_NONE)
-        buf_printf(out, ",\"outcome\":\"%s\"", err_outcome(f->outcome));
-    if (event != NULL)
-        buf_printf(out, ",\"event\":\"%s\"", event);
-    buf_char(out, '}');
-}
-
 static void fail(struct client *c, const struct ack *ack, const char *event,
                  const struct failure *failure) {
     struct buf error;
     struct slice ack_text = {ack->bytes, ack->len};
     buf_init(&error);
-    put_failure(&error, failure, ack->len != 0 ? NULL : event);
+    door_put_failure(&error, failure, ack->len != 0 ? NULL : event);
     struct slice with_ack[] = {SLICE("{\"ack\":"), ack_text, SLICE(",\"error\":"),
                                buf_bytes(&error), SLICE("}")};
     struct slice alone[] = {SLICE("{\"event\":\"error\",\"data\":"), buf_bytes(&error),

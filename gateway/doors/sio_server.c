@@ -167,6 +167,10 @@ void sio_close(struct sio_socket *s, uint16_t code, const char *reason) {
         eio_close(&s->session->eio, code, reason);
 }
 
+const struct conn_address *sio_address(const struct sio_socket *s) {
+    return s->session != NULL ? &s->session->eio.address : NULL;
+}
+
 size_t sio_queued(const struct sio_socket *s) {
     return s->session != NULL ? eio_queued(&s->session->eio) : 0;
 }

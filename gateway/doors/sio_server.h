@@ -120,6 +120,8 @@ void sio_close(struct sio_socket *s, uint16_t code, const char *reason);
 static inline struct slice sio_namespace(const struct sio_socket *s) {
     return s->server->names[s->nsp];
 }
+/* Of the client; NULL: it is gone. */
+const struct conn_address *sio_address(const struct sio_socket *s);
 /* As their namesakes of eio_server.h; a session is held back while one of its sockets is. */
 size_t sio_queued(const struct sio_socket *s);
 void sio_want_drained(struct sio_socket *s);

@@ -1,0 +1,28 @@
+#include "gateway/doors/door.h"
+
+#include "common/log.h"
+#include "gateway/core/core.h"
+
+void door_put_failure(struct buf *out, const struct failure *f, const char *event) {
+    buf_printf(out, "{\"code\":\"%s\",\"message\":", err_code(f->err));
+    const char *text = f->message != NULL ? f->message : err_message(f->err);
+    bool about_field =
+        f->field != NULL && f->err != ERR_FORBIDDEN && f->err != ERR_UNKNOWN_EVENT;
+    json_escape(out, slice_of(about_field ? log_text("%s %s", f->field, text) : text));
+    if (f->field != NULL)
+        buf_printf(out, ",\"field\":\"%s\"", f->field);
+    if (f->outcome != OUTCOME_NONE)
+        buf_printf(out, ",\"outcome\":\"%s\"", err_outcome(f->outcome));
+    if (event != NULL)
+        buf_printf(out, ",\"event\":\"%s\"", event);
+    buf_char(out, '}');
+}
+
+void door_count(const struct client *c, const struct message *m, bool encoded, bool sent) {
+    struct metrics *metrics = c->core->metrics;
+    enum drop why = m->ephemeral ? DROP_EPHEMERAL : DROP_SLOW;
+    if (sent)
+        metric_add(metrics, METRIC_DELIVERIES, 1);
+    else if (!m->ephemeral || !c->gone)
+        metric_add(metrics, METRIC_DROPPED + (encoded ? why : DROP_NO_MEMORY), 1);
+}

@@ -1,0 +1,349 @@
+#include "gateway/doors/sio_door.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "gateway/doors/door.h"
+#include "gateway/doors/sio_binary.h"
+
+struct sio_client {
+    struct sio_socket sio;
+    struct list orphan; /* in the door's orphans */
+    struct client client;
+    bool told; /* client_gone was called */
+    bool done; /* nothing of the server's refers to it any more */
+};
+
+static struct sio_client *of_client(const struct client *c) {
+    return container_of(c, struct sio_client, client);
+}
+
+static struct sio_client *of_socket(struct sio_socket *s) {
+    return container_of(s, struct sio_client, sio);
+}
+
+static struct sio_door *door_of(const struct sio_client *k) {
+    return k->sio.server->owner;
+}
+
+/* --- the end --------------------------------------------------------------------------------
+ */
+
+/*
+ * What the domain has sent to one client may end the session, and with it the clients of its
+ * other namespaces. The domain expects that of the one that it called for only, so the others
+ * are told before the loop sleeps.
+ */
+static struct client *act(struct client *c) {
+    struct sio_door *d = door_of(of_client(c));
+    struct client *before = d->acting;
+    d->acting = c;
+    return before;
+}
+
+static void acted(const struct client *c, struct client *before) {
+    door_of(of_client(c))->acting = before;
+}
+
+static void tell_gone(struct sio_client *k) {
+    list_remove(&k->orphan);
+    if (k->told)
+        return;
+    k->told = true;
+    client_gone(&k->client);
+}
+
+static void on_disconnect(struct sio_socket *s, const char *why) {
+    struct sio_client *k = of_socket(s);
+    struct sio_door *d = door_of(k);
+    (void)why;
+    if (d->acting == NULL || d->acting == &k->client)
+        tell_gone(k);
+    else
+        list_push(&d->orphans, &k->orphan);
+}
+
+static void on_free(struct sio_socket *s) {
+    struct sio_client *k = of_socket(s);
+    k->done = true;
+    if (k->client.refs == 0)
+        free(k); /* else free_client does it */
+}
+
+static void free_client(struct client *c) {
+    struct sio_client *k = of_client(c);
+    if (k->done)
+        free(k); /* else on_free does it */
+}
+
+static void tell_orphans(struct sio_door *d) {
+    while (!list_empty(&d->orphans))
+        tell_gone(container_of(d->orphans.next, struct sio_client, orphan));
+}
+
+/* --- to the client --------------------------------------------------------------------------
+ */
+
+static struct region encode(struct sio_client *k, struct message *m) {
+    struct net *n = k->sio.server->eio.net;
+    struct sio_packet head = {.type = SIO_EVENT, .nsp = sio_namespace(&k->sio)};
+    struct slice parts[] = {SLICE("[\""), m->event, SLICE("\","), m->data, SLICE("]")};
+    struct region packet = {NULL, 0, 0};
+    struct buf data;
+    buf_init(&data);
+    enum sio_binary binary = sio_binary_out(m, n, &data);
+    if (binary == SIO_BINARY_SOME) {
+        head.type = SIO_BINARY_EVENT;
+        head.attachments = m->attached_count;
+        parts[3] = buf_bytes(&data);
+    }
+    if (binary != SIO_BINARY_NO_MEMORY)
+        packet = sio_encode(n, &head, parts, 5);
+    buf_deinit(&data);
+    return packet;
+}
+
+static void deliver(struct client *c, struct message *m) {
+    struct sio_client *k = of_client(c);
+    struct region *packet = &m->encoded[CODEC_SIO + k->sio.nsp];
+    if (k->sio.state == SIO_GONE)
+        return;
+    if (packet->slab == NULL) {
+        *packet = encode(k, m);
+        if (packet->slab != NULL)
+            slab_ref(packet->slab);
+    }
+    struct client *before = act(c);
+    bool sent = sio_send(&k->sio, *packet, m->ephemeral);
+    for (unsigned i = 0; sent && i < m->attached_count; i++)
+        sent = sio_send(&k->sio, m->attached[i], false);
+    door_count(c, m, packet->slab != NULL, sent);
+    acted(c, before);
+}
+
+/* ack: NULL for an event. */
+static void send_parts(struct client *c, const struct ack *ack, const struct slice parts[],
+                       size_t count) {
+    char id[ACK_MAX + 1];
+    struct sio_packet head = {.type = ack != NULL ? SIO_ACK : SIO_EVENT};
+    if (ack != NULL) {
+        memcpy(id, ack->bytes, ack->len);
+        id[ack->len] = '\0';
+        head.has_id = true;
+        head.id = strtoull(id, NULL, 10);
+    }
+    struct client *before = act(c);
+    sio_emit(&of_client(c)->sio, &head, parts, count, NULL, 0);
+    acted(c, before);
+}
+
+static void answer(struct client *c, const struct ack *ack, struct slice data) {
+    struct slice parts[] = {SLICE("["), data, SLICE("]")};
+    send_parts(c, ack, parts, 3);
+}
+
+static void close_session(struct client *c, uint16_t code, const char *reason) {
+    struct sio_client *k = of_client(c);
+    struct client *before = act(c);
+    client_ref(c);
+    sio_close(&k->sio, code, reason);
+    tell_gone(k); /* if it was among the orphans */
+    acted(c, before);
+    client_unref(c);
+}
+
+static void fail(struct client *c, const struct ack *ack, const char *event,
+                 const struct failure *failure) {
+    struct buf error;
+    buf_init(&error);
+    door_put_failure(&error, failure, ack->len != 0 ? NULL : event);
+    struct slice text = buf_bytes(&error);
+    struct slice with_ack[] = {SLICE("[{\"error\":"), text, SLICE("}]")};
+    struct slice alone[] = {SLICE("[\"error\","), text, SLICE("]")};
+    if (error.failed)
+        close_session(c, WS_CODE_INTERNAL, "out of memory");
+    else
+        send_parts(c, ack->len != 0 ? ack : NULL, ack->len != 0 ? with_ack : alone, 3);
+    buf_deinit(&error);
+}
+
+static size_t queued(const struct client *c) {
+    return sio_queued(&of_client(c)->sio);
+}
+
+static void want_drained(struct client *c) {
+    sio_want_drained(&of_client(c)->sio);
+}
+
+static void pause_reading(struct client *c, bool pause) {
+    sio_pause(&of_client(c)->sio, pause);
+}
+
+static void put_address(const struct client *c, char *out, size_t size) {
+    char text[CONN_ADDRESS_SIZE] = "";
+    const struct conn_address *a = sio_address(&of_client(c)->sio);
+    if (a != NULL)
+        conn_address_text(a, text);
+    snprintf(out, size, "%s", text);
+}
+
+static const struct door sio_door = {
+    .name = "socketio",
+    .deliver = deliver,
+    .answer = answer,
+    .fail = fail,
+    .queued = queued,
+    .want_drained = want_drained,
+    .pause = pause_reading,
+    .close = close_session,
+    .address = put_address,
+    .free = free_client,
+};
+
+/* --- from the client ------------------------------------------------------------------------
+ */
+
+static struct sio_socket *create(void *owner) {
+    (void)owner;
+    struct sio_client *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        return NULL;
+    list_init(&k->orphan);
+    return &k->sio;
+}
+
+/* Anybody may join: who speaks is what `login` says. */
+static void on_connect(struct sio_socket *s, struct slice auth) {
+    struct sio_client *k = of_socket(s);
+    (void)auth;
+    client_open(&k->client, door_of(k)->core, &sio_door);
+    sio_accept(s);
+}
+
+static struct json_value first_of(struct slice args) {
+    struct json_iter it = {.at = args.ptr, .end = args.ptr + args.len};
+    if (args.len == 0 || !json_iter_next(&it))
+        return (struct json_value){JSON_NONE, {NULL, 0}};
+    return it.value;
+}
+
+static void take_binary(struct client *c, struct slice event, const struct sio_message *m,
+                        const struct ack *ack) {
+    struct buf text;
+    struct json_value data;
+    buf_init(&text);
+    const char *wrong = sio_binary_in(event, first_of(m->args), m, &text);
+    if (wrong != NULL)
+        client_bad_frame(c, ERR_BAD_FIELD, ack, wrong);
+    else if (text.failed || json_parse(buf_bytes(&text), &data) != JSON_OK)
+        client_bad_frame(c, ERR_INTERNAL, ack, NULL);
+    else
+        client_event(c, event, data, ack);
+    buf_deinit(&text);
+}
+
+static void on_event(struct sio_socket *s, const struct sio_message *m) {
+    struct client *c = &of_socket(s)->client;
+    struct ack ack = {.len = 0};
+    char event[64];
+    if (m->has_id)
+        ack.len = (unsigned char)snprintf(ack.bytes, sizeof ack.bytes, "%llu",
+                                          (unsigned long long)m->id);
+    ptrdiff_t len = m->name.type == JSON_STRING ? json_decode(m->name, event, sizeof event) : 0;
+    struct slice name = {event, len > 0 ? (size_t)len : 0};
+    if (m->attachment_count > 0)
+        take_binary(c, name, m, &ack);
+    else
+        client_event(c, name, first_of(m->args), &ack);
+}
+
+static void on_ack(struct sio_socket *s, const struct sio_message *m) {
+    (void)s;
+    (void)m; /* none was asked for */
+}
+
+static void on_drained(struct sio_socket *s) {
+    client_drained(&of_socket(s)->client);
+}
+
+static const struct sio_app app = {.create = create,
+                                   .on_connect = on_connect,
+                                   .on_event = on_event,
+                                   .on_ack = on_ack,
+                                   .on_drained = on_drained,
+                                   .on_disconnect = on_disconnect,
+                                   .on_free = on_free};
+
+/* --- the door -------------------------------------------------------------------------------
+ */
+
+static const char *check_origin(struct slice origin) {
+    char text[256];
+    snprintf(text, sizeof text, "%.*s", (int)origin.len, origin.ptr);
+    const char *host = strstr(text, "://");
+    size_t scheme = host != NULL ? (size_t)(host - text) : 0;
+    bool good = origin.len < sizeof text && scheme > 0 && host[3] != '\0';
+    for (const char *at = text; good && *at != '\0'; at++)
+        good = *at > ' ' && *at <= '~' && *at != '*' && isupper((unsigned char)*at) == 0;
+    if (good && strpbrk(host + 3, "/?#@") == NULL)
+        return NULL;
+    return log_text("\"%s\": an origin is like https://example.org:8443, in lower case and "
+                    "without a path; or * alone for any",
+                    text);
+}
+
+const char *sio_door_check_origins(const char *list) {
+    const char *wrong = NULL;
+    if (strcmp(list, "*") == 0)
+        return NULL;
+    while (*list != '\0' && wrong == NULL) {
+        struct slice one = {list, strcspn(list, ", ")};
+        wrong = check_origin(one);
+        list += one.len;
+        list += strspn(list, ", ");
+    }
+    return wrong;
+}
+
+const char *sio_door_init(struct sio_door *d, struct core *core,
+                          const struct sio_config *config) {
+    d->core = core;
+    d->acting = NULL;
+    list_init(&d->orphans);
+    const char *wrong = sio_server_init(&d->server, core->net, config, &app, d);
+    if (wrong != NULL)
+        return wrong;
+    if (d->server.name_count > SIO_NAMESPACES_MAX)
+        return log_text("at most %d namespaces, and /", SIO_NAMESPACES_MAX - 1);
+    for (unsigned i = 0; i < d->server.name_count; i++) {
+        struct slice name = d->server.names[i];
+        for (size_t k = 0; k < name.len; k++) {
+            unsigned char c = (unsigned char)name.ptr[k];
+            if (c <= ' ' || c == 0x7f || c == '?')
+                return log_text("\"%.*s\": a namespace has no white space and no ?",
+                                (int)name.len, name.ptr);
+        }
+    }
+    return NULL;
+}
+
+void sio_door_deinit(struct sio_door *d) {
+    sio_server_deinit(&d->server);
+    tell_orphans(d);
+}
+
+void sio_door_flush(struct sio_door *d) {
+    tell_orphans(d);
+    sio_server_flush(&d->server);
+    tell_orphans(d);
+}
+
+bool sio_door_knows(const struct http_request *request) {
+    return eio_query(request->query, "sid").len > 0;
+}
+
+unsigned sio_door_count(const struct sio_door *d) {
+    return d->server.eio.count + d->server.eio.sockets.count;
+}
