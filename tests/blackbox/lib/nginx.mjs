@@ -13,6 +13,8 @@ export function upstreamConf(nodes) {
   return [
     'upstream sluice {\nzone sluice 64k;\nleast_conn;',
     ...servers('max_fails=1 fail_timeout=1s'),
+    '}\nupstream sluice_by_address {\nzone sluice_by_address 64k;\nhash $remote_addr consistent;',
+    ...servers('max_fails=1 fail_timeout=1s'),
     '}\nupstream sluice_ready {\nzone sluice_ready 64k;',
     ...servers('max_fails=0'),
     '}\n',
