@@ -43,7 +43,6 @@ test('0 for a node that serves, by flag, environment or file', async (t) => {
     fs.writeFileSync(file, `listen = ${address}\n`);
     for (const result of [
       await check(address),
-      await check(`localhost:${node.port}`),
       await runProgram(['--listen', address, '--health-check']),
       await runProgram(['--health-check'], { env: { SLUICE_LISTEN: address } }),
       await runProgram(['--health-check', '--config', file]),

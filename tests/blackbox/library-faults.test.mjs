@@ -230,7 +230,7 @@ test('a long text gets through in one message, cut on its way', async (t) => {
   await has(bob, 'behind');
   assert.equal(bob.heard.length, 2);
   assert.ok(bob.heard[0] === content, 'character by character');
-  assert.equal(cuts, 3);
+  assert.ok(cuts >= 3, 'it began anew after each cut');
   const total = Number(seen[0].split('/')[1]);
   assert.equal(seen.at(-1), `${total}/${total}`);
   // Beyond the server's own bound it is refused, and nothing of it stays in the way.
