@@ -35,13 +35,6 @@ void metric_observe(struct metrics *m, enum histogram_kind which, uint64_t us) {
     h->sum_us += us;
 }
 
-uint64_t histogram_count(const struct histogram *h) {
-    uint64_t n = 0;
-    for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++)
-        n += h->count[i];
-    return n;
-}
-
 void metrics_turn(struct metrics *m, uint64_t us) {
     metric_observe(m, HISTOGRAM_LOOP_TURN, us);
     if (us > m->turn_max_us)

@@ -199,7 +199,6 @@ void metric_close(struct metrics *m, uint16_t code);
 void metric_error(struct metrics *m, enum err err);
 
 void metric_observe(struct metrics *m, enum histogram_kind which, uint64_t us);
-uint64_t histogram_count(const struct histogram *h);
 
 /* The busy time of one turn of the loop. */
 void metrics_turn(struct metrics *m, uint64_t us);

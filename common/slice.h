@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Bytes that somebody else owns; not NUL-terminated. ptr may be NULL when len is 0. */
@@ -28,6 +30,13 @@ static inline bool slice_is(struct slice a, const char *text) {
 static inline bool slice_starts(struct slice a, struct slice prefix) {
     return a.len >= prefix.len &&
            (prefix.len == 0 || memcmp(a.ptr, prefix.ptr, prefix.len) == 0);
+}
+
+/* A number in digits, which live in out. */
+#define DIGITS_SIZE 24
+static inline struct slice slice_digits(uint64_t n, char out[DIGITS_SIZE]) {
+    int len = snprintf(out, DIGITS_SIZE, "%llu", (unsigned long long)n);
+    return (struct slice){out, (size_t)len};
 }
 
 /* Bytewise order; a shorter one comes first when it is a prefix. */

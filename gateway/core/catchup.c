@@ -192,14 +192,12 @@ static struct read *read_find(struct channel *ch, const struct position *from, b
 static void on_page(void *arg, const struct reply *page, enum outcome outcome);
 
 static struct read *read_send(struct channel *ch, const struct position *from, bool check) {
-    char seq[24];
+    char seq[DIGITS_SIZE];
     struct slice name = channel_name(ch);
     struct read *r = calloc(1, sizeof *r);
     if (r == NULL)
         return NULL;
-    int len = snprintf(seq, sizeof seq, "%llu", (unsigned long long)from->seq);
-    struct slice args[] = {slice_of(from->epoch),
-                           {seq, (size_t)len},
+    struct slice args[] = {slice_of(from->epoch), slice_digits(from->seq, seq),
                            check ? SLICE("0") : SLICE(PAGE_ENTRIES),
                            slice_of(ch->hub->page_bytes)};
     if (!redis_script(ch->hub->redis, SCRIPT_read, &name, 1, args, 4, on_page, r)) {

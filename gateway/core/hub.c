@@ -331,13 +331,10 @@ static void on_heal_page(void *arg, const struct reply *page, enum outcome outco
 }
 
 static bool heal_read(struct channel *ch) {
-    char seq[24];
+    char seq[DIGITS_SIZE];
     struct slice name = channel_name(ch);
-    int len = snprintf(seq, sizeof seq, "%llu", (unsigned long long)ch->at.seq);
-    struct slice args[] = {slice_of(ch->at.epoch),
-                           {seq, (size_t)len},
-                           SLICE(HEAL_PAGE_ENTRIES),
-                           slice_of(ch->hub->page_bytes)};
+    struct slice args[] = {slice_of(ch->at.epoch), slice_digits(ch->at.seq, seq),
+                           SLICE(HEAL_PAGE_ENTRIES), slice_of(ch->hub->page_bytes)};
     ch->doubtful = false; /* what rang before this read is covered by it */
     if (!redis_script(ch->hub->redis, SCRIPT_read, &name, 1, args, 4, on_heal_page, ch))
         return false;

@@ -144,10 +144,10 @@ static void on_reaped(void *arg, const struct reply *reply, enum outcome outcome
 
 static void reap(struct core *core, struct sighting *s) {
     char bytes[INCARNATION_SIZE + 8];
-    char lease[24];
+    char lease[DIGITS_SIZE];
     struct slice key = node_channel(s->incarnation, bytes);
-    int len = snprintf(lease, sizeof lease, "%llu", (unsigned long long)s->lease);
-    struct slice args[] = {slice_of(s->incarnation), {lease, (size_t)len}, SLICE(REAP_BITE)};
+    struct slice args[] = {slice_of(s->incarnation), slice_digits(s->lease, lease),
+                           SLICE(REAP_BITE)};
     struct reaping *reaping = malloc(sizeof *reaping);
     if (reaping == NULL)
         return;

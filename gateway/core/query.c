@@ -55,11 +55,11 @@ static void on_history_page(void *arg, const struct reply *reply, enum outcome o
 }
 
 /* A number as a script's argument; empty if the field was not there. */
-static struct slice optional_number(struct json_value given, uint64_t n, char out[24]) {
+static struct slice optional_number(struct json_value given, uint64_t n,
+                                    char out[DIGITS_SIZE]) {
     if (given.type == JSON_NONE || given.type == JSON_NULL)
         return (struct slice){NULL, 0};
-    int len = snprintf(out, 24, "%llu", (unsigned long long)n);
-    return (struct slice){out, (size_t)len};
+    return slice_digits(n, out);
 }
 
 void on_history(struct request *r, struct json_value data) {
@@ -67,7 +67,7 @@ void on_history(struct request *r, struct json_value data) {
     struct json_value f[6];
     struct buf channel;
     uint64_t before = 0, after = 0, limit = 50;
-    char before_text[24], after_text[24], limit_text[24];
+    char before_text[DIGITS_SIZE], after_text[DIGITS_SIZE], limit_text[DIGITS_SIZE];
     struct history *h = request_state(r, sizeof *h);
     if (h == NULL)
         return;
@@ -79,12 +79,11 @@ void on_history(struct request *r, struct json_value data) {
         field_switch(r, f[5], "marks", &h->marks) &&
         field_conversation(r, f[0], f[1], &channel, &h->peer)) {
         struct slice key = buf_bytes(&channel);
-        int len = snprintf(limit_text, sizeof limit_text, "%llu", (unsigned long long)limit);
         struct slice args[] = {client_user(r->client),
                                name_slice(&h->peer),
                                optional_number(f[2], before, before_text),
                                optional_number(f[3], after, after_text),
-                               {limit_text, (size_t)len},
+                               slice_digits(limit, limit_text),
                                SLICE(PAGE_BYTES)};
         request_script(r, SCRIPT_history, &key, 1, args, 6, on_history_page);
     }

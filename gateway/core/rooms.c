@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "gateway/core/core.h"
 
 /*
@@ -43,7 +41,7 @@ static void tell(struct core *core, struct slice args[], size_t count) {
 
 void rooms_tell(struct core *core) {
     struct rooms *r = &core->rooms;
-    char rank[24];
+    char rank[DIGITS_SIZE];
     bool sweeps = core_now(core) - r->swept >= SWEEP_LEASES * core->options->lease_interval;
     if ((sweeps && r->stale) || r->names.failed) {
         buf_clear(&r->names);
@@ -51,8 +49,8 @@ void rooms_tell(struct core *core) {
     }
     if (!sweeps && r->names.len == 0)
         return;
-    int len = snprintf(rank, sizeof rank, "%llu", (unsigned long long)r->rank);
-    struct slice args[2 + TOLD_AT_ONCE] = {{rank, sweeps ? (size_t)len : 0},
+    struct slice none = {NULL, 0};
+    struct slice args[2 + TOLD_AT_ONCE] = {sweeps ? slice_digits(r->rank, rank) : none,
                                            SLICE(SWEEP_ENTRIES)};
     size_t n = 2;
     for (const char *at = r->names.data, *end = at + r->names.len; at < end;

@@ -286,11 +286,10 @@ void on_typing(struct request *r, struct json_value data) {
 
 static void read_send(struct request *r, struct slice channel, struct slice peer,
                       uint64_t seq) {
-    char me_key[USER_CHANNEL_SIZE], peer_key[USER_CHANNEL_SIZE], number[24];
+    char me_key[USER_CHANNEL_SIZE], peer_key[USER_CHANNEL_SIZE], number[DIGITS_SIZE];
     struct slice me = client_user(r->client);
-    int len = snprintf(number, sizeof number, "%llu", (unsigned long long)seq);
     struct slice keys[] = {channel, user_channel(me, me_key), user_channel(peer, peer_key)};
-    struct slice args[] = {me, peer, {number, (size_t)len}};
+    struct slice args[] = {me, peer, slice_digits(seq, number)};
     request_script(r, SCRIPT_mark, keys, peer.len != 0 ? 3 : 2, args, 3, on_done);
 }
 

@@ -2,19 +2,13 @@
 import assert from 'node:assert/strict';
 import { cluster, connect, login, startNode, test, until } from './lib/harness.mjs';
 import { refused } from './lib/frames.mjs';
-import { hash, metrics } from './lib/registry.mjs';
+import { hash, metricChanges, metrics } from './lib/registry.mjs';
 
 const args = ['--channels', 'events,chat:rw', '--lease-timeout', '1s', '--lease-interval', '200ms'];
 const { redis, nodes } = await cluster({ nodes: 2, args });
 const [node] = nodes;
 
-// What `act` changes on a node, as a function of family and labels.
-async function changes(act, where = node) {
-  const before = await metrics(where);
-  await act();
-  const after = await metrics(where);
-  return (name, labels) => after(name, labels) - before(name, labels);
-}
+const changes = (act, where = node) => metricChanges(where, act);
 
 // Awaits that a family has risen so far since `before`.
 const risen = (before, by, name, labels, where = node) =>

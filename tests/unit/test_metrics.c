@@ -19,6 +19,13 @@ static int begin(void **state) {
     return 0;
 }
 
+static uint64_t histogram_count(const struct histogram *h) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++)
+        n += h->count[i];
+    return n;
+}
+
 static void print(void) {
     struct buf b;
     buf_init(&b);

@@ -94,3 +94,11 @@ export async function metrics(node) {
 export async function metric(node, name, labels) {
   return (await metrics(node))(name, labels);
 }
+
+// What `act` changes on a node, as a function of family and labels.
+export async function metricChanges(node, act) {
+  const before = await metrics(node);
+  await act();
+  const after = await metrics(node);
+  return (name, labels) => after(name, labels) - before(name, labels);
+}
