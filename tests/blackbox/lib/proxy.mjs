@@ -8,21 +8,36 @@ import { sleep } from './waiting.mjs';
  * Has: port, url, and of the links that stand now (later ones are untouched):
  *   stall({ link, direction })  forwards nothing any more that way; the connections stay open
  *   cut({ link })               resets them
+ *   cutInside(bytes)            resets each when so many more bytes have gone to the node
  * link: 'commands', 'subscriber' (the one that sent SUBSCRIBE) or 'all' (the default).
  * direction: 'toRedis', 'toNode' or 'both' (the default).
- * And: delay = ms for each way, rate = bytes a second each way (0: all there is), refusing = true
- * (closes what connects), links(), opened, close(). `redis` is anything with url and port; its
- * port is read at each connect, so that it may lead to another server later.
+ * And: delay = ms for each way, rate = bytes a second each way (0: all there is), fuse = as
+ * cutInside(), for later links (0: none), refusing = true (closes what connects), links(),
+ * opened, close(). `redis` is anything with url and port; its port is read at each connect, so
+ * that it may lead to another server later.
  */
 export async function startProxy(redis) {
   const links = new Set();
-  const proxy = { delay: 0, rate: 0, refusing: false, opened: 0 };
+  const sockets = new Set(); // those of links that are half gone, too
+  const proxy = { delay: 0, rate: 0, fuse: 0, refusing: false, opened: 0 };
+
+  const reset = ({ client, upstream }) => {
+    client.resetAndDestroy();
+    upstream.destroy();
+  };
 
   const forward = (link, from, to, direction) => {
     let chain = Promise.resolve(); // keeps the order over delays
     let held = 0;
     const pass = (data) => {
-      if (!to.destroyed && !link.stalled[direction]) to.write(data);
+      if (to.destroyed || link.stalled[direction]) return;
+      if (direction === 'toRedis' || data.length < link.left) {
+        link.left -= direction === 'toNode' ? data.length : 0;
+        to.write(data);
+      } else if (link.left > 0) {
+        to.write(data.subarray(0, link.left), () => reset(link));
+        link.left = 0;
+      }
     };
     from.on('data', (data) => {
       if (direction === 'toRedis' && data.includes('SUBSCRIBE')) link.kind = 'subscriber';
@@ -56,11 +71,13 @@ export async function startProxy(redis) {
     }
     proxy.opened++;
     const upstream = net.connect(redis.port, '127.0.0.1');
-    const link = { client, upstream, kind: 'commands', stalled: {} };
+    const link = { client, upstream, kind: 'commands', stalled: {}, left: proxy.fuse || Infinity };
     links.add(link);
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
       socket.unref();
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
     }
     forward(link, client, upstream, 'toRedis');
     forward(link, upstream, client, 'toNode');
@@ -88,17 +105,14 @@ export async function startProxy(redis) {
       }
     },
     cut({ link } = {}) {
-      for (const { client, upstream } of chosen(link)) {
-        client.resetAndDestroy();
-        upstream.destroy();
-      }
+      chosen(link).forEach(reset);
+    },
+    cutInside(bytes) {
+      for (const link of chosen()) link.left = bytes;
     },
     close() {
       server.close();
-      for (const { client, upstream } of links) {
-        client.destroy();
-        upstream.destroy();
-      }
+      for (const socket of sockets) socket.destroy();
     },
   });
 }

@@ -1,0 +1,331 @@
+// Connection state recovery when nodes and Redis fail: killed, drained, stopped, cut in the middle.
+import assert from 'node:assert/strict';
+import { after } from 'node:test';
+import { cluster, login, startNode, sleep, test, until } from './lib/harness.mjs';
+import { startNginx } from './lib/nginx.mjs';
+import * as recovery from './lib/recovery.mjs';
+import { hash, metric } from './lib/registry.mjs';
+import { emit, next, WAYS } from './lib/socketio.mjs';
+
+const { assertOffsets, assertStranger, away, back, comeBack, ENDS, guest, QUICK, Scene } = recovery;
+const { redis, nodes, stop } = await cluster({ nodes: 2, args: QUICK });
+after(stop);
+
+const another = (t, args = QUICK) => {
+  const node = startNode({ redis, args });
+  t.after(async () => (await node).stop());
+  return node;
+};
+const doomedNode = () => startNode({ redis, args: QUICK });
+const isBack = (socket, times) =>
+  until(() => socket.comings.length > times, { timeout: 20000, what: `${socket.user} is back` });
+const connections = async (user) => Object.keys(await hash(redis, `sluice:{user:${user}}:conns`));
+const offlines = (witness, user) =>
+  witness.frames.filter(({ event, data }) => event === 'user_offline' && data === user).length;
+
+for (const transports of WAYS) {
+  const way = transports.join(' then ');
+  const tag = transports.join('');
+
+  test(`${way}: its node is killed, each time just when something was acknowledged`, async (t) => {
+    let doomed = await doomedNode();
+    const ann = await guest(t, doomed, `killed-${tag}`, { transports });
+    const scene = await Scene.of(t, nodes[1], ann);
+    await scene.speaker.emit('join', { room: `k-${tag}` });
+    const topic = { channel: `topic:k-${tag}` };
+    const steps = [
+      [() => {}, 0, 0],
+      [() => emit(ann, 'join', { room: `k-${tag}` }), 1, 0],
+      [() => emit(ann, 'subscribe', topic), 1, 1],
+      [() => emit(ann, 'leave', { room: `k-${tag}` }), 0, 1],
+      [() => emit(ann, 'unsubscribe', topic), 0, 0],
+    ];
+    for (const [act, inRoom, inTopic] of steps) {
+      await act();
+      const { id } = ann;
+      const times = ann.comings.length;
+      const successor = await doomedNode();
+      ann.door.to(successor);
+      await doomed.kill();
+      await scene.say(2);
+      await scene.speaker.emit('sendMessage', { room: `k-${tag}`, message: 'other' });
+      await scene.speaker.emit('publish', { ...topic, data: 'other topic' });
+      await isBack(ann, times);
+      assert.deepEqual(ann.comings.at(-1), { recovered: true, id });
+      await scene.check();
+      const count = (text) =>
+        ann.heard.filter(({ data }) => (data.message ?? data) === text).length;
+      await until(() => count('other') >= inRoom && count('other topic') >= inTopic);
+      await scene.check();
+      assert.deepEqual([count('other'), count('other topic')], [inRoom, inTopic]);
+      ann.heard = ann.heard.filter(({ data }) => !/^other/.test(data.message ?? data));
+      doomed = successor;
+    }
+    await doomed.stop();
+  });
+
+  test(`${way}: its node is drained, with messages all the time`, async (t) => {
+    let going = await doomedNode();
+    const ann = await guest(t, going, `drained-${tag}`, { transports });
+    const scene = await Scene.of(t, nodes[1], ann);
+    for (const node of [await doomedNode(), await doomedNode(), nodes[0]]) {
+      const { id } = ann;
+      const times = ann.comings.length;
+      ann.door.to(node);
+      const ended = going.stop('SIGTERM');
+      for (let over = false; !over || ann.comings.length === times; ) {
+        await scene.say();
+        over ||= await Promise.race([ended.then(() => true), sleep(5)]);
+      }
+      assert.deepEqual(ann.comings.at(-1), { recovered: true, id });
+      assert.equal(ann.comings.length, times + 1);
+      await scene.check();
+      going = node;
+    }
+    assertOffsets(ann);
+  });
+
+  test(`${way}: its node stands still, and wakes when it has gone on elsewhere`, async (t) => {
+    const still = await another(t);
+    const ann = await guest(t, still, `still-${tag}`, { transports });
+    const scene = await Scene.of(t, nodes[1], ann);
+    const { id } = ann;
+    still.suspend();
+    ann.door.to(nodes[0]);
+    await scene.say(3);
+    await isBack(ann, 1);
+    assert.deepEqual(ann.comings.at(-1), { recovered: true, id });
+    await scene.check();
+    const before = offlines(scene.speaker, ann.user);
+    still.resume();
+    await until(async () => (await metric(still, 'sluice_users')) === 0, { timeout: 20000 });
+    await scene.check();
+    assert.equal((await connections(ann.user)).length, 1);
+    assert.equal(offlines(scene.speaker, ann.user), before);
+    await comeBack(ann, nodes[1], { meanwhile: () => scene.say(2) });
+    await scene.check();
+  });
+
+  for (const [where, at] of [['the same node', 0], ['another node', 1]]) {
+    test(`${way}: a dead line leaves its connection open, it goes on at ${where}`, async (t) => {
+      const own = await another(t);
+      const ann = await guest(t, own, `half${at}-${tag}`, { transports });
+      const scene = await Scene.of(t, nodes[1], ann);
+      const target = at ? nodes[0] : own;
+      for (let i = 0; i < 3; i++) {
+        if (ann.door.links().length) ann.door.stall();
+        await scene.say(2);
+        // It is not even told that the client gives it up.
+        await comeBack(ann, target, { end: ENDS['the line is dead'] });
+        await scene.check();
+      }
+      const open = target === own ? 1 : 0;
+      await until(async () => (await metric(own, 'sluice_users')) === open, { timeout: 30000 });
+      await until(async () => (await connections(ann.user)).length === 1, { timeout: 20000 });
+      assert.equal(offlines(scene.speaker, ann.user), 0, 'it was never gone');
+      await scene.check();
+      await comeBack(ann, nodes[1], { meanwhile: () => scene.say(2) });
+      await scene.check();
+    });
+  }
+}
+
+test('cut in the middle of being caught up, until it has it all', async (t) => {
+  for (const transports of WAYS.slice(1)) {
+    const ann = await guest(t, nodes[0], `mid-${transports.join('')}`, { transports });
+    const scene = await Scene.of(t, nodes[1], ann);
+    await away(ann);
+    for (let i = 0; i < 6; i++) await scene.say(20, undefined, 'x'.repeat(10000));
+    await scene.speaker.emit('publish', { channel: `topic:${scene.name}`, data: { n: 1 } });
+    const [{ id }] = ann.comings;
+    const left = () => scene.said.topic.length - scene.heard().topic.length;
+    let rounds = 0;
+    for (; left() > 0; rounds++) {
+      assert.ok(rounds < 80, `${left()} are left after ${rounds} rounds`);
+      const before = ann.heard.length;
+      ann.door.fuse = 100000 + 37777 * (rounds % 7);
+      assert.equal(await back(ann, nodes[rounds % 2]), true);
+      await until(() => !ann.connected || left() === 0);
+      assert.ok(ann.heard.length > before || rounds > 0);
+      if (!ann.connected) ann.door.refusing = true;
+    }
+    assert.ok(rounds > 4, `${rounds} rounds`);
+    ann.door.fuse = 0;
+    if (!ann.connected) await back(ann);
+    await scene.check();
+    assert.equal(ann.id, id);
+    assert.ok(ann.comings.every(({ recovered }, i) => recovered === i > 0));
+    assertOffsets(ann);
+  }
+});
+
+test('a client that reads slowly is closed for it, and goes on', async (t) => {
+  const own = await another(t, [...QUICK, '--max-queue', '200K']);
+  const ann = await guest(t, own, 'slow', { straight: true });
+  const scene = await Scene.of(t, nodes[1], ann);
+  const { id } = ann;
+  const socket = ann.io.engine.transport.ws._socket;
+  socket.pause();
+  const closed = async () => (await metric(own, 'sluice_closes_total', { code: 1013 })) > 0;
+  for (let n = 0; !(await closed()); n++) {
+    assert.ok(n < 1000, 'it is closed before 50 MB');
+    await scene.say(1, ['room'], 'x'.repeat(50000));
+  }
+  socket.resume();
+  await isBack(ann, 1);
+  assert.deepEqual(ann.comings.at(-1), { recovered: true, id });
+  await scene.check();
+});
+
+test('Redis loses its links and its scripts meanwhile', async (t) => {
+  const ann = await guest(t, nodes[0], 'links');
+  const scene = await Scene.of(t, nodes[1], ann);
+  // The speaker's messages may fail meanwhile; they are said again.
+  const steady = async (act) => {
+    await act();
+    for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+  };
+  const faults = [
+    ['CLIENT', 'KILL', 'TYPE', 'normal'],
+    ['CLIENT', 'KILL', 'TYPE', 'pubsub'],
+    ['SCRIPT', 'FLUSH'],
+  ];
+  for (const [i, fault] of faults.entries()) {
+    for (const when of ['before', 'while it is away', 'as it comes']) {
+      const act = () => steady(() => redis.cli(...fault));
+      if (when === 'before') await act();
+      await away(ann);
+      await scene.say(2);
+      if (when === 'while it is away') await act();
+      await scene.say(1);
+      const coming = back(ann, nodes[(i + 1) % 2]);
+      if (when === 'as it comes') await redis.cli(...fault);
+      assert.equal(await coming, true, `${fault.join(' ')} ${when}`);
+      await steady(() => {});
+      await scene.check();
+    }
+  }
+});
+
+/*
+ * Redis is away for a while, and clients come back meanwhile: they are answered when it is back.
+ * If it lost nothing and is the same, all are recovered; after a restart it cannot be told what
+ * else it lost.
+ */
+for (const [what, ms, same, stopped, again] of [
+  ['stands still for 2 s', 2000, true, () => redis.pause(), () => redis.resume()],
+  ['stands still for 5 s', 5000, true, () => redis.pause(), () => redis.resume()],
+  ['is stopped', 3000, false, () => redis.stop(), () => redis.restart()],
+  ['is killed', 3000, false, () => redis.kill(), () => redis.restart()],
+]) {
+  test(`Redis ${what} while clients come back`, async (t) => {
+    const guests = await Promise.all(
+      WAYS.map((transports, i) =>
+        guest(t, nodes[0], `${what.replace(/ /g, '-')}-${i}`, { transports }),
+      ),
+    );
+    const scenes = [];
+    for (const ann of guests) scenes.push(await Scene.of(t, nodes[1], ann));
+    for (const scene of scenes) await scene.check();
+    const before = guests.map(({ id, pid }) => ({ id, pid }));
+    const [early, ...late] = guests;
+    await away(early);
+    await scenes[0].say(2);
+    await stopped();
+    let over = false;
+    t.after(() => over || again());
+    for (const ann of late) await away(ann);
+    const comings = guests.map((ann, i) => back(ann, nodes[i % 2], { timeout: 40000 }));
+    await sleep(ms);
+    assert.ok(guests.every(({ connected }) => !connected), 'nobody is answered meanwhile');
+    over = true;
+    await again();
+    const began = Date.now();
+    const recovered = await Promise.all(comings);
+    assert.ok(Date.now() - began < 10000, `${Date.now() - began} ms`);
+    if (same) assert.deepEqual(recovered, [true, true, true]);
+    for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+    for (const [i, ann] of guests.entries()) {
+      if (!recovered[i]) await assertStranger(ann, before[i]);
+      else assert.equal(ann.id, before[i].id);
+      if (recovered[i]) await scenes[i].check();
+    }
+  });
+}
+
+test('who stays while Redis is restarted is recovered later', async (t) => {
+  const ann = await guest(t, nodes[0], 'stayed');
+  const scene = await Scene.of(t, nodes[1], ann);
+  for (const how of ['stop', 'kill']) {
+    await scene.check();
+    await redis[how]();
+    await redis.restart();
+    for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+    await scene.check();
+    await sleep(2000); // ten times the lease's interval
+    await scene.check();
+    assert.equal(ann.comings.at(-1).id, ann.id);
+    await comeBack(ann, nodes[how === 'stop' ? 1 : 0], { meanwhile: () => scene.say(2) });
+    await scene.check();
+  }
+});
+
+test('nginx in front: the node is killed, its clients go on at another', async (t) => {
+  const own = await cluster({ nodes: 3, redis, args: QUICK });
+  t.after(own.stop);
+  const nginx = await startNginx(own.nodes);
+  t.after(() => nginx.stop());
+  const guests = await Promise.all(
+    WAYS.map((transports) => guest(t, nginx, `ng-${transports.join('')}`, { transports })),
+  );
+  const scenes = [];
+  for (const ann of guests) scenes.push(await Scene.of(t, nodes[1], ann));
+  const serving = new Set(guests.map(({ ack }) => ack.node));
+  for (const node of own.nodes.filter(({ id }) => serving.has(id)).slice(0, 2)) {
+    const theirs = guests.filter(({ ack }) => ack.node === node.id);
+    const times = theirs.map(({ comings }) => comings.length);
+    await node.kill();
+    for (const scene of scenes) await scene.say(2);
+    for (const [i, ann] of theirs.entries()) await isBack(ann, times[i]);
+    for (const ann of theirs) assert.equal(ann.comings.at(-1).recovered, true, ann.user);
+    for (const scene of scenes) await scene.check();
+  }
+});
+
+test('a hundred are cut at once, and all go on', async (t) => {
+  const going = await doomedNode();
+  const guests = await Promise.all(
+    Array.from({ length: 100 }, (_, i) =>
+      guest(t, going, `m${i}`, { transports: WAYS[i % 3], fields: { csId: 'many' } }),
+    ),
+  );
+  const bob = await login(nodes[1], 'many-bob', { csId: 'many' });
+  const tell = (message) => bob.emit('sendMessage', { room: 'room-many', message });
+  await tell('first');
+  for (const ann of guests) ann.door.to(nodes[0]);
+  await going.kill();
+  for (let i = 0; i < 5; i++) await tell(`missed ${i}`);
+  for (const ann of guests) await isBack(ann, 1);
+  await tell('live');
+  for (const ann of guests) {
+    await next(ann, 'chatMessage', { match: ({ message }) => message === 'live' });
+    assert.equal(ann.comings.at(-1).recovered, true, ann.user);
+    const texts = ann.heard.filter(({ event }) => event === 'chatMessage').map((m) => m.data.message);
+    const missed = Array.from({ length: 5 }, (_, i) => `missed ${i}`);
+    assert.deepEqual(texts, ['first', ...missed, 'live']);
+  }
+  await bob.close();
+});
+
+test('with linger, who comes back in time was never gone', async (t) => {
+  const own = await cluster({ nodes: 2, redis, args: [...QUICK, '--linger', '20s'] });
+  t.after(own.stop);
+  const ann = await guest(t, own.nodes[0], 'linger');
+  const scene = await Scene.of(t, own.nodes[1], ann);
+  for (const [i, end] of [...Object.values(ENDS), ...Object.values(ENDS)].entries()) {
+    await comeBack(ann, own.nodes[(i + 1) % 2], { end, meanwhile: () => scene.say() });
+    await scene.check();
+  }
+  await until(async () => (await connections('linger')).length === 1, { timeout: 30000 });
+  assert.equal(offlines(scene.speaker, 'linger'), 0);
+});
