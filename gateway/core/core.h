@@ -78,6 +78,10 @@ struct core {
     struct subscription *presence_bell;
     struct subscription *all_bell;
 
+    /* session.c, recover.c */
+    struct list sessions;   /* that are in Redis; those first that were kept first */
+    struct list recoveries; /* that wait for Redis */
+
     /* lease.c */
     char incarnation[INCARNATION_SIZE];
     char former[INCARNATION_SIZE]; /* given up: others may reap it once all are registered anew

@@ -34,6 +34,18 @@ local function open(base, appending, a, b)
   return c
 end
 
+-- The time of an append: later than that of each one before it on this Redis, in whatever channel, also
+-- when its clock was set back or another master's took over. So who has seen a message and all before
+-- it knows by its time what that was in every other channel.
+local function tick()
+  local time, clock = now(), P .. 'clock'
+  local last = call('GET', clock)
+  if last and last >= time then time = digits(tonumber(last) + 1) end
+  call('SETRANGE', clock, 0, time) -- which keeps its expiry
+  if not last then call('PEXPIRE', clock, USER_TTL) end
+  return time
+end
+
 -- Appends to the log and returns the frame, not yet published: the caller rings when all is written.
 -- field, value: one more for meta; sent: one more for the entry. A log is trimmed to its length a few
 -- entries early and now and then, since Redis seeks its first entry for that each time; what is too
