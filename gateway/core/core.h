@@ -180,6 +180,8 @@ void roster_counted(struct core *core, struct channel *ch, struct slice counts);
  * newcomer too; else the newcomer gets it by roster_send. */
 bool roster_entered(struct core *core, struct channel *ch, const struct reply *reply);
 void roster_send(struct client *c, struct channel *ch, const struct reply *reply);
+/* Somebody has been in the room without being told its roster: all are told it anew. */
+void roster_renew(struct core *core, struct channel *ch);
 bool roster_is_big(const struct channel *ch);
 void roster_timer(void *core, struct wheel_timer *t);
 void roster_free(struct core *core, struct channel *ch);

@@ -145,6 +145,15 @@ static void is_logged_in(struct client *c, const struct login *l) {
         "recovered", l->what != NULL ? "true" : "false", NULL);
 }
 
+/* While a recovered client entered its rooms it could not be told anything. */
+static void renew_rosters(struct client *c, const struct login *l) {
+    for (size_t i = 0; i < l->count && !c->gone; i++) {
+        const struct entry *e = &l->entries[i];
+        if (e->sub != NULL && e->name[0] == 'r')
+            roster_renew(c->core, e->sub->channel);
+    }
+}
+
 static void succeed(struct request *r, struct login *l) {
     struct client *c = r->client;
     struct buf answer;
@@ -160,6 +169,7 @@ static void succeed(struct request *r, struct login *l) {
     if (l->what != NULL) {
         r->abandon = NULL;
         l->recovered(l->arg, true);
+        renew_rosters(c, l);
         start_all(c, l);
     } else if (request_answer(r, &answer)) {
         start_all(c, l);
@@ -613,6 +623,8 @@ static bool take_user(struct client *c, const struct recovered *what) {
         return false;
     }
     memcpy(bytes, what->user.bytes, what->user.len);
+    free((char *)c->user.ptr); /* of an attempt that Redis did not answer */
+    free(c->profile);
     c->user = (struct slice){bytes, what->user.len};
     if (named)
         *profile = (struct profile){.username = what->username, .role = what->role};

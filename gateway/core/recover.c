@@ -39,6 +39,7 @@ struct recovery {
     struct recovered what;
     unsigned pending;
     bool failed;
+    bool claimed;
     void (*done)(struct client *c, bool recovered);
 };
 
@@ -115,15 +116,44 @@ static void recovery_free(struct recovery *w) {
     free(w);
 }
 
+static bool claim(struct recovery *w);
+
+/* Another attempt, when Redis is back. False: there is no time left. */
+static bool again(struct recovery *w) {
+    struct core *core = w->client->core;
+    if (w->client->gone || redis_up(&core->redis) || core_now(core) >= w->until)
+        return false;
+    free(w->what.channels);
+    memset(&w->what, 0, sizeof w->what);
+    w->failed = false;
+    list_push(&core->recoveries, &w->link);
+    return true;
+}
+
+/* The client begins anew, under its own name; nobody is to come back to what it was. */
+static bool begin_anew(struct recovery *w) {
+    char key[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE];
+    struct client *c = w->client;
+    if (w->claimed) {
+        int len = snprintf(key, sizeof key, "sio:%s", w->pid);
+        struct slice name = {key, (size_t)len};
+        struct slice args[] = {SLICE("end"), client_id(c, id)};
+        redis_script(&c->core->redis, SCRIPT_session, &name, 1, args, 2, NULL, NULL);
+    }
+    return session_open(c, w->name, c->session->space);
+}
+
 static void over(struct recovery *w, const char *why) {
     struct client *c = w->client;
-    LOG(LOG_DEBUG, why == NULL ? "recovered" : "not_recovered", "why", why, NULL);
-    metric_add(c->core->metrics,
-               METRIC_RECOVERIES + (why == NULL ? RECOVERY_DONE : RECOVERY_NOT), 1);
-    /* It begins as a new one, under its own name. */
-    bool named = why == NULL || session_open(c, w->name, c->session->space);
-    if (!c->gone && named)
-        w->done(c, why == NULL);
+    bool good = why == NULL;
+    if (!good && again(w))
+        return;
+    LOG(LOG_DEBUG, good ? "recovered" : "not_recovered", "why", why, NULL);
+    metric_add(c->core->metrics, METRIC_RECOVERIES + (good ? RECOVERY_DONE : RECOVERY_NOT), 1);
+    list_remove(&w->link);
+    /* Who has gone may come back, with the same pid. */
+    if (!c->gone && (good || begin_anew(w)))
+        w->done(c, good);
     else if (!c->gone)
         c->door->close(c, 1011, "out of memory");
     recovery_free(w);
@@ -158,6 +188,7 @@ static void on_logged_in(void *arg, bool good) {
 static void log_in(struct recovery *w) {
     struct session *s = w->client->session;
     memcpy(s->pid, w->pid, sizeof s->pid);
+    free(s->origin); /* of an attempt that Redis did not answer */
     s->origin = strdup(w->origin);
     if (s->origin == NULL)
         over(w, "out of memory");
@@ -311,13 +342,14 @@ static bool take_field(struct recovery *w, struct slice field, struct slice valu
 static void on_claimed(void *arg, const struct reply *reply, enum outcome outcome) {
     struct recovery *w = arg;
     (void)outcome;
-    bool good = reply != NULL && reply_number(reply_item(reply, 0)) == 0 && !w->client->gone;
+    bool good = reply != NULL && reply_number(reply_item(reply, 0)) == 0;
+    w->claimed = good;
     if (good)
         w->what.channels = calloc(reply->count / 2, sizeof *w->what.channels);
     good = good && w->what.channels != NULL;
     for (size_t i = 2; good && i + 1 < reply->count; i += 2)
         good = take_field(w, reply_text(reply->items[i]), reply_text(reply->items[i + 1]));
-    if (!good || w->what.user.len == 0 || w->origin[0] == '\0') {
+    if (!good || w->client->gone || w->what.user.len == 0 || w->origin[0] == '\0') {
         over(w, reply == NULL ? "no answer from Redis" : "no such session");
         return;
     }

@@ -123,8 +123,13 @@ void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
     if (t->floor.seq > from)
         t->floor.seq = from;
     t->version = ++s->version;
-    if (s->stored)
-        sync_session(s);
+    if (!s->stored)
+        return;
+    /* Many are reset at once: the next turns of session_keep write them. */
+    s->stored_run = 0;
+    s->kept = 0;
+    list_remove(&s->link);
+    list_push(s->client->core->sessions.next, &s->link); /* as the first */
 }
 
 /* --- offsets --------------------------------------------------------------------------------

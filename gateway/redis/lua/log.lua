@@ -38,11 +38,19 @@ end
 -- when its clock was set back or another master's took over. So who has seen a message and all before
 -- it knows by its time what that was in every other channel.
 local function tick()
-  local time, clock = now(), P .. 'clock'
-  local last = call('GET', clock)
-  if last and last >= time then time = digits(tonumber(last) + 1) end
-  call('SETRANGE', clock, 0, time) -- which keeps its expiry
-  if not last then call('PEXPIRE', clock, USER_TTL) end
+  local time, clock, last = now(), P .. 'clock'
+  if redis.REDIS_VERSION_NUM then -- 7.0: one call
+    last = call('SET', clock, time, 'KEEPTTL', 'GET')
+  else
+    last = call('GET', clock)
+    call('SETRANGE', clock, 0, time) -- keeps its expiry, too
+  end
+  if not last then
+    call('PEXPIRE', clock, USER_TTL)
+  elseif last >= time then
+    time = digits(tonumber(last) + 1)
+    call('SETRANGE', clock, 0, time)
+  end
   return time
 end
 
