@@ -505,6 +505,7 @@ struct sub *catchup_new(struct channel *ch, struct client *client, const struct 
     list_push(&client->subs, &sub->in_client);
     client->sub_count++;
     ch->hub->sub_count++;
+    session_entering(client);
     catchup_step(sub);
     return sub;
 }

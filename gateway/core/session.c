@@ -84,6 +84,11 @@ static void set_moved(struct session *s, struct standing *t, bool moved) {
     t->moved = moved;
 }
 
+void session_entering(const struct client *c) {
+    if (c->session != NULL)
+        c->session->calm = 0;
+}
+
 void session_entered(struct sub *sub, const struct position *floor, uint64_t clock) {
     struct session *s = sub->client->session;
     if (s == NULL)

@@ -93,8 +93,10 @@ void session_over(struct session *s, bool back);
 /* With its client; NULL is good. */
 void session_free(struct session *s);
 
-/* catchup.c: a sub was checked and will begin behind `floor`; or is about to be freed; or the
- * client was told that its log begins anew behind `from`. */
+/* catchup.c: a client is about to have a sub that is not live; the sub was checked and will
+ * begin behind `floor`; it is about to be freed; the client was told that its log begins anew
+ * behind `from`. */
+void session_entering(const struct client *c);
 void session_entered(struct sub *sub, const struct position *floor, uint64_t clock);
 void session_dropped(struct sub *sub);
 void session_reset(struct sub *sub, struct slice epoch, uint64_t from);
