@@ -99,10 +99,11 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
         return;
     }
     s->standings = grown;
-    s->calm = 0;
     s->version++;
+    /* The answer may be older than the sub, and than what the client was sent before it. */
+    uint64_t since = clock > s->high ? clock : s->high;
     grown[s->count++] =
-        (struct standing){.sub = sub, .floor = *floor, .since = clock, .version = s->version};
+        (struct standing){.sub = sub, .floor = *floor, .since = since, .version = s->version};
 }
 
 void session_dropped(struct sub *sub) {
