@@ -1,5 +1,5 @@
--- A channel's log. The expiry of meta is pushed forward once an hour at most, since meta outlives its
--- log by far; that of the log with each append.
+-- A channel's log. The expiry of a log and its meta is pushed forward by an append when the last push
+-- was a 1024th of the retention ago: a call here costs Redis as much as the XADD.
 local HOUR = 3600000
 
 -- The channel's state; makes meta where there is none. With `appending`, a Redis other than the one
@@ -70,10 +70,10 @@ local function append(c, time, event, data, origin, field, value, sent)
     call('XADD', c.log, seq .. '-0', 'frame', frame)
   end
   c.seq = c.seq + 1
-  call('PEXPIRE', c.log, digits(ttl))
   local ms = tonumber(millis(time))
-  if ms - c.fresh > HOUR then
+  if ms - c.fresh >= ttl / 1024 then
     call('HSET', c.meta, 'seq', seq, 'time', time, 'fresh', digits(ms), field or 'epoch', value or c.epoch)
+    call('PEXPIRE', c.log, digits(ttl))
     call('PEXPIRE', c.meta, digits(ttl + HOUR + USER_TTL))
   elseif field then
     call('HSET', c.meta, 'seq', seq, 'time', time, field, value)
