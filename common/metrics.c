@@ -59,6 +59,7 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 #define EVENT_LABEL(symbol, name, handler, flags) LABEL("event", name),
 #define CODE_LABEL(symbol, code, message)         LABEL("code", code),
 #define CLOSE_LABEL(code)                         LABEL("code", #code),
+#define RECOVERY_LABEL(symbol, n)                 LABEL("result", n),
 #define DROP_LABEL(symbol, drop_class, why)       LABEL("class", drop_class) "," LABEL("reason", why),
 
 static const char *const set_none[] = {""};
@@ -70,6 +71,7 @@ static const char *const every_code[] = {ERR_TABLE(CODE_LABEL)};
 #define set_code (every_code + 1) /* ERR_OK is no error */
 static const char *const set_close[] = {CLOSE_TABLE(CLOSE_LABEL)};
 static const char *const set_drop[] = {DROP_TABLE(DROP_LABEL)};
+static const char *const set_recovery[] = {RECOVERY_TABLE(RECOVERY_LABEL)};
 
 /* --- printing -------------------------------------------------------------------------------
  */

@@ -47,6 +47,14 @@ enum close_slot { CLOSE_TABLE(CLOSE_ENUM) CLOSE_COUNT };
 enum drop { DROP_TABLE(DROP_ENUM) DROP_COUNT };
 #undef DROP_ENUM
 
+/* How it ended when a client that had been cut off asked to be recovered. */
+#define RECOVERY_TABLE(X)                                                                      \
+    X(RECOVERY_DONE, "recovered")                                                              \
+    X(RECOVERY_NOT, "not_recovered")
+#define RECOVERY_ENUM(symbol, name) symbol,
+enum recovery_result { RECOVERY_TABLE(RECOVERY_ENUM) RECOVERY_COUNT };
+#undef RECOVERY_ENUM
+
 /* Slots of each set; common/metrics.c has their labels. */
 enum metric_slots {
     SLOTS_none = 1,
@@ -56,7 +64,8 @@ enum metric_slots {
     SLOTS_event = EVENT_COUNT + 1,    /* the last one: unknown */
     SLOTS_code = ERR_COUNT - 1,       /* without ERR_OK */
     SLOTS_close = CLOSE_COUNT,
-    SLOTS_drop = DROP_COUNT
+    SLOTS_drop = DROP_COUNT,
+    SLOTS_recovery = RECOVERY_COUNT
 };
 
 /* --- the tables -----------------------------------------------------------------------------
@@ -119,6 +128,8 @@ enum metric_slots {
       "Pages read from logs for connections that catch up")                                    \
     X(READS_SHARED, none, COUNTER, ONE, "sluice_log_reads_shared_total",                       \
       "Times that a page under way served one more connection")                                \
+    X(RECOVERIES, recovery, COUNTER, ONE, "sluice_recoveries_total",                           \
+      "Socket.IO clients that came back for what they missed, by result")                      \
     X(REAPED, none, COUNTER, ONE, "sluice_reaped_users_total",                                 \
       "Users taken out of presence for dead nodes")                                            \
     X(REDIS_ERRORS, none, COUNTER, ONE, "sluice_redis_errors_total",                           \

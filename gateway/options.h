@@ -65,6 +65,9 @@
       "wait for a Socket.IO session's pong")                                                   \
     X(sio_connect_timeout, "socketio-connect-timeout", TIME, 100, 3600000, "45s", "TIME",      \
       "close a Socket.IO session that joins no namespace within this")                         \
+    X(sio_recovery, "socketio-recovery", TIME, 0, 86400000, "2m", "TIME",                      \
+      "a Socket.IO client that was cut off gets what it missed if it is back within this; 0: " \
+      "never")                                                                                 \
     X(cors_origins, "cors-origins", TEXT, 0, 65535, "", "LIST",                                \
       "origins whose pages may use /socket.io/: https://example.org,... or *; others are "     \
       "refused; default: HTTP polling is for pages of this origin alone")                      \

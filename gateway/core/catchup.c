@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "gateway/core/client.h"
 #include "gateway/core/hub.h"
+#include "gateway/core/session.h"
 
 #define PAGE_ENTRIES "100"
 #define WAITS_MOST   50
@@ -121,6 +122,7 @@ static void paging_over(struct client *c) {
 static void sub_free(struct sub *sub) {
     struct channel *ch = sub->channel;
     channel_ref(ch);
+    session_dropped(sub);
     if (sub->catchup != NULL) {
         if (sub->catchup->state == CATCHUP_READING)
             paging_over(sub->client);
@@ -236,6 +238,20 @@ static void sub_read(struct sub *sub, bool check) {
         sub->client->paging = true;
 }
 
+static bool resumes(const struct sub *sub) {
+    const struct catchup *cu = sub->catchup;
+    return cu->result == CHECK_GOOD && cu->at.epoch[0] != '\0' && sub->seq != cu->now.seq;
+}
+
+static void begin_standing(struct sub *sub, uint64_t clock) {
+    struct position floor = sub->catchup->now;
+    if (resumes(sub)) {
+        floor = sub->catchup->at;
+        floor.seq = sub->seq;
+    }
+    session_entered(sub, &floor, clock);
+}
+
 static void check_done(struct sub *sub, const struct reply *page, bool stale) {
     struct catchup *cu = sub->catchup;
     struct channel *ch = sub->channel;
@@ -259,6 +275,7 @@ static void check_done(struct sub *sub, const struct reply *page, bool stale) {
         else
             channel_check_live(ch);
     }
+    begin_standing(sub, (uint64_t)reply_number(reply_item(page, 4)));
     cu->checked(cu->arg, sub, cu->result, &cu->now);
 }
 
@@ -272,7 +289,7 @@ static void page_announce(struct read *r, uint64_t from, uint64_t to) {
 static void page_deliver(struct read *r, const struct reply *page, uint64_t from,
                          uint64_t last) {
     uint64_t at_seq = from;
-    for (size_t i = 4; i < page->count; i++) {
+    for (size_t i = PAGE_HEAD; i < page->count; i++) {
         struct message m;
         if (!message_parse(&m, reply_text(page->items[i])) || m.seq <= at_seq)
             continue;
@@ -285,7 +302,7 @@ static void page_deliver(struct read *r, const struct reply *page, uint64_t from
         }
         message_done(&m, r->channel->hub->slabs);
     }
-    if (at_seq < last && page->count == 4) {
+    if (at_seq < last && page->count == PAGE_HEAD) {
         page_announce(r, at_seq + 1, last);
         at_seq = last;
     }
@@ -297,8 +314,11 @@ static void page_done(struct read *r, const struct reply *page) {
     struct slice epoch = reply_text(reply_item(page, 1));
     uint64_t last = (uint64_t)reply_number(reply_item(page, 2));
     uint64_t from = (uint64_t)reply_number(reply_item(page, 3));
-    if (reply_number(reply_item(page, 0)) == 1)
+    if (reply_number(reply_item(page, 0)) == 1) {
         page_announce(r, from + 1, r->from.seq > from ? r->from.seq : from);
+        for (struct list *at = r->waiting.next; at != &r->waiting; at = at->next)
+            session_reset(container_of(at, struct catchup, in_read)->sub, epoch, from);
+    }
     page_deliver(r, page, from, last);
     for (struct list *at = r->waiting.next; at != &r->waiting; at = at->next) {
         struct catchup *cu = container_of(at, struct catchup, in_read);
@@ -310,7 +330,8 @@ static void page_done(struct read *r, const struct reply *page) {
  * being lost (FLUSHALL, an eviction). Without a heal no sub would ever be level. */
 static void suspect(struct channel *ch, const struct reply *page) {
     bool other = !slice_is(reply_text(reply_item(page, 1)), ch->at.epoch);
-    bool shorter = (uint64_t)reply_number(reply_item(page, 2)) < ch->at.seq && page->count == 4;
+    bool shorter =
+        (uint64_t)reply_number(reply_item(page, 2)) < ch->at.seq && page->count == PAGE_HEAD;
     if (ch->state == CHANNEL_LIVE && (other || shorter))
         channel_heal(ch);
 }
@@ -484,15 +505,14 @@ struct sub *catchup_new(struct channel *ch, struct client *client, const struct 
     list_push(&client->subs, &sub->in_client);
     client->sub_count++;
     ch->hub->sub_count++;
+    session_entering(client);
     catchup_step(sub);
     return sub;
 }
 
 void sub_start(struct sub *sub) {
     struct catchup *cu = sub->catchup;
-    bool resumes =
-        cu->result == CHECK_GOOD && cu->at.epoch[0] != '\0' && sub->seq != cu->now.seq;
-    if (!resumes) {
+    if (!resumes(sub)) {
         cu->at = cu->now;
         sub->seq = cu->now.seq;
     }

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "gateway/core/request.h"
+#include "gateway/core/session.h"
 
 /* Behind one event in flight so many may wait; then the socket is not read. */
 #define WAITING_MOST   1024
@@ -39,6 +40,12 @@ struct slice client_id(const struct client *c, char out[CLIENT_ID_SIZE]) {
     return (struct slice){out, (size_t)len};
 }
 
+struct slice client_origin(const struct client *c, char out[CLIENT_ID_SIZE]) {
+    if (c->session != NULL && c->session->origin != NULL)
+        return slice_of(c->session->origin);
+    return client_id(c, out);
+}
+
 void client_open(struct client *c, struct core *core, const struct door *door) {
     c->door = door;
     c->core = core;
@@ -63,6 +70,8 @@ void client_unref(struct client *c) {
         return;
     free((char *)c->user.ptr);
     free(c->profile);
+    session_free(c->session);
+    c->session = NULL;
     c->user = (struct slice){NULL, 0};
     c->profile = NULL;
     c->door->free(c);

@@ -85,6 +85,7 @@ struct client {
     struct sub
         *catching; /* takes frames from a tail just now; NULL when that closed the client */
     struct chunks *chunks;
+    struct session *session;  /* owned; NULL: it cannot be recovered (session.h) */
     struct wheel_timer timer; /* heartbeat silence; before login, the login deadline */
     uint64_t heard;
     uint64_t rate_at; /* rate limit: when the bucket was last full, in 1/1000 ms */
@@ -144,6 +145,10 @@ struct slice user_channel(struct slice user, char out[USER_CHANNEL_SIZE]);
 /* The connection's id, unique in the cluster. */
 #define CLIENT_ID_SIZE 48
 struct slice client_id(const struct client *c, char out[CLIENT_ID_SIZE]);
+
+/* Who a private message comes from: its own connection does not get it. That is the client's
+ * id, or that of the connection as which it began, before it was recovered. */
+struct slice client_origin(const struct client *c, char out[CLIENT_ID_SIZE]);
 
 /* Sends {event, data} alone to this client. ephemeral: it may be lost when the client is slow.
  */

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/random.h"
+#include "gateway/core/session.h"
 
 uint64_t core_random(struct core *core) {
     return random_next(&core->random);
@@ -21,6 +22,7 @@ static void on_up(void *owner, bool changed) {
     core->rooms.swept = 0;
     lease_redis_up(core);
     hub_redis_up(&core->hub);
+    session_recover_waiting(core);
 }
 
 static void on_down(void *owner, const char *why) {
@@ -96,6 +98,8 @@ int core_init(struct core *core, uv_loop_t *loop, struct net *net,
     buf_init(&core->rooms.names);
     core->random = redis->seed;
     list_init(&core->clients);
+    list_init(&core->sessions);
+    list_init(&core->recoveries);
     wheel_init(&core->wheel, uv_now(loop));
     wheel_init(&core->room_wheel, uv_now(loop));
     snprintf(core->birth, sizeof core->birth, "%08llx",
@@ -114,6 +118,7 @@ int core_init(struct core *core, uv_loop_t *loop, struct net *net,
 void core_tick(struct core *core, uint64_t now) {
     wheel_run(&core->wheel, now, client_timer, core);
     wheel_run(&core->room_wheel, now, roster_timer, core);
+    session_recover_tick(core, now);
 }
 
 void core_open(struct core *core) {

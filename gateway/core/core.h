@@ -78,6 +78,10 @@ struct core {
     struct subscription *presence_bell;
     struct subscription *all_bell;
 
+    /* session.c, recover.c */
+    struct list sessions;   /* that are in Redis; those first that were kept first */
+    struct list recoveries; /* that wait for Redis */
+
     /* lease.c */
     char incarnation[INCARNATION_SIZE];
     char former[INCARNATION_SIZE]; /* given up: others may reap it once all are registered anew
@@ -176,6 +180,8 @@ void roster_counted(struct core *core, struct channel *ch, struct slice counts);
  * newcomer too; else the newcomer gets it by roster_send. */
 bool roster_entered(struct core *core, struct channel *ch, const struct reply *reply);
 void roster_send(struct client *c, struct channel *ch, const struct reply *reply);
+/* Somebody has been in the room without being told its roster: all are told it anew. */
+void roster_renew(struct core *core, struct channel *ch);
 bool roster_is_big(const struct channel *ch);
 void roster_timer(void *core, struct wheel_timer *t);
 void roster_free(struct core *core, struct channel *ch);

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/utf8.h"
 #include "gateway/core/client.h"
+#include "gateway/core/session.h"
 
 #define HEALS_AT_ONCE     64
 #define HEAL_RETRY_MS     200
@@ -17,6 +18,8 @@
 static void heal_pump(struct hub *h);
 
 static void state_set(struct channel *ch, enum channel_state to) {
+    if (ch->state == CHANNEL_LIVE && ++ch->hub->upsets == 0)
+        ch->hub->upsets = 1;
     ch->state = to;
 }
 
@@ -82,7 +85,7 @@ void channel_waiters(struct channel *ch, bool reached) {
 
 bool client_is(const struct client *c, struct slice origin) {
     char id[CLIENT_ID_SIZE];
-    return origin.len != 0 && slice_eq(client_id(c, id), origin);
+    return origin.len != 0 && slice_eq(client_origin(c, id), origin);
 }
 
 void channel_deliver(struct channel *ch, struct message *m, struct slice skip) {
@@ -153,7 +156,7 @@ void channel_heal(struct channel *ch) {
     heal_queue(ch);
 }
 
-static bool is_channel(const struct channel *ch, struct slice quoted) {
+bool channel_is(const struct channel *ch, struct slice quoted) {
     struct slice name = channel_name(ch);
     struct slice inner = {quoted.ptr + 1, quoted.len - 2};
     if (memchr(inner.ptr, '\\', inner.len) == NULL)
@@ -205,7 +208,7 @@ static void on_message(void *arg, struct slice payload) {
     channel_ref(ch); /* a delivery may close the last connection that is in it */
     if (!utf8_valid(payload))
         metric(ch->hub, METRIC_DROPPED + DROP_NOT_UTF8);
-    else if (!message_parse(&m, payload) || !is_channel(ch, m.channel))
+    else if (!message_parse(&m, payload) || !channel_is(ch, m.channel))
         deliver_text(ch, payload);
     else if (m.seq == 0)
         deliver_ephemeral(ch, &m);
@@ -247,8 +250,11 @@ static void heal_reset(struct channel *ch, struct slice epoch, uint64_t from) {
         log_text("%llu", (unsigned long long)had), "from",
         log_text("%llu", (unsigned long long)from), NULL);
     announce_to_live(ch, from + 1, had > from ? had : from);
-    for (struct list *at = ch->live.next; at != &ch->live; at = at->next)
-        container_of(at, struct sub, in_channel)->seq = 0;
+    for (struct list *at = ch->live.next; at != &ch->live; at = at->next) {
+        struct sub *sub = container_of(at, struct sub, in_channel);
+        sub->seq = 0;
+        session_reset(sub, epoch, from);
+    }
     channel_position(ch, epoch, from);
 }
 
@@ -284,7 +290,7 @@ static void heal_deliver(struct channel *ch, const struct reply *page) {
     ch->at.seq = (uint64_t)reply_number(reply_item(page, 2));
     return;
 #endif
-    for (size_t i = 4; i < page->count; i++) {
+    for (size_t i = PAGE_HEAD; i < page->count; i++) {
         struct message m;
         if (!message_parse(&m, reply_text(page->items[i])) || m.seq <= ch->at.seq)
             continue; /* somebody wrote into the log by hand */
@@ -304,7 +310,7 @@ static void heal_page(struct channel *ch, const struct reply *page) {
     if (reply_number(reply_item(page, 0)) == 1)
         heal_reset(ch, epoch, from);
     heal_deliver(ch, page);
-    if (page->count == 4 && ch->at.seq < last) {
+    if (page->count == PAGE_HEAD && ch->at.seq < last) {
         announce_to_live(ch, ch->at.seq + 1, last); /* all of it fell out of the log */
         ch->at.seq = last;
     }
@@ -495,6 +501,7 @@ int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *
     h->metrics = metrics;
     h->events = events;
     h->owner = owner;
+    h->upsets = 1;
     map_init(&h->channels, seed);
     list_init(&h->heals);
     h->low_water = max_queue / 8 < LOW_WATER ? max_queue / 8 : LOW_WATER;

@@ -104,6 +104,7 @@ struct hub {
     unsigned reads;    /* heals' pages under way */
     bool stalled;      /* some sub could not send its read */
     uint32_t serial;
+    uint32_t upsets;     /* one more when a channel stops being live; never 0 */
     size_t low_water;    /* bytes a socket may still hold when its next page is asked for */
     char page_bytes[24]; /* of a page, as the script wants it */
     uv_timer_t retry;
@@ -123,6 +124,9 @@ void hub_redis_up(struct hub *h);
 
 /* The channel if somebody here is in it. */
 struct channel *hub_find(struct hub *h, struct slice name);
+
+/* Is this JSON string (a message's `channel`) its name? */
+bool channel_is(const struct channel *ch, struct slice quoted);
 
 /*
  * Puts a client into a channel. since: what the client has, or an empty epoch. `checked` is
@@ -157,6 +161,9 @@ void sub_await(struct sub *sub, struct waiter *w);
 /* Delivers a message to a channel's live clients, but for those of the user `skip` (len 0:
  * nobody). */
 void channel_deliver(struct channel *ch, struct message *m, struct slice skip);
+
+/* Items of a page before its frames: status, epoch, seq, from, clock (read.lua). */
+#define PAGE_HEAD 5
 
 /* --- between hub.c and catchup.c
  * --------------------------------------------------------------- */

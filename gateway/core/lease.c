@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "gateway/core/core.h"
+#include "gateway/core/session.h"
 
 /*
  * One lease a node keeps its users online (DESIGN: liveness costs Redis O(nodes)). Each renewal
@@ -302,6 +303,7 @@ static void on_tick(uv_timer_t *timer) {
     if (core->leased)
         presence_scores(core, core->options->lease_interval);
     touch_all(core);
+    session_keep(core);
     rooms_tell(core);
 }
 

@@ -3,11 +3,16 @@
 
 #include "common/log.h"
 #include "gateway/core/request.h"
+#include "gateway/core/session.h"
 
 /*
- * login and join: the registry, the inbox, then rooms and topics, all asked for at once; the
- * answer leaves when all have answered. If one fails for want of Redis, all of it is undone, so
- * that the client can simply try again.
+ * login and join: the registry, the inbox, then rooms and topics, all asked for at once; then
+ * the session is written, if there is one; then the answer leaves. If one fails for want of
+ * Redis, all of it is undone, so that the client can simply try again.
+ *
+ * A recovery is a login that nobody asked for by an event, with two differences: the registry
+ * and the rooms are entered only when all channels are known to be good, since nobody logs in
+ * if one is not; and a room that the user has left meanwhile is left out.
  */
 struct entry {
     struct request *request;
@@ -17,6 +22,7 @@ struct entry {
     enum check_result result;
     bool resumed;  /* named in `resume` */
     bool checking; /* its first answer is on its way */
+    bool left;     /* a recovery's: the user is no member any more */
     unsigned char len;
     char name[NAME_MAX_LEN + 8];
 };
@@ -30,6 +36,11 @@ struct login {
     struct entry *room; /* of csId or join: the default from now on */
     struct entry *entries;
     size_t count;
+    bool saved;
+    const struct recovered *what; /* NULL: no recovery */
+    void (*recovered)(void *arg, bool good);
+    void *arg;
+    bool entering; /* a recovery's second half */
 };
 
 static struct slice entry_name(const struct entry *e) {
@@ -124,29 +135,66 @@ static void start_all(struct client *c, const struct login *l) {
     }
 }
 
+static void is_logged_in(struct client *c, const struct login *l) {
+    c->logged_in = true;
+    c->core->user_count++;
+    c->inbox = client_sub(c, entry_name(&l->entries[0]));
+    wheel_clear(&c->core->wheel, &c->timer);
+    presence_hold(c);
+    LOG(LOG_DEBUG, "login", "user", log_text("%.*s", (int)c->user.len, c->user.ptr),
+        "recovered", l->what != NULL ? "true" : "false", NULL);
+}
+
+/* While a recovered client entered its rooms it could not be told anything. */
+static void renew_rosters(struct client *c, const struct login *l) {
+    for (size_t i = 0; i < l->count && !c->gone; i++) {
+        const struct entry *e = &l->entries[i];
+        if (e->sub != NULL && e->name[0] == 'r')
+            roster_renew(c->core, e->sub->channel);
+    }
+}
+
 static void succeed(struct request *r, struct login *l) {
     struct client *c = r->client;
     struct buf answer;
     buf_init(&answer);
     if (r->row->handle == on_join)
         put_join(&answer, l->room);
-    else
+    else if (l->what == NULL)
         put_login(&answer, r, l);
-    if (l->fresh) {
-        c->logged_in = true;
-        c->core->user_count++;
-        c->inbox = client_sub(c, entry_name(&l->entries[0]));
-        wheel_clear(&c->core->wheel, &c->timer);
-        presence_hold(c);
-        LOG(LOG_DEBUG, "login", "user", log_text("%.*s", (int)c->user.len, c->user.ptr), NULL);
-    }
+    if (l->fresh)
+        is_logged_in(c, l);
     if (l->room != NULL)
         c->last_room = client_sub(c, entry_name(l->room));
-    if (request_answer(r, &answer))
+    if (l->what != NULL) {
+        r->abandon = NULL;
+        l->recovered(l->arg, true);
+        renew_rosters(c, l);
         start_all(c, l);
+    } else if (request_answer(r, &answer)) {
+        start_all(c, l);
+    }
     buf_deinit(&answer);
     request_ok(r, (struct slice){NULL, 0});
 }
+
+static void fail(struct request *r, struct login *l) {
+    struct client *c = r->client;
+    undo(c, l);
+    if (l->what != NULL) {
+        void (*recovered)(void *, bool) = l->recovered;
+        void *arg = l->arg;
+        request_ok(r, (struct slice){NULL, 0});
+        recovered(arg, false);
+    } else if (l->too_many) {
+        request_fail(r, ERR_TOO_MANY, "room", "a user is in at most 1,000 rooms");
+    } else {
+        request_unavailable(r, OUTCOME_REFUSED);
+    }
+}
+
+static void enter_all(struct request *r, struct login *l);
+static void save(struct request *r, struct login *l);
 
 static void login_step(struct request *r) {
     struct login *l = r->state;
@@ -154,15 +202,16 @@ static void login_step(struct request *r) {
     if (l->pending > 0)
         return;
     c->entered = NULL;
-    if (!l->failed && !c->gone) {
-        succeed(r, l);
-        return;
-    }
-    undo(c, l);
-    if (l->too_many)
-        request_fail(r, ERR_TOO_MANY, "room", "a user is in at most 1,000 rooms");
+    if (l->what != NULL && !all_recovered(l))
+        l->failed = true;
+    if (l->failed || c->gone)
+        fail(r, l);
+    else if (l->what != NULL && !l->entering)
+        enter_all(r, l);
+    else if (c->session != NULL && !l->saved)
+        save(r, l);
     else
-        request_unavailable(r, OUTCOME_REFUSED);
+        succeed(r, l);
 }
 
 static void one_done(struct request *r, bool good) {
@@ -170,6 +219,26 @@ static void one_done(struct request *r, bool good) {
     l->pending--;
     l->failed = l->failed || !good;
     login_step(r);
+}
+
+static void on_saved(void *arg, bool good) {
+    one_done(arg, good);
+}
+
+static void save(struct request *r, struct login *l) {
+    struct client *c = r->client;
+    for (size_t i = 0; i < l->count; i++) {
+        if (!l->entries[i].left)
+            continue;
+        client_drop(c, l->entries[i].sub);
+        l->entries[i].sub = NULL;
+    }
+    if (l->what != NULL)
+        session_restore(c->session, l->what);
+    struct sub *room = l->room != NULL ? client_sub(c, entry_name(l->room)) : c->last_room;
+    l->saved = true;
+    l->pending++;
+    session_save(c->session, room, on_saved, r);
 }
 
 /* --- what is waited for ---------------------------------------------------------------------
@@ -201,9 +270,16 @@ static void on_room(void *arg, const struct reply *reply, enum outcome outcome) 
     struct entry *e = arg;
     struct client *c = e->request->client;
     (void)outcome;
-    bool good = reply != NULL && reply_number(reply_item(reply, 0)) == 0;
-    if (reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_TOO_MANY)
-        ((struct login *)e->request->state)->too_many = true;
+    struct login *l = e->request->state;
+    long long status = reply_number(reply_item(reply, 0));
+    bool good = reply != NULL && status == 0;
+    if (reply != NULL && status == SCRIPT_TOO_MANY)
+        l->too_many = true;
+    if (reply != NULL && status == SCRIPT_NOT_A_MEMBER && l->what != NULL) {
+        e->left = true;
+        one_done(e->request, true);
+        return;
+    }
     struct channel *ch = hub_find(&c->core->hub, entry_name(e));
     if (good && ch != NULL && !c->gone) {
         channel_ref(ch);
@@ -244,6 +320,17 @@ bool room_enter(struct client *c, struct channel *ch, enum room_mode mode, redis
     return redis_script(&c->core->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
 }
 
+static void entry_enter(struct request *r, struct entry *e, struct sub *sub,
+                        enum room_mode mode) {
+    struct login *l = r->state;
+    if (e->name[0] != 'r')
+        return;
+    if (room_enter(r->client, sub->channel, mode, on_room, e))
+        l->pending++;
+    else
+        l->failed = true;
+}
+
 static void entry_begin(struct request *r, struct entry *e) {
     struct login *l = r->state;
     struct client *c = r->client;
@@ -261,30 +348,37 @@ static void entry_begin(struct request *r, struct entry *e) {
         e->checking = sub != NULL;
         l->pending += sub != NULL;
     }
-    if (sub == NULL || e->name[0] != 'r')
-        return;
     bool announce = r->row->handle == on_join && !known;
-    enum room_mode mode = announce ? ROOM_ANNOUNCED : ROOM_QUIETLY;
-    if (room_enter(c, sub->channel, mode, on_room, e))
-        l->pending++;
-    else
-        l->failed = true;
+    if (sub != NULL && l->what == NULL)
+        entry_enter(r, e, sub, announce ? ROOM_ANNOUNCED : ROOM_QUIETLY);
+}
+
+static void enter_registry(struct client *c, struct login *l) {
+    c->entered = on_entered;
+    l->pending++;
+    presence_want(c, true);
+}
+
+static void enter_all(struct request *r, struct login *l) {
+    l->entering = true;
+    l->pending = 1;
+    enter_registry(r->client, l);
+    for (size_t i = 0; i < l->count; i++)
+        entry_enter(r, &l->entries[i], l->entries[i].sub, ROOM_ANEW);
+    one_done(r, true);
 }
 
 static void begin(struct request *r) {
     struct login *l = r->state;
     struct client *c = r->client;
     if (!redis_up(&c->core->redis)) {
-        request_unavailable(r, OUTCOME_REFUSED);
+        fail(r, l);
         return;
     }
     r->abandon = login_abandon;
     l->pending = 1; /* this function's own: nothing ends before all has begun */
-    if (l->fresh) {
-        c->entered = on_entered;
-        l->pending++;
-        presence_want(c, true);
-    }
+    if (l->fresh && l->what == NULL)
+        enter_registry(c, l);
     for (size_t i = 0; i < l->count; i++)
         entry_begin(r, &l->entries[i]);
     one_done(r, true);
@@ -335,12 +429,11 @@ bool field_position(struct request *r, struct json_value value, const char *fiel
     return false;
 }
 
-/* May this user resume that channel? */
-static bool resumable(const struct client *c, struct slice name) {
+bool resumable(struct slice user, struct slice name) {
     struct slice rest;
     if (slice_starts(name, SLICE("user:"))) {
         rest = (struct slice){name.ptr + 5, name.len - 5};
-        return slice_eq(rest, client_user(c));
+        return slice_eq(rest, user);
     }
     if (slice_starts(name, SLICE("room:")))
         rest = (struct slice){name.ptr + 5, name.len - 5};
@@ -375,7 +468,7 @@ static bool read_resume(struct request *r, struct json_value resume) {
         ptrdiff_t len = json_decode(key, bytes, sizeof bytes - 1);
         struct slice name = {bytes, len > 0 ? (size_t)len : 0};
         struct position since;
-        if (!resumable(r->client, name))
+        if (!resumable(client_user(r->client), name))
             return fail_resume(r, ERR_FORBIDDEN, "names a channel that is not the user's");
         if (!read_position(it.value, &since))
             return fail_resume(r, ERR_BAD_FIELD, "must be an object of {epoch, seq}");
@@ -513,4 +606,72 @@ void on_join(struct request *r, struct json_value data) {
     size_t room_at = l->count;
     if (add_room(r, room.len != 0 ? name_slice(&room) : SLICE("lobby")))
         begin_with_room(r, room_at);
+}
+
+/* --- recovery -------------------------------------------------------------------------------
+ */
+
+static bool take_user(struct client *c, const struct recovered *what) {
+    char *bytes = malloc(what->user.len);
+    struct profile *profile = NULL;
+    bool named = what->username.len != 0 || what->role.len != 0;
+    if (named)
+        profile = malloc(sizeof *profile);
+    if (bytes == NULL || (named && profile == NULL)) {
+        free(bytes);
+        free(profile);
+        return false;
+    }
+    memcpy(bytes, what->user.bytes, what->user.len);
+    free((char *)c->user.ptr); /* of an attempt that Redis did not answer */
+    free(c->profile);
+    c->user = (struct slice){bytes, what->user.len};
+    if (named)
+        *profile = (struct profile){.username = what->username, .role = what->role};
+    c->profile = profile;
+    return true;
+}
+
+static bool take_channels(struct request *r, const struct recovered *what) {
+    struct login *l = r->state;
+    char key[USER_CHANNEL_SIZE];
+    struct slice inbox = user_channel(client_user(r->client), key);
+    for (int pass = 0; pass < 2; pass++) { /* the inbox first */
+        for (size_t i = 0; i < what->count; i++) {
+            struct slice name = slice_of(what->channels[i].name);
+            if (slice_eq(name, inbox) != (pass == 0))
+                continue;
+            struct entry *e =
+                resumable(name_slice(&what->user), name) ? entry_add(l, r, "", name) : NULL;
+            if (e == NULL)
+                return false;
+            e->since = what->channels[i].at;
+            e->resumed = true;
+        }
+    }
+    return l->count > 0 && slice_eq(entry_name(&l->entries[0]), inbox);
+}
+
+void login_recover(struct client *c, const struct recovered *what,
+                   void (*done)(void *arg, bool good), void *arg) {
+    struct request *r = calloc(1, sizeof *r);
+    struct login *l = calloc(1, sizeof *l);
+    if (r == NULL || l == NULL || !take_user(c, what)) {
+        free(r);
+        free(l);
+        done(arg, false);
+        return;
+    }
+    *l = (struct login){.fresh = true, .resuming = true, .what = what, .recovered = done};
+    l->arg = arg;
+    *r = (struct request){.client = c, .row = event_find(SLICE("login")), .state = l};
+    r->drop = login_drop;
+    client_ref(c);
+    c->current = r;
+    if (!take_channels(r, what)) {
+        fail(r, l);
+        return;
+    }
+    l->room = what->room[0] != '\0' ? entry_find(l, slice_of(what->room)) : NULL;
+    begin(r);
 }

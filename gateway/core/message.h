@@ -11,7 +11,8 @@
 enum codec {
     CODEC_JSON,
     CODEC_SIO, /* and behind it one for each further namespace */
-    CODEC_COUNT = CODEC_SIO + SIO_NAMESPACES_MAX
+    CODEC_SIO_BASE = CODEC_SIO + SIO_NAMESPACES_MAX, /* for sessions of the same `base` */
+    CODEC_COUNT
 };
 
 /*
@@ -31,7 +32,10 @@ struct message {
     struct slice data;
     bool ephemeral;                     /* a slow client may miss it */
     struct region encoded[CODEC_COUNT]; /* made on first use; each holds a reference */
-    struct region *attached;            /* owned: binary frames behind it; the same */
+    uint64_t base;                      /* whom encoded[CODEC_SIO_BASE] is for: session.h */
+    uint32_t base_run;
+    unsigned base_nsp;
+    struct region *attached; /* owned: binary frames behind it; the same */
     unsigned attached_count;
 };
 

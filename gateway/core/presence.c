@@ -381,7 +381,7 @@ static void on_all(void *arg, struct slice payload) {
     struct buf frame;
     struct message m;
     buf_init(&frame);
-    bool whole = message_parse(&m, payload) && slice_is(m.channel, "\"all\"");
+    bool whole = message_parse(&m, payload) && slice_is(m.channel, "\"all\"") && m.seq == 0;
     if (utf8_valid(payload) && (whole || message_text(&m, &frame, SLICE("all"), payload))) {
         for (struct list *at = core->clients.next, *next; at != &core->clients; at = next) {
             struct client *c = container_of(at, struct client, link);

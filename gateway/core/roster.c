@@ -239,6 +239,14 @@ void roster_touch(struct core *core, struct channel *ch) {
         roster_read(room);
 }
 
+void roster_renew(struct core *core, struct channel *ch) {
+    struct room *room = room_of(core, ch);
+    if (room == NULL)
+        return;
+    room->sent_hash = 0;
+    roster_touch(core, ch);
+}
+
 void roster_timer(void *core, struct wheel_timer *t) {
     (void)core;
     struct room *room = container_of(t, struct room, timer);

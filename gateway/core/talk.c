@@ -107,7 +107,8 @@ static void private_send(struct request *r, struct slice receiver, struct slice 
     put_bin(&data, bin);
     struct slice keys[] = {buf_bytes(&dm), user_channel(receiver, to),
                            user_channel(sender, from)};
-    struct slice args[] = {sender, receiver, buf_bytes(&data), field, client_id(r->client, id)};
+    struct slice args[] = {sender, receiver, buf_bytes(&data), field,
+                           client_origin(r->client, id)};
     if (dm.failed || data.failed)
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
     else

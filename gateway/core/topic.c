@@ -1,11 +1,15 @@
 #include <stdio.h>
 
 #include "gateway/core/request.h"
+#include "gateway/core/session.h"
 
 /* Topics: anything an application likes. */
 
 struct subscribing {
     struct position since;
+    struct sub *sub;
+    struct position at;
+    bool recovered;
     bool checking;
 };
 
@@ -52,17 +56,35 @@ static void answer_subscribed(struct request *r, struct sub *sub, const struct p
     request_ok(r, (struct slice){NULL, 0});
 }
 
+static void on_saved(void *arg, bool good) {
+    struct request *r = arg;
+    struct subscribing *s = r->state;
+    struct client *c = r->client;
+    if (!good && !c->gone)
+        client_drop(c, s->sub);
+    if (!good || c->gone)
+        request_unavailable(r, OUTCOME_REFUSED);
+    else
+        answer_subscribed(r, s->sub, &s->at, s->recovered, true);
+}
+
 static void on_checked(void *arg, struct sub *sub, enum check_result result,
                        const struct position *now) {
     struct request *r = arg;
     struct subscribing *s = r->state;
+    struct client *c = r->client;
     s->checking = false;
     if (result == CHECK_FAILED) {
         request_unavailable(r, OUTCOME_REFUSED);
         return;
     }
-    bool recovered = result == CHECK_GOOD && s->since.epoch[0] != '\0';
-    answer_subscribed(r, sub, recovered ? &s->since : now, recovered, true);
+    s->sub = sub;
+    s->recovered = result == CHECK_GOOD && s->since.epoch[0] != '\0';
+    s->at = s->recovered ? s->since : *now;
+    if (c->session != NULL)
+        session_save(c->session, c->last_room, on_saved, r);
+    else
+        on_saved(r, true);
 }
 
 static void subscribe_abandon(struct request *r) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "gateway/core/session.h"
 #include "gateway/doors/door.h"
 #include "gateway/doors/sio_binary.h"
 
@@ -55,10 +56,10 @@ static void tell_gone(struct sio_client *k) {
     client_gone(&k->client);
 }
 
-static void on_disconnect(struct sio_socket *s, const char *why) {
+static void on_disconnect(struct sio_socket *s, enum sio_gone why) {
     struct sio_client *k = of_socket(s);
     struct sio_door *d = door_of(k);
-    (void)why;
+    session_over(k->client.session, why == SIO_GONE_SESSION);
     if (d->acting == NULL || d->acting == &k->client)
         tell_gone(k);
     else
@@ -86,40 +87,85 @@ static void tell_orphans(struct sio_door *d) {
 /* --- to the client --------------------------------------------------------------------------
  */
 
-static struct region encode(struct sio_client *k, struct message *m) {
+/*
+ * The arguments behind an event's data. A client takes the last one for its offset if that is a
+ * string, so behind a text that is none there has to stand something else.
+ */
+static void put_offset(const struct sio_client *k, const struct message *m,
+                       enum offset_kind kind, struct buf *out) {
+    const struct session *s = k->client.session;
+    if (s != NULL && kind != OFFSET_NONE) {
+        buf_str(out, ",\"");
+        session_put_offset(s, m, kind, out);
+        buf_char(out, '"');
+    } else if (s != NULL && m->data.len > 0 && m->data.ptr[0] == '"') {
+        buf_str(out, ",null");
+    }
+}
+
+static struct region encode(struct sio_client *k, struct message *m, enum offset_kind kind) {
     struct net *n = k->sio.server->eio.net;
     struct sio_packet head = {.type = SIO_EVENT, .nsp = sio_namespace(&k->sio)};
-    struct slice parts[] = {SLICE("[\""), m->event, SLICE("\","), m->data, SLICE("]")};
+    struct slice parts[] = {SLICE("[\""), m->event,  SLICE("\","),
+                            m->data,      {NULL, 0}, SLICE("]")};
     struct region packet = {NULL, 0, 0};
-    struct buf data;
+    struct buf data, offset;
     buf_init(&data);
+    buf_init(&offset);
     enum sio_binary binary = sio_binary_out(m, n, &data);
     if (binary == SIO_BINARY_SOME) {
         head.type = SIO_BINARY_EVENT;
         head.attachments = m->attached_count;
         parts[3] = buf_bytes(&data);
     }
-    if (binary != SIO_BINARY_NO_MEMORY)
-        packet = sio_encode(n, &head, parts, 5);
+    put_offset(k, m, kind, &offset);
+    parts[4] = buf_bytes(&offset);
+    if (binary != SIO_BINARY_NO_MEMORY && !offset.failed)
+        packet = sio_encode(n, &head, parts, 6);
     buf_deinit(&data);
+    buf_deinit(&offset);
     return packet;
+}
+
+/* Under which of message.encoded it is, or will be, for this client and others; CODEC_COUNT:
+ * for it alone. */
+static unsigned codec_of(const struct sio_client *k, struct message *m, enum offset_kind kind) {
+    const struct session *s = k->client.session;
+    if (s == NULL || kind == OFFSET_NONE || kind == OFFSET_PLAIN)
+        return CODEC_SIO + k->sio.nsp;
+    bool same = m->base == s->base && m->base_run == s->run && m->base_nsp == k->sio.nsp;
+    if (kind == OFFSET_OWN || (m->encoded[CODEC_SIO_BASE].slab != NULL && !same))
+        return CODEC_COUNT;
+    m->base = s->base;
+    m->base_run = s->run;
+    m->base_nsp = k->sio.nsp;
+    return CODEC_SIO_BASE;
+}
+
+static struct region encode_once(struct sio_client *k, struct message *m) {
+    struct session *s = k->client.session;
+    enum offset_kind kind = s != NULL ? session_sends(s, m) : OFFSET_NONE;
+    unsigned codec = codec_of(k, m, kind);
+    if (codec == CODEC_COUNT)
+        return encode(k, m, kind);
+    if (m->encoded[codec].slab == NULL) {
+        m->encoded[codec] = encode(k, m, kind);
+        if (m->encoded[codec].slab != NULL)
+            slab_ref(m->encoded[codec].slab);
+    }
+    return m->encoded[codec];
 }
 
 static void deliver(struct client *c, struct message *m) {
     struct sio_client *k = of_client(c);
-    struct region *packet = &m->encoded[CODEC_SIO + k->sio.nsp];
-    if (k->sio.state == SIO_GONE)
+    if (k->sio.state != SIO_JOINED)
         return;
-    if (packet->slab == NULL) {
-        *packet = encode(k, m);
-        if (packet->slab != NULL)
-            slab_ref(packet->slab);
-    }
+    struct region packet = encode_once(k, m);
     struct client *before = act(c);
-    bool sent = sio_send(&k->sio, *packet, m->ephemeral);
+    bool sent = sio_send(&k->sio, packet, m->ephemeral);
     for (unsigned i = 0; sent && i < m->attached_count; i++)
         sent = sio_send(&k->sio, m->attached[i], false);
-    door_count(c, m, packet->slab != NULL, sent);
+    door_count(c, m, packet.slab != NULL, sent);
     acted(c, before);
 }
 
@@ -214,12 +260,51 @@ static struct sio_socket *create(void *owner) {
     return &k->sio;
 }
 
-/* Anybody may join: who speaks is what `login` says. */
+static const char *pid_of(const struct client *c) {
+    return c->session != NULL ? c->session->pid : NULL;
+}
+
+static void on_recovered(struct client *c, bool recovered) {
+    struct sio_client *k = of_client(c);
+    if (recovered) /* the socket that it was: the pid begins with its name */
+        snprintf(k->sio.sid, sizeof k->sio.sid, "%.*s", SESSION_NAME_LEN, pid_of(c));
+    struct client *before = act(c);
+    sio_accept(&k->sio, pid_of(c));
+    acted(c, before);
+}
+
+/* The client was here before, says its auth {pid, offset}. False: no. */
+static bool recover(struct client *c, struct slice auth) {
+    static const char *const names[] = {"pid", "offset"};
+    struct json_value value, f[2];
+    char pid[SESSION_PID_SIZE];
+    if (json_parse(auth, &value) != JSON_OK)
+        return false;
+    json_fields(value, names, f, 2);
+    ptrdiff_t len = json_decode(f[0], pid, sizeof pid);
+    char *offset = len > 0 ? malloc(auth.len) : NULL;
+    if (offset == NULL)
+        return false;
+    ptrdiff_t offset_len = json_decode(f[1], offset, auth.len);
+    /* What is there and no text is no offset of ours. */
+    bool good = offset_len > 0 || f[1].type == JSON_NONE;
+    struct slice text = {offset, offset_len > 0 ? (size_t)offset_len : 0};
+    good = good && session_recover(c, (struct slice){pid, (size_t)len}, text, on_recovered);
+    free(offset);
+    return good;
+}
+
+/* Anybody may join: who speaks is what `login` says, or said before the client was cut off. */
 static void on_connect(struct sio_socket *s, struct slice auth) {
     struct sio_client *k = of_socket(s);
-    (void)auth;
-    client_open(&k->client, door_of(k)->core, &sio_door);
-    sio_accept(s);
+    struct client *c = &k->client;
+    struct core *core = door_of(k)->core;
+    client_open(c, core, &sio_door);
+    bool recovers = core->options->sio_recovery != 0;
+    if (recovers && !session_open(c, s->sid, sio_namespace(s)))
+        sio_close(s, WS_CODE_INTERNAL, "out of memory");
+    else if (!recovers || !recover(c, auth))
+        sio_accept(s, pid_of(c));
 }
 
 static struct json_value first_of(struct slice args) {

@@ -53,8 +53,8 @@ static void update_pause(struct sio_session *t) {
         eio_pause(&t->eio, pause);
 }
 
-/* Takes a socket out of its session. why: for the application, NULL: it is not told. */
-static void end_socket(struct sio_socket *s, const char *why) {
+/* Takes a socket out of its session. */
+static void end_socket(struct sio_socket *s, enum sio_gone why) {
     struct sio_session *t = s->session;
     t->slots[s->nsp].socket = NULL;
     s->session = NULL;
@@ -62,7 +62,7 @@ static void end_socket(struct sio_socket *s, const char *why) {
     list_push(&s->server->dead, &s->link);
     if (t->eio.state != EIO_CLOSED)
         update_pause(t);
-    if (why != NULL)
+    if (why != SIO_GONE_REFUSED)
         s->server->app->on_disconnect(s, why);
 }
 
@@ -111,15 +111,20 @@ bool sio_emit(struct sio_socket *s, const struct sio_packet *head, const struct 
     return sent;
 }
 
-void sio_accept(struct sio_socket *s) {
+void sio_accept(struct sio_socket *s, const char *pid) {
     struct sio_packet head = {.type = SIO_CONNECT};
-    struct slice parts[] = {SLICE("{\"sid\":\""), slice_of(s->sid), SLICE("\"}")};
+    struct slice parts[] = {SLICE("{\"sid\":\""), slice_of(s->sid), SLICE("\",\"pid\":\""),
+                            slice_of(pid != NULL ? pid : ""), SLICE("\"}")};
+    struct slice bare[] = {parts[0], parts[1], parts[4]};
     if (s->state != SIO_PENDING)
         return;
     s->state = SIO_JOINED;
     head.nsp = sio_namespace(s);
     eio_set_alarm(&s->session->eio, 0);
-    put(s->session, &head, parts, 3);
+    if (pid != NULL)
+        put(s->session, &head, parts, 5);
+    else
+        put(s->session, &head, bare, 3);
 }
 
 static void put_refusal(struct sio_session *t, struct slice nsp, const char *message,
@@ -147,7 +152,7 @@ void sio_refuse(struct sio_socket *s, const char *message, struct slice data) {
     if (s->state != SIO_PENDING)
         return;
     struct slice nsp = sio_namespace(s);
-    end_socket(s, NULL);
+    end_socket(s, SIO_GONE_REFUSED);
     put_refusal(t, nsp, message, data);
 }
 
@@ -158,7 +163,7 @@ void sio_disconnect(struct sio_socket *s) {
         return;
     head.nsp = sio_namespace(s);
     t->slots[s->nsp].left = true;
-    end_socket(s, "server namespace disconnect");
+    end_socket(s, SIO_GONE_SERVER);
     put(t, &head, NULL, 0);
 }
 
@@ -245,7 +250,7 @@ static void take_packet(struct sio_session *t, const struct sio_packet *p,
     else if (p->type == SIO_CONNECT)
         invalid(t, "joined a namespace twice");
     else if (p->type == SIO_DISCONNECT)
-        end_socket(s, "client namespace disconnect");
+        end_socket(s, SIO_GONE_CLIENT);
     else if (s->state == SIO_PENDING)
         invalid(t, "a packet before the answer to connect");
     else
@@ -366,10 +371,11 @@ static void on_drained(struct eio_session *e) {
 
 static void on_gone(struct eio_session *e, enum eio_gone why) {
     struct sio_session *t = of_eio(e);
+    (void)why;
     const struct sio_server *v = server_of(t);
     for (unsigned i = 0; i < v->name_count; i++) {
         if (t->slots[i].socket != NULL)
-            end_socket(t->slots[i].socket, eio_gone_text(why));
+            end_socket(t->slots[i].socket, SIO_GONE_SESSION);
     }
 }
 

@@ -21,6 +21,14 @@ enum sio_state {
     SIO_GONE
 };
 
+/* Why a socket ended. */
+enum sio_gone {
+    SIO_GONE_SESSION, /* with its session: the client may come back for what it missed */
+    SIO_GONE_CLIENT,  /* it left the namespace */
+    SIO_GONE_SERVER,  /* sio_disconnect */
+    SIO_GONE_REFUSED  /* sio_refuse: the application is not told */
+};
+
 /* A client in a namespace. Embedded in what the application keeps of it. */
 struct sio_socket {
     struct sio_server *server;
@@ -57,7 +65,7 @@ struct sio_app {
     /* All that was sent has left (after sio_want_drained). */
     void (*on_drained)(struct sio_socket *s);
     /* Once, unless it was refused: it is gone, and sends do nothing. */
-    void (*on_disconnect)(struct sio_socket *s, const char *why);
+    void (*on_disconnect)(struct sio_socket *s, enum sio_gone why);
     /* The last call, in a later turn: free it. */
     void (*on_free)(struct sio_socket *s);
 };
@@ -89,7 +97,9 @@ void sio_server_deinit(struct sio_server *v);
 /* For net's before_flush; the rest of the port's business is eio_server's, with &v->eio. */
 void sio_server_flush(struct sio_server *v);
 
-void sio_accept(struct sio_socket *s);
+/* pid: what the client says when it comes back (connection state recovery), or NULL; s->sid may
+ * have been set before to the name of the socket that it was. */
+void sio_accept(struct sio_socket *s, const char *pid);
 /* data: a raw JSON value for the client's program, or empty. */
 void sio_refuse(struct sio_socket *s, const char *message, struct slice data);
 

@@ -27,6 +27,9 @@ enum script_parts { PARTS_NONE = 0, PARTS_LOG = 1, PARTS_PRESENCE = 2, PARTS_BOT
     X(reap, PARTS_PRESENCE)                                                                    \
     X(beat, PARTS_PRESENCE)                                                                    \
     X(touch, PARTS_BOTH)                                                                       \
+    X(session, PARTS_NONE)                                                                     \
+    X(keep, PARTS_NONE)                                                                        \
+    X(position, PARTS_LOG)                                                                     \
     X(rooms, PARTS_PRESENCE)                                                                   \
     X(cluster, PARTS_PRESENCE)                                                                 \
     X(search, PARTS_PRESENCE)                                                                  \

@@ -1,7 +1,10 @@
 // Ways to reach Redis: password, ACL user, database, unix socket; and what is refused.
 import assert from 'node:assert/strict';
-import { login, startNode, startRedis, test, until } from './lib/harness.mjs';
+import fs from 'node:fs';
+import path from 'node:path';
+import { login, ROOT, startNode, startRedis, test, until } from './lib/harness.mjs';
 import { fence, keys, publish } from './lib/registry.mjs';
+import { enter, next, once } from './lib/socketio.mjs';
 
 // Two nodes on this URL: a message crosses.
 async function works(url, args = []) {
@@ -52,6 +55,41 @@ test('an ACL user, with characters that a URL must escape', async () => {
     assert.ok(!node.log().includes(encodeURIComponent(password)));
   }
   await end(nodes);
+  await redis.stop();
+});
+
+test('the rules that OPERATIONS.md gives the nodes are enough for every event', async () => {
+  const text = fs.readFileSync(path.join(ROOT, 'deploy/OPERATIONS.md'), 'utf8');
+  const [, rules] = text.match(/ACL SETUSER sluice on >SECRET (.*)/);
+  const redis = await startRedis({ aclUser: { name: 'sluice', password: 'secret', rules } });
+  const { nodes, ann } = await works(redis.url, ['--channels', 'events:rw', '--admin-token', 'token-token-token']);
+  const room = { room: 'room-1' };
+  await ann.emit('private_message', { receiverId: 'bob', content: 1, clientMessageId: 'a' });
+  await ann.emit('history', { peer: 'bob' });
+  await ann.emit('read', { ...room, seq: 1 });
+  await ann.emit('read', { peer: 'bob', seq: 1 });
+  await ann.emit('typing', room);
+  await ann.emit('all_member', room);
+  await ann.emit('subscribe', { channel: 'topic:t' });
+  await ann.emit('publish', { channel: 'topic:t', data: 1 });
+  await ann.emit('join', { room: 'other' });
+  await ann.emit('leave', { room: 'other' });
+  const socket = await enter(nodes[0], 'cat', { csId: '1' });
+  const lost = once(socket, 'disconnect');
+  socket.io.engine.close();
+  await lost;
+  await ann.emit('sendMessage', { ...room, message: 'missed' });
+  socket.connect();
+  await once(socket, 'connect');
+  assert.equal(socket.recovered, true);
+  assert.equal((await next(socket, 'chatMessage')).message, 'missed');
+  socket.end();
+  for (const path of ['cluster', 'online', 'users/ann']) {
+    const headers = { authorization: 'Bearer token-token-token' };
+    assert.equal((await nodes[0].get(`/api/v1/${path}`, { headers })).status, 200, path);
+  }
+  await end(nodes);
+  for (const node of nodes) assert.doesNotMatch(node.log(), /NOPERM|redis_error/);
   await redis.stop();
 });
 

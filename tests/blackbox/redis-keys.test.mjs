@@ -21,6 +21,7 @@ await ann.emit('publish', { channel: 'topic:news', data: [1], clientMessageId: 3
 test('the types of all keys', async () => {
   const expected = {
     'sluice:online': 'zset',
+    'sluice:clock': 'string',
     'sluice:nodes': 'zset',
     'sluice:{room:lobby}:log': 'stream',
     'sluice:{room:lobby}:meta': 'hash',

@@ -142,7 +142,7 @@ static void on_connect(struct sio_socket *s, struct slice auth) {
     e->auth_len = auth.len;
     e->auth_at = net_now(s->server->eio.net) + AUTH_AFTER_MS;
     list_push(&echo_of(s)->waiting, &e->waiting);
-    sio_accept(s);
+    sio_accept(s, NULL);
 }
 
 static void on_drained(struct sio_socket *s) {
@@ -187,7 +187,7 @@ static void on_ack(struct sio_socket *s, const struct sio_message *m) {
         send_event(s, "message-acked", m, &event);
 }
 
-static void on_disconnect(struct sio_socket *s, const char *why) {
+static void on_disconnect(struct sio_socket *s, enum sio_gone why) {
     (void)why;
     list_remove(&of_sio(s)->waiting);
     list_remove(&of_sio(s)->held);

@@ -13,6 +13,7 @@ if member ~= '' then
   if not call('ZSCORE', base .. ':members', member) then return { NOT_A_MEMBER } end
 end
 local c = open(base, true)
+time = tick()
 if time < c.time then time = c.time end
 if member ~= '' then
   data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. c.next .. '}'

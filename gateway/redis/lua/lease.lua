@@ -14,6 +14,7 @@ if mode == 'bye' then
 end
 call('ZADD', nodes, millis(time), me)
 call('PEXPIRE', KEYS[1] .. ':users', USER_TTL)
+call('PEXPIRE', P .. 'clock', USER_TTL)
 call('PUBLISH', KEYS[1], ARGV[5])
 if #ARGV > 6 then -- the lease stands whatever becomes of these
   redis.pcall('HSET', KEYS[1] .. ':stats', unpack(ARGV, 7))

@@ -1,5 +1,5 @@
--- A channel's log. The expiry of meta is pushed forward once an hour at most, since meta outlives its
--- log by far; that of the log with each append.
+-- A channel's log. The expiry of a log and its meta is pushed forward by an append when the last push
+-- was a 1024th of the retention ago: a call here costs Redis as much as the XADD.
 local HOUR = 3600000
 
 -- The channel's state; makes meta where there is none. With `appending`, a Redis other than the one
@@ -34,6 +34,26 @@ local function open(base, appending, a, b)
   return c
 end
 
+-- The time of an append: later than that of each one before it on this Redis, in whatever channel, also
+-- when its clock was set back or another master's took over. So who has seen a message and all before
+-- it knows by its time what that was in every other channel.
+local function tick()
+  local time, clock, last = now(), P .. 'clock'
+  if redis.REDIS_VERSION_NUM then -- 7.0: one call
+    last = call('SET', clock, time, 'KEEPTTL', 'GET')
+  else
+    last = call('GET', clock)
+    call('SETRANGE', clock, 0, time) -- keeps its expiry, too
+  end
+  if not last then
+    call('PEXPIRE', clock, USER_TTL)
+  elseif last >= time then
+    time = digits(tonumber(last) + 1)
+    call('SETRANGE', clock, 0, time)
+  end
+  return time
+end
+
 -- Appends to the log and returns the frame, not yet published: the caller rings when all is written.
 -- field, value: one more for meta; sent: one more for the entry. A log is trimmed to its length a few
 -- entries early and now and then, since Redis seeks its first entry for that each time; what is too
@@ -50,10 +70,10 @@ local function append(c, time, event, data, origin, field, value, sent)
     call('XADD', c.log, seq .. '-0', 'frame', frame)
   end
   c.seq = c.seq + 1
-  call('PEXPIRE', c.log, digits(ttl))
   local ms = tonumber(millis(time))
-  if ms - c.fresh > HOUR then
+  if ms - c.fresh >= ttl / 1024 then
     call('HSET', c.meta, 'seq', seq, 'time', time, 'fresh', digits(ms), field or 'epoch', value or c.epoch)
+    call('PEXPIRE', c.log, digits(ttl))
     call('PEXPIRE', c.meta, digits(ttl + HOUR + USER_TTL))
   elseif field then
     call('HSET', c.meta, 'seq', seq, 'time', time, field, value)

@@ -14,6 +14,7 @@ end
 -- of their ids.
 local field_mine = 'sent:' .. sender
 local dm, mine = open(KEYS[1], true, field_mine, 'sent:' .. receiver), open(KEYS[3], true)
+time = tick()
 if time < dm.time then time = dm.time end
 data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. dm.next .. '}'
 local by_sender, by_other = digits((dm.a or 0) + 1), dm.b or '0'

@@ -1,11 +1,11 @@
 -- A page of a log after a position, and whether the position is good. KEYS: the channel.
 -- ARGV: epoch ('' asks for the end of the log), seq, most entries (0: only the check), most bytes.
--- Returns {status, epoch, seq, from, frame...}: the log's epoch and last seq; the entries after
--- `from` follow. status 0: good; 1: the position is of a log that was lost, `from` is where that
+-- Returns {status, epoch, seq, from, clock, frame...}: the log's epoch and last seq; the entries after
+-- `from` follow; what has been appended so far has a time of at most `clock`. status 0: good; 1: the position is of a log that was lost, `from` is where that
 -- one's successor begins; 2 (check only): good, but what follows is no longer in the log.
 local c = open(KEYS[1])
 local epoch, from, most, bytes = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local status = 0
+local status, clock = 0, call('GET', P .. 'clock') or '0'
 if epoch == '' then
   from = c.seq
 elseif epoch == c.epoch then
@@ -37,12 +37,12 @@ if most == 0 then
     local first = call('XRANGE', c.log, '-', '+', 'COUNT', 1)
     if not first[1] or tonumber(string.match(first[1][1], '^%d+')) > from + 1 then status = 2 end
   end
-  return { status, c.epoch, digits(c.seq), digits(from) }
+  return { status, c.epoch, digits(c.seq), digits(from), clock }
 end
-local out, size, at = { status, c.epoch, digits(c.seq), digits(from) }, 0, from
+local out, size, at = { status, c.epoch, digits(c.seq), digits(from), clock }, 0, from
 local full = false
-while #out - 4 < most and not full do
-  local entries = call('XRANGE', c.log, digits(at + 1) .. '-0', '+', 'COUNT', math.min(8, most - #out + 4))
+while #out - 5 < most and not full do
+  local entries = call('XRANGE', c.log, digits(at + 1) .. '-0', '+', 'COUNT', math.min(8, most - #out + 5))
   if #entries == 0 then break end
   for _, entry in ipairs(entries) do
     full = size > 0 and size + #entry[2][2] > bytes -- one entry always goes, however long

@@ -1,0 +1,432 @@
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "gateway/core/core.h"
+#include "gateway/core/session.h"
+
+#define WAITS_MS    10000
+#define OFFSET_MOST 16384
+#define MOVED_MOST  80
+
+/* What an offset says of one channel. */
+struct mark {
+    struct slice channel;
+    struct position at;
+};
+
+struct offset {
+    bool given;
+    bool plain;
+    uint64_t time;
+    uint32_t run;
+    size_t count;
+    struct mark marks[MOVED_MOST]; /* the message's own first */
+};
+
+/*
+ * One recovery: the session is claimed, the position of each channel found, and the rest is a
+ * login. Each step may find that it cannot be; then the client begins as a new one.
+ */
+struct recovery {
+    struct list link; /* in core->recoveries while it waits for Redis */
+    struct client *client;
+    uint64_t until;
+    char pid[SESSION_PID_SIZE];
+    char name[SESSION_NAME_LEN + 1]; /* its own, if it is not recovered */
+    char origin[CLIENT_ID_SIZE];
+    char *text; /* of the offset */
+    struct offset offset;
+    struct recovered what;
+    unsigned pending;
+    bool failed;
+    bool claimed;
+    void (*done)(struct client *c, bool recovered);
+};
+
+/* --- the offset -----------------------------------------------------------------------------
+ */
+
+static bool take_hex(struct slice *at, char end, uint64_t *out) {
+    uint64_t n = 0;
+    size_t i = 0;
+    for (; i < at->len && i < 16 && at->ptr[i] != end; i++) {
+        const char *digit = strchr("0123456789abcdef", at->ptr[i]);
+        if (digit == NULL || at->ptr[i] == '\0')
+            return false;
+        n = n * 16 + (uint64_t)(digit - "0123456789abcdef");
+    }
+    if (i == 0 || i == at->len || at->ptr[i] != end)
+        return false;
+    *at = (struct slice){at->ptr + i + 1, at->len - i - 1};
+    *out = n;
+    return n <= 1ULL << 53;
+}
+
+static bool take_mark(struct slice *at, struct mark *m) {
+    if (!take_hex(at, '.', &m->at.seq))
+        return false;
+    const char *dot = memchr(at->ptr, '.', at->len);
+    size_t len = dot != NULL ? (size_t)(dot - at->ptr) : 0;
+    if (len == 0 || len >= sizeof m->at.epoch)
+        return false;
+    snprintf(m->at.epoch, sizeof m->at.epoch, "%.*s", (int)len, at->ptr);
+    *at = (struct slice){dot + 1, at->len - len - 1};
+    const char *space = memchr(at->ptr, ' ', at->len);
+    len = space != NULL ? (size_t)(space - at->ptr) : at->len;
+    m->channel = (struct slice){at->ptr, len};
+    *at = (struct slice){at->ptr + len, at->len - len};
+    return len > 0;
+}
+
+/* The slices point into the text. */
+static bool offset_parse(struct offset *o, struct slice at) {
+    uint64_t run = 0;
+    o->given = true;
+    o->plain = at.len == 0 || at.ptr[0] != '~';
+    if (!o->plain)
+        at = (struct slice){at.ptr + 1, at.len - 1};
+    if (!take_hex(&at, '.', &o->time) || (!o->plain && !take_hex(&at, '.', &run)))
+        return false;
+    o->run = (uint32_t)run;
+    while (o->count < MOVED_MOST && take_mark(&at, &o->marks[o->count])) {
+        o->count++;
+        if (at.len == 0)
+            return !o->plain || o->count == 1;
+        at = (struct slice){at.ptr + 1, at.len - 1};
+    }
+    return false;
+}
+
+static const struct mark *mark_of(const struct offset *o, struct slice channel) {
+    for (size_t i = 0; i < o->count; i++) {
+        if (slice_eq(o->marks[i].channel, channel))
+            return &o->marks[i];
+    }
+    return NULL;
+}
+
+/* --- the end --------------------------------------------------------------------------------
+ */
+
+static void recovery_free(struct recovery *w) {
+    list_remove(&w->link);
+    client_unref(w->client);
+    free(w->what.channels);
+    free(w->text);
+    free(w);
+}
+
+static bool claim(struct recovery *w);
+
+/* Another attempt, when Redis is back. False: there is no time left. */
+static bool again(struct recovery *w) {
+    struct core *core = w->client->core;
+    if (w->client->gone || redis_up(&core->redis) || core_now(core) >= w->until)
+        return false;
+    free(w->what.channels);
+    memset(&w->what, 0, sizeof w->what);
+    w->failed = false;
+    list_push(&core->recoveries, &w->link);
+    return true;
+}
+
+/* The client begins anew, under its own name; nobody is to come back to what it was. */
+static bool begin_anew(struct recovery *w) {
+    char key[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE];
+    struct client *c = w->client;
+    if (w->claimed) {
+        int len = snprintf(key, sizeof key, "sio:%s", w->pid);
+        struct slice name = {key, (size_t)len};
+        struct slice args[] = {SLICE("end"), client_id(c, id)};
+        redis_script(&c->core->redis, SCRIPT_session, &name, 1, args, 2, NULL, NULL);
+    }
+    return session_open(c, w->name, c->session->space);
+}
+
+static void over(struct recovery *w, const char *why) {
+    struct client *c = w->client;
+    bool good = why == NULL;
+    if (!good && again(w))
+        return;
+    LOG(LOG_DEBUG, good ? "recovered" : "not_recovered", "why", why, NULL);
+    metric_add(c->core->metrics, METRIC_RECOVERIES + (good ? RECOVERY_DONE : RECOVERY_NOT), 1);
+    list_remove(&w->link);
+    /* Who has gone may come back, with the same pid. */
+    if (!c->gone && (good || begin_anew(w)))
+        w->done(c, good);
+    else if (!c->gone)
+        c->door->close(c, 1011, "out of memory");
+    recovery_free(w);
+}
+
+/* --- the login ------------------------------------------------------------------------------
+ */
+
+void session_restore(struct session *s, const struct recovered *what) {
+    s->base = what->base;
+    s->high = what->clock;
+    s->run = session_run(s->client);
+    for (unsigned i = 0; i < s->count; i++) {
+        struct standing *t = &s->standings[i];
+        for (size_t k = 0; k < what->count; k++) {
+            const struct recovered_channel *ch = &what->channels[k];
+            if (!slice_is(channel_name(t->sub->channel), ch->name))
+                continue;
+            t->floor = ch->floor;
+            t->since = ch->since;
+            t->moved = ch->moved;
+            s->moved += ch->moved;
+        }
+    }
+}
+
+static void on_logged_in(void *arg, bool good) {
+    over(arg, good ? NULL : "a channel");
+}
+
+/* From here on it is the former session: so it is written, and so it sends. */
+static void log_in(struct recovery *w) {
+    struct session *s = w->client->session;
+    memcpy(s->pid, w->pid, sizeof s->pid);
+    free(s->origin); /* of an attempt that Redis did not answer */
+    s->origin = strdup(w->origin);
+    if (s->origin == NULL)
+        over(w, "out of memory");
+    else
+        login_recover(w->client, &w->what, on_logged_in, w);
+}
+
+/* --- positions ------------------------------------------------------------------------------
+ */
+
+struct asking {
+    struct recovery *recovery;
+    struct recovered_channel *channel; /* NULL: the offset's own message is looked for */
+};
+
+static void answered(struct recovery *w) {
+    if (--w->pending > 0)
+        return;
+    if (w->client->gone || w->failed)
+        over(w, "a position");
+    else
+        log_in(w);
+}
+
+static void take_text(struct position *at, struct slice epoch, uint64_t seq) {
+    snprintf(at->epoch, sizeof at->epoch, "%.*s", (int)epoch.len, epoch.ptr);
+    at->seq = seq;
+}
+
+static void on_position(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct asking *a = arg;
+    struct recovery *w = a->recovery;
+    (void)outcome;
+    bool lost = reply == NULL || reply_number(reply_item(reply, 0)) == 1;
+    if (lost)
+        w->failed = true;
+    else if (a->channel != NULL)
+        take_text(&a->channel->at, reply_text(reply_item(reply, 1)),
+                  (uint64_t)reply_number(reply_item(reply, 2)));
+    free(a);
+    answered(w);
+}
+
+static void ask(struct recovery *w, struct recovered_channel *channel, enum script script,
+                struct slice name, const struct slice args[], size_t count) {
+    struct asking *a = malloc(sizeof *a);
+    bool sent = false;
+    if (a != NULL) {
+        *a = (struct asking){.recovery = w, .channel = channel};
+        sent = redis_script(&w->client->core->redis, script, &name, 1, args, count, on_position,
+                            a);
+    }
+    w->pending += sent;
+    w->failed = w->failed || !sent;
+    if (!sent)
+        free(a);
+}
+
+static void ask_position(struct recovery *w, struct recovered_channel *ch) {
+    char time[DIGITS_SIZE], floor[DIGITS_SIZE];
+    int len = snprintf(time, sizeof time, "%016llu", (unsigned long long)w->offset.time);
+    struct slice args[] = {
+        {time, (size_t)len}, slice_of(ch->floor.epoch), slice_digits(ch->floor.seq, floor)};
+    ask(w, ch, SCRIPT_position, slice_of(ch->name), args, 3);
+}
+
+/* Is the message that the offset came with still in its log? */
+static void ask_witness(struct recovery *w, const struct mark *m) {
+    char seq[DIGITS_SIZE];
+    struct slice args[] = {slice_of(m->at.epoch), slice_digits(m->at.seq, seq), SLICE("0"),
+                           SLICE("0")};
+    if (resumable(name_slice(&w->what.user), m->channel))
+        ask(w, NULL, SCRIPT_read, m->channel, args, 4);
+    else
+        w->failed = true;
+}
+
+/* Where each channel goes on: the rules are in session.h. */
+static void find_positions(struct recovery *w) {
+    const struct offset *o = &w->offset;
+    bool seen = false;
+    w->pending = 1; /* this function's own */
+    for (size_t i = 0; i < w->what.count; i++) {
+        struct recovered_channel *ch = &w->what.channels[i];
+        const struct mark *m = mark_of(o, slice_of(ch->name));
+        bool later = o->given && o->time > ch->since;
+        if (m != NULL && (o->plain ? later : m->at.seq >= ch->floor.seq)) {
+            ch->at = m->at;
+            ch->moved = !o->plain;
+            seen = true;
+        } else if (later) {
+            ask_position(w, ch);
+        } else {
+            ch->at = ch->floor;
+        }
+    }
+    if (o->plain && o->given && !seen)
+        ask_witness(w, &o->marks[0]);
+    answered(w);
+}
+
+/* --- the claim ------------------------------------------------------------------------------
+ */
+
+static bool take_name(struct name *out, struct slice text) {
+    if (text.len > NAME_MAX_LEN)
+        return false;
+    name_set(out, text);
+    return true;
+}
+
+/* "<epoch> <floor> <since>" */
+static bool take_channel(struct recovered *what, struct slice name, struct slice value) {
+    struct recovered_channel *ch = &what->channels[what->count];
+    char text[96];
+    if (name.len >= sizeof ch->name || value.len >= sizeof text)
+        return false;
+    memset(ch, 0, sizeof *ch);
+    memcpy(ch->name, name.ptr, name.len);
+    snprintf(text, sizeof text, "%.*s", (int)value.len, value.ptr);
+    char *end = strchr(text, ' ');
+    size_t len = end != NULL ? (size_t)(end - text) : 0;
+    if (len == 0 || len >= sizeof ch->floor.epoch)
+        return false;
+    memcpy(ch->floor.epoch, text, len);
+    ch->floor.seq = strtoull(end, &end, 10);
+    ch->since = strtoull(end, &end, 10);
+    what->count++;
+    return *end == '\0';
+}
+
+static bool take_field(struct recovery *w, struct slice field, struct slice value) {
+    struct recovered *what = &w->what;
+    if (slice_is(field, "user"))
+        return take_name(&what->user, value);
+    if (slice_is(field, "username"))
+        return take_name(&what->username, value);
+    if (slice_is(field, "role"))
+        return take_name(&what->role, value);
+    if (slice_is(field, "room"))
+        return value.len < sizeof what->room &&
+               snprintf(what->room, sizeof what->room, "%.*s", (int)value.len, value.ptr) >= 0;
+    if (slice_is(field, "origin"))
+        return value.len < sizeof w->origin &&
+               snprintf(w->origin, sizeof w->origin, "%.*s", (int)value.len, value.ptr) > 0;
+    if (slice_starts(field, SLICE("c:")))
+        return take_channel(what, (struct slice){field.ptr + 2, field.len - 2}, value);
+    return true;
+}
+
+static void on_claimed(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct recovery *w = arg;
+    (void)outcome;
+    bool good = reply != NULL && reply_number(reply_item(reply, 0)) == 0;
+    w->claimed = good;
+    if (good)
+        w->what.channels = calloc(reply->count / 2, sizeof *w->what.channels);
+    good = good && w->what.channels != NULL;
+    for (size_t i = 2; good && i + 1 < reply->count; i += 2)
+        good = take_field(w, reply_text(reply->items[i]), reply_text(reply->items[i + 1]));
+    if (!good || w->client->gone || w->what.user.len == 0 || w->origin[0] == '\0') {
+        over(w, reply == NULL ? "no answer from Redis" : "no such session");
+        return;
+    }
+    w->what.base = w->offset.time;
+    w->what.clock = (uint64_t)reply_number(reply_item(reply, 1));
+    if (!w->offset.plain && w->offset.run != session_run(w->client))
+        over(w, "another Redis");
+    else
+        find_positions(w);
+}
+
+/* False: Redis is away. */
+static bool claim(struct recovery *w) {
+    char key[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
+    struct client *c = w->client;
+    int len = snprintf(key, sizeof key, "sio:%s", w->pid);
+    struct slice name = {key, (size_t)len};
+    struct slice args[] = {SLICE("claim"), client_id(c, id),
+                           slice_digits(c->core->options->sio_recovery + SESSION_SPARE_MS, ttl),
+                           c->session->space};
+    return redis_script(&c->core->redis, SCRIPT_session, &name, 1, args, 4, on_claimed, w);
+}
+
+/* --- beginning ------------------------------------------------------------------------------
+ */
+
+void session_recover_waiting(struct core *core) {
+    struct list waiting;
+    list_init(&waiting);
+    list_splice(&waiting, &core->recoveries);
+    while (!list_empty(&waiting)) {
+        struct recovery *w = container_of(waiting.next, struct recovery, link);
+        list_remove(&w->link);
+        if (w->client->gone)
+            over(w, "gone");
+        else if (!claim(w))
+            list_push(&core->recoveries, &w->link);
+    }
+}
+
+void session_recover_tick(struct core *core, uint64_t now) {
+    for (struct list *at = core->recoveries.next, *next; at != &core->recoveries; at = next) {
+        struct recovery *w = container_of(at, struct recovery, link);
+        next = at->next;
+        if (w->client->gone || now >= w->until)
+            over(w, "Redis is away");
+    }
+}
+
+static bool pid_valid(struct slice pid) {
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    bool good = pid.len == SESSION_PID_SIZE - 1;
+    for (size_t i = 0; good && i < pid.len; i++)
+        good = memchr(digits, pid.ptr[i], sizeof digits - 1) != NULL;
+    return good;
+}
+
+bool session_recover(struct client *c, struct slice pid, struct slice offset,
+                     void (*done)(struct client *c, bool recovered)) {
+    struct recovery *w = pid_valid(pid) ? calloc(1, sizeof *w) : NULL;
+    if (w == NULL)
+        return false;
+    w->client = c;
+    client_ref(c);
+    list_init(&w->link);
+    memcpy(w->pid, pid.ptr, pid.len);
+    memcpy(w->name, c->session->pid, SESSION_NAME_LEN);
+    w->done = done;
+    w->until = core_now(c->core) + WAITS_MS;
+    w->offset.plain = true;
+    w->text =
+        offset.len > 0 && offset.len <= OFFSET_MOST ? strndup(offset.ptr, offset.len) : NULL;
+    struct slice text = {w->text, offset.len};
+    if (offset.len > 0 && (w->text == NULL || !offset_parse(&w->offset, text)))
+        over(w, "offset");
+    else if (!claim(w))
+        list_push(&c->core->recoveries, &w->link);
+    return true;
+}

@@ -1,0 +1,475 @@
+#include "gateway/core/session.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "gateway/core/core.h"
+
+#define KEEP_EVERY_MS 30000
+#define KEEP_AT_ONCE  100
+#define KEEP_A_TICK   2000 /* more than are there in KEEP_EVERY_MS / the lease's interval */
+#define MOVED_MOST    64
+#define FIXED_FIELDS  7
+#define CHANNEL_FIELD (NAME_MAX_LEN + 96)
+
+/* What session.lua and keep.lua answer besides 0. */
+enum { SESSION_NONE = 1, SESSION_TAKEN = 2 };
+
+static void sync_session(struct session *s);
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+static bool make_pid(char pid[SESSION_PID_SIZE], const char *name) {
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char bytes[SESSION_NAME_LEN];
+    if (uv_random(NULL, NULL, bytes, sizeof bytes, 0, NULL) != 0)
+        return false;
+    memcpy(pid, name, SESSION_NAME_LEN);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        pid[SESSION_NAME_LEN + i] = digits[bytes[i] & 63];
+    pid[SESSION_PID_SIZE - 1] = '\0';
+    return true;
+}
+
+bool session_open(struct client *c, const char *name, struct slice space) {
+    struct session *s = calloc(1, sizeof *s);
+    if (s == NULL || !make_pid(s->pid, name)) {
+        free(s);
+        return false;
+    }
+    session_free(c->session);
+    s->client = c;
+    s->space = space;
+    list_init(&s->link);
+    c->session = s;
+    return true;
+}
+
+void session_free(struct session *s) {
+    if (s == NULL)
+        return;
+    list_remove(&s->link);
+    free(s->standings);
+    free(s->origin);
+    free(s);
+}
+
+static uint32_t run_now(const struct session *s) {
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (const char *at = s->client->core->redis.run; *at != '\0'; at++)
+        hash = (hash ^ (unsigned char)*at) * 16777619U;
+    return hash;
+}
+
+uint32_t session_run(const struct client *c) {
+    return run_now(c->session);
+}
+
+/* --- channels -------------------------------------------------------------------------------
+ */
+
+static struct standing *find(const struct session *s, const struct sub *sub) {
+    for (unsigned i = 0; i < s->count; i++) {
+        if (s->standings[i].sub == sub)
+            return &s->standings[i];
+    }
+    return NULL;
+}
+
+static void set_moved(struct session *s, struct standing *t, bool moved) {
+    s->moved += moved;
+    s->moved -= t->moved;
+    t->moved = moved;
+}
+
+void session_entering(const struct client *c) {
+    if (c->session != NULL)
+        c->session->calm = 0;
+}
+
+void session_entered(struct sub *sub, const struct position *floor, uint64_t clock) {
+    struct session *s = sub->client->session;
+    if (s == NULL)
+        return;
+    struct standing *grown = realloc(s->standings, (s->count + 1) * sizeof *grown);
+    if (grown == NULL) {
+        s->beyond = true;
+        return;
+    }
+    s->standings = grown;
+    s->version++;
+    /* The answer may be older than the sub, and than what the client was sent before it. */
+    uint64_t since = clock > s->high ? clock : s->high;
+    grown[s->count++] =
+        (struct standing){.sub = sub, .floor = *floor, .since = since, .version = s->version};
+}
+
+void session_dropped(struct sub *sub) {
+    struct session *s = sub->client->session;
+    struct standing *t = s != NULL ? find(s, sub) : NULL;
+    if (t == NULL)
+        return;
+    set_moved(s, t, false);
+    *t = s->standings[--s->count];
+    if (s->room == sub)
+        s->room = NULL;
+    s->dropped = ++s->version;
+    if (s->stored && !s->client->gone)
+        sync_session(s);
+}
+
+void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
+    struct session *s = sub->client->session;
+    struct standing *t = s != NULL ? find(s, sub) : NULL;
+    if (t == NULL)
+        return;
+    snprintf(t->floor.epoch, sizeof t->floor.epoch, "%.*s", (int)epoch.len, epoch.ptr);
+    if (t->floor.seq > from)
+        t->floor.seq = from;
+    t->version = ++s->version;
+    if (!s->stored)
+        return;
+    /* Many are reset at once: the next turns of session_keep write them. */
+    s->stored_run = 0;
+    s->kept = 0;
+    list_remove(&s->link);
+    list_push(s->client->core->sessions.next, &s->link); /* as the first */
+}
+
+/* --- offsets --------------------------------------------------------------------------------
+ */
+
+static bool is_calm(struct session *s) {
+    const struct client *c = s->client;
+    uint32_t upsets = c->core->hub.upsets;
+    if (s->calm == upsets)
+        return true;
+    for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
+        const struct sub *sub = container_of(at, struct sub, in_client);
+        if (sub->catchup != NULL || sub->channel->state != CHANNEL_LIVE)
+            return false;
+    }
+    s->calm = upsets;
+    return true;
+}
+
+/* The client has all up to this time, and nothing later. */
+static void settle(struct session *s, uint64_t time) {
+    s->base = s->high = time;
+    for (unsigned i = 0; s->moved > 0 && i < s->count; i++)
+        set_moved(s, &s->standings[i], false);
+    s->run = run_now(s);
+}
+
+enum offset_kind session_sends(struct session *s, const struct message *m) {
+    struct standing *own = NULL;
+    if (m->seq == 0)
+        return OFFSET_NONE;
+    if (m->time >= s->high && is_calm(s)) {
+        settle(s, m->time);
+        return OFFSET_PLAIN;
+    }
+    for (unsigned i = 0; own == NULL && i < s->count; i++) {
+        if (channel_is(s->standings[i].sub->channel, m->channel))
+            own = &s->standings[i];
+    }
+    if (own == NULL)
+        return OFFSET_NONE;
+    set_moved(s, own, true);
+    if (m->time > s->high)
+        s->high = m->time;
+    return s->moved == 1 ? OFFSET_BASE : OFFSET_OWN;
+}
+
+static void put_other(struct buf *out, const struct standing *t) {
+    struct position at = sub_position(t->sub);
+    buf_printf(out, " %llx.%s.", (unsigned long long)at.seq, at.epoch);
+    size_t quote = out->len;
+    json_escape(out, channel_name(t->sub->channel));
+    if (out->failed)
+        return;
+    memmove(out->data + quote, out->data + quote + 1, out->len - quote - 2);
+    out->len -= 2;
+}
+
+void session_put_offset(const struct session *s, const struct message *m, enum offset_kind kind,
+                        struct buf *out) {
+    struct slice channel = {m->channel.ptr + 1, m->channel.len - 2};
+    if (kind == OFFSET_NONE)
+        return;
+    if (s->moved > MOVED_MOST && kind == OFFSET_OWN) {
+        buf_char(out, '!');
+        return;
+    }
+    if (kind == OFFSET_PLAIN)
+        buf_printf(out, "%llx.", (unsigned long long)m->time);
+    else
+        buf_printf(out, "~%llx.%x.", (unsigned long long)s->base, s->run);
+    buf_printf(out, "%llx.%.*s.", (unsigned long long)m->seq, (int)m->epoch.len, m->epoch.ptr);
+    buf_slice(out, channel);
+    for (unsigned i = 0; kind == OFFSET_OWN && i < s->count; i++) {
+        const struct standing *t = &s->standings[i];
+        if (t->moved && !channel_is(t->sub->channel, m->channel))
+            put_other(out, t);
+    }
+}
+
+/* --- in Redis -------------------------------------------------------------------------------
+ */
+
+/* Arguments of session.lua: texts that were made for it live in `text`. */
+struct fields {
+    struct slice *args;
+    size_t count;
+    struct buf text;
+};
+
+static struct slice session_key(const struct session *s, char out[SESSION_PID_SIZE + 4]) {
+    int len = snprintf(out, SESSION_PID_SIZE + 4, "sio:%s", s->pid);
+    return (struct slice){out, (size_t)len};
+}
+
+static void put(struct fields *f, const char *name, struct slice value) {
+    f->args[f->count++] = slice_of(name);
+    f->args[f->count++] = value;
+}
+
+static void put_who(struct fields *f, const struct session *s, char id[CLIENT_ID_SIZE]) {
+    const struct client *c = s->client;
+    const struct profile *p = c->profile;
+    put(f, "user", client_user(c));
+    put(f, "namespace", s->space);
+    put(f, "origin", client_origin(c, id));
+    if (p != NULL && p->username.len > 0)
+        put(f, "username", name_slice(&p->username));
+    if (p != NULL && p->role.len > 0)
+        put(f, "role", name_slice(&p->role));
+}
+
+/* "c:<channel>" and "<epoch> <floor> <since>" of those that came later than `after`. */
+static void put_channels(struct fields *f, const struct session *s, uint64_t after) {
+    for (unsigned i = 0; i < s->count && !f->text.failed; i++) {
+        const struct standing *t = &s->standings[i];
+        size_t from = f->text.len;
+        if (t->version <= after)
+            continue;
+        buf_printf(&f->text, "c:%s", t->sub->channel->name);
+        size_t value = f->text.len;
+        buf_printf(&f->text, "%s %llu %llu", t->floor.epoch, (unsigned long long)t->floor.seq,
+                   (unsigned long long)t->since);
+        f->args[f->count++] = (struct slice){f->text.data + from, value - from};
+        f->args[f->count++] = (struct slice){f->text.data + value, f->text.len - value};
+    }
+}
+
+static bool send_fields(struct session *s, struct fields *f, bool whole, redis_done done) {
+    char key_bytes[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE], origin[CLIENT_ID_SIZE];
+    char ttl[DIGITS_SIZE];
+    struct client *c = s->client;
+    struct slice key = session_key(s, key_bytes);
+    f->args[0] = whole ? SLICE("put") : SLICE("add");
+    f->args[1] = client_id(c, id);
+    f->args[2] = slice_digits(c->core->options->sio_recovery + SESSION_SPARE_MS, ttl);
+    f->count = 3;
+    put(f, "room", s->room != NULL ? channel_name(s->room->channel) : SLICE(""));
+    if (whole)
+        put_who(f, s, origin);
+    put_channels(f, s, whole ? 0 : s->saved);
+    return !f->text.failed &&
+           redis_script(&c->core->redis, SCRIPT_session, &key, 1, f->args, f->count, done, c);
+}
+
+static bool send_state(struct session *s, bool whole, redis_done done) {
+    struct fields f = {.args =
+                           calloc(3 + 2 * (size_t)(FIXED_FIELDS + s->count), sizeof *f.args)};
+    buf_init(&f.text);
+    /* The arguments point into it: it must not move. */
+    bool sent = f.args != NULL && buf_reserve(&f.text, s->count * (size_t)CHANNEL_FIELD) &&
+                send_fields(s, &f, whole, done);
+    buf_deinit(&f.text);
+    free(f.args);
+    return sent;
+}
+
+static void tell(struct session *s, bool good) {
+    void (*done)(void *, bool) = s->done;
+    s->done = NULL;
+    if (done != NULL)
+        done(s->arg, good);
+}
+
+/* Another connection goes on where this one was: it is only in the way. */
+static void taken(struct client *c) {
+    client_ref(c);
+    c->session->stored = false;
+    tell(c->session, false);
+    if (!c->gone)
+        c->door->close(c, 1000, "recovered by another connection");
+    client_unref(c);
+}
+
+static void on_state(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct client *c = arg;
+    struct session *s = c->session;
+    long long status = reply_number(reply_item(reply, 0));
+    (void)outcome;
+    s->busy = false;
+    if (reply == NULL) {
+        s->stored_run = 0; /* session_keep writes it whole */
+        tell(s, false);
+    } else if (status == SESSION_TAKEN) {
+        taken(c);
+    } else if (status == SESSION_NONE) {
+        s->stored = false;
+        sync_session(s);
+    } else {
+        s->saved = s->sending;
+        if (s->saved < s->version)
+            sync_session(s);
+        else
+            tell(s, true);
+    }
+    client_unref(c);
+}
+
+/* Brings Redis to the session's version. */
+static void sync_session(struct session *s) {
+    struct client *c = s->client;
+    bool whole = !s->stored || s->dropped > s->saved || s->stored_run != run_now(s);
+    if (s->busy || c->gone) {
+        if (c->gone)
+            tell(s, false);
+        return; /* on_state comes back to it */
+    }
+    if (s->beyond || s->count > SESSION_CHANNELS_MOST) {
+        session_over(s, false); /* it is not recovered */
+        s->saved = s->version;
+        tell(s, true);
+        return;
+    }
+    s->busy = send_state(s, whole, on_state);
+    if (!s->busy) {
+        s->stored_run = 0;
+        tell(s, false);
+        return;
+    }
+    client_ref(c);
+    s->sending = s->version;
+    s->stored = true;
+    if (whole)
+        s->stored_run = run_now(s);
+    if (list_empty(&s->link)) {
+        s->kept = core_now(c->core);
+        list_push(&c->core->sessions, &s->link);
+    }
+}
+
+void session_save(struct session *s, struct sub *room, void (*done)(void *arg, bool good),
+                  void *arg) {
+    s->done = done;
+    s->arg = arg;
+    s->room = room;
+    s->version++;
+    sync_session(s);
+}
+
+void session_over(struct session *s, bool back) {
+    char key_bytes[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
+    if (s == NULL || !s->stored)
+        return;
+    struct core *core = s->client->core;
+    struct slice key = session_key(s, key_bytes);
+    struct slice args[] = {back ? SLICE("leave") : SLICE("end"), client_id(s->client, id),
+                           slice_digits(core->options->sio_recovery, ttl)};
+    s->stored = false;
+    list_remove(&s->link);
+    redis_script(&core->redis, SCRIPT_session, &key, 1, args, 3, NULL, NULL);
+}
+
+/* --- keeping --------------------------------------------------------------------------------
+ */
+
+struct keeping {
+    size_t count;
+    struct client *clients[KEEP_AT_ONCE]; /* references */
+};
+
+static void kept(struct client *c, long long status) {
+    struct session *s = c->session;
+    if (c->gone || !s->stored || s->busy)
+        return; /* what is on its way tells more */
+    if (status == SESSION_TAKEN) {
+        taken(c);
+    } else if (status == SESSION_NONE) {
+        s->stored_run = 0;
+        sync_session(s);
+    }
+}
+
+static void on_kept(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct keeping *k = arg;
+    (void)outcome;
+    for (size_t i = 0; i < k->count; i++) {
+        if (reply != NULL)
+            kept(k->clients[i], reply_number(reply_item(reply, i + 1)));
+        client_unref(k->clients[i]);
+    }
+    free(k);
+}
+
+static void keep_some(struct core *core, struct keeping *k) {
+    struct slice keys[KEEP_AT_ONCE], args[KEEP_AT_ONCE + 1];
+    char names[KEEP_AT_ONCE][SESSION_PID_SIZE + 4], ids[KEEP_AT_ONCE][CLIENT_ID_SIZE];
+    char ttl[DIGITS_SIZE];
+    args[0] = slice_digits(core->options->sio_recovery + SESSION_SPARE_MS, ttl);
+    for (size_t i = 0; i < k->count; i++) {
+        keys[i] = session_key(k->clients[i]->session, names[i]);
+        args[i + 1] = client_id(k->clients[i], ids[i]);
+        client_ref(k->clients[i]);
+    }
+    if (!redis_script(&core->redis, SCRIPT_keep, keys, k->count, args, k->count + 1, on_kept,
+                      k)) {
+        for (size_t i = 0; i < k->count; i++)
+            client_unref(k->clients[i]);
+        free(k);
+    }
+}
+
+/* The next that is due. One that another Redis was told of is due at once: it may have lost
+ * that, and does not let it be recovered before. */
+static struct session *next_due(struct core *core) {
+    uint64_t now = core_now(core);
+    if (list_empty(&core->sessions))
+        return NULL;
+    struct session *s = container_of(core->sessions.next, struct session, link);
+    if (now == s->kept || (now - s->kept < KEEP_EVERY_MS && s->stored_run == run_now(s)))
+        return NULL;
+    s->kept = now;
+    list_remove(&s->link);
+    list_push(&core->sessions, &s->link);
+    return s;
+}
+
+void session_keep(struct core *core) {
+    struct keeping *k = NULL;
+    for (unsigned i = 0; i < KEEP_A_TICK; i++) {
+        struct session *s = next_due(core);
+        if (s == NULL)
+            break;
+        if (s->stored_run != run_now(s)) {
+            sync_session(s);
+            continue;
+        }
+        if (k == NULL && (k = calloc(1, sizeof *k)) == NULL)
+            return;
+        k->clients[k->count++] = s->client;
+        if (k->count == KEEP_AT_ONCE) {
+            keep_some(core, k);
+            k = NULL;
+        }
+    }
+    if (k != NULL)
+        keep_some(core, k);
+}

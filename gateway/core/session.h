@@ -1,0 +1,169 @@
+#ifndef SLUICE_CORE_SESSION_H
+#define SLUICE_CORE_SESSION_H
+
+#include "common/name.h"
+#include "gateway/core/hub.h"
+
+/*
+ * Connection state recovery: a client that was cut off comes back, to any node, with two
+ * strings, and is what it was: logged in, in its channels, and sent what it missed, once.
+ *
+ * The first string, its `pid`, names a hash in Redis, {sio:<pid>}: who it is and which channels
+ * it is in. The second, the offset, stands behind each message of a log, is the client's last
+ * word of what it has, and is one of
+ *
+ *   T.seq.epoch.channel                      plain: the message, at the time T. Of every other
+ *                                            channel the client has what is not later than T.
+ *   ~T.run.seq.epoch.channel[ seq.epoch.channel]...
+ *                                            the client has what is not later than T, but of
+ *                                            these channels what is up to the seq.
+ *   !                                        it cannot be said (too many channels)
+ *
+ * (T and seq in hexadecimal.) A plain one is the same for all clients, and may be so because
+ * times rise from one append to the next on one Redis, in all channels together (log.lua), and
+ * doorbells ring in that order: a client whose channels are all live has all up to the time of
+ * the message that it gets. While some channel of its own is not live (a heal, a client that is
+ * caught up), messages come out of that order, and it gets the second form; `run` is the Redis
+ * whose order T belongs to.
+ *
+ * What the hash says of a channel is where the client entered it: epoch, seq (the floor: it
+ * has had nothing up to there, or need not), and the latest time of any message then: an offset
+ * that is not later says nothing of the channel. All of it is checked against the logs, and
+ * what cannot be exact is not recovered.
+ */
+struct client;
+struct core;
+struct message;
+
+/* Of the socket; the pid begins with it. */
+#define SESSION_NAME_LEN 20
+#define SESSION_PID_SIZE (2 * SESSION_NAME_LEN + 1)
+/* A session with more is not recovered. */
+#define SESSION_CHANNELS_MOST 1000
+#define SESSION_SPARE_MS      60000 /* its key outlives the last word of its connection by this */
+
+/* A channel of a session. */
+struct standing {
+    struct sub *sub;
+    struct position floor;
+    uint64_t since;
+    uint64_t version; /* of the session, when it came */
+    bool moved;       /* the client was sent messages of it that `base` does not cover */
+};
+
+struct session {
+    struct client *client;
+    struct list link; /* in core->sessions, those first that were kept first */
+    uint64_t kept;
+    char pid[SESSION_PID_SIZE];
+    char *origin; /* owned: of what it sends, since it was recovered; NULL: the client's */
+    struct slice space; /* the namespace */
+    struct standing *standings;
+    unsigned count;
+    unsigned moved;
+
+    /* What the client was sent: see above. */
+    uint64_t base;
+    uint64_t high; /* the latest time of any message */
+    uint32_t run;  /* of base */
+    uint32_t calm; /* hub->upsets when all its channels were seen live */
+
+    /* Redis has, or is being sent, the state of a version. */
+    uint64_t version;
+    uint64_t saved;
+    uint64_t sending;
+    uint64_t dropped; /* the version that last lost a channel */
+    uint32_t stored_run;
+    bool stored;
+    bool beyond; /* some channel could not be noted: no memory */
+    bool busy; /* a script is on its way: one at a time, since two could overtake each other */
+    void (*done)(void *arg, bool good); /* who waits for it */
+    void *arg;
+    struct sub *room; /* the default room */
+};
+
+/* The Redis of now, as in `run`. */
+uint32_t session_run(const struct client *c);
+
+/* Begins one for a client that has none, or begins anew with another pid. name: of
+ * SESSION_NAME_LEN characters; space: outlives it. False: no memory, no randomness. */
+bool session_open(struct client *c, const char *name, struct slice space);
+/* The connection is over (before client_gone). back: it may be recovered. NULL is good. */
+void session_over(struct session *s, bool back);
+/* With its client; NULL is good. */
+void session_free(struct session *s);
+
+/* catchup.c: a client is about to have a sub that is not live; the sub was checked and will
+ * begin behind `floor`; it is about to be freed; the client was told that its log begins anew
+ * behind `from`. */
+void session_entering(const struct client *c);
+void session_entered(struct sub *sub, const struct position *floor, uint64_t clock);
+void session_dropped(struct sub *sub);
+void session_reset(struct sub *sub, struct slice epoch, uint64_t from);
+
+/* Writes what it is to Redis; room: the default room from now on, or NULL. done is called once,
+ * perhaps before it returns; with false if Redis did not take it, or if the session is another
+ * connection's by now: then the client is closed. */
+void session_save(struct session *s, struct sub *room, void (*done)(void *arg, bool good),
+                  void *arg);
+
+/* From the lease's timer: what is in use must not expire. */
+void session_keep(struct core *core);
+
+/* What stands behind a message, for who encodes it: */
+enum offset_kind {
+    OFFSET_NONE,  /* nothing: it is of no log */
+    OFFSET_PLAIN, /* the same for all clients */
+    OFFSET_BASE,  /* the same for all with this session's base and run */
+    OFFSET_OWN    /* this client's alone */
+};
+/* To be called once for each message that is sent to the client. */
+enum offset_kind session_sends(struct session *s, const struct message *m);
+/* Appends the offset, without quotes, as it stands in a JSON string. */
+void session_put_offset(const struct session *s, const struct message *m, enum offset_kind kind,
+                        struct buf *out);
+
+/* --- recover.c ------------------------------------------------------------------------------
+ */
+/*
+ * Makes a client that has just been opened, with a session, what another one was. Returns false
+ * if pid is none. Else `done` is called once, perhaps before it returns, but not if the client
+ * goes before: with true, and the session has the pid given; or with false, and it is a new
+ * one. No event of the client may come before; what it missed follows when done has returned.
+ */
+bool session_recover(struct client *c, struct slice pid, struct slice offset,
+                     void (*done)(struct client *c, bool recovered));
+/* Redis is up. */
+void session_recover_waiting(struct core *core);
+/* Those that have waited for Redis long enough. */
+void session_recover_tick(struct core *core, uint64_t now);
+
+/* login.c: logs a client in as one that was recovered. */
+struct recovered_channel {
+    char name[NAME_MAX_LEN + 8];
+    struct position floor;
+    uint64_t since;
+    struct position at; /* what it has */
+    bool moved;
+};
+struct recovered {
+    struct name user;
+    struct name username;
+    struct name role;
+    char room[NAME_MAX_LEN + 8]; /* the default room's channel, or empty */
+    struct recovered_channel *channels;
+    size_t count;
+    uint64_t base;
+    uint64_t clock;
+};
+/* done: once, perhaps before it returns; with false the client is not logged in, or gone. What
+ * is given must hold until then. */
+void login_recover(struct client *c, const struct recovered *what,
+                   void (*done)(void *arg, bool good), void *arg);
+/* Its channels are entered: what Redis knew of them is the session's. */
+void session_restore(struct session *s, const struct recovered *what);
+
+/* May this user be in that channel by asking (login's `resume`)? */
+bool resumable(struct slice user, struct slice channel);
+
+#endif

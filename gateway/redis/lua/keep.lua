@@ -1,0 +1,15 @@
+-- Keeps sessions of connections that are there from expiring. KEYS: the sessions. ARGV: ttl, the owner
+-- of each. Returns {0, status...}, each as session.lua has it.
+local out = { 0 }
+for i, key in ipairs(KEYS) do
+  local s = call('HMGET', key, 'owner', 'run')
+  if not s[1] or s[2] ~= RUN then
+    out[i + 1] = 1
+  elseif s[1] ~= ARGV[i + 3] then
+    out[i + 1] = 2
+  else
+    out[i + 1] = 0
+    call('PEXPIRE', key, ARGV[3])
+  end
+end
+return out

@@ -1,0 +1,35 @@
+-- What a connection that may be recovered has in Redis. KEYS: the session; ARGV: verb, owner (the
+-- connection that it belongs to now), and:
+--   put    ttl, field, value...  writes it whole
+--   add    ttl, field, value...  writes fields of one that is there
+--   leave  ttl                   the connection is gone, and may come back for so long
+--   end                          it will not come back
+--   claim  ttl, namespace        the connection takes it over
+-- Returns {0}, {1} if there is none (of this Redis: what another one knew may be missing here),
+-- {2} if it belongs to another connection; claim: {0, clock, field, value...}.
+local key, verb, me, ttl = KEYS[1], ARGV[3], ARGV[4], ARGV[5]
+local function write()
+  for i = 6, #ARGV, 1000 do call('HSET', key, unpack(ARGV, i, math.min(i + 999, #ARGV))) end
+  call('PEXPIRE', key, ttl)
+  return { 0 }
+end
+
+local s = call('HMGET', key, 'owner', 'run', 'namespace')
+if verb == 'put' and (not s[1] or s[1] == me) then
+  call('DEL', key)
+  call('HSET', key, 'owner', me, 'run', RUN)
+  return write()
+end
+if not s[1] then return { 1 } end
+if verb == 'claim' then
+  if s[2] ~= RUN or s[3] ~= ARGV[6] then return { 1 } end
+  local out = { 0, call('GET', P .. 'clock') or '0' }
+  for _, item in ipairs(call('HGETALL', key)) do out[#out + 1] = item end
+  call('HSET', key, 'owner', me)
+  call('PEXPIRE', key, ttl)
+  return out
+end
+if s[1] ~= me then return { 2 } end
+if verb ~= 'end' then return write() end
+call('DEL', key)
+return { 0 }
