@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { cluster, login, startNode, sleep, test, until } from './lib/harness.mjs';
 import { startNginx } from './lib/nginx.mjs';
+import { packets, poll } from './lib/conformance.mjs';
 import * as recovery from './lib/recovery.mjs';
 import { hash, metric } from './lib/registry.mjs';
 import { emit, next, WAYS } from './lib/socketio.mjs';
@@ -318,7 +319,7 @@ test('a hundred are cut at once, and all go on', async (t) => {
 });
 
 test('with linger, who comes back in time was never gone', async (t) => {
-  const own = await cluster({ nodes: 2, redis, args: [...QUICK, '--linger', '20s'] });
+  const own = await cluster({ nodes: 2, redis, args: [...QUICK, '--linger', '10s'] });
   t.after(own.stop);
   const ann = await guest(t, own.nodes[0], 'linger');
   const scene = await Scene.of(t, own.nodes[1], ann);
@@ -328,4 +329,49 @@ test('with linger, who comes back in time was never gone', async (t) => {
   }
   await until(async () => (await connections('linger')).length === 1, { timeout: 30000 });
   assert.equal(offlines(scene.speaker, 'linger'), 0);
+});
+
+/*
+ * An official client does not count what comes in the payload that ends its session to what it
+ * has, but keeps it until it is connected again: so it would have it twice.
+ */
+test('polling: what ends a session comes alone', async (t) => {
+  const going = await startNode({ redis, args: QUICK.map((arg) => (arg === '300ms' ? '2s' : arg)) });
+  const bob = await login(nodes[1], 'alone-bob', { csId: 'alone' });
+  t.after(() => bob.terminate());
+  const payloads = [];
+  const isMessage = (packet) => packet.startsWith('42["chatMessage"');
+  const polling = Array.from({ length: 12 }, async (_, i) => {
+    const session = await poll(going, 'socket.io');
+    await session.post('40');
+    await session.post(`42["login",{"userId":"alone${i}","csId":"alone"}]`);
+    for (;;) {
+      const answer = await session.get({ timeout: 10000 }).catch(() => ({ status: 0 }));
+      if (answer.status !== 200) return;
+      const some = packets(answer.body);
+      payloads.push(some);
+      if (some.includes('2')) await session.post('3').catch(() => {});
+    }
+  });
+  const say = () => bob.emit('sendMessage', { room: 'room-alone', message: 'x' });
+  const heard = () => payloads.flat().filter(isMessage).length;
+  await until(async () => (await bob.emit('all_member', { room: 'room-alone' })).length === 13);
+  await say();
+  await until(() => heard() === polling.length);
+  // Messages come in the turn of the loop in which the drain ends some of them.
+  const ended = going.stop('SIGTERM');
+  await until(async () => (await going.get('/readyz')).status === 503);
+  for (let i = 0; i < 6; i++) {
+    going.suspend();
+    await say();
+    await sleep(250);
+    going.resume();
+    await sleep(30);
+  }
+  await ended;
+  await Promise.all(polling);
+  const ends = payloads.filter((payload) => payload.includes('1'));
+  assert.ok(ends.length > 0);
+  const crowded = ends.filter((payload) => payload.some(isMessage));
+  assert.deepEqual(crowded.slice(0, 1), [], `${crowded.length} of ${ends.length}`);
 });

@@ -62,7 +62,7 @@ export class Member {
 
   tell(text) {
     this.story.push(`${new Date().toISOString().slice(11, 23)} ${text}`);
-    if (this.story.length > 60) this.story.shift();
+    if (this.story.length > 400) this.story.shift();
   }
 
   async start() {
@@ -86,6 +86,10 @@ export class Member {
 
   #leave(reason) {
     this.lostAt = Date.now();
+    setTimeout(() => {
+      const kept = this.socket.receiveBuffer.length;
+      if (kept) this.tell(`the client keeps ${kept} for later: ${this.socket.receiveBuffer[0]}`);
+    }, 1);
     this.tell(`${reason}, offset ${this.socket._lastOffset}; next ${this.#turn()}`);
   }
 
