@@ -1,7 +1,9 @@
 #include "gateway/net/conn.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "common/log.h"
 
@@ -180,6 +182,14 @@ bool conn_send(struct conn *c, struct region r) {
 bool conn_is_full(const struct conn *c, size_t len) {
     size_t held = (size_t)c->queued + (size_t)c->entries * ENTRY_COST;
     return held > c->net->max_queue / 4 && held + len > c->net->max_queue;
+}
+
+size_t conn_unsent(const struct conn *c) {
+    uv_os_fd_t fd;
+    int held = 0;
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &held) != 0)
+        held = 0;
+    return (size_t)c->queued + (size_t)held;
 }
 
 void conn_want_drained(struct conn *c) {

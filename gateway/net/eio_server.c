@@ -128,15 +128,23 @@ struct eio_session *eio_begin(struct eio_server *e, const struct http_request *r
         return NULL;
     }
     e->count++;
+    e->by_state[state]++;
     is_alive(s);
     return s;
+}
+
+void eio_state_set(struct eio_session *s, enum eio_state to) {
+    s->server->by_state[s->state]--;
+    s->state = (unsigned char)to;
+    if (to != EIO_CLOSED)
+        s->server->by_state[to]++;
 }
 
 static void end(struct eio_session *s, enum eio_gone why, uint16_t code, const char *reason) {
     struct eio_server *e = s->server;
     if (s->state == EIO_CLOSED)
         return;
-    s->state = EIO_CLOSED;
+    eio_state_set(s, EIO_CLOSED);
     wheel_clear(&e->wheel, &s->timer);
     map_remove(&e->sessions, &s->node);
     list_remove(&s->link);

@@ -25,6 +25,7 @@ struct http {
     bool in_value;
     bool in_body;
     bool answered;
+    size_t unsent;            /* of the last answer, when it was looked at; SIZE_MAX: not yet */
     bool closing;             /* answered for the last time: drain what still comes */
     struct http_later *later; /* an answer is put off, or a body's end is watched for */
     bool later_head;          /* that one is to HEAD */
@@ -39,6 +40,8 @@ static const char *reason(int status) {
         return "OK";
     case 204:
         return "No Content";
+    case 304:
+        return "Not Modified";
     case 400:
         return "Bad Request";
     case 401:
@@ -85,6 +88,10 @@ static void let_go(struct http *h) {
         later->gone(later);
 }
 
+static bool has_body(int status) {
+    return status != 204 && status != 304;
+}
+
 static void answer(struct http *h, int status, const char *type, struct slice body,
                    bool head_only, bool keep, const char *extra) {
     struct buf out;
@@ -92,16 +99,17 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
     buf_printf(&out, "HTTP/1.1 %d %s\r\n", status, reason(status));
     if (type != NULL)
         buf_printf(&out, "Content-Type: %s\r\n", type);
-    if (status != 204)
+    if (has_body(status))
         buf_printf(&out, "Content-Length: %zu\r\n", body.len);
     if (!keep)
         buf_str(&out, "Connection: close\r\n");
     if (extra != NULL)
         buf_str(&out, extra);
     buf_str(&out, "\r\n");
-    if (!head_only && status != 204)
+    if (!head_only && has_body(status))
         buf_slice(&out, body);
     h->answered = true;
+    h->unsent = SIZE_MAX;
     metric_add(h->conn->net->metrics, METRIC_SENT_MESSAGES + DOOR_HTTP, 1);
     if (out.failed || !send_bytes(h->conn, buf_bytes(&out))) {
         conn_close(h->conn, true);
@@ -347,12 +355,21 @@ static void on_end(struct conn *c, int status) {
     let_go(c->peer);
 }
 
+/* A long answer takes a slow peer long: while some of it goes, there is time for the rest. */
+static bool is_taking(struct http *h) {
+    size_t before = h->unsent;
+    h->unsent = conn_unsent(h->conn);
+    return h->answered && h->unsent > 0 && h->unsent < before;
+}
+
 static void on_deadline(struct conn *c) {
     struct http *h = c->peer;
     if (h->later != NULL && h->later->late != NULL)
         h->later->late(h->later);
-    else
-        conn_close(c, true);
+    else if (is_taking(h))
+        conn_deadline(c, net_now(c->net) + h->router->timeout_ms);
+    else /* who has the whole answer may not have read it yet: a reset would take it away */
+        conn_close(c, !h->answered || h->unsent > 0);
 }
 
 static void refuse_parse(struct http *h, llhttp_errno_t error) {
