@@ -75,7 +75,7 @@ def listen(client):
 
         client.on("*", any_event if kind == "sync" else any_event_later, namespace=nsp)
         client.on("connect", lambda: tell(connected=nsp, transport=client.transport()), namespace=nsp)
-        client.on("disconnect", lambda: tell(disconnected=nsp), namespace=nsp)
+        client.on("disconnect", lambda *_: tell(disconnected=nsp), namespace=nsp)
         client.on("connect_error", lambda *args: tell(refused=nsp, args=args), namespace=nsp)
 
     for nsp in namespaces:
