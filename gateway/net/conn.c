@@ -541,10 +541,20 @@ static void fire(void *arg, struct wheel_timer *t) {
     c->ops->on_deadline(c);
 }
 
+static void on_tick(uv_timer_t *timer);
+
+/* At the wheel's own times: a timer that repeats drifts, and is up to a tick behind them. */
+static int tick_later(struct net *n) {
+    return uv_timer_start(&n->tick, on_tick, WHEEL_TICK_MS - uv_now(n->loop) % WHEEL_TICK_MS,
+                          0);
+}
+
 static void on_tick(uv_timer_t *timer) {
     struct net *n = timer->data;
     wheel_run(&n->wheel, uv_now(n->loop), fire, n);
     n->on_tick(n->owner, uv_now(n->loop));
+    if (!uv_is_closing((uv_handle_t *)timer))
+        tick_later(n);
 }
 
 int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
@@ -565,7 +575,7 @@ int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *m
     n->prepare.data = n->again.data = n->tick.data = n;
     uv_prepare_start(&n->prepare, on_prepare);
     n->turn_began = uv_hrtime();
-    int status = uv_timer_start(&n->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
+    int status = tick_later(n);
     return status == 0 ? uv_loop_configure(loop, UV_METRICS_IDLE_TIME) : status;
 }
 

@@ -14,6 +14,7 @@ struct eio_polling {
     struct slice post_origin;
     struct buf out; /* a payload: what waits for a poll */
     struct buf in;  /* what is left of a post that takes more than a turn */
+    size_t most;    /* packets that a poll may be answered with */
     struct eio_payload reading;
     bool handling; /* `reading` has not been answered yet */
 };

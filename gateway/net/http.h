@@ -12,7 +12,7 @@
 struct http_request {
     struct conn *conn;
     struct slice method;
-    struct slice path;  /* as sent, without the query */
+    struct slice path;  /* as sent, without the query, and without scheme and host */
     struct slice query; /* without the question mark */
     struct slice body;  /* all of it */
     bool upgrade;       /* asks for WebSocket: Connection and Upgrade say so */
@@ -39,6 +39,7 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
 
 /* A header's value (the first of that name, any case); NULL if there is none. */
 const char *http_header(const struct http_request *request, const char *name);
+unsigned http_header_count(const struct http_request *request, const char *name);
 
 /* Answers. type and extra (whole lines with CR LF) may be NULL. 4xx and 5xx close the
  * connection afterwards, as does a request that asks for it. HEAD gets no body, nor do 204 and
