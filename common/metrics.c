@@ -51,8 +51,9 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
  * Of each slot of a set, in order. None needs escaping.
  */
 
-#define LABEL(name, value)    name "=\"" value "\""
-#define DOOR_LABEL(symbol, n) LABEL("door", n),
+#define LABEL(name, value)         name "=\"" value "\""
+#define DOOR_LABEL(symbol, n)      LABEL("door", n),
+#define TRANSPORT_LABEL(symbol, n) LABEL("transport", n),
 #define HANDSHAKE_LABELS(symbol, n)                                                            \
     LABEL("door", n)                                                                           \
     "," LABEL("result", "accepted"), LABEL("door", n) "," LABEL("result", "refused"),
@@ -65,6 +66,7 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 static const char *const set_none[] = {""};
 static const char *const set_version[] = {LABEL("version", SLUICE_VERSION)};
 static const char *const set_door[] = {DOOR_TABLE(DOOR_LABEL)};
+static const char *const set_transport[] = {TRANSPORT_TABLE(TRANSPORT_LABEL)};
 static const char *const set_handshake[] = {DOOR_TABLE(HANDSHAKE_LABELS)};
 static const char *const set_event[] = {EVENT_TABLE(EVENT_LABEL) LABEL("event", "unknown")};
 static const char *const every_code[] = {ERR_TABLE(CODE_LABEL)};

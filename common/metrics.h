@@ -27,6 +27,14 @@
 enum door_kind { DOOR_TABLE(DOOR_ENUM) DOOR_COUNT };
 #undef DOOR_ENUM
 
+/* What carries a session of Socket.IO. */
+#define TRANSPORT_TABLE(X)                                                                     \
+    X(TRANSPORT_POLLING, "polling")                                                            \
+    X(TRANSPORT_WEBSOCKET, "websocket")
+#define TRANSPORT_ENUM(symbol, name) symbol,
+enum transport { TRANSPORT_TABLE(TRANSPORT_ENUM) TRANSPORT_COUNT };
+#undef TRANSPORT_ENUM
+
 /* The close codes that the server begins with. */
 #define CLOSE_TABLE(X)   X(1002) X(1003) X(1007) X(1008) X(1009) X(1011) X(1012) X(1013)
 #define CLOSE_ENUM(code) CLOSE_##code,
@@ -60,6 +68,7 @@ enum metric_slots {
     SLOTS_none = 1,
     SLOTS_version = 1,
     SLOTS_door = DOOR_COUNT,
+    SLOTS_transport = TRANSPORT_COUNT,
     SLOTS_handshake = DOOR_COUNT * 2, /* accepted, refused */
     SLOTS_event = EVENT_COUNT + 1,    /* the last one: unknown */
     SLOTS_code = ERR_COUNT - 1,       /* without ERR_OK */
@@ -76,6 +85,10 @@ enum metric_slots {
 #define METRIC_TABLE(X)                                                                        \
     X(CONNECTIONS, door, GAUGE, ONE, "sluice_connections",                                     \
       "Open TCP connections by door; http: not upgraded")                                      \
+    X(SIO_SESSIONS, transport, GAUGE, ONE, "sluice_socketio_sessions",                         \
+      "Socket.IO sessions by what carries them")                                               \
+    X(SIO_SOCKETS, none, GAUGE, ONE, "sluice_socketio_sockets",                                \
+      "Namespaces that Socket.IO sessions have joined, of all sessions")                       \
     X(USERS, none, GAUGE, ONE, "sluice_users", "Connections that are logged in")               \
     X(CHANNELS, none, GAUGE, ONE, "sluice_channels",                                           \
       "Channels that the node is subscribed to")                                               \

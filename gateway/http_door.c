@@ -14,7 +14,7 @@
     "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"                      \
     "Cache-Control: no-cache\r\n"
 
-/* The client library: `import` from any page. */
+/* A client library: `import` it from any page. */
 #define SHARED_HEADERS                                                                         \
     PAGE_HEADERS                                                                               \
     "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
@@ -63,10 +63,42 @@ static void metrics(struct node *n, const struct http_request *request) {
     answer_buf(request, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
 }
 
+static void serve(const struct http_request *request, const struct asset *a) {
+    struct buf extra;
+    bool known = asset_is_known(a, http_header(request, "if-none-match"));
+    buf_init(&extra);
+    buf_str(&extra, a->shared ? SHARED_HEADERS : PAGE_HEADERS);
+    if (a->etag[0] != '\0')
+        buf_printf(&extra, "ETag: %s\r\n", a->etag);
+    buf_char(&extra, '\0');
+    if (extra.failed)
+        http_answer(request, 503, PLAIN, SLICE("out of memory\n"), NULL);
+    else if (known)
+        http_answer(request, 304, NULL, SLICE(""), extra.data);
+    else
+        http_answer(request, 200, a->type, a->bytes, extra.data);
+    buf_deinit(&extra);
+}
+
 static void page(struct node *n, const struct http_request *request) {
-    const struct asset *a = asset_find(request->path);
     (void)n;
-    http_answer(request, 200, a->type, a->bytes, a->shared ? SHARED_HEADERS : PAGE_HEADERS);
+    serve(request, asset_find(request->path));
+}
+
+/* A page that was written for Socket.IO's own server loads the client from it. */
+static void socketio_client(struct node *n, const struct http_request *request) {
+    const struct asset *a = bundle_find(&n->bundle, request->path);
+    if (a != NULL)
+        serve(request, a);
+    else if (n->bundle.count > 0)
+        http_answer(request, 404, PLAIN,
+                    SLICE("the directory of the option socketio-client has no such file\n"),
+                    NULL);
+    else
+        http_answer(request, 404, PLAIN,
+                    SLICE("this node does not serve the client of Socket.IO: the option "
+                          "socketio-client names the directory that has it\n"),
+                    NULL);
 }
 
 /* The client's address is the socket's, or what the proxy in front says. */
@@ -144,6 +176,7 @@ static const struct path *path_find(const struct node *n, struct slice path) {
     static const struct path api = {"/api/", true, api_route};
     static const struct path pages = {"/", false, page};
     static const struct path sio = {"/socket.io/", true, socketio};
+    static const struct path client = {"/socket.io/", false, socketio_client};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (slice_is(path, paths[i].path))
             return &paths[i];
@@ -154,6 +187,8 @@ static const struct path *path_find(const struct node *n, struct slice path) {
         return &api;
     if (is_socketio(path))
         return &sio;
+    if (bundle_has_path(path))
+        return &client;
     if (slice_starts(path, SLICE("/console")) && !api_is_on(n))
         return NULL;
     return asset_find(path) != NULL ? &pages : NULL;

@@ -13,6 +13,10 @@ static void set(struct node *n, unsigned slot, uint64_t value) {
 static void set_gauges(struct node *n) {
     for (unsigned i = 0; i < DOOR_COUNT; i++)
         set(n, METRIC_CONNECTIONS + i, n->net.doors[i]);
+    const struct sio_server *sio = &n->sio.server;
+    set(n, METRIC_SIO_SESSIONS + TRANSPORT_POLLING, sio->eio.by_state[EIO_POLLING]);
+    set(n, METRIC_SIO_SESSIONS + TRANSPORT_WEBSOCKET, sio->eio.by_state[EIO_WEBSOCKET]);
+    set(n, METRIC_SIO_SOCKETS, sio->joined);
     set(n, METRIC_USERS, n->core.user_count);
     set(n, METRIC_CHANNELS, n->core.hub.channels.count);
     set(n, METRIC_SUBSCRIPTIONS, n->core.hub.sub_count);

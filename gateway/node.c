@@ -434,6 +434,12 @@ static const char *check_token(const char *token) {
     return good ? NULL : "must be 8 to 1023 visible ASCII characters, without spaces";
 }
 
+static int read_bundle(struct node *n) {
+    const char *dir = n->options->sio_client;
+    const char *wrong = dir[0] != '\0' ? bundle_read(&n->bundle, dir) : NULL;
+    return wrong == NULL ? 0 : complain_option(n, "socketio-client", dir, wrong);
+}
+
 static int check_options(struct node *n) {
     const struct options *o = n->options;
     const char *bad = check_token(o->admin_token);
@@ -446,6 +452,8 @@ static int check_options(struct node *n) {
     const char *wrong = sio_door_check_origins(o->cors_origins);
     if (wrong != NULL)
         return complain_option(n, "cors-origins", o->cors_origins, wrong);
+    if (read_bundle(n) != 0)
+        return 1;
     wrong = raw_door_init(&n->raw, o->channels, n->prefix);
     return wrong == NULL ? 0 : complain_option(n, "channels", o->channels, wrong);
 }
@@ -457,6 +465,9 @@ static void announce(struct node *n) {
               log_text("%llu", (unsigned long long)n->most_connections), NULL);
     LOG(LOG_WARN, "authentication_off", "means",
         "any client that reaches this address may speak as any user", NULL);
+    if (n->bundle.count > 0)
+        LOG(LOG_INFO, "socketio_client", "dir", n->options->sio_client, "version",
+            n->bundle.version, "files", log_text("%u", n->bundle.count), NULL);
 }
 
 static int start(struct node *n) {
@@ -497,6 +508,7 @@ int node_run(const struct options *options) {
     sio_door_deinit(&n->sio);
     core_deinit(&n->core);
     api_deinit(&n->api);
+    bundle_deinit(&n->bundle);
     raw_door_deinit(&n->raw);
     net_deinit(&n->net);
     ws_pool_deinit(&n->sockets.pool);

@@ -3,6 +3,7 @@
 
 #include "gateway/api.h"
 #include "gateway/core/core.h"
+#include "gateway/doors/bundle.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
 #include "gateway/net/wsock.h"
@@ -20,6 +21,7 @@ struct node {
     struct core core;
     struct raw_door raw;
     struct sio_door sio;
+    struct bundle bundle;
     struct api api;
     struct http_router router;
     uv_tcp_t listener;

@@ -59,6 +59,9 @@
     X(ping_timeout, "ping-timeout", TIME, 100, 3600000, "20s", "TIME", "wait for the pong")    \
     X(sio_namespaces, "socketio-namespaces", TEXT, 0, 2047, "", "LIST",                        \
       "Socket.IO namespaces besides /: /shop,/admin; at most 7")                               \
+    X(sio_client, "socketio-client", TEXT, 0, 4095, "", "DIR",                                 \
+      "the dist directory of npm's socket.io-client, to serve /socket.io/socket.io.js; "       \
+      "default: not served")                                                                   \
     X(sio_ping_interval, "socketio-ping-interval", TIME, 100, 3600000, "25s", "TIME",          \
       "ping a Socket.IO session this often")                                                   \
     X(sio_ping_timeout, "socketio-ping-timeout", TIME, 100, 3600000, "20s", "TIME",            \

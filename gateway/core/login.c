@@ -38,7 +38,7 @@ struct login {
     size_t count;
     bool saved;
     const struct recovered *what; /* NULL: no recovery */
-    void (*recovered)(void *arg, bool good);
+    void (*recovered)(void *arg, enum login_end how);
     void *arg;
     bool entering; /* a recovery's second half */
 };
@@ -168,7 +168,7 @@ static void succeed(struct request *r, struct login *l) {
         c->last_room = client_sub(c, entry_name(l->room));
     if (l->what != NULL) {
         r->abandon = NULL;
-        l->recovered(l->arg, true);
+        l->recovered(l->arg, LOGIN_DONE);
         renew_rosters(c, l);
         start_all(c, l);
     } else if (request_answer(r, &answer)) {
@@ -182,10 +182,11 @@ static void fail(struct request *r, struct login *l) {
     struct client *c = r->client;
     undo(c, l);
     if (l->what != NULL) {
-        void (*recovered)(void *, bool) = l->recovered;
+        void (*recovered)(void *, enum login_end) = l->recovered;
         void *arg = l->arg;
+        enum login_end how = l->failed ? LOGIN_UNANSWERED : LOGIN_LOST;
         request_ok(r, (struct slice){NULL, 0});
-        recovered(arg, false);
+        recovered(arg, how);
     } else if (l->too_many) {
         request_fail(r, ERR_TOO_MANY, "room", "a user is in at most 1,000 rooms");
     } else {
@@ -202,9 +203,8 @@ static void login_step(struct request *r) {
     if (l->pending > 0)
         return;
     c->entered = NULL;
-    if (l->what != NULL && !all_recovered(l))
-        l->failed = true;
-    if (l->failed || c->gone)
+    bool lost = l->what != NULL && !all_recovered(l);
+    if (l->failed || c->gone || lost)
         fail(r, l);
     else if (l->what != NULL && !l->entering)
         enter_all(r, l);
@@ -372,6 +372,7 @@ static void begin(struct request *r) {
     struct login *l = r->state;
     struct client *c = r->client;
     if (!redis_up(&c->core->redis)) {
+        l->failed = true;
         fail(r, l);
         return;
     }
@@ -653,13 +654,13 @@ static bool take_channels(struct request *r, const struct recovered *what) {
 }
 
 void login_recover(struct client *c, const struct recovered *what,
-                   void (*done)(void *arg, bool good), void *arg) {
+                   void (*done)(void *arg, enum login_end how), void *arg) {
     struct request *r = calloc(1, sizeof *r);
     struct login *l = calloc(1, sizeof *l);
     if (r == NULL || l == NULL || !take_user(c, what)) {
         free(r);
         free(l);
-        done(arg, false);
+        done(arg, LOGIN_LOST);
         return;
     }
     *l = (struct login){.fresh = true, .resuming = true, .what = what, .recovered = done};

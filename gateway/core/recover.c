@@ -5,6 +5,7 @@
 #include "gateway/core/session.h"
 
 #define WAITS_MS    10000
+#define RETRY_MS    250
 #define OFFSET_MOST 16384
 #define MOVED_MOST  80
 
@@ -30,7 +31,8 @@ struct offset {
 struct recovery {
     struct list link; /* in core->recoveries while it waits for Redis */
     struct client *client;
-    uint64_t until;
+    uint64_t until; /* it waits for Redis so long */
+    uint64_t next;  /* attempt */
     char pid[SESSION_PID_SIZE];
     char name[SESSION_NAME_LEN + 1]; /* its own, if it is not recovered */
     char origin[CLIENT_ID_SIZE];
@@ -39,6 +41,7 @@ struct recovery {
     struct recovered what;
     unsigned pending;
     bool failed;
+    bool unanswered;
     bool claimed;
     void (*done)(struct client *c, bool recovered);
 };
@@ -116,20 +119,6 @@ static void recovery_free(struct recovery *w) {
     free(w);
 }
 
-static bool claim(struct recovery *w);
-
-/* Another attempt, when Redis is back. False: there is no time left. */
-static bool again(struct recovery *w) {
-    struct core *core = w->client->core;
-    if (w->client->gone || redis_up(&core->redis) || core_now(core) >= w->until)
-        return false;
-    free(w->what.channels);
-    memset(&w->what, 0, sizeof w->what);
-    w->failed = false;
-    list_push(&core->recoveries, &w->link);
-    return true;
-}
-
 /* The client begins anew, under its own name; nobody is to come back to what it was. */
 static bool begin_anew(struct recovery *w) {
     char key[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE];
@@ -146,8 +135,6 @@ static bool begin_anew(struct recovery *w) {
 static void over(struct recovery *w, const char *why) {
     struct client *c = w->client;
     bool good = why == NULL;
-    if (!good && again(w))
-        return;
     LOG(LOG_DEBUG, good ? "recovered" : "not_recovered", "why", why, NULL);
     metric_add(c->core->metrics, METRIC_RECOVERIES + (good ? RECOVERY_DONE : RECOVERY_NOT), 1);
     list_remove(&w->link);
@@ -157,6 +144,20 @@ static void over(struct recovery *w, const char *why) {
     else if (!c->gone)
         c->door->close(c, 1011, "out of memory");
     recovery_free(w);
+}
+
+/* Redis did not answer: another attempt, when it does. */
+static void again(struct recovery *w) {
+    struct core *core = w->client->core;
+    if (w->client->gone || core_now(core) >= w->until) {
+        over(w, "Redis is away");
+        return;
+    }
+    free(w->what.channels);
+    memset(&w->what, 0, sizeof w->what);
+    w->failed = w->unanswered = false;
+    w->next = core_now(core) + RETRY_MS;
+    list_push(&core->recoveries, &w->link);
 }
 
 /* --- the login ------------------------------------------------------------------------------
@@ -180,8 +181,11 @@ void session_restore(struct session *s, const struct recovered *what) {
     }
 }
 
-static void on_logged_in(void *arg, bool good) {
-    over(arg, good ? NULL : "a channel");
+static void on_logged_in(void *arg, enum login_end how) {
+    if (how == LOGIN_UNANSWERED)
+        again(arg);
+    else
+        over(arg, how == LOGIN_DONE ? NULL : "a channel");
 }
 
 /* From here on it is the former session: so it is written, and so it sends. */
@@ -207,7 +211,9 @@ struct asking {
 static void answered(struct recovery *w) {
     if (--w->pending > 0)
         return;
-    if (w->client->gone || w->failed)
+    if (w->unanswered)
+        again(w);
+    else if (w->client->gone || w->failed)
         over(w, "a position");
     else
         log_in(w);
@@ -222,8 +228,9 @@ static void on_position(void *arg, const struct reply *reply, enum outcome outco
     struct asking *a = arg;
     struct recovery *w = a->recovery;
     (void)outcome;
-    bool lost = reply == NULL || reply_number(reply_item(reply, 0)) == 1;
-    if (lost)
+    if (reply == NULL)
+        w->unanswered = true;
+    else if (reply_number(reply_item(reply, 0)) == 1)
         w->failed = true;
     else if (a->channel != NULL)
         take_text(&a->channel->at, reply_text(reply_item(reply, 1)),
@@ -242,7 +249,7 @@ static void ask(struct recovery *w, struct recovered_channel *channel, enum scri
                             a);
     }
     w->pending += sent;
-    w->failed = w->failed || !sent;
+    w->unanswered = w->unanswered || !sent;
     if (!sent)
         free(a);
 }
@@ -342,7 +349,11 @@ static bool take_field(struct recovery *w, struct slice field, struct slice valu
 static void on_claimed(void *arg, const struct reply *reply, enum outcome outcome) {
     struct recovery *w = arg;
     (void)outcome;
-    bool good = reply != NULL && reply_number(reply_item(reply, 0)) == 0;
+    if (reply == NULL) {
+        again(w);
+        return;
+    }
+    bool good = reply_number(reply_item(reply, 0)) == 0;
     w->claimed = good;
     if (good)
         w->what.channels = calloc(reply->count / 2, sizeof *w->what.channels);
@@ -350,7 +361,7 @@ static void on_claimed(void *arg, const struct reply *reply, enum outcome outcom
     for (size_t i = 2; good && i + 1 < reply->count; i += 2)
         good = take_field(w, reply_text(reply->items[i]), reply_text(reply->items[i + 1]));
     if (!good || w->client->gone || w->what.user.len == 0 || w->origin[0] == '\0') {
-        over(w, reply == NULL ? "no answer from Redis" : "no such session");
+        over(w, "no such session");
         return;
     }
     w->what.base = w->offset.time;
@@ -376,18 +387,18 @@ static bool claim(struct recovery *w) {
 /* --- beginning ------------------------------------------------------------------------------
  */
 
+static void attempt(struct recovery *w) {
+    list_remove(&w->link);
+    if (w->client->gone || !claim(w))
+        again(w);
+}
+
 void session_recover_waiting(struct core *core) {
     struct list waiting;
     list_init(&waiting);
     list_splice(&waiting, &core->recoveries);
-    while (!list_empty(&waiting)) {
-        struct recovery *w = container_of(waiting.next, struct recovery, link);
-        list_remove(&w->link);
-        if (w->client->gone)
-            over(w, "gone");
-        else if (!claim(w))
-            list_push(&core->recoveries, &w->link);
-    }
+    while (!list_empty(&waiting))
+        attempt(container_of(waiting.next, struct recovery, link));
 }
 
 void session_recover_tick(struct core *core, uint64_t now) {
@@ -396,6 +407,8 @@ void session_recover_tick(struct core *core, uint64_t now) {
         next = at->next;
         if (w->client->gone || now >= w->until)
             over(w, "Redis is away");
+        else if (redis_up(&core->redis) && now >= w->next)
+            attempt(w);
     }
 }
 
@@ -406,6 +419,13 @@ static bool pid_valid(struct slice pid) {
     for (size_t i = 0; good && i < pid.len; i++)
         good = memchr(digits, pid.ptr[i], sizeof digits - 1) != NULL;
     return good;
+}
+
+static bool take_offset(struct recovery *w, struct slice offset) {
+    if (offset.len > OFFSET_MOST || (w->text = malloc(offset.len)) == NULL)
+        return false;
+    memcpy(w->text, offset.ptr, offset.len);
+    return offset_parse(&w->offset, (struct slice){w->text, offset.len});
 }
 
 bool session_recover(struct client *c, struct slice pid, struct slice offset,
@@ -421,12 +441,9 @@ bool session_recover(struct client *c, struct slice pid, struct slice offset,
     w->done = done;
     w->until = core_now(c->core) + WAITS_MS;
     w->offset.plain = true;
-    w->text =
-        offset.len > 0 && offset.len <= OFFSET_MOST ? strndup(offset.ptr, offset.len) : NULL;
-    struct slice text = {w->text, offset.len};
-    if (offset.len > 0 && (w->text == NULL || !offset_parse(&w->offset, text)))
+    if (offset.len > 0 && !take_offset(w, offset))
         over(w, "offset");
-    else if (!claim(w))
-        list_push(&c->core->recoveries, &w->link);
+    else
+        attempt(w);
     return true;
 }

@@ -304,9 +304,9 @@ static void tell(struct session *s, bool good) {
 static void taken(struct client *c) {
     client_ref(c);
     c->session->stored = false;
-    tell(c->session, false);
     if (!c->gone)
         c->door->close(c, 1000, "recovered by another connection");
+    tell(c->session, false);
     client_unref(c);
 }
 

@@ -156,10 +156,15 @@ struct recovered {
     uint64_t base;
     uint64_t clock;
 };
-/* done: once, perhaps before it returns; with false the client is not logged in, or gone. What
+enum login_end {
+    LOGIN_DONE,
+    LOGIN_LOST,      /* a channel cannot be caught up */
+    LOGIN_UNANSWERED /* by Redis; or the client is gone */
+};
+/* done: once, perhaps before it returns; but for LOGIN_DONE the client is not logged in. What
  * is given must hold until then. */
 void login_recover(struct client *c, const struct recovered *what,
-                   void (*done)(void *arg, bool good), void *arg);
+                   void (*done)(void *arg, enum login_end how), void *arg);
 /* Its channels are entered: what Redis knew of them is the session's. */
 void session_restore(struct session *s, const struct recovered *what);
 

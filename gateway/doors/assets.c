@@ -1,5 +1,7 @@
 #include "gateway/doors/assets.h"
 
+#include <openssl/evp.h>
+
 #define HTML "text/html; charset=utf-8"
 #define CSS  "text/css; charset=utf-8"
 #define JS   "text/javascript; charset=utf-8"
@@ -47,15 +49,36 @@ static const struct row rows[] = {ASSET_TABLE(ROW)};
 #undef ROW
 #define ROWS (sizeof rows / sizeof *rows)
 
+void asset_init(struct asset *a, const char *path, const char *type, struct slice bytes,
+                bool shared) {
+    unsigned char sha[EVP_MAX_MD_SIZE];
+    *a = (struct asset){path, type, bytes, shared, ""};
+    if (EVP_Digest(bytes.ptr, bytes.len, sha, NULL, EVP_sha256(), NULL) != 1)
+        return;
+    char *at = a->etag;
+    *at++ = '"';
+    for (size_t i = 0; i < 10; i++)
+        at += snprintf(at, 3, "%02x", sha[i]);
+    snprintf(at, 2, "\"");
+}
+
+/* No quote stands within an etag, so a text that has it in quotes has it as a member. */
+bool asset_is_known(const struct asset *a, const char *if_none_match) {
+    if (if_none_match == NULL || a->etag[0] == '\0')
+        return false;
+    return strcmp(if_none_match, "*") == 0 || strstr(if_none_match, a->etag) != NULL;
+}
+
 const struct asset *asset_find(struct slice path) {
     static struct asset found[ROWS];
     for (size_t i = 0; i < ROWS; i++) {
-        if (!slice_is(path, rows[i].path))
+        const struct row *row = &rows[i];
+        if (!slice_is(path, row->path))
             continue;
-        found[i] = (struct asset){rows[i].path,
-                                  rows[i].type,
-                                  {rows[i].begin, (size_t)(rows[i].end - rows[i].begin)},
-                                  rows[i].shared};
+        if (found[i].etag[0] == '\0')
+            asset_init(&found[i], row->path, row->type,
+                       (struct slice){row->begin, (size_t)(row->end - row->begin)},
+                       row->shared);
         return &found[i];
     }
     return NULL;

@@ -58,6 +58,7 @@ static void end_socket(struct sio_socket *s, enum sio_gone why) {
     struct sio_session *t = s->session;
     t->slots[s->nsp].socket = NULL;
     s->session = NULL;
+    s->server->joined -= s->state == SIO_JOINED;
     s->state = SIO_GONE;
     list_push(&s->server->dead, &s->link);
     if (t->eio.state != EIO_CLOSED)
@@ -119,6 +120,7 @@ void sio_accept(struct sio_socket *s, const char *pid) {
     if (s->state != SIO_PENDING)
         return;
     s->state = SIO_JOINED;
+    s->server->joined++;
     head.nsp = sio_namespace(s);
     eio_set_alarm(&s->session->eio, 0);
     if (pid != NULL)

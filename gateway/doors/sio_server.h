@@ -85,6 +85,7 @@ struct sio_server {
     void *owner;
     struct slice *names; /* of the namespaces; [0] is "/" */
     unsigned name_count;
+    unsigned joined;  /* sockets in SIO_JOINED */
     struct list dead; /* sockets to be freed */
 };
 

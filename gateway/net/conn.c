@@ -1,7 +1,9 @@
 #include "gateway/net/conn.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "common/log.h"
 
@@ -180,6 +182,14 @@ bool conn_send(struct conn *c, struct region r) {
 bool conn_is_full(const struct conn *c, size_t len) {
     size_t held = (size_t)c->queued + (size_t)c->entries * ENTRY_COST;
     return held > c->net->max_queue / 4 && held + len > c->net->max_queue;
+}
+
+size_t conn_unsent(const struct conn *c) {
+    uv_os_fd_t fd;
+    int held = 0;
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &held) != 0)
+        held = 0;
+    return (size_t)c->queued + (size_t)held;
 }
 
 void conn_want_drained(struct conn *c) {
@@ -531,10 +541,20 @@ static void fire(void *arg, struct wheel_timer *t) {
     c->ops->on_deadline(c);
 }
 
+static void on_tick(uv_timer_t *timer);
+
+/* At the wheel's own times: a timer that repeats drifts, and is up to a tick behind them. */
+static int tick_later(struct net *n) {
+    return uv_timer_start(&n->tick, on_tick, WHEEL_TICK_MS - uv_now(n->loop) % WHEEL_TICK_MS,
+                          0);
+}
+
 static void on_tick(uv_timer_t *timer) {
     struct net *n = timer->data;
     wheel_run(&n->wheel, uv_now(n->loop), fire, n);
     n->on_tick(n->owner, uv_now(n->loop));
+    if (!uv_is_closing((uv_handle_t *)timer))
+        tick_later(n);
 }
 
 int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
@@ -555,7 +575,7 @@ int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *m
     n->prepare.data = n->again.data = n->tick.data = n;
     uv_prepare_start(&n->prepare, on_prepare);
     n->turn_began = uv_hrtime();
-    int status = uv_timer_start(&n->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
+    int status = tick_later(n);
     return status == 0 ? uv_loop_configure(loop, UV_METRICS_IDLE_TIME) : status;
 }
 

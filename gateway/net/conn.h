@@ -150,6 +150,9 @@ void conn_drop_queue(struct conn *c);
 /* on_drained once when the queue is empty: in a later turn, also if it is empty now. */
 void conn_want_drained(struct conn *c);
 
+/* Bytes that the peer has not got yet: they wait here, or in the kernel. */
+size_t conn_unsent(const struct conn *c);
+
 /* Shuts our side down after what is queued; the peer's bytes are still delivered. */
 void conn_end(struct conn *c);
 /* Closes at once; on_closed in a later turn. Nothing else is called after it. reset: RST. */

@@ -14,6 +14,7 @@ struct eio_polling {
     struct slice post_origin;
     struct buf out; /* a payload: what waits for a poll */
     struct buf in;  /* what is left of a post that takes more than a turn */
+    size_t most;    /* packets that a poll may be answered with */
     struct eio_payload reading;
     bool handling; /* `reading` has not been answered yet */
 };
@@ -29,6 +30,8 @@ struct eio_socket {
 /* A new session and its open packet (text). NULL: no memory. */
 struct eio_session *eio_begin(struct eio_server *e, const struct http_request *request,
                               enum eio_state state, struct buf *open);
+/* Of a session that has begun. */
+void eio_state_set(struct eio_session *s, enum eio_state to);
 /* Ends a session; does nothing the second time. It is freed in a later turn. */
 void eio_end(struct eio_session *s, enum eio_gone why);
 /* A packet that came on the session's transport. May end the session. */

@@ -143,11 +143,41 @@ void eio_polling_free(struct eio_session *s) {
     free(p);
 }
 
+/* The client of Python gives up a session whose poll has more packets than this. */
+#define PACKETS_OF_PYTHON 16
+
+static size_t most_packets(const struct http_request *request) {
+    const char *agent = http_header(request, "user-agent");
+    return agent != NULL && strcasestr(agent, "python") != NULL ? PACKETS_OF_PYTHON : SIZE_MAX;
+}
+
+/* The first packets of a payload, `most` of them; *rest is what is behind them. */
+static struct slice first_packets(struct slice payload, size_t most, struct slice *rest) {
+    struct eio_payload reading;
+    struct slice packet;
+    *rest = (struct slice){NULL, 0};
+    if (most == SIZE_MAX)
+        return payload;
+    eio_payload_init(&reading, payload);
+    for (size_t n = 0; n < most && reading.at != NULL; n++)
+        eio_payload_next(&reading, &packet);
+    if (reading.at == NULL)
+        return payload;
+    *rest = (struct slice){reading.at, (size_t)(reading.end - reading.at)};
+    return (struct slice){payload.ptr, payload.len - rest->len - 1};
+}
+
 /* Gives what waits to the poll that waits. */
 static void answer_with_queue(struct eio_session *s) {
     struct eio_polling *p = s->polling;
-    answer_get(p, buf_bytes(&p->out));
-    buf_deinit(&p->out);
+    struct slice rest;
+    answer_get(p, first_packets(buf_bytes(&p->out), p->most, &rest));
+    if (rest.len == 0) {
+        buf_deinit(&p->out);
+        return;
+    }
+    memmove(p->out.data, rest.ptr, rest.len);
+    p->out.len = rest.len;
 }
 
 void eio_polling_release(struct eio_session *s) {
@@ -313,10 +343,13 @@ static enum eio_error check(struct eio_server *e, const struct http_request *req
 static void begin_polled(struct eio_server *e, const struct http_request *request) {
     struct buf open;
     buf_init(&open);
-    if (eio_begin(e, request, EIO_POLLING, &open) != NULL)
+    struct eio_session *s = eio_begin(e, request, EIO_POLLING, &open);
+    if (s != NULL) {
+        s->polling->most = most_packets(request);
         answer_now(e, request, 200, TEXT_TYPE, buf_bytes(&open));
-    else
+    } else {
         answer_now(e, request, 503, TEXT_TYPE, SLICE("out of memory\n"));
+    }
     buf_deinit(&open);
 }
 

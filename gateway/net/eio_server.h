@@ -33,6 +33,8 @@ enum eio_gone { EIO_GONE_TABLE(EIO_GONE_ENUM) EIO_GONE_COUNT };
 #undef EIO_GONE_ENUM
 const char *eio_gone_text(enum eio_gone why);
 
+enum eio_state { EIO_POLLING, EIO_WEBSOCKET, EIO_CLOSED };
+
 /* None of these may free the session. */
 struct eio_ops {
     /* A session begins: returns it, zeroed, embedded in what the owner keeps of it; NULL: no
@@ -78,12 +80,11 @@ struct eio_server {
     struct list dirty; /* sessions that have something to do before the loop sleeps */
     struct list gone;  /* sessions to be freed */
     unsigned count;    /* sessions, until they are freed */
+    unsigned by_state[EIO_CLOSED]; /* of these, those that live */
 };
 
 /* What a session has while it is polled: freed by an upgrade. */
 struct eio_polling;
-
-enum eio_state { EIO_POLLING, EIO_WEBSOCKET, EIO_CLOSED };
 
 struct eio_session {
     struct eio_server *server;

@@ -57,7 +57,7 @@ static void upgrade(struct eio_session *s) {
     struct buf left = s->polling->out;
     buf_init(&s->polling->out);
     eio_polling_free(s);
-    s->state = EIO_WEBSOCKET;
+    eio_state_set(s, EIO_WEBSOCKET);
     s->socket = s->probe;
     s->probe = NULL;
     move_queue(s, buf_bytes(&left));

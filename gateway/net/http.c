@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "common/fields.h"
+
 #define HEAD_MAX    16384
 #define HEADERS_MAX 100
 #define QUEUED_MOST 65536 /* bytes of answers that a connection may leave unread */
@@ -15,16 +17,15 @@ struct http {
     const struct http_router *router;
     struct conn *conn;
     struct buf target;
-    struct buf headers; /* name NUL value NUL ... */
+    struct fields fields;
     struct buf body;
     size_t body_max;   /* of the request under way; 0: it has none */
     size_t head_bytes; /* of the request under way, up to its body */
     const char *feed;  /* bytes that are being parsed */
     size_t body_at;    /* where a body begins in them; SIZE_MAX: none has */
-    unsigned header_count;
-    bool in_value;
     bool in_body;
     bool answered;
+    size_t unsent;            /* of the last answer, when it was looked at; SIZE_MAX: not yet */
     bool closing;             /* answered for the last time: drain what still comes */
     struct http_later *later; /* an answer is put off, or a body's end is watched for */
     bool later_head;          /* that one is to HEAD */
@@ -39,6 +40,8 @@ static const char *reason(int status) {
         return "OK";
     case 204:
         return "No Content";
+    case 304:
+        return "Not Modified";
     case 400:
         return "Bad Request";
     case 401:
@@ -85,6 +88,10 @@ static void let_go(struct http *h) {
         later->gone(later);
 }
 
+static bool has_body(int status) {
+    return status != 204 && status != 304;
+}
+
 static void answer(struct http *h, int status, const char *type, struct slice body,
                    bool head_only, bool keep, const char *extra) {
     struct buf out;
@@ -92,16 +99,17 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
     buf_printf(&out, "HTTP/1.1 %d %s\r\n", status, reason(status));
     if (type != NULL)
         buf_printf(&out, "Content-Type: %s\r\n", type);
-    if (status != 204)
+    if (has_body(status))
         buf_printf(&out, "Content-Length: %zu\r\n", body.len);
     if (!keep)
         buf_str(&out, "Connection: close\r\n");
     if (extra != NULL)
         buf_str(&out, extra);
     buf_str(&out, "\r\n");
-    if (!head_only && status != 204)
+    if (!head_only && has_body(status))
         buf_slice(&out, body);
     h->answered = true;
+    h->unsent = SIZE_MAX;
     metric_add(h->conn->net->metrics, METRIC_SENT_MESSAGES + DOOR_HTTP, 1);
     if (out.failed || !send_bytes(h->conn, buf_bytes(&out))) {
         conn_close(h->conn, true);
@@ -129,9 +137,7 @@ static struct http *http_of(llhttp_t *parser) {
 static int on_message_begin(llhttp_t *parser) {
     struct http *h = http_of(parser);
     buf_clear(&h->target);
-    buf_clear(&h->headers);
-    h->header_count = 0;
-    h->in_value = false;
+    fields_clear(&h->fields);
     h->in_body = false;
     h->body_max = 0;
     h->answered = false;
@@ -143,98 +149,69 @@ static int on_url(llhttp_t *parser, const char *at, size_t len) {
     return 0;
 }
 
-/* White space behind a value is no part of it (RFC 9112, 5); llhttp leaves it there. */
-static void end_value(struct http *h) {
-    struct buf *b = &h->headers;
-    while (b->len > 0 && (b->data[b->len - 1] == ' ' || b->data[b->len - 1] == '\t'))
-        b->len--;
-    buf_char(b, '\0');
-}
-
 static int on_header_field(llhttp_t *parser, const char *at, size_t len) {
     struct http *h = http_of(parser);
-    if (h->in_body)
-        return 0; /* behind a chunked body: nobody asks for it */
-    if (h->in_value)
-        end_value(h);
-    h->in_value = false;
-    buf_append(&h->headers, at, len);
+    if (!h->in_body) /* behind a chunked body: nobody asks for it */
+        fields_name(&h->fields, (struct slice){at, len});
     return 0;
 }
 
 static int on_header_field_complete(llhttp_t *parser) {
     struct http *h = http_of(parser);
-    if (!h->in_body)
-        buf_char(&h->headers, '\0');
-    h->in_value = true;
-    if (++h->header_count <= HEADERS_MAX)
-        return 0;
-    refuse(h, 431, "too many header fields\n");
-    return HPE_USER;
+    if (h->in_body)
+        h->fields.count++;
+    else if (!fields_name_end(&h->fields))
+        refuse(h, 400, "a header field has no such name\n");
+    if (h->fields.count > HEADERS_MAX)
+        refuse(h, 431, "too many header fields\n");
+    return h->answered ? HPE_USER : 0;
 }
 
 static int on_header_value(llhttp_t *parser, const char *at, size_t len) {
     struct http *h = http_of(parser);
     if (!h->in_body)
-        buf_append(&h->headers, at, len);
+        fields_value(&h->fields, (struct slice){at, len});
     return 0;
 }
 
-static const char *header_next(const struct http *h, const char *at, const char **value) {
-    const char *end = h->headers.data + h->headers.len;
-    if (at == NULL || at >= end)
-        return NULL;
-    *value = at + strlen(at) + 1;
-    return *value < end ? at : NULL;
-}
-
 const char *http_header(const struct http_request *request, const char *name) {
-    const struct http *h = request->http;
-    const char *value;
-    for (const char *at = header_next(h, h->headers.data, &value); at != NULL;
-         at = header_next(h, value + strlen(value) + 1, &value)) {
-        if (strcasecmp(at, name) == 0)
-            return value;
-    }
-    return NULL;
+    return fields_get(&request->http->fields, name);
 }
 
-static unsigned header_count(const struct http *h, const char *name) {
-    const char *value;
-    unsigned n = 0;
-    for (const char *at = header_next(h, h->headers.data, &value); at != NULL;
-         at = header_next(h, value + strlen(value) + 1, &value))
-        n += strcasecmp(at, name) == 0;
-    return n;
-}
-
-/* True if `word` stands in the comma list `list`. */
-static bool list_has(const char *list, const char *word) {
-    size_t len = strlen(word);
-    while (list != NULL && *list != '\0') {
-        list += strspn(list, " \t,");
-        size_t n = strcspn(list, " \t,");
-        if (n == len && strncasecmp(list, word, len) == 0)
-            return true;
-        list += n;
-    }
-    return false;
+unsigned http_header_count(const struct http_request *request, const char *name) {
+    return fields_count(&request->http->fields, name);
 }
 
 static bool reads(const llhttp_t *parser) {
     return parser->method == HTTP_GET || parser->method == HTTP_HEAD;
 }
 
+/* The form with scheme and host means the same as the path alone (RFC 9112, 3.2.2). */
+static struct slice behind_host(struct slice target) {
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(schemes[i]);
+        if (target.len < n || strncasecmp(target.ptr, schemes[i], n) != 0)
+            continue;
+        while (n < target.len && target.ptr[n] != '/' && target.ptr[n] != '?')
+            n++;
+        return (struct slice){target.ptr + n, target.len - n};
+    }
+    return target;
+}
+
 static struct http_request request_of(struct http *h) {
     struct http_request request = {.conn = h->conn, .http = h, .body = buf_bytes(&h->body)};
     request.method = slice_of(llhttp_method_name((llhttp_method_t)h->parser.method));
-    struct slice target = buf_bytes(&h->target);
+    struct slice target = behind_host(buf_bytes(&h->target));
     const char *mark = memchr(target.ptr, '?', target.len);
     request.path = (struct slice){target.ptr, mark ? (size_t)(mark - target.ptr) : target.len};
     if (mark != NULL)
         request.query = (struct slice){mark + 1, target.len - request.path.len - 1};
-    request.upgrade = list_has(http_header(&request, "connection"), "upgrade") &&
-                      list_has(http_header(&request, "upgrade"), "websocket");
+    if (request.path.len == 0)
+        request.path = SLICE("/");
+    request.upgrade = fields_have(&h->fields, "connection", "upgrade") &&
+                      fields_have(&h->fields, "upgrade", "websocket");
     return request;
 }
 
@@ -249,7 +226,7 @@ static int begin_body(struct http *h, const llhttp_t *parser) {
         refuse(h, reads(parser) ? 413 : 405, "this path takes no body\n");
     else if ((parser->flags & F_CHUNKED) == 0 && parser->content_length > h->body_max)
         refuse(h, 413, "the request's body is too long\n");
-    else if (list_has(http_header(&request, "expect"), "100-continue") &&
+    else if (fields_have(&h->fields, "expect", "100-continue") &&
              !send_bytes(h->conn, SLICE("HTTP/1.1 100 Continue\r\n\r\n")))
         conn_close(h->conn, true);
     else {
@@ -264,14 +241,14 @@ enum { HEADERS_ALONE = 2 };
 
 static int on_headers_complete(llhttp_t *parser) {
     struct http *h = http_of(parser);
-    if (h->in_value)
-        end_value(h);
+    fields_end(&h->fields);
     h->in_body = true;
     if (parser->http_major != 1 || parser->http_minor != 1)
         refuse(h, 505, "HTTP/1.1 is spoken here\n");
-    else if (h->headers.failed || h->target.failed)
+    else if (h->fields.text.failed || h->target.failed)
         refuse(h, 503, "out of memory\n");
-    else if (header_count(h, "host") != 1)
+    else if (fields_count(&h->fields, "host") != 1 ||
+             !fields_host_valid(fields_get(&h->fields, "host")))
         refuse(h, 400, "a request has one Host\n");
     else if ((parser->flags & F_TRANSFER_ENCODING) != 0 && (parser->flags & F_CHUNKED) == 0)
         refuse(h, reads(parser) ? 413 : 405, "no path here takes such a body\n");
@@ -331,7 +308,7 @@ static const llhttp_settings_t settings = {
 static void http_free(struct http *h) {
     let_go(h);
     buf_deinit(&h->target);
-    buf_deinit(&h->headers);
+    fields_deinit(&h->fields);
     buf_deinit(&h->body);
     buf_deinit(&h->rest);
     free(h);
@@ -347,12 +324,21 @@ static void on_end(struct conn *c, int status) {
     let_go(c->peer);
 }
 
+/* A long answer takes a slow peer long: while some of it goes, there is time for the rest. */
+static bool is_taking(struct http *h) {
+    size_t before = h->unsent;
+    h->unsent = conn_unsent(h->conn);
+    return h->answered && h->unsent > 0 && h->unsent < before;
+}
+
 static void on_deadline(struct conn *c) {
     struct http *h = c->peer;
     if (h->later != NULL && h->later->late != NULL)
         h->later->late(h->later);
-    else
-        conn_close(c, true);
+    else if (is_taking(h))
+        conn_deadline(c, net_now(c->net) + h->router->timeout_ms);
+    else /* who has the whole answer may not have read it yet: a reset would take it away */
+        conn_close(c, !h->answered || h->unsent > 0);
 }
 
 static void refuse_parse(struct http *h, llhttp_errno_t error) {
@@ -475,7 +461,6 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
     h->router = router;
     h->conn = c;
     buf_init(&h->target);
-    buf_init(&h->headers);
     buf_init(&h->body);
     buf_init(&h->rest);
     conn_take(c, &http_ops, h);
@@ -486,7 +471,7 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
 static bool keeps(const struct http_request *request) {
     /* Who asks on without reading the answers is not answered for ever. */
     bool reads_on = request->conn->queued <= QUEUED_MOST;
-    return reads_on && !list_has(http_header(request, "connection"), "close");
+    return reads_on && !fields_have(&request->http->fields, "connection", "close");
 }
 
 void http_answer(const struct http_request *request, int status, const char *type,

@@ -12,7 +12,7 @@
 struct http_request {
     struct conn *conn;
     struct slice method;
-    struct slice path;  /* as sent, without the query */
+    struct slice path;  /* as sent, without the query, and without scheme and host */
     struct slice query; /* without the question mark */
     struct slice body;  /* all of it */
     bool upgrade;       /* asks for WebSocket: Connection and Upgrade say so */
@@ -29,7 +29,8 @@ struct http_router {
      * no path takes a body. The body has timeout_ms of its own to come. */
     size_t (*body)(void *owner, const struct http_request *request);
     void *owner;
-    uint64_t timeout_ms; /* for a whole request, and idle between two */
+    uint64_t timeout_ms; /* for a whole request, and idle between two; a peer that takes a long
+                          * answer slowly has it again and again, while some of it goes */
 };
 
 /* Accepts a connection and reads requests from it. False: it was refused (no memory). */
@@ -38,9 +39,11 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
 
 /* A header's value (the first of that name, any case); NULL if there is none. */
 const char *http_header(const struct http_request *request, const char *name);
+unsigned http_header_count(const struct http_request *request, const char *name);
 
 /* Answers. type and extra (whole lines with CR LF) may be NULL. 4xx and 5xx close the
- * connection afterwards, as does a request that asks for it. HEAD gets no body, nor does 204.
+ * connection afterwards, as does a request that asks for it. HEAD gets no body, nor do 204 and
+ * 304.
  */
 void http_answer(const struct http_request *request, int status, const char *type,
                  struct slice body, const char *extra);

@@ -17,6 +17,8 @@ static bool refuse(const struct http_request *request, int status, const char *w
     return false;
 }
 
+#define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+
 static bool handshake(const struct http_request *request) {
     const char *version = http_header(request, "sec-websocket-version");
     const char *key = http_header(request, "sec-websocket-key");
@@ -25,16 +27,16 @@ static bool handshake(const struct http_request *request) {
     if (!slice_is(request->method, "GET"))
         return refuse(request, 405, "a WebSocket begins with GET\n", "Allow: GET\r\n");
     if (!request->upgrade)
-        return refuse(request, 426, "this path speaks WebSocket\n", "Upgrade: websocket\r\n");
-    if (version == NULL || strcmp(version, "13") != 0)
+        return refuse(request, 426, "this path speaks WebSocket\n", UPGRADE);
+    if (http_header_count(request, "sec-websocket-version") != 1 || strcmp(version, "13") != 0)
         return refuse(request, 426, "version 13 is spoken here\n",
-                      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
-    if (key == NULL || !ws_key_valid(slice_of(key)))
+                      UPGRADE "Sec-WebSocket-Version: 13\r\n");
+    if (http_header_count(request, "sec-websocket-key") != 1 || !ws_key_valid(slice_of(key)))
         return refuse(request, 400, "Sec-WebSocket-Key must be 16 bytes in base64\n", NULL);
     ws_accept(accept, slice_of(key));
     int len = snprintf(head, sizeof head,
-                       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                       "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
+                       "Sec-WebSocket-Accept: %s\r\n\r\n",
                        accept);
     return http_upgrade(request, (struct slice){head, (size_t)len});
 }

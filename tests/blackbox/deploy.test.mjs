@@ -78,12 +78,25 @@ test('compose, Dockerfile: every file named is there', () => {
   for (const base of all(dockerfile, /^FROM (\S+)/gm)) assert.equal(base, 'debian:bookworm-slim');
 });
 
+test('the client of Socket.IO in the image is the one that the tests use', () => {
+  const dockerfile = read('deploy/Dockerfile');
+  const { packages } = JSON.parse(read('tests/package-lock.json'));
+  const { version, integrity } = packages['node_modules/socket.io-client'];
+  const [, sha512] = integrity.match(/^sha512-(.+)$/);
+  assert.deepEqual(all(dockerfile, /^ARG VERSION=(.+)$/gm), [version]);
+  const given = all(dockerfile, /^ARG SHA512=([0-9a-f]{128})$/gm);
+  assert.deepEqual(given, [Buffer.from(sha512, 'base64').toString('hex')]);
+  const [copied] = all(dockerfile, /^COPY --from=client \/client\/package\/ (\S+)\/$/gm);
+  assert.match(dockerfile, /\btar .* package\/dist /);
+  assert.deepEqual(all(dockerfile, /\bSLUICE_SOCKETIO_CLIENT=(\S+)$/gm), [`${copied}/dist`]);
+});
+
 test('options in compose, the Dockerfile and the example file are options of the node', async () => {
   const env = environment(services.gateway);
   assert.ok(Object.keys(env).length >= 8, JSON.stringify(env));
   for (const name of [
     ...Object.keys(env),
-    ...all(read('deploy/Dockerfile'), /^ENV (\w+)/gm),
+    ...all(read('deploy/Dockerfile'), /\b(SLUICE_[A-Z_]+)=/g),
     ...all(compose, /\b(SLUICE_[A-Z_]+)/g),
   ]) {
     assert.ok(variables.includes(name), `${name} is no option`);

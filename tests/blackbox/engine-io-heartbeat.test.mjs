@@ -34,6 +34,16 @@ test('polling: a ping each interval, a pong for each keeps it', () =>
     await s.post('1');
   }));
 
+test('polling, and no namespace joined: three pings come before that is asked for', () =>
+  lives(async () => {
+    const s = await poll(p, 'socket.io');
+    for (let i = 0; i < 3; i++) {
+      assert.equal((await s.get()).body, '2');
+      assert.equal((await s.post('3')).body, 'ok');
+    }
+    await s.post('1');
+  }));
+
 test('WebSocket: a ping each interval, a pong for each keeps it', () =>
   lives(async () => {
     const s = await socket(p, at('engine.io', null, 'websocket'), { pongs: false });

@@ -69,6 +69,29 @@ test('messages of many posts wait for one poll, in order', async () => {
   assert.deepEqual(packets((await s.get()).body), Array.from({ length: 20 }, (_, i) => `4${i}`));
 });
 
+test('a client of Python gets 16 packets a poll: more would end it', async () => {
+  const headers = { 'User-Agent': 'python-requests/2.28.1' };
+  const all = Array.from({ length: 40 }, (_, i) => `4${i}`);
+  const s = await poll(p, 'engine.io', { headers });
+  await s.post(all.join('\x1e'));
+  const got = [];
+  for (const count of [16, 16, 8]) {
+    const some = packets((await s.get()).body);
+    assert.equal(some.length, count);
+    got.push(...some);
+  }
+  assert.deepEqual(got, all);
+  const waiting = s.get();
+  await s.post(all.slice(0, 17).join('\x1e'));
+  assert.deepEqual(packets((await waiting).body), all.slice(0, 16));
+  assert.equal((await s.get()).body, all[16]);
+  await s.post(all.slice(0, 16).join('\x1e'));
+  assert.deepEqual(packets((await s.get()).body), all.slice(0, 16));
+  const other = await poll(p);
+  await other.post(all.join('\x1e'));
+  assert.deepEqual(packets((await other.get()).body), all);
+});
+
 for (const [name, body] of [
   ['an unknown type', 'abc'],
   ['no packet', ''],

@@ -5,9 +5,11 @@ import http from 'node:http';
 import { cluster, connect, login, startNode, test, until } from './lib/harness.mjs';
 import { refused } from './lib/frames.mjs';
 import * as raw from './lib/rawws.mjs';
+import { beside, front, once } from './lib/socketio.mjs';
 import { metricChanges, metrics, publish } from './lib/registry.mjs';
 
 const args = ['--channels', 'events,chat:rw', '--lease-timeout', '1s', '--lease-interval', '200ms'];
+args.push('--socketio-namespaces', '/shop');
 const { redis, nodes } = await cluster({ nodes: 2, args });
 const [node] = nodes;
 
@@ -44,6 +46,50 @@ test('connections and handshakes by door', async () => {
   assert.equal(handshakes('raw', 'refused'), 1);
   assert.equal(handshakes('http', 'accepted'), 6); // five, and who asks
   assert.equal(handshakes('http', 'refused'), 0);
+});
+
+test('sessions of Socket.IO by transport, and the namespaces that they joined', async (t) => {
+  const opened = [];
+  t.after(() => opened.forEach((one) => one.end()));
+  const open = async (options) => {
+    const one = await front(node, options);
+    opened.push(one);
+    return one;
+  };
+  // Polled ones, on a WebSocket, namespaces joined.
+  const becomes = async (...wanted) => {
+    let now;
+    await until(async () => {
+      const value = await metrics(node);
+      const by = (transport) => value('sluice_socketio_sessions', { transport });
+      now = [by('polling'), by('websocket'), value('sluice_socketio_sockets')];
+      return now.join() === wanted.join();
+    }).catch(() => assert.deepEqual(now, wanted));
+  };
+  await becomes(0, 0, 0);
+  await open({ transports: ['polling'] });
+  await becomes(1, 0, 1);
+  await open({ transports: ['websocket'] });
+  await becomes(1, 1, 2);
+  const upgraded = await open();
+  await becomes(1, 2, 3);
+  const shop = beside(upgraded, '/shop');
+  await once(shop, 'connect');
+  await becomes(1, 2, 4);
+  const stranger = await open({ nsp: '/nowhere', wait: false });
+  await once(stranger, 'connect_error');
+  await becomes(1, 2, 4);
+  shop.disconnect();
+  await becomes(1, 2, 3);
+  const invalid = await open({ transports: ['polling'] });
+  await becomes(2, 2, 4);
+  const sid = invalid.io.engine.id;
+  await node.get(`/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body: '9' });
+  await becomes(1, 2, 3);
+  upgraded.io.engine.transport.ws.close(); // not a word
+  await becomes(1, 1, 2);
+  for (const one of opened) one.end();
+  await becomes(0, 0, 0);
 });
 
 test('messages and bytes of /ws, both ways', async () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { cluster, login, test } from './lib/harness.mjs';
 import { kept } from './lib/waiting.mjs';
-import { front, next, WAYS } from './lib/socketio.mjs';
+import { emit, front, next, WAYS } from './lib/socketio.mjs';
 
 const { nodes, stop } = await cluster({ nodes: 2 });
 after(stop);
@@ -104,7 +104,7 @@ for (const transports of WAYS) {
 
 test('a roster, a join and a message are the same behind both doors', async () => {
   const ann = await front(nodes[0]);
-  ann.emit('join', { id: 'same-ann', room: 'same' });
+  await emit(ann, 'join', { id: 'same-ann', room: 'same' });
   const json = await login(nodes[1], 'same-json');
   await json.emit('join', { room: 'same' });
   for (const event of ['userJoined', 'update_member_list']) await next(ann, event);

@@ -570,6 +570,18 @@ static void a_deadline_moves_and_clears(void **state) {
     assert_int_equal(the->deadlines, 1);
 }
 
+/* A tick that came late would make a deadline late by two. */
+static void ticks_come_at_the_wheels_times(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t next = net_now(&the->net) + uv_timer_get_due_in(&the->net.tick);
+        assert_int_equal(next % WHEEL_TICK_MS, 0);
+        unsigned ticks = the->ticks;
+        while (the->ticks == ticks)
+            uv_run(&the->loop, UV_RUN_ONCE);
+    }
+}
+
 static void the_peer_has_an_address(void **state) {
     (void)state;
     char text[CONN_ADDRESS_SIZE], expected[CONN_ADDRESS_SIZE];
@@ -600,6 +612,7 @@ int main(void) {
         TEST(a_broken_connection_is_told_once),
         TEST(pausing_holds_bytes_back),
         TEST(a_deadline_moves_and_clears),
+        TEST(ticks_come_at_the_wheels_times),
         TEST(the_peer_has_an_address),
     };
     return cmocka_run_group_tests_name("conn", tests, NULL, NULL);

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 // `make rivals`: two nodes of Sluice, two processes of Socket.IO with its Redis adapter, and nginx with
 // Nchan and two workers, one after the other on this machine: memory of an idle connection, and CPU of a
-// delivery to 1,000 subscribers at a steady pace. From the environment (or make's command line):
+// delivery to 1,000 subscribers at a steady pace. Sluice by /ws and, with the packets that Socket.IO
+// gets, by its Socket.IO door; both of these by HTTP polling, too, at a tenth of the pace. From the
+// environment (or make's command line):
 //
 //     SECONDS=10   of each measured window
 //     RATE=50      messages a second
 //     CONNS=4000   idle connections
-//     ONLY=sluice,socketio,nchan
+//     ONLY=sluice,sluice-socketio,socketio,nchan,sluice-polling,socketio-polling
 
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -23,7 +25,7 @@ const { freePort, sleep, startNode, startRedis, tempDir, until } = harness;
 const SUBSCRIBERS = 1000;
 const PUBLISHERS = 4;
 const TEXT = 'x'.repeat(126);
-const { SECONDS = 10, RATE = 50, CONNS = 4000, ONLY = 'sluice,socketio,nchan' } = process.env;
+const { SECONDS = 10, RATE = 50, CONNS = 4000, ONLY } = process.env;
 const seconds = Number(SECONDS);
 
 const read = (pid, file) => fs.readFileSync(`/proc/${pid}/${file}`, 'utf8');
@@ -102,10 +104,20 @@ const starts = {
   },
 };
 
-async function measure(name, redis) {
-  const server = await starts[name](redis);
+// What is started, what its clients do, and at which part of RATE.
+const rows = {
+  sluice: [starts.sluice, rivals.sluice, 1],
+  'sluice-socketio': [starts.sluice, rivals.socketio, 1],
+  socketio: [starts.socketio, rivals.socketio, 1],
+  nchan: [starts.nchan, rivals.nchan, 1],
+  'sluice-polling': [starts.sluice, rivals.polling, 0.1],
+  'socketio-polling': [starts.socketio, rivals.polling, 0.1],
+};
+
+async function measure([start, drive, pace], redis) {
+  const server = await start(redis);
   let count = 0;
-  const rival = rivals[name](server.ports, () => count++);
+  const rival = drive(server.ports, () => count++);
   const before = bytes(server.pids());
   const idle = await several(Number(CONNS), rival.idle);
   await sleep(1000);
@@ -116,7 +128,8 @@ async function measure(name, redis) {
   const subscribers = await several(SUBSCRIBERS, rival.subscribe);
   const publishers = await several(PUBLISHERS, rival.publisher);
   let next = 0;
-  const timer = setInterval(() => publishers[next++ % PUBLISHERS].publish(TEXT, () => {}), 1000 / RATE);
+  const say = () => publishers[next++ % PUBLISHERS].publish(TEXT, () => {});
+  const timer = setInterval(say, 1000 / (RATE * pace));
   await sleep(1000);
   const from = { count, us: microseconds(server.pids()), at: performance.now() };
   await sleep(seconds * 1000);
@@ -126,17 +139,18 @@ async function measure(name, redis) {
   clearInterval(timer);
   for (const one of [...subscribers, ...publishers]) one.end();
   await server.stop();
-  return { name, each, us: us / got, rate };
+  return { each, us: us / got, rate };
 }
 
 const redis = await startRedis({ appendfsync: 'everysec' });
 console.log(`${os.cpus().length} cores, ${os.cpus()[0].model.trim()}, load ${os.loadavg()[0].toFixed(1)} before`);
 console.log(`${CONNS} idle connections; ${SUBSCRIBERS} subscribers, ${RATE} messages of 128 bytes a second for ${seconds} s\n`);
-console.log('            bytes an idle connection   server µs a delivery   deliveries a second');
-for (const name of ONLY.split(',')) {
-  const { each, us, rate } = await measure(name, redis);
+console.log('                  bytes an idle connection   server µs a delivery   deliveries a second');
+for (const name of ONLY ? ONLY.split(',') : Object.keys(rows)) {
+  if (!rows[name]) throw new Error(`there is no "${name}": ${Object.keys(rows)}`);
+  const { each, us, rate } = await measure(rows[name], redis);
   const cells = [Math.round(each).toLocaleString('en').padStart(24), us.toFixed(1).padStart(22)];
-  console.log(`  ${name.padEnd(10)}${cells.join(' ')} ${Math.round(rate).toLocaleString('en').padStart(21)}`);
+  console.log(`  ${name.padEnd(16)}${cells.join(' ')} ${Math.round(rate).toLocaleString('en').padStart(21)}`);
 }
 await redis.stop();
 process.exit(0);

@@ -58,3 +58,57 @@ export function open(port, path, onFrame) {
     });
   });
 }
+
+// The bodies of the whole answers in `bytes`; what is left of it.
+function cutAnswers(bytes, each) {
+  for (;;) {
+    const end = bytes.indexOf('\r\n\r\n');
+    if (end < 0) return bytes;
+    const head = bytes.toString('latin1', 0, end);
+    const [, length] = head.match(/content-length: (\d+)/i);
+    const whole = end + 4 + Number(length);
+    if (bytes.length < whole) return bytes;
+    if (!head.startsWith('HTTP/1.1 200')) throw new Error(bytes.toString());
+    each(bytes.subarray(end + 4, whole));
+    bytes = bytes.subarray(whole);
+  }
+}
+
+// As open(), for an Engine.IO session that polls, all on one connection: the next request leaves
+// when the last one is answered, a POST if something waits to be said.
+export function poll(port, path, onPacket) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, '127.0.0.1');
+    const waiting = [];
+    let bytes = Buffer.alloc(0);
+    let sid = '';
+    let posted = false;
+    const say = (text) => waiting.push(text);
+    const next = () => {
+      const body = waiting.splice(0).join('\x1e');
+      const head = `${body ? 'POST' : 'GET'} ${path}${sid} HTTP/1.1\r\nHost: x\r\n`;
+      posted = body !== '';
+      socket.write(posted ? `${head}Content-Length: ${body.length}\r\n\r\n${body}` : `${head}\r\n`);
+    };
+    const take = (body) => {
+      for (let at = 0; !posted && at < body.length; ) {
+        const end = body.indexOf(0x1e, at);
+        const packet = body.subarray(at, end < 0 ? body.length : end);
+        if (!sid) {
+          sid = `&sid=${JSON.parse(packet.subarray(1)).sid}`;
+          resolve({ say, end: () => socket.destroy() });
+        }
+        onPacket(packet, say);
+        at += packet.length + 1;
+      }
+      setImmediate(next); // what is said meanwhile goes first
+    };
+    socket.setNoDelay(true);
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('closed')));
+    socket.on('data', (data) => {
+      bytes = cutAnswers(bytes.length ? Buffer.concat([bytes, data]) : data, take);
+    });
+    next();
+  });
+}

@@ -11,16 +11,17 @@ const pub = createClient({ url: `redis://127.0.0.1:${process.argv[2]}` });
 const sub = pub.duplicate();
 await Promise.all([pub.connect(), sub.connect()]);
 const server = createServer();
-const io = new Server(server, { transports: ['websocket'], perMessageDeflate: false });
+const io = new Server(server, { perMessageDeflate: false });
 io.adapter(createAdapter(pub, sub));
 io.on('connection', (socket) => {
-  socket.on('subscribe', (done) => {
-    socket.join('t');
-    done();
+  socket.on('login', (who, done) => done({}));
+  socket.on('subscribe', ({ channel }, done) => {
+    socket.join(channel);
+    done({});
   });
-  socket.on('publish', (data, done) => {
-    io.to('t').emit('message', data);
-    done();
+  socket.on('publish', ({ channel, data }, done) => {
+    io.to(channel).emit('message', data);
+    done({});
   });
 });
 server.listen(0, '127.0.0.1', () => console.log(`addr=127.0.0.1:${server.address().port}`));

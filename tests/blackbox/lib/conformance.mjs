@@ -63,8 +63,8 @@ export const at = (where, sid, transport = 'polling') =>
   `/${where}/?EIO=4&transport=${transport}${sid ? `&sid=${sid}` : ''}`;
 
 // A session by long-polling: { sid, open, get(), post(body) }, answers as request() gives them.
-export async function poll(program, where = 'engine.io') {
-  const { status, body } = await program.get(at(where));
+export async function poll(program, where = 'engine.io', options = {}) {
+  const { status, body } = await program.get(at(where), options);
   assert.equal(status, 200, body);
   assert.equal(body[0], '0', body);
   const open = JSON.parse(body.slice(1));

@@ -33,10 +33,11 @@ export function nginxDir({ upstream, listen }) {
   return { dir, args: ['-e', 'stderr', '-p', dir, '-c', path.join(dir, 'nginx.conf')] };
 }
 
-// Resolves when /readyz answers 200 through it: { url, port, log(), stop() }.
-export async function startNginx(nodes, { upstream = upstreamConf(nodes) } = {}) {
+// Resolves when /readyz answers 200 through it: { url, port, log(), stop() }. `more` stands in its
+// server beside the files of deploy/nginx.
+export async function startNginx(nodes, { upstream = upstreamConf(nodes), more = '' } = {}) {
   const port = await freePort();
-  const { dir, args } = nginxDir({ upstream, listen: `listen 127.0.0.1:${port};\n` });
+  const { dir, args } = nginxDir({ upstream, listen: `listen 127.0.0.1:${port};\n${more}` });
   const log = path.join(dir, 'log');
   const child = startProcess(findProgram('nginx'), [...args, '-g', 'daemon off;'], {
     cwd: dir,

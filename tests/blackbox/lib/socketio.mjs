@@ -1,15 +1,16 @@
 // The official client of Socket.IO, as front ends use it.
 
-import { io } from 'socket.io-client';
+import { io as today } from 'socket.io-client';
 import { clients } from './processes.mjs';
 import { kept, within } from './waiting.mjs';
 
 /*
- * io(node.url + nsp, options), connected unless `wait` is false. It is the client's own socket,
+ * io(node.url + nsp, options), connected unless `wait` is false; io is that of the client's
+ * newest version unless another is given. It is the client's own socket,
  * with: got, the events in the order they came, { event, args }; end(). What is left open is
  * closed with the cluster.
  */
-export async function front(node, { nsp = '/', wait = true, ...options } = {}) {
+export async function front(node, { nsp = '/', wait = true, io = today, ...options } = {}) {
   const socket = io(node.url + nsp, { forceNew: true, reconnection: false, ...options });
   record(socket);
   const tracked = { url: node.url, terminate: () => socket.end() };
@@ -58,7 +59,8 @@ export async function next(socket, event, { match = () => true, timeout = 10000 
 
 // The ack's data; an error is thrown with its fields.
 export async function emit(socket, event, ...args) {
-  const answer = await kept(socket.timeout(10000).emitWithAck(event, ...args));
+  const acked = new Promise((resolve) => socket.emit(event, ...args, resolve));
+  const answer = await kept(within(acked, 10000, () => `no ack of ${event} within 10 s`));
   if (answer?.error) {
     const { message, ...fields } = answer.error;
     throw Object.assign(new Error(message), fields);
