@@ -1,12 +1,14 @@
 // The random run: nodes, a Redis, members, and what happens to them.
 
 import { startNode, startRedis, sleep, until } from './harness.mjs';
+import { startProxy } from './proxy.mjs';
 import { randomOf } from '../../chaos/random.mjs';
 import { judge } from './recovery-judge.mjs';
 import { Member } from './recovery-member.mjs';
 import { WAYS } from './socketio.mjs';
 
 const ARGS = [
+  ...['--redis-timeout', '1s'],
   ...['--lease-timeout', '1500ms', '--lease-interval', '300ms', '--drain', '300ms'],
   ...['--socketio-ping-interval', '500ms', '--socketio-ping-timeout', '1500ms'],
   ...['--history-max', '1000000'],
@@ -70,6 +72,33 @@ async function shutOut({ random }, { door }) {
   door.fuse = 0;
 }
 
+// The way to Redis of one node: dead, so that the node has to find out, or reset.
+async function linkDies(storm, how) {
+  const { random } = storm;
+  const slot = random.pick(storm.slots.filter(({ up, proxy }) => up && proxy.links().length > 1));
+  if (!slot) return;
+  const link = random.pick(['commands', 'subscriber', 'all']);
+  if (!slot.proxy.links().includes(link) && link !== 'all') return;
+  if (how === 'cut') slot.proxy.cut({ link });
+  else slot.proxy.stall({ link, direction: random.pick(['toRedis', 'toNode', 'both']) });
+  // Its clients go while it heals.
+  storm.later(async () => {
+    for (let i = 0; i < 3; i++) {
+      await sleep(random.between(0, 1500));
+      storm.members.filter(() => random.chance(0.3)).forEach(({ door }) => door.cut());
+    }
+  });
+}
+
+async function linkIsSlow(storm) {
+  const { proxy } = storm.random.pick(storm.slots);
+  proxy.delay = storm.random.between(20, 300);
+  storm.later(async () => {
+    await sleep(storm.random.between(300, 1500));
+    proxy.delay = 0;
+  });
+}
+
 const told = (...command) => ({ redis }) => redis.cli(...command);
 
 const FAULTS = [
@@ -96,6 +125,9 @@ const FAULTS = [
   { name: 'node stands still', weight: 4, run: nodeStands },
   { name: 'command links killed', weight: 1, redis: true, run: told('CLIENT', 'KILL', 'TYPE', 'normal') },
   { name: 'subscriber links killed', weight: 1, redis: true, run: told('CLIENT', 'KILL', 'TYPE', 'pubsub') },
+  { name: 'link to Redis is dead', weight: 2, redis: true, run: (storm) => linkDies(storm, 'stall') },
+  { name: 'link to Redis reset', weight: 2, redis: true, run: (storm) => linkDies(storm, 'cut') },
+  { name: 'link to Redis delayed', weight: 2, redis: true, run: linkIsSlow },
   { name: 'scripts flushed', weight: 2, redis: true, run: told('SCRIPT', 'FLUSH') },
 ];
 
@@ -108,8 +140,14 @@ class Slot {
   }
 
   async start() {
-    this.node = await startNode({ redis: this.storm.redis, args: ARGS });
+    this.proxy ??= await startProxy(this.storm.redis);
+    this.node = await startNode({ redis: this.proxy.url, args: ARGS });
     this.up = true;
+  }
+
+  async end() {
+    await this.node.stop();
+    this.proxy.close();
   }
 }
 
@@ -186,7 +224,7 @@ export class Storm {
   // Redis is left in peace for most of the time: what happens then is counted apart.
   #possible() {
     const calm = Date.now() - (this.#touched.at(-1) ?? 0) > REDIS_EVERY_MS;
-    return this.chosen.filter(({ redis }) => calm || !redis);
+    return this.chosen.filter(({ redis }) => calm || !redis || this.chosen.every((one) => one.redis));
   }
 
   async #rage() {
@@ -214,7 +252,7 @@ export class Storm {
       this.finding('judged', text, member);
     }
     this.members.forEach((member) => member.end());
-    await Promise.all(this.slots.map(({ node }) => node.stop()));
+    await Promise.all(this.slots.map((slot) => slot.end()));
     await this.redis.stop();
   }
 
