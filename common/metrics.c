@@ -61,6 +61,8 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 #define CLOSE_LABEL(code)                         LABEL("code", #code),
 #define DROP_LABEL(symbol, drop_class, why)       LABEL("class", drop_class) "," LABEL("reason", why),
 
+#define HANDOVER_LABEL(symbol, n) LABEL("result", n),
+
 static const char *const set_none[] = {""};
 static const char *const set_version[] = {LABEL("version", SLUICE_VERSION)};
 static const char *const set_door[] = {DOOR_TABLE(DOOR_LABEL)};
@@ -70,6 +72,7 @@ static const char *const every_code[] = {ERR_TABLE(CODE_LABEL)};
 #define set_code (every_code + 1) /* ERR_OK is no error */
 static const char *const set_close[] = {CLOSE_TABLE(CLOSE_LABEL)};
 static const char *const set_drop[] = {DROP_TABLE(DROP_LABEL)};
+static const char *const set_handover[] = {HANDOVER_TABLE(HANDOVER_LABEL)};
 
 /* --- printing -------------------------------------------------------------------------------
  */

@@ -5,6 +5,7 @@
 #include "gateway/core/core.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
+#include "gateway/net/relay.h"
 #include "gateway/net/wsock.h"
 
 /* One node: a loop on a thread, its port, the doors, the domain. */
@@ -20,6 +21,8 @@ struct node {
     struct core core;
     struct raw_door raw;
     struct sio_door sio;
+    struct relay relay;
+    struct eio_elsewhere elsewhere; /* the relay, for the door */
     struct api api;
     struct http_router router;
     uv_tcp_t listener;
@@ -33,6 +36,8 @@ struct node {
     struct map addresses; /* connections per address, if they are limited */
     char id[65];
     char address[CONN_ADDRESS_SIZE];
+    struct conn_address listen;
+    struct conn_address advertise; /* port 0: not given */
     char prefix[65];
     unsigned handles;
     bool accept_failed;

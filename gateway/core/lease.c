@@ -22,10 +22,13 @@ static void lease_ask(struct core *core);
 /* --- incarnations ---------------------------------------------------------------------------
  */
 
+/* Its own beacon, or another node that says that it has come. */
 static void on_beacon(void *arg, struct slice payload) {
     struct core *core = arg;
-    (void)payload;
-    core->beacon_seen = core_now(core);
+    if (slice_is(payload, BEACON))
+        core->beacon_seen = core_now(core);
+    else
+        peers_hello(core, payload);
 }
 
 static void on_nothing(void *arg) {
@@ -164,6 +167,7 @@ static void look_at(struct core *core, struct slice incarnation, uint64_t lease)
         return;
     if (slice_is(incarnation, core->former) && lease != 0)
         return;
+    peers_see(core, incarnation, lease);
     struct sighting *s = sighting_find(core, incarnation);
     if (s == NULL)
         return;
@@ -191,6 +195,7 @@ static void sweep(struct core *core, const struct reply *reply) {
             core->sightings[kept++] = core->sightings[i];
     }
     core->sighting_count = kept;
+    peers_sweep(core);
 }
 
 /* --- renewing -------------------------------------------------------------------------------
@@ -220,7 +225,7 @@ static void on_lease(void *arg, const struct reply *reply, enum outcome outcome)
         return;
     }
     if (!core->leased) {
-        core->leased = true;
+        core->leased = core->peers.told = true;
         presence_reenter(core);
     }
     sweep(core, reply);

@@ -379,6 +379,8 @@ void conn_pause(struct conn *c, bool pause) {
     if (c->closed || c->paused == pause)
         return;
     c->paused = pause;
+    if (c->connecting)
+        return; /* it reads when it stands */
     if (pause)
         uv_read_stop((uv_stream_t *)&c->tcp);
     else
@@ -387,46 +389,6 @@ void conn_pause(struct conn *c, bool pause) {
 
 /* --- life -----------------------------------------------------------------------------------
  */
-
-void conn_address_set(struct conn_address *a, const struct sockaddr *from) {
-    memset(a, 0, sizeof *a);
-    if (from->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
-        memcpy(a->ip, &in6->sin6_addr, 16);
-        a->port = ntohs(in6->sin6_port);
-    } else if (from->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
-        a->ip[10] = a->ip[11] = 0xff;
-        memcpy(a->ip + 12, &in->sin_addr, 4);
-        a->port = ntohs(in->sin_port);
-    }
-}
-
-bool conn_address_is_ip4(const struct conn_address *a) {
-    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return memcmp(a->ip, mapped, 12) == 0;
-}
-
-void conn_address_text(const struct conn_address *a, char out[CONN_ADDRESS_SIZE]) {
-    char ip[INET6_ADDRSTRLEN] = "?";
-    if (conn_address_is_ip4(a)) {
-        uv_inet_ntop(AF_INET, a->ip + 12, ip, sizeof ip);
-        snprintf(out, CONN_ADDRESS_SIZE, "%s:%u", ip, a->port);
-    } else {
-        uv_inet_ntop(AF_INET6, a->ip, ip, sizeof ip);
-        snprintf(out, CONN_ADDRESS_SIZE, "[%s]:%u", ip, a->port);
-    }
-}
-
-bool conn_address_parse(struct conn_address *a, const char *text) {
-    struct conn_address made = {.port = 0};
-    made.ip[10] = made.ip[11] = 0xff;
-    if (uv_inet_pton(AF_INET, text, made.ip + 12) != 0 &&
-        uv_inet_pton(AF_INET6, text, made.ip) != 0)
-        return false;
-    *a = made;
-    return true;
-}
 
 static void on_handle_closed(uv_handle_t *handle) {
     struct conn *c = (struct conn *)(void *)handle;
@@ -464,21 +426,29 @@ static void turn_away(struct net *n, uv_stream_t *listener) {
     uv_close((uv_handle_t *)&n->turned_away, on_turned_away);
 }
 
-struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops) {
-    struct sockaddr_storage from;
-    int size = sizeof from;
+static struct conn *conn_make(struct net *n, enum door_kind door) {
     struct conn *c = calloc(1, sizeof *c);
     if (c == NULL || uv_tcp_init(n->loop, &c->tcp) < 0) {
         free(c);
-        turn_away(n, listener);
         return NULL;
     }
     c->net = n;
     list_init(&c->dirty);
     list_push(&n->conns, &c->link);
     n->count++;
-    c->door = DOOR_HTTP;
-    n->doors[DOOR_HTTP]++;
+    c->door = (unsigned char)door;
+    n->doors[door]++;
+    return c;
+}
+
+struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops) {
+    struct sockaddr_storage from;
+    int size = sizeof from;
+    struct conn *c = conn_make(n, DOOR_HTTP);
+    if (c == NULL) {
+        turn_away(n, listener);
+        return NULL;
+    }
     if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0 ||
         uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&from, &size) < 0) {
         conn_close(c, false);
@@ -488,6 +458,40 @@ struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn
     conn_address_set(&c->address, (const struct sockaddr *)&from);
     uv_tcp_nodelay(&c->tcp, 1);
     uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    return c;
+}
+
+static void on_connected(uv_connect_t *request, int status) {
+    struct conn *c = (struct conn *)(void *)request->handle;
+    free(request);
+    c->connecting = false;
+    if (c->closed)
+        return;
+    if (status < 0)
+        c->ops->on_end(c, status);
+    else if (!c->paused)
+        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+}
+
+struct conn *conn_connect(struct net *n, const struct conn_address *to,
+                          const struct conn_ops *ops, void *peer) {
+    struct sockaddr_storage at;
+    uv_connect_t *request = malloc(sizeof *request);
+    struct conn *c = request != NULL ? conn_make(n, DOOR_PEER) : NULL;
+    if (c == NULL) {
+        free(request);
+        return NULL;
+    }
+    conn_address_get(to, &at);
+    if (uv_tcp_connect(request, &c->tcp, (struct sockaddr *)&at, on_connected) < 0) {
+        free(request);
+        conn_close(c, false);
+        return NULL;
+    }
+    c->address = *to;
+    c->connecting = true;
+    uv_tcp_nodelay(&c->tcp, 1);
+    conn_take(c, ops, peer);
     return c;
 }
 

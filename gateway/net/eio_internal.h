@@ -15,7 +15,8 @@ struct eio_polling {
     struct buf out; /* a payload: what waits for a poll */
     struct buf in;  /* what is left of a post that takes more than a turn */
     struct eio_payload reading;
-    bool handling; /* `reading` has not been answered yet */
+    bool handling;      /* `reading` has not been answered yet */
+    bool get_from_node; /* the poll that waits came by another node */
 };
 
 /* A WebSocket of a session, or one that was refused and is closing. */

@@ -14,7 +14,7 @@
  */
 
 /* The element of the server's list that the request's Origin is; empty: none. */
-static struct slice origin_of(const struct eio_server *e, const struct http_request *request) {
+struct slice eio_origin(const struct eio_server *e, const struct http_request *request) {
     const char *origin = http_header(request, "origin");
     const char *list = e->config.origins;
     if (strcmp(list, "*") == 0)
@@ -38,7 +38,7 @@ static bool is_own_page(const struct http_request *request, const char *origin) 
 
 static bool is_forbidden(const struct eio_server *e, const struct http_request *request) {
     const char *origin = http_header(request, "origin");
-    return origin != NULL && e->config.origins[0] != '\0' && origin_of(e, request).len == 0 &&
+    return origin != NULL && e->config.origins[0] != '\0' && eio_origin(e, request).len == 0 &&
            !is_own_page(request, origin);
 }
 
@@ -60,7 +60,7 @@ static const char *put_extra(struct extra *x, struct slice origin) {
 
 /* Asked by browsers before a request that is not simple. */
 static void preflight(const struct eio_server *e, const struct http_request *request) {
-    struct slice origin = origin_of(e, request);
+    struct slice origin = eio_origin(e, request);
     const char *wanted = http_header(request, "access-control-request-headers");
     struct extra x;
     struct buf extra;
@@ -87,7 +87,7 @@ static void preflight(const struct eio_server *e, const struct http_request *req
 static void answer_now(const struct eio_server *e, const struct http_request *request,
                        int status, const char *type, struct slice body) {
     struct extra x;
-    http_answer_and_keep(request, status, type, body, put_extra(&x, origin_of(e, request)));
+    http_answer_and_keep(request, status, type, body, put_extra(&x, eio_origin(e, request)));
 }
 
 static void refuse(const struct eio_server *e, const struct http_request *request,
@@ -108,11 +108,26 @@ static void answer_post(struct eio_polling *p, bool good) {
                       put_extra(&x, p->post_origin));
 }
 
+void eio_answer_unknown(struct http_later *later, struct slice origin) {
+    struct extra x;
+    http_answer_later(later, eio_error_status(EIO_E_SID), JSON_TYPE,
+                      slice_of(eio_error_body(EIO_E_SID)), put_extra(&x, origin));
+}
+
+void eio_answer_nothing(struct http_later *later, struct slice origin) {
+    struct extra x;
+    http_answer_later(later, 200, TEXT_TYPE, SLICE("6"), put_extra(&x, origin));
+}
+
 /* --- a polled session -----------------------------------------------------------------------
  */
 
+/* A client that gives its poll up has gone. Another node that gives one up is going itself: it
+ * says so otherwise if it was the client. */
 static void on_get_gone(struct http_later *later) {
-    eio_end(container_of(later, struct eio_polling, get)->session, EIO_GONE_TRANSPORT);
+    struct eio_polling *p = container_of(later, struct eio_polling, get);
+    if (!p->get_from_node)
+        eio_end(p->session, EIO_GONE_TRANSPORT);
 }
 
 static void on_post_gone(struct http_later *later) {
@@ -214,6 +229,11 @@ void eio_polling_flush(struct eio_session *s) {
 /* --- requests -------------------------------------------------------------------------------
  */
 
+static bool is_handed_over(const struct eio_server *e, const struct http_request *request) {
+    const struct eio_elsewhere *way = e->config.elsewhere;
+    return way != NULL && way->is_handed_over(way->owner, request);
+}
+
 static void get(struct eio_session *s, const struct http_request *request) {
     struct eio_polling *p = s->polling;
     if (p->get.http != NULL) {
@@ -221,7 +241,8 @@ static void get(struct eio_session *s, const struct http_request *request) {
         refuse(s->server, request, EIO_E_REQUEST);
         return;
     }
-    p->get_origin = origin_of(s->server, request);
+    p->get_origin = eio_origin(s->server, request);
+    p->get_from_node = is_handed_over(s->server, request);
     http_defer(request, &p->get, 0);
     if (p->out.len > 0 || (s->probe != NULL && s->probe->probed))
         eio_polling_release(s);
@@ -249,7 +270,7 @@ static void post(struct eio_session *s, const struct http_request *request) {
         refuse(s->server, request, EIO_E_REQUEST);
         return;
     }
-    p->post_origin = origin_of(s->server, request);
+    p->post_origin = eio_origin(s->server, request);
     http_defer(request, &p->post, 0);
     if (request->body.len == 0 || !utf8_valid(request->body)) {
         eio_end(s, EIO_GONE_INVALID);
@@ -320,6 +341,29 @@ static void begin_polled(struct eio_server *e, const struct http_request *reques
     buf_deinit(&open);
 }
 
+/* The node that a sid names, if it is another one and the request is one for it; else empty. */
+static struct slice node_of(const struct eio_server *e, const struct http_request *request) {
+    struct slice sid = eio_query(request->query, "sid");
+    struct slice none = {NULL, 0};
+    bool websocket = slice_is(eio_query(request->query, "transport"), "websocket");
+    bool gets = slice_is(request->method, "GET");
+    if (e->config.elsewhere == NULL || sid.len != EIO_SID_SIZE - 1 ||
+        websocket != request->upgrade ||
+        (!gets && (websocket || !slice_is(request->method, "POST"))))
+        return none;
+    struct slice node = {sid.ptr + EIO_ID_SIZE - 1, EIO_NODE_SIZE - 1};
+    return slice_is(node, e->config.node) ? none : node;
+}
+
+static bool goes_elsewhere(const struct eio_server *e, const struct http_request *request,
+                           enum eio_error error, bool head) {
+    const struct eio_elsewhere *way = e->config.elsewhere;
+    struct slice node = error == EIO_E_SID ? node_of(e, request) : (struct slice){NULL, 0};
+    if (node.len == 0)
+        return false;
+    return head ? way->body(way->owner, request, node) : way->route(way->owner, request, node);
+}
+
 static bool is_full(const struct eio_server *e) {
     return e->config.max_sessions != 0 && e->count >= e->config.max_sessions;
 }
@@ -331,6 +375,8 @@ void eio_server_route(struct eio_server *e, const struct http_request *request) 
         return;
     }
     enum eio_error error = check(e, request, &call);
+    if (goes_elsewhere(e, request, error, false))
+        return;
     if (error != EIO_ERROR_COUNT)
         refuse(e, request, error);
     else if (call.session == NULL && is_full(e))
@@ -352,6 +398,8 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
     struct call call;
     enum eio_error error = check(e, request, &call);
     bool posts = slice_is(request->method, "POST") && !call.websocket;
+    if (goes_elsewhere(e, request, error, true))
+        return e->config.max_payload;
     if (error == EIO_ERROR_COUNT && posts && call.session->polling->post.http == NULL) {
         http_watch(request, &call.session->polling->post);
         return e->config.max_payload;
@@ -362,6 +410,6 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
         error = EIO_E_REQUEST;
     struct extra x;
     http_answer(request, eio_error_status(error), JSON_TYPE, slice_of(eio_error_body(error)),
-                put_extra(&x, origin_of(e, request)));
+                put_extra(&x, eio_origin(e, request)));
     return 0;
 }

@@ -23,6 +23,15 @@ bool eio_make_id(char out[EIO_ID_SIZE]) {
     return true;
 }
 
+/* Random characters, and the name of the node. */
+static bool make_sid(const struct eio_config *config, char out[EIO_SID_SIZE]) {
+    if (!eio_make_id(out))
+        return false;
+    if (config->node != NULL)
+        memcpy(out + EIO_ID_SIZE - 1, config->node, EIO_NODE_SIZE);
+    return true;
+}
+
 /* --- the deadline ---------------------------------------------------------------------------
  */
 
@@ -119,7 +128,7 @@ struct eio_session *eio_begin(struct eio_server *e, const struct http_request *r
     s->address = request->conn->address;
     s->state = (unsigned char)state;
     list_init(&s->link);
-    bool good = eio_make_id(s->sid) && (state != EIO_POLLING || eio_polling_begin(s));
+    bool good = make_sid(&e->config, s->sid) && (state != EIO_POLLING || eio_polling_begin(s));
     s->node.key = slice_of(s->sid);
     put_open(s, state, open);
     if (!good || open->failed || !map_insert(&e->sessions, &s->node)) {

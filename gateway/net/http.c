@@ -300,6 +300,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len) {
 static void route(struct http *h) {
     struct http_request request = request_of(h);
     metric_add(h->conn->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_HTTP, 1);
+    request.watched = h->later;
     if (h->later != NULL) { /* watched: it has come */
         h->later->http = NULL;
         h->later = NULL;
@@ -341,10 +342,16 @@ static void on_closed(struct conn *c) {
     http_free(c->peer);
 }
 
+/* Who only sends no more may still read what it was answered. */
 static void on_end(struct conn *c, int status) {
-    (void)status;
-    conn_close(c, false);
-    let_go(c->peer);
+    struct http *h = c->peer;
+    if (status == UV_EOF && c->queued > 0) {
+        h->closing = true;
+        conn_want_drained(c);
+    } else {
+        conn_close(c, false);
+    }
+    let_go(h);
 }
 
 static void on_deadline(struct conn *c) {
@@ -442,6 +449,10 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
 /* An answer that was put off has left: on with what came behind its request. */
 static void on_drained(struct conn *c) {
     struct http *h = c->peer;
+    if (h->closing) {
+        conn_close(c, false);
+        return;
+    }
     struct buf rest = h->rest;
     buf_init(&h->rest);
     h->held = false;
@@ -551,4 +562,21 @@ bool http_upgrade(const struct http_request *request, struct slice head) {
     conn_deadline(h->conn, 0);
     http_free(h);
     return true;
+}
+
+struct conn *http_upgrade_later(struct http_later *later, struct slice head, struct buf *rest) {
+    struct http *h = later->http;
+    struct conn *c = h->conn;
+    later->http = NULL;
+    h->later = NULL;
+    if (c->closed || !send_bytes(c, head)) {
+        conn_close(c, true);
+        return NULL;
+    }
+    *rest = h->rest;
+    buf_init(&h->rest);
+    c->peer = NULL;
+    conn_deadline(c, 0);
+    http_free(h);
+    return c;
 }
