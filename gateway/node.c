@@ -137,7 +137,9 @@ static void close_all(struct node *n) {
 static void reset_all(struct node *n) {
     for (struct list *at = n->net.conns.next, *next; at != &n->net.conns; at = next) {
         next = at->next;
-        conn_close(container_of(at, struct conn, link), true);
+        struct conn *c = container_of(at, struct conn, link);
+        bool answered = conn_push(c); /* just now: a poll, that its session is over */
+        conn_close(c, !answered);
     }
 }
 
@@ -416,7 +418,8 @@ static void init_relay(struct node *n) {
     n->relay = (struct relay){.net = &n->net,
                               .eio = &n->sio.server.eio,
                               .key = peers->key,
-                              .idle_ms = n->options->handshake_timeout / 2};
+                              .idle_ms = n->options->handshake_timeout / 2,
+                              .close_ms = n->options->close_timeout};
     relay_init(&n->relay);
     n->elsewhere = (struct eio_elsewhere){.route = relay_route,
                                           .body = relay_body,

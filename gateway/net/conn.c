@@ -313,6 +313,14 @@ static void conn_flush(struct conn *c) {
     queue_is_empty(c);
 }
 
+bool conn_push(struct conn *c) {
+    if (c->closed || c->queued == 0)
+        return false;
+    if (!c->writing)
+        conn_flush(c);
+    return true;
+}
+
 static void on_again(uv_idle_t *idle) {
     (void)idle; /* only keeps the loop from sleeping */
 }

@@ -167,6 +167,10 @@ void conn_end(struct conn *c);
 /* Closes at once; on_closed in a later turn. Nothing else is called after it. reset: RST. */
 void conn_close(struct conn *c, bool reset);
 
+/* Writes what waits at once, as far as the kernel takes it, for who is about to close. True if
+ * there was something. */
+bool conn_push(struct conn *c);
+
 /* Stops and starts reading from the socket. */
 void conn_pause(struct conn *c, bool pause);
 

@@ -332,7 +332,7 @@ void relay_init(struct relay *r) {
     list_init(&r->peers);
     list_init(&r->waiting);
     list_init(&r->giving_up);
-    tunnels_init(&r->tunnels, r->net);
+    tunnels_init(&r->tunnels, r->close_ms);
 }
 
 void relay_deinit(struct relay *r) {

@@ -22,7 +22,8 @@ struct relay {
     struct net *net;
     const struct eio_server *eio;
     const char *key;       /* of this node */
-    uint64_t idle_ms;      /* for kept connections */
+    uint64_t idle_ms;      /* of kept connections */
+    uint64_t close_ms;     /* from the end of a tunnel's one side to that of the other */
     uint64_t most;         /* connections of this node, as the owner limits them */
     struct list peers;     /* struct relay_peer */
     struct list waiting;   /* requests that are to be answered */
@@ -33,7 +34,7 @@ struct relay {
     bool stopped;
 };
 
-/* net, eio, key and idle_ms are set. */
+/* net, eio, key and the times are set. */
 void relay_init(struct relay *r);
 /* The loop has ended: no connection is left. */
 void relay_deinit(struct relay *r);

@@ -25,7 +25,7 @@ static void cut(struct tunnel *t) {
 
 static void set_limit(struct tunnel_side *side) {
     if (side->conn != NULL)
-        conn_deadline(side->conn, net_now(side->tunnel->all->net) + TUNNEL_END_MS);
+        conn_deadline(side->conn, net_now(side->conn->net) + side->tunnel->all->end_ms);
 }
 
 /* --- bytes ----------------------------------------------------------------------------------
@@ -154,8 +154,8 @@ bool tunnel_open(struct tunnels *all, struct conn *near, struct conn *far, const
     return true;
 }
 
-void tunnels_init(struct tunnels *all, struct net *net) {
-    all->net = net;
+void tunnels_init(struct tunnels *all, uint64_t end_ms) {
+    all->end_ms = end_ms;
     all->count = 0;
     list_init(&all->open);
 }

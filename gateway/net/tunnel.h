@@ -6,12 +6,10 @@
 /*
  * Two connections joined: what one side sends, the other one gets, byte for byte. While much
  * waits for a side the other is not read. When a side ends, so does the other, behind what it
- * has yet to get; then it has TUNNEL_END_MS to end, too.
+ * has yet to get; then it has end_ms to end, too.
  */
-#define TUNNEL_END_MS 10000
-
 struct tunnels {
-    struct net *net;
+    uint64_t end_ms;
     struct list open; /* struct tunnel.link */
     unsigned count;
 };
@@ -31,7 +29,7 @@ struct tunnel {
     bool closing;
 };
 
-void tunnels_init(struct tunnels *all, struct net *net);
+void tunnels_init(struct tunnels *all, uint64_t end_ms);
 
 /* Joins them. to_far, to_near: what has been read already. False: no memory; both are closed.
  */

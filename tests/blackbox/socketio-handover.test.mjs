@@ -49,7 +49,7 @@ test('a post of the limit is handed over; one byte more is 413 and ends the sess
     [1, 2].map(() => startNode({ redis, args: ['--max-message', '1000'] })),
   );
   const s = await begin(small[0], small);
-  const [before, behind] = ['421["publish",{"topic":"t","data":"', '"}]'];
+  const [before, behind] = ['421["publish",{"channel":"topic:t","data":"', '"}]'];
   const full = before + 'x'.repeat(1000 - before.length - behind.length) + behind;
   assert.equal((await s.post(small[1], full)).body, 'ok');
   const rest = await s.until(small[1], (packet) => packet.startsWith('431'));
