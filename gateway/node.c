@@ -17,6 +17,7 @@
 #define DRAIN_STEP_MS    50
 #define GRACE_MS         2000 /* after the drain period, for those that do not answer the close */
 #define GOODBYE_MS       1000
+#define PEERS_MS         2000 /* after the start, for the other nodes to be known */
 #define TOKEN_LEAST      8
 #define TOKEN_MOST       1023
 
@@ -257,6 +258,8 @@ static void before_flush(void *owner) {
 static void on_tick(void *owner, uint64_t now) {
     struct node *n = owner;
     eio_server_tick(&n->sio.server.eio, now);
+    if (!n->relay.ready && now - n->core.born >= PEERS_MS)
+        relay_ready(&n->relay);
     core_tick(&n->core, now);
 }
 
@@ -412,6 +415,11 @@ static void on_peer_lost(void *owner, const char *name) {
     relay_lost(&n->relay, name);
 }
 
+static void on_peers_ready(void *owner) {
+    struct node *n = owner;
+    relay_ready(&n->relay);
+}
+
 /* Sessions of Socket.IO that other nodes have. */
 static void init_relay(struct node *n) {
     struct peers *peers = &n->core.peers;
@@ -427,6 +435,7 @@ static void init_relay(struct node *n) {
                                           .owner = &n->relay};
     peers->on_met = on_peer_met;
     peers->on_lost = on_peer_lost;
+    peers->on_ready = on_peers_ready;
     peers_set_address(peers, &n->listen, n->advertise.port != 0 ? &n->advertise : NULL);
 }
 

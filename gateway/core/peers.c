@@ -143,6 +143,13 @@ static void meet(struct core *core, const char *incarnation, const struct reply 
 
 static void ask(struct core *core);
 
+static void is_ready(struct core *core) {
+    if (core->peers.ready)
+        return;
+    core->peers.ready = true;
+    core->peers.on_ready(core->owner);
+}
+
 static void on_answer(void *arg, const struct reply *reply, enum outcome outcome) {
     struct core *core = arg;
     struct peers *p = &core->peers;
@@ -153,6 +160,7 @@ static void on_answer(void *arg, const struct reply *reply, enum outcome outcome
         return;
     for (size_t i = 0; i < count; i++)
         meet(core, p->asking.incarnations[i], reply_item(reply, i + 1));
+    is_ready(core);
     ask(core);
 }
 
@@ -212,4 +220,6 @@ void peers_sweep(struct core *core) {
             forget(core, i);
     }
     ask(core);
+    if (p->asking.count == 0)
+        is_ready(core); /* alone */
 }

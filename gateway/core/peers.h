@@ -40,6 +40,7 @@ struct peers {
     char address[CONN_ADDRESS_SIZE]; /* for others; empty: not known (yet) */
     bool given;                      /* it does not depend on the link to Redis */
     bool told;                       /* all of this has been with a lease */
+    bool ready;                      /* the others have been asked for once */
     struct peer *all;
     size_t count;
     struct peers_unknown unknown; /* to be asked about */
@@ -48,6 +49,8 @@ struct peers {
     void (*on_met)(void *owner, const char *name, const struct conn_address *at,
                    const char *key);
     void (*on_lost)(void *owner, const char *name);
+    /* Once: whoever is there has been met. */
+    void (*on_ready)(void *owner);
 };
 
 /* False: no randomness. */

@@ -27,7 +27,8 @@ struct relay_request {
     struct http_call call;
     struct slice origin;
     struct buf target;
-    struct buf head;
+    struct buf head; /* up to the key */
+    struct buf body; /* while it is held */
     char node[EIO_NODE_SIZE];
     enum kind kind;
     bool released; /* its connection has been ended, for it to be answered */
@@ -110,6 +111,7 @@ static struct relay_request *request_make(struct relay *r, const struct http_req
     q->origin = eio_origin(r->eio, request);
     memcpy(q->node, node.ptr, node.len);
     buf_init(&q->head);
+    buf_init(&q->body);
     buf_init(&q->target);
     buf_slice(&q->target, request->path);
     buf_char(&q->target, '?');
@@ -129,6 +131,7 @@ static void stop_waiting(struct relay_request *q) {
 static void request_free(struct relay_request *q) {
     stop_waiting(q);
     buf_deinit(&q->head);
+    buf_deinit(&q->body);
     buf_deinit(&q->target);
     free(q);
 }
@@ -140,13 +143,12 @@ static void put_header(struct buf *b, const struct http_request *request, const 
 }
 
 /* What the other node looks at, and no more: the rest was for this one, or the proxy's. */
-static void put_head(struct relay_request *q, const struct relay_peer *p,
-                     const struct http_request *request) {
+static void put_head(struct relay_request *q, const struct http_request *request) {
     struct buf *b = &q->head;
     buf_slice(b, request->method);
     buf_char(b, ' ');
     buf_slice(b, buf_bytes(&q->target));
-    buf_printf(b, " HTTP/1.1\r\n" HEADER ": %s\r\n", p->key);
+    buf_str(b, " HTTP/1.1\r\n");
     put_header(b, request, "Host");
     put_header(b, request, "Origin");
     if (q->kind == UPGRADE) {
@@ -156,15 +158,15 @@ static void put_head(struct relay_request *q, const struct relay_peer *p,
     }
     if (q->kind == POST)
         buf_printf(b, "Content-Length: %zu\r\n", request->body.len);
-    buf_str(b, "\r\n");
 }
 
 static bool start(struct relay_request *q, struct relay_peer *p, struct slice body) {
     struct relay *r = q->relay;
-    struct slice parts[] = {buf_bytes(&q->head), body};
+    struct slice parts[] = {buf_bytes(&q->head), SLICE(HEADER ": "), slice_of(p->key),
+                            SLICE("\r\n\r\n"), body};
     bool full = r->net->count >= r->most + SPARE && list_empty(&p->http.idle);
     return !full && !q->head.failed && !q->target.failed &&
-           http_call_begin(&q->call, &p->http, parts, 2, q->again);
+           http_call_begin(&q->call, &p->http, parts, 5, q->again);
 }
 
 /* --- its end --------------------------------------------------------------------------------
@@ -248,9 +250,7 @@ static bool give_up(struct relay_request *q) {
     buf_clear(&q->head);
     buf_str(&q->head, "POST ");
     buf_slice(&q->head, buf_bytes(&q->target));
-    buf_printf(&q->head,
-               " HTTP/1.1\r\n" HEADER ": %s\r\nHost: sluice\r\nContent-Length: 0\r\n\r\n",
-               p->key);
+    buf_str(&q->head, " HTTP/1.1\r\nHost: sluice\r\nContent-Length: 0\r\n");
     return start(q, p, none);
 }
 
@@ -273,22 +273,19 @@ bool relay_is_handed_over(void *relay, const struct http_request *request) {
     return key != NULL && strlen(key) == len && CRYPTO_memcmp(key, r->key, len) == 0;
 }
 
-/* NULL: it cannot go anywhere. */
-static struct relay_peer *peer_for(struct relay *r, const struct http_request *request,
-                                   struct slice node) {
-    struct relay_peer *p = NULL;
-    if (http_header(request, HEADER) == NULL) /* whoever wrote it: it has come far enough */
-        p = peer_find(r, node);
-    if (p == NULL)
+/* Whoever wrote the header: the request has come far enough. */
+static bool may_go(struct relay *r, const struct http_request *request, struct slice node) {
+    bool goes =
+        http_header(request, HEADER) == NULL && (!r->ready || peer_find(r, node) != NULL);
+    if (!goes)
         count(r, HANDOVER_UNKNOWN);
-    return p;
+    return goes;
 }
 
 bool relay_body(void *relay, const struct http_request *request, struct slice node) {
-    struct relay *r = relay;
     struct relay_request *q = NULL;
-    if (peer_for(r, request, node) != NULL)
-        q = request_make(r, request, node);
+    if (may_go(relay, request, node))
+        q = request_make(relay, request, node);
     if (q != NULL)
         http_watch(request, &q->later);
     return q != NULL;
@@ -302,19 +299,30 @@ static bool turned_away(const struct relay *r, const struct http_request *reques
     return true;
 }
 
+/* Waits for the nodes to be known. */
+static bool hold(struct relay_request *q, struct slice body) {
+    buf_slice(&q->body, body);
+    if (q->relay->ready || q->head.failed || q->body.failed)
+        return false;
+    list_remove(&q->link);
+    list_push(&q->relay->held, &q->link);
+    return true;
+}
+
 bool relay_route(void *relay, const struct http_request *request, struct slice node) {
     struct relay *r = relay;
-    struct relay_peer *p = peer_for(r, request, node);
     struct relay_request *q = NULL;
     if (request->watched != NULL)
         q = container_of(request->watched, struct relay_request, later);
-    if (p != NULL && turned_away(r, request))
+    bool goes = may_go(r, request, node);
+    if (goes && turned_away(r, request))
         return true;
-    if (p != NULL && q == NULL)
+    if (goes && q == NULL)
         q = request_make(r, request, node);
-    if (p != NULL && q != NULL) {
-        put_head(q, p, request);
-        if (start(q, p, request->body)) {
+    if (goes && q != NULL) {
+        struct relay_peer *p = peer_find(r, node);
+        put_head(q, request);
+        if (p != NULL ? start(q, p, request->body) : hold(q, request->body)) {
             http_defer(request, &q->later, 0);
             return true;
         }
@@ -325,12 +333,30 @@ bool relay_route(void *relay, const struct http_request *request, struct slice n
     return false;
 }
 
+void relay_ready(struct relay *r) {
+    r->ready = true;
+    while (!list_empty(&r->held)) {
+        struct relay_request *q = container_of(r->held.next, struct relay_request, link);
+        struct relay_peer *p = peer_find(r, slice_of(q->node));
+        list_remove(&q->link);
+        list_push(&r->waiting, &q->link);
+        if (p != NULL && start(q, p, buf_bytes(&q->body))) {
+            buf_deinit(&q->body);
+            continue;
+        }
+        count(r, p != NULL ? HANDOVER_FAILED : HANDOVER_UNKNOWN);
+        eio_answer_unknown(&q->later, q->origin);
+        request_free(q);
+    }
+}
+
 /* --- the relay ------------------------------------------------------------------------------
  */
 
 void relay_init(struct relay *r) {
     list_init(&r->peers);
     list_init(&r->waiting);
+    list_init(&r->held);
     list_init(&r->giving_up);
     tunnels_init(&r->tunnels, r->close_ms);
 }

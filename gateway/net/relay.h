@@ -27,9 +27,11 @@ struct relay {
     uint64_t most;         /* connections of this node, as the owner limits them */
     struct list peers;     /* struct relay_peer */
     struct list waiting;   /* requests that are to be answered */
+    struct list held;      /* those that came before the other nodes were known */
     struct list giving_up; /* requests whose client has gone */
     struct tunnels tunnels;
     unsigned waiting_count;
+    bool ready;
     bool draining; /* polls and upgrades go to the next node at once */
     bool stopped;
 };
@@ -44,6 +46,10 @@ void relay_met(struct relay *r, const char *name, const struct conn_address *at,
                const char *key);
 /* It is dead: what waits for it is answered "Session ID unknown", tunnels end. */
 void relay_lost(struct relay *r, const char *name);
+
+/* All nodes have been told, or are waited for no longer: until then requests for nodes that are
+ * not known are held, since a node that starts is asked at once. */
+void relay_ready(struct relay *r);
 
 /* struct eio_elsewhere; owner: the relay. */
 bool relay_route(void *relay, const struct http_request *request, struct slice node);

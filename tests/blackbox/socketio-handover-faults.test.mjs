@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { acquainted, begin, OPEN, UNKNOWN } from './lib/handover.mjs';
-import { cluster, sleep, startNode, test, until } from './lib/harness.mjs';
+import { cluster, freePort, sleep, startNode, test, until } from './lib/harness.mjs';
+import { startProxy } from './lib/proxy.mjs';
 import * as raw from './lib/rawws.mjs';
 import { metricChanges, metrics } from './lib/registry.mjs';
 import { emit, enter } from './lib/socketio.mjs';
@@ -276,4 +277,37 @@ test('a full node keeps the sessions that it hands over', async () => {
   for (const s of some) await s.post(full, BEAT);
   for (const answer of waiting) assert.equal((await answer).body, '431[{}]');
   await full.stop();
+});
+
+test('a node that has just come hands over at once, and while it waits for Redis', async () => {
+  const some = await Promise.all([one, two, one, two].map((node) => begin(node, [one, two])));
+  const port = await freePort();
+  const young = { port, url: `http://127.0.0.1:${port}` };
+  const asked = some.map(async (s) => {
+    const body = '421["heartbeat",""]';
+    const text = `POST ${s.url} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const socket = await until(() => raw.dial(young), { every: 1 });
+    await socket.write(text);
+    const answer = await socket.response();
+    socket.destroy();
+    return answer.body;
+  });
+  const proxy = await startProxy(redis);
+  proxy.delay = 100;
+  const node = await startNode({ redis: proxy.url, port, args: ['--drain', '0'], ready: false });
+  assert.deepEqual(await Promise.all(asked), some.map(() => 'ok'));
+  for (const s of some) assert.equal((await s.get(node)).body, '431[{}]');
+  await node.stop();
+  proxy.close();
+});
+
+test('a node that finds no Redis holds a request for two seconds, no longer', async () => {
+  const alone = await startNode({ redis: 'redis://127.0.0.1:1/0', ready: false, args: ['--drain', '0'] });
+  const s = await begin(one, [one, two]);
+  const began = Date.now();
+  const answers = await Promise.all([s.get(alone), s.post(alone, BEAT)]);
+  assert.deepEqual(answers.map(({ body }) => body), [UNKNOWN, UNKNOWN]);
+  assert.ok(Date.now() - began > 500, 'held');
+  assert.equal((await s.get(alone)).body, UNKNOWN);
+  await alone.stop();
 });
