@@ -293,7 +293,8 @@ static void queue_is_empty(struct conn *c) {
     c->ops->on_drained(c);
 }
 
-static void conn_flush(struct conn *c) {
+/* False: it is not all with the kernel (yet). */
+static bool conn_write(struct conn *c) {
     while (c->queued > 0) {
         uv_buf_t bufs[WRITE_SLICES];
         size_t bytes;
@@ -301,23 +302,28 @@ static void conn_flush(struct conn *c) {
         int n = uv_try_write((uv_stream_t *)&c->tcp, bufs, count);
         if (n < 0 && n != UV_EAGAIN) {
             conn_broke(c, n);
-            return;
+            return false;
         }
         if (n > 0)
             queue_sent(c, (size_t)n);
         if (n < 0 || (size_t)n < bytes) {
             write_later(c);
-            return;
+            return false;
         }
     }
-    queue_is_empty(c);
+    return true;
+}
+
+static void conn_flush(struct conn *c) {
+    if (conn_write(c))
+        queue_is_empty(c);
 }
 
 bool conn_push(struct conn *c) {
     if (c->closed || c->queued == 0)
         return false;
     if (!c->writing)
-        conn_flush(c);
+        conn_write(c);
     return true;
 }
 

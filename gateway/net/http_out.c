@@ -141,6 +141,8 @@ static void fail(struct http_out *o) {
                                         : HTTP_ENDED;
     struct http_call *call = take_call(o);
     out_close(o, true);
+    if (call != NULL && why == HTTP_UNREACHABLE)
+        metric_handshake(o->peer->net->metrics, DOOR_PEER, false);
     if (call != NULL)
         call->failed(call, why);
 }
@@ -166,6 +168,7 @@ static void answered(struct http_out *o) {
     buf_init(&o->body);
     bool keep = llhttp_should_keep_alive(&o->parser) && !p->closed && !o->conn->end_after;
     struct http_call *call = take_call(o);
+    metric_add(p->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_PEER, 1);
     forget_answer(o);
     if (keep) {
         list_remove(&o->link);
@@ -232,6 +235,7 @@ static void on_deadline(struct conn *c) {
 static void on_drained(struct conn *c) {
     struct http_out *o = c->peer;
     o->stood = true; /* the request has left */
+    metric_handshake(c->net->metrics, DOOR_PEER, true);
 }
 
 static void on_closed(struct conn *c) {
@@ -307,6 +311,7 @@ bool http_call_begin(struct http_call *call, struct http_peer *p, const struct s
         out_close(o, true);
         return false;
     }
+    metric_add(p->net->metrics, METRIC_SENT_MESSAGES + DOOR_PEER, 1);
     o->call = call;
     call->out = o;
     return true;

@@ -165,7 +165,7 @@ static bool start(struct relay_request *q, struct relay_peer *p, struct slice bo
     struct slice parts[] = {buf_bytes(&q->head), SLICE(HEADER ": "), slice_of(p->key),
                             SLICE("\r\n\r\n"), body};
     bool full = r->net->count >= r->most + SPARE && list_empty(&p->http.idle);
-    return !full && !q->head.failed && !q->target.failed &&
+    return !r->stopped && !full && !q->head.failed && !q->target.failed &&
            http_call_begin(&q->call, &p->http, parts, 5, q->again);
 }
 

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { acquainted } from './lib/handover.mjs';
-import { cluster, login, test } from './lib/harness.mjs';
+import { cluster, login, startNode, test } from './lib/harness.mjs';
 import { startNginx, upstreamConf } from './lib/nginx.mjs';
 import { metrics } from './lib/registry.mjs';
 import { emit, front, next, once, WAYS } from './lib/socketio.mjs';
 
-const { nodes, stop } = await cluster({ nodes: 3 });
+const { redis, nodes, stop } = await cluster({ nodes: 3 });
 const nginx = await startNginx(nodes, { upstream: upstreamConf(nodes, { method: '' }) });
 after(async () => {
   await nginx.stop();
@@ -80,6 +80,36 @@ test('they were handed over, and none was lost', async () => {
   assert.ok((await handedOver('tunnelled')) > 0);
   assert.equal(await handedOver('failed'), 0);
   assert.equal(await handedOver('unknown'), 0);
+});
+
+test('polling: a node dies that has none of the sessions: nobody notices', async () => {
+  const doomed = await startNode({ redis });
+  const all = [...nodes, doomed];
+  const wide = await startNginx(all, { upstream: upstreamConf(all, { method: '' }) });
+  await acquainted(all);
+  const some = [];
+  while (some.length < 12) {
+    const socket = await front(wide, { transports: ['polling'] });
+    socket.ack = await emit(socket, 'login', { userId: `w${some.length}` });
+    if (socket.ack.node === doomed.id) {
+      socket.end();
+      continue;
+    }
+    await emit(socket, 'join', { room: 'wide' });
+    some.push(socket);
+  }
+  let lost = 0;
+  for (const socket of some) socket.on('disconnect', () => lost++);
+  await doomed.kill();
+  for (const [i, socket] of some.entries()) await emit(socket, 'sendMessage', `${i}`);
+  for (const socket of some) {
+    const texts = [];
+    while (texts.length < some.length) texts.push((await next(socket, 'chatMessage')).message);
+    assert.deepEqual(texts, some.map((_, i) => `${i}`));
+  }
+  assert.equal(lost, 0);
+  for (const socket of some) socket.end();
+  await wide.stop();
 });
 
 test('polling: the node dies, the client is on another', async () => {
