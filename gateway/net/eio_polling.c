@@ -1,122 +1,56 @@
-#include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "common/utf8.h"
 #include "gateway/net/eio_internal.h"
 
 #define PACKETS_A_TURN 512 /* of one session's post; the rest waits for the next turn */
-#define ORIGIN_MAX     255
-#define TEXT_TYPE      "text/plain; charset=UTF-8"
-#define JSON_TYPE      "application/json"
-
-/* --- origins --------------------------------------------------------------------------------
- */
-
-/* The element of the server's list that the request's Origin is; empty: none. */
-struct slice eio_origin(const struct eio_server *e, const struct http_request *request) {
-    const char *origin = http_header(request, "origin");
-    const char *list = e->config.origins;
-    if (strcmp(list, "*") == 0)
-        return slice_of(list);
-    while (origin != NULL && *list != '\0') {
-        struct slice one = {list, strcspn(list, ", ")};
-        if (one.len <= ORIGIN_MAX && slice_is(one, origin))
-            return one;
-        list += one.len;
-        list += strspn(list, ", ");
-    }
-    return (struct slice){NULL, 0};
-}
-
-/* A page of this very host needs no permission. */
-static bool is_own_page(const struct http_request *request, const char *origin) {
-    const char *host = http_header(request, "host");
-    const char *at = strstr(origin, "://");
-    return host != NULL && at != NULL && strcasecmp(at + 3, host) == 0;
-}
-
-static bool is_forbidden(const struct eio_server *e, const struct http_request *request) {
-    const char *origin = http_header(request, "origin");
-    return origin != NULL && e->config.origins[0] != '\0' && eio_origin(e, request).len == 0 &&
-           !is_own_page(request, origin);
-}
-
-struct extra {
-    char text[ORIGIN_MAX + 160];
-};
-
-static const char *put_extra(struct extra *x, struct slice origin) {
-    bool any = slice_is(origin, "*");
-    if (origin.len == 0)
-        snprintf(x->text, sizeof x->text, "Cache-Control: no-store\r\n");
-    else
-        snprintf(x->text, sizeof x->text,
-                 "Cache-Control: no-store\r\nAccess-Control-Allow-Origin: %.*s\r\n%s",
-                 (int)origin.len, origin.ptr,
-                 any ? "" : "Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n");
-    return x->text;
-}
-
-/* Asked by browsers before a request that is not simple. */
-static void preflight(const struct eio_server *e, const struct http_request *request) {
-    struct slice origin = eio_origin(e, request);
-    const char *wanted = http_header(request, "access-control-request-headers");
-    struct extra x;
-    struct buf extra;
-    struct slice none = {NULL, 0};
-    buf_init(&extra);
-    buf_str(&extra, put_extra(&x, origin));
-    if (origin.len > 0) {
-        buf_str(&extra, "Access-Control-Allow-Methods: GET, POST\r\n"
-                        "Access-Control-Max-Age: 86400\r\n");
-        if (wanted != NULL)
-            buf_printf(&extra, "Access-Control-Allow-Headers: %s\r\n", wanted);
-    }
-    buf_char(&extra, '\0');
-    if (extra.failed)
-        http_answer(request, 503, TEXT_TYPE, SLICE("out of memory\n"), NULL);
-    else
-        http_answer(request, 204, NULL, none, extra.data);
-    buf_deinit(&extra);
-}
+#define SECOND_MS      500 /* for a dead node's connection to end */
 
 /* --- answers --------------------------------------------------------------------------------
  */
 
 static void answer_now(const struct eio_server *e, const struct http_request *request,
                        int status, const char *type, struct slice body) {
-    struct extra x;
-    http_answer_and_keep(request, status, type, body, put_extra(&x, eio_origin(e, request)));
+    struct eio_extra x;
+    http_answer_and_keep(request, status, type, body,
+                         eio_put_extra(&x, eio_origin(e, request)));
 }
 
 static void refuse(const struct eio_server *e, const struct http_request *request,
                    enum eio_error error) {
-    answer_now(e, request, eio_error_status(error), JSON_TYPE, slice_of(eio_error_body(error)));
+    answer_now(e, request, eio_error_status(error), EIO_JSON_TYPE,
+               slice_of(eio_error_body(error)));
 }
 
 static void answer_get(struct eio_polling *p, struct slice payload) {
-    struct extra x;
-    http_answer_later(&p->get, 200, TEXT_TYPE, payload, put_extra(&x, p->get_origin));
+    struct eio_extra x;
+    http_answer_later(&p->get, 200, EIO_TEXT_TYPE, payload, eio_put_extra(&x, p->get_origin));
+}
+
+static void answer_second(struct eio_polling *p) {
+    struct eio_extra x;
+    http_answer_later(&p->second, eio_error_status(EIO_E_REQUEST), EIO_JSON_TYPE,
+                      slice_of(eio_error_body(EIO_E_REQUEST)),
+                      eio_put_extra(&x, p->second_origin));
 }
 
 static void answer_post(struct eio_polling *p, bool good) {
-    struct extra x;
+    struct eio_extra x;
     http_answer_later(&p->post, good ? 200 : eio_error_status(EIO_E_REQUEST),
-                      good ? TEXT_TYPE : JSON_TYPE,
+                      good ? EIO_TEXT_TYPE : EIO_JSON_TYPE,
                       good ? SLICE("ok") : slice_of(eio_error_body(EIO_E_REQUEST)),
-                      put_extra(&x, p->post_origin));
+                      eio_put_extra(&x, p->post_origin));
 }
 
 void eio_answer_unknown(struct http_later *later, struct slice origin) {
-    struct extra x;
-    http_answer_later(later, eio_error_status(EIO_E_SID), JSON_TYPE,
-                      slice_of(eio_error_body(EIO_E_SID)), put_extra(&x, origin));
+    struct eio_extra x;
+    http_answer_later(later, eio_error_status(EIO_E_SID), EIO_JSON_TYPE,
+                      slice_of(eio_error_body(EIO_E_SID)), eio_put_extra(&x, origin));
 }
 
 void eio_answer_nothing(struct http_later *later, struct slice origin) {
-    struct extra x;
-    http_answer_later(later, 200, TEXT_TYPE, SLICE("6"), put_extra(&x, origin));
+    struct eio_extra x;
+    http_answer_later(later, 200, EIO_TEXT_TYPE, SLICE("6"), eio_put_extra(&x, origin));
 }
 
 /* --- a polled session -----------------------------------------------------------------------
@@ -126,8 +60,25 @@ void eio_answer_nothing(struct http_later *later, struct slice origin) {
  * says so otherwise if it was the client. */
 static void on_get_gone(struct http_later *later) {
     struct eio_polling *p = container_of(later, struct eio_polling, get);
-    if (!p->get_from_node)
+    if (!p->get_from_node) {
         eio_end(p->session, EIO_GONE_TRANSPORT);
+    } else if (p->second.http != NULL) {
+        http_later_move(&p->second, &p->get);
+        p->get_origin = p->second_origin;
+        p->get_from_node = p->second_from_node;
+        eio_mark(p->session);
+    }
+}
+
+static void on_second_gone(struct http_later *later) {
+    struct eio_polling *p = container_of(later, struct eio_polling, second);
+    if (!p->second_from_node)
+        eio_end(p->session, EIO_GONE_TRANSPORT);
+}
+
+uint64_t eio_polling_due(const struct eio_session *s) {
+    const struct eio_polling *p = s->polling;
+    return p != NULL && p->second.http != NULL ? p->second_until : UINT64_MAX;
 }
 
 static void on_post_gone(struct http_later *later) {
@@ -141,7 +92,8 @@ bool eio_polling_begin(struct eio_session *s) {
     p->session = s;
     p->get.gone = on_get_gone;
     p->post.gone = on_post_gone;
-    p->get.keep_errors = p->post.keep_errors = true;
+    p->second.gone = on_second_gone;
+    p->get.keep_errors = p->second.keep_errors = p->post.keep_errors = true;
     buf_init(&p->out);
     buf_init(&p->in);
     s->polling = p;
@@ -169,7 +121,10 @@ void eio_polling_release(struct eio_session *s) {
     struct eio_polling *p = s->polling;
     if (p->get.http == NULL)
         return;
-    if (p->out.len > 0)
+    if (p->second.http != NULL) {
+        answer_get(p, SLICE("6"));
+        eio_answer_nothing(&p->second, p->second_origin);
+    } else if (p->out.len > 0)
         answer_with_queue(s);
     else
         answer_get(p, SLICE("6"));
@@ -185,6 +140,7 @@ void eio_polling_end(struct eio_session *s, enum eio_gone why) {
         eio_payload_text(&p->out, SLICE("1"));
         answer_get(p, p->out.failed ? SLICE("1") : buf_bytes(&p->out));
     }
+    answer_second(p);
     answer_post(p, why == EIO_GONE_CLIENT);
 }
 
@@ -216,7 +172,7 @@ void eio_polling_flush(struct eio_session *s) {
         pump(s);
     if (s->state == EIO_CLOSED)
         return;
-    if (p->get.http != NULL && p->out.len > 0)
+    if (p->get.http != NULL && p->second.http == NULL && p->out.len > 0)
         answer_with_queue(s);
     if (s->probe != NULL && s->probe->probed)
         eio_polling_release(s);
@@ -234,8 +190,23 @@ static bool is_handed_over(const struct eio_server *e, const struct http_request
     return way != NULL && way->is_handed_over(way->owner, request);
 }
 
+/* A poll waits at another node. If that has died, the client's proxy may ask once more before
+ * this one sees the connection's end: so it is waited for, and nothing is said meanwhile. */
+static void get_second(struct eio_session *s, const struct http_request *request) {
+    struct eio_polling *p = s->polling;
+    p->second_origin = eio_origin(s->server, request);
+    p->second_from_node = is_handed_over(s->server, request);
+    p->second_until = net_now(s->server->net) + SECOND_MS;
+    http_defer(request, &p->second, 0);
+    eio_arm(s);
+}
+
 static void get(struct eio_session *s, const struct http_request *request) {
     struct eio_polling *p = s->polling;
+    if (p->get.http != NULL && p->get_from_node && p->second.http == NULL) {
+        get_second(s, request);
+        return;
+    }
     if (p->get.http != NULL) {
         eio_end(s, EIO_GONE_OVERLAP);
         refuse(s->server, request, EIO_E_REQUEST);
@@ -316,7 +287,7 @@ static enum eio_error check(struct eio_server *e, const struct http_request *req
     struct slice transport = eio_query(request->query, "transport");
     struct slice sid = eio_query(request->query, "sid");
     *call = (struct call){.websocket = slice_is(transport, "websocket")};
-    if (is_forbidden(e, request))
+    if (eio_is_forbidden(e, request))
         return EIO_E_FORBIDDEN;
     if (!call->websocket && !slice_is(transport, "polling"))
         return EIO_E_TRANSPORT;
@@ -335,9 +306,9 @@ static void begin_polled(struct eio_server *e, const struct http_request *reques
     struct buf open;
     buf_init(&open);
     if (eio_begin(e, request, EIO_POLLING, &open) != NULL)
-        answer_now(e, request, 200, TEXT_TYPE, buf_bytes(&open));
+        answer_now(e, request, 200, EIO_TEXT_TYPE, buf_bytes(&open));
     else
-        answer_now(e, request, 503, TEXT_TYPE, SLICE("out of memory\n"));
+        answer_now(e, request, 503, EIO_TEXT_TYPE, SLICE("out of memory\n"));
     buf_deinit(&open);
 }
 
@@ -371,7 +342,7 @@ static bool is_full(const struct eio_server *e) {
 void eio_server_route(struct eio_server *e, const struct http_request *request) {
     struct call call;
     if (slice_is(request->method, "OPTIONS")) {
-        preflight(e, request);
+        eio_preflight(e, request);
         return;
     }
     enum eio_error error = check(e, request, &call);
@@ -380,7 +351,7 @@ void eio_server_route(struct eio_server *e, const struct http_request *request) 
     if (error != EIO_ERROR_COUNT)
         refuse(e, request, error);
     else if (call.session == NULL && is_full(e))
-        answer_now(e, request, 503, TEXT_TYPE, SLICE("too many sessions\n"));
+        answer_now(e, request, 503, EIO_TEXT_TYPE, SLICE("too many sessions\n"));
     else if (call.session == NULL && call.websocket)
         eio_begin_socket(e, request);
     else if (call.session == NULL)
@@ -408,8 +379,8 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
         eio_end(call.session, EIO_GONE_OVERLAP);
     if (error == EIO_ERROR_COUNT)
         error = EIO_E_REQUEST;
-    struct extra x;
-    http_answer(request, eio_error_status(error), JSON_TYPE, slice_of(eio_error_body(error)),
-                put_extra(&x, eio_origin(e, request)));
+    struct eio_extra x;
+    http_answer(request, eio_error_status(error), EIO_JSON_TYPE,
+                slice_of(eio_error_body(error)), eio_put_extra(&x, eio_origin(e, request)));
     return 0;
 }

@@ -51,6 +51,8 @@ void eio_arm(struct eio_session *s) {
         at = s->alarm;
     if (s->probe != NULL && s->probe->until < at)
         at = s->probe->until;
+    if (eio_polling_due(s) < at)
+        at = eio_polling_due(s);
     wheel_set(&s->server->wheel, &s->timer, at);
 }
 
@@ -86,6 +88,8 @@ static void fire(void *arg, struct wheel_timer *t) {
     look_at_ping(s);
     if (s->state != EIO_CLOSED && s->probe != NULL && now >= s->probe->until)
         eio_probe_drop(s);
+    if (s->state != EIO_CLOSED && now >= eio_polling_due(s))
+        eio_end(s, EIO_GONE_OVERLAP);
     if (s->state != EIO_CLOSED && s->alarm != 0 && now >= s->alarm) {
         s->alarm = 0;
         s->server->ops->on_alarm(s);

@@ -525,6 +525,13 @@ void http_defer(const struct http_request *request, struct http_later *later,
         conn_pause(h->conn, true);
 }
 
+void http_later_move(struct http_later *from, struct http_later *to) {
+    to->http = from->http;
+    from->http = NULL;
+    if (to->http != NULL)
+        to->http->later = to;
+}
+
 void http_watch(const struct http_request *request, struct http_later *later) {
     struct http *h = request->http;
     later->http = h;

@@ -82,6 +82,9 @@ void http_defer(const struct http_request *request, struct http_later *later,
 void http_answer_later(struct http_later *later, int status, const char *type,
                        struct slice body, const char *extra);
 
+/* Another struct, which has its callbacks, stands for the answer from now on. */
+void http_later_move(struct http_later *from, struct http_later *to);
+
 /* In the router's body(): `gone` is called if the connection ends, or is answered otherwise,
  * before the body is whole. Over, with `http` NULL, when the request is routed, which has it
  * as `watched`. */

@@ -69,6 +69,24 @@ test('the node that a poll waits at dies: the session goes on by another', async
   }
 });
 
+test('the next poll comes before the end of the node that the last one waits at is seen', async () => {
+  for (const at of nodes) {
+    const doomed = await startNode({ redis });
+    const s = await begin(one, [one, two, doomed]);
+    const waiting = s.get(doomed).catch((error) => error);
+    await s.waits();
+    doomed.suspend();
+    const next = s.get(at);
+    assert.equal((await s.post(at, BEAT)).body, 'ok');
+    await doomed.kill();
+    assert.ok((await waiting) instanceof Error);
+    const { status, body } = await next;
+    assert.deepEqual([status, body], [200, '431[{}]']);
+    assert.equal((await s.post(two, BEAT)).body, 'ok');
+    assert.equal((await s.get(two)).body, '431[{}]');
+  }
+});
+
 test('a node that drains: polls are let go and sent elsewhere, posts pass, nothing is lost', async () => {
   const leaving = await startNode({ redis, args: ['--drain', '1500ms'] });
   const some = [];

@@ -149,6 +149,23 @@ test('two polls at once, by different nodes, end the session; the first one is t
   const { status, body } = await first;
   assert.deepEqual([status, body], [200, '1']);
   assert.equal((await s.get(one)).body, UNKNOWN);
+  const t = await begin(one, nodes);
+  const polls = [two, three, one].map((node) => t.get(node));
+  const bodies = (await Promise.all(polls)).map(({ body }) => body);
+  assert.equal(bodies.filter((body) => body === '1').length, 1, bodies.join());
+  assert.equal((await t.get(one)).body, UNKNOWN);
+});
+
+test('two polls at once: whoever gives one up ends the session', async () => {
+  const s = await begin(one, nodes);
+  const first = s.get(two);
+  await s.waits();
+  const socket = await raw.dial(three);
+  await socket.write(`GET ${s.url} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await s.waits();
+  socket.destroy();
+  assert.match((await first).body, /^1$|Bad request/);
+  assert.equal((await s.get(one)).body, UNKNOWN);
 });
 
 test('a poll that is given up at another node ends the session', async () => {

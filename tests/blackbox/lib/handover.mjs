@@ -9,13 +9,15 @@ export const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
 
 // Every node knows each of the others.
 export async function acquainted(nodes) {
-  await until(() => nodes.every((node) => others(node) >= nodes.length - 1), {
+  const knows = (node, other) => node === other || incarnations(other).some((it) => met(node).has(it));
+  await until(() => nodes.every((node) => nodes.every((other) => knows(node, other))), {
     what: 'the nodes know each other',
   });
 }
-
-const others = (node) =>
-  new Set([...node.log().matchAll(/event=peer .*process=(\S+)/g)].map(([, name]) => name)).size;
+const incarnations = (node) =>
+  [...node.log().matchAll(/event=(?:listening|new_incarnation) .*?incarnation=(\S+)/g)].map(([, it]) => it);
+const met = (node) =>
+  new Set([...node.log().matchAll(/event=peer .*?incarnation=(\S+)/g)].map(([, it]) => it));
 
 /*
  * A session begun at a node and joined to "/": { sid, url, get(node), post(node, body), waits(),
