@@ -123,8 +123,11 @@ test('the node of the session drains: the poll elsewhere has the end', async () 
 });
 
 test('Redis is away: polling goes on across nodes', async () => {
-  const own = await cluster({ nodes: 2, args: ['--drain', '0'] });
+  const own = await cluster({ nodes: 2, args: QUICK });
   const s = await begin(own.nodes[0], own.nodes);
+  const other = await begin(own.nodes[1], own.nodes);
+  await sleep(600); // the nodes have seen each other's lease, which is all that gets old
+  const away = Date.now();
   await own.redis.kill();
   for (const node of own.nodes) {
     await until(async () => (await node.get('/readyz')).status === 503);
@@ -137,10 +140,15 @@ test('Redis is away: polling goes on across nodes', async () => {
   const begun = JSON.parse((await own.nodes[1].get(OPEN)).body.slice(1));
   const url = `${OPEN}&sid=${begun.sid}`;
   assert.equal((await own.nodes[0].get(url, { method: 'POST', body: '40' })).body, 'ok');
+  await until(() => Date.now() - away > 1500, { what: 'longer than a lease lives' });
+  const waiting = [s.get(own.nodes[1], { timeout: 20000 }), other.get(own.nodes[0], { timeout: 20000 })];
+  await s.waits();
   await own.redis.restart();
   for (const node of own.nodes) {
     await until(async () => (await node.get('/readyz')).status === 200);
   }
+  for (const each of [s, other]) assert.equal((await each.post(own.nodes[0], BEAT)).body, 'ok');
+  for (const answer of waiting) assert.equal((await answer).body, '431[{}]');
   for (let i = 0; i < 50; i++) {
     assert.equal((await s.post(own.nodes[1], BEAT)).body, 'ok');
     assert.equal((await s.get(own.nodes[1])).body, '431[{}]');
