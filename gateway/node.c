@@ -17,7 +17,7 @@
 #define DRAIN_STEP_MS    50
 #define GRACE_MS         2000 /* after the drain period, for those that do not answer the close */
 #define GOODBYE_MS       1000
-#define PEERS_MS         2000 /* after the start, for the other nodes to be known */
+#define START_MS         2000 /* for Redis to be there, and with it the other nodes */
 #define TOKEN_LEAST      8
 #define TOKEN_MOST       1023
 
@@ -258,8 +258,7 @@ static void before_flush(void *owner) {
 static void on_tick(void *owner, uint64_t now) {
     struct node *n = owner;
     eio_server_tick(&n->sio.server.eio, now);
-    if (!n->relay.ready && now - n->core.born >= PEERS_MS)
-        relay_ready(&n->relay);
+    relay_tick(&n->relay, now);
     core_tick(&n->core, now);
 }
 
@@ -420,12 +419,20 @@ static void on_peers_ready(void *owner) {
     relay_ready(&n->relay);
 }
 
+static bool look_for_peers(void *owner) {
+    struct node *n = owner;
+    bool starts = !n->core.peers.ready && uv_now(&n->loop) - n->core.born < START_MS;
+    return peers_look(&n->core) || starts;
+}
+
 /* Sessions of Socket.IO that other nodes have. */
 static void init_relay(struct node *n) {
     struct peers *peers = &n->core.peers;
     n->relay = (struct relay){.net = &n->net,
                               .eio = &n->sio.server.eio,
                               .key = peers->key,
+                              .look = look_for_peers,
+                              .owner = n,
                               .idle_ms = n->options->handshake_timeout / 2,
                               .close_ms = n->options->close_timeout};
     relay_init(&n->relay);

@@ -201,6 +201,8 @@ int lease_init(struct core *core);
 void lease_close(struct core *core, uv_close_cb on_closed);
 void lease_deinit(struct core *core);
 void lease_redis_up(struct core *core);
+/* Renews the lease now, for its answer: who is there. */
+void lease_look(struct core *core);
 /* node:<incarnation>, the name of its keys. */
 struct slice node_channel(const char *incarnation, char out[INCARNATION_SIZE + 8]);
 /* This incarnation was reaped, or its entries cannot be trusted: takes a new one. */

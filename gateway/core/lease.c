@@ -250,6 +250,10 @@ static void lease_ask(struct core *core) {
         redis_script(&core->redis, SCRIPT_lease, &key, 1, args, count, on_lease, core);
 }
 
+void lease_look(struct core *core) {
+    lease_ask(core);
+}
+
 static void touch_send(struct core *core, const struct slice keys[], size_t count) {
     if (count > 0)
         redis_script(&core->redis, SCRIPT_touch, keys, count, NULL, 0, NULL, NULL);

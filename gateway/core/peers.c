@@ -144,8 +144,6 @@ static void meet(struct core *core, const char *incarnation, const struct reply 
 static void ask(struct core *core);
 
 static void is_ready(struct core *core) {
-    if (core->peers.ready)
-        return;
     core->peers.ready = true;
     core->peers.on_ready(core->owner);
 }
@@ -221,5 +219,13 @@ void peers_sweep(struct core *core) {
     }
     ask(core);
     if (p->asking.count == 0)
-        is_ready(core); /* alone */
+        is_ready(core); /* nobody is new */
+}
+
+bool peers_look(struct core *core) {
+    if (!redis_up(&core->redis) || core->stopping)
+        return false;
+    if (core->peers.asking.count == 0)
+        lease_look(core);
+    return true;
 }

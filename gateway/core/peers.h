@@ -40,7 +40,7 @@ struct peers {
     char address[CONN_ADDRESS_SIZE]; /* for others; empty: not known (yet) */
     bool given;                      /* it does not depend on the link to Redis */
     bool told;                       /* all of this has been with a lease */
-    bool ready;                      /* the others have been asked for once */
+    bool ready;                      /* the others have been asked about once */
     struct peer *all;
     size_t count;
     struct peers_unknown unknown; /* to be asked about */
@@ -49,7 +49,7 @@ struct peers {
     void (*on_met)(void *owner, const char *name, const struct conn_address *at,
                    const char *key);
     void (*on_lost)(void *owner, const char *name);
-    /* Once: whoever is there has been met. */
+    /* An answer is through: whoever was there has been met. */
     void (*on_ready)(void *owner);
 };
 
@@ -68,6 +68,9 @@ void peers_see(struct core *core, struct slice incarnation, uint64_t lease);
 /* The answer is through: who was not seen for lease-timeout is forgotten, who is new is asked
  * about. */
 void peers_sweep(struct core *core);
+/* Looks for nodes that are not known yet: on_ready follows, unless the link falls. False: Redis
+ * is away. */
+bool peers_look(struct core *core);
 /* An incarnation has begun. */
 void peers_hello(struct core *core, struct slice incarnation);
 

@@ -7,7 +7,9 @@
 
 #define HEADER     "Sluice-Handover"
 #define CONNECT_MS 1000
-#define SPARE      16 /* connections beyond the limit, for clients that are there already */
+#define HOLD_MS    2000 /* at most, for a node to be found */
+#define LOOK_MS    100  /* between two looks for one */
+#define SPARE      16   /* connections beyond the limit, for clients that are there already */
 /* The answer to a poll may have twice the queue, as base64, and a message that is longer. */
 #define MORE_BODY (128UL << 20)
 
@@ -273,10 +275,20 @@ bool relay_is_handed_over(void *relay, const struct http_request *request) {
     return key != NULL && strlen(key) == len && CRYPTO_memcmp(key, r->key, len) == 0;
 }
 
+/* Looking is bounded: anybody can make names up. */
+static bool may_come(struct relay *r) {
+    uint64_t now = net_now(r->net);
+    if (r->looking || now < r->look_again || !r->look(r->owner))
+        return r->looking;
+    r->look_again = now + LOOK_MS;
+    r->look_until = now + HOLD_MS;
+    return r->looking = true;
+}
+
 /* Whoever wrote the header: the request has come far enough. */
 static bool may_go(struct relay *r, const struct http_request *request, struct slice node) {
     bool goes =
-        http_header(request, HEADER) == NULL && (!r->ready || peer_find(r, node) != NULL);
+        http_header(request, HEADER) == NULL && (peer_find(r, node) != NULL || may_come(r));
     if (!goes)
         count(r, HANDOVER_UNKNOWN);
     return goes;
@@ -299,10 +311,10 @@ static bool turned_away(const struct relay *r, const struct http_request *reques
     return true;
 }
 
-/* Waits for the nodes to be known. */
+/* Waits for nodes to be looked for. */
 static bool hold(struct relay_request *q, struct slice body) {
     buf_slice(&q->body, body);
-    if (q->relay->ready || q->head.failed || q->body.failed)
+    if (q->head.failed || q->body.failed)
         return false;
     list_remove(&q->link);
     list_push(&q->relay->held, &q->link);
@@ -334,7 +346,7 @@ bool relay_route(void *relay, const struct http_request *request, struct slice n
 }
 
 void relay_ready(struct relay *r) {
-    r->ready = true;
+    r->looking = false;
     while (!list_empty(&r->held)) {
         struct relay_request *q = container_of(r->held.next, struct relay_request, link);
         struct relay_peer *p = peer_find(r, slice_of(q->node));
@@ -348,6 +360,11 @@ void relay_ready(struct relay *r) {
         eio_answer_unknown(&q->later, q->origin);
         request_free(q);
     }
+}
+
+void relay_tick(struct relay *r, uint64_t now) {
+    if (r->looking && now >= r->look_until)
+        relay_ready(r);
 }
 
 /* --- the relay ------------------------------------------------------------------------------

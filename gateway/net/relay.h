@@ -21,22 +21,28 @@
 struct relay {
     struct net *net;
     const struct eio_server *eio;
-    const char *key;       /* of this node */
-    uint64_t idle_ms;      /* of kept connections */
-    uint64_t close_ms;     /* from the end of a tunnel's one side to that of the other */
+    const char *key;   /* of this node */
+    uint64_t idle_ms;  /* of kept connections */
+    uint64_t close_ms; /* from the end of a tunnel's one side to that of the other */
+    /* A request is for a node that is not known, which may have come just now, or this one has:
+     * looks for nodes, then calls relay_ready, in a later turn. False: it cannot. */
+    bool (*look)(void *owner);
+    void *owner;
     uint64_t most;         /* connections of this node, as the owner limits them */
     struct list peers;     /* struct relay_peer */
     struct list waiting;   /* requests that are to be answered */
-    struct list held;      /* those that came before the other nodes were known */
+    struct list held;      /* those for a node that is not known (yet) */
     struct list giving_up; /* requests whose client has gone */
     struct tunnels tunnels;
     unsigned waiting_count;
-    bool ready;
-    bool draining; /* polls and upgrades go to the next node at once */
+    bool looking;        /* for nodes; requests are held meanwhile */
+    uint64_t look_until; /* no longer */
+    uint64_t look_again; /* not before */
+    bool draining;       /* polls and upgrades go to the next node at once */
     bool stopped;
 };
 
-/* net, eio, key and the times are set. */
+/* net, eio, key, the times, look and owner are set. */
 void relay_init(struct relay *r);
 /* The loop has ended: no connection is left. */
 void relay_deinit(struct relay *r);
@@ -47,9 +53,10 @@ void relay_met(struct relay *r, const char *name, const struct conn_address *at,
 /* It is dead: what waits for it is answered "Session ID unknown", tunnels end. */
 void relay_lost(struct relay *r, const char *name);
 
-/* All nodes have been told, or are waited for no longer: until then requests for nodes that are
- * not known are held, since a node that starts is asked at once. */
+/* The owner has looked for nodes: those who are held go on, or are answered. */
 void relay_ready(struct relay *r);
+/* For net's on_tick. */
+void relay_tick(struct relay *r, uint64_t now);
 
 /* struct eio_elsewhere; owner: the relay. */
 bool relay_route(void *relay, const struct http_request *request, struct slice node);
