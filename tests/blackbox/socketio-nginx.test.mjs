@@ -82,10 +82,11 @@ test('they were handed over, and none was lost', async () => {
   assert.equal(await handedOver('unknown'), 0);
 });
 
-test('polling: a node dies that has none of the sessions: nobody notices', async () => {
+test('polling: a node dies that has none of the sessions: nobody notices', async (t) => {
   const doomed = await startNode({ redis });
   const all = [...nodes, doomed];
   const wide = await startNginx(all, { upstream: upstreamConf(all, { method: '' }) });
+  t.after(() => wide.stop());
   await acquainted(all);
   const some = [];
   while (some.length < 12) {
@@ -109,7 +110,6 @@ test('polling: a node dies that has none of the sessions: nobody notices', async
   }
   assert.equal(lost, 0);
   for (const socket of some) socket.end();
-  await wide.stop();
 });
 
 test('polling: the node dies, the client is on another', async () => {
