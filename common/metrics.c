@@ -63,6 +63,8 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 #define RECOVERY_LABEL(symbol, n)                 LABEL("result", n),
 #define DROP_LABEL(symbol, drop_class, why)       LABEL("class", drop_class) "," LABEL("reason", why),
 
+#define HANDOVER_LABEL(symbol, n) LABEL("result", n),
+
 static const char *const set_none[] = {""};
 static const char *const set_version[] = {LABEL("version", SLUICE_VERSION)};
 static const char *const set_door[] = {DOOR_TABLE(DOOR_LABEL)};
@@ -74,6 +76,7 @@ static const char *const every_code[] = {ERR_TABLE(CODE_LABEL)};
 static const char *const set_close[] = {CLOSE_TABLE(CLOSE_LABEL)};
 static const char *const set_drop[] = {DROP_TABLE(DROP_LABEL)};
 static const char *const set_recovery[] = {RECOVERY_TABLE(RECOVERY_LABEL)};
+static const char *const set_handover[] = {HANDOVER_TABLE(HANDOVER_LABEL)};
 
 /* --- printing -------------------------------------------------------------------------------
  */

@@ -17,12 +17,14 @@
 /* --- label sets -----------------------------------------------------------------------------
  */
 
-/* What a connection speaks. HTTP until it is upgraded; a new door gets a row here. */
+/* What a connection speaks. HTTP until it is upgraded; a new door gets a row here. The last one
+ * is not for clients: connections that this node opened to others. */
 #define DOOR_TABLE(X)                                                                          \
     X(DOOR_JSON, "json")                                                                       \
     X(DOOR_RAW, "raw")                                                                         \
     X(DOOR_SIO, "socketio")                                                                    \
-    X(DOOR_HTTP, "http")
+    X(DOOR_HTTP, "http")                                                                       \
+    X(DOOR_PEER, "peer")
 #define DOOR_ENUM(symbol, name) symbol,
 enum door_kind { DOOR_TABLE(DOOR_ENUM) DOOR_COUNT };
 #undef DOOR_ENUM
@@ -63,6 +65,18 @@ enum drop { DROP_TABLE(DROP_ENUM) DROP_COUNT };
 enum recovery_result { RECOVERY_TABLE(RECOVERY_ENUM) RECOVERY_COUNT };
 #undef RECOVERY_ENUM
 
+/* What became of requests for a Socket.IO session of another node. */
+#define HANDOVER_TABLE(X)                                                                      \
+    X(HANDOVER_ANSWERED, "answered")   /* by that node */                                      \
+    X(HANDOVER_TUNNELLED, "tunnelled") /* an upgrade */                                        \
+    X(HANDOVER_FAILED, "failed")       /* it was not reached, or ended without an answer */    \
+    X(HANDOVER_UNKNOWN, "unknown")     /* there is no such node, or not any more */            \
+    X(HANDOVER_GIVEN_UP, "given_up")   /* by the client */                                     \
+    X(HANDOVER_RELEASED, "released")   /* by this node, which drains */
+#define HANDOVER_ENUM(symbol, name) symbol,
+enum handover { HANDOVER_TABLE(HANDOVER_ENUM) HANDOVER_COUNT };
+#undef HANDOVER_ENUM
+
 /* Slots of each set; common/metrics.c has their labels. */
 enum metric_slots {
     SLOTS_none = 1,
@@ -74,7 +88,8 @@ enum metric_slots {
     SLOTS_code = ERR_COUNT - 1,       /* without ERR_OK */
     SLOTS_close = CLOSE_COUNT,
     SLOTS_drop = DROP_COUNT,
-    SLOTS_recovery = RECOVERY_COUNT
+    SLOTS_recovery = RECOVERY_COUNT,
+    SLOTS_handover = HANDOVER_COUNT
 };
 
 /* --- the tables -----------------------------------------------------------------------------
@@ -96,6 +111,8 @@ enum metric_slots {
       "Memberships of connections in channels")                                                \
     X(QUEUE_BYTES, none, GAUGE, BYTES, "sluice_queue_bytes",                                   \
       "Bytes that wait to be sent to connections")                                             \
+    X(TUNNELS, none, GAUGE, ONE, "sluice_tunnels",                                             \
+      "WebSockets here of Socket.IO sessions of other nodes")                                  \
     X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while both links to Redis are ready")  \
     X(REDIS_PENDING, none, GAUGE, ONE, "sluice_redis_pending_commands",                        \
       "Commands that Redis has not answered yet")                                              \
@@ -131,6 +148,8 @@ enum metric_slots {
       "Messages of channels queued to a connection")                                           \
     X(DROPPED, drop, COUNTER, ONE, "sluice_dropped_total",                                     \
       "Messages that were not delivered, by class and reason")                                 \
+    X(HANDOVERS, handover, COUNTER, ONE, "sluice_handovers_total",                             \
+      "Requests for Socket.IO sessions of other nodes, by result")                             \
     X(HEALS, none, COUNTER, ONE, "sluice_heals_total",                                         \
       "Comparisons of a channel with its log")                                                 \
     X(HEALED, none, COUNTER, ONE, "sluice_healed_messages_total",                              \

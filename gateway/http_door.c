@@ -144,12 +144,20 @@ static void socketio(struct node *n, const struct http_request *request) {
     struct eio_server *e = &n->sio.server.eio;
     unsigned before = e->count;
     bool knows = sio_door_knows(request);
-    if (knows && request->upgrade && !node_count_address(n, request->conn))
+    bool begins = !knows && !slice_is(request->method, "OPTIONS");
+    /* Another node that hands an upgrade over has counted its client itself. */
+    bool counts = knows && request->upgrade && !relay_is_handed_over(&n->relay, request);
+    if (counts)
+        learn_address(n, request);
+    if (counts && !node_count_address(n, request->conn))
         http_answer(request, 429, PLAIN, SLICE("too many connections from your address\n"),
                     NULL);
-    else if (knows || slice_is(request->method, "OPTIONS") || !turned_away(n, request))
+    else if (begins && !n->core.peers.told && !request->upgrade)
+        /* The others would not know this node yet when the session goes on through them. */
+        http_answer(request, 503, PLAIN, SLICE("not ready\n"), NULL);
+    else if (!begins || !turned_away(n, request))
         eio_server_route(e, request);
-    if (!knows && !slice_is(request->method, "OPTIONS"))
+    if (begins)
         metric_handshake(&n->metrics, DOOR_SIO, e->count > before);
 }
 

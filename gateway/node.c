@@ -17,6 +17,7 @@
 #define DRAIN_STEP_MS    50
 #define GRACE_MS         2000 /* after the drain period, for those that do not answer the close */
 #define GOODBYE_MS       1000
+#define START_MS         2000 /* for Redis to be there, and with it the other nodes */
 #define TOKEN_LEAST      8
 #define TOKEN_MOST       1023
 
@@ -137,7 +138,9 @@ static void close_all(struct node *n) {
 static void reset_all(struct node *n) {
     for (struct list *at = n->net.conns.next, *next; at != &n->net.conns; at = next) {
         next = at->next;
-        conn_close(container_of(at, struct conn, link), true);
+        struct conn *c = container_of(at, struct conn, link);
+        bool answered = conn_push(c); /* just now: a poll, that its session is over */
+        conn_close(c, !answered);
     }
 }
 
@@ -156,9 +159,10 @@ static void on_goodbye_late(uv_timer_t *timer) {
     on_goodbye(timer->data);
 }
 
-/* WebSockets, and sessions that are polled. */
+/* WebSockets, sessions that are polled, and those of other nodes that are served through this
+ * one. */
 static unsigned clients_left(const struct node *n) {
-    return n->sockets.count + sio_door_count(&n->sio);
+    return n->sockets.count + sio_door_count(&n->sio) + relay_count(&n->relay);
 }
 
 /* The last client is gone: the port goes, the lease, then the process. */
@@ -166,6 +170,7 @@ static void leave(struct node *n) {
     if (n->state != NODE_DRAINING)
         return;
     state_set(n, NODE_LEAVING);
+    n->relay.stopped = true;
     uv_close((uv_handle_t *)&n->listener, handle_closed);
     while (eio_server_close_one(&n->sio.server.eio, WS_CODE_RESTART, "restart"))
         continue;
@@ -189,7 +194,7 @@ static bool close_one(struct node *n, uint16_t code, const char *reason) {
         return true;
     }
     return raw_door_close_one(&n->raw, code, reason) ||
-           eio_server_close_one(&n->sio.server.eio, code, reason);
+           eio_server_close_one(&n->sio.server.eio, code, reason) || relay_close_one(&n->relay);
 }
 
 /* Spreads the closes over the drain period, so that those who come back do not come at once. */
@@ -225,7 +230,8 @@ static void drain(struct node *n) {
     state_set(n, NODE_DRAINING);
     n->core.draining = true;
     n->drain_began = uv_now(&n->loop);
-    n->drain_total = n->sockets.count + n->sio.server.eio.count;
+    n->relay.draining = true;
+    n->drain_total = n->sockets.count + n->sio.server.eio.count + relay_count(&n->relay);
     uv_timer_start(&n->timer, on_drain, 0, DRAIN_STEP_MS);
     if (clients_left(n) == 0)
         leave(n);
@@ -252,6 +258,7 @@ static void before_flush(void *owner) {
 static void on_tick(void *owner, uint64_t now) {
     struct node *n = owner;
     eio_server_tick(&n->sio.server.eio, now);
+    relay_tick(&n->relay, now);
     core_tick(&n->core, now);
 }
 
@@ -300,9 +307,24 @@ static int start_listening(struct node *n) {
         status = uv_tcp_getsockname(&n->listener, (struct sockaddr *)&at, &size);
     if (status < 0)
         return complain_option(n, "listen", where, uv_strerror(status));
-    conn_address_set(&mine, address);
-    conn_address_text(&mine, n->address);
+    conn_address_set(&n->listen, address);
+    conn_address_text(&n->listen, n->address);
     return 0;
+}
+
+/* A name is looked up here, once: the others are told an address. */
+static int check_advertise(struct node *n) {
+    struct sockaddr_storage at;
+    const char *where = n->options->advertise;
+    if (where[0] == '\0')
+        return 0;
+    const char *wrong = listen_resolve(where, &at);
+    if (wrong == NULL) {
+        conn_address_set(&n->advertise, (const struct sockaddr *)&at);
+        if (n->advertise.port == 0 || conn_address_is_any(&n->advertise))
+            wrong = "must be an address and a port that others can connect to";
+    }
+    return wrong == NULL ? 0 : complain_option(n, "advertise", where, wrong);
 }
 
 static const char *choose_id(struct node *n) {
@@ -373,10 +395,55 @@ static int init_socketio(struct node *n) {
                                      .upgrade_timeout_ms = o->handshake_timeout,
                                      .close_timeout_ms = o->close_timeout,
                                      .max_payload = o->max_message,
-                                     .origins = o->cors_origins};
+                                     .origins = o->cors_origins,
+                                     .node = n->core.peers.name,
+                                     .elsewhere = &n->elsewhere};
     const char *wrong = sio_door_init(&n->sio, &n->core, &config);
     return wrong == NULL ? 0
                          : complain_option(n, "socketio-namespaces", o->sio_namespaces, wrong);
+}
+
+static void on_peer_met(void *owner, const char *name, const struct conn_address *at,
+                        const char *key) {
+    struct node *n = owner;
+    relay_met(&n->relay, name, at, key);
+}
+
+static void on_peer_lost(void *owner, const char *name) {
+    struct node *n = owner;
+    relay_lost(&n->relay, name);
+}
+
+static void on_peers_ready(void *owner) {
+    struct node *n = owner;
+    relay_ready(&n->relay);
+}
+
+static bool look_for_peers(void *owner) {
+    struct node *n = owner;
+    bool starts = !n->core.peers.ready && uv_now(&n->loop) - n->core.born < START_MS;
+    return peers_look(&n->core) || starts;
+}
+
+/* Sessions of Socket.IO that other nodes have. */
+static void init_relay(struct node *n) {
+    struct peers *peers = &n->core.peers;
+    n->relay = (struct relay){.net = &n->net,
+                              .eio = &n->sio.server.eio,
+                              .key = peers->key,
+                              .look = look_for_peers,
+                              .owner = n,
+                              .idle_ms = n->options->handshake_timeout / 2,
+                              .close_ms = n->options->close_timeout};
+    relay_init(&n->relay);
+    n->elsewhere = (struct eio_elsewhere){.route = relay_route,
+                                          .body = relay_body,
+                                          .is_handed_over = relay_is_handed_over,
+                                          .owner = &n->relay};
+    peers->on_met = on_peer_met;
+    peers->on_lost = on_peer_lost;
+    peers->on_ready = on_peers_ready;
+    peers_set_address(peers, &n->listen, n->advertise.port != 0 ? &n->advertise : NULL);
 }
 
 static int init_parts(struct node *n, const struct redis_config *redis) {
@@ -398,6 +465,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     if (status == 0)
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
     n->core.address = n->address;
+    init_relay(n);
     api_init(&n->api);
     n->raw.redis = &n->core.redis;
     n->raw.shared = &n->sockets;
@@ -483,10 +551,11 @@ static int start(struct node *n) {
     uv_timer_init(&n->loop, &n->timer);
     n->listener.data = n->timer.data = n;
     n->handles = 1;
-    if (start_listening(n) != 0 || init_parts(n, &redis) != 0)
+    if (check_advertise(n) != 0 || start_listening(n) != 0 || init_parts(n, &redis) != 0)
         return 1;
     raise_limit(n);
     n->sio.server.eio.config.max_sessions = (unsigned)n->most_connections;
+    n->relay.most = n->most_connections;
     watch_signals(n);
     announce(n);
     state_set(n, NODE_SERVING);
@@ -506,6 +575,7 @@ int node_run(const struct options *options) {
         _exit(1); /* nothing was begun that would have to be undone */
     uv_run(&n->loop, UV_RUN_DEFAULT);
     sio_door_deinit(&n->sio);
+    relay_deinit(&n->relay);
     core_deinit(&n->core);
     api_deinit(&n->api);
     bundle_deinit(&n->bundle);

@@ -6,6 +6,7 @@
 #include "gateway/doors/bundle.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
+#include "gateway/net/relay.h"
 #include "gateway/net/wsock.h"
 
 /* One node: a loop on a thread, its port, the doors, the domain. */
@@ -22,6 +23,8 @@ struct node {
     struct raw_door raw;
     struct sio_door sio;
     struct bundle bundle;
+    struct relay relay;
+    struct eio_elsewhere elsewhere; /* the relay, for the door */
     struct api api;
     struct http_router router;
     uv_tcp_t listener;
@@ -35,6 +38,8 @@ struct node {
     struct map addresses; /* connections per address, if they are limited */
     char id[65];
     char address[CONN_ADDRESS_SIZE];
+    struct conn_address listen;
+    struct conn_address advertise; /* port 0: not given */
     char prefix[65];
     unsigned handles;
     bool accept_failed;

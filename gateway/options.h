@@ -17,6 +17,9 @@
 #define OPTIONS_TABLE(X)                                                                       \
     X(listen, "listen", TEXT, 1, 255, "127.0.0.1:8080", "HOST:PORT",                           \
       "address of the one port; port 0 takes a free one")                                      \
+    X(advertise, "advertise", TEXT, 0, 255, "", "HOST:PORT",                                   \
+      "where other nodes reach this one; default: where it listens, or, if that is any "       \
+      "address, the one that its link to Redis has")                                           \
     X(redis_url, "redis-url", TEXT, 1, 1023, "redis://127.0.0.1:6379/0", "URL",                \
       "redis://[USER:PASSWORD@]HOST[:PORT][/DB] or unix://[USER:PASSWORD@]/PATH[?db=DB]")      \
     X(node_id, "node-id", TEXT, 0, 64, "", "NAME",                                             \

@@ -20,6 +20,7 @@ static void on_up(void *owner, bool changed) {
     metric_add(core->metrics, METRIC_REDIS_UPS, 1);
     core->rooms.stale = true;
     core->rooms.swept = 0;
+    peers_redis_up(core);
     lease_redis_up(core);
     hub_redis_up(&core->hub);
     session_recover_waiting(core);
@@ -104,6 +105,8 @@ int core_init(struct core *core, uv_loop_t *loop, struct net *net,
     wheel_init(&core->room_wheel, uv_now(loop));
     snprintf(core->birth, sizeof core->birth, "%08llx",
              (unsigned long long)(core_random(core) & 0xffffffffU));
+    if (!peers_init(&core->peers))
+        return UV_EIO;
     int status = redis_init(&core->redis, loop, redis, &redis_handlers, core);
     if (status == 0)
         status = hub_init(&core->hub, loop, &core->redis, &net->slabs, options->max_queue,
@@ -161,6 +164,7 @@ void core_close(struct core *core, void (*on_closed)(void *owner)) {
 
 void core_deinit(struct core *core) {
     hub_deinit(&core->hub);
+    peers_deinit(&core->peers);
     lease_deinit(core);
     buf_deinit(&core->rooms.names);
     redis_deinit(&core->redis);

@@ -2,6 +2,7 @@
 #define SLUICE_CORE_CORE_H
 
 #include "gateway/core/client.h"
+#include "gateway/core/peers.h"
 #include "gateway/net/conn.h"
 #include "gateway/options.h"
 
@@ -9,7 +10,6 @@
  * The domain of one node: clients, channels, presence. It knows Redis as scripts and doorbells
  * and clients through their doors; no sockets, no framing.
  */
-#define INCARNATION_SIZE 96
 
 /* Another node's lease as this one has seen it. */
 struct sighting {
@@ -100,6 +100,7 @@ struct core {
     uv_timer_t lease_timer;
     struct stats stats;
     struct rooms rooms;
+    struct peers peers;
     const char *address; /* of the port, for the others to see */
     uint64_t born;       /* loop time */
 
@@ -190,7 +191,7 @@ void roster_free(struct core *core, struct channel *ch);
  */
 /* Measures, and puts field, value, ... into args; they hold until the next call. Returns how
  * many. */
-#define STATS_ARGS (6 + 2 * STAT_COUNT)
+#define STATS_ARGS (12 + 2 * STAT_COUNT)
 size_t stats_args(struct core *core, struct slice args[STATS_ARGS]);
 
 /* --- rooms.c --------------------------------------------------------------------------------
@@ -206,6 +207,8 @@ int lease_init(struct core *core);
 void lease_close(struct core *core, uv_close_cb on_closed);
 void lease_deinit(struct core *core);
 void lease_redis_up(struct core *core);
+/* Renews the lease now, for its answer: who is there. */
+void lease_look(struct core *core);
 /* node:<incarnation>, the name of its keys. */
 struct slice node_channel(const char *incarnation, char out[INCARNATION_SIZE + 8]);
 /* This incarnation was reaped, or its entries cannot be trusted: takes a new one. */

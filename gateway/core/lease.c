@@ -23,10 +23,13 @@ static void lease_ask(struct core *core);
 /* --- incarnations ---------------------------------------------------------------------------
  */
 
+/* Its own beacon, or another node that says that it has come. */
 static void on_beacon(void *arg, struct slice payload) {
     struct core *core = arg;
-    (void)payload;
-    core->beacon_seen = core_now(core);
+    if (slice_is(payload, BEACON))
+        core->beacon_seen = core_now(core);
+    else
+        peers_hello(core, payload);
 }
 
 static void on_nothing(void *arg) {
@@ -165,6 +168,7 @@ static void look_at(struct core *core, struct slice incarnation, uint64_t lease)
         return;
     if (slice_is(incarnation, core->former) && lease != 0)
         return;
+    peers_see(core, incarnation, lease);
     struct sighting *s = sighting_find(core, incarnation);
     if (s == NULL)
         return;
@@ -192,6 +196,7 @@ static void sweep(struct core *core, const struct reply *reply) {
             core->sightings[kept++] = core->sightings[i];
     }
     core->sighting_count = kept;
+    peers_sweep(core);
 }
 
 /* --- renewing -------------------------------------------------------------------------------
@@ -221,7 +226,7 @@ static void on_lease(void *arg, const struct reply *reply, enum outcome outcome)
         return;
     }
     if (!core->leased) {
-        core->leased = true;
+        core->leased = core->peers.told = true;
         presence_reenter(core);
     }
     sweep(core, reply);
@@ -244,6 +249,10 @@ static void lease_ask(struct core *core) {
     core->lease_asked_us = uv_hrtime() / 1000;
     core->lease_asked =
         redis_script(&core->redis, SCRIPT_lease, &key, 1, args, count, on_lease, core);
+}
+
+void lease_look(struct core *core) {
+    lease_ask(core);
 }
 
 static void touch_send(struct core *core, const struct slice keys[], size_t count) {

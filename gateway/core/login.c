@@ -2,8 +2,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
-#include "gateway/core/request.h"
-#include "gateway/core/session.h"
+#include "gateway/core/login_internal.h"
 
 /*
  * login and join: the registry, the inbox, then rooms and topics, all asked for at once; then
@@ -14,42 +13,6 @@
  * and the rooms are entered only when all channels are known to be good, since nobody logs in
  * if one is not; and a room that the user has left meanwhile is left out.
  */
-struct entry {
-    struct request *request;
-    struct sub *sub;       /* made by this login; NULL: refused, or the client was in already */
-    struct position since; /* as the client gave it */
-    struct position now;
-    enum check_result result;
-    bool resumed;  /* named in `resume` */
-    bool checking; /* its first answer is on its way */
-    bool left;     /* a recovery's: the user is no member any more */
-    unsigned char len;
-    char name[NAME_MAX_LEN + 8];
-};
-
-struct login {
-    unsigned pending;
-    bool failed;
-    bool too_many;
-    bool fresh; /* logs the connection in */
-    bool resuming;
-    struct entry *room; /* of csId or join: the default from now on */
-    struct entry *entries;
-    size_t count;
-    bool saved;
-    const struct recovered *what; /* NULL: no recovery */
-    void (*recovered)(void *arg, enum login_end how);
-    void *arg;
-    bool entering; /* a recovery's second half */
-};
-
-static struct slice entry_name(const struct entry *e) {
-    return (struct slice){e->name, e->len};
-}
-
-static void login_drop(void *state) {
-    free(((struct login *)state)->entries);
-}
 
 /* --- the answer -----------------------------------------------------------------------------
  */
@@ -178,7 +141,7 @@ static void succeed(struct request *r, struct login *l) {
     request_ok(r, (struct slice){NULL, 0});
 }
 
-static void fail(struct request *r, struct login *l) {
+void login_fail(struct request *r, struct login *l) {
     struct client *c = r->client;
     undo(c, l);
     if (l->what != NULL) {
@@ -205,7 +168,7 @@ static void login_step(struct request *r) {
     c->entered = NULL;
     bool lost = l->what != NULL && !all_recovered(l);
     if (l->failed || c->gone || lost)
-        fail(r, l);
+        login_fail(r, l);
     else if (l->what != NULL && !l->entering)
         enter_all(r, l);
     else if (c->session != NULL && !l->saved)
@@ -368,12 +331,12 @@ static void enter_all(struct request *r, struct login *l) {
     one_done(r, true);
 }
 
-static void begin(struct request *r) {
+void login_begin(struct request *r) {
     struct login *l = r->state;
     struct client *c = r->client;
     if (!redis_up(&c->core->redis)) {
         l->failed = true;
-        fail(r, l);
+        login_fail(r, l);
         return;
     }
     r->abandon = login_abandon;
@@ -383,296 +346,4 @@ static void begin(struct request *r) {
     for (size_t i = 0; i < l->count; i++)
         entry_begin(r, &l->entries[i]);
     one_done(r, true);
-}
-
-static struct entry *entry_add(struct login *l, struct request *r, const char *kind,
-                               struct slice name) {
-    struct entry *grown = realloc(l->entries, (l->count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return NULL;
-    l->entries = grown;
-    struct entry *e = &grown[l->count++];
-    memset(e, 0, sizeof *e);
-    e->request = r;
-    e->len = (unsigned char)snprintf(e->name, sizeof e->name, "%s%.*s", kind, (int)name.len,
-                                     name.ptr);
-    return e;
-}
-
-static bool fail_resume(struct request *r, enum err err, const char *message) {
-    request_fail(r, err, "resume", message);
-    return false;
-}
-
-static bool read_position(struct json_value value, struct position *out) {
-    static const char *const names[] = {"epoch", "seq"};
-    struct json_value fields[2];
-    char epoch[64];
-    json_fields(value, names, fields, 2);
-    ptrdiff_t len = json_decode(fields[0], epoch, sizeof epoch);
-    if (fields[0].type != JSON_STRING || !json_uint64(fields[1], &out->seq) ||
-        out->seq > 1ULL << 53)
-        return false;
-    /* One that no log can have is an unknown one. */
-    bool usable =
-        len > 0 && (size_t)len < sizeof out->epoch && memchr(epoch, 0, (size_t)len) == NULL;
-    snprintf(out->epoch, sizeof out->epoch, "%.*s", usable ? (int)len : 1,
-             usable ? epoch : "?");
-    return true;
-}
-
-bool field_position(struct request *r, struct json_value value, const char *field,
-                    struct position *out) {
-    memset(out, 0, sizeof *out);
-    if (value.type == JSON_NONE || value.type == JSON_NULL || read_position(value, out))
-        return true;
-    request_fail(r, ERR_BAD_FIELD, field, "must be {epoch, seq}");
-    return false;
-}
-
-bool resumable(struct slice user, struct slice name) {
-    struct slice rest;
-    if (slice_starts(name, SLICE("user:"))) {
-        rest = (struct slice){name.ptr + 5, name.len - 5};
-        return slice_eq(rest, user);
-    }
-    if (slice_starts(name, SLICE("room:")))
-        rest = (struct slice){name.ptr + 5, name.len - 5};
-    else if (slice_starts(name, SLICE("topic:")))
-        rest = (struct slice){name.ptr + 6, name.len - 6};
-    else
-        return false;
-    return name_valid(rest);
-}
-
-static struct entry *entry_find(struct login *l, struct slice name) {
-    for (size_t i = 0; i < l->count; i++) {
-        if (slice_eq(entry_name(&l->entries[i]), name))
-            return &l->entries[i];
-    }
-    return NULL;
-}
-
-static bool read_resume(struct request *r, struct json_value resume) {
-    struct login *l = r->state;
-    struct json_iter it;
-    if (resume.type == JSON_NONE || resume.type == JSON_NULL)
-        return true;
-    if (resume.type != JSON_OBJECT)
-        return fail_resume(r, ERR_BAD_FIELD, "must be an object of positions");
-    l->resuming = true;
-    size_t added = l->count;
-    json_iter_init(&it, resume);
-    while (json_iter_next(&it)) {
-        char bytes[NAME_MAX_LEN + 8];
-        struct json_value key = {JSON_STRING, it.key};
-        ptrdiff_t len = json_decode(key, bytes, sizeof bytes - 1);
-        struct slice name = {bytes, len > 0 ? (size_t)len : 0};
-        struct position since;
-        if (!resumable(client_user(r->client), name))
-            return fail_resume(r, ERR_FORBIDDEN, "names a channel that is not the user's");
-        if (!read_position(it.value, &since))
-            return fail_resume(r, ERR_BAD_FIELD, "must be an object of {epoch, seq}");
-        struct entry *e = entry_find(l, name);
-        if (e == NULL) {
-            e = entry_add(l, r, "", name);
-            added += client_sub(r->client, name) == NULL;
-        }
-        if (e == NULL)
-            return fail_resume(r, ERR_INTERNAL, "out of memory");
-        e->since = since;
-        e->resumed = true;
-        if (added + r->client->sub_count > r->client->core->options->max_subscriptions)
-            return fail_resume(r, ERR_TOO_MANY, "names too many channels");
-    }
-    return true;
-}
-
-/* Who speaks from now on. A login that failed before may have left another name behind. */
-static bool set_user(struct request *r, const struct name *user, struct json_value username,
-                     struct json_value role) {
-    struct client *c = r->client;
-    struct profile profile = {.username = {0}};
-    if (!field_text(r, username, "username", &profile.username) ||
-        !field_text(r, role, "role", &profile.role))
-        return false;
-    if (c->presence_busy || c->is_in) {
-        request_unavailable(r, OUTCOME_REFUSED);
-        return false;
-    }
-    char *bytes = malloc(user->len);
-    bool named = profile.username.len != 0 || profile.role.len != 0;
-    if (named && c->profile == NULL)
-        c->profile = malloc(sizeof *c->profile);
-    if (bytes == NULL || (named && c->profile == NULL)) {
-        free(bytes);
-        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
-        return false;
-    }
-    memcpy(bytes, user->bytes, user->len);
-    free((char *)c->user.ptr);
-    c->user = (struct slice){bytes, user->len};
-    if (c->profile != NULL)
-        *c->profile = profile;
-    return true;
-}
-
-/* The user of a login or join: *fresh if the connection has none yet. */
-static bool read_user(struct request *r, struct json_value id, const char *field, bool optional,
-                      struct json_value username, struct json_value role) {
-    struct client *c = r->client;
-    struct login *l = request_state(r, sizeof *l);
-    struct name user = {0};
-    if (l == NULL)
-        return false;
-    r->drop = login_drop;
-    if (!field_user(r, id, field, optional || c->logged_in, &user))
-        return false;
-    if (c->logged_in && user.len != 0 && !slice_eq(name_slice(&user), client_user(c))) {
-        request_fail(r, ERR_ALREADY_LOGGED_IN, field, NULL);
-        return false;
-    }
-    l->fresh = !c->logged_in;
-    if (l->fresh && !set_user(r, &user, username, role))
-        return false;
-    if (l->fresh && entry_add(l, r, "user:", client_user(c)) == NULL) {
-        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
-        return false;
-    }
-    return true;
-}
-
-static bool add_room(struct request *r, struct slice room) {
-    struct login *l = r->state;
-    struct client *c = r->client;
-    if (c->sub_count + 2 > c->core->options->max_subscriptions) {
-        request_fail(r, ERR_TOO_MANY, "room", NULL);
-        return false;
-    }
-    if (entry_add(l, r, "room:", room) != NULL)
-        return true;
-    request_fail(r, ERR_INTERNAL, NULL, "out of memory");
-    return false;
-}
-
-/* Entries may have moved while they were added. */
-static void begin_with_room(struct request *r, size_t room) {
-    struct login *l = r->state;
-    l->room = room < l->count ? &l->entries[room] : NULL;
-    begin(r);
-}
-
-bool field_object(struct request *r, struct json_value data, const char *first) {
-    if (data.type == JSON_OBJECT || data.type == JSON_NONE)
-        return true;
-    request_fail(r, ERR_BAD_FIELD, first, "data must be an object");
-    return false;
-}
-
-void on_login(struct request *r, struct json_value data) {
-    static const char *const names[] = {"userId", "csId", "username", "role", "resume"};
-    struct json_value f[5];
-    struct name cs = {0};
-    char room[NAME_MAX_LEN + 8];
-    json_fields(data, names, f, 5);
-    if (!field_object(r, data, "userId") || !read_user(r, f[0], "userId", false, f[2], f[3]))
-        return;
-    struct login *l = r->state;
-    size_t room_at = SIZE_MAX;
-    if (!field_user(r, f[1], "csId", true, &cs))
-        return;
-    if (cs.len != 0) {
-        int len = snprintf(room, sizeof room, "room-%.*s", cs.len, cs.bytes);
-        if (len > NAME_MAX_LEN) {
-            request_fail(r, ERR_BAD_FIELD, "csId", "must be at most 123 bytes");
-            return;
-        }
-        room_at = l->count;
-        if (!add_room(r, (struct slice){room, (size_t)len}))
-            return;
-    }
-    if (read_resume(r, f[4]))
-        begin_with_room(r, room_at);
-}
-
-void on_join(struct request *r, struct json_value data) {
-    static const char *const names[] = {"id", "room", "username", "role"};
-    struct json_value f[4];
-    struct name room = {0};
-    json_fields(data, names, f, 4);
-    if (!field_object(r, data, "id") || !read_user(r, f[0], "id", false, f[2], f[3]) ||
-        !field_name(r, f[1], "room", true, &room))
-        return;
-    struct login *l = r->state;
-    size_t room_at = l->count;
-    if (add_room(r, room.len != 0 ? name_slice(&room) : SLICE("lobby")))
-        begin_with_room(r, room_at);
-}
-
-/* --- recovery -------------------------------------------------------------------------------
- */
-
-static bool take_user(struct client *c, const struct recovered *what) {
-    char *bytes = malloc(what->user.len);
-    struct profile *profile = NULL;
-    bool named = what->username.len != 0 || what->role.len != 0;
-    if (named)
-        profile = malloc(sizeof *profile);
-    if (bytes == NULL || (named && profile == NULL)) {
-        free(bytes);
-        free(profile);
-        return false;
-    }
-    memcpy(bytes, what->user.bytes, what->user.len);
-    free((char *)c->user.ptr); /* of an attempt that Redis did not answer */
-    free(c->profile);
-    c->user = (struct slice){bytes, what->user.len};
-    if (named)
-        *profile = (struct profile){.username = what->username, .role = what->role};
-    c->profile = profile;
-    return true;
-}
-
-static bool take_channels(struct request *r, const struct recovered *what) {
-    struct login *l = r->state;
-    char key[USER_CHANNEL_SIZE];
-    struct slice inbox = user_channel(client_user(r->client), key);
-    for (int pass = 0; pass < 2; pass++) { /* the inbox first */
-        for (size_t i = 0; i < what->count; i++) {
-            struct slice name = slice_of(what->channels[i].name);
-            if (slice_eq(name, inbox) != (pass == 0))
-                continue;
-            struct entry *e =
-                resumable(name_slice(&what->user), name) ? entry_add(l, r, "", name) : NULL;
-            if (e == NULL)
-                return false;
-            e->since = what->channels[i].at;
-            e->resumed = true;
-        }
-    }
-    return l->count > 0 && slice_eq(entry_name(&l->entries[0]), inbox);
-}
-
-void login_recover(struct client *c, const struct recovered *what,
-                   void (*done)(void *arg, enum login_end how), void *arg) {
-    struct request *r = calloc(1, sizeof *r);
-    struct login *l = calloc(1, sizeof *l);
-    if (r == NULL || l == NULL || !take_user(c, what)) {
-        free(r);
-        free(l);
-        done(arg, LOGIN_LOST);
-        return;
-    }
-    *l = (struct login){.fresh = true, .resuming = true, .what = what, .recovered = done};
-    l->arg = arg;
-    *r = (struct request){.client = c, .row = event_find(SLICE("login")), .state = l};
-    r->drop = login_drop;
-    client_ref(c);
-    c->current = r;
-    if (!take_channels(r, what)) {
-        fail(r, l);
-        return;
-    }
-    l->room = what->room[0] != '\0' ? entry_find(l, slice_of(what->room)) : NULL;
-    begin(r);
 }

@@ -2,27 +2,11 @@
 
 #include "common/log.h"
 #include "gateway/core/core.h"
-#include "gateway/core/session.h"
+#include "gateway/core/offset.h"
 
 #define WAITS_MS    10000
 #define RETRY_MS    250
 #define OFFSET_MOST 16384
-#define MOVED_MOST  80
-
-/* What an offset says of one channel. */
-struct mark {
-    struct slice channel;
-    struct position at;
-};
-
-struct offset {
-    bool given;
-    bool plain;
-    uint64_t time;
-    uint32_t run;
-    size_t count;
-    struct mark marks[MOVED_MOST]; /* the message's own first */
-};
 
 /*
  * One recovery: the session is claimed, the position of each channel found, and the rest is a
@@ -45,68 +29,6 @@ struct recovery {
     bool claimed;
     void (*done)(struct client *c, bool recovered);
 };
-
-/* --- the offset -----------------------------------------------------------------------------
- */
-
-static bool take_hex(struct slice *at, char end, uint64_t *out) {
-    uint64_t n = 0;
-    size_t i = 0;
-    for (; i < at->len && i < 16 && at->ptr[i] != end; i++) {
-        const char *digit = strchr("0123456789abcdef", at->ptr[i]);
-        if (digit == NULL || at->ptr[i] == '\0')
-            return false;
-        n = n * 16 + (uint64_t)(digit - "0123456789abcdef");
-    }
-    if (i == 0 || i == at->len || at->ptr[i] != end)
-        return false;
-    *at = (struct slice){at->ptr + i + 1, at->len - i - 1};
-    *out = n;
-    return n <= 1ULL << 53;
-}
-
-static bool take_mark(struct slice *at, struct mark *m) {
-    if (!take_hex(at, '.', &m->at.seq))
-        return false;
-    const char *dot = memchr(at->ptr, '.', at->len);
-    size_t len = dot != NULL ? (size_t)(dot - at->ptr) : 0;
-    if (len == 0 || len >= sizeof m->at.epoch)
-        return false;
-    snprintf(m->at.epoch, sizeof m->at.epoch, "%.*s", (int)len, at->ptr);
-    *at = (struct slice){dot + 1, at->len - len - 1};
-    const char *space = memchr(at->ptr, ' ', at->len);
-    len = space != NULL ? (size_t)(space - at->ptr) : at->len;
-    m->channel = (struct slice){at->ptr, len};
-    *at = (struct slice){at->ptr + len, at->len - len};
-    return len > 0;
-}
-
-/* The slices point into the text. */
-static bool offset_parse(struct offset *o, struct slice at) {
-    uint64_t run = 0;
-    o->given = true;
-    o->plain = at.len == 0 || at.ptr[0] != '~';
-    if (!o->plain)
-        at = (struct slice){at.ptr + 1, at.len - 1};
-    if (!take_hex(&at, '.', &o->time) || (!o->plain && !take_hex(&at, '.', &run)))
-        return false;
-    o->run = (uint32_t)run;
-    while (o->count < MOVED_MOST && take_mark(&at, &o->marks[o->count])) {
-        o->count++;
-        if (at.len == 0)
-            return !o->plain || o->count == 1;
-        at = (struct slice){at.ptr + 1, at.len - 1};
-    }
-    return false;
-}
-
-static const struct mark *mark_of(const struct offset *o, struct slice channel) {
-    for (size_t i = 0; i < o->count; i++) {
-        if (slice_eq(o->marks[i].channel, channel))
-            return &o->marks[i];
-    }
-    return NULL;
-}
 
 /* --- the end --------------------------------------------------------------------------------
  */
@@ -166,7 +88,7 @@ static void again(struct recovery *w) {
 void session_restore(struct session *s, const struct recovered *what) {
     s->base = what->base;
     s->high = what->clock;
-    s->run = session_run(s->client);
+    s->run = session_run(s);
     for (unsigned i = 0; i < s->count; i++) {
         struct standing *t = &s->standings[i];
         for (size_t k = 0; k < what->count; k++) {
@@ -280,7 +202,7 @@ static void find_positions(struct recovery *w) {
     w->pending = 1; /* this function's own */
     for (size_t i = 0; i < w->what.count; i++) {
         struct recovered_channel *ch = &w->what.channels[i];
-        const struct mark *m = mark_of(o, slice_of(ch->name));
+        const struct mark *m = offset_mark(o, slice_of(ch->name));
         bool later = o->given && o->time > ch->since;
         if (m != NULL && (o->plain ? later : m->at.seq >= ch->floor.seq)) {
             ch->at = m->at;
@@ -366,7 +288,7 @@ static void on_claimed(void *arg, const struct reply *reply, enum outcome outcom
     }
     w->what.base = w->offset.time;
     w->what.clock = (uint64_t)reply_number(reply_item(reply, 1));
-    if (!w->offset.plain && w->offset.run != session_run(w->client))
+    if (!w->offset.plain && w->offset.run != session_run(w->client->session))
         over(w, "another Redis");
     else
         find_positions(w);

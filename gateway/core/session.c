@@ -8,7 +8,6 @@
 #define KEEP_EVERY_MS 30000
 #define KEEP_AT_ONCE  100
 #define KEEP_A_TICK   2000 /* more than are there in KEEP_EVERY_MS / the lease's interval */
-#define MOVED_MOST    64
 #define FIXED_FIELDS  7
 #define CHANNEL_FIELD (NAME_MAX_LEN + 96)
 
@@ -56,15 +55,11 @@ void session_free(struct session *s) {
     free(s);
 }
 
-static uint32_t run_now(const struct session *s) {
+uint32_t session_run(const struct session *s) {
     uint32_t hash = 2166136261U; /* FNV-1a */
     for (const char *at = s->client->core->redis.run; *at != '\0'; at++)
         hash = (hash ^ (unsigned char)*at) * 16777619U;
     return hash;
-}
-
-uint32_t session_run(const struct client *c) {
-    return run_now(c->session);
 }
 
 /* --- channels -------------------------------------------------------------------------------
@@ -78,7 +73,7 @@ static struct standing *find(const struct session *s, const struct sub *sub) {
     return NULL;
 }
 
-static void set_moved(struct session *s, struct standing *t, bool moved) {
+void session_moved(struct session *s, struct standing *t, bool moved) {
     s->moved += moved;
     s->moved -= t->moved;
     t->moved = moved;
@@ -111,7 +106,7 @@ void session_dropped(struct sub *sub) {
     struct standing *t = s != NULL ? find(s, sub) : NULL;
     if (t == NULL)
         return;
-    set_moved(s, t, false);
+    session_moved(s, t, false);
     *t = s->standings[--s->count];
     if (s->room == sub)
         s->room = NULL;
@@ -136,84 +131,6 @@ void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
     s->kept = 0;
     list_remove(&s->link);
     list_push(s->client->core->sessions.next, &s->link); /* as the first */
-}
-
-/* --- offsets --------------------------------------------------------------------------------
- */
-
-static bool is_calm(struct session *s) {
-    const struct client *c = s->client;
-    uint32_t upsets = c->core->hub.upsets;
-    if (s->calm == upsets)
-        return true;
-    for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
-        const struct sub *sub = container_of(at, struct sub, in_client);
-        if (sub->catchup != NULL || sub->channel->state != CHANNEL_LIVE)
-            return false;
-    }
-    s->calm = upsets;
-    return true;
-}
-
-/* The client has all up to this time, and nothing later. */
-static void settle(struct session *s, uint64_t time) {
-    s->base = s->high = time;
-    for (unsigned i = 0; s->moved > 0 && i < s->count; i++)
-        set_moved(s, &s->standings[i], false);
-    s->run = run_now(s);
-}
-
-enum offset_kind session_sends(struct session *s, const struct message *m) {
-    struct standing *own = NULL;
-    if (m->seq == 0)
-        return OFFSET_NONE;
-    if (m->time >= s->high && is_calm(s)) {
-        settle(s, m->time);
-        return OFFSET_PLAIN;
-    }
-    for (unsigned i = 0; own == NULL && i < s->count; i++) {
-        if (channel_is(s->standings[i].sub->channel, m->channel))
-            own = &s->standings[i];
-    }
-    if (own == NULL)
-        return OFFSET_NONE;
-    set_moved(s, own, true);
-    if (m->time > s->high)
-        s->high = m->time;
-    return s->moved == 1 ? OFFSET_BASE : OFFSET_OWN;
-}
-
-static void put_other(struct buf *out, const struct standing *t) {
-    struct position at = sub_position(t->sub);
-    buf_printf(out, " %llx.%s.", (unsigned long long)at.seq, at.epoch);
-    size_t quote = out->len;
-    json_escape(out, channel_name(t->sub->channel));
-    if (out->failed)
-        return;
-    memmove(out->data + quote, out->data + quote + 1, out->len - quote - 2);
-    out->len -= 2;
-}
-
-void session_put_offset(const struct session *s, const struct message *m, enum offset_kind kind,
-                        struct buf *out) {
-    struct slice channel = {m->channel.ptr + 1, m->channel.len - 2};
-    if (kind == OFFSET_NONE)
-        return;
-    if (s->moved > MOVED_MOST && kind == OFFSET_OWN) {
-        buf_char(out, '!');
-        return;
-    }
-    if (kind == OFFSET_PLAIN)
-        buf_printf(out, "%llx.", (unsigned long long)m->time);
-    else
-        buf_printf(out, "~%llx.%x.", (unsigned long long)s->base, s->run);
-    buf_printf(out, "%llx.%.*s.", (unsigned long long)m->seq, (int)m->epoch.len, m->epoch.ptr);
-    buf_slice(out, channel);
-    for (unsigned i = 0; kind == OFFSET_OWN && i < s->count; i++) {
-        const struct standing *t = &s->standings[i];
-        if (t->moved && !channel_is(t->sub->channel, m->channel))
-            put_other(out, t);
-    }
 }
 
 /* --- in Redis -------------------------------------------------------------------------------
@@ -337,7 +254,7 @@ static void on_state(void *arg, const struct reply *reply, enum outcome outcome)
 /* Brings Redis to the session's version. */
 static void sync_session(struct session *s) {
     struct client *c = s->client;
-    bool whole = !s->stored || s->dropped > s->saved || s->stored_run != run_now(s);
+    bool whole = !s->stored || s->dropped > s->saved || s->stored_run != session_run(s);
     if (s->busy || c->gone) {
         if (c->gone)
             tell(s, false);
@@ -359,7 +276,7 @@ static void sync_session(struct session *s) {
     s->sending = s->version;
     s->stored = true;
     if (whole)
-        s->stored_run = run_now(s);
+        s->stored_run = session_run(s);
     if (list_empty(&s->link)) {
         s->kept = core_now(c->core);
         list_push(&c->core->sessions, &s->link);
@@ -444,7 +361,7 @@ static struct session *next_due(struct core *core) {
     if (list_empty(&core->sessions))
         return NULL;
     struct session *s = container_of(core->sessions.next, struct session, link);
-    if (now == s->kept || (now - s->kept < KEEP_EVERY_MS && s->stored_run == run_now(s)))
+    if (now == s->kept || (now - s->kept < KEEP_EVERY_MS && s->stored_run == session_run(s)))
         return NULL;
     s->kept = now;
     list_remove(&s->link);
@@ -458,7 +375,7 @@ void session_keep(struct core *core) {
         struct session *s = next_due(core);
         if (s == NULL)
             break;
-        if (s->stored_run != run_now(s)) {
+        if (s->stored_run != session_run(s)) {
             sync_session(s);
             continue;
         }

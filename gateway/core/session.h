@@ -83,7 +83,9 @@ struct session {
 };
 
 /* The Redis of now, as in `run`. */
-uint32_t session_run(const struct client *c);
+uint32_t session_run(const struct session *s);
+/* For offset.c. */
+void session_moved(struct session *s, struct standing *t, bool moved);
 
 /* Begins one for a client that has none, or begins anew with another pid. name: of
  * SESSION_NAME_LEN characters; space: outlives it. False: no memory, no randomness. */
@@ -110,7 +112,8 @@ void session_save(struct session *s, struct sub *room, void (*done)(void *arg, b
 /* From the lease's timer: what is in use must not expire. */
 void session_keep(struct core *core);
 
-/* What stands behind a message, for who encodes it: */
+/* --- offset.c: what stands behind a message, for who encodes it -----------------------------
+ */
 enum offset_kind {
     OFFSET_NONE,  /* nothing: it is of no log */
     OFFSET_PLAIN, /* the same for all clients */

@@ -62,6 +62,12 @@ size_t stats_args(struct core *core, struct slice args[STATS_ARGS]) {
     args[n++] = slice_of(core->node_id);
     args[n++] = SLICE("address");
     args[n++] = slice_of(core->address);
+    args[n++] = SLICE("process"); /* these three are for the other nodes: peers.h */
+    args[n++] = slice_of(core->peers.name);
+    args[n++] = SLICE("reached_at");
+    args[n++] = slice_of(core->peers.address);
+    args[n++] = SLICE("key");
+    args[n++] = slice_of(core->peers.key);
     args[n++] = SLICE("version");
     args[n++] = SLICE(SLUICE_VERSION);
     for (int i = 0; i < STAT_COUNT; i++) {

@@ -9,6 +9,8 @@
 #include "gateway/doors/door.h"
 #include "gateway/doors/sio_binary.h"
 
+_Static_assert(SESSION_NAME_LEN == EIO_ID_SIZE - 1, "a pid begins with its socket's name");
+
 struct sio_client {
     struct sio_socket sio;
     struct list orphan; /* in the door's orphans */

@@ -303,7 +303,8 @@ static void queue_is_empty(struct conn *c) {
     c->ops->on_drained(c);
 }
 
-static void conn_flush(struct conn *c) {
+/* False: it is not all with the kernel (yet). */
+static bool conn_write(struct conn *c) {
     while (c->queued > 0) {
         uv_buf_t bufs[WRITE_SLICES];
         size_t bytes;
@@ -311,16 +312,29 @@ static void conn_flush(struct conn *c) {
         int n = uv_try_write((uv_stream_t *)&c->tcp, bufs, count);
         if (n < 0 && n != UV_EAGAIN) {
             conn_broke(c, n);
-            return;
+            return false;
         }
         if (n > 0)
             queue_sent(c, (size_t)n);
         if (n < 0 || (size_t)n < bytes) {
             write_later(c);
-            return;
+            return false;
         }
     }
-    queue_is_empty(c);
+    return true;
+}
+
+static void conn_flush(struct conn *c) {
+    if (conn_write(c))
+        queue_is_empty(c);
+}
+
+bool conn_push(struct conn *c) {
+    if (c->closed || c->queued == 0)
+        return false;
+    if (!c->writing)
+        conn_write(c);
+    return true;
 }
 
 static void on_again(uv_idle_t *idle) {
@@ -389,6 +403,8 @@ void conn_pause(struct conn *c, bool pause) {
     if (c->closed || c->paused == pause)
         return;
     c->paused = pause;
+    if (c->connecting)
+        return; /* it reads when it stands */
     if (pause)
         uv_read_stop((uv_stream_t *)&c->tcp);
     else
@@ -397,46 +413,6 @@ void conn_pause(struct conn *c, bool pause) {
 
 /* --- life -----------------------------------------------------------------------------------
  */
-
-void conn_address_set(struct conn_address *a, const struct sockaddr *from) {
-    memset(a, 0, sizeof *a);
-    if (from->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
-        memcpy(a->ip, &in6->sin6_addr, 16);
-        a->port = ntohs(in6->sin6_port);
-    } else if (from->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)from;
-        a->ip[10] = a->ip[11] = 0xff;
-        memcpy(a->ip + 12, &in->sin_addr, 4);
-        a->port = ntohs(in->sin_port);
-    }
-}
-
-bool conn_address_is_ip4(const struct conn_address *a) {
-    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return memcmp(a->ip, mapped, 12) == 0;
-}
-
-void conn_address_text(const struct conn_address *a, char out[CONN_ADDRESS_SIZE]) {
-    char ip[INET6_ADDRSTRLEN] = "?";
-    if (conn_address_is_ip4(a)) {
-        uv_inet_ntop(AF_INET, a->ip + 12, ip, sizeof ip);
-        snprintf(out, CONN_ADDRESS_SIZE, "%s:%u", ip, a->port);
-    } else {
-        uv_inet_ntop(AF_INET6, a->ip, ip, sizeof ip);
-        snprintf(out, CONN_ADDRESS_SIZE, "[%s]:%u", ip, a->port);
-    }
-}
-
-bool conn_address_parse(struct conn_address *a, const char *text) {
-    struct conn_address made = {.port = 0};
-    made.ip[10] = made.ip[11] = 0xff;
-    if (uv_inet_pton(AF_INET, text, made.ip + 12) != 0 &&
-        uv_inet_pton(AF_INET6, text, made.ip) != 0)
-        return false;
-    *a = made;
-    return true;
-}
 
 static void on_handle_closed(uv_handle_t *handle) {
     struct conn *c = (struct conn *)(void *)handle;
@@ -474,21 +450,29 @@ static void turn_away(struct net *n, uv_stream_t *listener) {
     uv_close((uv_handle_t *)&n->turned_away, on_turned_away);
 }
 
-struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops) {
-    struct sockaddr_storage from;
-    int size = sizeof from;
+static struct conn *conn_make(struct net *n, enum door_kind door) {
     struct conn *c = calloc(1, sizeof *c);
     if (c == NULL || uv_tcp_init(n->loop, &c->tcp) < 0) {
         free(c);
-        turn_away(n, listener);
         return NULL;
     }
     c->net = n;
     list_init(&c->dirty);
     list_push(&n->conns, &c->link);
     n->count++;
-    c->door = DOOR_HTTP;
-    n->doors[DOOR_HTTP]++;
+    c->door = (unsigned char)door;
+    n->doors[door]++;
+    return c;
+}
+
+struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops) {
+    struct sockaddr_storage from;
+    int size = sizeof from;
+    struct conn *c = conn_make(n, DOOR_HTTP);
+    if (c == NULL) {
+        turn_away(n, listener);
+        return NULL;
+    }
     if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0 ||
         uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&from, &size) < 0) {
         conn_close(c, false);
@@ -498,6 +482,40 @@ struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn
     conn_address_set(&c->address, (const struct sockaddr *)&from);
     uv_tcp_nodelay(&c->tcp, 1);
     uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    return c;
+}
+
+static void on_connected(uv_connect_t *request, int status) {
+    struct conn *c = (struct conn *)(void *)request->handle;
+    free(request);
+    c->connecting = false;
+    if (c->closed)
+        return;
+    if (status < 0)
+        c->ops->on_end(c, status);
+    else if (!c->paused)
+        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+}
+
+struct conn *conn_connect(struct net *n, const struct conn_address *to,
+                          const struct conn_ops *ops, void *peer) {
+    struct sockaddr_storage at;
+    uv_connect_t *request = malloc(sizeof *request);
+    struct conn *c = request != NULL ? conn_make(n, DOOR_PEER) : NULL;
+    if (c == NULL) {
+        free(request);
+        return NULL;
+    }
+    conn_address_get(to, &at);
+    if (uv_tcp_connect(request, &c->tcp, (struct sockaddr *)&at, on_connected) < 0) {
+        free(request);
+        conn_close(c, false);
+        return NULL;
+    }
+    c->address = *to;
+    c->connecting = true;
+    uv_tcp_nodelay(&c->tcp, 1);
+    conn_take(c, ops, peer);
     return c;
 }
 

@@ -5,13 +5,15 @@
 
 #include "common/list.h"
 #include "common/metrics.h"
+#include "common/slice.h"
 #include "common/wheel.h"
 #include "gateway/net/slab.h"
 
 /*
  * One TCP connection: a bounded queue of shared regions on the way out, a shared buffer on the
- * way in, one deadline. What the bytes mean is the business of the layer that took it over
- * (http.c first, wsock.c after an upgrade).
+ * way in, one deadline. What the bytes mean is the business of the layer that took it over: of
+ * one that came http.c first, wsock.c after an upgrade; of one to another node http_out.c;
+ * tunnel.c may join two.
  */
 struct conn;
 struct net;
@@ -73,6 +75,7 @@ struct conn {
     bool paused : 1;
     bool framed : 1;  /* what is sent from now on are WebSocket frames */
     bool counted : 1; /* the owner counts it for its address */
+    bool connecting : 1;
 };
 
 /* What the connections of a loop share. */
@@ -128,6 +131,15 @@ static inline void net_again(struct net *n) {
  * Returns NULL when it could not be had: it is closed and gone already. */
 struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops);
 
+/*
+ * Connects to an address. The connection counts at once, as DOOR_PEER; what is sent waits until
+ * it stands, which is when `connecting` is over. A failure is an on_end, in a later turn. The
+ * time that it may take is the caller's business (conn_deadline). NULL: no memory, no
+ * descriptor, or no way there.
+ */
+struct conn *conn_connect(struct net *n, const struct conn_address *to,
+                          const struct conn_ops *ops, void *peer);
+
 /* Hands it to another layer. */
 static inline void conn_take(struct conn *c, const struct conn_ops *ops, void *peer) {
     c->ops = ops;
@@ -158,6 +170,10 @@ void conn_end(struct conn *c);
 /* Closes at once; on_closed in a later turn. Nothing else is called after it. reset: RST. */
 void conn_close(struct conn *c, bool reset);
 
+/* Writes what waits at once, as far as the kernel takes it, for who is about to close. True if
+ * there was something. */
+bool conn_push(struct conn *c);
+
 /* Stops and starts reading from the socket. */
 void conn_pause(struct conn *c, bool pause);
 
@@ -171,5 +187,10 @@ bool conn_address_is_ip4(const struct conn_address *a);
 void conn_address_set(struct conn_address *a, const struct sockaddr *from);
 /* Reads an address without a port. */
 bool conn_address_parse(struct conn_address *a, const char *text);
+/* Reads one with a port, as conn_address_text writes it. */
+bool conn_address_read(struct conn_address *a, struct slice text);
+void conn_address_get(const struct conn_address *a, struct sockaddr_storage *out);
+/* 0.0.0.0 or [::]: any address of this machine. */
+bool conn_address_is_any(const struct conn_address *a);
 
 #endif

@@ -1,118 +1,84 @@
-#include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "common/utf8.h"
 #include "gateway/net/eio_internal.h"
 
 #define PACKETS_A_TURN 512 /* of one session's post; the rest waits for the next turn */
-#define ORIGIN_MAX     255
-#define TEXT_TYPE      "text/plain; charset=UTF-8"
-#define JSON_TYPE      "application/json"
-
-/* --- origins --------------------------------------------------------------------------------
- */
-
-/* The element of the server's list that the request's Origin is; empty: none. */
-static struct slice origin_of(const struct eio_server *e, const struct http_request *request) {
-    const char *origin = http_header(request, "origin");
-    const char *list = e->config.origins;
-    if (strcmp(list, "*") == 0)
-        return slice_of(list);
-    while (origin != NULL && *list != '\0') {
-        struct slice one = {list, strcspn(list, ", ")};
-        if (one.len <= ORIGIN_MAX && slice_is(one, origin))
-            return one;
-        list += one.len;
-        list += strspn(list, ", ");
-    }
-    return (struct slice){NULL, 0};
-}
-
-/* A page of this very host needs no permission. */
-static bool is_own_page(const struct http_request *request, const char *origin) {
-    const char *host = http_header(request, "host");
-    const char *at = strstr(origin, "://");
-    return host != NULL && at != NULL && strcasecmp(at + 3, host) == 0;
-}
-
-static bool is_forbidden(const struct eio_server *e, const struct http_request *request) {
-    const char *origin = http_header(request, "origin");
-    return origin != NULL && e->config.origins[0] != '\0' && origin_of(e, request).len == 0 &&
-           !is_own_page(request, origin);
-}
-
-struct extra {
-    char text[ORIGIN_MAX + 160];
-};
-
-static const char *put_extra(struct extra *x, struct slice origin) {
-    bool any = slice_is(origin, "*");
-    if (origin.len == 0)
-        snprintf(x->text, sizeof x->text, "Cache-Control: no-store\r\n");
-    else
-        snprintf(x->text, sizeof x->text,
-                 "Cache-Control: no-store\r\nAccess-Control-Allow-Origin: %.*s\r\n%s",
-                 (int)origin.len, origin.ptr,
-                 any ? "" : "Access-Control-Allow-Credentials: true\r\nVary: Origin\r\n");
-    return x->text;
-}
-
-/* Asked by browsers before a request that is not simple. */
-static void preflight(const struct eio_server *e, const struct http_request *request) {
-    struct slice origin = origin_of(e, request);
-    const char *wanted = http_header(request, "access-control-request-headers");
-    struct extra x;
-    struct buf extra;
-    struct slice none = {NULL, 0};
-    buf_init(&extra);
-    buf_str(&extra, put_extra(&x, origin));
-    if (origin.len > 0) {
-        buf_str(&extra, "Access-Control-Allow-Methods: GET, POST\r\n"
-                        "Access-Control-Max-Age: 86400\r\n");
-        if (wanted != NULL)
-            buf_printf(&extra, "Access-Control-Allow-Headers: %s\r\n", wanted);
-    }
-    buf_char(&extra, '\0');
-    if (extra.failed)
-        http_answer(request, 503, TEXT_TYPE, SLICE("out of memory\n"), NULL);
-    else
-        http_answer(request, 204, NULL, none, extra.data);
-    buf_deinit(&extra);
-}
+#define SECOND_MS      500 /* for a dead node's connection to end */
 
 /* --- answers --------------------------------------------------------------------------------
  */
 
 static void answer_now(const struct eio_server *e, const struct http_request *request,
                        int status, const char *type, struct slice body) {
-    struct extra x;
-    http_answer_and_keep(request, status, type, body, put_extra(&x, origin_of(e, request)));
+    struct eio_extra x;
+    http_answer_and_keep(request, status, type, body,
+                         eio_put_extra(&x, eio_origin(e, request)));
 }
 
 static void refuse(const struct eio_server *e, const struct http_request *request,
                    enum eio_error error) {
-    answer_now(e, request, eio_error_status(error), JSON_TYPE, slice_of(eio_error_body(error)));
+    answer_now(e, request, eio_error_status(error), EIO_JSON_TYPE,
+               slice_of(eio_error_body(error)));
 }
 
 static void answer_get(struct eio_polling *p, struct slice payload) {
-    struct extra x;
-    http_answer_later(&p->get, 200, TEXT_TYPE, payload, put_extra(&x, p->get_origin));
+    struct eio_extra x;
+    http_answer_later(&p->get, 200, EIO_TEXT_TYPE, payload, eio_put_extra(&x, p->get_origin));
+}
+
+static void answer_second(struct eio_polling *p) {
+    struct eio_extra x;
+    http_answer_later(&p->second, eio_error_status(EIO_E_REQUEST), EIO_JSON_TYPE,
+                      slice_of(eio_error_body(EIO_E_REQUEST)),
+                      eio_put_extra(&x, p->second_origin));
 }
 
 static void answer_post(struct eio_polling *p, bool good) {
-    struct extra x;
+    struct eio_extra x;
     http_answer_later(&p->post, good ? 200 : eio_error_status(EIO_E_REQUEST),
-                      good ? TEXT_TYPE : JSON_TYPE,
+                      good ? EIO_TEXT_TYPE : EIO_JSON_TYPE,
                       good ? SLICE("ok") : slice_of(eio_error_body(EIO_E_REQUEST)),
-                      put_extra(&x, p->post_origin));
+                      eio_put_extra(&x, p->post_origin));
+}
+
+void eio_answer_unknown(struct http_later *later, struct slice origin) {
+    struct eio_extra x;
+    http_answer_later(later, eio_error_status(EIO_E_SID), EIO_JSON_TYPE,
+                      slice_of(eio_error_body(EIO_E_SID)), eio_put_extra(&x, origin));
+}
+
+void eio_answer_nothing(struct http_later *later, struct slice origin) {
+    struct eio_extra x;
+    http_answer_later(later, 200, EIO_TEXT_TYPE, SLICE("6"), eio_put_extra(&x, origin));
 }
 
 /* --- a polled session -----------------------------------------------------------------------
  */
 
+/* A client that gives its poll up has gone. Another node that gives one up is going itself: it
+ * says so otherwise if it was the client. */
 static void on_get_gone(struct http_later *later) {
-    eio_end(container_of(later, struct eio_polling, get)->session, EIO_GONE_TRANSPORT);
+    struct eio_polling *p = container_of(later, struct eio_polling, get);
+    if (!p->get_from_node) {
+        eio_end(p->session, EIO_GONE_TRANSPORT);
+    } else if (p->second.http != NULL) {
+        http_later_move(&p->second, &p->get);
+        p->get_origin = p->second_origin;
+        p->get_from_node = p->second_from_node;
+        eio_mark(p->session);
+    }
+}
+
+static void on_second_gone(struct http_later *later) {
+    struct eio_polling *p = container_of(later, struct eio_polling, second);
+    if (!p->second_from_node)
+        eio_end(p->session, EIO_GONE_TRANSPORT);
+}
+
+uint64_t eio_polling_due(const struct eio_session *s) {
+    const struct eio_polling *p = s->polling;
+    return p != NULL && p->second.http != NULL ? p->second_until : UINT64_MAX;
 }
 
 static void on_post_gone(struct http_later *later) {
@@ -126,7 +92,8 @@ bool eio_polling_begin(struct eio_session *s) {
     p->session = s;
     p->get.gone = on_get_gone;
     p->post.gone = on_post_gone;
-    p->get.keep_errors = p->post.keep_errors = true;
+    p->second.gone = on_second_gone;
+    p->get.keep_errors = p->second.keep_errors = p->post.keep_errors = true;
     buf_init(&p->out);
     buf_init(&p->in);
     s->polling = p;
@@ -184,7 +151,10 @@ void eio_polling_release(struct eio_session *s) {
     struct eio_polling *p = s->polling;
     if (p->get.http == NULL)
         return;
-    if (p->out.len > 0)
+    if (p->second.http != NULL) {
+        answer_get(p, SLICE("6"));
+        eio_answer_nothing(&p->second, p->second_origin);
+    } else if (p->out.len > 0)
         answer_with_queue(s);
     else
         answer_get(p, SLICE("6"));
@@ -192,14 +162,16 @@ void eio_polling_release(struct eio_session *s) {
 
 void eio_polling_end(struct eio_session *s, enum eio_gone why) {
     struct eio_polling *p = s->polling;
-    if (why == EIO_GONE_CLIENT) {
+    /* A close never stands behind messages: official clients end at once, hand these on a turn
+     * later without keeping their offset, and would get them again when they are recovered. Who
+     * gets messages learns of the end by the next poll. */
+    if (why == EIO_GONE_CLIENT)
         answer_get(p, SLICE("6"));
-    } else {
-        if (why == EIO_GONE_SLOW || p->out.failed)
-            buf_deinit(&p->out);
-        eio_payload_text(&p->out, SLICE("1"));
-        answer_get(p, p->out.failed ? SLICE("1") : buf_bytes(&p->out));
-    }
+    else if (why == EIO_GONE_SLOW || p->out.failed || p->out.len == 0)
+        answer_get(p, SLICE("1"));
+    else
+        answer_get(p, buf_bytes(&p->out));
+    answer_second(p);
     answer_post(p, why == EIO_GONE_CLIENT);
 }
 
@@ -231,7 +203,7 @@ void eio_polling_flush(struct eio_session *s) {
         pump(s);
     if (s->state == EIO_CLOSED)
         return;
-    if (p->get.http != NULL && p->out.len > 0)
+    if (p->get.http != NULL && p->second.http == NULL && p->out.len > 0)
         answer_with_queue(s);
     if (s->probe != NULL && s->probe->probed)
         eio_polling_release(s);
@@ -244,14 +216,35 @@ void eio_polling_flush(struct eio_session *s) {
 /* --- requests -------------------------------------------------------------------------------
  */
 
+static bool is_handed_over(const struct eio_server *e, const struct http_request *request) {
+    const struct eio_elsewhere *way = e->config.elsewhere;
+    return way != NULL && way->is_handed_over(way->owner, request);
+}
+
+/* A poll waits at another node. If that has died, the client's proxy may ask once more before
+ * this one sees the connection's end: so it is waited for, and nothing is said meanwhile. */
+static void get_second(struct eio_session *s, const struct http_request *request) {
+    struct eio_polling *p = s->polling;
+    p->second_origin = eio_origin(s->server, request);
+    p->second_from_node = is_handed_over(s->server, request);
+    p->second_until = net_now(s->server->net) + SECOND_MS;
+    http_defer(request, &p->second, 0);
+    eio_arm(s);
+}
+
 static void get(struct eio_session *s, const struct http_request *request) {
     struct eio_polling *p = s->polling;
+    if (p->get.http != NULL && p->get_from_node && p->second.http == NULL) {
+        get_second(s, request);
+        return;
+    }
     if (p->get.http != NULL) {
         eio_end(s, EIO_GONE_OVERLAP);
         refuse(s->server, request, EIO_E_REQUEST);
         return;
     }
-    p->get_origin = origin_of(s->server, request);
+    p->get_origin = eio_origin(s->server, request);
+    p->get_from_node = is_handed_over(s->server, request);
     http_defer(request, &p->get, 0);
     if (p->out.len > 0 || (s->probe != NULL && s->probe->probed))
         eio_polling_release(s);
@@ -279,7 +272,7 @@ static void post(struct eio_session *s, const struct http_request *request) {
         refuse(s->server, request, EIO_E_REQUEST);
         return;
     }
-    p->post_origin = origin_of(s->server, request);
+    p->post_origin = eio_origin(s->server, request);
     http_defer(request, &p->post, 0);
     if (request->body.len == 0 || !utf8_valid(request->body)) {
         eio_end(s, EIO_GONE_INVALID);
@@ -325,7 +318,7 @@ static enum eio_error check(struct eio_server *e, const struct http_request *req
     struct slice transport = eio_query(request->query, "transport");
     struct slice sid = eio_query(request->query, "sid");
     *call = (struct call){.websocket = slice_is(transport, "websocket")};
-    if (is_forbidden(e, request))
+    if (eio_is_forbidden(e, request))
         return EIO_E_FORBIDDEN;
     if (!call->websocket && !slice_is(transport, "polling"))
         return EIO_E_TRANSPORT;
@@ -346,11 +339,34 @@ static void begin_polled(struct eio_server *e, const struct http_request *reques
     struct eio_session *s = eio_begin(e, request, EIO_POLLING, &open);
     if (s != NULL) {
         s->polling->most = most_packets(request);
-        answer_now(e, request, 200, TEXT_TYPE, buf_bytes(&open));
+        answer_now(e, request, 200, EIO_TEXT_TYPE, buf_bytes(&open));
     } else {
-        answer_now(e, request, 503, TEXT_TYPE, SLICE("out of memory\n"));
+        answer_now(e, request, 503, EIO_TEXT_TYPE, SLICE("out of memory\n"));
     }
     buf_deinit(&open);
+}
+
+/* The node that a sid names, if it is another one and the request is one for it; else empty. */
+static struct slice node_of(const struct eio_server *e, const struct http_request *request) {
+    struct slice sid = eio_query(request->query, "sid");
+    struct slice none = {NULL, 0};
+    bool websocket = slice_is(eio_query(request->query, "transport"), "websocket");
+    bool gets = slice_is(request->method, "GET");
+    if (e->config.elsewhere == NULL || sid.len != EIO_SID_SIZE - 1 ||
+        websocket != request->upgrade ||
+        (!gets && (websocket || !slice_is(request->method, "POST"))))
+        return none;
+    struct slice node = {sid.ptr + EIO_ID_SIZE - 1, EIO_NODE_SIZE - 1};
+    return slice_is(node, e->config.node) ? none : node;
+}
+
+static bool goes_elsewhere(const struct eio_server *e, const struct http_request *request,
+                           enum eio_error error, bool head) {
+    const struct eio_elsewhere *way = e->config.elsewhere;
+    struct slice node = error == EIO_E_SID ? node_of(e, request) : (struct slice){NULL, 0};
+    if (node.len == 0)
+        return false;
+    return head ? way->body(way->owner, request, node) : way->route(way->owner, request, node);
 }
 
 static bool is_full(const struct eio_server *e) {
@@ -360,14 +376,16 @@ static bool is_full(const struct eio_server *e) {
 void eio_server_route(struct eio_server *e, const struct http_request *request) {
     struct call call;
     if (slice_is(request->method, "OPTIONS")) {
-        preflight(e, request);
+        eio_preflight(e, request);
         return;
     }
     enum eio_error error = check(e, request, &call);
+    if (goes_elsewhere(e, request, error, false))
+        return;
     if (error != EIO_ERROR_COUNT)
         refuse(e, request, error);
     else if (call.session == NULL && is_full(e))
-        answer_now(e, request, 503, TEXT_TYPE, SLICE("too many sessions\n"));
+        answer_now(e, request, 503, EIO_TEXT_TYPE, SLICE("too many sessions\n"));
     else if (call.session == NULL && call.websocket)
         eio_begin_socket(e, request);
     else if (call.session == NULL)
@@ -385,6 +403,8 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
     struct call call;
     enum eio_error error = check(e, request, &call);
     bool posts = slice_is(request->method, "POST") && !call.websocket;
+    if (goes_elsewhere(e, request, error, true))
+        return e->config.max_payload;
     if (error == EIO_ERROR_COUNT && posts && call.session->polling->post.http == NULL) {
         http_watch(request, &call.session->polling->post);
         return e->config.max_payload;
@@ -393,8 +413,8 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
         eio_end(call.session, EIO_GONE_OVERLAP);
     if (error == EIO_ERROR_COUNT)
         error = EIO_E_REQUEST;
-    struct extra x;
-    http_answer(request, eio_error_status(error), JSON_TYPE, slice_of(eio_error_body(error)),
-                put_extra(&x, origin_of(e, request)));
+    struct eio_extra x;
+    http_answer(request, eio_error_status(error), EIO_JSON_TYPE,
+                slice_of(eio_error_body(error)), eio_put_extra(&x, eio_origin(e, request)));
     return 0;
 }

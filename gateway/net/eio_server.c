@@ -23,6 +23,15 @@ bool eio_make_id(char out[EIO_ID_SIZE]) {
     return true;
 }
 
+/* Random characters, and the name of the node. */
+static bool make_sid(const struct eio_config *config, char out[EIO_SID_SIZE]) {
+    if (!eio_make_id(out))
+        return false;
+    if (config->node != NULL)
+        memcpy(out + EIO_ID_SIZE - 1, config->node, EIO_NODE_SIZE);
+    return true;
+}
+
 /* --- the deadline ---------------------------------------------------------------------------
  */
 
@@ -43,6 +52,8 @@ void eio_arm(struct eio_session *s) {
         at = s->alarm;
     if (s->probe != NULL && s->probe->until < at)
         at = s->probe->until;
+    if (eio_polling_due(s) < at)
+        at = eio_polling_due(s);
     wheel_set(&s->server->wheel, &s->timer, at);
 }
 
@@ -78,6 +89,8 @@ static void fire(void *arg, struct wheel_timer *t) {
     look_at_ping(s);
     if (s->state != EIO_CLOSED && s->probe != NULL && now >= s->probe->until)
         eio_probe_drop(s);
+    if (s->state != EIO_CLOSED && now >= eio_polling_due(s))
+        eio_end(s, EIO_GONE_OVERLAP);
     if (s->state != EIO_CLOSED && s->alarm != 0 && now >= s->alarm) {
         s->alarm = 0;
         s->server->ops->on_alarm(s);
@@ -120,7 +133,7 @@ struct eio_session *eio_begin(struct eio_server *e, const struct http_request *r
     s->address = request->conn->address;
     s->state = (unsigned char)state;
     list_init(&s->link);
-    bool good = eio_make_id(s->sid) && (state != EIO_POLLING || eio_polling_begin(s));
+    bool good = make_sid(&e->config, s->sid) && (state != EIO_POLLING || eio_polling_begin(s));
     s->node.key = slice_of(s->sid);
     put_open(s, state, open);
     if (!good || open->failed || !map_insert(&e->sessions, &s->node)) {

@@ -56,7 +56,28 @@ struct eio_ops {
 #define EIO_ID_SIZE 21
 bool eio_make_id(char out[EIO_ID_SIZE]);
 
+/* What of a sid names the node that has the session: 8 of the same characters, at its end. */
+#define EIO_NODE_SIZE 9
+#define EIO_SID_SIZE  (EIO_ID_SIZE + EIO_NODE_SIZE - 1)
+
+/*
+ * The way to sessions that other nodes have: asked when a request is in order but for its sid,
+ * which names the node `node`. Such a request is GET (a poll, or with `upgrade`) or POST.
+ */
+struct eio_elsewhere {
+    /* Answers it, now or later. False: no such node is known; the sid is answered as unknown.
+     */
+    bool (*route)(void *owner, const struct http_request *request, struct slice node);
+    /* Its body is to come: may http_watch it. False: as above. */
+    bool (*body)(void *owner, const struct http_request *request, struct slice node);
+    /* True for a request that another node has handed over: not to be passed on again. */
+    bool (*is_handed_over)(void *owner, const struct http_request *request);
+    void *owner;
+};
+
 struct eio_config {
+    const char *node;                      /* ends each sid; NULL: nothing does */
+    const struct eio_elsewhere *elsewhere; /* NULL: there are no other nodes */
     uint64_t ping_interval_ms;
     uint64_t ping_timeout_ms;
     uint64_t upgrade_timeout_ms; /* from a probe's connection to its "5" */
@@ -97,7 +118,7 @@ struct eio_session {
     uint64_t alive_until;
     uint64_t alarm; /* the owner's; 0: none */
     struct conn_address address;
-    char sid[EIO_ID_SIZE];
+    char sid[EIO_SID_SIZE];
     unsigned char state;
     bool ping_out : 1;
     bool paused : 1;
@@ -116,6 +137,13 @@ void eio_server_route(struct eio_server *e, const struct http_request *request);
 size_t eio_server_body(struct eio_server *e, const struct http_request *request);
 void eio_server_flush(struct eio_server *e);
 void eio_server_tick(struct eio_server *e, uint64_t now);
+
+/* For who answers requests of other nodes' sessions: what an answer says of the request's
+ * origin, kept while it waits, and the answer that the session is unknown, or that nothing has
+ * come for a poll. */
+struct slice eio_origin(const struct eio_server *e, const struct http_request *request);
+void eio_answer_unknown(struct http_later *later, struct slice origin);
+void eio_answer_nothing(struct http_later *later, struct slice origin);
 
 /* Ends one session, if one is left: to drain them one by one. False: none is left. */
 bool eio_server_close_one(struct eio_server *e, uint16_t code, const char *reason);

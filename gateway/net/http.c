@@ -277,6 +277,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len) {
 static void route(struct http *h) {
     struct http_request request = request_of(h);
     metric_add(h->conn->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_HTTP, 1);
+    request.watched = h->later;
     if (h->later != NULL) { /* watched: it has come */
         h->later->http = NULL;
         h->later = NULL;
@@ -318,10 +319,16 @@ static void on_closed(struct conn *c) {
     http_free(c->peer);
 }
 
+/* Who only sends no more may still read what it was answered. */
 static void on_end(struct conn *c, int status) {
-    (void)status;
-    conn_close(c, false);
-    let_go(c->peer);
+    struct http *h = c->peer;
+    if (status == UV_EOF && c->queued > 0) {
+        h->closing = true;
+        conn_want_drained(c);
+    } else {
+        conn_close(c, false);
+    }
+    let_go(h);
 }
 
 /* A long answer takes a slow peer long: while some of it goes, there is time for the rest. */
@@ -428,6 +435,10 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
 /* An answer that was put off has left: on with what came behind its request. */
 static void on_drained(struct conn *c) {
     struct http *h = c->peer;
+    if (h->closing) {
+        conn_close(c, false);
+        return;
+    }
     struct buf rest = h->rest;
     buf_init(&h->rest);
     h->held = false;
@@ -499,6 +510,13 @@ void http_defer(const struct http_request *request, struct http_later *later,
         conn_pause(h->conn, true);
 }
 
+void http_later_move(struct http_later *from, struct http_later *to) {
+    to->http = from->http;
+    from->http = NULL;
+    if (to->http != NULL)
+        to->http->later = to;
+}
+
 void http_watch(const struct http_request *request, struct http_later *later) {
     struct http *h = request->http;
     later->http = h;
@@ -536,4 +554,21 @@ bool http_upgrade(const struct http_request *request, struct slice head) {
     conn_deadline(h->conn, 0);
     http_free(h);
     return true;
+}
+
+struct conn *http_upgrade_later(struct http_later *later, struct slice head, struct buf *rest) {
+    struct http *h = later->http;
+    struct conn *c = h->conn;
+    later->http = NULL;
+    h->later = NULL;
+    if (c->closed || !send_bytes(c, head)) {
+        conn_close(c, true);
+        return NULL;
+    }
+    *rest = h->rest;
+    buf_init(&h->rest);
+    c->peer = NULL;
+    conn_deadline(c, 0);
+    http_free(h);
+    return c;
 }

@@ -9,6 +9,8 @@
  * answers of known length, keep-alive; and the way into an upgrade. The parser (llhttp) lives
  * only as long as a connection speaks HTTP. What a request means is decided by the router.
  */
+struct http_later;
+
 struct http_request {
     struct conn *conn;
     struct slice method;
@@ -17,6 +19,7 @@ struct http_request {
     struct slice body;  /* all of it */
     bool upgrade;       /* asks for WebSocket: Connection and Upgrade say so */
     struct http *http;
+    struct http_later *watched; /* by the router's body(); NULL: none was */
 };
 
 struct http_router {
@@ -82,13 +85,24 @@ void http_defer(const struct http_request *request, struct http_later *later,
 void http_answer_later(struct http_later *later, int status, const char *type,
                        struct slice body, const char *extra);
 
+/* Another struct, which has its callbacks, stands for the answer from now on. */
+void http_later_move(struct http_later *from, struct http_later *to);
+
 /* In the router's body(): `gone` is called if the connection ends, or is answered otherwise,
- * before the body is whole. Over, with `http` NULL, when the request is routed. */
+ * before the body is whole. Over, with `http` NULL, when the request is routed, which has it
+ * as `watched`. */
 void http_watch(const struct http_request *request, struct http_later *later);
 
 /* Writes `head` (a whole response head) and frees the parser: the caller's layer is on from
  * here (conn_take). Returns false when the head could not be queued; the connection is closed
  * then. */
 bool http_upgrade(const struct http_request *request, struct slice head);
+
+/*
+ * As http_upgrade, for a request that was put off with `gone`: returns the connection, which
+ * the caller takes over (conn_take) before anything else; NULL: it is closed. What the peer has
+ * sent behind the request is moved to *rest, which is the caller's to free. Calls nothing back.
+ */
+struct conn *http_upgrade_later(struct http_later *later, struct slice head, struct buf *rest);
 
 #endif

@@ -350,6 +350,12 @@ void redis_unsubscribe(struct redis *r, struct subscription *s) {
     }
 }
 
+bool redis_here(const struct redis *r, struct sockaddr_storage *out) {
+    int size = sizeof *out;
+    return r->up && !r->config.address.path &&
+           uv_tcp_getsockname(&r->commands.handle.tcp, (struct sockaddr *)out, &size) == 0;
+}
+
 void redis_probe(struct redis *r) {
     send_subscribe(r, "PING", NULL, 0);
 }

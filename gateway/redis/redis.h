@@ -73,6 +73,9 @@ void redis_open(struct redis *r);
 void redis_close(struct redis *r, void (*on_closed)(void *owner));
 void redis_deinit(struct redis *r);
 
+/* The address of this end of the link; false: there is no link, or Redis is a path. */
+bool redis_here(const struct redis *r, struct sockaddr_storage *out);
+
 static inline bool redis_up(const struct redis *r) {
     return r->up;
 }

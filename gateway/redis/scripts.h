@@ -26,6 +26,7 @@ enum script_parts { PARTS_NONE = 0, PARTS_LOG = 1, PARTS_PRESENCE = 2, PARTS_BOT
     X(lease, PARTS_PRESENCE)                                                                   \
     X(reap, PARTS_PRESENCE)                                                                    \
     X(beat, PARTS_PRESENCE)                                                                    \
+    X(peers, PARTS_NONE)                                                                       \
     X(touch, PARTS_BOTH)                                                                       \
     X(session, PARTS_NONE)                                                                     \
     X(keep, PARTS_NONE)                                                                        \

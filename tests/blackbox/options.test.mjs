@@ -88,6 +88,10 @@ test('addresses and URLs that are wrong', async () => {
     assert.ok(!result.late && result.code > 0, `--listen ${listen}: ${result.all}`);
     assert.match(result.err, /listen/);
   }
+  for (const where of ['nonsense', '127.0.0.1', '127.0.0.1:0', '0.0.0.0:80', '[::]:80', '1:x']) {
+    await refused(['--advertise', where], ['advertise', where]);
+    await refused([], ['SLUICE_ADVERTISE', where], { SLUICE_ADVERTISE: where });
+  }
   for (const url of [
     'nonsense',
     'http://127.0.0.1/',

@@ -14,8 +14,9 @@ const open = async (node, headers = {}) => {
   return { ...answer, sid: answer.status === 200 && JSON.parse(answer.body.slice(1)).sid };
 };
 
-test('a session of another node is unknown here; wrong requests have their status', async () => {
+test('a session that no node has is unknown; wrong requests have their status', async () => {
   const { sid } = await open(nodes[0]);
+  await nodes[0].get(`${OPEN}&sid=${sid}`, { method: 'POST', body: '1' });
   const away = await nodes[1].get(`${OPEN}&sid=${sid}`);
   assert.deepEqual([away.status, away.json()], [400, { code: 1, message: 'Session ID unknown' }]);
   const post = await nodes[1].get(`${OPEN}&sid=${sid}`, { method: 'POST', body: '40' });

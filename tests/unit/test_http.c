@@ -320,6 +320,73 @@ static void reads_on_in_mid_request(void **state) {
     assert_ends("now");
 }
 
+static void upgrades_later(void **state) {
+    (void)state;
+    struct buf rest;
+    ask(GET("/watched") "bytes of ");
+    await_laters(1);
+    ask("another protocol");
+    turns(5);
+    struct conn *c =
+        http_upgrade_later(&the->later[0], SLICE("HTTP/1.1 101 Yes\r\n\r\n"), &rest);
+    assert_ptr_equal(c, the->conn);
+    assert_null(the->later[0].http);
+    conn_take(c, &taken_ops, NULL);
+    assert_int_equal(rest.len, 25);
+    assert_memory_equal(rest.data, "bytes of another protocol", 25);
+    buf_deinit(&rest);
+    ask("more");
+    await_answers(1);
+    assert_ends("101 Yes\r\n\r\n");
+    turns(5);
+    assert_int_equal(the->taken.len, 4);
+    assert_int_equal(the->gones, 0);
+}
+
+static void an_answer_moves_to_another_struct(void **state) {
+    (void)state;
+    ask(GET("/watched"));
+    await_laters(1);
+    the->later[1].gone = on_gone_later;
+    http_later_move(&the->later[0], &the->later[1]);
+    assert_null(the->later[0].http);
+    finish(0, "not this");
+    finish(1, "this");
+    await_answers(1);
+    assert_ends("\r\n\r\nthis");
+    ask(GET("/watched"));
+    await_laters(2);
+    the->later[2].gone = on_gone_later;
+    http_later_move(&the->later[1], &the->later[2]);
+    shutdown(the->peer, SHUT_WR);
+    until(is_gone);
+    assert_int_equal(the->gones, 1);
+    assert_null(the->later[2].http);
+}
+
+/* Who ends its side with the answer on its way still gets all of it. */
+static void answers_who_sends_no_more(void **state) {
+    (void)state;
+    size_t len = 4000000;
+    char *text = malloc(len + 1);
+    memset(text, 'x', len);
+    text[len] = '\0';
+    int small = 4096;
+    uv_send_buffer_size((uv_handle_t *)&the->conn->tcp, &small);
+    ask(GET("/watched"));
+    await_laters(1);
+    finish(0, text);
+    turns(2);
+    assert_true(the->conn->queued > 0);
+    shutdown(the->peer, SHUT_WR);
+    until(is_over);
+    assert_true(the->got.len > len);
+    assert_memory_equal(the->got.data + the->got.len - len, text, len);
+    until(is_gone);
+    assert_int_equal(the->gones, 0);
+    free(text);
+}
+
 static void hands_the_rest_to_an_upgrade(void **state) {
     (void)state;
     ask(GET("/later") GET("/take") "bytes of another protocol");
@@ -637,6 +704,9 @@ int main(void) {
         TEST(keeps_the_connection),
         TEST(answers_in_the_order_of_requests),
         TEST(reads_on_in_mid_request),
+        TEST(answers_who_sends_no_more),
+        TEST(an_answer_moves_to_another_struct),
+        TEST(upgrades_later),
         TEST(hands_the_rest_to_an_upgrade),
         TEST(closes_as_at_once),
         TEST(an_error_is_the_last_answer),

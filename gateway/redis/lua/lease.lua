@@ -22,4 +22,9 @@ if #ARGV > 6 then -- the lease stands whatever becomes of these
 end
 local out = { 0, time }
 for _, item in ipairs(call('ZRANGE', nodes, 0, -1, 'WITHSCORES')) do out[#out + 1] = item end
+if mode == 'new' then -- the others need not wait for their next answer to know it
+  for i = 3, #out, 2 do
+    if out[i] ~= me then redis.pcall('PUBLISH', base_of('node:' .. out[i]), me) end
+  end
+end
 return out

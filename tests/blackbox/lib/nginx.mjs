@@ -7,13 +7,12 @@ import { freePort, ROOT, until } from './waiting.mjs';
 
 export const NGINX_FILES = path.join(ROOT, 'deploy/nginx');
 
-// What stands in upstream.conf for these nodes ({ port }).
-export function upstreamConf(nodes) {
+// What stands in upstream.conf for these nodes ({ port }). method: how a node is chosen; '' is each
+// in turn.
+export function upstreamConf(nodes, { method = 'least_conn;' } = {}) {
   const servers = (rest) => nodes.map(({ port }) => `server 127.0.0.1:${port} ${rest};`);
   return [
-    'upstream sluice {\nzone sluice 64k;\nleast_conn;',
-    ...servers('max_fails=1 fail_timeout=1s'),
-    '}\nupstream sluice_by_address {\nzone sluice_by_address 64k;\nhash $remote_addr consistent;',
+    `upstream sluice {\nzone sluice 64k;\n${method}`,
     ...servers('max_fails=1 fail_timeout=1s'),
     '}\nupstream sluice_ready {\nzone sluice_ready 64k;',
     ...servers('max_fails=0'),

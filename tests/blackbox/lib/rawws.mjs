@@ -71,6 +71,19 @@ class RawSocket {
     this.#socket.destroy();
   }
 
+  reset() {
+    this.#socket.resetAndDestroy();
+  }
+
+  // Stops reading, and reads again.
+  pause() {
+    this.#socket.pause();
+  }
+
+  resume() {
+    this.#socket.resume();
+  }
+
   // The next HTTP answer: { status, headers, body }.
   async response({ timeout = 5000 } = {}) {
     const head = await until(() => this.received.indexOf('\r\n\r\n') + 1, {

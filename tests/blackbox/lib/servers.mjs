@@ -150,21 +150,21 @@ let nodeCount = 0;
  *   redis    from startRedis, or a URL
  *   id       default n1, n2, …
  *   args     further command line; env: further environment
- *   port     default 0: any
+ *   port     default 0: any; host: default 127.0.0.1
  *   ready    false: does not await /readyz (for a node without Redis)
  *   shown    false: its log is not shown when the process ends with a failure
  * Has: id, pid, port, url, log(), stop(signal), kill(), suspend(), resume(), health(),
  * get(path), exited (a promise of { code, signal }).
  */
 export async function startNode(options = {}) {
-  const { redis, id, args = [], env = {}, port = 0, ready = true, shown = true } = options;
+  const { redis, id, args = [], env = {}, port = 0, host = '127.0.0.1', ready = true, shown = true } = options;
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: make test builds it`);
   const name = id ?? `n${++nodeCount}`;
   const dir = tempDir(name.replace(/[^\w-]/g, '_'));
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([key]) => !key.startsWith('SLUICE_')),
   );
-  const command = ['--listen', `127.0.0.1:${port}`, '--node-id', name];
+  const command = ['--listen', `${host}:${port}`, '--node-id', name];
   if (redis) command.push('--redis-url', typeof redis === 'string' ? redis : redis.url);
   const child = startProcess(BINARY, [...command, ...args], {
     cwd: dir,

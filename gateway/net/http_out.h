@@ -1,0 +1,67 @@
+#ifndef SLUICE_NET_HTTP_OUT_H
+#define SLUICE_NET_HTTP_OUT_H
+
+#include "common/buf.h"
+#include "gateway/net/conn.h"
+
+/*
+ * HTTP/1.1 from the other side: requests that this node makes of another one. A connection
+ * carries one request at a time and is kept for the next; there are as many as requests wait.
+ */
+struct http_out; /* a connection */
+struct http_call;
+
+/* Who is asked. Embedded in what the owner keeps of it. */
+struct http_peer {
+    struct net *net;
+    struct conn_address address;
+    struct list idle; /* kept connections, the latest last */
+    struct list busy;
+    uint64_t connect_ms; /* time for a connection to stand */
+    uint64_t idle_ms;    /* kept for this; less than the other side keeps its own */
+    size_t body_max;     /* longest body of an answer */
+    bool closed;
+    void (*on_closed)(struct http_peer *p); /* after http_peer_close: nothing is left of it */
+};
+
+struct http_reply {
+    int status;
+    const char *lines; /* of the head, each with CR LF, but those about the connection, the
+                          length and the upgrade */
+    struct slice body;
+};
+
+enum http_failure {
+    HTTP_UNREACHABLE, /* no connection stood */
+    HTTP_STALE,       /* a kept connection ended, and no byte of an answer came */
+    HTTP_ENDED,       /* a new one did */
+    HTTP_BROKEN       /* amid the answer, or it was none */
+};
+
+/* A request. One of the three is called, once, in a later turn; the call is over then. */
+struct http_call {
+    struct http_out *out; /* NULL: over, or not begun */
+    void (*answered)(struct http_call *call, const struct http_reply *reply);
+    void (*failed)(struct http_call *call, enum http_failure why);
+    /* Status 101: the connection is the caller's, who takes it over (conn_take) or closes it.
+     * rest: what came behind the head; holds until it returns. */
+    void (*upgraded)(struct http_call *call, const struct http_reply *reply, struct conn *c,
+                     struct slice rest);
+};
+
+/* net, address, times, body_max and on_closed are set. */
+void http_peer_init(struct http_peer *p);
+/* Closes all of its connections: calls fail, and on_closed comes, in later turns (on_closed at
+ * once if there is no connection). */
+void http_peer_close(struct http_peer *p);
+
+/* Sends a whole request, in parts, which are copied. fresh: not over a kept connection. Returns
+ * false, with nothing called, without memory or a way there. */
+bool http_call_begin(struct http_call *call, struct http_peer *p, const struct slice parts[],
+                     size_t count, bool fresh);
+/* Gives it up; nothing is called. Does nothing if it is over. */
+void http_call_drop(struct http_call *call);
+/* Ends our side of its connection: an answer under way still comes; without one it fails. */
+void http_call_hang_up(struct http_call *call);
+
+#endif
