@@ -47,7 +47,7 @@ export class Member {
   lives = [];
   story = [];
   acked = []; // { text, channel, seq }
-  comings = { recovered: 0, lost: 0, aside: 0 };
+  comings = { recovered: 0, lost: 0, recoveredAside: 0, lostAside: 0 };
   busy = null;
   #n = 0;
 
@@ -98,10 +98,8 @@ export class Member {
     if (socket.recovered) this.tell(`recovered as ${socket.id}`);
     else this.tell(`a new connection ${socket.id}, was ${life?.loggedIn ? '' : 'not '}logged in`);
     if (life?.loggedIn) {
-      const aside = world.redisTouched(this.lostAt);
-      if (aside) this.comings.aside++;
-      else if (socket.recovered) this.comings.recovered++;
-      else this.comings.lost++;
+      const aside = world.redisTouched(this.lostAt) ? 'Aside' : '';
+      this.comings[`${socket.recovered ? 'recovered' : 'lost'}${aside}`]++;
     }
     if (socket.recovered) return;
     const next = new Life(this.lives.length);
@@ -169,7 +167,7 @@ export class Member {
     } else return;
     const text = data.message ?? data.content ?? data;
     const stretch = this.life.last(channel);
-    if (!process.env.NOOFF && typeof offset !== 'string') this.world.finding('offset', `${this.name}: ${text}`, this);
+    if (typeof offset !== 'string') this.world.finding('offset', `${this.name}: ${text}`, this);
     if (!stretch || stretch.closed) {
       this.world.finding('uninvited', `${this.name} hears ${channel}: ${text}`, this);
     } else {

@@ -153,8 +153,8 @@ class Slot {
 
 /*
  * new Storm({ seed, seconds }); run() resolves when all is over and judged. findings, [{ kind,
- * text }], is what was wrong; comings, { recovered, lost, aside }, how clients came back (aside:
- * when Redis was touched); faults: how many of each.
+ * text }], is what was wrong; comings: how often clients were recovered, and not (…Aside: when Redis
+ * was touched); faults: how many of each.
  */
 export class Storm {
   findings = [];
@@ -257,9 +257,9 @@ export class Storm {
   }
 
   get comings() {
-    const sum = { recovered: 0, lost: 0, aside: 0 };
+    const sum = {};
     for (const { comings } of this.members) {
-      for (const key of Object.keys(sum)) sum[key] += comings[key];
+      for (const [key, n] of Object.entries(comings)) sum[key] = (sum[key] ?? 0) + n;
     }
     return sum;
   }
