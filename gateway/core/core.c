@@ -150,6 +150,7 @@ void core_close(struct core *core, void (*on_closed)(void *owner)) {
     core->on_closed = on_closed;
     core->stopping = true;
     core->handles = 3;
+    session_recover_tick(core, UINT64_MAX);
     /* Those that linger in presence have no connection that would close them. */
     while (!list_empty(&core->lingering)) {
         struct client *c = container_of(core->lingering.next, struct client, link);

@@ -268,6 +268,15 @@ static bool take_field(struct recovery *w, struct slice field, struct slice valu
     return true;
 }
 
+/* Times rise in the order of appends only while Redis has its clock's last one: one that was
+ * evicted begins anew with the machine's, which may have been set back. */
+static bool clock_known(const struct recovery *w) {
+    bool known = w->offset.time <= w->what.clock;
+    for (size_t i = 0; known && i < w->what.count; i++)
+        known = w->what.channels[i].since <= w->what.clock;
+    return known;
+}
+
 static void on_claimed(void *arg, const struct reply *reply, enum outcome outcome) {
     struct recovery *w = arg;
     (void)outcome;
@@ -290,6 +299,8 @@ static void on_claimed(void *arg, const struct reply *reply, enum outcome outcom
     w->what.clock = (uint64_t)reply_number(reply_item(reply, 1));
     if (!w->offset.plain && w->offset.run != session_run(w->client->session))
         over(w, "another Redis");
+    else if (!clock_known(w))
+        over(w, "the clock was lost");
     else
         find_positions(w);
 }

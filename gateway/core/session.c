@@ -95,6 +95,8 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
     }
     s->standings = grown;
     s->version++;
+    if (s->count == 0 && s->base == 0) /* what it has of times is nothing, on this Redis */
+        s->run = session_run(s);
     /* The answer may be older than the sub, and than what the client was sent before it. */
     uint64_t since = clock > s->high ? clock : s->high;
     grown[s->count++] =
@@ -297,6 +299,9 @@ void session_over(struct session *s, bool back) {
     if (s == NULL || !s->stored)
         return;
     struct core *core = s->client->core;
+    /* It was told that it left a channel, and Redis was not: that waits for an answer. */
+    if (back && s->dropped > (s->busy ? s->sending : s->saved))
+        send_state(s, true, NULL);
     struct slice key = session_key(s, key_bytes);
     struct slice args[] = {back ? SLICE("leave") : SLICE("end"), client_id(s->client, id),
                            slice_digits(core->options->sio_recovery, ttl)};

@@ -138,7 +138,7 @@ bool session_recover(struct client *c, struct slice pid, struct slice offset,
                      void (*done)(struct client *c, bool recovered));
 /* Redis is up. */
 void session_recover_waiting(struct core *core);
-/* Those that have waited for Redis long enough. */
+/* Ends those that have waited for Redis long enough; now: UINT64_MAX ends all. */
 void session_recover_tick(struct core *core, uint64_t now);
 
 /* login.c: logs a client in as one that was recovered. */
