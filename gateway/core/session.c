@@ -56,10 +56,7 @@ void session_free(struct session *s) {
 }
 
 uint32_t session_run(const struct session *s) {
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (const char *at = s->client->core->redis.run; *at != '\0'; at++)
-        hash = (hash ^ (unsigned char)*at) * 16777619U;
-    return hash;
+    return s->client->core->run_hash;
 }
 
 /* --- channels -------------------------------------------------------------------------------

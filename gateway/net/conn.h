@@ -66,7 +66,7 @@ struct conn {
     uint32_t entries;            /* regions that wait: each may hold a whole slab */
     uint32_t in_write;           /* of these: bytes of a uv_write under way */
     struct conn_address address; /* of the client: a proxy in front may have told another */
-    unsigned char door;          /* enum door_kind: what it is counted as */
+    unsigned char door : 4;      /* enum door_kind: what it is counted as */
     bool writing : 1;            /* a uv_write is under way */
     bool closed : 1;             /* conn_close was called */
     bool end_after : 1;
