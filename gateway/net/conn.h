@@ -102,11 +102,11 @@ struct net {
     uv_timer_t tick;
     uv_tcp_t turned_away; /* a connection that there was no memory for */
     uv_stream_t *turned_from;
-    bool turning_away;                                  /* it is closing */
-    bool turn_next;                                     /* and another one waits */
-    void (*before_flush)(void *owner);                  /* once a turn, before the sockets */
-    void (*on_gone)(void *owner, const struct conn *c); /* one less, after its on_closed */
-    void (*on_tick)(void *owner, uint64_t now);         /* every WHEEL_TICK_MS */
+    bool turning_away;                            /* it is closing */
+    bool turn_next;                               /* and another one waits */
+    void (*before_flush)(void *owner);            /* once a turn, before the sockets */
+    void (*on_gone)(void *owner, struct conn *c); /* one less, after its on_closed */
+    void (*on_tick)(void *owner, uint64_t now);   /* every WHEEL_TICK_MS */
     void *owner;
     unsigned handles;
     void (*on_closed)(void *owner);
