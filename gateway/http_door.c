@@ -101,12 +101,22 @@ static void socketio_client(struct node *n, const struct http_request *request) 
                     NULL);
 }
 
-/* The client's address is the socket's, or what the proxy in front says. */
-static void learn_address(const struct node *n, const struct http_request *request) {
+/* The client's address is the socket's, or what the proxy in front says: of each request, as a
+ * proxy may send those of several clients over one connection. */
+static void learn_address(struct node *n, const struct http_request *request) {
     const char *name = n->options->real_address_header;
     const char *value = name[0] != '\0' ? http_header(request, name) : NULL;
-    if (value != NULL && !conn_address_parse(&request->conn->address, value))
+    struct conn *c = request->conn;
+    struct conn_address address = c->address;
+    if (value == NULL)
+        return;
+    if (!conn_address_parse(&address, value)) {
         LOG(LOG_DEBUG, "bad_real_address", "value", value, NULL);
+        return;
+    }
+    if (memcmp(address.ip, c->address.ip, sizeof address.ip) != 0)
+        node_forget_address(n, c);
+    c->address = address;
 }
 
 static bool turned_away(struct node *n, const struct http_request *request) {

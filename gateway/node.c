@@ -83,8 +83,9 @@ bool node_count_address(struct node *n, struct conn *c) {
     return true;
 }
 
-static void forget_address(struct node *n, const struct conn *c) {
+void node_forget_address(struct node *n, struct conn *c) {
     struct map_node *found = c->counted ? map_find(&n->addresses, address_key(c)) : NULL;
+    c->counted = false;
     if (found == NULL)
         return;
     struct address_count *a = container_of(found, struct address_count, node);
@@ -179,9 +180,9 @@ static void leave(struct node *n) {
     core_bye(&n->core, on_goodbye);
 }
 
-static void on_gone(void *owner, const struct conn *c) {
+static void on_gone(void *owner, struct conn *c) {
     struct node *n = owner;
-    forget_address(n, c);
+    node_forget_address(n, c);
     if (clients_left(n) == 0 && n->state == NODE_DRAINING)
         leave(n);
     close_when_empty(n);

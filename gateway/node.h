@@ -52,6 +52,8 @@ int node_run(const struct options *options);
 
 /* Counts a connection for its client's address; false: the address has too many. */
 bool node_count_address(struct node *n, struct conn *c);
+/* No longer, if it is. */
+void node_forget_address(struct node *n, struct conn *c);
 
 /* True while clients may be sent to it. */
 bool node_is_ready(const struct node *n);

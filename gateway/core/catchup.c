@@ -249,7 +249,7 @@ static void begin_standing(struct sub *sub, uint64_t clock) {
         floor = sub->catchup->at;
         floor.seq = sub->seq;
     }
-    session_entered(sub, &floor, clock);
+    session_entered(sub, &floor, clock, resumes(sub));
 }
 
 static void check_done(struct sub *sub, const struct reply *page, bool stale) {

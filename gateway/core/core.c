@@ -13,8 +13,16 @@ uint64_t core_random(struct core *core) {
 /* --- Redis ----------------------------------------------------------------------------------
  */
 
+static uint32_t hash_of(const char *text) {
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619U;
+    return hash;
+}
+
 static void on_up(void *owner, bool changed) {
     struct core *core = owner;
+    core->run_hash = hash_of(core->redis.run);
     LOG(LOG_INFO, "redis_up", "run", core->redis.run, "changed", changed ? "true" : "false",
         NULL);
     metric_add(core->metrics, METRIC_REDIS_UPS, 1);
@@ -150,6 +158,7 @@ void core_close(struct core *core, void (*on_closed)(void *owner)) {
     core->on_closed = on_closed;
     core->stopping = true;
     core->handles = 3;
+    session_recover_tick(core, UINT64_MAX);
     /* Those that linger in presence have no connection that would close them. */
     while (!list_empty(&core->lingering)) {
         struct client *c = container_of(core->lingering.next, struct client, link);

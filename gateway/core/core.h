@@ -81,6 +81,7 @@ struct core {
     /* session.c, recover.c */
     struct list sessions;   /* that are in Redis; those first that were kept first */
     struct list recoveries; /* that wait for Redis */
+    uint32_t run_hash;      /* of the run_id of the Redis that is, or was last, up */
 
     /* lease.c */
     char incarnation[INCARNATION_SIZE];

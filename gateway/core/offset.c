@@ -24,7 +24,7 @@ static void settle(struct session *s, uint64_t time) {
     s->base = s->high = time;
     for (unsigned i = 0; s->moved > 0 && i < s->count; i++)
         session_moved(s, &s->standings[i], false);
-    s->run = session_run(s);
+    s->run = session_run(s) ^ s->salt;
 }
 
 enum offset_kind session_sends(struct session *s, const struct message *m) {

@@ -88,7 +88,8 @@ static void again(struct recovery *w) {
 void session_restore(struct session *s, const struct recovered *what) {
     s->base = what->base;
     s->high = what->clock;
-    s->run = session_run(s);
+    s->salt = what->salt;
+    s->run = session_run(s) ^ s->salt;
     for (unsigned i = 0; i < s->count; i++) {
         struct standing *t = &s->standings[i];
         for (size_t k = 0; k < what->count; k++) {
@@ -198,8 +199,9 @@ static void ask_witness(struct recovery *w, const struct mark *m) {
 /* Where each channel goes on: the rules are in session.h. */
 static void find_positions(struct recovery *w) {
     const struct offset *o = &w->offset;
-    bool seen = false;
-    w->pending = 1; /* this function's own */
+    bool used = false; /* o->time is believed for some channel */
+    bool seen = false; /* and checked with the message's own */
+    w->pending = 1;    /* this function's own */
     for (size_t i = 0; i < w->what.count; i++) {
         struct recovered_channel *ch = &w->what.channels[i];
         const struct mark *m = offset_mark(o, slice_of(ch->name));
@@ -209,12 +211,13 @@ static void find_positions(struct recovery *w) {
             ch->moved = !o->plain;
             seen = true;
         } else if (later) {
+            used = true;
             ask_position(w, ch);
         } else {
             ch->at = ch->floor;
         }
     }
-    if (o->plain && o->given && !seen)
+    if (o->plain && used && !seen)
         ask_witness(w, &o->marks[0]);
     answered(w);
 }
@@ -249,6 +252,13 @@ static bool take_channel(struct recovered *what, struct slice name, struct slice
     return *end == '\0';
 }
 
+static bool take_salt(struct recovered *what, struct slice text) {
+    char digits[DIGITS_SIZE];
+    snprintf(digits, sizeof digits, "%.*s", (int)text.len, text.ptr);
+    what->salt = (uint32_t)strtoul(digits, NULL, 10);
+    return true;
+}
+
 static bool take_field(struct recovery *w, struct slice field, struct slice value) {
     struct recovered *what = &w->what;
     if (slice_is(field, "user"))
@@ -263,9 +273,20 @@ static bool take_field(struct recovery *w, struct slice field, struct slice valu
     if (slice_is(field, "origin"))
         return value.len < sizeof w->origin &&
                snprintf(w->origin, sizeof w->origin, "%.*s", (int)value.len, value.ptr) > 0;
+    if (slice_is(field, "salt"))
+        return take_salt(what, value);
     if (slice_starts(field, SLICE("c:")))
         return take_channel(what, (struct slice){field.ptr + 2, field.len - 2}, value);
     return true;
+}
+
+/* Times rise in the order of appends only while Redis has its clock's last one: one that was
+ * evicted begins anew with the machine's, which may have been set back. */
+static bool clock_known(const struct recovery *w) {
+    bool known = w->offset.time <= w->what.clock;
+    for (size_t i = 0; known && i < w->what.count; i++)
+        known = w->what.channels[i].since <= w->what.clock;
+    return known;
 }
 
 static void on_claimed(void *arg, const struct reply *reply, enum outcome outcome) {
@@ -288,8 +309,10 @@ static void on_claimed(void *arg, const struct reply *reply, enum outcome outcom
     }
     w->what.base = w->offset.time;
     w->what.clock = (uint64_t)reply_number(reply_item(reply, 1));
-    if (!w->offset.plain && w->offset.run != session_run(w->client->session))
+    if (!w->offset.plain && w->offset.run != (session_run(w->client->session) ^ w->what.salt))
         over(w, "another Redis");
+    else if (!clock_known(w))
+        over(w, "the clock was lost");
     else
         find_positions(w);
 }

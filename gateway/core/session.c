@@ -8,7 +8,7 @@
 #define KEEP_EVERY_MS 30000
 #define KEEP_AT_ONCE  100
 #define KEEP_A_TICK   2000 /* more than are there in KEEP_EVERY_MS / the lease's interval */
-#define FIXED_FIELDS  7
+#define FIXED_FIELDS  8
 #define CHANNEL_FIELD (NAME_MAX_LEN + 96)
 
 /* What session.lua and keep.lua answer besides 0. */
@@ -56,10 +56,7 @@ void session_free(struct session *s) {
 }
 
 uint32_t session_run(const struct session *s) {
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (const char *at = s->client->core->redis.run; *at != '\0'; at++)
-        hash = (hash ^ (unsigned char)*at) * 16777619U;
-    return hash;
+    return s->client->core->run_hash;
 }
 
 /* --- channels -------------------------------------------------------------------------------
@@ -84,7 +81,8 @@ void session_entering(const struct client *c) {
         c->session->calm = 0;
 }
 
-void session_entered(struct sub *sub, const struct position *floor, uint64_t clock) {
+void session_entered(struct sub *sub, const struct position *floor, uint64_t clock,
+                     bool resumed) {
     struct session *s = sub->client->session;
     if (s == NULL)
         return;
@@ -95,6 +93,13 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
     }
     s->standings = grown;
     s->version++;
+    if (s->count == 0 && s->base == 0) /* what it has of times is nothing, on this Redis */
+        s->run = session_run(s) ^ s->salt;
+    if (resumed) {
+        uint32_t salt = (uint32_t)core_random(s->client->core) | 1;
+        s->run ^= s->salt ^ salt;
+        s->salt = salt;
+    }
     /* The answer may be older than the sub, and than what the client was sent before it. */
     uint64_t since = clock > s->high ? clock : s->high;
     grown[s->count++] =
@@ -183,13 +188,14 @@ static void put_channels(struct fields *f, const struct session *s, uint64_t aft
 
 static bool send_fields(struct session *s, struct fields *f, bool whole, redis_done done) {
     char key_bytes[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE], origin[CLIENT_ID_SIZE];
-    char ttl[DIGITS_SIZE];
+    char ttl[DIGITS_SIZE], salt[DIGITS_SIZE];
     struct client *c = s->client;
     struct slice key = session_key(s, key_bytes);
     f->args[0] = whole ? SLICE("put") : SLICE("add");
     f->args[1] = client_id(c, id);
     f->args[2] = slice_digits(c->core->options->sio_recovery + SESSION_SPARE_MS, ttl);
     f->count = 3;
+    put(f, "salt", slice_digits(s->salt, salt));
     put(f, "room", s->room != NULL ? channel_name(s->room->channel) : SLICE(""));
     if (whole)
         put_who(f, s, origin);
@@ -297,6 +303,9 @@ void session_over(struct session *s, bool back) {
     if (s == NULL || !s->stored)
         return;
     struct core *core = s->client->core;
+    /* It was told that it left a channel, and Redis was not: that waits for an answer. */
+    if (back && s->dropped > (s->busy ? s->sending : s->saved))
+        send_state(s, true, NULL);
     struct slice key = session_key(s, key_bytes);
     struct slice args[] = {back ? SLICE("leave") : SLICE("end"), client_id(s->client, id),
                            slice_digits(core->options->sio_recovery, ttl)};

@@ -19,12 +19,14 @@
  *                                            these channels what is up to the seq.
  *   !                                        it cannot be said (too many channels)
  *
- * (T and seq in hexadecimal.) A plain one is the same for all clients, and may be so because
- * times rise from one append to the next on one Redis, in all channels together (log.lua), and
- * doorbells ring in that order: a client whose channels are all live has all up to the time of
- * the message that it gets. While some channel of its own is not live (a heal, a client that is
- * caught up), messages come out of that order, and it gets the second form; `run` is the Redis
- * whose order T belongs to.
+ * (T, run and seq in hexadecimal.) A plain one is the same for all clients, and may be so
+ * because times rise from one append to the next on one Redis, in all channels together
+ * (log.lua), and doorbells ring in that order: a client whose channels are all live has all up
+ * to the time of the message that it gets. While some channel of its own is not live (a heal, a
+ * client that is caught up), messages come out of that order, and it gets the second form;
+ * `run` is the Redis whose order T belongs to, mixed with a number that the session takes anew
+ * when it enters a channel from an older position: what an offset said of that channel before
+ * is void then.
  *
  * What the hash says of a channel is where the client entered it: epoch, seq (the floor: it
  * has had nothing up to there, or need not), and the latest time of any message then: an offset
@@ -65,7 +67,8 @@ struct session {
     /* What the client was sent: see above. */
     uint64_t base;
     uint64_t high; /* the latest time of any message */
-    uint32_t run;  /* of base */
+    uint32_t run;  /* of base, with the salt */
+    uint32_t salt; /* 0 until a channel is entered from an older position */
     uint32_t calm; /* hub->upsets when all its channels were seen live */
 
     /* Redis has, or is being sent, the state of a version. */
@@ -99,7 +102,8 @@ void session_free(struct session *s);
  * begin behind `floor`; it is about to be freed; the client was told that its log begins anew
  * behind `from`. */
 void session_entering(const struct client *c);
-void session_entered(struct sub *sub, const struct position *floor, uint64_t clock);
+void session_entered(struct sub *sub, const struct position *floor, uint64_t clock,
+                     bool resumed);
 void session_dropped(struct sub *sub);
 void session_reset(struct sub *sub, struct slice epoch, uint64_t from);
 
@@ -138,7 +142,7 @@ bool session_recover(struct client *c, struct slice pid, struct slice offset,
                      void (*done)(struct client *c, bool recovered));
 /* Redis is up. */
 void session_recover_waiting(struct core *core);
-/* Those that have waited for Redis long enough. */
+/* Ends those that have waited for Redis long enough; now: UINT64_MAX ends all. */
 void session_recover_tick(struct core *core, uint64_t now);
 
 /* login.c: logs a client in as one that was recovered. */
@@ -158,6 +162,7 @@ struct recovered {
     size_t count;
     uint64_t base;
     uint64_t clock;
+    uint32_t salt;
 };
 enum login_end {
     LOGIN_DONE,

@@ -133,8 +133,11 @@ static struct region encode(struct sio_client *k, struct message *m, enum offset
  * for it alone. */
 static unsigned codec_of(const struct sio_client *k, struct message *m, enum offset_kind kind) {
     const struct session *s = k->client.session;
-    if (s == NULL || kind == OFFSET_NONE || kind == OFFSET_PLAIN)
+    bool logged = s != NULL && m->seq != 0;
+    if (!logged || kind == OFFSET_PLAIN)
         return CODEC_SIO + k->sio.nsp;
+    if (kind == OFFSET_NONE) /* the others have one */
+        return CODEC_COUNT;
     bool same = m->base == s->base && m->base_run == s->run && m->base_nsp == k->sio.nsp;
     if (kind == OFFSET_OWN || (m->encoded[CODEC_SIO_BASE].slab != NULL && !same))
         return CODEC_COUNT;
@@ -296,7 +299,9 @@ static bool recover(struct client *c, struct slice auth) {
     return good;
 }
 
-/* Anybody may join: who speaks is what `login` says, or said before the client was cut off. */
+/* Anybody may join: who speaks is what `login` says, or said before the client was cut off. Who
+ * joins once more in one session has left before, so there is nothing to recover; asking Redis
+ * would cost a client that does so all the time nothing, and Redis much. */
 static void on_connect(struct sio_socket *s, struct slice auth) {
     struct sio_client *k = of_socket(s);
     struct client *c = &k->client;
@@ -305,7 +310,7 @@ static void on_connect(struct sio_socket *s, struct slice auth) {
     bool recovers = core->options->sio_recovery != 0;
     if (recovers && !session_open(c, s->sid, sio_namespace(s)))
         sio_close(s, WS_CODE_INTERNAL, "out of memory");
-    else if (!recovers || !recover(c, auth))
+    else if (!recovers || s->again || !recover(c, auth))
         sio_accept(s, pid_of(c));
 }
 

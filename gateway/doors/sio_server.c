@@ -16,6 +16,7 @@ struct gather {
 struct slot {
     struct sio_socket *socket;
     bool left; /* the server took it out: what still comes for it is no fault */
+    bool used;
 };
 
 struct sio_session {
@@ -211,7 +212,8 @@ static void connect_socket(struct sio_session *t, unsigned nsp, struct slice aut
     s->nsp = nsp;
     s->state = SIO_PENDING;
     list_init(&s->link);
-    t->slots[nsp] = (struct slot){.socket = s};
+    s->again = t->slots[nsp].used;
+    t->slots[nsp] = (struct slot){.socket = s, .used = true};
     v->app->on_connect(s, auth.len > 0 ? auth : SLICE("{}"));
 }
 

@@ -38,6 +38,7 @@ struct sio_socket {
     unsigned char state;
     bool paused : 1;
     bool want_drained : 1;
+    bool again : 1; /* its session had another one in this namespace before */
     char sid[EIO_ID_SIZE];
 };
 

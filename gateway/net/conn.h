@@ -66,7 +66,7 @@ struct conn {
     uint32_t entries;            /* regions that wait: each may hold a whole slab */
     uint32_t in_write;           /* of these: bytes of a uv_write under way */
     struct conn_address address; /* of the client: a proxy in front may have told another */
-    unsigned char door;          /* enum door_kind: what it is counted as */
+    unsigned char door : 4;      /* enum door_kind: what it is counted as */
     bool writing : 1;            /* a uv_write is under way */
     bool closed : 1;             /* conn_close was called */
     bool end_after : 1;
@@ -102,11 +102,11 @@ struct net {
     uv_timer_t tick;
     uv_tcp_t turned_away; /* a connection that there was no memory for */
     uv_stream_t *turned_from;
-    bool turning_away;                                  /* it is closing */
-    bool turn_next;                                     /* and another one waits */
-    void (*before_flush)(void *owner);                  /* once a turn, before the sockets */
-    void (*on_gone)(void *owner, const struct conn *c); /* one less, after its on_closed */
-    void (*on_tick)(void *owner, uint64_t now);         /* every WHEEL_TICK_MS */
+    bool turning_away;                            /* it is closing */
+    bool turn_next;                               /* and another one waits */
+    void (*before_flush)(void *owner);            /* once a turn, before the sockets */
+    void (*on_gone)(void *owner, struct conn *c); /* one less, after its on_closed */
+    void (*on_tick)(void *owner, uint64_t now);   /* every WHEEL_TICK_MS */
     void *owner;
     unsigned handles;
     void (*on_closed)(void *owner);

@@ -170,7 +170,7 @@ void eio_polling_end(struct eio_session *s, enum eio_gone why) {
     else if (why == EIO_GONE_SLOW || p->out.failed || p->out.len == 0)
         answer_get(p, SLICE("1"));
     else
-        answer_get(p, buf_bytes(&p->out));
+        answer_with_queue(s);
     answer_second(p);
     answer_post(p, why == EIO_GONE_CLIENT);
 }

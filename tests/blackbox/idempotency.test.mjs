@@ -88,3 +88,16 @@ test('a resend after a reconnect is harmless', async () => {
   await fence(redis, [b]);
   assert.deepEqual(logged(b, 'room:room-resend').map(({ data }) => data.message), range(1, 30));
 });
+
+test('while Redis\'s clock is behind the times it gave, since it was set back', async () => {
+  const { phone } = await setUp('clock');
+  await redis.cli('SET', 'sluice:clock', String((Date.now() + 3600000) * 1000));
+  for (const event of ['private_message', 'sendMessage', 'publish']) {
+    const [fields, payload] = receiver('clock')[event];
+    const send = () =>
+      phone.emit(event, { ...fields, [payload]: 'x', clientMessageId: 'id-1' });
+    const first = await send();
+    const { seq, timestamp } = await send();
+    assert.deepEqual([seq, timestamp], [first.seq, first.timestamp], event);
+  }
+});

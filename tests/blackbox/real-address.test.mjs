@@ -1,6 +1,7 @@
 // --real-address-header: behind a proxy the registry has the client's own address.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from './lib/harness.mjs';
+import http from 'node:http';
+import { cluster, login, test, until } from './lib/harness.mjs';
 import { hash } from './lib/registry.mjs';
 
 const address = async (redis, user) => {
@@ -23,4 +24,24 @@ test('the header counts only if the option names it', async (t) => {
   assert.match(await address(redis, 'six'), /2001:db8::7/);
   assert.match(await address(redis, 'bad'), /^127\.0\.0\.1/);
   assert.match(await address(redis, 'eve'), /^127\.0\.0\.1:\d+$/);
+});
+
+test('a connection that carries several clients counts for the one it has', async (t) => {
+  const args = ['--real-address-header', 'X-Real-IP', '--max-connections-per-address', '1'];
+  const { nodes, stop } = await cluster({ nodes: 1, args });
+  t.after(stop);
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const open = (ip, { own = false } = {}) =>
+    new Promise((resolve, reject) => {
+      const options = { agent: own ? false : agent, headers: { 'X-Real-IP': ip } };
+      const url = `${nodes[0].url}/socket.io/?EIO=4&transport=polling`;
+      http.get(url, options, (res) => res.resume().on('end', () => resolve(res.statusCode))).on('error', reject);
+    });
+  assert.equal(await open('203.0.113.1'), 200);
+  assert.equal(await open('203.0.113.2'), 200);
+  assert.equal(await open('203.0.113.2', { own: true }), 429);
+  assert.equal(await open('203.0.113.1', { own: true }), 200, 'it left with the connection');
+  agent.destroy();
+  const free = async (ip) => (await open(ip, { own: true })) === 200;
+  for (const ip of ['203.0.113.1', '203.0.113.2']) await until(() => free(ip), { what: ip });
 });

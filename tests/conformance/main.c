@@ -125,7 +125,7 @@ static void end_when_empty(struct program *p) {
         net_close(&p->net, on_net_closed);
 }
 
-static void on_gone(void *owner, const struct conn *c) {
+static void on_gone(void *owner, struct conn *c) {
     (void)c;
     end_when_empty(owner);
 }

@@ -88,7 +88,7 @@ static void before_flush(void *owner) {
     the->flushes++;
 }
 
-static void on_gone(void *owner, const struct conn *c) {
+static void on_gone(void *owner, struct conn *c) {
     assert_ptr_equal(owner, the);
     assert_ptr_equal(c, the->conn);
     the->gone++;

@@ -117,7 +117,7 @@ static void before_flush(void *owner) {
     (void)owner;
 }
 
-static void on_gone(void *owner, const struct conn *c) {
+static void on_gone(void *owner, struct conn *c) {
     (void)owner;
     assert_ptr_equal(c, the->conn);
     the->conn = NULL;

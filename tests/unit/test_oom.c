@@ -334,7 +334,7 @@ static void on_nothing(void *owner) {
     (void)owner;
 }
 
-static void on_conn_gone(void *owner, const struct conn *c) {
+static void on_conn_gone(void *owner, struct conn *c) {
     (void)owner;
     (void)c;
 }

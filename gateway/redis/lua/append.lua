@@ -3,8 +3,8 @@
 -- idempotency field or '', member to check or ''.
 -- Returns {0, seq, time, epoch} or {NOT_A_MEMBER}.
 local base, event, data, field, member = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local time = now()
-local first = seen(base, field, time)
+local wall = now()
+local first = seen(base, field, wall)
 if first then
   local seq, stamp = string.match(first, '^(%d+) (%d+)')
   return { 0, seq, stamp, open(base).epoch }
@@ -13,12 +13,12 @@ if member ~= '' then
   if not call('ZSCORE', base .. ':members', member) then return { NOT_A_MEMBER } end
 end
 local c = open(base, true)
-time = tick()
+local time = tick()
 if time < c.time then time = c.time end
 if member ~= '' then
   data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. c.next .. '}'
 end
 local frame = append(c, time, event, data)
-remember(base, field, time, c.next .. ' ' .. time)
+remember(base, field, wall, c.next .. ' ' .. time)
 call('PUBLISH', base, frame)
 return { 0, c.next, time, c.epoch }

@@ -101,18 +101,19 @@ local function append(c, time, event, data, origin, field, value, sent)
   return frame
 end
 
--- Idempotency: two buckets of 5 minutes are looked at, so a repeat is known for 5 to 10 minutes.
+-- Idempotency: two buckets of 5 minutes are looked at, so a repeat is known for 5 to 10 minutes. `wall` is
+-- Redis's clock as it stands: buckets of a tick() that is ahead of it would not be looked at.
 local BUCKET = 300000000
-local function seen(base, field, time)
+local function seen(base, field, wall)
   if field == '' then return nil end
-  local bucket = math.floor(tonumber(time) / BUCKET)
+  local bucket = math.floor(tonumber(wall) / BUCKET)
   return call('HGET', base .. ':ids:' .. digits(bucket), field) or
     call('HGET', base .. ':ids:' .. digits(bucket - 1), field)
 end
 
-local function remember(base, field, time, what)
+local function remember(base, field, wall, what)
   if field == '' then return end
-  local key = base .. ':ids:' .. digits(math.floor(tonumber(time) / BUCKET))
+  local key = base .. ':ids:' .. digits(math.floor(tonumber(wall) / BUCKET))
   call('HSET', key, field, what)
   call('PEXPIRE', key, 660000)
 end

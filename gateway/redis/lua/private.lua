@@ -3,9 +3,9 @@
 -- ARGV: sender, receiver, data (an object without its end), idempotency field or '', connection.
 -- Returns {0, seq, time, delivered, the sender's inbox: epoch, seq}.
 local sender, receiver, data, field, origin = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local time = now()
+local wall = now()
 local delivered = call('EXISTS', KEYS[2] .. ':conns')
-local first = seen(KEYS[1], field, time)
+local first = seen(KEYS[1], field, wall)
 if first then
   local seq, stamp, inbox = string.match(first, '^(%d+) (%d+) (%d+)')
   return { 0, seq, stamp, delivered, open(KEYS[3]).epoch, inbox }
@@ -14,7 +14,7 @@ end
 -- of their ids.
 local field_mine = 'sent:' .. sender
 local dm, mine = open(KEYS[1], true, field_mine, 'sent:' .. receiver), open(KEYS[3], true)
-time = tick()
+local time = tick()
 if time < dm.time then time = dm.time end
 data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. dm.next .. '}'
 local by_sender, by_other = digits((dm.a or 0) + 1), dm.b or '0'
@@ -27,7 +27,7 @@ if sender ~= receiver then
   local unread = KEYS[2] .. ':unread'
   if call('HINCRBY', unread, sender, 1) == 1 then call('PEXPIRE', unread, USER_TTL) end
 end
-remember(KEYS[1], field, time, dm.next .. ' ' .. time .. ' ' .. mine.next)
+remember(KEYS[1], field, wall, dm.next .. ' ' .. time .. ' ' .. mine.next)
 if other then call('PUBLISH', KEYS[2], other) end
 call('PUBLISH', KEYS[3], frame)
 return { 0, dm.next, time, delivered, mine.epoch, mine.next }
