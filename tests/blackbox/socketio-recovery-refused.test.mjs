@@ -119,13 +119,13 @@ test('an offset that is malformed, or of somebody else', async () => {
     '.'.repeat(1000),
     ' '.repeat(1000),
     (offset) => [offset],
-    () => other.offset,
+    async () => (await leftAlone()).offset,
     () => other.pid,
   ];
   const tries = bad.map(async (one) => {
     const session = await leftAlone();
     await session.tell('two');
-    const offset = typeof one === 'function' ? one(session.offset) : one;
+    const offset = typeof one === 'function' ? await one(session.offset) : one;
     const raw = await claim(nodes[1], { pid: session.pid, offset });
     const what = JSON.stringify(offset)?.slice(0, 60);
     assert.notEqual(raw.pid, session.pid, `offset ${what} is refused`);
@@ -133,6 +133,20 @@ test('an offset that is malformed, or of somebody else', async () => {
     raw.terminate();
   });
   await Promise.all(tries);
+});
+
+/*
+ * The client tells the offset of a session before until something comes in this one, perhaps of
+ * another user: so it has nothing of this one.
+ */
+test('an offset from before the session, of somebody else', async () => {
+  const before = await leftAlone();
+  const session = await leftAlone();
+  await session.tell('two');
+  const raw = await claim(nodes[1], { pid: session.pid, offset: before.offset });
+  if (raw.pid !== session.pid) await assertNew(raw, session);
+  else for (const text of ['one', 'two']) assert.equal(contentOf(await raw.next()), text);
+  raw.terminate();
 });
 
 test('the session of another namespace', async (t) => {
