@@ -106,20 +106,6 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
         (struct standing){.sub = sub, .floor = *floor, .since = since, .version = s->version};
 }
 
-void session_dropped(struct sub *sub) {
-    struct session *s = sub->client->session;
-    struct standing *t = s != NULL ? find(s, sub) : NULL;
-    if (t == NULL)
-        return;
-    session_moved(s, t, false);
-    *t = s->standings[--s->count];
-    if (s->room == sub)
-        s->room = NULL;
-    s->dropped = ++s->version;
-    if (s->stored && !s->client->gone)
-        sync_session(s);
-}
-
 void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
     struct session *s = sub->client->session;
     struct standing *t = s != NULL ? find(s, sub) : NULL;
@@ -257,6 +243,12 @@ static void on_state(void *arg, const struct reply *reply, enum outcome outcome)
     client_unref(c);
 }
 
+static void sent_state(struct session *s) {
+    s->busy = true;
+    s->sending = s->version;
+    client_ref(s->client);
+}
+
 /* Brings Redis to the session's version. */
 static void sync_session(struct session *s) {
     struct client *c = s->client;
@@ -272,14 +264,12 @@ static void sync_session(struct session *s) {
         tell(s, true);
         return;
     }
-    s->busy = send_state(s, whole, on_state);
-    if (!s->busy) {
+    if (!send_state(s, whole, on_state)) {
         s->stored_run = 0;
         tell(s, false);
         return;
     }
-    client_ref(c);
-    s->sending = s->version;
+    sent_state(s);
     s->stored = true;
     if (whole)
         s->stored_run = session_run(s);
@@ -287,6 +277,36 @@ static void sync_session(struct session *s) {
         s->kept = core_now(c->core);
         list_push(&c->core->sessions, &s->link);
     }
+}
+
+/* All that Redis lacks is that one channel was left. */
+static bool send_drop(struct session *s, const struct channel *ch) {
+    char key_bytes[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE], field[NAME_MAX_LEN + 16];
+    struct client *c = s->client;
+    struct slice key = session_key(s, key_bytes);
+    int len = snprintf(field, sizeof field, "c:%s", ch->name);
+    struct slice args[] = {SLICE("drop"), client_id(c, id), SLICE("0"), {field, (size_t)len}};
+    return redis_script(&c->core->redis, SCRIPT_session, &key, 1, args, 4, on_state, c);
+}
+
+void session_dropped(struct sub *sub) {
+    struct session *s = sub->client->session;
+    struct standing *t = s != NULL ? find(s, sub) : NULL;
+    if (t == NULL)
+        return;
+    bool alone =
+        !s->busy && s->saved == s->version && s->stored_run == session_run(s) && s->room != sub;
+    session_moved(s, t, false);
+    *t = s->standings[--s->count];
+    if (s->room == sub)
+        s->room = NULL;
+    s->dropped = ++s->version;
+    if (!s->stored || s->client->gone)
+        return;
+    if (alone && send_drop(s, sub->channel))
+        sent_state(s);
+    else
+        sync_session(s);
 }
 
 void session_save(struct session *s, struct sub *room, void (*done)(void *arg, bool good),

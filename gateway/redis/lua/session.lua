@@ -2,6 +2,7 @@
 -- connection that it belongs to now), and:
 --   put    ttl, field, value...  writes it whole
 --   add    ttl, field, value...  writes fields of one that is there
+--   drop   ttl, field            takes one out
 --   leave  ttl                   the connection is gone, and may come back for so long
 --   end                          it will not come back
 --   claim  ttl, namespace        the connection takes it over
@@ -30,6 +31,10 @@ if verb == 'claim' then
   return out
 end
 if s[1] ~= me then return { 2 } end
+if verb == 'drop' then
+  call('HDEL', key, ARGV[6])
+  return { 0 }
+end
 if verb ~= 'end' then return write() end
 call('DEL', key)
 return { 0 }
