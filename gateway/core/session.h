@@ -28,6 +28,9 @@
  * when it enters a channel from an older position: what an offset said of that channel before
  * is void then.
  *
+ * (An entry that was put into a log by hand, without ringing the doorbell, is outside of that
+ * order: who is there gets it with the next message's heal, who is recovered may not.)
+ *
  * What the hash says of a channel is where the client entered it: epoch, seq (the floor: it
  * has had nothing up to there, or need not), and the latest time of any message then: an offset
  * that is not later says nothing of the channel. All of it is checked against the logs, and
