@@ -8,11 +8,12 @@
 
 struct eio_polling {
     struct eio_session *session;
-    struct http_later get;    /* a poll that waits for something to send */
-    struct http_later second; /* another poll: is the node gone that the first came by? */
-    uint64_t second_until;    /* after this it is not, and there are two at once */
-    struct http_later post;   /* its body comes, or its packets are being handled */
-    struct slice get_origin;  /* which origin the answer names (of the config's list) */
+    struct http_later get;       /* a poll that waits for something to send */
+    struct http_later second;    /* another poll: is the node gone that the first came by? */
+    uint64_t second_until;       /* after this it is not, and there are two at once */
+    struct http_later post;      /* its body comes, or its packets are being handled */
+    struct http_receipt receipt; /* of messages that went through another node */
+    struct slice get_origin;     /* which origin the answer names (of the config's list) */
     struct slice second_origin;
     struct slice post_origin;
     struct buf out; /* a payload: what waits for a poll */
@@ -22,6 +23,8 @@ struct eio_polling {
     bool handling;      /* `reading` has not been answered yet */
     bool get_from_node; /* the poll that waits came by another node */
     bool second_from_node;
+    bool unsure; /* whether those were passed on: nothing more is said, or the client would have
+                  * a gap that it does not know of */
 };
 
 /* A WebSocket of a session, or one that was refused and is closing. */

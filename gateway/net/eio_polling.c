@@ -85,6 +85,18 @@ static void on_post_gone(struct http_later *later) {
     eio_end(container_of(later, struct eio_polling, post)->session, EIO_GONE_TRANSPORT);
 }
 
+static void on_receipt(struct http_receipt *receipt) {
+    struct eio_polling *p = container_of(receipt, struct eio_polling, receipt);
+    p->unsure = false;
+    if (p->get.http != NULL)
+        eio_mark(p->session);
+}
+
+/* The node died with messages, or it did not; the client is recovered if it begins anew. */
+static void on_receipt_gone(struct http_receipt *receipt) {
+    eio_end(container_of(receipt, struct eio_polling, receipt)->session, EIO_GONE_TRANSPORT);
+}
+
 bool eio_polling_begin(struct eio_session *s) {
     struct eio_polling *p = calloc(1, sizeof *p);
     if (p == NULL)
@@ -93,6 +105,8 @@ bool eio_polling_begin(struct eio_session *s) {
     p->get.gone = on_get_gone;
     p->post.gone = on_post_gone;
     p->second.gone = on_second_gone;
+    p->receipt.come = on_receipt;
+    p->receipt.gone = on_receipt_gone;
     p->get.keep_errors = p->second.keep_errors = p->post.keep_errors = true;
     buf_init(&p->out);
     buf_init(&p->in);
@@ -105,6 +119,7 @@ void eio_polling_free(struct eio_session *s) {
     if (p == NULL)
         return;
     s->polling = NULL;
+    http_drop_receipt(&p->receipt);
     buf_deinit(&p->out);
     buf_deinit(&p->in);
     free(p);
@@ -134,11 +149,26 @@ static struct slice first_packets(struct slice payload, size_t most, struct slic
     return (struct slice){payload.ptr, payload.len - rest->len - 1};
 }
 
+static bool has_messages(struct slice payload) {
+    struct eio_payload reading;
+    struct slice packet;
+    eio_payload_init(&reading, payload);
+    while (eio_payload_next(&reading, &packet)) {
+        if (packet.ptr[0] == EIO_MESSAGE || packet.ptr[0] == EIO_BINARY)
+            return true;
+    }
+    return false;
+}
+
 /* Gives what waits to the poll that waits. */
 static void answer_with_queue(struct eio_session *s) {
     struct eio_polling *p = s->polling;
     struct slice rest;
-    answer_get(p, first_packets(buf_bytes(&p->out), p->most, &rest));
+    struct slice payload = first_packets(buf_bytes(&p->out), p->most, &rest);
+    if (p->get_from_node && has_messages(payload))
+        http_await_receipt(&p->get, &p->receipt);
+    p->unsure = p->receipt.http != NULL;
+    answer_get(p, payload);
     if (rest.len == 0) {
         buf_deinit(&p->out);
         return;
@@ -149,7 +179,7 @@ static void answer_with_queue(struct eio_session *s) {
 
 void eio_polling_release(struct eio_session *s) {
     struct eio_polling *p = s->polling;
-    if (p->get.http == NULL)
+    if (p->get.http == NULL || p->unsure)
         return;
     if (p->second.http != NULL) {
         answer_get(p, SLICE("6"));
@@ -167,6 +197,8 @@ void eio_polling_end(struct eio_session *s, enum eio_gone why) {
      * gets messages learns of the end by the next poll. */
     if (why == EIO_GONE_CLIENT)
         answer_get(p, SLICE("6"));
+    else if (p->unsure)
+        eio_answer_unknown(&p->get, p->get_origin);
     else if (why == EIO_GONE_SLOW || p->out.failed || p->out.len == 0)
         answer_get(p, SLICE("1"));
     else
@@ -203,7 +235,7 @@ void eio_polling_flush(struct eio_session *s) {
         pump(s);
     if (s->state == EIO_CLOSED)
         return;
-    if (p->get.http != NULL && p->second.http == NULL && p->out.len > 0)
+    if (p->get.http != NULL && p->second.http == NULL && p->out.len > 0 && !p->unsure)
         answer_with_queue(s);
     if (s->probe != NULL && s->probe->probed)
         eio_polling_release(s);

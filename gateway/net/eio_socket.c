@@ -49,8 +49,10 @@ static void move_queue(struct eio_session *s, struct slice payload) {
 }
 
 static void upgrade(struct eio_session *s) {
-    if (s->polling->post.http != NULL) {
-        eio_end(s, EIO_GONE_OVERLAP); /* which would come first? */
+    const struct eio_polling *p = s->polling;
+    /* Which would come first? And a client that polls has not got what was said before. */
+    if (p->post.http != NULL || (p->unsure && p->get.http != NULL)) {
+        eio_end(s, EIO_GONE_OVERLAP);
         return;
     }
     eio_polling_release(s);

@@ -30,7 +30,8 @@ struct http {
     struct http_later *later; /* an answer is put off, or a body's end is watched for */
     bool later_head;          /* that one is to HEAD */
     bool later_keep;          /* and leaves the connection open */
-    bool held;                /* what comes is kept in `rest` until that answer has left */
+    struct http_receipt *receipt; /* of the last answer */
+    bool held;                    /* what comes is kept in `rest` until that answer has left */
     struct buf rest;
 };
 
@@ -86,6 +87,20 @@ static void let_go(struct http *h) {
     later->http = NULL;
     if (later->gone != NULL)
         later->gone(later);
+}
+
+static struct http_receipt *take_receipt(struct http *h) {
+    struct http_receipt *receipt = h->receipt;
+    h->receipt = NULL;
+    if (receipt != NULL)
+        receipt->http = NULL;
+    return receipt;
+}
+
+static void lose_receipt(struct http *h) {
+    struct http_receipt *receipt = take_receipt(h);
+    if (receipt != NULL)
+        receipt->gone(receipt);
 }
 
 static bool has_body(int status) {
@@ -308,6 +323,7 @@ static const llhttp_settings_t settings = {
 
 static void http_free(struct http *h) {
     let_go(h);
+    lose_receipt(h);
     buf_deinit(&h->target);
     fields_deinit(&h->fields);
     buf_deinit(&h->body);
@@ -329,6 +345,7 @@ static void on_end(struct conn *c, int status) {
         conn_close(c, false);
     }
     let_go(h);
+    lose_receipt(h);
 }
 
 /* A long answer takes a slow peer long: while some of it goes, there is time for the rest. */
@@ -406,6 +423,9 @@ static void next_request(struct http *h) {
 static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     struct http *h = c->peer;
     const struct http_router *router = h->router;
+    struct http_receipt *receipt = len > 0 ? take_receipt(h) : NULL;
+    if (receipt != NULL)
+        receipt->come(receipt);
     while (len > 0 && !h->closing) {
         bool whole = false;
         if (h->held) {
@@ -525,15 +545,26 @@ void http_watch(const struct http_request *request, struct http_later *later) {
     h->later_keep = false; /* the rest of the body would have to be read */
 }
 
-void http_answer_later(struct http_later *later, int status, const char *type,
+void http_await_receipt(const struct http_later *later, struct http_receipt *receipt) {
+    receipt->http = later->http;
+    if (receipt->http != NULL)
+        receipt->http->receipt = receipt;
+}
+
+void http_drop_receipt(struct http_receipt *receipt) {
+    if (receipt->http != NULL)
+        take_receipt(receipt->http);
+}
+
+bool http_answer_later(struct http_later *later, int status, const char *type,
                        struct slice body, const char *extra) {
     struct http *h = later->http;
     if (h == NULL)
-        return;
+        return false;
     later->http = NULL;
     h->later = NULL;
     if (h->conn->closed)
-        return;
+        return false;
     conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
     bool keep = h->later_keep && (status < 400 || later->keep_errors);
     answer(h, status, type, body, h->later_head, keep, extra);
@@ -541,6 +572,7 @@ void http_answer_later(struct http_later *later, int status, const char *type,
         conn_pause(h->conn, false); /* to see the peer's end */
     else
         conn_want_drained(h->conn);
+    return !h->conn->closed;
 }
 
 bool http_upgrade(const struct http_request *request, struct slice head) {

@@ -81,12 +81,31 @@ struct http_later {
 };
 void http_defer(const struct http_request *request, struct http_later *later,
                 uint64_t timeout_ms);
-/* As http_answer. Calls nothing back before it returns. */
-void http_answer_later(struct http_later *later, int status, const char *type,
+/* As http_answer. Returns false when it does not leave: nobody waits for it (any more). Calls
+ * nothing back before it returns. */
+bool http_answer_later(struct http_later *later, int status, const char *type,
                        struct slice body, const char *extra);
 
 /* Another struct, which has its callbacks, stands for the answer from now on. */
 void http_later_move(struct http_later *from, struct http_later *to);
+
+/*
+ * For an answer to a peer that passes it on to somebody else: has it? Such a peer sends
+ * something more on the connection when it has, if only an empty line (which HTTP ignores), and
+ * no request before. http_await_receipt, just before http_answer_later; then, once, with `http`
+ * NULL already:
+ *   - come(): something came.
+ *   - gone(): the connection has ended before, whoever ended it.
+ * Nothing is awaited, and nothing called, if nobody waits for the answer. The struct is
+ * embedded in what the owner keeps; http_drop_receipt before that is freed.
+ */
+struct http_receipt {
+    struct http *http; /* NULL: none is awaited (any more) */
+    void (*come)(struct http_receipt *receipt);
+    void (*gone)(struct http_receipt *receipt);
+};
+void http_await_receipt(const struct http_later *later, struct http_receipt *receipt);
+void http_drop_receipt(struct http_receipt *receipt);
 
 /* In the router's body(): `gone` is called if the connection ends, or is answered otherwise,
  * before the body is whole. Over, with `http` NULL, when the request is routed, which has it

@@ -158,6 +158,8 @@ static void check_closed(struct http_peer *p) {
         p->on_closed(p);
 }
 
+static bool send_parts(struct conn *c, const struct slice parts[], size_t count);
+
 /* The connection is ready for the next call before this one is told: it may begin one. */
 static void answered(struct http_out *o) {
     struct http_peer *p = o->peer;
@@ -177,8 +179,8 @@ static void answered(struct http_out *o) {
     } else {
         out_close(o, false);
     }
-    if (call != NULL)
-        call->answered(call, &reply);
+    if (call != NULL && call->answered(call, &reply) && keep)
+        send_parts(o->conn, &SLICE("\r\n"), 1);
     buf_deinit(&lines);
     buf_deinit(&body);
 }

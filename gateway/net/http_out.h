@@ -41,7 +41,9 @@ enum http_failure {
 /* A request. One of the three is called, once, in a later turn; the call is over then. */
 struct http_call {
     struct http_out *out; /* NULL: over, or not begun */
-    void (*answered)(struct http_call *call, const struct http_reply *reply);
+    /* True: the answer has been passed on, and the other side is told so by an empty line
+     * (http.h, struct http_receipt), which leaves behind all that was queued till then. */
+    bool (*answered)(struct http_call *call, const struct http_reply *reply);
     void (*failed)(struct http_call *call, enum http_failure why);
     /* Status 101: the connection is the caller's, who takes it over (conn_take) or closes it.
      * rest: what came behind the head; holds until it returns. */

@@ -94,7 +94,7 @@ void relay_lost(struct relay *r, const char *name) {
 /* --- a request ------------------------------------------------------------------------------
  */
 
-static void on_answered(struct http_call *call, const struct http_reply *reply);
+static bool on_answered(struct http_call *call, const struct http_reply *reply);
 static void on_failed(struct http_call *call, enum http_failure why);
 static void on_upgraded(struct http_call *call, const struct http_reply *reply, struct conn *c,
                         struct slice rest);
@@ -178,12 +178,14 @@ static struct relay_request *of_call(struct http_call *call) {
     return container_of(call, struct relay_request, call);
 }
 
-static void on_answered(struct http_call *call, const struct http_reply *reply) {
+static bool on_answered(struct http_call *call, const struct http_reply *reply) {
     struct relay_request *q = of_call(call);
+    bool polls = q->kind == POLL;
     if (q->kind != GIVE_UP)
         count(q->relay, HANDOVER_ANSWERED);
-    http_answer_later(&q->later, reply->status, NULL, reply->body, reply->lines);
+    bool passed = http_answer_later(&q->later, reply->status, NULL, reply->body, reply->lines);
     request_free(q);
+    return polls && passed;
 }
 
 /* A kept connection ended before it gave an answer: the other node has not read the request.

@@ -14,6 +14,8 @@
  *   Sluice-Handover: KEY    on each request: it is never handed over again. KEY is what only a
  *                           node can know of the one that it asks.
  *   a poll's connection ends    this node goes: the poll is over, the session stays
+ *   an empty line behind a      it has been passed on. Without it (or a request) before the
+ *   poll's answer               connection's end the session ends, if messages were in it
  *   a POST without a body       the client has given a request up: the session ends
  */
 #define RELAY_KEY_SIZE EIO_ID_SIZE

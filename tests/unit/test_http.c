@@ -34,6 +34,8 @@ struct fixture {
     bool peer_eof;
     struct http_later later[LATERS];
     struct http_later watch;
+    struct http_receipt receipt;
+    unsigned receipts, lost;
     unsigned laters, lates, routed, gones, bodies;
     bool watches;
     uint64_t limit_ms;
@@ -50,6 +52,18 @@ static void on_late(struct http_later *later) {
 static void on_gone_later(struct http_later *later) {
     assert_null(later->http);
     the->gones++;
+}
+
+static void on_receipt(struct http_receipt *receipt) {
+    assert_ptr_equal(receipt, &the->receipt);
+    assert_null(receipt->http);
+    the->receipts++;
+}
+
+static void on_lost(struct http_receipt *receipt) {
+    assert_ptr_equal(receipt, &the->receipt);
+    assert_null(receipt->http);
+    the->lost++;
 }
 
 static size_t body(void *owner, const struct http_request *request) {
@@ -151,6 +165,7 @@ static int set_up(void **state) {
     the = calloc(1, sizeof *the);
     *state = the;
     the->limit_ms = TIMEOUT_MS;
+    the->receipt = (struct http_receipt){.come = on_receipt, .gone = on_lost};
     the->router = (struct http_router){
         .route = route, .body = body, .owner = the, .timeout_ms = TIMEOUT_MS};
     uv_loop_init(&the->loop);
@@ -180,6 +195,7 @@ static int tear_down(void **state) {
     assert_null(the->conn);
     for (unsigned i = 0; i < the->laters; i++)
         assert_null(the->later[i].http); /* whoever is gone is not waited for */
+    assert_null(the->receipt.http);
     close(the->peer);
     net_close(&the->net, on_net_closed);
     uv_close((uv_handle_t *)&the->listener, NULL);
@@ -698,6 +714,125 @@ static void ends_a_watched_one_that_floods(void **state) {
     until(is_gone);
 }
 
+/* --- receipts -------------------------------------------------------------------------------
+ */
+
+static bool has_receipt(void) {
+    return the->receipts == wanted;
+}
+static bool has_lost(void) {
+    return the->lost == 1;
+}
+
+/* Asks for the next answer of many, gives it, and awaits its receipt. */
+static void answer_and_await(void) {
+    unsigned i = the->laters;
+    ask(GET("/watched"));
+    await_laters(i + 1);
+    http_await_receipt(&the->later[i], &the->receipt);
+    assert_non_null(the->receipt.http);
+    finish(i, "A");
+    await_answers(count("HTTP/1.1 ") + 1);
+    turns(5);
+    assert_int_equal(the->receipts + the->lost, i); /* nothing came yet for this one */
+    assert_non_null(the->receipt.http);
+}
+
+/* The next request is one, and so is less than an empty line, which nothing is answered to. */
+static void whatever_comes_is_a_receipt(void **state) {
+    (void)state;
+    static const char *const texts[] = {GET("/now"), "\r\n", "\r", "\n", "GE"};
+    for (unsigned i = 0; i < 5; i++) {
+        answer_and_await();
+        ask(texts[i]);
+        wanted = i + 1;
+        until(has_receipt);
+    }
+    ask("T /now HTTP/1.1\r\nHost: x\r\n\r\n");
+    await_answers(7);
+    turns(5);
+    peer_read();
+    assert_int_equal(count("HTTP/1.1 200"), 7); /* an empty line has no answer */
+    assert_int_equal(the->receipts, 5);
+    closed_peer();
+    until(is_gone);
+    assert_int_equal(the->lost, 0);
+}
+
+static void empty_lines_are_no_requests(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < LATERS; i++) {
+        answer_and_await();
+        ask("\r\n");
+        wanted = i + 1;
+        until(has_receipt);
+    }
+    assert_int_equal(the->routed, LATERS);
+    assert_int_equal(the->lost, 0);
+}
+
+static void a_receipt_is_lost_with_the_connection(void **state) {
+    (void)state;
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    void *fresh;
+    for (unsigned how = 0; how < 4; how++) {
+        answer_and_await();
+        if (how == 0)
+            shutdown(the->peer, SHUT_WR);
+        else if (how == 1)
+            setsockopt(the->peer, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        if (how == 1 || how == 2)
+            closed_peer();
+        if (how == 3)
+            conn_close(the->conn, false); /* by this side */
+        until(has_lost);
+        until(is_gone);
+        assert_int_equal(the->lost, 1);
+        assert_int_equal(the->receipts, 0);
+        tear_down(&fresh);
+        assert_int_equal(set_up(&fresh), 0);
+    }
+}
+
+static void a_receipt_that_is_dropped(void **state) {
+    (void)state;
+    answer_and_await();
+    http_drop_receipt(&the->receipt);
+    assert_null(the->receipt.http);
+    http_drop_receipt(&the->receipt);
+    ask("\r\n");
+    turns(5);
+    closed_peer();
+    until(is_gone);
+    assert_int_equal(the->receipts + the->lost, 0);
+}
+
+static void no_receipt_of_an_answer_to_nobody(void **state) {
+    (void)state;
+    ask(GET("/watched"));
+    await_laters(1);
+    closed_peer();
+    until(has_gone);
+    http_await_receipt(&the->later[0], &the->receipt);
+    assert_null(the->receipt.http);
+    assert_false(http_answer_later(&the->later[0], 200, "text/plain", SLICE("nobody"), NULL));
+    until(is_gone);
+    assert_int_equal(the->receipts + the->lost, 0);
+}
+
+/* The answer cannot leave: that is told later, and not from within. */
+static void a_receipt_of_an_answer_that_does_not_leave(void **state) {
+    (void)state;
+    ask(GET("/watched"));
+    await_laters(1);
+    the->later[0].gone = NULL;
+    conn_close(the->conn, true);
+    http_await_receipt(&the->later[0], &the->receipt);
+    assert_false(http_answer_later(&the->later[0], 200, "text/plain", SLICE("too late"), NULL));
+    assert_int_equal(the->lost, 0);
+    until(has_lost);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -727,6 +862,12 @@ int main(void) {
         TEST(tells_of_a_peer_that_goes),
         TEST(tells_of_half_an_end),
         TEST(ends_a_watched_one_that_floods),
+        TEST(whatever_comes_is_a_receipt),
+        TEST(empty_lines_are_no_requests),
+        TEST(a_receipt_is_lost_with_the_connection),
+        TEST(a_receipt_that_is_dropped),
+        TEST(no_receipt_of_an_answer_to_nobody),
+        TEST(a_receipt_of_an_answer_that_does_not_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,19 +39,21 @@ struct fixture {
     char lines[256];
     char body[BODY_MAX + 1];
     char rest[64];
+    bool receipts; /* answers are said to have been passed on */
     struct conn *taken;
     bool net_closed;
 };
 
 static struct fixture *the; /* of the running test */
 
-static void on_answered(struct http_call *call, const struct http_reply *reply) {
+static bool on_answered(struct http_call *call, const struct http_reply *reply) {
     assert_ptr_equal(call, &the->call);
     assert_null(call->out);
     the->answers++;
     the->status = reply->status;
     snprintf(the->lines, sizeof the->lines, "%s", reply->lines);
     snprintf(the->body, sizeof the->body, "%.*s", (int)reply->body.len, reply->body.ptr);
+    return the->receipts;
 }
 
 static void on_failed(struct http_call *call, enum http_failure why) {
@@ -262,6 +264,31 @@ static void an_answer_at_every_split(void **state) {
     assert_int_equal(the->status, 200);
     assert_string_equal(the->body, "hello");
     assert_string_equal(the->lines, "Content-Type: text/plain\r\nx-a: b \r\n");
+    assert_int_equal(the->peers, 1);
+}
+
+static void an_empty_line_behind_what_was_passed_on(void **state) {
+    (void)state;
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    the->receipts = true;
+    for (unsigned i = 0; i < 3; i++) {
+        call();
+        say(answer, sizeof answer - 1);
+        until(&the->answers, i + 1);
+        until_got("\r\n");
+    }
+    the->receipts = false;
+    call();
+    say(answer, sizeof answer - 1);
+    until(&the->answers, 4);
+    call(); /* nothing is between */
+    the->receipts = true;
+    static const char last[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+                               "Content-Length: 0\r\n\r\n";
+    say(last, sizeof last - 1);
+    until_eof();
+    assert_int_equal(the->answers, 5);
+    assert_int_equal(the->got.len, 0);
     assert_int_equal(the->peers, 1);
 }
 
@@ -556,6 +583,7 @@ static void addresses(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(an_answer_at_every_split),
+        T(an_empty_line_behind_what_was_passed_on),
         T(a_chunked_answer_at_every_split),
         T(an_empty_answer),
         T(an_upgrade_at_every_split),
