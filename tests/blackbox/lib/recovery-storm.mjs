@@ -47,6 +47,7 @@ async function nodeStands(storm) {
   storm.later(async () => {
     await sleep(storm.random.between(300, 4000));
     slot.node.resume();
+    storm.woken = Date.now();
     slot.still = false;
     slot.up = true;
   });
@@ -163,6 +164,7 @@ export class Storm {
   pace = 60; // ms, at most, between what a member does
   slots = [];
   members = [];
+  woken = 0; // when a node that stood still last went on: it makes its links to Redis anew
   #running = new Set();
   #touched = [];
 
