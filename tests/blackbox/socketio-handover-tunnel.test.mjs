@@ -113,11 +113,12 @@ test('messages of 900 KB both ways, binary too, in order', async () => {
   await isGone(s, one);
 });
 
-test('who does not read is not read for: the tunnel holds little, its node closes the session', async () => {
+test('who does not read is not read for: the tunnel holds little, its node closes the session', async (t) => {
   const ann = await enter(one, 'loud');
   await emit(ann, 'join', { room: 'slow' });
   const s = await begin(one, nodes);
   const bob = await raw.dial(two);
+  t.after(() => bob.destroy());
   await bob.write(raw.handshake({ path: wsPath(s) }));
   await bob.response();
   for (const text of ['2probe', '5', '420["login",{"userId":"slow"}]', '421["join",{"room":"slow"}]']) {
@@ -131,42 +132,50 @@ test('who does not read is not read for: the tunnel holds little, its node close
     await emit(ann, 'sendMessage', { message: text });
     most = Math.max(most, (await metrics(two))('sluice_queue_bytes'));
     if ((await s.get(three)).json?.().code === 1) break;
-    assert.ok(i < 200, 'the session of who does not read ends');
+    assert.ok(i < 1500, 'the session of who does not read ends');
   }
   assert.ok(most < 1000000, `${most} bytes waited in the tunnel`);
   bob.resume();
   assert.deepEqual(await bob.close({ timeout: 10000 }), { code: 1013, reason: 'slow' });
-  bob.destroy();
   ann.end();
 });
 
-test('the node of the session stands still: what the client sends waits, and comes in order', async () => {
+test('the node of the session stands still: what the client sends waits, and comes in order', async (t) => {
   const patient = ['--lease-timeout', '60s'];
   const pair = [];
   for (let i = 0; i < 2; i++) pair.push(await startNode({ redis, args: [...patient, '--drain', '0'] }));
   const s = await begin(pair[0], pair);
   const socket = await upgrade(s, pair[1]);
+  t.after(() => socket.destroy());
   await socket.send(raw.TEXT, '420["login",{"userId":"still"}]');
   await until(() => socket.received.includes('430['));
   pair[0].suspend();
-  const count = 250; // more than the kernel takes for two connections
+  // What the kernel takes for two connections is its own affair, tens of megabytes maybe.
+  const queued = async () => (await metrics(pair[1]))('sluice_queue_bytes');
   const sent = [];
-  for (let i = 0; i < count; i++) {
-    const data = { channel: 'topic:still', data: { text: `${i}`.padEnd(100000, '.') } };
-    sent.push(socket.send(raw.TEXT, `42${1000 + i}${JSON.stringify(['publish', data])}`));
-  }
-  await until(async () => (await metrics(pair[1]))('sluice_queue_bytes') > 100000);
-  assert.ok((await metrics(pair[1]))('sluice_queue_bytes') < 1000000);
+  const send = () => {
+    const id = 1000 + sent.length;
+    const data = { channel: 'topic:still', data: { text: `${id}`.padEnd(100000, '.') } };
+    sent.push(socket.send(raw.TEXT, `42${id}${JSON.stringify(['publish', data])}`));
+  };
+  await until(
+    async () => {
+      for (let i = 0; i < 20; i++) send();
+      return (await queued()) > 100000;
+    },
+    { timeout: 30000 },
+  );
+  for (let i = 0; i < 20; i++) send();
+  assert.ok((await queued()) < 1000000);
   pair[0].resume();
   await Promise.all(sent);
   const acks = [];
-  while (acks.length < count) {
+  while (acks.length < sent.length) {
     const { text } = await socket.frame({ timeout: 20000 });
-    const ack = text.match(/^43(1\d\d\d)\[/);
+    const ack = text.match(/^43(\d{4,})\[/);
     if (ack) acks.push(Number(ack[1]));
   }
-  assert.deepEqual(acks, Array.from({ length: count }, (_, i) => 1000 + i));
-  socket.destroy();
+  assert.deepEqual(acks, sent.map((_, i) => 1000 + i));
   await Promise.all(pair.map((node) => node.stop()));
 });
 
