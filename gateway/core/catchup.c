@@ -264,8 +264,7 @@ static void check_done(struct sub *sub, const struct reply *page, bool stale) {
         return;
     }
     struct slice epoch = reply_text(reply_item(page, 1));
-    snprintf(cu->now.epoch, sizeof cu->now.epoch, "%.*s", (int)epoch.len, epoch.ptr);
-    cu->now.seq = (uint64_t)reply_number(reply_item(page, 2));
+    position_set(&cu->now, epoch, (uint64_t)reply_number(reply_item(page, 2)));
     cu->result = reply_number(reply_item(page, 0)) == 0 ? CHECK_GOOD : CHECK_LOST;
     cu->state = CATCHUP_CHECKED;
     if (ch->at.epoch[0] == '\0') {
@@ -322,7 +321,7 @@ static void page_done(struct read *r, const struct reply *page) {
     page_deliver(r, page, from, last);
     for (struct list *at = r->waiting.next; at != &r->waiting; at = at->next) {
         struct catchup *cu = container_of(at, struct catchup, in_read);
-        snprintf(cu->at.epoch, sizeof cu->at.epoch, "%.*s", (int)epoch.len, epoch.ptr);
+        position_set(&cu->at, epoch, cu->at.seq);
     }
 }
 

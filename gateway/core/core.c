@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "common/hash.h"
 #include "common/log.h"
 #include "common/random.h"
 #include "gateway/core/session.h"
@@ -13,16 +14,9 @@ uint64_t core_random(struct core *core) {
 /* --- Redis ----------------------------------------------------------------------------------
  */
 
-static uint32_t hash_of(const char *text) {
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * 16777619U;
-    return hash;
-}
-
 static void on_up(void *owner, bool changed) {
     struct core *core = owner;
-    core->run_hash = hash_of(core->redis.run);
+    core->run_hash = (uint32_t)hash_add(HASH_EMPTY, core->redis.run, strlen(core->redis.run));
     LOG(LOG_INFO, "redis_up", "run", core->redis.run, "changed", changed ? "true" : "false",
         NULL);
     metric_add(core->metrics, METRIC_REDIS_UPS, 1);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "common/hash.h"
 #include "common/log.h"
 
 #include "gateway/core/request.h"
@@ -81,10 +82,7 @@ bool field_switch(struct request *r, struct json_value value, const char *field,
 }
 
 uint64_t message_hash(struct slice id) {
-    uint64_t hash = 0xcbf29ce484222325ULL; /* FNV-1a */
-    for (size_t i = 0; i < id.len; i++)
-        hash = (hash ^ (unsigned char)id.ptr[i]) * 0x100000001b3ULL;
-    return hash | 1;
+    return hash_add(HASH_EMPTY, id.ptr, id.len) | 1;
 }
 
 bool field_message_id(struct request *r, struct json_value value, struct buf *out) {

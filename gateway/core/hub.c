@@ -56,10 +56,7 @@ struct channel *hub_find(struct hub *h, struct slice name) {
 }
 
 void channel_position(struct channel *ch, struct slice epoch, uint64_t seq) {
-    size_t len = epoch.len < sizeof ch->at.epoch ? epoch.len : sizeof ch->at.epoch - 1;
-    memcpy(ch->at.epoch, epoch.ptr, len);
-    ch->at.epoch[len] = '\0';
-    ch->at.seq = seq;
+    position_set(&ch->at, epoch, seq);
 }
 
 /* --- delivery -------------------------------------------------------------------------------

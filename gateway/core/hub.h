@@ -31,6 +31,15 @@ struct position {
     uint64_t seq;
 };
 
+/* Of an epoch that is too long, which no log has, the beginning. */
+static inline void position_set(struct position *p, struct slice epoch, uint64_t seq) {
+    size_t len = epoch.len < sizeof p->epoch ? epoch.len : sizeof p->epoch - 1;
+    if (len > 0)
+        memcpy(p->epoch, epoch.ptr, len);
+    p->epoch[len] = '\0';
+    p->seq = seq;
+}
+
 enum channel_state { CHANNEL_SUBSCRIBING, CHANNEL_HEALING, CHANNEL_LIVE };
 
 struct channel {

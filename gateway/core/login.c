@@ -190,14 +190,17 @@ static void on_saved(void *arg, bool good) {
 
 static void save(struct request *r, struct login *l) {
     struct client *c = r->client;
-    for (size_t i = 0; i < l->count; i++) {
-        if (!l->entries[i].left)
-            continue;
-        client_drop(c, l->entries[i].sub);
-        l->entries[i].sub = NULL;
-    }
     if (l->what != NULL)
         session_restore(c->session, l->what);
+    for (size_t i = 0; i < l->count; i++) {
+        struct entry *e = &l->entries[i];
+        if (e->left) {
+            client_drop(c, e->sub);
+            e->sub = NULL;
+        } else if (e->was != NULL) {
+            session_restore_channel(e->sub, e->was);
+        }
+    }
     struct sub *room = l->room != NULL ? client_sub(c, entry_name(l->room)) : c->last_room;
     l->saved = true;
     l->pending++;

@@ -112,7 +112,25 @@ static bool read_resume(struct request *r, struct json_value resume) {
     return true;
 }
 
-/* Who speaks from now on. A login that failed before may have left another name behind. */
+/* Who speaks from now on: an attempt that failed may have left another name behind. False: no
+ * memory. */
+static bool take_user(struct client *c, const struct name *user, const struct profile *p) {
+    char *bytes = malloc(user->len);
+    bool named = p->username.len != 0 || p->role.len != 0;
+    if (named && c->profile == NULL)
+        c->profile = malloc(sizeof *c->profile);
+    if (bytes == NULL || (named && c->profile == NULL)) {
+        free(bytes);
+        return false;
+    }
+    memcpy(bytes, user->bytes, user->len);
+    free((char *)c->user.ptr);
+    c->user = (struct slice){bytes, user->len};
+    if (c->profile != NULL)
+        *c->profile = *p;
+    return true;
+}
+
 static bool set_user(struct request *r, const struct name *user, struct json_value username,
                      struct json_value role) {
     struct client *c = r->client;
@@ -124,21 +142,10 @@ static bool set_user(struct request *r, const struct name *user, struct json_val
         request_unavailable(r, OUTCOME_REFUSED);
         return false;
     }
-    char *bytes = malloc(user->len);
-    bool named = profile.username.len != 0 || profile.role.len != 0;
-    if (named && c->profile == NULL)
-        c->profile = malloc(sizeof *c->profile);
-    if (bytes == NULL || (named && c->profile == NULL)) {
-        free(bytes);
-        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
-        return false;
-    }
-    memcpy(bytes, user->bytes, user->len);
-    free((char *)c->user.ptr);
-    c->user = (struct slice){bytes, user->len};
-    if (c->profile != NULL)
-        *c->profile = profile;
-    return true;
+    if (take_user(c, user, &profile))
+        return true;
+    request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+    return false;
 }
 
 /* The user of a login or join: *fresh if the connection has none yet. */
@@ -236,27 +243,6 @@ void on_join(struct request *r, struct json_value data) {
 /* --- recovery -------------------------------------------------------------------------------
  */
 
-static bool take_user(struct client *c, const struct recovered *what) {
-    char *bytes = malloc(what->user.len);
-    struct profile *profile = NULL;
-    bool named = what->username.len != 0 || what->role.len != 0;
-    if (named)
-        profile = malloc(sizeof *profile);
-    if (bytes == NULL || (named && profile == NULL)) {
-        free(bytes);
-        free(profile);
-        return false;
-    }
-    memcpy(bytes, what->user.bytes, what->user.len);
-    free((char *)c->user.ptr); /* of an attempt that Redis did not answer */
-    free(c->profile);
-    c->user = (struct slice){bytes, what->user.len};
-    if (named)
-        *profile = (struct profile){.username = what->username, .role = what->role};
-    c->profile = profile;
-    return true;
-}
-
 static bool take_channels(struct request *r, const struct recovered *what) {
     struct login *l = r->state;
     char key[USER_CHANNEL_SIZE];
@@ -270,7 +256,8 @@ static bool take_channels(struct request *r, const struct recovered *what) {
                 resumable(name_slice(&what->user), name) ? entry_add(l, r, "", name) : NULL;
             if (e == NULL)
                 return false;
-            e->since = what->channels[i].at;
+            e->was = &what->channels[i];
+            e->since = e->was->at;
             e->resumed = true;
         }
     }
@@ -281,7 +268,8 @@ void login_recover(struct client *c, const struct recovered *what,
                    void (*done)(void *arg, enum login_end how), void *arg) {
     struct request *r = calloc(1, sizeof *r);
     struct login *l = calloc(1, sizeof *l);
-    if (r == NULL || l == NULL || !take_user(c, what)) {
+    struct profile profile = {.username = what->username, .role = what->role};
+    if (r == NULL || l == NULL || !take_user(c, &what->user, &profile)) {
         free(r);
         free(l);
         done(arg, LOGIN_LOST);

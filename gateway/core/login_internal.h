@@ -12,9 +12,10 @@ struct entry {
     struct position since; /* as the client gave it */
     struct position now;
     enum check_result result;
-    bool resumed;  /* named in `resume` */
-    bool checking; /* its first answer is on its way */
-    bool left;     /* a recovery's: the user is no member any more */
+    bool resumed;                        /* named in `resume` */
+    bool checking;                       /* its first answer is on its way */
+    bool left;                           /* a recovery's: the user is no member any more */
+    const struct recovered_channel *was; /* a recovery's */
     unsigned char len;
     char name[NAME_MAX_LEN + 8];
 };

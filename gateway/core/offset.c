@@ -106,7 +106,7 @@ static bool take_mark(struct slice *at, struct mark *m) {
     size_t len = dot != NULL ? (size_t)(dot - at->ptr) : 0;
     if (len == 0 || len >= sizeof m->at.epoch)
         return false;
-    snprintf(m->at.epoch, sizeof m->at.epoch, "%.*s", (int)len, at->ptr);
+    position_set(&m->at, (struct slice){at->ptr, len}, m->at.seq);
     *at = (struct slice){dot + 1, at->len - len - 1};
     const char *space = memchr(at->ptr, ' ', at->len);
     len = space != NULL ? (size_t)(space - at->ptr) : at->len;

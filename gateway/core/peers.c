@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "gateway/core/core.h"
 #include "gateway/net/eio_server.h"
+#include "gateway/net/token.h"
 
 _Static_assert(PEER_NAME_SIZE == EIO_NODE_SIZE && PEER_KEY_SIZE == EIO_ID_SIZE,
                "of the same kind");
@@ -13,12 +14,8 @@ _Static_assert(PEER_NAME_SIZE == EIO_NODE_SIZE && PEER_KEY_SIZE == EIO_ID_SIZE,
  */
 
 bool peers_init(struct peers *p) {
-    char id[EIO_ID_SIZE];
     memset(p, 0, sizeof *p);
-    if (!eio_make_id(id) || !eio_make_id(p->key))
-        return false;
-    memcpy(p->name, id, PEER_NAME_SIZE - 1);
-    return true;
+    return token_make(p->name, PEER_NAME_SIZE - 1) && token_make(p->key, PEER_KEY_SIZE - 1);
 }
 
 void peers_deinit(struct peers *p) {
@@ -103,18 +100,6 @@ static void forget(struct core *core, size_t at) {
     p->on_lost(core->owner, gone.name);
 }
 
-static bool is_name(struct slice s, size_t size) {
-    if (s.len != size - 1)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && (c < '0' || c > '9') && c != '-' && c != '_')
-            return false;
-    }
-    return true;
-}
-
 /* What a node says of itself: {name, address, key}. One of an older version says nothing. */
 static void meet(struct core *core, const char *incarnation, const struct reply *says) {
     struct peers *p = &core->peers;
@@ -122,7 +107,7 @@ static void meet(struct core *core, const char *incarnation, const struct reply 
     struct slice secret = reply_text(reply_item(says, 2));
     struct conn_address at;
     char key[PEER_KEY_SIZE] = "";
-    if (!is_name(name, PEER_NAME_SIZE) || !is_name(secret, PEER_KEY_SIZE) ||
+    if (!token_valid(name, PEER_NAME_SIZE - 1) || !token_valid(secret, PEER_KEY_SIZE - 1) ||
         !conn_address_read(&at, reply_text(reply_item(says, 1))) || slice_is(name, p->name) ||
         find_incarnation(p, slice_of(incarnation)) != NULL)
         return;

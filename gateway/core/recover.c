@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "gateway/core/core.h"
 #include "gateway/core/offset.h"
+#include "gateway/net/token.h"
 
 #define WAITS_MS    10000
 #define RETRY_MS    250
@@ -43,11 +44,10 @@ static void recovery_free(struct recovery *w) {
 
 /* The client begins anew, under its own name; nobody is to come back to what it was. */
 static bool begin_anew(struct recovery *w) {
-    char key[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE];
+    char key[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE];
     struct client *c = w->client;
     if (w->claimed) {
-        int len = snprintf(key, sizeof key, "sio:%s", w->pid);
-        struct slice name = {key, (size_t)len};
+        struct slice name = session_key(w->pid, key);
         struct slice args[] = {SLICE("end"), client_id(c, id)};
         redis_script(&c->core->redis, SCRIPT_session, &name, 1, args, 2, NULL, NULL);
     }
@@ -84,25 +84,6 @@ static void again(struct recovery *w) {
 
 /* --- the login ------------------------------------------------------------------------------
  */
-
-void session_restore(struct session *s, const struct recovered *what) {
-    s->base = what->base;
-    s->high = what->clock;
-    s->salt = what->salt;
-    s->run = session_run(s) ^ s->salt;
-    for (unsigned i = 0; i < s->count; i++) {
-        struct standing *t = &s->standings[i];
-        for (size_t k = 0; k < what->count; k++) {
-            const struct recovered_channel *ch = &what->channels[k];
-            if (!slice_is(channel_name(t->sub->channel), ch->name))
-                continue;
-            t->floor = ch->floor;
-            t->since = ch->since;
-            t->moved = ch->moved;
-            s->moved += ch->moved;
-        }
-    }
-}
 
 static void on_logged_in(void *arg, enum login_end how) {
     if (how == LOGIN_UNANSWERED)
@@ -142,11 +123,6 @@ static void answered(struct recovery *w) {
         log_in(w);
 }
 
-static void take_text(struct position *at, struct slice epoch, uint64_t seq) {
-    snprintf(at->epoch, sizeof at->epoch, "%.*s", (int)epoch.len, epoch.ptr);
-    at->seq = seq;
-}
-
 static void on_position(void *arg, const struct reply *reply, enum outcome outcome) {
     struct asking *a = arg;
     struct recovery *w = a->recovery;
@@ -156,8 +132,8 @@ static void on_position(void *arg, const struct reply *reply, enum outcome outco
     else if (reply_number(reply_item(reply, 0)) == 1)
         w->failed = true;
     else if (a->channel != NULL)
-        take_text(&a->channel->at, reply_text(reply_item(reply, 1)),
-                  (uint64_t)reply_number(reply_item(reply, 2)));
+        position_set(&a->channel->at, reply_text(reply_item(reply, 1)),
+                     (uint64_t)reply_number(reply_item(reply, 2)));
     free(a);
     answered(w);
 }
@@ -252,15 +228,9 @@ static bool take_channel(struct recovered *what, struct slice name, struct slice
     return *end == '\0';
 }
 
-static bool take_salt(struct recovered *what, struct slice text) {
-    char digits[DIGITS_SIZE];
-    snprintf(digits, sizeof digits, "%.*s", (int)text.len, text.ptr);
-    what->salt = (uint32_t)strtoul(digits, NULL, 10);
-    return true;
-}
-
-static bool take_field(struct recovery *w, struct slice field, struct slice value) {
+static bool take_field(struct recovery *w, struct slice field, const struct reply *reply) {
     struct recovered *what = &w->what;
+    struct slice value = reply_text(reply);
     if (slice_is(field, "user"))
         return take_name(&what->user, value);
     if (slice_is(field, "username"))
@@ -274,7 +244,7 @@ static bool take_field(struct recovery *w, struct slice field, struct slice valu
         return value.len < sizeof w->origin &&
                snprintf(w->origin, sizeof w->origin, "%.*s", (int)value.len, value.ptr) > 0;
     if (slice_is(field, "salt"))
-        return take_salt(what, value);
+        what->salt = (uint32_t)reply_number(reply);
     if (slice_starts(field, SLICE("c:")))
         return take_channel(what, (struct slice){field.ptr + 2, field.len - 2}, value);
     return true;
@@ -302,7 +272,7 @@ static void on_claimed(void *arg, const struct reply *reply, enum outcome outcom
         w->what.channels = calloc(reply->count / 2, sizeof *w->what.channels);
     good = good && w->what.channels != NULL;
     for (size_t i = 2; good && i + 1 < reply->count; i += 2)
-        good = take_field(w, reply_text(reply->items[i]), reply_text(reply->items[i + 1]));
+        good = take_field(w, reply_text(reply->items[i]), reply->items[i + 1]);
     if (!good || w->client->gone || w->what.user.len == 0 || w->origin[0] == '\0') {
         over(w, "no such session");
         return;
@@ -319,12 +289,10 @@ static void on_claimed(void *arg, const struct reply *reply, enum outcome outcom
 
 /* False: Redis is away. */
 static bool claim(struct recovery *w) {
-    char key[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
+    char key[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
     struct client *c = w->client;
-    int len = snprintf(key, sizeof key, "sio:%s", w->pid);
-    struct slice name = {key, (size_t)len};
-    struct slice args[] = {SLICE("claim"), client_id(c, id),
-                           slice_digits(c->core->options->sio_recovery + SESSION_SPARE_MS, ttl),
+    struct slice name = session_key(w->pid, key);
+    struct slice args[] = {SLICE("claim"), client_id(c, id), session_ttl(c->core, ttl),
                            c->session->space};
     return redis_script(&c->core->redis, SCRIPT_session, &name, 1, args, 4, on_claimed, w);
 }
@@ -357,15 +325,6 @@ void session_recover_tick(struct core *core, uint64_t now) {
     }
 }
 
-static bool pid_valid(struct slice pid) {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    bool good = pid.len == SESSION_PID_SIZE - 1;
-    for (size_t i = 0; good && i < pid.len; i++)
-        good = memchr(digits, pid.ptr[i], sizeof digits - 1) != NULL;
-    return good;
-}
-
 static bool take_offset(struct recovery *w, struct slice offset) {
     if (offset.len > OFFSET_MOST || (w->text = malloc(offset.len)) == NULL)
         return false;
@@ -375,7 +334,7 @@ static bool take_offset(struct recovery *w, struct slice offset) {
 
 bool session_recover(struct client *c, struct slice pid, struct slice offset,
                      void (*done)(struct client *c, bool recovered)) {
-    struct recovery *w = pid_valid(pid) ? calloc(1, sizeof *w) : NULL;
+    struct recovery *w = token_valid(pid, SESSION_PID_SIZE - 1) ? calloc(1, sizeof *w) : NULL;
     if (w == NULL)
         return false;
     w->client = c;

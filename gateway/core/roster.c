@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "common/hash.h"
 #include "common/log.h"
 #include "gateway/core/core.h"
 
@@ -64,22 +65,21 @@ struct roster {
     uint64_t hash;
 };
 
-static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t len) {
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3ULL; /* FNV-1a */
-    return (hash ^ 0xffU) * 0x100000001b3ULL;
+/* With an end that no id has, so that it counts where one stops and the next begins. */
+static uint64_t hash_item(uint64_t hash, const void *bytes, size_t len) {
+    return hash_add(hash_add(hash, bytes, len), "\xff", 1);
 }
 
 /* online, total, id... from a place in a script's answer. */
 static struct roster roster_of(const struct reply *reply, size_t at) {
-    struct roster r = {.reply = reply, .first = at + 2, .hash = 0xcbf29ce484222325ULL};
+    struct roster r = {.reply = reply, .first = at + 2, .hash = HASH_EMPTY};
     r.online = (uint64_t)reply_number(reply_item(reply, at));
     r.total = (uint64_t)reply_number(reply_item(reply, at + 1));
-    r.hash = hash_bytes(r.hash, (const char *)&r.online, sizeof r.online);
-    r.hash = hash_bytes(r.hash, (const char *)&r.total, sizeof r.total);
+    r.hash = hash_item(r.hash, &r.online, sizeof r.online);
+    r.hash = hash_item(r.hash, &r.total, sizeof r.total);
     for (size_t i = r.first; i < reply->count; i++) {
         struct slice id = reply_text(reply->items[i]);
-        r.hash = hash_bytes(r.hash, id.ptr, id.len);
+        r.hash = hash_item(r.hash, id.ptr, id.len);
     }
     return r;
 }

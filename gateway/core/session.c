@@ -4,8 +4,10 @@
 
 #include "common/log.h"
 #include "gateway/core/core.h"
+#include "gateway/net/token.h"
 
 #define KEEP_EVERY_MS 30000
+#define SPARE_MS      60000 /* a key outlives the last word of its connection by this */
 #define KEEP_AT_ONCE  100
 #define KEEP_A_TICK   2000 /* more than are there in KEEP_EVERY_MS / the lease's interval */
 #define FIXED_FIELDS  8
@@ -20,16 +22,8 @@ static void sync_session(struct session *s);
  */
 
 static bool make_pid(char pid[SESSION_PID_SIZE], const char *name) {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    unsigned char bytes[SESSION_NAME_LEN];
-    if (uv_random(NULL, NULL, bytes, sizeof bytes, 0, NULL) != 0)
-        return false;
     memcpy(pid, name, SESSION_NAME_LEN);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        pid[SESSION_NAME_LEN + i] = digits[bytes[i] & 63];
-    pid[SESSION_PID_SIZE - 1] = '\0';
-    return true;
+    return token_make(pid + SESSION_NAME_LEN, SESSION_PID_SIZE - 1 - SESSION_NAME_LEN);
 }
 
 bool session_open(struct client *c, const char *name, struct slice space) {
@@ -106,14 +100,28 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
         (struct standing){.sub = sub, .floor = *floor, .since = since, .version = s->version};
 }
 
+void session_restore(struct session *s, const struct recovered *what) {
+    s->base = what->base;
+    s->high = what->clock;
+    s->salt = what->salt;
+    s->run = session_run(s) ^ s->salt;
+}
+
+void session_restore_channel(struct sub *sub, const struct recovered_channel *was) {
+    struct standing *t = find(sub->client->session, sub);
+    if (t == NULL)
+        return; /* no memory */
+    t->floor = was->floor;
+    t->since = was->since;
+    session_moved(sub->client->session, t, was->moved);
+}
+
 void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
     struct session *s = sub->client->session;
     struct standing *t = s != NULL ? find(s, sub) : NULL;
     if (t == NULL)
         return;
-    snprintf(t->floor.epoch, sizeof t->floor.epoch, "%.*s", (int)epoch.len, epoch.ptr);
-    if (t->floor.seq > from)
-        t->floor.seq = from;
+    position_set(&t->floor, epoch, t->floor.seq < from ? t->floor.seq : from);
     t->version = ++s->version;
     if (!s->stored)
         return;
@@ -134,9 +142,13 @@ struct fields {
     struct buf text;
 };
 
-static struct slice session_key(const struct session *s, char out[SESSION_PID_SIZE + 4]) {
-    int len = snprintf(out, SESSION_PID_SIZE + 4, "sio:%s", s->pid);
+struct slice session_key(const char *pid, char out[SESSION_KEY_SIZE]) {
+    int len = snprintf(out, SESSION_KEY_SIZE, "sio:%s", pid);
     return (struct slice){out, (size_t)len};
+}
+
+struct slice session_ttl(const struct core *core, char out[DIGITS_SIZE]) {
+    return slice_digits(core->options->sio_recovery + SPARE_MS, out);
 }
 
 static void put(struct fields *f, const char *name, struct slice value) {
@@ -173,13 +185,13 @@ static void put_channels(struct fields *f, const struct session *s, uint64_t aft
 }
 
 static bool send_fields(struct session *s, struct fields *f, bool whole, redis_done done) {
-    char key_bytes[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE], origin[CLIENT_ID_SIZE];
+    char key_bytes[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], origin[CLIENT_ID_SIZE];
     char ttl[DIGITS_SIZE], salt[DIGITS_SIZE];
     struct client *c = s->client;
-    struct slice key = session_key(s, key_bytes);
+    struct slice key = session_key(s->pid, key_bytes);
     f->args[0] = whole ? SLICE("put") : SLICE("add");
     f->args[1] = client_id(c, id);
-    f->args[2] = slice_digits(c->core->options->sio_recovery + SESSION_SPARE_MS, ttl);
+    f->args[2] = session_ttl(c->core, ttl);
     f->count = 3;
     put(f, "salt", slice_digits(s->salt, salt));
     put(f, "room", s->room != NULL ? channel_name(s->room->channel) : SLICE(""));
@@ -281,9 +293,9 @@ static void sync_session(struct session *s) {
 
 /* All that Redis lacks is that one channel was left. */
 static bool send_drop(struct session *s, const struct channel *ch) {
-    char key_bytes[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE], field[NAME_MAX_LEN + 16];
+    char key_bytes[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], field[NAME_MAX_LEN + 16];
     struct client *c = s->client;
-    struct slice key = session_key(s, key_bytes);
+    struct slice key = session_key(s->pid, key_bytes);
     int len = snprintf(field, sizeof field, "c:%s", ch->name);
     struct slice args[] = {SLICE("drop"), client_id(c, id), SLICE("0"), {field, (size_t)len}};
     return redis_script(&c->core->redis, SCRIPT_session, &key, 1, args, 4, on_state, c);
@@ -319,14 +331,14 @@ void session_save(struct session *s, struct sub *room, void (*done)(void *arg, b
 }
 
 void session_over(struct session *s, bool back) {
-    char key_bytes[SESSION_PID_SIZE + 4], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
+    char key_bytes[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
     if (s == NULL || !s->stored)
         return;
     struct core *core = s->client->core;
     /* It was told that it left a channel, and Redis was not: that waits for an answer. */
     if (back && s->dropped > (s->busy ? s->sending : s->saved))
         send_state(s, true, NULL);
-    struct slice key = session_key(s, key_bytes);
+    struct slice key = session_key(s->pid, key_bytes);
     struct slice args[] = {back ? SLICE("leave") : SLICE("end"), client_id(s->client, id),
                            slice_digits(core->options->sio_recovery, ttl)};
     s->stored = false;
@@ -367,11 +379,11 @@ static void on_kept(void *arg, const struct reply *reply, enum outcome outcome) 
 
 static void keep_some(struct core *core, struct keeping *k) {
     struct slice keys[KEEP_AT_ONCE], args[KEEP_AT_ONCE + 1];
-    char names[KEEP_AT_ONCE][SESSION_PID_SIZE + 4], ids[KEEP_AT_ONCE][CLIENT_ID_SIZE];
+    char names[KEEP_AT_ONCE][SESSION_KEY_SIZE], ids[KEEP_AT_ONCE][CLIENT_ID_SIZE];
     char ttl[DIGITS_SIZE];
-    args[0] = slice_digits(core->options->sio_recovery + SESSION_SPARE_MS, ttl);
+    args[0] = session_ttl(core, ttl);
     for (size_t i = 0; i < k->count; i++) {
-        keys[i] = session_key(k->clients[i]->session, names[i]);
+        keys[i] = session_key(k->clients[i]->session->pid, names[i]);
         args[i + 1] = client_id(k->clients[i], ids[i]);
         client_ref(k->clients[i]);
     }

@@ -45,7 +45,6 @@ struct message;
 #define SESSION_PID_SIZE (2 * SESSION_NAME_LEN + 1)
 /* A session with more is not recovered. */
 #define SESSION_CHANNELS_MOST 1000
-#define SESSION_SPARE_MS      60000 /* its key outlives the last word of its connection by this */
 
 /* A channel of a session. */
 struct standing {
@@ -90,7 +89,11 @@ struct session {
 
 /* The Redis of now, as in `run`. */
 uint32_t session_run(const struct session *s);
-/* For offset.c. */
+/* For offset.c and recover.c. */
+#define SESSION_KEY_SIZE (SESSION_PID_SIZE + 4)
+struct slice session_key(const char *pid, char out[SESSION_KEY_SIZE]);
+/* Of a session in use, in ms. */
+struct slice session_ttl(const struct core *core, char out[DIGITS_SIZE]);
 void session_moved(struct session *s, struct standing *t, bool moved);
 
 /* Begins one for a client that has none, or begins anew with another pid. name: of
@@ -176,8 +179,9 @@ enum login_end {
  * is given must hold until then. */
 void login_recover(struct client *c, const struct recovered *what,
                    void (*done)(void *arg, enum login_end how), void *arg);
-/* Its channels are entered: what Redis knew of them is the session's. */
+/* Its channels are entered: what Redis knew of it and of each of them is the session's. */
 void session_restore(struct session *s, const struct recovered *what);
+void session_restore_channel(struct sub *sub, const struct recovered_channel *was);
 
 /* May this user be in that channel by asking (login's `resume`)? */
 bool resumable(struct slice user, struct slice channel);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "gateway/net/token.h"
 
 /* A packet whose attachments have not all come. */
 struct gather {
@@ -201,7 +202,7 @@ void sio_pause(struct sio_socket *s, bool pause) {
 static void connect_socket(struct sio_session *t, unsigned nsp, struct slice auth) {
     struct sio_server *v = server_of(t);
     struct sio_socket *s = v->app->create(v->owner);
-    if (s == NULL || !eio_make_id(s->sid)) {
+    if (s == NULL || !token_make(s->sid, EIO_ID_SIZE - 1)) {
         if (s != NULL)
             v->app->on_free(s);
         eio_close(&t->eio, WS_CODE_INTERNAL, "out of memory");

@@ -179,6 +179,24 @@ bool conn_send(struct conn *c, struct region r) {
     return true;
 }
 
+bool conn_send_parts(struct conn *c, const struct slice parts[], size_t count) {
+    struct slabs *slabs = &c->net->slabs;
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
+    if (len == 0)
+        return true;
+    char *at = slabs_reserve(slabs, len);
+    if (at == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0)
+            memcpy(at, parts[i].ptr, parts[i].len);
+        at += parts[i].len;
+    }
+    return conn_send(c, slabs_commit(slabs, len));
+}
+
 bool conn_is_full(const struct conn *c, size_t len) {
     size_t held = (size_t)c->queued + (size_t)c->entries * ENTRY_COST;
     return held > c->net->max_queue / 4 && held + len > c->net->max_queue;

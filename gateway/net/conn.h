@@ -154,6 +154,8 @@ void conn_enter(struct conn *c, enum door_kind door);
  * the connection closed or ended.
  */
 bool conn_send(struct conn *c, struct region r);
+/* The same with bytes that are copied, one part behind the other; nothing at all is good. */
+bool conn_send_parts(struct conn *c, const struct slice parts[], size_t count);
 /* True if `len` more bytes would be over max_queue; a single long message may be, while less
  * than a quarter waits: so what a client missed always comes through. */
 bool conn_is_full(const struct conn *c, size_t len);

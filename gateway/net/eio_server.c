@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "gateway/net/eio_internal.h"
+#include "gateway/net/token.h"
 
 #define MAX_FRAGMENTS 16384
 
@@ -11,21 +12,9 @@ const char *eio_gone_text(enum eio_gone why) {
     return texts[why];
 }
 
-bool eio_make_id(char out[EIO_ID_SIZE]) {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    unsigned char bytes[EIO_ID_SIZE - 1];
-    if (uv_random(NULL, NULL, bytes, sizeof bytes, 0, NULL) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof bytes; i++)
-        out[i] = digits[bytes[i] & 63];
-    out[EIO_ID_SIZE - 1] = '\0';
-    return true;
-}
-
 /* Random characters, and the name of the node. */
 static bool make_sid(const struct eio_config *config, char out[EIO_SID_SIZE]) {
-    if (!eio_make_id(out))
+    if (!token_make(out, EIO_ID_SIZE - 1))
         return false;
     if (config->node != NULL)
         memcpy(out + EIO_ID_SIZE - 1, config->node, EIO_NODE_SIZE);

@@ -52,9 +52,8 @@ struct eio_ops {
     void (*on_free)(struct eio_session *s);
 };
 
-/* A name that nobody guesses: 20 characters of base64url and a NUL. False: no randomness. */
+/* A token (token.h) and a NUL. */
 #define EIO_ID_SIZE 21
-bool eio_make_id(char out[EIO_ID_SIZE]);
 
 /* What of a sid names the node that has the session: 8 of the same characters, at its end. */
 #define EIO_NODE_SIZE 9

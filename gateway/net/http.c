@@ -70,14 +70,6 @@ static const char *reason(int status) {
     }
 }
 
-static bool send_bytes(struct conn *c, struct slice bytes) {
-    char *room = slabs_reserve(&c->net->slabs, bytes.len);
-    if (room == NULL)
-        return false;
-    memcpy(room, bytes.ptr, bytes.len);
-    return conn_send(c, slabs_commit(&c->net->slabs, bytes.len));
-}
-
 /* Nobody waits for the connection any more. */
 static void let_go(struct http *h) {
     struct http_later *later = h->later;
@@ -126,7 +118,8 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
     h->answered = true;
     h->unsent = SIZE_MAX;
     metric_add(h->conn->net->metrics, METRIC_SENT_MESSAGES + DOOR_HTTP, 1);
-    if (out.failed || !send_bytes(h->conn, buf_bytes(&out))) {
+    struct slice bytes = buf_bytes(&out);
+    if (out.failed || !conn_send_parts(h->conn, &bytes, 1)) {
         conn_close(h->conn, true);
     } else if (!keep) {
         h->closing = true;
@@ -242,7 +235,7 @@ static int begin_body(struct http *h, const llhttp_t *parser) {
     else if ((parser->flags & F_CHUNKED) == 0 && parser->content_length > h->body_max)
         refuse(h, 413, "the request's body is too long\n");
     else if (fields_have(&h->fields, "expect", "100-continue") &&
-             !send_bytes(h->conn, SLICE("HTTP/1.1 100 Continue\r\n\r\n")))
+             !conn_send_parts(h->conn, &SLICE("HTTP/1.1 100 Continue\r\n\r\n"), 1))
         conn_close(h->conn, true);
     else {
         conn_deadline(h->conn, net_now(h->conn->net) + router->timeout_ms);
@@ -577,7 +570,7 @@ bool http_answer_later(struct http_later *later, int status, const char *type,
 
 bool http_upgrade(const struct http_request *request, struct slice head) {
     struct http *h = request->http;
-    if (!send_bytes(h->conn, head)) {
+    if (!conn_send_parts(h->conn, &head, 1)) {
         conn_close(h->conn, true);
         return false;
     }
@@ -593,7 +586,7 @@ struct conn *http_upgrade_later(struct http_later *later, struct slice head, str
     struct conn *c = h->conn;
     later->http = NULL;
     h->later = NULL;
-    if (c->closed || !send_bytes(c, head)) {
+    if (c->closed || !conn_send_parts(c, &head, 1)) {
         conn_close(c, true);
         return NULL;
     }

@@ -158,8 +158,6 @@ static void check_closed(struct http_peer *p) {
         p->on_closed(p);
 }
 
-static bool send_parts(struct conn *c, const struct slice parts[], size_t count);
-
 /* The connection is ready for the next call before this one is told: it may begin one. */
 static void answered(struct http_out *o) {
     struct http_peer *p = o->peer;
@@ -180,7 +178,7 @@ static void answered(struct http_out *o) {
         out_close(o, false);
     }
     if (call != NULL && call->answered(call, &reply) && keep)
-        send_parts(o->conn, &SLICE("\r\n"), 1);
+        conn_send_parts(o->conn, &SLICE("\r\n"), 1);
     buf_deinit(&lines);
     buf_deinit(&body);
 }
@@ -283,22 +281,6 @@ static struct http_out *out_take(struct http_peer *p) {
     return o;
 }
 
-static bool send_parts(struct conn *c, const struct slice parts[], size_t count) {
-    size_t len = 0;
-    for (size_t i = 0; i < count; i++)
-        len += parts[i].len;
-    char *room = slabs_reserve(&c->net->slabs, len);
-    if (room == NULL)
-        return false;
-    char *at = room;
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len > 0)
-            memcpy(at, parts[i].ptr, parts[i].len);
-        at += parts[i].len;
-    }
-    return conn_send(c, slabs_commit(&c->net->slabs, len));
-}
-
 bool http_call_begin(struct http_call *call, struct http_peer *p, const struct slice parts[],
                      size_t count, bool fresh) {
     struct http_out *o = p->closed || fresh ? NULL : out_take(p);
@@ -309,7 +291,7 @@ bool http_call_begin(struct http_call *call, struct http_peer *p, const struct s
     list_push(&p->busy, &o->link);
     llhttp_init(&o->parser, HTTP_RESPONSE, &settings);
     o->parser.data = o;
-    if (!send_parts(o->conn, parts, count)) {
+    if (!conn_send_parts(o->conn, parts, count)) {
         out_close(o, true);
         return false;
     }

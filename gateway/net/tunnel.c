@@ -31,23 +31,12 @@ static void set_limit(struct tunnel_side *side) {
 /* --- bytes ----------------------------------------------------------------------------------
  */
 
-static bool pass(struct tunnel_side *to, const char *bytes, size_t len) {
-    struct conn *c = to->conn;
-    char *room = len > 0 ? slabs_reserve(&c->net->slabs, len) : NULL;
-    if (len == 0)
-        return true;
-    if (room == NULL)
-        return false;
-    memcpy(room, bytes, len);
-    return conn_send(c, slabs_commit(&c->net->slabs, len));
-}
-
 static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     struct tunnel_side *from = side_of(c);
     struct tunnel_side *to = other_of(from);
     if (to->conn == NULL || to->conn->closed || to->conn->end_after)
         return; /* its end is on its way here */
-    if (!pass(to, bytes, len)) {
+    if (!conn_send_parts(to->conn, &(struct slice){bytes, len}, 1)) {
         cut(from->tunnel);
     } else if (to->conn->queued > MOST_QUEUED) {
         conn_pause(c, true);
@@ -149,7 +138,7 @@ bool tunnel_open(struct tunnels *all, struct conn *near, struct conn *far, const
     all->count++;
     conn_take(near, &tunnel_ops, &t->near);
     conn_take(far, &tunnel_ops, &t->far);
-    if (!pass(&t->far, to_far.ptr, to_far.len) || !pass(&t->near, to_near.ptr, to_near.len))
+    if (!conn_send_parts(far, &to_far, 1) || !conn_send_parts(near, &to_near, 1))
         cut(t);
     return true;
 }
