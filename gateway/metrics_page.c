@@ -20,7 +20,7 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_USERS, n->core.user_count);
     set(n, METRIC_CHANNELS, n->core.hub.channels.count);
     set(n, METRIC_SUBSCRIPTIONS, n->core.hub.sub_count);
-    set(n, METRIC_QUEUE_BYTES, n->net.queued);
+    set(n, METRIC_QUEUE_BYTES, n->net.out.bytes);
     set(n, METRIC_TUNNELS, n->relay.tunnels.count);
     set(n, METRIC_REDIS_UP, redis_up(&n->core.redis));
     set(n, METRIC_REDIS_PENDING, redis_pending(&n->core.redis));

@@ -1,7 +1,7 @@
 #ifndef SLUICE_CORE_PEERS_H
 #define SLUICE_CORE_PEERS_H
 
-#include "gateway/net/conn.h"
+#include "gateway/net/conn_address.h"
 #include "gateway/redis/reply.h"
 
 /*

@@ -45,7 +45,7 @@ static void measure(struct core *core, struct stats *s) {
     s->value[STAT_UPTIME] = (core_now(core) - core->born) / 1000;
     s->value[STAT_CONNECTIONS] = core->net->count;
     s->value[STAT_CHANNELS] = core->hub.channels.count;
-    s->value[STAT_QUEUE] = core->net->queued;
+    s->value[STAT_QUEUE] = core->net->out.bytes;
     s->value[STAT_RSS] = resident;
 }
 

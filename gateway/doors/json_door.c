@@ -64,7 +64,7 @@ static void fail(struct client *c, const struct ack *ack, const char *event,
 }
 
 static size_t queued(const struct client *c) {
-    return of_client(c)->ws.conn->queued;
+    return of_client(c)->ws.conn->queue.bytes;
 }
 
 static void want_drained(struct client *c) {

@@ -3,11 +3,9 @@
 
 #include <uv.h>
 
-#include "common/list.h"
-#include "common/metrics.h"
 #include "common/slice.h"
-#include "common/wheel.h"
-#include "gateway/net/slab.h"
+#include "gateway/net/conn_address.h"
+#include "gateway/net/net.h"
 
 /*
  * One TCP connection: a bounded queue of shared regions on the way out, a shared buffer on the
@@ -15,9 +13,6 @@
  * one that came http.c first, wsock.c after an upgrade; of one to another node http_out.c;
  * tunnel.c may join two.
  */
-struct conn;
-struct net;
-
 struct conn_ops {
     /* Bytes came; they hold until it returns. */
     void (*on_bytes)(struct conn *c, const char *bytes, size_t len);
@@ -32,26 +27,6 @@ struct conn_ops {
     void (*on_closed)(struct conn *c);
 };
 
-struct out_entry {
-    struct slab *slab;
-    uint32_t at;   /* a frame begins here */
-    uint32_t len;  /* from `at` */
-    uint32_t sent; /* from `at`; only the first entry of a queue has any */
-    bool framed;   /* whole WebSocket frames, not HTTP */
-};
-#define OUT_CHUNK 5
-struct out_chunk {
-    struct out_chunk *next;
-    unsigned head;
-    unsigned tail;
-    struct out_entry entries[OUT_CHUNK];
-};
-
-struct conn_address {
-    unsigned char ip[16]; /* IPv4 as ::ffff:a.b.c.d */
-    uint16_t port;
-};
-
 struct conn {
     uv_tcp_t tcp; /* first: the handle is the connection */
     struct net *net;
@@ -60,11 +35,8 @@ struct conn {
     struct list link;  /* in net->conns */
     struct list dirty; /* in net->dirty */
     struct wheel_timer timer;
-    struct out_chunk *first;
-    struct out_chunk *last;
-    uint32_t queued;             /* bytes not yet taken by the kernel */
-    uint32_t entries;            /* regions that wait: each may hold a whole slab */
-    uint32_t in_write;           /* of these: bytes of a uv_write under way */
+    struct out_queue queue;      /* what the kernel has not taken yet */
+    uint32_t in_write;           /* of that: bytes of a uv_write under way */
     struct conn_address address; /* of the client: a proxy in front may have told another */
     unsigned char door : 4;      /* enum door_kind: what it is counted as */
     bool writing : 1;            /* a uv_write is under way */
@@ -77,55 +49,6 @@ struct conn {
     bool counted : 1; /* the owner counts it for its address */
     bool connecting : 1;
 };
-
-/* What the connections of a loop share. */
-struct net {
-    uv_loop_t *loop;
-    struct wheel wheel;
-    struct slabs slabs;
-    struct list conns;
-    struct list dirty;
-    struct list flushing; /* empty outside of a flush */
-    bool again_wanted;    /* net_again was called since the last flush */
-    struct out_chunk *free_chunks;
-    unsigned free_chunk_count;
-    void *free_writes;
-    unsigned count;
-    unsigned doors[DOOR_COUNT]; /* of these, by door */
-    uint64_t queued;            /* bytes not yet taken by the kernel, of all */
-    size_t max_queue;
-    struct metrics *metrics;
-    uint64_t turn_began;  /* ns: the loop turn that is measured */
-    uint64_t turn_waited; /* ns that the loop had slept by then */
-    uv_prepare_t prepare;
-    uv_idle_t again; /* keeps the loop turning while the budget left work */
-    uv_timer_t tick;
-    uv_tcp_t turned_away; /* a connection that there was no memory for */
-    uv_stream_t *turned_from;
-    bool turning_away;                            /* it is closing */
-    bool turn_next;                               /* and another one waits */
-    void (*before_flush)(void *owner);            /* once a turn, before the sockets */
-    void (*on_gone)(void *owner, struct conn *c); /* one less, after its on_closed */
-    void (*on_tick)(void *owner, uint64_t now);   /* every WHEEL_TICK_MS */
-    void *owner;
-    unsigned handles;
-    void (*on_closed)(void *owner);
-};
-
-/* Returns 0 or a libuv error. The metrics stay the caller's. */
-int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
-             void *owner);
-/* Closes its own handles; on_closed when they are gone. No connection may be left. */
-void net_close(struct net *n, void (*on_closed)(void *owner));
-void net_deinit(struct net *n);
-static inline uint64_t net_now(const struct net *n) {
-    return uv_now(n->loop);
-}
-
-/* The loop does not sleep before its next turn: there is work left. */
-static inline void net_again(struct net *n) {
-    n->again_wanted = true;
-}
 
 /* Accepts from a listening stream. The connection counts and reads at once; `ops` own it.
  * Returns NULL when it could not be had: it is closed and gone already. */
@@ -179,20 +102,13 @@ bool conn_push(struct conn *c);
 /* Stops and starts reading from the socket. */
 void conn_pause(struct conn *c, bool pause);
 
+/* For net.c, which says when: writes what waits, and tells who asked when nothing does. The
+ * connection is not closed, and no write is under way. */
+void conn_flush(struct conn *c);
+/* Frees what writes leave behind for the next. */
+void conn_free_writes(struct net *n);
+
 /* Sets, moves or (0) clears the one deadline, in ms of net_now. */
 void conn_deadline(struct conn *c, uint64_t at);
-
-/* "127.0.0.1:5000" or "[::1]:5000". */
-#define CONN_ADDRESS_SIZE 64
-void conn_address_text(const struct conn_address *a, char out[CONN_ADDRESS_SIZE]);
-bool conn_address_is_ip4(const struct conn_address *a);
-void conn_address_set(struct conn_address *a, const struct sockaddr *from);
-/* Reads an address without a port. */
-bool conn_address_parse(struct conn_address *a, const char *text);
-/* Reads one with a port, as conn_address_text writes it. */
-bool conn_address_read(struct conn_address *a, struct slice text);
-void conn_address_get(const struct conn_address *a, struct sockaddr_storage *out);
-/* 0.0.0.0 or [::]: any address of this machine. */
-bool conn_address_is_any(const struct conn_address *a);
 
 #endif

@@ -1,7 +1,8 @@
-#include "gateway/net/conn.h"
+#include "gateway/net/conn_address.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <uv.h>
 
 void conn_address_set(struct conn_address *a, const struct sockaddr *from) {
     memset(a, 0, sizeof *a);

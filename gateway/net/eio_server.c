@@ -318,7 +318,7 @@ static bool put_packet(struct eio_session *s, const char *text) {
 
 size_t eio_queued(const struct eio_session *s) {
     if (s->state == EIO_WEBSOCKET)
-        return s->socket->ws.conn->queued;
+        return s->socket->ws.conn->queue.bytes;
     return s->state == EIO_POLLING ? s->polling->out.len : 0;
 }
 

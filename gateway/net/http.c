@@ -331,7 +331,7 @@ static void on_closed(struct conn *c) {
 /* Who only sends no more may still read what it was answered. */
 static void on_end(struct conn *c, int status) {
     struct http *h = c->peer;
-    if (status == UV_EOF && c->queued > 0) {
+    if (status == UV_EOF && c->queue.bytes > 0) {
         h->closing = true;
         conn_want_drained(c);
     } else {
@@ -494,7 +494,7 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
 
 static bool keeps(const struct http_request *request) {
     /* Who asks on without reading the answers is not answered for ever. */
-    bool reads_on = request->conn->queued <= QUEUED_MOST;
+    bool reads_on = request->conn->queue.bytes <= QUEUED_MOST;
     return reads_on && !fields_have(&request->http->fields, "connection", "close");
 }
 

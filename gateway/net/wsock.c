@@ -90,7 +90,7 @@ bool wsock_send(struct wsock *w, struct region frame, bool ephemeral) {
     struct conn *c = w->conn;
     if (w->state != WSOCK_OPEN)
         return false;
-    if (ephemeral && c->queued > w->shared->net->max_queue / 4)
+    if (ephemeral && c->queue.bytes > w->shared->net->max_queue / 4)
         return false;
     if (frame.slab == NULL || conn_is_full(c, frame.len)) {
         wsock_close(w, frame.slab == NULL ? WS_CODE_INTERNAL : WS_CODE_TRY_LATER,

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/net/conn.h"
+#include "gateway/net/conn_address.h"
 #include "gateway/redis/link.h"
 
 struct good {

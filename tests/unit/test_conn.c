@@ -57,7 +57,7 @@ static void on_deadline(struct conn *c) {
 
 static void on_drained(struct conn *c) {
     assert_false(c->closed);
-    assert_int_equal(c->queued, 0);
+    assert_int_equal(c->queue.bytes, 0);
     the->drained++;
 }
 
@@ -139,7 +139,7 @@ static void read_all(size_t step) {
     assert_memory_equal(the->got.data, the->sent.data, the->sent.len);
     turns(3);
     assert_int_equal(metric_value(&the->metrics, METRIC_SENT_BYTES), the->sent.len);
-    assert_int_equal(the->net.queued, the->conn->queued);
+    assert_int_equal(the->net.out.bytes, the->conn->queue.bytes);
 }
 
 static int set_up(void **state) {
@@ -178,7 +178,7 @@ static int tear_down(void **state) {
     assert_int_equal(the->gone, 1);
     assert_int_equal(the->net.count, 0);
     assert_int_equal(the->net.doors[DOOR_RAW], 0);
-    assert_int_equal(the->net.queued, 0);
+    assert_int_equal(the->net.out.bytes, 0);
     assert_true(list_empty(&the->net.conns) && list_empty(&the->net.dirty));
     if (the->net.slabs.current != NULL)
         assert_int_equal(the->net.slabs.current->refs, 1);
@@ -226,7 +226,7 @@ static struct region send_frame(uint32_t len) {
 
 static unsigned entries(void) {
     unsigned n = 0;
-    for (struct out_chunk *chunk = the->conn->first; chunk != NULL; chunk = chunk->next)
+    for (struct out_chunk *chunk = the->conn->queue.first; chunk != NULL; chunk = chunk->next)
         n += chunk->tail - chunk->head;
     return n;
 }
@@ -248,8 +248,8 @@ static void neighbours_become_one(void **state) {
     for (int i = 0; i < 40; i++)
         send_frame(100);
     assert_int_equal(entries(), 1);
-    assert_int_equal(the->conn->queued, 40 * 102);
-    assert_int_equal(the->conn->first->entries[0].slab->refs, 2);
+    assert_int_equal(the->conn->queue.bytes, 40 * 102);
+    assert_int_equal(the->conn->queue.first->entries[0].slab->refs, 2);
     /* A gap ends it: what another connection alone was sent. */
     make_frame(10);
     send_frame(100);
@@ -257,8 +257,8 @@ static void neighbours_become_one(void **state) {
     assert_int_equal(entries(), 2);
     turn();
     assert_true(the->flushes > flushes);
-    assert_int_equal(the->conn->queued, 0);
-    assert_null(the->conn->first);
+    assert_int_equal(the->conn->queue.bytes, 0);
+    assert_null(the->conn->queue.first);
     read_all(SIZE_MAX);
 }
 
@@ -310,7 +310,7 @@ static void order_survives_partial_writes(void **state) {
             partly += the->conn->writing;
         }
         read_all(s == 0 ? 2000 : steps[s]);
-        assert_int_equal(the->conn->queued, 0);
+        assert_int_equal(the->conn->queue.bytes, 0);
         assert_int_equal(the->conn->in_write, 0);
     }
     assert_true(partly > 100);
@@ -325,7 +325,7 @@ static void many_entries_go_out_in_order(void **state) {
     }
     assert_int_equal(entries(), 500);
     read_all(SIZE_MAX);
-    assert_null(the->conn->first);
+    assert_null(the->conn->queue.first);
 }
 
 /* Counts the whole frames that the peer has; fails if the last is not. */
@@ -355,7 +355,7 @@ static void read_until_quiet(void) {
             peer_read(SIZE_MAX);
             turn();
         }
-    } while (the->got.len != before || the->conn->queued != 0);
+    } while (the->got.len != before || the->conn->queue.bytes != 0);
 }
 
 /* At each way of being under way: what the peer reads is whole frames, a prefix of what was
@@ -379,14 +379,15 @@ static void dropping_keeps_whole_frames(void **state) {
         }
         peer_read(round * 97);
         turns(round % 3);
-        uint32_t queued = the->conn->queued;
+        uint32_t queued = the->conn->queue.bytes;
         conn_drop_queue(the->conn);
-        assert_true(the->conn->queued <= queued && the->conn->queued >= the->conn->in_write);
-        dropped += the->conn->queued < queued;
-        uint32_t left = the->conn->queued;
+        assert_true(the->conn->queue.bytes <= queued &&
+                    the->conn->queue.bytes >= the->conn->in_write);
+        dropped += the->conn->queue.bytes < queued;
+        uint32_t left = the->conn->queue.bytes;
         assert_true(left < the->conn->in_write + size + 10); /* at most one begun frame */
         conn_drop_queue(the->conn); /* a second time drops nothing more */
-        assert_int_equal(the->conn->queued, left);
+        assert_int_equal(the->conn->queue.bytes, left);
         struct region last = make_frame(5);
         size_t last_len = last.len;
         assert_true(conn_send(the->conn, last));
@@ -394,7 +395,7 @@ static void dropping_keeps_whole_frames(void **state) {
         count_frames();
         assert_true(the->got.len - last_len <= the->sent.len);
         assert_memory_equal(the->got.data, the->sent.data, the->got.len - last_len);
-        assert_null(the->conn->first);
+        assert_null(the->conn->queue.first);
     }
     assert_true(dropped > 20);
 }
@@ -416,11 +417,11 @@ static void dropping_lets_go_of_slabs(void **state) {
             turn();
         }
         conn_drop_queue(the->conn);
-        if (the->conn->queued == 0)
-            assert_null(the->conn->first);
+        if (the->conn->queue.bytes == 0)
+            assert_null(the->conn->queue.first);
         read_until_quiet();
         count_frames();
-        assert_null(the->conn->first);
+        assert_null(the->conn->queue.first);
     }
 }
 
@@ -438,11 +439,11 @@ static void dropping_keeps_http_answers(void **state) {
         turn();
     }
     the->conn->framed = true;
-    uint32_t answers = the->conn->queued;
+    uint32_t answers = the->conn->queue.bytes;
     for (int i = 0; i < 5; i++)
         assert_true(conn_send(the->conn, make_frame(500)));
     conn_drop_queue(the->conn);
-    assert_int_equal(the->conn->queued, answers);
+    assert_int_equal(the->conn->queue.bytes, answers);
     send_frame(5);
     read_all(1000);
     read_until_quiet();

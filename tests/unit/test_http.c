@@ -393,7 +393,7 @@ static void answers_who_sends_no_more(void **state) {
     await_laters(1);
     finish(0, text);
     turns(2);
-    assert_true(the->conn->queued > 0);
+    assert_true(the->conn->queue.bytes > 0);
     shutdown(the->peer, SHUT_WR);
     until(is_over);
     assert_true(the->got.len > len);
