@@ -1,0 +1,21 @@
+#ifndef SLUICE_GATEWAY_NODE_INTERNAL_H
+#define SLUICE_GATEWAY_NODE_INTERNAL_H
+
+#include "gateway/node.h"
+
+/* What node_start.c, which makes a node of its options, and node.c, which runs and stops it,
+ * have of each other. */
+
+#define DESCRIPTORS_KEPT 64UL /* Redis, the log, the listener, what libuv opens */
+
+/* Checks the options, listens, wires the parts and begins. Returns 0; or 1, said on standard
+ * error: nothing was begun that would have to be undone. */
+int node_start(struct node *n);
+
+void node_state_set(struct node *n, enum node_state to);
+/* What the listener, a connection's end and a signal do. */
+void node_on_connection(uv_stream_t *listener, int status);
+void node_on_gone(void *owner, struct conn *c);
+void node_on_signal(uv_signal_t *handle, int number);
+
+#endif
