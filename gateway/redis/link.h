@@ -59,7 +59,6 @@ struct link {
 
     enum link_state state;
     bool closing; /* link_close was called */
-    bool role_master;
     char run[64];
     const char *why;
     char why_text[256];
