@@ -5,7 +5,7 @@
 
 #define MAX_FRAGMENTS 16384
 
-const char *eio_gone_text(enum eio_gone why) {
+static const char *gone_text(enum eio_gone why) {
 #define TEXT(symbol, text) text,
     static const char *const texts[] = {EIO_GONE_TABLE(TEXT)};
 #undef TEXT
@@ -166,7 +166,7 @@ void eio_end(struct eio_session *s, enum eio_gone why) {
         [EIO_GONE_OVERLAP] = WS_CODE_PROTOCOL, [EIO_GONE_INVALID] = WS_CODE_PROTOCOL,
         [EIO_GONE_SLOW] = WS_CODE_TRY_LATER,   [EIO_GONE_MEMORY] = WS_CODE_INTERNAL};
     bool said = why != EIO_GONE_CLIENT && why != EIO_GONE_SERVER;
-    end(s, why, codes[why], said ? eio_gone_text(why) : "");
+    end(s, why, codes[why], said ? gone_text(why) : "");
 }
 
 void eio_close(struct eio_session *s, uint16_t code, const char *reason) {

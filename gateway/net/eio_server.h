@@ -31,7 +31,6 @@ struct eio_session;
 #define EIO_GONE_ENUM(symbol, text) symbol,
 enum eio_gone { EIO_GONE_TABLE(EIO_GONE_ENUM) EIO_GONE_COUNT };
 #undef EIO_GONE_ENUM
-const char *eio_gone_text(enum eio_gone why);
 
 enum eio_state { EIO_POLLING, EIO_WEBSOCKET, EIO_CLOSED };
 

@@ -17,13 +17,12 @@ EMBED(presence)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
 struct source {
-    const char *name;
     const char *begin;
     const char *end;
     unsigned parts;
 };
 
-#define SOURCE(name, parts) {#name, lua_##name, lua_##name##_end, parts},
+#define SOURCE(name, parts) {lua_##name, lua_##name##_end, parts},
 static const struct source sources[SCRIPT_COUNT] = {SCRIPT_TABLE(SOURCE)};
 #undef SOURCE
 
