@@ -47,8 +47,8 @@ static const struct redis_events redis_handlers = {
 /* --- channels -------------------------------------------------------------------------------
  */
 
-static bool on_room_event(void *owner, struct channel *ch, const struct message *m,
-                          struct name *skip) {
+static enum audience on_room_event(void *owner, struct channel *ch, const struct message *m,
+                                   struct name *skip) {
     static const char *const names[] = {"userId"};
     struct core *core = owner;
     bool joined = slice_is(m->event, "userJoined");
@@ -56,19 +56,20 @@ static bool on_room_event(void *owner, struct channel *ch, const struct message 
     struct json_value data, user;
     if (slice_is(m->event, "update_member_list")) {
         roster_counted(core, ch, m->data);
-        return false;
+        return AUDIENCE_NONE;
     }
     if (!joined && !left && !slice_is(m->event, "typing"))
-        return true;
+        return AUDIENCE_LIVE;
     if (json_parse(m->data, &data) == JSON_OK) {
         json_fields(data, names, &user, 1);
         name_from_json(user, true, skip);
     }
+    if (!joined && !left)
+        return AUDIENCE_LIVE;
     if (left)
         room_left(core, ch, name_slice(skip));
-    if (joined || left)
-        roster_touch(core, ch);
-    return !((joined || left) && roster_is_big(ch));
+    roster_touch(core, ch);
+    return roster_is_big(ch) ? AUDIENCE_NONE : AUDIENCE_ALL;
 }
 
 static void on_healed(void *owner, struct channel *ch) {

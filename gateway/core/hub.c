@@ -85,12 +85,9 @@ bool client_is(const struct client *c, struct slice origin) {
     return origin.len != 0 && slice_eq(client_origin(c, id), origin);
 }
 
-void channel_deliver(struct channel *ch, struct message *m, struct slice skip) {
-    struct hub *h = ch->hub;
-    channel_ref(ch);
-    metric(h, METRIC_MESSAGES);
+static void deliver_to(struct list *subs, struct message *m, struct slice skip) {
     /* A delivery may close its client, which takes that client's sub out of the list. */
-    for (struct list *at = ch->live.next, *next; at != &ch->live; at = next) {
+    for (struct list *at = subs->next, *next; at != subs; at = next) {
         struct sub *sub = container_of(at, struct sub, in_channel);
         struct client *c = sub->client;
         next = at->next;
@@ -100,7 +97,21 @@ void channel_deliver(struct channel *ch, struct message *m, struct slice skip) {
             continue;
         c->door->deliver(c, m);
     }
+}
+
+void channel_deliver(struct channel *ch, struct message *m, struct slice skip) {
+    struct hub *h = ch->hub;
+    channel_ref(ch);
+    metric(h, METRIC_MESSAGES);
+    deliver_to(&ch->live, m, skip);
     message_done(m, h->slabs);
+    channel_unref(ch);
+}
+
+void channel_tell(struct channel *ch, struct message *m, struct slice skip) {
+    channel_ref(ch);
+    deliver_to(&ch->behind, m, skip);
+    channel_deliver(ch, m, skip);
     channel_unref(ch);
 }
 
@@ -167,10 +178,13 @@ bool channel_is(const struct channel *ch, struct slice quoted) {
 static void deliver_ephemeral(struct channel *ch, struct message *m) {
     struct hub *h = ch->hub;
     struct name skip = {0};
-    if (slice_starts(channel_name(ch), SLICE("room:")) &&
-        !h->events->on_room_event(h->owner, ch, m, &skip))
-        return;
-    deliver(ch, m, name_slice(&skip));
+    enum audience who = AUDIENCE_LIVE;
+    if (slice_starts(channel_name(ch), SLICE("room:")))
+        who = h->events->on_room_event(h->owner, ch, m, &skip);
+    if (who == AUDIENCE_ALL)
+        channel_tell(ch, m, name_slice(&skip));
+    else if (who == AUDIENCE_LIVE)
+        deliver(ch, m, name_slice(&skip));
 }
 
 static void deliver_text(struct channel *ch, struct slice text) {

@@ -90,11 +90,16 @@ enum check_result {
 typedef void (*sub_checked)(void *arg, struct sub *sub, enum check_result result,
                             const struct position *now);
 
+enum audience {
+    AUDIENCE_NONE,
+    AUDIENCE_LIVE,
+    AUDIENCE_ALL /* those that are behind as well */
+};
+
 struct hub_events {
-    /* An ephemeral message of a room. Returns false if it is not to be delivered; *skip: a user
-     * whose connections do not get it. */
-    bool (*on_room_event)(void *owner, struct channel *ch, const struct message *m,
-                          struct name *skip);
+    /* An ephemeral message of a room: who gets it? *skip: a user whose connections do not. */
+    enum audience (*on_room_event)(void *owner, struct channel *ch, const struct message *m,
+                                   struct name *skip);
     /* The channel is level with the log again after the link was lost. */
     void (*on_healed)(void *owner, struct channel *ch);
     /* The channel is about to be freed. */
@@ -140,7 +145,7 @@ bool channel_is(const struct channel *ch, struct slice quoted);
 /*
  * Puts a client into a channel. since: what the client has, or an empty epoch. `checked` is
  * called once in a later turn, unless the sub is dropped before; after CHECK_FAILED the sub is
- * gone. Nothing is delivered before sub_start. NULL: no memory.
+ * gone. Nothing of the log is delivered before sub_start. NULL: no memory.
  */
 struct sub *hub_subscribe(struct hub *h, struct client *client, struct slice name,
                           const struct position *since, sub_checked checked, void *arg);
@@ -170,6 +175,9 @@ void sub_await(struct sub *sub, struct waiter *w);
 /* Delivers a message to a channel's live clients, but for those of the user `skip` (len 0:
  * nobody). */
 void channel_deliver(struct channel *ch, struct message *m, struct slice skip);
+/* The same to those that are behind as well: for who is there, comes and goes, which is not in
+ * the log that they read. A newcomer is told of whoever comes after the roster it was given. */
+void channel_tell(struct channel *ch, struct message *m, struct slice skip);
 
 /* Items of a page before its frames: status, epoch, seq, from, clock (read.lua). */
 #define PAGE_HEAD 5

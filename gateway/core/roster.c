@@ -124,22 +124,9 @@ static void put_roster(struct channel *ch, const struct roster *r, roster_out ou
     buf_deinit(&data);
 }
 
-static void to_list(struct list *subs, struct message *m) {
-    for (struct list *at = subs->next, *next; at != subs; at = next) {
-        struct client *c = container_of(at, struct sub, in_channel)->client;
-        next = at->next;
-        c->door->deliver(c, m);
-    }
-}
-
-/* Those that are behind as well: a roster is not in the log that they read, and perhaps the
- * last for long. */
 static void to_all(void *arg, struct channel *ch, struct message *m) {
     (void)arg;
-    channel_ref(ch);
-    to_list(&ch->live, m);
-    to_list(&ch->behind, m);
-    channel_unref(ch);
+    channel_tell(ch, m, (struct slice){NULL, 0});
 }
 
 static void to_one(void *arg, struct channel *ch, struct message *m) {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { cluster, connect, login, sleep, startNode, test, until } from './lib/harness.mjs';
 import { range } from './lib/frames.mjs';
 import { startProxy } from './lib/proxy.mjs';
+import { front, next } from './lib/socketio.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2, args: ['--roster-interval', '2s'] });
 const last = (client) => client.frames.findLast(({ event }) => event === 'onlineUsers')?.data;
@@ -33,10 +34,41 @@ test('who is being caught up gets the roster', async () => {
   const eve = await login(nodes[0], 'eve');
   await eve.emit('join', { room: 'r' });
   await sees(dan, 'ann,bob,cat,dan,eve');
+  await eve.emit('leave', { room: 'r' });
+  await eve.emit('join', { room: 'r' });
+  await dan.next('userLeft', { match: ({ data }) => data.userId === 'eve' });
   back.resumeReading();
   assert.equal((await entered).recovered, true);
   await back.next('chatMessage', { timeout: 10000, match: ({ seq }) => seq === 600 });
   await sees(back, 'ann,bob,cat,dan,eve');
+  const eves = back.frames.filter(({ data }) => data?.userId === 'eve' && data.room === 'r');
+  assert.deepEqual(eves.map(({ event }) => event), ['userJoined', 'userLeft', 'userJoined']);
+});
+
+test('who comes after the roster that a newcomer was given is announced to it', async (t) => {
+  const proxy = await startProxy(redis);
+  t.after(() => proxy.close());
+  const node = await startNode({ redis: proxy.url });
+  proxy.delay = 100; // the roster is there two round trips before the join is answered
+  const json = await connect(node);
+  const sio = await front(node);
+  t.after(() => sio.end());
+  for (const [client, hears] of [
+    [json, (event, wanted) => json.next(event, { match: ({ data }) => wanted(data) })],
+    [sio, (event, wanted) => next(sio, event, { match: wanted })],
+  ]) {
+    const room = client === json ? 'json' : 'socketio';
+    client[client === json ? 'send' : 'emit']('join', { id: `ann-${room}`, room });
+    await hears('onlineUsers', () => true);
+    const bob = await login(nodes[0], `bob-${room}`);
+    for (const [asked, told] of [
+      ['join', 'userJoined'],
+      ['leave', 'userLeft'],
+    ]) {
+      await bob.emit(asked, { room });
+      await hears(told, ({ userId }) => userId === `bob-${room}`);
+    }
+  }
 });
 
 test('who came while somebody was away gets the roster that the others had before', async () => {
