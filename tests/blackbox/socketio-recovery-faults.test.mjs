@@ -259,8 +259,9 @@ async function pollAll(session, payloads) {
   for (;;) {
     const { status, body } = await session.get({ timeout: 20000 });
     if (status !== 200) return;
-    payloads.push(packets(body));
-    if (body === '2') await session.post('3');
+    const some = packets(body);
+    payloads.push(some);
+    if (some.includes('2')) await session.post('3');
   }
 }
 
