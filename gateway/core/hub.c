@@ -100,19 +100,14 @@ static void deliver_to(struct list *subs, struct message *m, struct slice skip) 
 }
 
 void channel_deliver(struct channel *ch, struct message *m, struct slice skip) {
-    struct hub *h = ch->hub;
-    channel_ref(ch);
-    metric(h, METRIC_MESSAGES);
+    metric(ch->hub, METRIC_MESSAGES);
     deliver_to(&ch->live, m, skip);
-    message_done(m, h->slabs);
-    channel_unref(ch);
+    message_done(m, ch->hub->slabs);
 }
 
 void channel_tell(struct channel *ch, struct message *m, struct slice skip) {
-    channel_ref(ch);
     deliver_to(&ch->behind, m, skip);
     channel_deliver(ch, m, skip);
-    channel_unref(ch);
 }
 
 /* A message that came through Redis, with Redis's time: how long that took is measured. */

@@ -173,7 +173,7 @@ struct waiter {
 void sub_await(struct sub *sub, struct waiter *w);
 
 /* Delivers a message to a channel's live clients, but for those of the user `skip` (len 0:
- * nobody). */
+ * nobody). The caller holds the channel (channel_ref): a delivery may close the last client. */
 void channel_deliver(struct channel *ch, struct message *m, struct slice skip);
 /* The same to those that are behind as well: for who is there, comes and goes, which is not in
  * the log that they read. A newcomer is told of whoever comes after the roster it was given. */
