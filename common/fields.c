@@ -58,10 +58,12 @@ void fields_end(struct fields *f) {
 /* The first field of that name at or behind `at`, NULL for the first of all. Returns its value,
  * or NULL. */
 static const char *find(const struct fields *f, const char *name, const char *at) {
+    if (f->text.len == 0)
+        return NULL;
     const char *end = f->text.data + f->text.len;
     if (at == NULL)
         at = f->text.data;
-    while (at != NULL && at < end) {
+    while (at < end) {
         const char *value = at + strlen(at) + 1;
         if (value >= end)
             break;

@@ -488,3 +488,7 @@ void json_escape(struct buf *b, struct slice text) {
     }
     buf_char(b, '"');
 }
+
+void json_escape_any(struct buf *b, struct slice text) {
+    json_escape(b, utf8_valid(text) ? text : SLICE("\xef\xbf\xbd"));
+}

@@ -80,5 +80,7 @@ bool json_is_integer(struct json_value value);
 /* Appends `text` (valid UTF-8) as a JSON string with its quotes. Escapes ", \ and control
  * characters only. */
 void json_escape(struct buf *b, struct slice text);
+/* The same for text that nobody has checked: what is not valid UTF-8 becomes one U+FFFD. */
+void json_escape_any(struct buf *b, struct slice text);
 
 #endif

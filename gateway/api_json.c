@@ -1,15 +1,7 @@
 #include "common/json.h"
-#include "common/utf8.h"
 #include "gateway/api.h"
 
 /* Redis may hold what no node wrote: every text is checked, every number read as one. */
-
-static void put_text(struct buf *b, struct slice text) {
-    if (utf8_valid(text))
-        json_escape(b, text);
-    else
-        buf_str(b, "\"\xef\xbf\xbd\"");
-}
 
 /* `"key":`, behind a comma if need be. */
 static void put_key(struct buf *b, const char *key) {
@@ -26,7 +18,7 @@ static void put_number(struct buf *b, const char *key, const struct reply *value
 
 static void put_string(struct buf *b, const char *key, struct slice text) {
     put_key(b, key);
-    put_text(b, text);
+    json_escape_any(b, text);
 }
 
 /* The value of a field of a flat hash, or a nil reply. */
@@ -145,7 +137,7 @@ enum info { INFO_TEXT, INFO_NUMBER, INFO_ONE, INFO_OK };
 /* The value of a line `name:value` of INFO; len 0: there is none. */
 static struct slice info_find(struct slice text, const char *name) {
     size_t len = strlen(name);
-    const char *end = text.ptr + text.len;
+    const char *end = text.len > 0 ? text.ptr + text.len : text.ptr;
     for (const char *at = text.ptr; at < end;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         stop = stop != NULL ? stop : end;
@@ -248,7 +240,7 @@ static void put_connection(struct buf *b, struct slice id, struct slice what) {
 
 static void put_room_name(struct buf *b, const struct reply *room, uint64_t now) {
     (void)now;
-    put_text(b, reply_text(room));
+    json_escape_any(b, reply_text(room));
 }
 
 void api_put_user(struct buf *b, struct slice id, const struct reply *reply) {

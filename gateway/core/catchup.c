@@ -290,7 +290,7 @@ static void page_deliver(struct read *r, const struct reply *page, uint64_t from
     uint64_t at_seq = from;
     for (size_t i = PAGE_HEAD; i < page->count; i++) {
         struct message m;
-        if (!message_parse(&m, reply_text(page->items[i])) || m.seq <= at_seq)
+        if (!message_parse_entry(&m, reply_text(page->items[i])) || m.seq <= at_seq)
             continue;
         if (m.seq > at_seq + 1)
             page_announce(r, at_seq + 1, m.seq - 1);
@@ -301,9 +301,9 @@ static void page_deliver(struct read *r, const struct reply *page, uint64_t from
         }
         message_done(&m, r->channel->hub->slabs);
     }
-    if (at_seq < last && page->count == PAGE_HEAD) {
-        page_announce(r, at_seq + 1, last);
-        at_seq = last;
+    if (at_seq == from && from < last) {
+        at_seq = page_end(page, from, last);
+        page_announce(r, from + 1, at_seq);
     }
     for (struct list *at = r->waiting.next; at != &r->waiting; at = at->next)
         container_of(at, struct catchup, in_read)->sub->seq = at_seq;

@@ -298,7 +298,7 @@ static void heal_deliver(struct channel *ch, const struct reply *page) {
 #endif
     for (size_t i = PAGE_HEAD; i < page->count; i++) {
         struct message m;
-        if (!message_parse(&m, reply_text(page->items[i])) || m.seq <= ch->at.seq)
+        if (!message_parse_entry(&m, reply_text(page->items[i])) || m.seq <= ch->at.seq)
             continue; /* somebody wrote into the log by hand */
         if (m.seq > ch->at.seq + 1)
             announce_to_live(ch, ch->at.seq + 1, m.seq - 1);
@@ -308,6 +308,11 @@ static void heal_deliver(struct channel *ch, const struct reply *page) {
     }
 }
 
+uint64_t page_end(const struct reply *page, uint64_t from, uint64_t last) {
+    size_t entries = page->count > PAGE_HEAD ? page->count - PAGE_HEAD : 0;
+    return entries == 0 || entries > last - from ? last : from + entries;
+}
+
 /* A page of the log, or NULL. Returns with the channel live, or with another read queued. */
 static void heal_page(struct channel *ch, const struct reply *page) {
     struct slice epoch = reply_text(reply_item(page, 1));
@@ -315,10 +320,11 @@ static void heal_page(struct channel *ch, const struct reply *page) {
     uint64_t from = (uint64_t)reply_number(reply_item(page, 3));
     if (reply_number(reply_item(page, 0)) == 1)
         heal_reset(ch, epoch, from);
+    uint64_t before = ch->at.seq;
     heal_deliver(ch, page);
-    if (page->count == PAGE_HEAD && ch->at.seq < last) {
-        announce_to_live(ch, ch->at.seq + 1, last); /* all of it fell out of the log */
-        ch->at.seq = last;
+    if (ch->at.seq == before && before < last) {
+        ch->at.seq = page_end(page, before, last);
+        announce_to_live(ch, before + 1, ch->at.seq);
     }
     channel_position(ch, epoch, ch->at.seq);
     if (ch->at.seq >= last)

@@ -181,6 +181,10 @@ void channel_tell(struct channel *ch, struct message *m, struct slice skip);
 
 /* Items of a page before its frames: status, epoch, seq, from, clock (read.lua). */
 #define PAGE_HEAD 5
+/* Where to go on behind a page after `from` that has no message: if it has entries, somebody
+ * wrote them by hand, and each has a seq of its own; if not, all up to `last` fell out of the
+ * log. */
+uint64_t page_end(const struct reply *page, uint64_t from, uint64_t last);
 
 /* --- between hub.c and catchup.c
  * --------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <sys/time.h>
 
 #include "common/json.h"
+#include "common/utf8.h"
 
 struct cursor {
     const char *at;
@@ -72,6 +73,12 @@ bool message_parse(struct message *m, struct slice frame) {
     m->data = (struct slice){c.at, (size_t)(c.end - c.at) - 1};
     m->ephemeral = m->seq == 0;
     return (m->epoch.len == 0) == (m->seq == 0);
+}
+
+bool message_parse_entry(struct message *m, struct slice frame) {
+    struct json_value value;
+    return frame.len > 0 && message_parse(m, frame) && utf8_valid(frame) &&
+           json_parse(frame, &value) != JSON_E_SYNTAX;
 }
 
 bool message_bare(struct message *m, struct buf *frame, const char *event, struct slice data) {

@@ -41,6 +41,9 @@ struct message {
 
 /* Takes a frame apart; false if it has not exactly this shape. The data is not looked into. */
 bool message_parse(struct message *m, struct slice frame);
+/* The same for an entry of a log, which somebody may have written by hand: false also if it is
+ * not JSON in valid UTF-8. */
+bool message_parse_entry(struct message *m, struct slice frame);
 
 /* Builds {"event":..,"data":..} in `frame`. False: out of memory. data: JSON. */
 bool message_bare(struct message *m, struct buf *frame, const char *event, struct slice data);

@@ -104,7 +104,8 @@ static bool take_mark(struct slice *at, struct mark *m) {
         return false;
     const char *dot = memchr(at->ptr, '.', at->len);
     size_t len = dot != NULL ? (size_t)(dot - at->ptr) : 0;
-    if (len == 0 || len >= sizeof m->at.epoch)
+    /* A NUL would end it before its end: an empty epoch asks for nothing that was missed. */
+    if (len == 0 || len >= sizeof m->at.epoch || memchr(at->ptr, 0, len) != NULL)
         return false;
     position_set(&m->at, (struct slice){at->ptr, len}, m->at.seq);
     *at = (struct slice){dot + 1, at->len - len - 1};
@@ -122,6 +123,8 @@ bool offset_parse(struct offset *o, struct slice at) {
     if (!o->plain)
         at = (struct slice){at.ptr + 1, at.len - 1};
     if (!take_hex(&at, '.', &o->time) || (!o->plain && !take_hex(&at, '.', &run)))
+        return false;
+    if (run > UINT32_MAX)
         return false;
     o->run = (uint32_t)run;
     while (o->count < OFFSET_MARKS_MOST && take_mark(&at, &o->marks[o->count])) {

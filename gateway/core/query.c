@@ -38,7 +38,7 @@ static void on_history_page(void *arg, const struct reply *reply, enum outcome o
     bool first = true;
     for (size_t i = 4; i < reply->count; i++) {
         struct message m;
-        if (!message_parse(&m, reply_text(reply->items[i])))
+        if (!message_parse_entry(&m, reply_text(reply->items[i])))
             continue;
         if (!first)
             buf_char(&answer, ',');
@@ -92,11 +92,11 @@ void on_history(struct request *r, struct json_value data) {
 
 static void put_member(struct buf *out, const struct reply *reply, size_t at) {
     buf_str(out, "{\"id\":");
-    json_escape(out, reply_text(reply_item(reply, at)));
+    json_escape_any(out, reply_text(reply_item(reply, at)));
     buf_str(out, ",\"role\":");
-    json_escape(out, reply_text(reply_item(reply, at + 2)));
+    json_escape_any(out, reply_text(reply_item(reply, at + 2)));
     buf_str(out, ",\"username\":");
-    json_escape(out, reply_text(reply_item(reply, at + 1)));
+    json_escape_any(out, reply_text(reply_item(reply, at + 1)));
     bool online = reply_number(reply_item(reply, at + 3)) != 0;
     buf_printf(out, ",\"online\":%s,\"message_count\":%lld}", online ? "true" : "false",
                reply_number(reply_item(reply, at + 4)));

@@ -53,14 +53,13 @@ void rooms_tell(struct core *core) {
     struct slice args[2 + TOLD_AT_ONCE] = {sweeps ? slice_digits(r->rank, rank) : none,
                                            SLICE(SWEEP_ENTRIES)};
     size_t n = 2;
-    for (const char *at = r->names.data, *end = at + r->names.len; at < end;
-         at += args[n - 1].len + 1) {
+    for (size_t at = 0; at < r->names.len; at += args[n - 1].len + 1) {
         if (n == 2 + TOLD_AT_ONCE) {
             tell(core, args, n);
             args[0].len = 0;
             n = 2;
         }
-        args[n++] = slice_of(at);
+        args[n++] = slice_of(r->names.data + at);
     }
     tell(core, args, n);
     if (sweeps)

@@ -107,7 +107,7 @@ static void put_roster(struct channel *ch, const struct roster *r, roster_out ou
     for (size_t i = r->first; i < r->reply->count; i++) {
         if (i > r->first)
             buf_char(&data, ',');
-        json_escape(&data, reply_text(r->reply->items[i]));
+        json_escape_any(&data, reply_text(r->reply->items[i]));
     }
     buf_char(&data, ']');
     if (!data.failed && slice_starts(room, SLICE("room-")))

@@ -126,8 +126,8 @@ static void log_error(struct redis *r, struct slice text) {
     }
     char line[256];
     snprintf(line, sizeof line, "%.*s", (int)(text.len < 250 ? text.len : 250), text.ptr);
-    log_write(LOG_WARN, "redis_error", "error", line, "more",
-              r->errors_held != 0 ? log_text("%u", r->errors_held) : NULL, NULL);
+    LOG(LOG_WARN, "redis_error", "error", line, "more",
+        r->errors_held != 0 ? log_text("%u", r->errors_held) : NULL, NULL);
     r->error_logged = now;
     r->errors_held = 0;
 }

@@ -140,6 +140,24 @@ static void *make_nil(const redisReadTask *task) {
     return reply_new(task, REPLY_NIL);
 }
 
+#if HIREDIS_MAJOR >= 1
+/* Kinds of RESP3, which no Redis sends unasked. Without these hiredis would hand out a number
+ * in place of a pointer. */
+static void *refuse_double(const redisReadTask *task, double value, char *text, size_t len) {
+    (void)task;
+    (void)value;
+    (void)text;
+    (void)len;
+    return NULL;
+}
+
+static void *refuse_bool(const redisReadTask *task, int value) {
+    (void)task;
+    (void)value;
+    return NULL;
+}
+#endif
+
 /* The arena frees. */
 static void free_nothing(void *reply) {
     (void)reply;
@@ -150,6 +168,10 @@ static redisReplyObjectFunctions functions = {
     .createArray = make_array,
     .createInteger = make_integer,
     .createNil = make_nil,
+#if HIREDIS_MAJOR >= 1
+    .createDouble = refuse_double,
+    .createBool = refuse_bool,
+#endif
     .freeObject = free_nothing,
 };
 

@@ -655,6 +655,23 @@ static void escapes_what_must_be(void **state) {
     assert_escaped(SLICE("12345678\n12345678\""), "\"12345678\\n12345678\\\"\"");
 }
 
+static void escapes_what_nobody_checked(void **state) {
+    static const char *const wrong[] = {"\xff", "a\xc3", "\xc0\x80", "\xed\xa0\x80",
+                                        "ok\x80ok"};
+    struct buf b;
+    (void)state;
+    buf_init(&b);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        buf_clear(&b);
+        json_escape_any(&b, slice_of(wrong[i]));
+        assert_true(slice_is(buf_bytes(&b), "\"\xef\xbf\xbd\""));
+    }
+    buf_clear(&b);
+    json_escape_any(&b, SLICE("\xc3\xa9\n"));
+    assert_true(slice_is(buf_bytes(&b), "\"\xc3\xa9\\n\""));
+    buf_deinit(&b);
+}
+
 static void escaped_text_comes_back(void **state) {
     (void)state;
     for (uint32_t c = 0; c < 0x11000; c++) {
@@ -701,6 +718,7 @@ int main(void) {
         cmocka_unit_test(reads_numbers_that_fit),
         cmocka_unit_test(tells_integers),
         cmocka_unit_test(escapes_what_must_be),
+        cmocka_unit_test(escapes_what_nobody_checked),
         cmocka_unit_test(escaped_text_comes_back),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);

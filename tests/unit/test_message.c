@@ -198,6 +198,26 @@ static void refuses_other_shapes(void **state) {
 /* --- frames that are built ------------------------------------------------------------------
  */
 
+/* What message_parse takes, since it does not look into the data, is no entry of a log. */
+static void looks_into_an_entry(void **state) {
+    static const char head[] =
+        "{\"channel\":\"a\",\"epoch\":\"e\",\"seq\":3,\"time\":4,\"event\":\"x\",\"data\":";
+    static const char *const bad[] = {"{\"a\":]}", "\"abc", "\"\xff\"", "1,", "{}{}", "\"\n\""};
+    char text[200];
+    struct message m;
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(text, sizeof text, "%s%s}", head, bad[i]);
+        assert_true(message_parse(&m, slice_of(text)));
+        assert_false(message_parse_entry(&m, slice_of(text)));
+    }
+    snprintf(text, sizeof text, "%s{\"a\":[1.0]}}", head);
+    assert_true(message_parse_entry(&m, slice_of(text)));
+    assert_slice(m.data, "{\"a\":[1.0]}");
+    assert_false(message_parse_entry(&m, SLICE("junk")));
+    assert_false(message_parse_entry(&m, (struct slice){NULL, 0}));
+}
+
 static void parse_frame(const struct buf *frame, struct json_value fields[6]) {
     static const char *const names[] = {"channel", "seq", "time", "event", "data", "epoch"};
     struct json_value root;
@@ -323,13 +343,10 @@ static void done_lets_go_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_good_frames_apart),
-        cmocka_unit_test(refuses_each_prefix),
-        cmocka_unit_test(survives_each_changed_byte),
-        cmocka_unit_test(refuses_other_shapes),
-        cmocka_unit_test(builds_a_bare_event),
-        cmocka_unit_test(builds_an_ephemeral_event),
-        cmocka_unit_test(builds_around_a_text),
+        cmocka_unit_test(takes_good_frames_apart),    cmocka_unit_test(refuses_each_prefix),
+        cmocka_unit_test(survives_each_changed_byte), cmocka_unit_test(refuses_other_shapes),
+        cmocka_unit_test(looks_into_an_entry),        cmocka_unit_test(builds_a_bare_event),
+        cmocka_unit_test(builds_an_ephemeral_event),  cmocka_unit_test(builds_around_a_text),
         cmocka_unit_test(done_lets_go_once),
     };
     return cmocka_run_group_tests_name("message", tests, NULL, NULL);

@@ -73,6 +73,7 @@ static void refused(void **state) {
                                         "1.2.e.c 3.e.d",
                                         "~1.2.e.c",
                                         "~1.x.2.e.c",
+                                        "~1.100000002.2.e.c",
                                         "~1.2.3.e.c ",
                                         "~1.2.3.e.c 4.e",
                                         " 1.2.e.c",
@@ -105,6 +106,15 @@ static void bytes_and_ends(void **state) {
     assert_false(parse(&o, "1.\0xxxxxxxxxxxx", 15));
 }
 
+/* As text up to a NUL, these epochs would be other ones, or none. */
+static void nul_in_epoch(void **state) {
+    struct offset o;
+    (void)state;
+    assert_false(parse(&o, "1.2.\0.c", 8));
+    assert_false(parse(&o, "1.2.e\0.c", 9));
+    assert_false(parse(&o, "~1.2.3.e.c 4.\0.d", 17));
+}
+
 static void too_many(void **state) {
     char text[4096] = "~1.1";
     struct offset o;
@@ -121,7 +131,8 @@ static void too_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain), cmocka_unit_test(with_positions), cmocka_unit_test(refused),
-        cmocka_unit_test(bytes_and_ends), cmocka_unit_test(too_many)};
+        cmocka_unit_test(plain),        cmocka_unit_test(with_positions),
+        cmocka_unit_test(refused),      cmocka_unit_test(bytes_and_ends),
+        cmocka_unit_test(nul_in_epoch), cmocka_unit_test(too_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,6 +228,9 @@ static void refuses_garbage(void **state) {
         "$99999999999999999999\r\n",
         "*1\r\n$z\r\n",
         ":9223372036854775808\r\n",
+        "#t\r\n", /* RESP3 */
+        ",1.5\r\n",
+        "*2\r\n:1\r\n#f\r\n",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         for (size_t step = 1; step < 40; step += 38) {
