@@ -162,7 +162,8 @@ size_t eio_queued(const struct eio_session *s);
 /* on_drained once when nothing waits: in a later turn, also if nothing does now. */
 void eio_want_drained(struct eio_session *s);
 /* Holds messages from the client back, and lets them come again. Over a WebSocket those that
- * have been read already still come. A session that is held back is not pinged. */
+ * have been read already still come. A session does not end for want of a pong that is held
+ * back. */
 void eio_pause(struct eio_session *s, bool pause);
 /* on_alarm at that time (ms of net_now); 0: not at all. */
 void eio_set_alarm(struct eio_session *s, uint64_t at);
