@@ -362,8 +362,10 @@ int eio_server_init(struct eio_server *e, struct net *net, const struct eio_conf
                     const struct eio_ops *ops, void *owner) {
     uint64_t seed;
     *e = (struct eio_server){.net = net, .config = *config, .ops = ops, .owner = owner};
-    e->sockets =
-        (struct wsock_shared){.net = net, .close_timeout_ms = config->close_timeout_ms};
+    /* Browsers fail a WebSocket for which they asked for one (option `protocols` of the client)
+     * and got none. */
+    e->sockets = (struct wsock_shared){
+        .net = net, .close_timeout_ms = config->close_timeout_ms, .any_protocol = true};
     ws_pool_init(&e->sockets.pool, config->max_payload, MAX_FRAGMENTS);
     wheel_init(&e->wheel, net_now(net));
     list_init(&e->dirty);
