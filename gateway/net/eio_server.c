@@ -150,6 +150,8 @@ struct eio_session *eio_begin(struct eio_server *e, const struct http_request *r
 }
 
 void eio_state_set(struct eio_session *s, enum eio_state to) {
+    if (s->state == EIO_POLLING)
+        addresses_leave(&s->server->polled, &s->address);
     s->server->by_state[s->state]--;
     s->state = (unsigned char)to;
     if (to != EIO_CLOSED)
@@ -372,6 +374,7 @@ int eio_server_init(struct eio_server *e, struct net *net, const struct eio_conf
     list_init(&e->gone);
     int status = uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL);
     map_init(&e->sessions, seed);
+    addresses_init(&e->polled, seed, config->max_polled);
     return status;
 }
 
@@ -388,6 +391,7 @@ void eio_server_deinit(struct eio_server *e) {
         continue;
     free_gone(e);
     map_deinit(&e->sessions);
+    addresses_deinit(&e->polled);
     ws_pool_deinit(&e->sockets.pool);
 }
 

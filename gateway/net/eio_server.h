@@ -3,6 +3,7 @@
 
 #include "common/eio.h"
 #include "common/map.h"
+#include "gateway/net/addresses.h"
 #include "gateway/net/wsock.h"
 
 /*
@@ -83,6 +84,9 @@ struct eio_config {
     uint64_t close_timeout_ms;
     size_t max_payload;    /* of a message or a POST, inclusive */
     unsigned max_sessions; /* above: 503; 0: no limit */
+    /* Sessions of one address that have no WebSocket, whose connections say nothing of how many
+     * there are; above: 429; 0: no limit. */
+    unsigned max_polled;
     /* Origins of pages elsewhere that may use it, separated by commas; "*": any; "": none is
      * named in an answer. With a list, a page of another origin (that is not this host's own)
      * is refused (403), by WebSocket, too. The caller's; holds as long as the server. */
@@ -96,6 +100,7 @@ struct eio_server {
     void *owner;
     struct wsock_shared sockets;
     struct map sessions; /* by sid */
+    struct addresses polled;
     struct wheel wheel;
     struct list dirty; /* sessions that have something to do before the loop sleeps */
     struct list gone;  /* sessions to be freed */
