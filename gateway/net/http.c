@@ -133,8 +133,9 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
 }
 
 static void refuse(struct http *h, int status, const char *why) {
+    const char *extra = status == 405 ? "Allow: GET\r\n" : NULL;
     if (!h->answered)
-        answer(h, status, "text/plain", slice_of(why), false, false, NULL);
+        answer(h, status, "text/plain", slice_of(why), false, false, extra);
 }
 
 static struct http *http_of(llhttp_t *parser) {

@@ -27,6 +27,7 @@ test('a session that no node has is unknown; wrong requests have their status', 
   for (const where of ['/healthz', '/ws', '/api/v1/cluster', '/socket.iox/']) {
     const answer = await nodes[0].get(where, { method: 'POST', body: 'x' });
     assert.ok(answer.status >= 404 && answer.status < 500, `${where}: ${answer.status}`);
+    if (answer.status === 405) assert.equal(answer.headers.allow, 'GET');
   }
 });
 
