@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
 
 #include "common/fields.h"
 
@@ -97,6 +98,19 @@ static void lose_receipt(struct http *h) {
         receipt->gone(receipt);
 }
 
+/* RFC 9110, 6.6.1; made anew once a second. */
+static const char *date_line(void) {
+    static char line[40];
+    static time_t made;
+    time_t now = time(NULL);
+    struct tm utc;
+    if (now != made && gmtime_r(&now, &utc) != NULL) {
+        made = now;
+        strftime(line, sizeof line, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+    }
+    return line;
+}
+
 static bool has_body(int status) {
     return status != 204 && status != 304;
 }
@@ -105,7 +119,7 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
                    bool head_only, bool keep, const char *extra) {
     struct buf out;
     buf_init(&out);
-    buf_printf(&out, "HTTP/1.1 %d %s\r\n", status, reason(status));
+    buf_printf(&out, "HTTP/1.1 %d %s\r\n%s", status, reason(status), date_line());
     if (type != NULL)
         buf_printf(&out, "Content-Type: %s\r\n", type);
     if (has_body(status))

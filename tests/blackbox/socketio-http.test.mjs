@@ -24,6 +24,10 @@ test('a session that no node has is unknown; wrong requests have their status', 
   assert.deepEqual([post.status, post.json().code], [400, 1]);
   const what = await nodes[0].get('/socket.io/?EIO=4&transport=smoke');
   assert.deepEqual([what.status, what.json().code], [400, 0]);
+  for (const { headers } of [away, what, await nodes[0].get('/healthz')]) {
+    assert.match(headers.date, /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/);
+    assert.ok(Math.abs(new Date(headers.date) - Date.now()) < 60000, headers.date);
+  }
   for (const where of ['/healthz', '/ws', '/api/v1/cluster', '/socket.iox/']) {
     const answer = await nodes[0].get(where, { method: 'POST', body: 'x' });
     assert.ok(answer.status >= 404 && answer.status < 500, `${where}: ${answer.status}`);
