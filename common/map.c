@@ -49,6 +49,8 @@ static void put(struct map *m, struct map_node *node) {
     struct map_node **bucket = bucket_of(m, node->hash);
     node->next = *bucket;
     *bucket = node;
+    if ((size_t)(bucket - m->buckets) < m->low)
+        m->low = (size_t)(bucket - m->buckets);
 }
 
 struct map_node *map_find(const struct map *m, struct slice key) {
@@ -68,6 +70,7 @@ static bool resize(struct map *m, size_t size) {
     struct map old = *m;
     m->buckets = buckets;
     m->size = size;
+    m->low = size;
     for (size_t i = 0; i < old.size; i++) {
         struct map_node *node = old.buckets[i];
         while (node != NULL) {
@@ -102,13 +105,13 @@ void map_remove(struct map *m, struct map_node *node) {
         (void)resize(m, m->size / 2);
 }
 
-struct map_node *map_next(const struct map *m, const struct map_node *node) {
+struct map_node *map_next(struct map *m, const struct map_node *node) {
     if (node != NULL && node->next != NULL)
         return node->next;
-    size_t i = node == NULL ? 0 : (node->hash & (m->size - 1)) + 1;
-    for (; i < m->size; i++) {
-        if (m->buckets[i] != NULL)
-            return m->buckets[i];
-    }
-    return NULL;
+    size_t i = node == NULL ? m->low : (node->hash & (m->size - 1)) + 1;
+    while (i < m->size && m->buckets[i] == NULL)
+        i++;
+    if (node == NULL)
+        m->low = i;
+    return i < m->size ? m->buckets[i] : NULL;
 }

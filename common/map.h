@@ -20,6 +20,7 @@ struct map {
     struct map_node **buckets;
     size_t size; /* of the array: a power of two, or 0 */
     size_t count;
+    size_t low; /* no node is in a bucket before this one */
     uint64_t seed;
 };
 
@@ -33,7 +34,8 @@ struct map_node *map_find(const struct map *m, struct slice key);
 bool map_insert(struct map *m, struct map_node *node);
 /* node must be in the map. Shrinks the array when it is an eighth full. */
 void map_remove(struct map *m, struct map_node *node);
-/* Walks all nodes in no order; NULL begins, NULL ends. The map must not change between. */
-struct map_node *map_next(const struct map *m, const struct map_node *node);
+/* Walks all nodes in no order; NULL begins, NULL ends. The map must not change between. To
+ * begin again and again while the nodes are removed one by one takes no longer than to walk. */
+struct map_node *map_next(struct map *m, const struct map_node *node);
 
 #endif

@@ -28,50 +28,16 @@ bool node_is_ready(const struct node *n) {
 /* --- accepting ------------------------------------------------------------------------------
  */
 
-struct address_count {
-    struct map_node node;
-    unsigned count;
-    unsigned char ip[16];
-};
-
-static struct slice address_key(const struct conn *c) {
-    return (struct slice){(const char *)c->address.ip, sizeof c->address.ip};
-}
-
 bool node_count_address(struct node *n, struct conn *c) {
-    if (n->options->max_per_address == 0 || c->counted)
-        return true;
-    struct map_node *found = map_find(&n->addresses, address_key(c));
-    struct address_count *a =
-        found != NULL ? container_of(found, struct address_count, node) : NULL;
-    if (a == NULL) {
-        a = calloc(1, sizeof *a);
-        if (a == NULL)
-            return false;
-        memcpy(a->ip, c->address.ip, sizeof a->ip);
-        a->node.key = (struct slice){(const char *)a->ip, sizeof a->ip};
-        if (!map_insert(&n->addresses, &a->node)) {
-            free(a);
-            return false;
-        }
-    }
-    if (a->count >= n->options->max_per_address)
-        return false;
-    a->count++;
-    c->counted = true;
-    return true;
+    if (!c->counted)
+        c->counted = addresses_enter(&n->addresses, &c->address);
+    return c->counted;
 }
 
 void node_forget_address(struct node *n, struct conn *c) {
-    struct map_node *found = c->counted ? map_find(&n->addresses, address_key(c)) : NULL;
+    if (c->counted)
+        addresses_leave(&n->addresses, &c->address);
     c->counted = false;
-    if (found == NULL)
-        return;
-    struct address_count *a = container_of(found, struct address_count, node);
-    if (--a->count > 0)
-        return;
-    map_remove(&n->addresses, &a->node);
-    free(a);
 }
 
 /* Above the most connections a few more are taken, to be told so by HTTP. */
@@ -250,7 +216,7 @@ int node_run(const struct options *options) {
     raw_door_deinit(&n->raw);
     net_deinit(&n->net);
     ws_pool_deinit(&n->sockets.pool);
-    map_deinit(&n->addresses);
+    addresses_deinit(&n->addresses);
     int status = uv_loop_close(&n->loop);
     if (status != 0)
         LOG(LOG_ERROR, "loop_close", "why", uv_strerror(status), NULL);

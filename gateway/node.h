@@ -35,7 +35,7 @@ struct node {
     uint64_t drain_total;
     uint64_t drain_closed;
     uint64_t most_connections;
-    struct map addresses; /* connections per address, if they are limited */
+    struct addresses addresses; /* of connections, if they are limited */
     char id[65];
     char address[CONN_ADDRESS_SIZE];
     struct conn_address listen;

@@ -222,6 +222,7 @@ static int init_socketio(struct node *n) {
                                      .upgrade_timeout_ms = o->handshake_timeout,
                                      .close_timeout_ms = o->close_timeout,
                                      .max_payload = o->max_message,
+                                     .max_polled = (unsigned)o->max_per_address,
                                      .origins = o->cors_origins,
                                      .node = n->core.peers.name,
                                      .elsewhere = &n->elsewhere};
@@ -288,7 +289,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
                                      .body = http_door_body,
                                      .owner = n,
                                      .timeout_ms = o->handshake_timeout};
-    map_init(&n->addresses, redis->seed);
+    addresses_init(&n->addresses, redis->seed, (unsigned)o->max_per_address);
     if (status == 0)
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
     n->core.address = n->address;

@@ -46,7 +46,7 @@
     X(max_connections, "max-connections", COUNT, 0, 10000000, "0", "N",                        \
       "most connections; 0: what the limit of descriptors allows")                             \
     X(max_per_address, "max-connections-per-address", COUNT, 0, 10000000, "0", "N",            \
-      "most connections from one address; 0: no limit")                                        \
+      "most connections from one address, and polled sessions; 0: no limit")                   \
     X(max_subscriptions, "max-subscriptions", COUNT, 1, 1000000, "1000", "N",                  \
       "most channels a connection may be in")                                                  \
     X(rate_limit, "rate-limit", COUNT, 0, 1000000, "0", "N",                                   \

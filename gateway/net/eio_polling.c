@@ -367,12 +367,18 @@ static enum eio_error check(struct eio_server *e, const struct http_request *req
 
 static void begin_polled(struct eio_server *e, const struct http_request *request) {
     struct buf open;
+    if (!addresses_enter(&e->polled, &request->conn->address)) {
+        /* No 503: a proxy would take the node for ill and ask the next one. */
+        answer_now(e, request, 429, EIO_TEXT_TYPE, SLICE("too many from your address\n"));
+        return;
+    }
     buf_init(&open);
     struct eio_session *s = eio_begin(e, request, EIO_POLLING, &open);
     if (s != NULL) {
         s->polling->most = most_packets(request);
         answer_now(e, request, 200, EIO_TEXT_TYPE, buf_bytes(&open));
     } else {
+        addresses_leave(&e->polled, &request->conn->address);
         answer_now(e, request, 503, EIO_TEXT_TYPE, SLICE("out of memory\n"));
     }
     buf_deinit(&open);

@@ -30,9 +30,13 @@ static uint64_t now_of(const struct eio_session *s) {
 
 /* The client has all of ping_timeout_ms for its pong, so the ping leaves one or two ticks
  * early: never late, on a busy machine either. */
+static uint64_t ping_lead(const struct eio_session *s) {
+    return s->server->config.ping_timeout_ms + UINT64_C(2) * WHEEL_TICK_MS;
+}
+
 static uint64_t ping_time(const struct eio_session *s) {
-    uint64_t early = s->server->config.ping_timeout_ms + UINT64_C(2) * WHEEL_TICK_MS;
-    return s->alive_until > early ? s->alive_until - early : 0;
+    uint64_t lead = ping_lead(s);
+    return s->alive_until > lead ? s->alive_until - lead : 0;
 }
 
 void eio_arm(struct eio_session *s) {
@@ -57,15 +61,24 @@ bool eio_is_over(const struct eio_session *s) {
     return now_of(s) >= s->alive_until && !s->paused;
 }
 
+/* No pong came in time, but it may be among what is held back: another ping, now. */
+static void ask_again(struct eio_session *s) {
+    s->alive_until = now_of(s) + ping_lead(s);
+    s->ping_out = false;
+}
+
 static bool put_packet(struct eio_session *s, const char *text);
 
+/* A client that is held back is pinged like others: it ends a session that it hears nothing
+ * of. */
 static void look_at_ping(struct eio_session *s) {
-    uint64_t now = now_of(s);
     if (eio_is_over(s)) {
         eio_end(s, EIO_GONE_TIMEOUT);
-    } else if (s->paused) {
-        is_alive(s); /* its pong may be among what is held back */
-    } else if (!s->ping_out && now >= ping_time(s)) {
+        return;
+    }
+    if (now_of(s) >= s->alive_until)
+        ask_again(s);
+    if (!s->ping_out && now_of(s) >= ping_time(s)) {
         s->ping_out = true;
         put_packet(s, "2");
     }
@@ -137,6 +150,8 @@ struct eio_session *eio_begin(struct eio_server *e, const struct http_request *r
 }
 
 void eio_state_set(struct eio_session *s, enum eio_state to) {
+    if (s->state == EIO_POLLING)
+        addresses_leave(&s->server->polled, &s->address);
     s->server->by_state[s->state]--;
     s->state = (unsigned char)to;
     if (to != EIO_CLOSED)
@@ -331,6 +346,10 @@ void eio_want_drained(struct eio_session *s) {
 }
 
 void eio_pause(struct eio_session *s, bool pause) {
+    if (s->paused && s->state != EIO_CLOSED && now_of(s) >= s->alive_until) {
+        ask_again(s);
+        eio_arm(s);
+    }
     s->paused = pause;
     if (s->state == EIO_WEBSOCKET)
         conn_pause(s->socket->ws.conn, pause);
@@ -345,14 +364,17 @@ int eio_server_init(struct eio_server *e, struct net *net, const struct eio_conf
                     const struct eio_ops *ops, void *owner) {
     uint64_t seed;
     *e = (struct eio_server){.net = net, .config = *config, .ops = ops, .owner = owner};
-    e->sockets =
-        (struct wsock_shared){.net = net, .close_timeout_ms = config->close_timeout_ms};
+    /* Browsers fail a WebSocket for which they asked for one (option `protocols` of the client)
+     * and got none. */
+    e->sockets = (struct wsock_shared){
+        .net = net, .close_timeout_ms = config->close_timeout_ms, .any_protocol = true};
     ws_pool_init(&e->sockets.pool, config->max_payload, MAX_FRAGMENTS);
     wheel_init(&e->wheel, net_now(net));
     list_init(&e->dirty);
     list_init(&e->gone);
     int status = uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL);
     map_init(&e->sessions, seed);
+    addresses_init(&e->polled, seed, config->max_polled);
     return status;
 }
 
@@ -369,6 +391,7 @@ void eio_server_deinit(struct eio_server *e) {
         continue;
     free_gone(e);
     map_deinit(&e->sessions);
+    addresses_deinit(&e->polled);
     ws_pool_deinit(&e->sockets.pool);
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/eio.h"
 #include "common/map.h"
+#include "gateway/net/addresses.h"
 #include "gateway/net/wsock.h"
 
 /*
@@ -82,6 +83,9 @@ struct eio_config {
     uint64_t close_timeout_ms;
     size_t max_payload;    /* of a message or a POST, inclusive */
     unsigned max_sessions; /* above: 503; 0: no limit */
+    /* Sessions of one address that have no WebSocket, whose connections say nothing of how many
+     * there are; above: 429; 0: no limit. */
+    unsigned max_polled;
     /* Origins of pages elsewhere that may use it, separated by commas; "*": any; "": none is
      * named in an answer. With a list, a page of another origin (that is not this host's own)
      * is refused (403), by WebSocket, too. The caller's; holds as long as the server. */
@@ -95,6 +99,7 @@ struct eio_server {
     void *owner;
     struct wsock_shared sockets;
     struct map sessions; /* by sid */
+    struct addresses polled;
     struct wheel wheel;
     struct list dirty; /* sessions that have something to do before the loop sleeps */
     struct list gone;  /* sessions to be freed */
@@ -161,7 +166,8 @@ size_t eio_queued(const struct eio_session *s);
 /* on_drained once when nothing waits: in a later turn, also if nothing does now. */
 void eio_want_drained(struct eio_session *s);
 /* Holds messages from the client back, and lets them come again. Over a WebSocket those that
- * have been read already still come. A session that is held back is not pinged. */
+ * have been read already still come. A session does not end for want of a pong that is held
+ * back. */
 void eio_pause(struct eio_session *s, bool pause);
 /* on_alarm at that time (ms of net_now); 0: not at all. */
 void eio_set_alarm(struct eio_session *s, uint64_t at);

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
 
 #include "common/fields.h"
 
 #define HEAD_MAX    16384
 #define HEADERS_MAX 100
 #define QUEUED_MOST 65536 /* bytes of answers that a connection may leave unread */
+#define BODY_LEAST  16384 /* bytes of a body that come in timeout_ms, or it is given up */
 #define LINGER_MS   2000  /* after an answer that closes: for the peer to read it */
 
 struct http {
@@ -20,6 +22,7 @@ struct http {
     struct fields fields;
     struct buf body;
     size_t body_max;   /* of the request under way; 0: it has none */
+    size_t body_seen;  /* so much had come when its deadline was set */
     size_t head_bytes; /* of the request under way, up to its body */
     const char *feed;  /* bytes that are being parsed */
     size_t body_at;    /* where a body begins in them; SIZE_MAX: none has */
@@ -95,6 +98,19 @@ static void lose_receipt(struct http *h) {
         receipt->gone(receipt);
 }
 
+/* RFC 9110, 6.6.1; made anew once a second. */
+static const char *date_line(void) {
+    static char line[40];
+    static time_t made;
+    time_t now = time(NULL);
+    struct tm utc;
+    if (now != made && gmtime_r(&now, &utc) != NULL) {
+        made = now;
+        strftime(line, sizeof line, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+    }
+    return line;
+}
+
 static bool has_body(int status) {
     return status != 204 && status != 304;
 }
@@ -103,7 +119,7 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
                    bool head_only, bool keep, const char *extra) {
     struct buf out;
     buf_init(&out);
-    buf_printf(&out, "HTTP/1.1 %d %s\r\n", status, reason(status));
+    buf_printf(&out, "HTTP/1.1 %d %s\r\n%s", status, reason(status), date_line());
     if (type != NULL)
         buf_printf(&out, "Content-Type: %s\r\n", type);
     if (has_body(status))
@@ -131,8 +147,9 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
 }
 
 static void refuse(struct http *h, int status, const char *why) {
+    const char *extra = status == 405 ? "Allow: GET\r\n" : NULL;
     if (!h->answered)
-        answer(h, status, "text/plain", slice_of(why), false, false, NULL);
+        answer(h, status, "text/plain", slice_of(why), false, false, extra);
 }
 
 static struct http *http_of(llhttp_t *parser) {
@@ -148,6 +165,7 @@ static int on_message_begin(llhttp_t *parser) {
     fields_clear(&h->fields);
     h->in_body = false;
     h->body_max = 0;
+    h->body_seen = 0;
     h->answered = false;
     return 0;
 }
@@ -348,11 +366,18 @@ static bool is_taking(struct http *h) {
     return h->answered && h->unsent > 0 && h->unsent < before;
 }
 
+/* Likewise a long body, of a client whose way up is slow. */
+static bool is_giving(struct http *h) {
+    size_t before = h->body_seen;
+    h->body_seen = h->body.len;
+    return h->in_body && !h->answered && h->body.len - before >= BODY_LEAST;
+}
+
 static void on_deadline(struct conn *c) {
     struct http *h = c->peer;
     if (h->later != NULL && h->later->late != NULL)
         h->later->late(h->later);
-    else if (is_taking(h))
+    else if (is_taking(h) || is_giving(h))
         conn_deadline(c, net_now(c->net) + h->router->timeout_ms);
     else /* who has the whole answer may not have read it yet: a reset would take it away */
         conn_close(c, !h->answered || h->unsent > 0);

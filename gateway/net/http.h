@@ -29,7 +29,8 @@ struct http_router {
     /* The head of a request that announces a body has come: returns the most bytes that the
      * body may have, or 0: this path takes none (405; 413 if it is only read). A longer body is
      * answered 413. May also answer for good with http_answer, or http_watch the request. NULL:
-     * no path takes a body. The body has timeout_ms of its own to come. */
+     * no path takes a body. The body has timeout_ms of its own to come, and again and again
+     * while 16 KiB of it come in that time. */
     size_t (*body)(void *owner, const struct http_request *request);
     void *owner;
     uint64_t timeout_ms; /* for a whole request, and idle between two; a peer that takes a long

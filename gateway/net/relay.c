@@ -157,6 +157,7 @@ static void put_head(struct relay_request *q, const struct http_request *request
         buf_str(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
         put_header(b, request, "Sec-WebSocket-Version");
         put_header(b, request, "Sec-WebSocket-Key");
+        put_header(b, request, "Sec-WebSocket-Protocol");
     }
     if (q->kind == POST)
         buf_printf(b, "Content-Length: %zu\r\n", request->body.len);

@@ -19,11 +19,24 @@ static bool refuse(const struct http_request *request, int status, const char *w
 
 #define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 
-static bool handshake(const struct http_request *request) {
+/* A line that agrees to the first subprotocol of the request, a token; empty: it names none. */
+#define PROTOCOL_MAX 128
+static void put_protocol(const struct http_request *request, char out[PROTOCOL_MAX + 32]) {
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const char *list = http_header(request, "sec-websocket-protocol");
+    size_t len = list != NULL ? strspn(list, token) : 0;
+    out[0] = '\0';
+    if (len > 0 && len <= PROTOCOL_MAX && (list[len] == '\0' || strchr(" \t,", list[len])))
+        snprintf(out, PROTOCOL_MAX + 32, "Sec-WebSocket-Protocol: %.*s\r\n", (int)len, list);
+}
+
+static bool handshake(const struct wsock_shared *shared, const struct http_request *request) {
     const char *version = http_header(request, "sec-websocket-version");
     const char *key = http_header(request, "sec-websocket-key");
     char accept[WS_ACCEPT_SIZE];
-    char head[192];
+    char protocol[PROTOCOL_MAX + 32] = "";
+    char head[192 + sizeof protocol];
     if (!slice_is(request->method, "GET"))
         return refuse(request, 405, "a WebSocket begins with GET\n", "Allow: GET\r\n");
     if (!request->upgrade)
@@ -34,10 +47,12 @@ static bool handshake(const struct http_request *request) {
     if (http_header_count(request, "sec-websocket-key") != 1 || !ws_key_valid(slice_of(key)))
         return refuse(request, 400, "Sec-WebSocket-Key must be 16 bytes in base64\n", NULL);
     ws_accept(accept, slice_of(key));
+    if (shared->any_protocol)
+        put_protocol(request, protocol);
     int len = snprintf(head, sizeof head,
                        "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
-                       "Sec-WebSocket-Accept: %s\r\n\r\n",
-                       accept);
+                       "Sec-WebSocket-Accept: %s\r\n%s\r\n",
+                       accept, protocol);
     return http_upgrade(request, (struct slice){head, (size_t)len});
 }
 
@@ -48,7 +63,7 @@ static void arm(struct wsock *w, uint64_t after_ms) {
 bool wsock_open(struct wsock *w, struct wsock_shared *shared,
                 const struct http_request *request, const struct wsock_ops *ops) {
     struct conn *c = request->conn;
-    if (!handshake(request))
+    if (!handshake(shared, request))
         return false;
     w->conn = c;
     w->shared = shared;

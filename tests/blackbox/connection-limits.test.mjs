@@ -1,7 +1,9 @@
 // Limits on connections and rates: who is over them is told so, and others are served.
 import assert from 'node:assert/strict';
 import { cluster, connect, login, request, test, until } from './lib/harness.mjs';
+import { socket } from './lib/conformance.mjs';
 import { range } from './lib/frames.mjs';
+import { OPEN } from './lib/handover.mjs';
 
 test('connections from one address: 429, which no proxy takes for a fault of the node', async (t) => {
   const args = ['--max-connections-per-address', '2', '--real-address-header', 'X-Real-IP'];
@@ -15,6 +17,36 @@ test('connections from one address: 429, which no proxy takes for a fault of the
   assert.equal((await request(`${nodes[0].url}/healthz`)).status, 200);
   await first.close();
   await until(() => from('10.0.0.1').catch(() => false));
+});
+
+test('polled sessions of one address: as many, whatever connections they come by', async (t) => {
+  const args = ['--max-connections-per-address', '3', '--real-address-header', 'X-Real-IP'];
+  const { nodes, stop } = await cluster({ nodes: 1, args });
+  t.after(stop);
+  const [node] = nodes;
+  const began = async (address) => {
+    const { status, body } = await node.get(OPEN, { headers: { 'X-Real-IP': address } });
+    return status === 200 ? `${OPEN}&sid=${JSON.parse(body.slice(1)).sid}` : status;
+  };
+  await until(async () => typeof (await began('10.0.0.9')) === 'string', { what: 'it is ready' });
+  const urls = [];
+  for (const _ of range(1, 3)) urls.push(await began('10.0.0.1'));
+  assert.deepEqual(urls.map((url) => typeof url), range(1, 3).map(() => 'string'));
+  assert.equal(await began('10.0.0.1'), 429);
+  assert.equal(typeof (await began('10.0.0.2')), 'string');
+  // One that ends makes room, as does one that goes on by a WebSocket.
+  assert.equal((await node.get(urls[0], { method: 'POST', body: '1' })).body, 'ok');
+  urls[0] = await began('10.0.0.1');
+  assert.equal(typeof urls[0], 'string');
+  assert.equal(await began('10.0.0.1'), 429);
+  const ws = await socket(node, urls[1].replace('polling', 'websocket'));
+  ws.send('2probe');
+  assert.equal(await ws.next(), '3probe');
+  ws.send('5');
+  await until(async () => typeof (await began('10.0.0.1')) === 'string');
+  ws.ws.close();
+  await ws.closed();
+  assert.equal(await began('10.0.0.1'), 429);
 });
 
 test('connections of a node: 503 above the limit, and room again below it', async (t) => {

@@ -1,7 +1,8 @@
 // The HTTP side of the Socket.IO door: limits, origins, sessions that are not here, the drain.
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import { after } from 'node:test';
-import { cluster, startNode, test, until } from './lib/harness.mjs';
+import { cluster, sleep, startNode, test, until } from './lib/harness.mjs';
 import { emit, enter, front, once } from './lib/socketio.mjs';
 import { hash } from './lib/registry.mjs';
 
@@ -23,9 +24,14 @@ test('a session that no node has is unknown; wrong requests have their status', 
   assert.deepEqual([post.status, post.json().code], [400, 1]);
   const what = await nodes[0].get('/socket.io/?EIO=4&transport=smoke');
   assert.deepEqual([what.status, what.json().code], [400, 0]);
+  for (const { headers } of [away, what, await nodes[0].get('/healthz')]) {
+    assert.match(headers.date, /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/);
+    assert.ok(Math.abs(new Date(headers.date) - Date.now()) < 60000, headers.date);
+  }
   for (const where of ['/healthz', '/ws', '/api/v1/cluster', '/socket.iox/']) {
     const answer = await nodes[0].get(where, { method: 'POST', body: 'x' });
     assert.ok(answer.status >= 404 && answer.status < 500, `${where}: ${answer.status}`);
+    if (answer.status === 405) assert.equal(answer.headers.allow, 'GET');
   }
 });
 
@@ -94,6 +100,35 @@ test('the registry has the door and the address that the proxy tells', async () 
     assert.match(conns[0], /10\.1\.2\.3/);
     assert.match(conns[0], /socketio/);
     ann.end();
+  }
+  await node.stop();
+});
+
+// 16 KiB have to come in the time of a request.
+test('a POST may take longer than a request, while enough of it comes', async () => {
+  const node = await startNode({ redis, args: ['--handshake-timeout', '2s'] });
+  await until(async () => (await open(node)).status === 200);
+  for (const [piece, answered] of [
+    [32768, true],
+    [100, false],
+  ]) {
+    const { sid } = await open(node);
+    const body = `40\x1e42["heartbeat","${'x'.repeat(10 * piece)}"]`;
+    const socket = net.connect(node.port, '127.0.0.1');
+    let text = '';
+    let over = false;
+    socket.on('data', (data) => (text += data)).on('error', () => {});
+    socket.on('close', () => (over = true));
+    const head = `POST ${OPEN}&sid=${sid} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
+    socket.write(head);
+    // In pieces, 300 ms from one to the next.
+    for (let at = 0; at < body.length && !over; at += piece) {
+      socket.write(body.slice(at, at + piece));
+      await sleep(300);
+    }
+    await until(() => over || text.endsWith('ok'));
+    assert.equal(text.startsWith('HTTP/1.1 200 OK\r\n'), answered, text);
+    socket.destroy();
   }
   await node.stop();
 });

@@ -146,6 +146,31 @@ static void walks_a_map_of_any_size(void **state) {
     free(items);
 }
 
+/* With so many, a look at each bucket before the first node would take minutes. */
+static void removes_the_first_until_none_is_left(void **state) {
+    (void)state;
+    enum { N = 200000 };
+    struct item *items = make_items(N);
+    struct map m;
+    map_init(&m, 5);
+    for (unsigned i = 0; i < N; i++)
+        assert_true(map_insert(&m, &items[i].node));
+    unsigned removed = 0;
+    for (struct map_node *at; (at = map_next(&m, NULL)) != NULL; removed++) {
+        map_remove(&m, at);
+        if (removed % 1000 != 7) /* now and then it comes back, to wherever it belongs */
+            continue;
+        assert_true(map_insert(&m, at));
+        assert_ptr_equal(map_find(&m, at->key), at);
+        map_remove(&m, at);
+    }
+    assert_int_equal(removed, N);
+    assert_true(map_insert(&m, &items[0].node));
+    assert_ptr_equal(map_next(&m, NULL), &items[0].node);
+    map_deinit(&m);
+    free(items);
+}
+
 static void inserts_and_removes_in_any_order(void **state) {
     (void)state;
     enum { N = 500, STEPS = 200000 };
@@ -228,6 +253,7 @@ int main(void) {
         cmocka_unit_test(holds_a_hundred_thousand),
         cmocka_unit_test(walks_each_node_once),
         cmocka_unit_test(walks_a_map_of_any_size),
+        cmocka_unit_test(removes_the_first_until_none_is_left),
         cmocka_unit_test(inserts_and_removes_in_any_order),
         cmocka_unit_test(the_seed_changes_the_places),
         cmocka_unit_test(each_bit_of_a_key_matters),
