@@ -1,42 +1,12 @@
-#include "gateway/net/http.h"
+#include "gateway/net/http_internal.h"
 
-#include <llhttp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <time.h>
 
-#include "common/fields.h"
-
-#define HEAD_MAX    16384
-#define HEADERS_MAX 100
 #define QUEUED_MOST 65536 /* bytes of answers that a connection may leave unread */
 #define BODY_LEAST  16384 /* bytes of a body that come in timeout_ms, or it is given up */
 #define LINGER_MS   2000  /* after an answer that closes: for the peer to read it */
-
-struct http {
-    llhttp_t parser;
-    const struct http_router *router;
-    struct conn *conn;
-    struct buf target;
-    struct fields fields;
-    struct buf body;
-    size_t body_max;   /* of the request under way; 0: it has none */
-    size_t body_seen;  /* so much had come when its deadline was set */
-    size_t head_bytes; /* of the request under way, up to its body */
-    const char *feed;  /* bytes that are being parsed */
-    size_t body_at;    /* where a body begins in them; SIZE_MAX: none has */
-    bool in_body;
-    bool answered;
-    size_t unsent;            /* of the last answer, when it was looked at; SIZE_MAX: not yet */
-    bool closing;             /* answered for the last time: drain what still comes */
-    struct http_later *later; /* an answer is put off, or a body's end is watched for */
-    bool later_head;          /* that one is to HEAD */
-    bool later_keep;          /* and leaves the connection open */
-    struct http_receipt *receipt; /* of the last answer */
-    bool held;                    /* what comes is kept in `rest` until that answer has left */
-    struct buf rest;
-};
 
 static const char *reason(int status) {
     switch (status) {
@@ -146,162 +116,14 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
     let_go(h);
 }
 
-static void refuse(struct http *h, int status, const char *why) {
+void http_refuse(struct http *h, int status, const char *why) {
     const char *extra = status == 405 ? "Allow: GET\r\n" : NULL;
     if (!h->answered)
         answer(h, status, "text/plain", slice_of(why), false, false, extra);
 }
 
-static struct http *http_of(llhttp_t *parser) {
-    return parser->data;
-}
-
-/* --- what llhttp reports --------------------------------------------------------------------
- */
-
-static int on_message_begin(llhttp_t *parser) {
-    struct http *h = http_of(parser);
-    buf_clear(&h->target);
-    fields_clear(&h->fields);
-    h->in_body = false;
-    h->body_max = 0;
-    h->body_seen = 0;
-    h->answered = false;
-    return 0;
-}
-
-static int on_url(llhttp_t *parser, const char *at, size_t len) {
-    buf_append(&http_of(parser)->target, at, len);
-    return 0;
-}
-
-static int on_header_field(llhttp_t *parser, const char *at, size_t len) {
-    struct http *h = http_of(parser);
-    if (!h->in_body) /* behind a chunked body: nobody asks for it */
-        fields_name(&h->fields, (struct slice){at, len});
-    return 0;
-}
-
-static int on_header_field_complete(llhttp_t *parser) {
-    struct http *h = http_of(parser);
-    if (h->in_body)
-        h->fields.count++;
-    else if (!fields_name_end(&h->fields))
-        refuse(h, 400, "a header field has no such name\n");
-    if (h->fields.count > HEADERS_MAX)
-        refuse(h, 431, "too many header fields\n");
-    return h->answered ? HPE_USER : 0;
-}
-
-static int on_header_value(llhttp_t *parser, const char *at, size_t len) {
-    struct http *h = http_of(parser);
-    if (!h->in_body)
-        fields_value(&h->fields, (struct slice){at, len});
-    return 0;
-}
-
-const char *http_header(const struct http_request *request, const char *name) {
-    return fields_get(&request->http->fields, name);
-}
-
-unsigned http_header_count(const struct http_request *request, const char *name) {
-    return fields_count(&request->http->fields, name);
-}
-
-static bool reads(const llhttp_t *parser) {
-    return parser->method == HTTP_GET || parser->method == HTTP_HEAD;
-}
-
-/* The form with scheme and host means the same as the path alone (RFC 9112, 3.2.2). */
-static struct slice behind_host(struct slice target) {
-    static const char *const schemes[] = {"http://", "https://"};
-    for (size_t i = 0; i < 2; i++) {
-        size_t n = strlen(schemes[i]);
-        if (target.len < n || strncasecmp(target.ptr, schemes[i], n) != 0)
-            continue;
-        while (n < target.len && target.ptr[n] != '/' && target.ptr[n] != '?')
-            n++;
-        return (struct slice){target.ptr + n, target.len - n};
-    }
-    return target;
-}
-
-static struct http_request request_of(struct http *h) {
-    struct http_request request = {.conn = h->conn, .http = h, .body = buf_bytes(&h->body)};
-    request.method = slice_of(llhttp_method_name((llhttp_method_t)h->parser.method));
-    struct slice target = behind_host(buf_bytes(&h->target));
-    const char *mark = memchr(target.ptr, '?', target.len);
-    request.path = (struct slice){target.ptr, mark ? (size_t)(mark - target.ptr) : target.len};
-    if (mark != NULL)
-        request.query = (struct slice){mark + 1, target.len - request.path.len - 1};
-    if (request.path.len == 0)
-        request.path = SLICE("/");
-    request.upgrade = fields_have(&h->fields, "connection", "upgrade") &&
-                      fields_have(&h->fields, "upgrade", "websocket");
-    return request;
-}
-
-/* A body is announced: asks the router whether, and how much of it, is wanted. */
-static int begin_body(struct http *h, const llhttp_t *parser) {
-    const struct http_router *router = h->router;
-    struct http_request request = request_of(h);
-    h->body_max = router->body != NULL ? router->body(router->owner, &request) : 0;
-    if (h->answered || h->conn->closed)
-        return HPE_USER;
-    if (h->body_max == 0)
-        refuse(h, reads(parser) ? 413 : 405, "this path takes no body\n");
-    else if ((parser->flags & F_CHUNKED) == 0 && parser->content_length > h->body_max)
-        refuse(h, 413, "the request's body is too long\n");
-    else if (fields_have(&h->fields, "expect", "100-continue") &&
-             !conn_send_parts(h->conn, &SLICE("HTTP/1.1 100 Continue\r\n\r\n"), 1))
-        conn_close(h->conn, true);
-    else {
-        conn_deadline(h->conn, net_now(h->conn->net) + router->timeout_ms);
-        return 0;
-    }
-    return HPE_USER;
-}
-
-/* No body follows; what comes after an upgrade is not HTTP. */
-enum { HEADERS_ALONE = 2 };
-
-static int on_headers_complete(llhttp_t *parser) {
-    struct http *h = http_of(parser);
-    fields_end(&h->fields);
-    h->in_body = true;
-    if (parser->http_major != 1 || parser->http_minor != 1)
-        refuse(h, 505, "HTTP/1.1 is spoken here\n");
-    else if (h->fields.text.failed || h->target.failed)
-        refuse(h, 503, "out of memory\n");
-    else if (fields_count(&h->fields, "host") != 1 ||
-             !fields_host_valid(fields_get(&h->fields, "host")))
-        refuse(h, 400, "a request has one Host\n");
-    else if ((parser->flags & F_TRANSFER_ENCODING) != 0 && (parser->flags & F_CHUNKED) == 0)
-        refuse(h, reads(parser) ? 413 : 405, "no path here takes such a body\n");
-    else if (parser->content_length > 0 || (parser->flags & F_CHUNKED) != 0)
-        return begin_body(h, parser);
-    else
-        return HEADERS_ALONE;
-    return HPE_USER;
-}
-
-static int on_body(llhttp_t *parser, const char *at, size_t len) {
-    struct http *h = http_of(parser);
-    if (h->body_at == SIZE_MAX)
-        h->body_at = (size_t)(at - h->feed);
-    if (len > h->body_max - h->body.len)
-        refuse(h, 413, "the request's body is too long\n");
-    else {
-        buf_append(&h->body, at, len);
-        if (!h->body.failed)
-            return 0;
-        refuse(h, 503, "out of memory\n");
-    }
-    return HPE_USER;
-}
-
 static void route(struct http *h) {
-    struct http_request request = request_of(h);
+    struct http_request request = http_request_of(h);
     metric_add(h->conn->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_HTTP, 1);
     request.watched = h->later;
     if (h->later != NULL) { /* watched: it has come */
@@ -310,24 +132,6 @@ static void route(struct http *h) {
     }
     h->router->route(h->router->owner, &request);
 }
-
-/* Stops the parser behind each request, so that an upgrade or a close is seen before the next.
- */
-static int on_message_complete(llhttp_t *parser) {
-    (void)parser;
-    return HPE_PAUSED;
-}
-
-static const llhttp_settings_t settings = {
-    .on_message_begin = on_message_begin,
-    .on_url = on_url,
-    .on_header_field = on_header_field,
-    .on_header_field_complete = on_header_field_complete,
-    .on_header_value = on_header_value,
-    .on_headers_complete = on_headers_complete,
-    .on_body = on_body,
-    .on_message_complete = on_message_complete,
-};
 
 /* --- the connection -------------------------------------------------------------------------
  */
@@ -383,52 +187,16 @@ static void on_deadline(struct conn *c) {
         conn_close(c, !h->answered || h->unsent > 0);
 }
 
-static void refuse_parse(struct http *h, llhttp_errno_t error) {
-    if (error == HPE_INVALID_VERSION)
-        refuse(h, 505, "HTTP/1.1 is spoken here\n");
-    else
-        refuse(h, 400, "not an HTTP request\n");
-}
-
 /* The answer is put off, and with it what has come behind the request. */
 static void hold(struct http *h, const char *bytes, size_t len) {
     bool watched = h->later != NULL && h->later->gone != NULL;
     buf_append(&h->rest, bytes, len);
-    if (h->rest.failed || (watched && h->rest.len > HEAD_MAX)) {
+    if (h->rest.failed || (watched && h->rest.len > HTTP_HEAD_MAX)) {
         conn_close(h->conn, true);
         let_go(h);
     } else if (!watched) {
         conn_pause(h->conn, true);
     }
-}
-
-/* Counts what belongs to the request's head. Returns false when it is too long. */
-static bool head_fits(struct http *h, size_t used) {
-    h->head_bytes += h->body_at < used ? h->body_at : used;
-    return h->head_bytes <= HEAD_MAX;
-}
-
-/* Parses up to the end of a request, which sets *whole. Returns how much was used, or SIZE_MAX
- * when the connection has nothing more to read. */
-static size_t parse(struct http *h, const char *bytes, size_t len, bool *whole) {
-    bool was_in_body = h->in_body;
-    h->feed = bytes;
-    h->body_at = SIZE_MAX;
-    enum llhttp_errno error = llhttp_execute(&h->parser, bytes, len);
-    if (h->closing || h->conn->closed)
-        return SIZE_MAX;
-    size_t used = len;
-    *whole = error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE;
-    if (*whole)
-        used = (size_t)(llhttp_get_error_pos(&h->parser) - bytes);
-    else if (error != HPE_OK) {
-        refuse_parse(h, error);
-        return SIZE_MAX;
-    }
-    if (was_in_body || head_fits(h, used))
-        return used;
-    refuse(h, 431, "the request's head is too long\n");
-    return SIZE_MAX;
 }
 
 static void next_request(struct http *h) {
@@ -450,7 +218,7 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
             hold(h, bytes, len);
             return;
         }
-        size_t used = parse(h, bytes, len, &whole);
+        size_t used = http_parse(h, bytes, len, &whole);
         if (used == SIZE_MAX || !whole)
             return;
         bytes += used;
@@ -505,8 +273,7 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
         }
         return NULL;
     }
-    llhttp_init(&h->parser, HTTP_REQUEST, &settings);
-    h->parser.data = h;
+    http_parse_init(h);
     h->router = router;
     h->conn = c;
     buf_init(&h->target);
