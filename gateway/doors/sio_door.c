@@ -373,6 +373,9 @@ static const struct sio_app app = {.create = create,
 
 static const char *check_origin(struct slice origin) {
     char text[256];
+    /* RFC 6454, 6.1: pages of files, as apps have them; but also every sandboxed frame. */
+    if (slice_is(origin, "null") || slice_is(origin, "file://"))
+        return NULL;
     snprintf(text, sizeof text, "%.*s", (int)origin.len, origin.ptr);
     const char *host = strstr(text, "://");
     size_t scheme = host != NULL ? (size_t)(host - text) : 0;
@@ -382,7 +385,7 @@ static const char *check_origin(struct slice origin) {
     if (good && strpbrk(host + 3, "/?#@") == NULL)
         return NULL;
     return log_text("\"%s\": an origin is like https://example.org:8443, in lower case and "
-                    "without a path; or * alone for any",
+                    "without a path, or null for pages of files; or * alone for any",
                     text);
 }
 

@@ -53,6 +53,17 @@ test('origins: those of the list and no others, by both ways', async () => {
   await node.stop();
 });
 
+test('origins of apps: files, and schemes of their own', async () => {
+  const origins = ['null', 'file://', 'capacitor://localhost'];
+  const node = await startNode({ redis, args: ['--cors-origins', origins.join()] });
+  for (const Origin of origins) {
+    const { status, headers } = await open(node, { Origin });
+    assert.deepEqual([status, headers['access-control-allow-origin']], [200, Origin]);
+  }
+  assert.equal((await open(node, { Origin: 'https://a.org' })).status, 403);
+  await node.stop();
+});
+
 test('a full node begins no session, and keeps those it has', async () => {
   const node = await startNode({ redis, args: ['--max-connections', '3'] });
   const ann = await enter(node, 'ann', {}, { transports: ['polling'] });
