@@ -282,7 +282,7 @@ static bool placeholders_match(struct json_value payload, uint32_t attachments) 
 }
 
 enum sio_error sio_read(struct slice text, uint32_t max_attachments, struct sio_packet *out) {
-    struct rest r = {text.ptr, text.len > 0 ? text.ptr + text.len : text.ptr};
+    struct rest r = {text.ptr, slice_end(text)};
     *out = (struct sio_packet){.type = SIO_CONNECT};
     enum sio_error e = take_type(&r, out);
     if (e == SIO_OK)

@@ -19,6 +19,11 @@ static inline struct slice slice_of(const char *text) {
     return (struct slice){text, strlen(text)};
 }
 
+/* Where it ends. C knows no NULL + 0. */
+static inline const char *slice_end(struct slice s) {
+    return s.len > 0 ? s.ptr + s.len : s.ptr;
+}
+
 static inline bool slice_eq(struct slice a, struct slice b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }

@@ -184,7 +184,7 @@ static void on_online(void *arg, const struct reply *reply, enum outcome outcome
 /* A parameter of the query, decoded. -1: it is not there; -2: it is wrong, or longer. */
 static ptrdiff_t query_get(struct slice query, const char *name, char *out, size_t cap) {
     size_t len = strlen(name);
-    const char *end = query.len > 0 ? query.ptr + query.len : query.ptr;
+    const char *end = slice_end(query);
     for (const char *at = query.ptr; at < end;) {
         const char *stop = memchr(at, '&', (size_t)(end - at));
         stop = stop != NULL ? stop : end;

@@ -137,7 +137,7 @@ enum info { INFO_TEXT, INFO_NUMBER, INFO_ONE, INFO_OK };
 /* The value of a line `name:value` of INFO; len 0: there is none. */
 static struct slice info_find(struct slice text, const char *name) {
     size_t len = strlen(name);
-    const char *end = text.len > 0 ? text.ptr + text.len : text.ptr;
+    const char *end = slice_end(text);
     for (const char *at = text.ptr; at < end;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         stop = stop != NULL ? stop : end;

@@ -268,7 +268,7 @@ static void check_done(struct sub *sub, const struct reply *page, bool stale) {
     cu->result = reply_number(reply_item(page, 0)) == 0 ? CHECK_GOOD : CHECK_LOST;
     cu->state = CATCHUP_CHECKED;
     if (ch->at.epoch[0] == '\0') {
-        channel_position(ch, epoch, cu->now.seq);
+        ch->at = cu->now;
         if (stale || ch->state != CHANNEL_HEALING)
             channel_heal(ch); /* the doorbell was not heard all the time since */
         else

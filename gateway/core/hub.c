@@ -55,10 +55,6 @@ struct channel *hub_find(struct hub *h, struct slice name) {
     return found != NULL ? container_of(found, struct channel, node) : NULL;
 }
 
-void channel_position(struct channel *ch, struct slice epoch, uint64_t seq) {
-    position_set(&ch->at, epoch, seq);
-}
-
 /* --- delivery -------------------------------------------------------------------------------
  */
 
@@ -99,23 +95,22 @@ static void deliver_to(struct list *subs, struct message *m, struct slice skip) 
     }
 }
 
-void channel_deliver(struct channel *ch, struct message *m, struct slice skip) {
+void channel_deliver(struct channel *ch, struct message *m, enum audience who,
+                     struct slice skip) {
     metric(ch->hub, METRIC_MESSAGES);
+    if (who == AUDIENCE_ALL)
+        deliver_to(&ch->behind, m, skip);
     deliver_to(&ch->live, m, skip);
     message_done(m, ch->hub->slabs);
 }
 
-void channel_tell(struct channel *ch, struct message *m, struct slice skip) {
-    deliver_to(&ch->behind, m, skip);
-    channel_deliver(ch, m, skip);
-}
-
 /* A message that came through Redis, with Redis's time: how long that took is measured. */
-static void deliver(struct channel *ch, struct message *m, struct slice skip) {
+static void deliver(struct channel *ch, struct message *m, enum audience who,
+                    struct slice skip) {
     struct hub *h = ch->hub;
     uint64_t age;
     bool alone = list_empty(&ch->live);
-    channel_deliver(ch, m, skip);
+    channel_deliver(ch, m, who, skip);
     if (!alone && redis_clock_age(&h->redis->clock, uv_hrtime() / 1000, m->time, &age) &&
         age < AGE_MOST_US)
         metric_observe(h->metrics, HISTOGRAM_PUBLISH_TO_DELIVER, age);
@@ -126,7 +121,7 @@ static void deliver_next(struct channel *ch, struct message *m) {
     ch->at.seq = m->seq;
     if (!list_empty(&ch->reads) && !tail_record(ch, m))
         tail_forget(ch);
-    deliver(ch, m, nobody);
+    deliver(ch, m, AUDIENCE_LIVE, nobody);
     if (!list_empty(&ch->waiters))
         channel_waiters(ch, true);
     if (ch->awaited) {
@@ -176,10 +171,8 @@ static void deliver_ephemeral(struct channel *ch, struct message *m) {
     enum audience who = AUDIENCE_LIVE;
     if (slice_starts(channel_name(ch), SLICE("room:")))
         who = h->events->on_room_event(h->owner, ch, m, &skip);
-    if (who == AUDIENCE_ALL)
-        channel_tell(ch, m, name_slice(&skip));
-    else if (who == AUDIENCE_LIVE)
-        deliver(ch, m, name_slice(&skip));
+    if (who != AUDIENCE_NONE)
+        deliver(ch, m, who, name_slice(&skip));
 }
 
 static void deliver_text(struct channel *ch, struct slice text) {
@@ -187,7 +180,7 @@ static void deliver_text(struct channel *ch, struct slice text) {
     struct message m;
     buf_init(&frame);
     if (message_text(&m, &frame, channel_name(ch), text))
-        channel_deliver(ch, &m, (struct slice){NULL, 0});
+        channel_deliver(ch, &m, AUDIENCE_LIVE, (struct slice){NULL, 0});
     buf_deinit(&frame);
 }
 
@@ -261,13 +254,13 @@ static void heal_reset(struct channel *ch, struct slice epoch, uint64_t from) {
         sub->seq = 0;
         session_reset(sub, epoch, from);
     }
-    channel_position(ch, epoch, from);
+    position_set(&ch->at, epoch, from);
 }
 
 static bool replay_one(void *arg, struct message *m) {
     struct channel *ch = arg;
     ch->at.seq = m->seq;
-    deliver(ch, m, (struct slice){NULL, 0});
+    deliver(ch, m, AUDIENCE_LIVE, (struct slice){NULL, 0});
     return true;
 }
 
@@ -304,7 +297,7 @@ static void heal_deliver(struct channel *ch, const struct reply *page) {
             announce_to_live(ch, ch->at.seq + 1, m.seq - 1);
         ch->at.seq = m.seq;
         metric(ch->hub, METRIC_HEALED);
-        deliver(ch, &m, nobody);
+        deliver(ch, &m, AUDIENCE_LIVE, nobody);
     }
 }
 
@@ -326,7 +319,7 @@ static void heal_page(struct channel *ch, const struct reply *page) {
         ch->at.seq = page_end(page, before, last);
         announce_to_live(ch, before + 1, ch->at.seq);
     }
-    channel_position(ch, epoch, ch->at.seq);
+    position_set(&ch->at, epoch, ch->at.seq);
     if (ch->at.seq >= last)
         channel_check_live(ch);
     else

@@ -93,7 +93,9 @@ typedef void (*sub_checked)(void *arg, struct sub *sub, enum check_result result
 enum audience {
     AUDIENCE_NONE,
     AUDIENCE_LIVE,
-    AUDIENCE_ALL /* those that are behind as well */
+    AUDIENCE_ALL /* those that are behind as well: of who is there, comes and goes, which is not
+                  * in the log that they read. A newcomer is told of whoever comes after the
+                  * roster that it was given. */
 };
 
 struct hub_events {
@@ -172,12 +174,10 @@ struct waiter {
  * away before; sub_drop forgets it without a call. */
 void sub_await(struct sub *sub, struct waiter *w);
 
-/* Delivers a message to a channel's live clients, but for those of the user `skip` (len 0:
- * nobody). The caller holds the channel (channel_ref): a delivery may close the last client. */
-void channel_deliver(struct channel *ch, struct message *m, struct slice skip);
-/* The same to those that are behind as well: for who is there, comes and goes, which is not in
- * the log that they read. A newcomer is told of whoever comes after the roster it was given. */
-void channel_tell(struct channel *ch, struct message *m, struct slice skip);
+/* Delivers a message to a channel's clients, but for those of the user `skip` (len 0: nobody).
+ * The caller holds the channel (channel_ref): a delivery may close the last client. */
+void channel_deliver(struct channel *ch, struct message *m, enum audience who,
+                     struct slice skip);
 
 /* Items of a page before its frames: status, epoch, seq, from, clock (read.lua). */
 #define PAGE_HEAD 5
@@ -196,7 +196,6 @@ void channel_heal(struct channel *ch);
 void reads_stale(struct channel *ch);
 /* After the position moved to the end of the log: live, or healing once more. */
 void channel_check_live(struct channel *ch);
-void channel_position(struct channel *ch, struct slice epoch, uint64_t seq);
 /* Calls the waiters that are reached, or all of them (reached false). */
 void channel_waiters(struct channel *ch, bool reached);
 /* Moves the subs that are behind, as far as they can go now. */

@@ -314,7 +314,7 @@ static void tell_left(struct coming *e, struct channel *ch, struct json_value ro
     buf_char(&data, '}');
     if (!data.failed &&
         message_ephemeral(&m, &frame, channel_name(ch), "userLeft", buf_bytes(&data)))
-        channel_tell(ch, &m, name_slice(&e->user));
+        channel_deliver(ch, &m, AUDIENCE_ALL, name_slice(&e->user));
     buf_deinit(&data);
     buf_deinit(&frame);
 }

@@ -126,7 +126,7 @@ static void put_roster(struct channel *ch, const struct roster *r, roster_out ou
 
 static void to_all(void *arg, struct channel *ch, struct message *m) {
     (void)arg;
-    channel_tell(ch, m, (struct slice){NULL, 0});
+    channel_deliver(ch, m, AUDIENCE_ALL, (struct slice){NULL, 0});
 }
 
 static void to_one(void *arg, struct channel *ch, struct message *m) {

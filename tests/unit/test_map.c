@@ -26,6 +26,15 @@ static struct item *make_items(unsigned n) {
     return items;
 }
 
+/* All of them in a new map. */
+static struct item *make_full(struct map *m, unsigned n, uint64_t seed) {
+    struct item *items = make_items(n);
+    map_init(m, seed);
+    for (unsigned i = 0; i < n; i++)
+        assert_true(map_insert(m, &items[i].node));
+    return items;
+}
+
 static bool is_power_of_two(size_t n) {
     return n != 0 && (n & (n - 1)) == 0;
 }
@@ -113,11 +122,8 @@ static void holds_a_hundred_thousand(void **state) {
 static void walks_each_node_once(void **state) {
     (void)state;
     enum { N = 3000 };
-    struct item *items = make_items(N);
     struct map m;
-    map_init(&m, 99);
-    for (unsigned i = 0; i < N; i++)
-        assert_true(map_insert(&m, &items[i].node));
+    struct item *items = make_full(&m, N, 99);
     for (unsigned i = 0; i < N; i += 3)
         map_remove(&m, &items[i].node);
     struct map_node *node = NULL;
@@ -150,11 +156,8 @@ static void walks_a_map_of_any_size(void **state) {
 static void removes_the_first_until_none_is_left(void **state) {
     (void)state;
     enum { N = 200000 };
-    struct item *items = make_items(N);
     struct map m;
-    map_init(&m, 5);
-    for (unsigned i = 0; i < N; i++)
-        assert_true(map_insert(&m, &items[i].node));
+    struct item *items = make_full(&m, N, 5);
     unsigned removed = 0;
     for (struct map_node *at; (at = map_next(&m, NULL)) != NULL; removed++) {
         map_remove(&m, at);
