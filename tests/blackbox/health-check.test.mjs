@@ -56,9 +56,11 @@ test('a node that listens on every address is asked on loopback', async (t) => {
   const redis = await startRedis();
   const port = await freePort();
   const args = ['--listen', `0.0.0.0:${port}`, '--allow-anonymous', '--redis-url', redis.url];
-  const serving = runProgram(args, { timeout: 4000 }); // killed then
+  let checked;
+  const serving = runProgram(args, { over: new Promise((resolve) => (checked = resolve)) });
   t.after(() => redis.stop());
-  await until(async () => (await check(`0.0.0.0:${port}`)).code === 0, { timeout: 3500 });
+  await until(async () => (await check(`0.0.0.0:${port}`)).code === 0);
+  checked();
   assert.ok((await serving).late);
 });
 

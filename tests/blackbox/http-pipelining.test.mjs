@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
-import { cluster, test, until } from './lib/harness.mjs';
+import { cluster, hasComeTo, test, until } from './lib/harness.mjs';
 
 const MOST_MIB = 150; // more than the node is worth, far less than all the answers
 const { nodes } = await cluster({ nodes: 2 });
@@ -25,7 +25,7 @@ test('answers come in order until the node ends the connection, its memory stays
   for (let before = -1; left() !== before && left() > 0; ) {
     before = left();
     for (let i = 0; i < 5; i++) assert.equal((await node.get('/healthz')).status, 200);
-    await until(() => left() !== before, { timeout: 300 }).catch(() => {});
+    await hasComeTo(() => left() !== before, 300);
   }
   for (let i = 0; i < 5; i++) assert.equal((await node.get('/healthz')).status, 200);
   assert.ok(peak(node) < MOST_MIB, `at most ${peak(node)} MiB`);

@@ -9,7 +9,7 @@ const SANITIZERS = /AddressSanitizer|LeakSanitizer|runtime error/;
 
 // It must end by itself, non-zero, saying each of `words`.
 async function refused(args, words, env = {}) {
-  const result = await runProgram(['--listen', '127.0.0.1:0', ...args], { env, timeout: 5000 });
+  const result = await runProgram(['--listen', '127.0.0.1:0', ...args], { env });
   const what = `${args.join(' ')} ${JSON.stringify(env)}\n${result.all}`;
   assert.ok(!result.late, `should stop start-up: ${what}`);
   assert.ok(Number.isInteger(result.code) && result.code !== 0, what);
@@ -75,7 +75,7 @@ test('flags that are wrong stop start-up and are named', async () => {
 });
 
 test('addresses and URLs that are wrong', async () => {
-  const last = (...args) => runProgram(args, { timeout: 5000 });
+  const last = (...args) => runProgram(args);
   for (const listen of [
     'nonsense',
     '127.0.0.1',
@@ -151,7 +151,7 @@ test('a flag goes before the environment, that before the file, that before the 
 
   // Without a flag: run by hand, the harness always gives --node-id.
   const say = async (args, env) => {
-    const result = await runProgram([...listen, ...args], { env, timeout: 700 });
+    const result = await runProgram([...listen, ...args], { env, serves: /\n/ });
     return result.out;
   };
   assert.match(
@@ -181,7 +181,7 @@ test('an address that is in use', async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 1 });
   t.after(stop);
   const args = ['--listen', `127.0.0.1:${nodes[0].port}`, '--redis-url', redis.url];
-  const result = await runProgram(args, { timeout: 5000 });
+  const result = await runProgram(args);
   assert.ok(!result.late && result.code > 0, result.all);
   assert.match(result.err, /in use/i);
   assert.ok(result.err.includes(String(nodes[0].port)), `names the address: ${result.err}`);
@@ -194,13 +194,13 @@ test('an address beyond loopback wants --allow-anonymous', async () => {
   const port = await freePort();
   const args = ['--redis-url', redis.url, '--listen'];
   for (const address of [`0.0.0.0:${port}`, `[::]:${port}`]) {
-    const result = await runProgram([...args, address], { timeout: 5000 });
+    const result = await runProgram([...args, address]);
     if (/not supported|not available/i.test(result.err)) continue; // no IPv6 here
     assert.ok(!result.late && result.code > 0, `${address}: ${result.all}`);
     assert.match(result.err, /allow-anonymous/);
   }
   const open = await runProgram([...args, `0.0.0.0:${port}`, '--allow-anonymous'], {
-    timeout: 1000,
+    serves: /\n/,
   });
   assert.ok(open.late, `serves: ${open.all}`);
   assert.match(open.out, /addr="?0\.0\.0\.0:/);

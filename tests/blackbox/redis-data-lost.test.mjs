@@ -100,7 +100,7 @@ test('a sender keeps its order over FLUSHALL, with several messages under way', 
   await redis.cli('FLUSHALL');
   const send = (message) =>
     ann.emit('sendMessage', { room: 'r', message, clientMessageId: message });
-  const codes = new Set();
+  const codes = new Set(); // of the refusals: whether there was any is a race
   let left = Array.from({ length: 40 }, (_, i) => `m${i}`);
   await until(async () => {
     const results = await Promise.allSettled(left.slice(0, 8).map(send));
@@ -108,7 +108,8 @@ test('a sender keeps its order over FLUSHALL, with several messages under way', 
     left = left.filter((_, i) => results[i]?.status !== 'fulfilled');
     return !left.length;
   });
-  assert.deepEqual([...codes], ['unavailable'], 'nobody has left the room');
+  codes.delete('unavailable');
+  assert.deepEqual([...codes], [], 'nobody has left the room');
   await bob.next('chatMessage', { match: ({ data }) => data.message === 'm39' });
   const got = bob.frames.filter(({ event }) => event === 'chatMessage');
   const texts = got.map(({ data }) => data.message);

@@ -1,6 +1,6 @@
 // The ack of a login overflows its own connection's queue: closed as slow; the node goes on.
 import assert from 'node:assert/strict';
-import { cluster, login, test, until } from './lib/harness.mjs';
+import { cluster, hasComeTo, login, test } from './lib/harness.mjs';
 import { range } from './lib/frames.mjs';
 
 const { nodes, stop } = await cluster({ nodes: 2, args: ['--max-queue', '65536'] });
@@ -18,7 +18,7 @@ test('a client that logs in again and again without reading', async () => {
   const left = () => socket.writableLength;
   for (let before = -1; left() !== before && left() > 0 && !socket.destroyed; ) {
     before = left();
-    await until(() => left() !== before, { timeout: 1000 }).catch(() => {});
+    await hasComeTo(() => left() !== before, 1000);
   }
   slow.resumeReading();
   assert.equal((await slow.closed).code, 1013);

@@ -176,7 +176,7 @@ test('a directory that is wrong stops start-up, and is named', async () => {
     [within('socket.io.js.map', (file) => fs.symlinkSync(file, file)), 'socket.io.js.map: Too many'],
   ]) {
     const from = ['--listen', '127.0.0.1:0', '--socketio-client', dir];
-    const { late, code, err, all } = await runProgram(from, { timeout: 5000 });
+    const { late, code, err, all } = await runProgram(from);
     assert.ok(!late && code > 0, `${dir}: ${all}`);
     for (const word of ['command line: socketio-client', dir, ...words]) {
       assert.ok(err.includes(word), `says ${word}: ${err}`);

@@ -172,7 +172,7 @@ test('the option: in --help, from the environment, and what is wrong stops start
       { args: [], env: { SLUICE_SOCKETIO_RECOVERY: value } },
     ]) {
       const args = ['--listen', '127.0.0.1:0', ...how.args];
-      const result = await runProgram(args, { env: how.env, timeout: 5000 });
+      const result = await runProgram(args, { env: how.env });
       assert.ok(result.code > 0, result.all);
       assert.match(result.err, /socketio-recovery|SLUICE_SOCKETIO_RECOVERY/);
     }

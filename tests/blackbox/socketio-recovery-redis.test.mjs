@@ -74,7 +74,7 @@ for (const [what, ms, same, stopped, again] of [
     await again();
     const began = Date.now();
     const recovered = await Promise.all(comings);
-    assert.ok(Date.now() - began < 10000, `${Date.now() - began} ms`);
+    assert.ok(Date.now() - began < 30000, `${Date.now() - began} ms`);
     if (same) assert.deepEqual(recovered, [true, true, true]);
     for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
     for (const [i, ann] of guests.entries()) {

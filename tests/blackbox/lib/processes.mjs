@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
-import { ROOT, within } from './waiting.mjs';
+import { PATIENCE, ROOT, within } from './waiting.mjs';
 
 const LOG_TAIL_LINES = 200;
 
@@ -104,8 +104,9 @@ export function findProgram(...names) {
 
 // One HTTP request on a connection of its own; resolves to { status, headers, body, json() }.
 export function request(url, { method = 'GET', headers = {}, body, timeout = 5000 } = {}) {
+  const limit = timeout * PATIENCE;
   const answer = new Promise((resolve, reject) => {
-    const req = http.request(url, { method, headers, agent: false, timeout }, (res) => {
+    const req = http.request(url, { method, headers, agent: false, timeout: limit }, (res) => {
       const chunks = [];
       res.on('data', (chunk) => chunks.push(chunk));
       res.on('error', reject);
@@ -115,7 +116,7 @@ export function request(url, { method = 'GET', headers = {}, body, timeout = 500
         resolve({ status: res.statusCode, headers: res.headers, body: text, json });
       });
     });
-    req.on('timeout', () => req.destroy(new Error(`${method} ${url}: silent for ${timeout} ms`)));
+    req.on('timeout', () => req.destroy(new Error(`${method} ${url}: silent for ${limit} ms`)));
     req.on('error', reject);
     req.end(body);
   });

@@ -2,9 +2,14 @@
 
 import { spawn } from 'node:child_process';
 import { BINARY } from './servers.mjs';
+import { PATIENCE } from './waiting.mjs';
 
-// Resolves to { code, signal, out, err, all }; what is still there after `timeout` is killed.
-export function runProgram(args = [], { env = {}, timeout = 10000 } = {}) {
+/*
+ * Resolves to { code, signal, late, out, err, all }. `late`: it did not end, and was killed, after
+ * `timeout`, when it had printed what `serves` matches, or when the promise `over` resolved.
+ */
+export function runProgram(args = [], options = {}) {
+  const { env = {}, timeout = 10000 * PATIENCE, serves, over } = options;
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([key]) => !key.startsWith('SLUICE_')),
   );
@@ -12,11 +17,16 @@ export function runProgram(args = [], { env = {}, timeout = 10000 } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(BINARY, args, { env: { ...clean, ...asan, ...env } });
     const result = { out: '', err: '', late: false };
-    const timer = setTimeout(() => {
+    const kill = () => {
       result.late = true;
       child.kill('SIGKILL');
-    }, timeout);
-    child.stdout.on('data', (data) => (result.out += data));
+    };
+    const timer = setTimeout(kill, timeout);
+    over?.then(kill);
+    child.stdout.on('data', (data) => {
+      result.out += data;
+      if (serves?.test(result.out)) kill();
+    });
     child.stderr.on('data', (data) => (result.err += data));
     child.on('error', reject);
     child.on('close', (code, signal) => {
