@@ -15,8 +15,7 @@
     "Cache-Control: no-cache\r\n"
 
 /* A client library: `import` it from any page. */
-#define SHARED_HEADERS                                                                         \
-    PAGE_HEADERS                                                                               \
+#define SHARED_LINES                                                                           \
     "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
 
 #define PLAIN "text/plain; charset=utf-8"
@@ -67,7 +66,7 @@ static void serve(const struct http_request *request, const struct asset *a) {
     struct buf extra;
     bool known = asset_is_known(a, http_header(request, "if-none-match"));
     buf_init(&extra);
-    buf_str(&extra, a->shared ? SHARED_HEADERS : PAGE_HEADERS);
+    buf_str(&extra, PAGE_HEADERS);
     if (a->etag[0] != '\0')
         buf_printf(&extra, "ETag: %s\r\n", a->etag);
     buf_char(&extra, '\0');
@@ -119,11 +118,17 @@ static void learn_address(struct node *n, const struct http_request *request) {
     c->address = address;
 }
 
+/* A polled session has a connection only now and then, but counts as if it had one. */
+static bool is_full(const struct node *n) {
+    unsigned clients = n->sockets.count + n->sio.server.eio.count;
+    return n->net.count > n->most_connections || clients >= n->most_connections;
+}
+
 static bool turned_away(struct node *n, const struct http_request *request) {
     learn_address(n, request);
     if (n->state != NODE_SERVING)
         http_answer(request, 503, PLAIN, SLICE("draining\n"), NULL);
-    else if (n->net.count > n->most_connections)
+    else if (is_full(n))
         http_answer(request, 503, PLAIN, SLICE("this node is full\n"), NULL);
     else if (!node_count_address(n, request->conn))
         /* No 503: a proxy would take the node for ill and ask the next one. */
@@ -145,8 +150,9 @@ static void raw(struct node *n, const struct http_request *request) {
     metric_handshake(&n->metrics, DOOR_RAW, open);
 }
 
+/* As Socket.IO's own server has it, whatever follows. */
 static bool is_socketio(struct slice path) {
-    return slice_is(path, "/socket.io/") || slice_is(path, "/socket.io");
+    return slice_is(path, "/socket.io") || slice_starts(path, SLICE("/socket.io/"));
 }
 
 /* What belongs to a session is let through while the node drains, and when it is full. */
@@ -171,30 +177,28 @@ static void socketio(struct node *n, const struct http_request *request) {
         metric_handshake(&n->metrics, DOOR_SIO, e->count > before);
 }
 
-size_t http_door_body(void *owner, const struct http_request *request) {
-    struct node *n = owner;
-    return is_socketio(request->path) ? eio_server_body(&n->sio.server.eio, request) : 0;
-}
+/* What a path looks at itself, beside GET and HEAD. */
+enum methods { READ, PROBED, ANY };
 
 struct path {
     const char *path;
-    bool socket; /* its door looks at the method itself */
+    enum methods methods; /* PROBED: OPTIONS is answered as GET, for load balancers */
     void (*answer)(struct node *n, const struct http_request *request);
 };
 
 static const struct path paths[] = {
-    {"/ws", true, ws},
-    {"/healthz", false, healthz},
-    {"/readyz", false, readyz},
-    {"/metrics", false, metrics},
+    {"/ws", ANY, ws},
+    {"/healthz", PROBED, healthz},
+    {"/readyz", PROBED, readyz},
+    {"/metrics", READ, metrics},
 };
 
 static const struct path *path_find(const struct node *n, struct slice path) {
-    static const struct path channels = {"/channels/", true, raw};
-    static const struct path api = {"/api/", true, api_route};
-    static const struct path pages = {"/", false, page};
-    static const struct path sio = {"/socket.io/", true, socketio};
-    static const struct path client = {"/socket.io/", false, socketio_client};
+    static const struct path channels = {"/channels/", ANY, raw};
+    static const struct path api = {"/api/", ANY, api_route};
+    static const struct path pages = {"/", READ, page};
+    static const struct path sio = {"/socket.io/", ANY, socketio};
+    static const struct path client = {"/socket.io/", READ, socketio_client};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (slice_is(path, paths[i].path))
             return &paths[i];
@@ -203,24 +207,59 @@ static const struct path *path_find(const struct node *n, struct slice path) {
         return &channels;
     if (slice_starts(path, slice_of(api.path)))
         return &api;
-    if (is_socketio(path))
-        return &sio;
     if (bundle_has_path(path))
         return &client;
+    if (is_socketio(path))
+        return &sio;
     if (slice_starts(path, SLICE("/console")) && !api_is_on(n))
         return NULL;
     return asset_find(path) != NULL ? &pages : NULL;
 }
 
+size_t http_door_body(void *owner, const struct http_request *request) {
+    struct node *n = owner;
+    const struct path *p = path_find(n, request->path);
+    bool takes = p != NULL && p->answer == socketio;
+    return takes ? eio_server_body(&n->sio.server.eio, request) : 0;
+}
+
+/* A client library: any page may load it, and read why it cannot. */
+static bool is_shared(struct slice path) {
+    const struct asset *a = asset_find(path);
+    return bundle_has_path(path) || (a != NULL && a->shared);
+}
+
+void http_door_lines(void *owner, const struct http_request *request, struct buf *out) {
+    struct node *n = owner;
+    if (is_shared(request->path))
+        buf_str(out, SHARED_LINES);
+    else if (is_socketio(request->path))
+        eio_server_lines(&n->sio.server.eio, request, out);
+}
+
+/* What may be asked of it: HAProxy's health check asks that of "/". */
+static void options(const struct http_request *request) {
+    const char *extra = "Allow: GET, HEAD, OPTIONS\r\n";
+    if (is_shared(request->path))
+        extra = "Allow: GET, HEAD, OPTIONS\r\n"
+                "Access-Control-Allow-Methods: GET, HEAD\r\n"
+                "Access-Control-Allow-Headers: *\r\n"
+                "Access-Control-Max-Age: 86400\r\n";
+    http_answer(request, 204, NULL, SLICE(""), extra);
+}
+
 void http_door_route(void *owner, const struct http_request *request) {
     struct node *n = owner;
     const struct path *p = path_find(n, request->path);
+    bool asks = slice_is(request->method, "OPTIONS");
     bool reads = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
-    if (p == NULL)
+    if (asks && (slice_is(request->path, "*") || (p != NULL && p->methods == READ)))
+        options(request);
+    else if (p == NULL)
         http_answer(request, 404, PLAIN, SLICE("nothing is here\n"), NULL);
-    else if (!p->socket && !reads)
+    else if (p->methods != ANY && !reads && !(asks && p->methods == PROBED))
         http_answer(request, 405, PLAIN, SLICE("this path is only read\n"),
-                    "Allow: GET, HEAD\r\n");
+                    "Allow: GET, HEAD, OPTIONS\r\n");
     else
         p->answer(n, request);
 }

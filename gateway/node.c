@@ -40,11 +40,14 @@ void node_forget_address(struct node *n, struct conn *c) {
     c->counted = false;
 }
 
-/* Above the most connections a few more are taken, to be told so by HTTP. */
+/* Above the most connections a few more are taken, to be told so by HTTP, and for those who ask
+ * after the node's health. So that clients cannot keep these, those that wait without a request
+ * make room, the oldest first. */
 void node_on_connection(uv_stream_t *listener, int status) {
     struct node *n = listener->data;
+    uint64_t most = n->most_connections + DESCRIPTORS_KEPT / 2;
+    bool full = status == 0 && n->net.count >= most && !http_close_idle(&n->net);
     struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
-    bool full = n->net.count > n->most_connections + DESCRIPTORS_KEPT / 2;
     if (c != NULL && full)
         conn_close(c, true);
     bool failed = c == NULL || full;

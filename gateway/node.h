@@ -64,5 +64,6 @@ void metrics_page(struct node *n, struct buf *out);
 /* http_door.c: what a request gets. */
 void http_door_route(void *owner, const struct http_request *request);
 size_t http_door_body(void *owner, const struct http_request *request);
+void http_door_lines(void *owner, const struct http_request *request, struct buf *out);
 
 #endif

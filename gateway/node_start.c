@@ -253,15 +253,22 @@ static bool look_for_peers(void *owner) {
     return peers_look(&n->core) || starts;
 }
 
+/* Less than another node keeps a connection, which may have other options: an old one ended it
+ * after the time for a request. */
+static uint64_t relay_idle(const struct options *o) {
+    uint64_t least =
+        o->idle_timeout < o->handshake_timeout ? o->idle_timeout : o->handshake_timeout;
+    return least / 2;
+}
+
 /* Sessions of Socket.IO that other nodes have. */
 static void init_relay(struct node *n) {
     struct peers *peers = &n->core.peers;
     n->relay = (struct relay){.net = &n->net,
-                              .eio = &n->sio.server.eio,
                               .key = peers->key,
                               .look = look_for_peers,
                               .owner = n,
-                              .idle_ms = n->options->handshake_timeout / 2,
+                              .idle_ms = relay_idle(n->options),
                               .close_ms = n->options->close_timeout};
     relay_init(&n->relay);
     n->elsewhere = (struct eio_elsewhere){.route = relay_route,
@@ -288,7 +295,10 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     n->router = (struct http_router){.route = http_door_route,
                                      .body = http_door_body,
                                      .owner = n,
-                                     .timeout_ms = o->handshake_timeout};
+                                     .lines = http_door_lines,
+                                     .timeout_ms = o->handshake_timeout,
+                                     .body_ms = o->body_timeout,
+                                     .idle_ms = o->idle_timeout};
     addresses_init(&n->addresses, redis->seed, (unsigned)o->max_per_address);
     if (status == 0)
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);

@@ -52,7 +52,11 @@
     X(rate_limit, "rate-limit", COUNT, 0, 1000000, "0", "N",                                   \
       "events a second and connection, with a burst of as many; 0: no limit")                  \
     X(handshake_timeout, "handshake-timeout", TIME, 100, 3600000, "10s", "TIME",               \
-      "time to send a whole request")                                                          \
+      "time to send a request's head")                                                         \
+    X(body_timeout, "body-timeout", TIME, 100, 3600000, "5m", "TIME",                          \
+      "time to send a request's body; slower than 100 bytes a second it is given up before")   \
+    X(idle_timeout, "idle-timeout", TIME, 100, 3600000, "75s", "TIME",                         \
+      "close an HTTP connection that was idle for this between two requests")                  \
     X(login_deadline, "login-deadline", TIME, 0, 3600000, "0", "TIME",                         \
       "close a connection without login after this; 0: never")                                 \
     X(close_timeout, "close-timeout", TIME, 100, 60000, "5s", "TIME",                          \

@@ -13,12 +13,9 @@ struct eio_polling {
     uint64_t second_until;       /* after this it is not, and there are two at once */
     struct http_later post;      /* its body comes, or its packets are being handled */
     struct http_receipt receipt; /* of messages that went through another node */
-    struct slice get_origin;     /* which origin the answer names (of the config's list) */
-    struct slice second_origin;
-    struct slice post_origin;
-    struct buf out; /* a payload: what waits for a poll */
-    struct buf in;  /* what is left of a post that takes more than a turn */
-    size_t most;    /* packets that a poll may be answered with */
+    struct buf out;              /* a payload: what waits for a poll */
+    struct buf in;               /* what is left of a post that takes more than a turn */
+    size_t most;                 /* packets that a poll may be answered with */
     struct eio_payload reading;
     bool handling;      /* `reading` has not been answered yet */
     bool get_from_node; /* the poll that waits came by another node */
@@ -58,13 +55,6 @@ void eio_begin_probe(struct eio_session *s, const struct http_request *request);
 void eio_socket_let_go(struct eio_socket **of, uint16_t code, const char *reason);
 void eio_probe_drop(struct eio_session *s);
 
-/* What an answer's head says beside the type: of the request's origin (eio_origin). Returns the
- * text, in x. */
-#define EIO_ORIGIN_MAX 255
-struct eio_extra {
-    char text[EIO_ORIGIN_MAX + 160];
-};
-const char *eio_put_extra(struct eio_extra *x, struct slice origin);
 /* A page of another origin that may not use the server. */
 bool eio_is_forbidden(const struct eio_server *e, const struct http_request *request);
 /* Answers OPTIONS. */
@@ -78,6 +68,8 @@ void eio_polling_free(struct eio_session *s);
 void eio_polling_flush(struct eio_session *s);
 /* It ends: answers those who wait. */
 void eio_polling_end(struct eio_session *s, enum eio_gone why);
+/* A post's body is coming, slowly perhaps, and a pong cannot come beside it. */
+bool eio_polling_receives(const struct eio_session *s);
 /* From when on a second poll ends the session; UINT64_MAX: there is none. */
 uint64_t eio_polling_due(const struct eio_session *s);
 /* The probe is through: a poll that waits is answered. */

@@ -9,48 +9,37 @@
 /* --- answers --------------------------------------------------------------------------------
  */
 
-static void answer_now(const struct eio_server *e, const struct http_request *request,
-                       int status, const char *type, struct slice body) {
-    struct eio_extra x;
-    http_answer_and_keep(request, status, type, body,
-                         eio_put_extra(&x, eio_origin(e, request)));
+static void refuse(const struct http_request *request, enum eio_error error) {
+    http_answer_and_keep(request, eio_error_status(error), EIO_JSON_TYPE,
+                         slice_of(eio_error_body(error)), NULL);
 }
 
-static void refuse(const struct eio_server *e, const struct http_request *request,
-                   enum eio_error error) {
-    answer_now(e, request, eio_error_status(error), EIO_JSON_TYPE,
-               slice_of(eio_error_body(error)));
+static void refuse_later(struct http_later *later, enum eio_error error) {
+    http_answer_later(later, eio_error_status(error), EIO_JSON_TYPE,
+                      slice_of(eio_error_body(error)), NULL);
+}
+
+static void answer_text(struct http_later *later, struct slice text) {
+    http_answer_later(later, 200, EIO_TEXT_TYPE, text, NULL);
 }
 
 static void answer_get(struct eio_polling *p, struct slice payload) {
-    struct eio_extra x;
-    http_answer_later(&p->get, 200, EIO_TEXT_TYPE, payload, eio_put_extra(&x, p->get_origin));
-}
-
-static void answer_second(struct eio_polling *p) {
-    struct eio_extra x;
-    http_answer_later(&p->second, eio_error_status(EIO_E_REQUEST), EIO_JSON_TYPE,
-                      slice_of(eio_error_body(EIO_E_REQUEST)),
-                      eio_put_extra(&x, p->second_origin));
+    answer_text(&p->get, payload);
 }
 
 static void answer_post(struct eio_polling *p, bool good) {
-    struct eio_extra x;
-    http_answer_later(&p->post, good ? 200 : eio_error_status(EIO_E_REQUEST),
-                      good ? EIO_TEXT_TYPE : EIO_JSON_TYPE,
-                      good ? SLICE("ok") : slice_of(eio_error_body(EIO_E_REQUEST)),
-                      eio_put_extra(&x, p->post_origin));
+    if (good)
+        answer_text(&p->post, SLICE("ok"));
+    else
+        refuse_later(&p->post, EIO_E_REQUEST);
 }
 
-void eio_answer_unknown(struct http_later *later, struct slice origin) {
-    struct eio_extra x;
-    http_answer_later(later, eio_error_status(EIO_E_SID), EIO_JSON_TYPE,
-                      slice_of(eio_error_body(EIO_E_SID)), eio_put_extra(&x, origin));
+void eio_answer_unknown(struct http_later *later) {
+    refuse_later(later, EIO_E_SID);
 }
 
-void eio_answer_nothing(struct http_later *later, struct slice origin) {
-    struct eio_extra x;
-    http_answer_later(later, 200, EIO_TEXT_TYPE, SLICE("6"), eio_put_extra(&x, origin));
+void eio_answer_nothing(struct http_later *later) {
+    answer_text(later, SLICE("6"));
 }
 
 /* --- a polled session -----------------------------------------------------------------------
@@ -64,7 +53,6 @@ static void on_get_gone(struct http_later *later) {
         eio_end(p->session, EIO_GONE_TRANSPORT);
     } else if (p->second.http != NULL) {
         http_later_move(&p->second, &p->get);
-        p->get_origin = p->second_origin;
         p->get_from_node = p->second_from_node;
         eio_mark(p->session);
     }
@@ -79,6 +67,10 @@ static void on_second_gone(struct http_later *later) {
 uint64_t eio_polling_due(const struct eio_session *s) {
     const struct eio_polling *p = s->polling;
     return p != NULL && p->second.http != NULL ? p->second_until : UINT64_MAX;
+}
+
+bool eio_polling_receives(const struct eio_session *s) {
+    return s->polling != NULL && s->polling->post.http != NULL && !s->polling->handling;
 }
 
 static void on_post_gone(struct http_later *later) {
@@ -183,7 +175,7 @@ void eio_polling_release(struct eio_session *s) {
         return;
     if (p->second.http != NULL) {
         answer_get(p, SLICE("6"));
-        eio_answer_nothing(&p->second, p->second_origin);
+        eio_answer_nothing(&p->second);
     } else if (p->out.len > 0)
         answer_with_queue(s);
     else
@@ -198,12 +190,12 @@ void eio_polling_end(struct eio_session *s, enum eio_gone why) {
     if (why == EIO_GONE_CLIENT)
         answer_get(p, SLICE("6"));
     else if (p->unsure)
-        eio_answer_unknown(&p->get, p->get_origin);
+        eio_answer_unknown(&p->get);
     else if (why == EIO_GONE_SLOW || p->out.failed || p->out.len == 0)
         answer_get(p, SLICE("1"));
     else
         answer_with_queue(s);
-    answer_second(p);
+    refuse_later(&p->second, EIO_E_REQUEST);
     answer_post(p, why == EIO_GONE_CLIENT);
 }
 
@@ -257,7 +249,6 @@ static bool is_handed_over(const struct eio_server *e, const struct http_request
  * this one sees the connection's end: so it is waited for, and nothing is said meanwhile. */
 static void get_second(struct eio_session *s, const struct http_request *request) {
     struct eio_polling *p = s->polling;
-    p->second_origin = eio_origin(s->server, request);
     p->second_from_node = is_handed_over(s->server, request);
     p->second_until = net_now(s->server->net) + SECOND_MS;
     http_defer(request, &p->second, 0);
@@ -272,10 +263,9 @@ static void get(struct eio_session *s, const struct http_request *request) {
     }
     if (p->get.http != NULL) {
         eio_end(s, EIO_GONE_OVERLAP);
-        refuse(s->server, request, EIO_E_REQUEST);
+        refuse(request, EIO_E_REQUEST);
         return;
     }
-    p->get_origin = eio_origin(s->server, request);
     p->get_from_node = is_handed_over(s->server, request);
     http_defer(request, &p->get, 0);
     if (p->out.len > 0 || (s->probe != NULL && s->probe->probed))
@@ -299,12 +289,11 @@ static void keep_rest(struct eio_session *s) {
 
 static void post(struct eio_session *s, const struct http_request *request) {
     struct eio_polling *p = s->polling;
-    if (p->post.http != NULL) {
+    if (http_claim(request) == NULL && p->post.http != NULL) {
         eio_end(s, EIO_GONE_OVERLAP);
-        refuse(s->server, request, EIO_E_REQUEST);
+        refuse(request, EIO_E_REQUEST);
         return;
     }
-    p->post_origin = eio_origin(s->server, request);
     http_defer(request, &p->post, 0);
     if (request->body.len == 0 || !utf8_valid(request->body)) {
         eio_end(s, EIO_GONE_INVALID);
@@ -329,7 +318,7 @@ static enum eio_error check_session(struct eio_server *e, const struct http_requ
     struct eio_session *s =
         found != NULL ? container_of(found, struct eio_session, node) : NULL;
     bool reads = slice_is(request->method, "GET");
-    if (s != NULL && eio_is_over(s)) {
+    if (s != NULL && eio_is_over(s) && !http_is_watched(request)) {
         eio_end(s, EIO_GONE_TIMEOUT);
         s = NULL;
     }
@@ -369,17 +358,18 @@ static void begin_polled(struct eio_server *e, const struct http_request *reques
     struct buf open;
     if (!addresses_enter(&e->polled, &request->conn->address)) {
         /* No 503: a proxy would take the node for ill and ask the next one. */
-        answer_now(e, request, 429, EIO_TEXT_TYPE, SLICE("too many from your address\n"));
+        http_answer_and_keep(request, 429, EIO_TEXT_TYPE, SLICE("too many from your address\n"),
+                             NULL);
         return;
     }
     buf_init(&open);
     struct eio_session *s = eio_begin(e, request, EIO_POLLING, &open);
     if (s != NULL) {
         s->polling->most = most_packets(request);
-        answer_now(e, request, 200, EIO_TEXT_TYPE, buf_bytes(&open));
+        http_answer(request, 200, EIO_TEXT_TYPE, buf_bytes(&open), NULL);
     } else {
         addresses_leave(&e->polled, &request->conn->address);
-        answer_now(e, request, 503, EIO_TEXT_TYPE, SLICE("out of memory\n"));
+        http_answer_and_keep(request, 503, EIO_TEXT_TYPE, SLICE("out of memory\n"), NULL);
     }
     buf_deinit(&open);
 }
@@ -421,9 +411,9 @@ void eio_server_route(struct eio_server *e, const struct http_request *request) 
     if (goes_elsewhere(e, request, error, false))
         return;
     if (error != EIO_ERROR_COUNT)
-        refuse(e, request, error);
+        refuse(request, error);
     else if (call.session == NULL && is_full(e))
-        answer_now(e, request, 503, EIO_TEXT_TYPE, SLICE("too many sessions\n"));
+        http_answer_and_keep(request, 503, EIO_TEXT_TYPE, SLICE("too many sessions\n"), NULL);
     else if (call.session == NULL && call.websocket)
         eio_begin_socket(e, request);
     else if (call.session == NULL)
@@ -451,8 +441,7 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
         eio_end(call.session, EIO_GONE_OVERLAP);
     if (error == EIO_ERROR_COUNT)
         error = EIO_E_REQUEST;
-    struct eio_extra x;
     http_answer(request, eio_error_status(error), EIO_JSON_TYPE,
-                slice_of(eio_error_body(error)), eio_put_extra(&x, eio_origin(e, request)));
+                slice_of(eio_error_body(error)), NULL);
     return 0;
 }

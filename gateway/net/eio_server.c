@@ -58,7 +58,7 @@ static void is_alive(struct eio_session *s) {
 }
 
 bool eio_is_over(const struct eio_session *s) {
-    return now_of(s) >= s->alive_until && !s->paused;
+    return now_of(s) >= s->alive_until && !s->paused && !eio_polling_receives(s);
 }
 
 /* No pong came in time, but it may be among what is held back: another ping, now. */

@@ -141,12 +141,15 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
 void eio_server_flush(struct eio_server *e);
 void eio_server_tick(struct eio_server *e, uint64_t now);
 
-/* For who answers requests of other nodes' sessions: what an answer says of the request's
- * origin, kept while it waits, and the answer that the session is unknown, or that nothing has
- * come for a poll. */
-struct slice eio_origin(const struct eio_server *e, const struct http_request *request);
-void eio_answer_unknown(struct http_later *later, struct slice origin);
-void eio_answer_nothing(struct http_later *later, struct slice origin);
+/* Header lines that every answer to such a request has (struct http_router): which pages may
+ * read it. */
+void eio_server_lines(const struct eio_server *e, const struct http_request *request,
+                      struct buf *out);
+
+/* For who answers requests of other nodes' sessions: that the session is unknown, or that
+ * nothing has come for a poll. */
+void eio_answer_unknown(struct http_later *later);
+void eio_answer_nothing(struct http_later *later);
 
 /* Ends one session, if one is left: to drain them one by one. False: none is left. */
 bool eio_server_close_one(struct eio_server *e, uint16_t code, const char *reason);

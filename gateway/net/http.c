@@ -5,7 +5,6 @@
 #include <time.h>
 
 #define QUEUED_MOST 65536 /* bytes of answers that a connection may leave unread */
-#define BODY_LEAST  16384 /* bytes of a body that come in timeout_ms, or it is given up */
 #define LINGER_MS   2000  /* after an answer that closes: for the peer to read it */
 
 static const char *reason(int status) {
@@ -26,6 +25,8 @@ static const char *reason(int status) {
         return "Not Found";
     case 405:
         return "Method Not Allowed";
+    case 408:
+        return "Request Timeout";
     case 413:
         return "Content Too Large";
     case 426:
@@ -34,6 +35,8 @@ static const char *reason(int status) {
         return "Too Many Requests";
     case 431:
         return "Request Header Fields Too Large";
+    case 501:
+        return "Not Implemented";
     case 503:
         return "Service Unavailable";
     case 505:
@@ -41,31 +44,6 @@ static const char *reason(int status) {
     default:
         return "Internal Server Error";
     }
-}
-
-/* Nobody waits for the connection any more. */
-static void let_go(struct http *h) {
-    struct http_later *later = h->later;
-    if (later == NULL)
-        return;
-    h->later = NULL;
-    later->http = NULL;
-    if (later->gone != NULL)
-        later->gone(later);
-}
-
-static struct http_receipt *take_receipt(struct http *h) {
-    struct http_receipt *receipt = h->receipt;
-    h->receipt = NULL;
-    if (receipt != NULL)
-        receipt->http = NULL;
-    return receipt;
-}
-
-static void lose_receipt(struct http *h) {
-    struct http_receipt *receipt = take_receipt(h);
-    if (receipt != NULL)
-        receipt->gone(receipt);
 }
 
 /* RFC 9110, 6.6.1; made anew once a second. */
@@ -85,8 +63,29 @@ static bool has_body(int status) {
     return status != 204 && status != 304;
 }
 
-static void answer(struct http *h, int status, const char *type, struct slice body,
-                   bool head_only, bool keep, const char *extra) {
+/* Nothing is lost if it is closed now. */
+static void is_idle(struct http *h) {
+    list_remove(&h->link);
+    list_push(&h->conn->net->http_idle, &h->link);
+}
+
+static void close_behind(struct http *h) {
+    h->closing = true;
+    conn_end(h->conn);
+    conn_deadline(h->conn, net_now(h->conn->net) + LINGER_MS);
+    is_idle(h);
+}
+
+/* What the path has to say in whatever answer it gives. */
+static void put_lines(struct http *h, struct buf *out) {
+    if (!h->has_head || h->passed_on || h->router->lines == NULL)
+        return;
+    struct http_request request = http_request_of(h);
+    h->router->lines(h->router->owner, &request, out);
+}
+
+void http_put_answer(struct http *h, int status, const char *type, struct slice body,
+                     bool head_only, bool keep, const char *extra) {
     struct buf out;
     buf_init(&out);
     buf_printf(&out, "HTTP/1.1 %d %s\r\n%s", status, reason(status), date_line());
@@ -96,6 +95,7 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
         buf_printf(&out, "Content-Length: %zu\r\n", body.len);
     if (!keep)
         buf_str(&out, "Connection: close\r\n");
+    put_lines(h, &out);
     if (extra != NULL)
         buf_str(&out, extra);
     buf_str(&out, "\r\n");
@@ -108,37 +108,51 @@ static void answer(struct http *h, int status, const char *type, struct slice bo
     if (out.failed || !conn_send_parts(h->conn, &bytes, 1)) {
         conn_close(h->conn, true);
     } else if (!keep) {
-        h->closing = true;
-        conn_end(h->conn);
-        conn_deadline(h->conn, net_now(h->conn->net) + LINGER_MS);
+        close_behind(h);
     }
     buf_deinit(&out);
-    let_go(h);
+    http_let_go(h);
 }
 
 void http_refuse(struct http *h, int status, const char *why) {
     const char *extra = status == 405 ? "Allow: GET\r\n" : NULL;
     if (!h->answered)
-        answer(h, status, "text/plain", slice_of(why), false, false, extra);
+        http_put_answer(h, status, "text/plain", slice_of(why),
+                        h->has_head && h->parser.method == HTTP_HEAD, false, extra);
 }
 
-static void route(struct http *h) {
+/* Whoever watched the request's body hears of an answer that somebody else gave. */
+static void lose_watcher(struct http *h) {
+    struct http_later *watched = h->watched;
+    h->watched = NULL;
+    if (watched != NULL && watched->gone != NULL)
+        watched->gone(watched);
+}
+
+/* False: the connection speaks HTTP no more. */
+static bool route(struct http *h) {
+    struct conn *c = h->conn;
     struct http_request request = http_request_of(h);
-    metric_add(h->conn->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_HTTP, 1);
-    request.watched = h->later;
-    if (h->later != NULL) { /* watched: it has come */
-        h->later->http = NULL;
-        h->later = NULL;
-    }
+    metric_add(c->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_HTTP, 1);
+    h->watched = h->later;
+    h->later = NULL;
+    if (h->watched != NULL)
+        h->watched->http = NULL;
     h->router->route(h->router->owner, &request);
+    if (c->peer != h) /* upgraded: h is gone */
+        return false;
+    lose_watcher(h);
+    return !c->closed;
 }
 
 /* --- the connection -------------------------------------------------------------------------
  */
 
-static void http_free(struct http *h) {
-    let_go(h);
-    lose_receipt(h);
+void http_free(struct http *h) {
+    http_let_go(h);
+    http_lose_receipt(h);
+    lose_watcher(h);
+    list_remove(&h->link);
     buf_deinit(&h->target);
     fields_deinit(&h->fields);
     buf_deinit(&h->body);
@@ -159,8 +173,8 @@ static void on_end(struct conn *c, int status) {
     } else {
         conn_close(c, false);
     }
-    let_go(h);
-    lose_receipt(h);
+    http_let_go(h);
+    http_lose_receipt(h);
 }
 
 /* A long answer takes a slow peer long: while some of it goes, there is time for the rest. */
@@ -170,19 +184,45 @@ static bool is_taking(struct http *h) {
     return h->answered && h->unsent > 0 && h->unsent < before;
 }
 
-/* Likewise a long body, of a client whose way up is slow. */
+/* Likewise a body, of a client whose way up is slow, or that is held back. */
 static bool is_giving(struct http *h) {
+    size_t least = (size_t)(HTTP_FLOOR * h->router->timeout_ms / 1000);
     size_t before = h->body_seen;
-    h->body_seen = h->body.len;
-    return h->in_body && !h->answered && h->body.len - before >= BODY_LEAST;
+    h->body_seen = h->body_got;
+    return h->in_body && !h->answered && net_now(h->conn->net) < h->body_until &&
+           (h->conn->paused || h->body_got - before >= least);
+}
+
+/* It waits for a request, and may yet. */
+static bool is_resting(struct http *h) {
+    return h->answered && !h->begun && !h->closing && conn_unsent(h->conn) == 0 &&
+           net_now(h->conn->net) < h->idle_until;
+}
+
+static void extend(struct http *h, uint64_t until) {
+    uint64_t at = net_now(h->conn->net) + h->router->timeout_ms;
+    conn_deadline(h->conn, at < until ? at : until);
+}
+
+/* For the next request, if what was answered is taken. */
+static void rest(struct http *h) {
+    is_idle(h);
+    h->idle_until = net_now(h->conn->net) + h->router->idle_ms;
+    extend(h, h->idle_until);
 }
 
 static void on_deadline(struct conn *c) {
     struct http *h = c->peer;
     if (h->later != NULL && h->later->late != NULL)
         h->later->late(h->later);
-    else if (is_taking(h) || is_giving(h))
-        conn_deadline(c, net_now(c->net) + h->router->timeout_ms);
+    else if (is_giving(h))
+        extend(h, h->body_until);
+    else if (is_taking(h))
+        extend(h, UINT64_MAX);
+    else if (is_resting(h))
+        conn_deadline(c, h->idle_until);
+    else if (h->begun && !h->answered)
+        http_refuse(h, 408, "the request came too slowly\n");
     else /* who has the whole answer may not have read it yet: a reset would take it away */
         conn_close(c, !h->answered || h->unsent > 0);
 }
@@ -193,7 +233,7 @@ static void hold(struct http *h, const char *bytes, size_t len) {
     buf_append(&h->rest, bytes, len);
     if (h->rest.failed || (watched && h->rest.len > HTTP_HEAD_MAX)) {
         conn_close(h->conn, true);
-        let_go(h);
+        http_let_go(h);
     } else if (!watched) {
         conn_pause(h->conn, true);
     }
@@ -201,15 +241,21 @@ static void hold(struct http *h, const char *bytes, size_t len) {
 
 static void next_request(struct http *h) {
     llhttp_reset(&h->parser);
-    h->in_body = false;
+    h->in_body = h->begun = false;
     if (h->body.cap > 0)
         buf_deinit(&h->body);
 }
 
+void http_began(struct http *h) {
+    bool first = !h->has_head; /* it has its time from the connection on */
+    h->begun = true;
+    if (!first)
+        conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
+}
+
 static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     struct http *h = c->peer;
-    const struct http_router *router = h->router;
-    struct http_receipt *receipt = len > 0 ? take_receipt(h) : NULL;
+    struct http_receipt *receipt = len > 0 ? http_take_receipt(h) : NULL;
     if (receipt != NULL)
         receipt->come(receipt);
     while (len > 0 && !h->closing) {
@@ -224,17 +270,14 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
         bytes += used;
         len -= used;
         h->head_bytes = 0;
-        route(h);
-        if (c->closed)
-            return;
-        if (c->peer != h) { /* upgraded: the rest is the new layer's, and so is h gone */
-            if (len > 0)
+        if (!route(h)) {
+            if (c->peer != h && !c->closed && len > 0) /* the rest is the new layer's */
                 c->ops->on_bytes(c, bytes, len);
             return;
         }
         next_request(h);
         if (!h->held && !h->closing)
-            conn_deadline(c, net_now(c->net) + router->timeout_ms);
+            rest(h);
     }
 }
 
@@ -245,12 +288,13 @@ static void on_drained(struct conn *c) {
         conn_close(c, false);
         return;
     }
-    struct buf rest = h->rest;
+    struct buf left = h->rest;
     buf_init(&h->rest);
     h->held = false;
     conn_pause(c, false);
-    on_bytes(c, rest.data, rest.len); /* may be held back once more, or upgrade */
-    buf_deinit(&rest);
+    rest(h);
+    on_bytes(c, left.data, left.len); /* may be held back once more, or upgrade */
+    buf_deinit(&left);
 }
 
 static const struct conn_ops http_ops = {
@@ -279,85 +323,40 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
     buf_init(&h->target);
     buf_init(&h->body);
     buf_init(&h->rest);
+    list_init(&h->link);
+    list_push(&n->http_idle, &h->link);
     conn_take(c, &http_ops, h);
     conn_deadline(c, net_now(n) + router->timeout_ms);
     return c;
 }
 
-static bool keeps(const struct http_request *request) {
+bool http_close_idle(struct net *n) {
+    if (list_empty(&n->http_idle))
+        return false;
+    struct http *h = container_of(n->http_idle.next, struct http, link);
+    list_remove(&h->link);
+    conn_close(h->conn, false);
+    return true;
+}
+
+bool http_keeps(const struct http_request *request) {
+    const struct http *h = request->http;
     /* Who asks on without reading the answers is not answered for ever. */
     bool reads_on = request->conn->queue.bytes <= QUEUED_MOST;
-    return reads_on && !fields_have(&request->http->fields, "connection", "close");
+    return reads_on && h->parser.http_minor == 1 &&
+           !fields_have(&h->fields, "connection", "close");
 }
 
 void http_answer(const struct http_request *request, int status, const char *type,
                  struct slice body, const char *extra) {
-    answer(request->http, status, type, body, slice_is(request->method, "HEAD"),
-           status < 400 && keeps(request), extra);
+    http_put_answer(request->http, status, type, body, slice_is(request->method, "HEAD"),
+                    status < 400 && http_keeps(request), extra);
 }
 
 void http_answer_and_keep(const struct http_request *request, int status, const char *type,
                           struct slice body, const char *extra) {
-    answer(request->http, status, type, body, slice_is(request->method, "HEAD"), keeps(request),
-           extra);
-}
-
-void http_defer(const struct http_request *request, struct http_later *later,
-                uint64_t timeout_ms) {
-    struct http *h = request->http;
-    later->http = h;
-    h->later = later;
-    h->held = true;
-    h->later_head = slice_is(request->method, "HEAD");
-    h->later_keep = keeps(request);
-    conn_deadline(h->conn, timeout_ms == 0 ? 0 : net_now(h->conn->net) + timeout_ms);
-    if (later->gone == NULL)
-        conn_pause(h->conn, true);
-}
-
-void http_later_move(struct http_later *from, struct http_later *to) {
-    to->http = from->http;
-    from->http = NULL;
-    if (to->http != NULL)
-        to->http->later = to;
-}
-
-void http_watch(const struct http_request *request, struct http_later *later) {
-    struct http *h = request->http;
-    later->http = h;
-    h->later = later;
-    h->later_head = false;
-    h->later_keep = false; /* the rest of the body would have to be read */
-}
-
-void http_await_receipt(const struct http_later *later, struct http_receipt *receipt) {
-    receipt->http = later->http;
-    if (receipt->http != NULL)
-        receipt->http->receipt = receipt;
-}
-
-void http_drop_receipt(struct http_receipt *receipt) {
-    if (receipt->http != NULL)
-        take_receipt(receipt->http);
-}
-
-bool http_answer_later(struct http_later *later, int status, const char *type,
-                       struct slice body, const char *extra) {
-    struct http *h = later->http;
-    if (h == NULL)
-        return false;
-    later->http = NULL;
-    h->later = NULL;
-    if (h->conn->closed)
-        return false;
-    conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
-    bool keep = h->later_keep && (status < 400 || later->keep_errors);
-    answer(h, status, type, body, h->later_head, keep, extra);
-    if (h->closing)
-        conn_pause(h->conn, false); /* to see the peer's end */
-    else
-        conn_want_drained(h->conn);
-    return !h->conn->closed;
+    http_put_answer(request->http, status, type, body, slice_is(request->method, "HEAD"),
+                    http_keeps(request), extra);
 }
 
 bool http_upgrade(const struct http_request *request, struct slice head) {
@@ -371,21 +370,4 @@ bool http_upgrade(const struct http_request *request, struct slice head) {
     conn_deadline(h->conn, 0);
     http_free(h);
     return true;
-}
-
-struct conn *http_upgrade_later(struct http_later *later, struct slice head, struct buf *rest) {
-    struct http *h = later->http;
-    struct conn *c = h->conn;
-    later->http = NULL;
-    h->later = NULL;
-    if (c->closed || !conn_send_parts(c, &head, 1)) {
-        conn_close(c, true);
-        return NULL;
-    }
-    *rest = h->rest;
-    buf_init(&h->rest);
-    c->peer = NULL;
-    conn_deadline(c, 0);
-    http_free(h);
-    return c;
 }

@@ -6,40 +6,56 @@
 
 /*
  * The HTTP/1.1 side of the port (RFC 9112): requests, with a body where the router wants one,
- * answers of known length, keep-alive; and the way into an upgrade. The parser (llhttp) lives
- * only as long as a connection speaks HTTP. What a request means is decided by the router.
+ * answers of known length, keep-alive; and the way into an upgrade. HTTP/1.0 is answered and
+ * closed. The parser (llhttp) lives only as long as a connection speaks HTTP. What a request
+ * means is decided by the router.
+ *
+ * Where two readers could find different ends of a message it is refused, and the connection
+ * ends: a body with another method than POST, a length that is not one plain number, a length
+ * beside chunks, a coding besides chunks, lines that end without CR or continue the one before.
  */
 struct http_later;
 
 struct http_request {
     struct conn *conn;
     struct slice method;
-    struct slice path;  /* as sent, without the query, and without scheme and host */
+    /* Without scheme and host, one slash at its beginning. What need not be percent-encoded
+     * (RFC 3986, 2.3) is not, here and in the query; the rest is as it was sent. */
+    struct slice path;
     struct slice query; /* without the question mark */
-    struct slice body;  /* all of it */
-    bool upgrade;       /* asks for WebSocket: Connection and Upgrade say so */
+    struct slice body;  /* all of it, unless a watcher takes it by pieces */
+    uint64_t length;    /* of the body that is announced; HTTP_CHUNKED: unknown */
+    bool upgrade;       /* asks for WebSocket: Connection and Upgrade say so, in HTTP/1.1 */
     struct http *http;
-    struct http_later *watched; /* by the router's body(); NULL: none was */
 };
+#define HTTP_CHUNKED UINT64_MAX
 
 struct http_router {
     /* Answers with http_answer, puts the answer off with http_defer, or takes the connection
      * over with conn_take after http_upgrade. The request holds until it returns. */
     void (*route)(void *owner, const struct http_request *request);
-    /* The head of a request that announces a body has come: returns the most bytes that the
-     * body may have, or 0: this path takes none (405; 413 if it is only read). A longer body is
-     * answered 413. May also answer for good with http_answer, or http_watch the request. NULL:
-     * no path takes a body. The body has timeout_ms of its own to come, and again and again
-     * while 16 KiB of it come in that time. */
+    /* The head of a POST that announces a body has come: returns the most bytes that the body
+     * may have, or 0: this path takes none (405). A longer body is answered 413. May also
+     * answer for good with http_answer, or http_watch the request. NULL: no path takes a body.
+     */
     size_t (*body)(void *owner, const struct http_request *request);
+    /* Appends header lines that each answer to the request has, errors too. NULL: none. */
+    void (*lines)(void *owner, const struct http_request *request, struct buf *out);
     void *owner;
-    uint64_t timeout_ms; /* for a whole request, and idle between two; a peer that takes a long
-                          * answer slowly has it again and again, while some of it goes */
+    uint64_t timeout_ms; /* for a request's head; a body of which less than HTTP_FLOOR came in
+                          * it is given up, as is an answer of which nothing went: 408 */
+    uint64_t body_ms;    /* for a whole body */
+    uint64_t idle_ms;    /* between two requests */
 };
+#define HTTP_FLOOR 100 /* bytes a second of a body */
 
 /* Accepts a connection and reads requests from it. False: it was refused (no memory). */
 struct conn *http_accept(struct net *n, uv_stream_t *listener,
                          const struct http_router *router);
+
+/* Closes the connection that has waited longest for a request, or for its end after the last
+ * answer, to make room. False: there is none. */
+bool http_close_idle(struct net *n);
 
 /* A header's value (the first of that name, any case); NULL if there is none. */
 const char *http_header(const struct http_request *request, const char *name);
@@ -79,6 +95,10 @@ struct http_later {
     void (*late)(struct http_later *later);
     void (*gone)(struct http_later *later); /* or NULL */
     bool keep_errors;                       /* as http_answer_and_keep */
+    bool passed_on; /* what is answered is another's, which has the router's lines already */
+    /* Of a watched body, or NULL: takes each piece of it, which is not kept then. May answer
+     * with http_answer_later. The bytes hold until it returns. */
+    void (*piece)(struct http_later *later, struct slice bytes);
 };
 void http_defer(const struct http_request *request, struct http_later *later,
                 uint64_t timeout_ms);
@@ -108,10 +128,17 @@ struct http_receipt {
 void http_await_receipt(const struct http_later *later, struct http_receipt *receipt);
 void http_drop_receipt(struct http_receipt *receipt);
 
-/* In the router's body(): `gone` is called if the connection ends, or is answered otherwise,
- * before the body is whole. Over, with `http` NULL, when the request is routed, which has it
- * as `watched`. */
+/* In the router's body(): `gone` is called, with `http` NULL, if the connection ends, or is
+ * answered otherwise, before the request is routed and http_claim has returned it. It may be
+ * answered before that with http_answer_later, which closes the connection. */
 void http_watch(const struct http_request *request, struct http_later *later);
+/* Holds the body back, or lets it come again. */
+void http_pause_body(struct http_later *later, bool pause);
+/* In route: what watches the request (`http` is NULL), which is its owner's again; NULL:
+ * nothing does, or it was claimed already. */
+struct http_later *http_claim(const struct http_request *request);
+/* True before that. */
+bool http_is_watched(const struct http_request *request);
 
 /* Writes `head` (a whole response head) and frees the parser: the caller's layer is on from
  * here (conn_take). Returns false when the head could not be queued; the connection is closed

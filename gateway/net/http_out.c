@@ -168,6 +168,7 @@ static void answered(struct http_out *o) {
     buf_init(&o->body);
     bool keep = llhttp_should_keep_alive(&o->parser) && !p->closed && !o->conn->end_after;
     struct http_call *call = take_call(o);
+    keep = keep && (call == NULL || !call->open);
     metric_add(p->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_PEER, 1);
     forget_answer(o);
     if (keep) {
@@ -234,8 +235,11 @@ static void on_deadline(struct conn *c) {
 
 static void on_drained(struct conn *c) {
     struct http_out *o = c->peer;
+    if (!o->stood)
+        metric_handshake(c->net->metrics, DOOR_PEER, true);
     o->stood = true; /* the request has left */
-    metric_handshake(c->net->metrics, DOOR_PEER, true);
+    if (o->call != NULL && o->call->drained != NULL)
+        o->call->drained(o->call);
 }
 
 static void on_closed(struct conn *c) {
@@ -299,6 +303,15 @@ bool http_call_begin(struct http_call *call, struct http_peer *p, const struct s
     o->call = call;
     call->out = o;
     return true;
+}
+
+size_t http_call_send(struct http_call *call, const struct slice parts[], size_t count) {
+    if (call->out == NULL || !conn_send_parts(call->out->conn, parts, count))
+        return SIZE_MAX;
+    struct conn *c = call->out->conn;
+    if (c->queue.bytes > HTTP_CALL_MOST)
+        conn_want_drained(c);
+    return c->queue.bytes;
 }
 
 void http_call_drop(struct http_call *call) {

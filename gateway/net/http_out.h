@@ -41,6 +41,9 @@ enum http_failure {
 /* A request. One of the three is called, once, in a later turn; the call is over then. */
 struct http_call {
     struct http_out *out; /* NULL: over, or not begun */
+    bool open;            /* more of the request is to come by http_call_send */
+    /* What was sent is with the kernel, asked for by http_call_send; or NULL. */
+    void (*drained)(struct http_call *call);
     /* True: the answer has been passed on, and the other side is told so by an empty line
      * (http.h, struct http_receipt), which leaves behind all that was queued till then. */
     bool (*answered)(struct http_call *call, const struct http_reply *reply);
@@ -61,6 +64,11 @@ void http_peer_close(struct http_peer *p);
  * false, with nothing called, without memory or a way there. */
 bool http_call_begin(struct http_call *call, struct http_peer *p, const struct slice parts[],
                      size_t count, bool fresh);
+/* More of an open request, copied; the last of it after `open` was cleared. Returns how much
+ * waits to leave, of which `drained` tells once when it is over HTTP_CALL_MOST; SIZE_MAX: no
+ * memory, or it is over. Calls nothing back. */
+size_t http_call_send(struct http_call *call, const struct slice parts[], size_t count);
+#define HTTP_CALL_MOST 65536
 /* Gives it up; nothing is called. Does nothing if it is over. */
 void http_call_drop(struct http_call *call);
 /* Ends our side of its connection: an answer under way still comes; without one it fails. */

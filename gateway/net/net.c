@@ -86,6 +86,7 @@ int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *m
     n->owner = owner;
     n->out.slabs = &n->slabs;
     list_init(&n->conns);
+    list_init(&n->http_idle);
     list_init(&n->dirty);
     list_init(&n->flushing);
     wheel_init(&n->wheel, uv_now(loop));

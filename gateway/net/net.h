@@ -20,6 +20,7 @@ struct net {
     struct wheel wheel;
     struct slabs slabs;
     struct list conns;
+    struct list http_idle; /* of http.c: those that may be closed to make room, oldest first */
     struct list dirty;
     struct list flushing; /* empty outside of a flush */
     bool again_wanted;    /* net_again was called since the last flush */

@@ -1,24 +1,12 @@
-#include "gateway/net/relay.h"
-
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-#include "common/log.h"
+#include "gateway/net/relay_internal.h"
 
-#define HEADER     "Sluice-Handover"
-#define CONNECT_MS 1000
-#define HOLD_MS    2000 /* at most, for a node to be found */
-#define LOOK_MS    100  /* between two looks for one */
-#define SPARE      16   /* connections beyond the limit, for clients that are there already */
-/* The answer to a poll may have twice the queue, as base64, and a message that is longer. */
-#define MORE_BODY (128UL << 20)
-
-struct relay_peer {
-    struct http_peer http;
-    struct list link;
-    char name[EIO_NODE_SIZE];
-    char key[RELAY_KEY_SIZE];
-};
+#define HEADER  "Sluice-Handover"
+#define HOLD_MS 2000 /* at most, for a node to be found */
+#define LOOK_MS 100  /* between two looks for one */
+#define SPARE   16   /* connections beyond the limit, for clients that are there already */
 
 enum kind { POLL, POST, UPGRADE, GIVE_UP };
 
@@ -27,68 +15,18 @@ struct relay_request {
     struct list link; /* in the relay's waiting or giving_up */
     struct http_later later;
     struct http_call call;
-    struct slice origin;
     struct buf target;
     struct buf head; /* up to the key */
-    struct buf body; /* while it is held */
+    struct buf body; /* what came of it while it is held */
     char node[EIO_NODE_SIZE];
     enum kind kind;
+    bool chunked;  /* its body, of which nobody knows the length yet */
     bool released; /* its connection has been ended, for it to be answered */
     bool again;    /* it has been sent twice */
 };
 
 static void count(struct relay *r, enum handover what) {
     metric_add(r->net->metrics, METRIC_HANDOVERS + (unsigned)what, 1);
-}
-
-/* --- nodes ----------------------------------------------------------------------------------
- */
-
-static struct relay_peer *peer_find(struct relay *r, struct slice name) {
-    for (struct list *at = r->peers.next; at != &r->peers; at = at->next) {
-        struct relay_peer *p = container_of(at, struct relay_peer, link);
-        if (slice_is(name, p->name))
-            return p;
-    }
-    return NULL;
-}
-
-static void peer_free(struct http_peer *http) {
-    free(container_of(http, struct relay_peer, http));
-}
-
-void relay_met(struct relay *r, const char *name, const struct conn_address *at,
-               const char *key) {
-    struct relay_peer *p = peer_find(r, slice_of(name));
-    if (p != NULL && memcmp(&p->http.address, at, sizeof *at) == 0 && strcmp(p->key, key) == 0)
-        return;
-    if (p != NULL)
-        relay_lost(r, name);
-    p = calloc(1, sizeof *p);
-    if (p == NULL) {
-        LOG(LOG_ERROR, "no_peer", "why", "out of memory", NULL);
-        return;
-    }
-    p->http = (struct http_peer){.net = r->net,
-                                 .address = *at,
-                                 .connect_ms = CONNECT_MS,
-                                 .idle_ms = r->idle_ms,
-                                 .body_max = 2 * r->net->max_queue + MORE_BODY,
-                                 .on_closed = peer_free};
-    http_peer_init(&p->http);
-    snprintf(p->name, sizeof p->name, "%s", name);
-    snprintf(p->key, sizeof p->key, "%s", key);
-    list_init(&p->link);
-    list_push(&r->peers, &p->link);
-}
-
-void relay_lost(struct relay *r, const char *name) {
-    struct relay_peer *p = peer_find(r, slice_of(name));
-    if (p == NULL)
-        return;
-    list_remove(&p->link);
-    tunnels_cut(&r->tunnels, p);
-    http_peer_close(&p->http);
 }
 
 /* --- a request ------------------------------------------------------------------------------
@@ -99,6 +37,8 @@ static void on_failed(struct http_call *call, enum http_failure why);
 static void on_upgraded(struct http_call *call, const struct http_reply *reply, struct conn *c,
                         struct slice rest);
 static void on_gone(struct http_later *later);
+static void on_piece(struct http_later *later, struct slice bytes);
+static void on_sent(struct http_call *call);
 
 static struct relay_request *request_make(struct relay *r, const struct http_request *request,
                                           struct slice node) {
@@ -106,11 +46,12 @@ static struct relay_request *request_make(struct relay *r, const struct http_req
     if (q == NULL)
         return NULL;
     q->relay = r;
-    q->later = (struct http_later){.gone = on_gone, .keep_errors = true};
-    q->call = (struct http_call){
-        .answered = on_answered, .failed = on_failed, .upgraded = on_upgraded};
+    q->later = (struct http_later){.gone = on_gone, .piece = on_piece, .keep_errors = true};
+    q->call = (struct http_call){.answered = on_answered,
+                                 .failed = on_failed,
+                                 .upgraded = on_upgraded,
+                                 .drained = on_sent};
     q->kind = request->upgrade ? UPGRADE : slice_is(request->method, "GET") ? POLL : POST;
-    q->origin = eio_origin(r->eio, request);
     memcpy(q->node, node.ptr, node.len);
     buf_init(&q->head);
     buf_init(&q->body);
@@ -159,16 +100,19 @@ static void put_head(struct relay_request *q, const struct http_request *request
         put_header(b, request, "Sec-WebSocket-Key");
         put_header(b, request, "Sec-WebSocket-Protocol");
     }
-    if (q->kind == POST)
-        buf_printf(b, "Content-Length: %zu\r\n", request->body.len);
+    if (q->kind == POST && q->chunked)
+        buf_str(b, "Transfer-Encoding: chunked\r\n");
+    else if (q->kind == POST)
+        buf_printf(b, "Content-Length: %llu\r\n", (unsigned long long)request->length);
 }
 
-static bool start(struct relay_request *q, struct relay_peer *p, struct slice body) {
+static bool start(struct relay_request *q, struct relay_peer *p) {
     struct relay *r = q->relay;
     struct slice parts[] = {buf_bytes(&q->head), SLICE(HEADER ": "), slice_of(p->key),
-                            SLICE("\r\n\r\n"), body};
+                            SLICE("\r\n\r\n"), buf_bytes(&q->body)};
     bool full = r->net->count >= r->most + SPARE && list_empty(&p->http.idle);
-    return !r->stopped && !full && !q->head.failed && !q->target.failed &&
+    bool good = !q->head.failed && !q->target.failed && !q->body.failed;
+    return !r->stopped && !full && good &&
            http_call_begin(&q->call, &p->http, parts, 5, q->again);
 }
 
@@ -184,6 +128,7 @@ static bool on_answered(struct http_call *call, const struct http_reply *reply) 
     bool polls = q->kind == POLL;
     if (q->kind != GIVE_UP)
         count(q->relay, HANDOVER_ANSWERED);
+    q->later.passed_on = true;
     bool passed = http_answer_later(&q->later, reply->status, NULL, reply->body, reply->lines);
     request_free(q);
     return polls && passed;
@@ -192,12 +137,11 @@ static bool on_answered(struct http_call *call, const struct http_reply *reply) 
 /* A kept connection ended before it gave an answer: the other node has not read the request.
  * What changes something is not sent twice, all the same. */
 static bool start_again(struct relay_request *q, enum http_failure why) {
-    struct slice none = {NULL, 0};
-    struct relay_peer *p = peer_find(q->relay, slice_of(q->node));
+    struct relay_peer *p = relay_find(q->relay, slice_of(q->node));
     if (why != HTTP_STALE || p == NULL || q->kind == POST || q->released || q->again)
         return false;
     q->again = true;
-    return start(q, p, none);
+    return start(q, p);
 }
 
 static void on_failed(struct http_call *call, enum http_failure why) {
@@ -207,10 +151,10 @@ static void on_failed(struct http_call *call, enum http_failure why) {
         return;
     if (q->released && no_answer) {
         count(q->relay, HANDOVER_RELEASED);
-        eio_answer_nothing(&q->later, q->origin);
+        eio_answer_nothing(&q->later);
     } else if (q->kind != GIVE_UP) {
         count(q->relay, HANDOVER_FAILED);
-        eio_answer_unknown(&q->later, q->origin);
+        eio_answer_unknown(&q->later);
     }
     request_free(q);
 }
@@ -231,10 +175,10 @@ static void on_upgraded(struct http_call *call, const struct http_reply *reply,
         near = http_upgrade_later(&q->later, buf_bytes(head), &early);
     if (near == NULL) {
         conn_close(far, true);
-        eio_answer_unknown(&q->later, q->origin);
+        eio_answer_unknown(&q->later);
     } else {
         conn_enter(near, DOOR_SIO);
-        tunnel_open(&r->tunnels, near, far, peer_find(r, slice_of(q->node)), buf_bytes(&early),
+        tunnel_open(&r->tunnels, near, far, relay_find(r, slice_of(q->node)), buf_bytes(&early),
                     rest);
     }
     count(r, near != NULL ? HANDOVER_TUNNELLED : HANDOVER_FAILED);
@@ -245,18 +189,19 @@ static void on_upgraded(struct http_call *call, const struct http_reply *reply,
 /* The other node hears it from a POST that no client sends: it ends the session, as it would if
  * the client had been its own. */
 static bool give_up(struct relay_request *q) {
-    struct slice none = {NULL, 0};
-    struct relay_peer *p = peer_find(q->relay, slice_of(q->node));
+    struct relay_peer *p = relay_find(q->relay, slice_of(q->node));
     if (p == NULL)
         return false;
     stop_waiting(q);
     q->kind = GIVE_UP;
     list_push(&q->relay->giving_up, &q->link);
+    q->call.open = false;
+    buf_clear(&q->body);
     buf_clear(&q->head);
     buf_str(&q->head, "POST ");
     buf_slice(&q->head, buf_bytes(&q->target));
     buf_str(&q->head, " HTTP/1.1\r\nHost: sluice\r\nContent-Length: 0\r\n");
-    return start(q, p, none);
+    return start(q, p);
 }
 
 static void on_gone(struct http_later *later) {
@@ -266,6 +211,68 @@ static void on_gone(struct http_later *later) {
     count(q->relay, HANDOVER_GIVEN_UP);
     if (!told || !give_up(q))
         request_free(q);
+}
+
+/* --- a POST's body, passed on as it comes ---------------------------------------------------
+ */
+
+static void put_piece(struct buf *out, bool chunked, struct slice bytes) {
+    if (chunked)
+        buf_printf(out, "%zx\r\n", bytes.len);
+    buf_slice(out, bytes);
+    if (chunked)
+        buf_str(out, "\r\n");
+}
+
+/* Nobody takes it: the client's connection ends. */
+static void lose_body(struct relay_request *q) {
+    http_call_drop(&q->call);
+    count(q->relay, HANDOVER_FAILED);
+    eio_answer_unknown(&q->later);
+    request_free(q);
+}
+
+/* While its node is looked for no more is read than what has come by then. */
+static void on_piece(struct http_later *later, struct slice bytes) {
+    struct relay_request *q = container_of(later, struct relay_request, later);
+    struct buf piece;
+    if (q->call.out == NULL) {
+        put_piece(&q->body, q->chunked, bytes);
+        http_pause_body(later, true);
+        return;
+    }
+    buf_init(&piece);
+    put_piece(&piece, q->chunked, bytes);
+    struct slice all = buf_bytes(&piece);
+    size_t waits = piece.failed ? SIZE_MAX : http_call_send(&q->call, &all, 1);
+    buf_deinit(&piece);
+    if (waits == SIZE_MAX)
+        lose_body(q);
+    else if (waits > HTTP_CALL_MOST)
+        http_pause_body(later, true);
+}
+
+static void on_sent(struct http_call *call) {
+    http_pause_body(&of_call(call)->later, false);
+}
+
+static bool put_end(struct relay_request *q) {
+    struct slice end = SLICE("0\r\n\r\n");
+    q->call.open = false;
+    if (!q->chunked)
+        return true;
+    if (q->call.out != NULL)
+        return http_call_send(&q->call, &end, 1) != SIZE_MAX;
+    buf_slice(&q->body, end);
+    return !q->body.failed;
+}
+
+/* All of it has come: its answer is awaited. */
+static void end_body(struct http_later *later, const struct http_request *request) {
+    struct relay_request *q = container_of(later, struct relay_request, later);
+    http_defer(request, later, 0);
+    if (!put_end(q))
+        lose_body(q);
 }
 
 /* --- requests that come ---------------------------------------------------------------------
@@ -291,19 +298,44 @@ static bool may_come(struct relay *r) {
 /* Whoever wrote the header: the request has come far enough. */
 static bool may_go(struct relay *r, const struct http_request *request, struct slice node) {
     bool goes =
-        http_header(request, HEADER) == NULL && (peer_find(r, node) != NULL || may_come(r));
+        http_header(request, HEADER) == NULL && (relay_find(r, node) != NULL || may_come(r));
     if (!goes)
         count(r, HANDOVER_UNKNOWN);
     return goes;
 }
 
+/* To the node that it names, or to wait for that. False: it goes nowhere. */
+static bool send_off(struct relay_request *q, const struct http_request *request) {
+    struct relay *r = q->relay;
+    struct relay_peer *p = relay_find(r, slice_of(q->node));
+    put_head(q, request);
+    if (p != NULL && !start(q, p)) {
+        count(r, HANDOVER_FAILED);
+        return false;
+    }
+    if (p == NULL) {
+        list_remove(&q->link);
+        list_push(&r->held, &q->link);
+    }
+    return true;
+}
+
+/* The node that has the session is asked before the body is read: it alone knows whether there
+ * is one. */
 bool relay_body(void *relay, const struct http_request *request, struct slice node) {
     struct relay_request *q = NULL;
     if (may_go(relay, request, node))
         q = request_make(relay, request, node);
-    if (q != NULL)
-        http_watch(request, &q->later);
-    return q != NULL;
+    if (q == NULL)
+        return false;
+    q->chunked = request->length == HTTP_CHUNKED;
+    q->call.open = true;
+    if (!send_off(q, request)) {
+        request_free(q);
+        return false;
+    }
+    http_watch(request, &q->later);
+    return true;
 }
 
 /* Not while this node drains: the proxy asks the next one, which will be there for longer. */
@@ -314,34 +346,22 @@ static bool turned_away(const struct relay *r, const struct http_request *reques
     return true;
 }
 
-/* Waits for nodes to be looked for. */
-static bool hold(struct relay_request *q, struct slice body) {
-    buf_slice(&q->body, body);
-    if (q->head.failed || q->body.failed)
-        return false;
-    list_remove(&q->link);
-    list_push(&q->relay->held, &q->link);
-    return true;
-}
-
 bool relay_route(void *relay, const struct http_request *request, struct slice node) {
     struct relay *r = relay;
-    struct relay_request *q = NULL;
-    if (request->watched != NULL)
-        q = container_of(request->watched, struct relay_request, later);
-    bool goes = may_go(r, request, node);
-    if (goes && turned_away(r, request))
+    struct http_later *watched = http_claim(request);
+    if (watched != NULL) {
+        end_body(watched, request);
         return true;
-    if (goes && q == NULL)
-        q = request_make(r, request, node);
-    if (goes && q != NULL) {
-        struct relay_peer *p = peer_find(r, node);
-        put_head(q, request);
-        if (p != NULL ? start(q, p, request->body) : hold(q, request->body)) {
-            http_defer(request, &q->later, 0);
-            return true;
-        }
-        count(r, HANDOVER_FAILED);
+    }
+    struct relay_request *q = NULL;
+    if (!may_go(r, request, node))
+        return false;
+    if (turned_away(r, request))
+        return true;
+    q = request_make(r, request, node);
+    if (q != NULL && send_off(q, request)) {
+        http_defer(request, &q->later, 0);
+        return true;
     }
     if (q != NULL)
         request_free(q);
@@ -352,15 +372,16 @@ void relay_ready(struct relay *r) {
     r->looking = false;
     while (!list_empty(&r->held)) {
         struct relay_request *q = container_of(r->held.next, struct relay_request, link);
-        struct relay_peer *p = peer_find(r, slice_of(q->node));
+        struct relay_peer *p = relay_find(r, slice_of(q->node));
         list_remove(&q->link);
         list_push(&r->waiting, &q->link);
-        if (p != NULL && start(q, p, buf_bytes(&q->body))) {
+        if (p != NULL && start(q, p)) {
             buf_deinit(&q->body);
+            http_pause_body(&q->later, false);
             continue;
         }
         count(r, p != NULL ? HANDOVER_FAILED : HANDOVER_UNKNOWN);
-        eio_answer_unknown(&q->later, q->origin);
+        eio_answer_unknown(&q->later);
         request_free(q);
     }
 }

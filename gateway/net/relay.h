@@ -17,12 +17,12 @@
  *   an empty line behind a      it has been passed on. Without it (or a request) before the
  *   poll's answer               connection's end the session ends, if messages were in it
  *   a POST without a body       the client has given a request up: the session ends
+ * A POST is passed on piece by piece, so it is the owner that says what may come.
  */
 #define RELAY_KEY_SIZE EIO_ID_SIZE
 
 struct relay {
     struct net *net;
-    const struct eio_server *eio;
     const char *key;   /* of this node */
     uint64_t idle_ms;  /* of kept connections */
     uint64_t close_ms; /* from the end of a tunnel's one side to that of the other */

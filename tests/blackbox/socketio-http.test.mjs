@@ -115,16 +115,16 @@ test('the registry has the door and the address that the proxy tells', async () 
   await node.stop();
 });
 
-// 16 KiB have to come in the time of a request.
+// 100 bytes a second have to come.
 test('a POST may take longer than a request, while enough of it comes', async () => {
   const node = await startNode({ redis, args: ['--handshake-timeout', '2s'] });
   await until(async () => (await open(node)).status === 200);
   for (const [piece, answered] of [
     [32768, true],
-    [100, false],
+    [10, false],
   ]) {
     const { sid } = await open(node);
-    const body = `40\x1e42["heartbeat","${'x'.repeat(10 * piece)}"]`;
+    const body = `40\x1e42["heartbeat","${'x'.repeat(Math.max(10 * piece, 1000))}"]`;
     const socket = net.connect(node.port, '127.0.0.1');
     let text = '';
     let over = false;
@@ -138,7 +138,7 @@ test('a POST may take longer than a request, while enough of it comes', async ()
       await sleep(300);
     }
     await until(() => over || text.endsWith('ok'));
-    assert.equal(text.startsWith('HTTP/1.1 200 OK\r\n'), answered, text);
+    assert.match(text, answered ? /^HTTP\/1.1 200 / : /^HTTP\/1.1 408 /);
     socket.destroy();
   }
   await node.stop();

@@ -93,6 +93,12 @@ static size_t body(void *owner, const struct http_request *request) {
     return e != NULL ? eio_server_body(e, request) : 0;
 }
 
+static void lines(void *owner, const struct http_request *request, struct buf *out) {
+    struct eio_server *e = server_at(owner, request->path);
+    if (e != NULL)
+        eio_server_lines(e, request, out);
+}
+
 static void on_connection(uv_stream_t *listener, int status_code) {
     struct program *p = listener->data;
     struct conn *c = status_code == 0 ? http_accept(&p->net, listener, &p->router) : NULL;
@@ -195,8 +201,13 @@ static int start(struct program *p) {
     p->net.before_flush = before_flush;
     p->net.on_gone = on_gone;
     p->net.on_tick = on_tick;
-    p->router =
-        (struct http_router){.route = route, .body = body, .owner = p, .timeout_ms = 10000};
+    p->router = (struct http_router){.route = route,
+                                     .body = body,
+                                     .lines = lines,
+                                     .owner = p,
+                                     .timeout_ms = 10000,
+                                     .body_ms = 300000,
+                                     .idle_ms = 75000};
     p->sockets = (struct wsock_shared){.net = &p->net,
                                        .ping_interval_ms = 25000,
                                        .ping_timeout_ms = 20000,

@@ -37,7 +37,7 @@ struct fixture {
     struct http_receipt receipt;
     unsigned receipts, lost;
     unsigned laters, lates, routed, gones, bodies;
-    bool watches;
+    bool watches, forgets;
     uint64_t limit_ms;
 };
 
@@ -108,6 +108,8 @@ static void route(void *owner, const struct http_request *request) {
         http_defer(request, later, 0);
     } else if (slice_is(request->path, "/echo")) {
         assert_null(the->watch.http);
+        if (!the->forgets)
+            assert_ptr_equal(http_claim(request), the->watches ? &the->watch : NULL);
         http_answer(request, 200, "text/plain", request->body, NULL);
     } else if (slice_is(request->path, "/wrong")) {
         http_answer_and_keep(request, 400, "text/plain", SLICE("wrong"), NULL);
@@ -166,8 +168,12 @@ static int set_up(void **state) {
     *state = the;
     the->limit_ms = TIMEOUT_MS;
     the->receipt = (struct http_receipt){.come = on_receipt, .gone = on_lost};
-    the->router = (struct http_router){
-        .route = route, .body = body, .owner = the, .timeout_ms = TIMEOUT_MS};
+    the->router = (struct http_router){.route = route,
+                                       .body = body,
+                                       .owner = the,
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .body_ms = TIMEOUT_MS,
+                                       .idle_ms = TIMEOUT_MS};
     uv_loop_init(&the->loop);
     net_init(&the->net, &the->loop, 1U << 20, &the->metrics, the);
     the->net.before_flush = before_flush;
@@ -647,6 +653,16 @@ static void closed_peer(void) {
     the->peer = socket(AF_INET, SOCK_STREAM, 0);
 }
 
+/* Whoever watches a body hears of an answer that was given without it. */
+static void watches_who_else_answers(void **state) {
+    (void)state;
+    the->watches = the->forgets = true;
+    ask(POST("/echo", LENGTH(5)) "hello");
+    await_answers(1);
+    assert_int_equal(the->gones, 1);
+    assert_null(the->watch.http);
+}
+
 static void watches_a_body(void **state) {
     (void)state;
     the->watches = true;
@@ -859,6 +875,7 @@ int main(void) {
         TEST(no_content_has_none),
         TEST(chunks_are_no_head),
         TEST(watches_a_body),
+        TEST(watches_who_else_answers),
         TEST(watches_a_body_too_long),
         TEST(tells_of_a_peer_that_goes),
         TEST(tells_of_half_an_end),
