@@ -121,7 +121,8 @@ static int begin_body(struct http *h, const llhttp_t *parser) {
     else {
         uint64_t now = net_now(h->conn->net);
         h->body_until = now + router->body_ms;
-        conn_deadline(h->conn, now + router->timeout_ms);
+        conn_deadline(h->conn, now + (router->timeout_ms < router->body_ms ? router->timeout_ms
+                                                                           : router->body_ms));
         return 0;
     }
     return HPE_USER;

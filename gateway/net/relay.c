@@ -92,7 +92,10 @@ static void put_head(struct relay_request *q, const struct http_request *request
     buf_char(b, ' ');
     buf_slice(b, buf_bytes(&q->target));
     buf_str(b, " HTTP/1.1\r\n");
-    put_header(b, request, "Host");
+    if (http_header(request, "Host") != NULL)
+        put_header(b, request, "Host");
+    else
+        buf_str(b, "Host: sluice\r\n"); /* HTTP/1.0 may have none */
     put_header(b, request, "Origin");
     if (q->kind == UPGRADE) {
         buf_str(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
