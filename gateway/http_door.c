@@ -118,10 +118,12 @@ static void learn_address(struct node *n, const struct http_request *request) {
     c->address = address;
 }
 
-/* A polled session has a connection only now and then, but counts as if it had one. */
-static bool is_full(const struct node *n) {
+/* A polled session has a connection only now and then, but counts as if it had one. One that
+ * waits without a request makes room. */
+static bool is_full(struct node *n) {
     unsigned clients = n->sockets.count + n->sio.server.eio.count;
-    return n->net.count > n->most_connections || clients >= n->most_connections;
+    return clients >= n->most_connections ||
+           (n->net.count > n->most_connections && !http_close_idle(&n->net));
 }
 
 static bool turned_away(struct node *n, const struct http_request *request) {
