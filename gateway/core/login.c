@@ -17,9 +17,13 @@
 /* --- the answer -----------------------------------------------------------------------------
  */
 
-/* What this connection has of a channel: see PROTOCOL.md, login. */
-static const struct position *entry_position(const struct entry *e) {
-    return e->resumed && e->result == CHECK_GOOD ? &e->since : &e->now;
+/* What this connection has of a channel: see PROTOCOL.md, login. One that it was in before has
+ * moved on since the check. */
+static struct position entry_position(const struct client *c, const struct entry *e) {
+    const struct sub *known = e->sub == NULL ? client_sub(c, entry_name(e)) : NULL;
+    if (known != NULL)
+        return sub_position(known);
+    return e->resumed && e->result == CHECK_GOOD ? e->since : e->now;
 }
 
 static void put_position(struct buf *out, const struct position *p) {
@@ -42,6 +46,28 @@ static void put_lost(struct buf *out, const struct login *l) {
         buf_char(out, ']');
 }
 
+static void put_channel(struct buf *out, bool first, struct slice name, struct position at) {
+    if (!first)
+        buf_char(out, ',');
+    json_escape(out, name);
+    buf_char(out, ':');
+    put_position(out, &at);
+}
+
+/* Every channel of the connection: those of this login, then those that it was in before. */
+static void put_channels(struct buf *out, const struct client *c, struct login *l) {
+    bool first = true;
+    for (size_t i = 0; i < l->count; i++, first = false)
+        put_channel(out, first, entry_name(&l->entries[i]), entry_position(c, &l->entries[i]));
+    for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
+        const struct sub *sub = container_of(at, struct sub, in_client);
+        if (entry_find(l, channel_name(sub->channel)) != NULL)
+            continue;
+        put_channel(out, first, channel_name(sub->channel), sub_position(sub));
+        first = false;
+    }
+}
+
 static bool all_recovered(const struct login *l) {
     for (size_t i = 0; i < l->count; i++) {
         if (l->entries[i].resumed && l->entries[i].result != CHECK_GOOD)
@@ -50,7 +76,7 @@ static bool all_recovered(const struct login *l) {
     return l->resuming;
 }
 
-static void put_login(struct buf *out, const struct request *r, const struct login *l) {
+static void put_login(struct buf *out, const struct request *r, struct login *l) {
     char id[CLIENT_ID_SIZE];
     const struct client *c = r->client;
     buf_str(out, "{\"connectionId\":");
@@ -62,22 +88,17 @@ static void put_login(struct buf *out, const struct request *r, const struct log
     buf_printf(out, ",\"recovered\":%s", all_recovered(l) ? "true" : "false");
     put_lost(out, l);
     buf_str(out, ",\"resume\":{");
-    for (size_t i = 0; i < l->count; i++) {
-        if (i > 0)
-            buf_char(out, ',');
-        json_escape(out, entry_name(&l->entries[i]));
-        buf_char(out, ':');
-        put_position(out, entry_position(&l->entries[i]));
-    }
+    put_channels(out, c, l);
     buf_str(out, "}}");
 }
 
-static void put_join(struct buf *out, const struct entry *room) {
+static void put_join(struct buf *out, const struct client *c, const struct entry *room) {
+    struct position at = entry_position(c, room);
     buf_str(out, "{\"room\":");
     json_escape(out, (struct slice){room->name + 5, (size_t)room->len - 5});
     buf_str(out, ",\"epoch\":");
-    json_escape(out, slice_of(room->now.epoch));
-    buf_printf(out, ",\"seq\":%llu}", (unsigned long long)room->now.seq);
+    json_escape(out, slice_of(at.epoch));
+    buf_printf(out, ",\"seq\":%llu}", (unsigned long long)at.seq);
 }
 
 static void undo(struct client *c, struct login *l) {
@@ -122,7 +143,7 @@ static void succeed(struct request *r, struct login *l) {
     struct buf answer;
     buf_init(&answer);
     if (r->row->handle == on_join)
-        put_join(&answer, l->room);
+        put_join(&answer, c, l->room);
     else if (l->what == NULL)
         put_login(&answer, r, l);
     if (l->fresh)

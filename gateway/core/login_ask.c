@@ -69,7 +69,7 @@ bool resumable(struct slice user, struct slice name) {
     return name_valid(rest);
 }
 
-static struct entry *entry_find(struct login *l, struct slice name) {
+struct entry *entry_find(struct login *l, struct slice name) {
     for (size_t i = 0; i < l->count; i++) {
         if (slice_eq(entry_name(&l->entries[i]), name))
             return &l->entries[i];

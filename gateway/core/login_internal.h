@@ -40,6 +40,9 @@ static inline struct slice entry_name(const struct entry *e) {
     return (struct slice){e->name, e->len};
 }
 
+/* NULL: this login does not name it. */
+struct entry *entry_find(struct login *l, struct slice name);
+
 /* All that is asked for is in r->state. Answers r, now or later. */
 void login_begin(struct request *r);
 /* It will not be: undoes what there is, and answers r. */
