@@ -14,6 +14,7 @@
 EMBED(prelude)
 EMBED(log)
 EMBED(presence)
+EMBED(marks)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
 struct source {
@@ -59,6 +60,8 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
             buf_append(text, lua_log, (size_t)(lua_log_end - lua_log));
         if ((sources[i].parts & PARTS_PRESENCE) != 0)
             buf_append(text, lua_presence, (size_t)(lua_presence_end - lua_presence));
+        if ((sources[i].parts & PARTS_MARKS) != 0)
+            buf_append(text, lua_marks, (size_t)(lua_marks_end - lua_marks));
         buf_append(text, sources[i].begin, (size_t)(sources[i].end - sources[i].begin));
         good = good && !text->failed && digest(text, s->sha[i]);
     }

@@ -8,20 +8,26 @@
 
 /* The Lua scripts in lua/, where each one's keys, arguments and answer are written down, and
  * which of the shared parts stand before each (besides prelude.lua). */
-enum script_parts { PARTS_NONE = 0, PARTS_LOG = 1, PARTS_PRESENCE = 2, PARTS_BOTH = 3 };
+enum script_parts {
+    PARTS_NONE = 0,
+    PARTS_LOG = 1,
+    PARTS_PRESENCE = 2,
+    PARTS_BOTH = 3,
+    PARTS_MARKS = 4 /* wants PARTS_LOG, too */
+};
 #define SCRIPT_TABLE(X)                                                                        \
     X(append, PARTS_LOG)                                                                       \
     X(private, PARTS_LOG)                                                                      \
     X(read, PARTS_LOG)                                                                         \
-    X(history, PARTS_NONE)                                                                     \
+    X(history, PARTS_LOG | PARTS_MARKS)                                                           \
     X(online, PARTS_PRESENCE)                                                                  \
     X(offline, PARTS_PRESENCE)                                                                 \
     X(enter, PARTS_BOTH)                                                                       \
     X(leave, PARTS_PRESENCE)                                                                   \
     X(member, PARTS_NONE)                                                                      \
     X(roster, PARTS_NONE)                                                                      \
-    X(members, PARTS_PRESENCE)                                                                 \
-    X(mark, PARTS_BOTH)                                                                        \
+    X(members, PARTS_BOTH | PARTS_MARKS)                                                              \
+    X(mark, PARTS_BOTH | PARTS_MARKS)                                                                    \
     X(ring, PARTS_PRESENCE)                                                                    \
     X(lease, PARTS_PRESENCE)                                                                   \
     X(reap, PARTS_PRESENCE)                                                                    \

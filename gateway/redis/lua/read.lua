@@ -20,14 +20,7 @@ else
   elseif not fork then
     -- No epoch of this log, so all of the log is new; or the log has seen so many that this one was
     -- forgotten: then at least what stands behind those that are kept is new.
-    status, from = 1, 0
-    local all, forks, least = call('HGETALL', c.meta), 0, c.seq
-    for i = 1, #all, 2 do
-      if string.sub(all[i], 1, 5) == 'fork:' then
-        forks, least = forks + 1, math.min(least, tonumber(all[i + 1]))
-      end
-    end
-    if forks >= 8 then from = least end
+    status, from = 1, oldest_fork(c) or 0
   elseif from > tonumber(fork) then
     status, from = 1, tonumber(fork)
   end
