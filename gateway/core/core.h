@@ -158,6 +158,9 @@ void presence_pump(struct core *core);
 void presence_scores(struct core *core, uint64_t elapsed_ms);
 /* The room that a login under way enters; empty if there is none. */
 struct slice login_room(const struct client *c);
+/* All rooms that it enters; out: NULL, or room for them. Returns how many. None of a recovery,
+ * whose user has been in them: which of them were left meanwhile is not known yet. */
+size_t login_rooms(const struct client *c, struct slice *out);
 /* A client's user enters a room: membership, roster. done may be NULL; false: Redis is away. */
 enum room_mode { ROOM_QUIETLY, ROOM_ANNOUNCED, ROOM_ANEW }; /* as enter.lua has it */
 bool room_enter(struct client *c, struct channel *ch, enum room_mode mode, redis_done done,

@@ -63,7 +63,9 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
     struct leaver *l = arg;
     struct client *c = l->client;
     (void)outcome;
-    bool left = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_NOT_A_MEMBER;
+    long long status = reply != NULL ? reply_number(reply_item(reply, 0)) : 0;
+    /* Too many: other rooms were joined in place of this one, which an outage had taken. */
+    bool left = status == SCRIPT_NOT_A_MEMBER || status == SCRIPT_TOO_MANY;
     char bytes[NAME_MAX_LEN + 8];
     int len = snprintf(bytes, sizeof bytes, "room:%.*s", l->room.len, l->room.bytes);
     struct sub *sub = c->gone ? NULL : client_sub(c, (struct slice){bytes, (size_t)len});

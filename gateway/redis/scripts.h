@@ -19,15 +19,15 @@ enum script_parts {
     X(append, PARTS_LOG)                                                                       \
     X(private, PARTS_LOG)                                                                      \
     X(read, PARTS_LOG)                                                                         \
-    X(history, PARTS_LOG | PARTS_MARKS)                                                           \
+    X(history, PARTS_LOG | PARTS_MARKS)                                                        \
     X(online, PARTS_PRESENCE)                                                                  \
     X(offline, PARTS_PRESENCE)                                                                 \
     X(enter, PARTS_BOTH)                                                                       \
     X(leave, PARTS_PRESENCE)                                                                   \
     X(member, PARTS_NONE)                                                                      \
     X(roster, PARTS_NONE)                                                                      \
-    X(members, PARTS_BOTH | PARTS_MARKS)                                                              \
-    X(mark, PARTS_BOTH | PARTS_MARKS)                                                                    \
+    X(members, PARTS_BOTH | PARTS_MARKS)                                                       \
+    X(mark, PARTS_BOTH | PARTS_MARKS)                                                          \
     X(ring, PARTS_PRESENCE)                                                                    \
     X(lease, PARTS_PRESENCE)                                                                   \
     X(reap, PARTS_PRESENCE)                                                                    \
@@ -54,6 +54,7 @@ struct script_constants {
     const char *prefix;
     uint64_t history_max;
     uint64_t big_room;
+    uint64_t max_rooms;
     uint64_t room_ttl_ms;
     uint64_t inbox_ttl_ms;
     uint64_t user_ttl_ms;

@@ -2,7 +2,7 @@
 -- ARGV: user, room's name, incarnation, mode: '1' announces a member too, if this is their only
 -- connection; '2' makes a membership anew after an outage, unless the user has left since; else '0'.
 -- Returns {0, 1 if the user is a new member, online, total, id...} (at most 100 of those online)
--- or {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}: a user has at most 1,000 rooms.
+-- or {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}.
 local base, user, room = KEYS[1], ARGV[3], ARGV[4]
 if not alive(ARGV[5]) then return { REAPED } end
 if ARGV[6] == '2' then
@@ -10,9 +10,7 @@ if ARGV[6] == '2' then
 else
   call('ZREM', KEYS[2] .. ':left', room)
 end
-if call('SCARD', KEYS[2] .. ':rooms') >= 1000 and call('SISMEMBER', KEYS[2] .. ':rooms', room) == 0 then
-  return { TOO_MANY } -- each coming and going walks them all
-end
+if too_many_rooms(KEYS[2], { room }) then return { TOO_MANY } end
 local ms = millis(now())
 call('ZREMRANGEBYSCORE', base .. ':members', '-inf', '(' .. digits(ms - USER_TTL))
 local added = call('ZADD', base .. ':members', ms, user)

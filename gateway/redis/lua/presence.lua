@@ -28,6 +28,16 @@ local function touch_user(base)
   end
 end
 
+-- Would these rooms be more than a user may have? Each coming and going walks them all.
+local function too_many_rooms(base, rooms)
+  local have, added = call('SCARD', base .. ':rooms'), 0
+  if have + #rooms <= MAX_ROOMS then return false end
+  for _, room in ipairs(rooms) do
+    added = added + 1 - call('SISMEMBER', base .. ':rooms', room)
+  end
+  return added > 0 and have + added > MAX_ROOMS
+end
+
 local function in_room(room, user, ms, here)
   local base = base_of('room:' .. room)
   call('ZADD', base .. ':members', 'XX', ms, user)
