@@ -95,9 +95,20 @@ static bool send_enter(struct client *c, struct slice key, struct slice id) {
     return sent;
 }
 
+/* How long a connection that is over stays in presence after this node has gone. */
+static uint64_t lingers_for(const struct client *c) {
+    uint64_t due = c->heard + c->core->options->linger;
+    uint64_t now = core_now(c->core);
+    return c->gone && c->core->draining && due > now ? due - now : 0;
+}
+
 static bool send_leave(struct client *c, struct slice key, struct slice id) {
-    struct slice args[] = {client_user(c), id, slice_of(c->core->incarnation)};
-    return redis_script(&c->core->redis, SCRIPT_offline, &key, 1, args, 3, on_left, c);
+    char ms[DIGITS_SIZE];
+    uint64_t left = lingers_for(c);
+    struct slice args[] = {client_user(c), id, slice_of(c->core->incarnation),
+                           slice_digits(left, ms)};
+    return redis_script(&c->core->redis, left > 0 ? SCRIPT_linger : SCRIPT_offline, &key, 1,
+                        args, left > 0 ? 4 : 3, on_left, c);
 }
 
 /* One script at a time a client: two could overtake one another after a SCRIPT FLUSH. */
@@ -129,6 +140,7 @@ void presence_want(struct client *c, bool in) {
 void presence_leave(struct client *c) {
     uint64_t linger = c->core->options->linger;
     list_remove(&c->reenter);
+    c->heard = core_now(c->core); /* it lingers from now on */
     if (c->user.len == 0)
         return;
     if (linger == 0 || c->core->draining) {

@@ -31,6 +31,8 @@ enum script_parts {
     X(ring, PARTS_PRESENCE)                                                                    \
     X(lease, PARTS_PRESENCE)                                                                   \
     X(reap, PARTS_PRESENCE)                                                                    \
+    X(linger, PARTS_PRESENCE)                                                                  \
+    X(due, PARTS_PRESENCE)                                                                     \
     X(beat, PARTS_PRESENCE)                                                                    \
     X(peers, PARTS_NONE)                                                                       \
     X(touch, PARTS_BOTH)                                                                       \

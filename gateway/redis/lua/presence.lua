@@ -21,6 +21,19 @@ local function announce(event, user, rooms)
     ',"rooms":[' .. table.concat(names, ',') .. ']}')
 end
 
+-- Connections that are over and stay in presence until they are due. (The ZREM lets a full Redis take
+-- the ZADD.)
+local function linger(incarnation, connection, user, due)
+  local member = incarnation .. ' ' .. connection .. ' ' .. user
+  call('ZREM', P .. 'lingering', member)
+  call('ZADD', P .. 'lingering', digits(due), member)
+  call('PEXPIRE', P .. 'lingering', USER_TTL)
+end
+
+local function lingers(incarnation, connection, user)
+  return call('ZSCORE', P .. 'lingering', incarnation .. ' ' .. connection .. ' ' .. user)
+end
+
 -- What belongs to a user lives for USER_TTL after this.
 local function touch_user(base)
   for _, part in ipairs({ ':conns', ':rooms', ':unread', ':profile' }) do
