@@ -90,7 +90,8 @@ struct client {
     struct session *session;  /* owned; NULL: it cannot be recovered (session.h) */
     struct wheel_timer timer; /* heartbeat silence; before login, the login deadline */
     uint64_t heard;
-    uint64_t rate_at; /* rate limit: when the bucket was last full, in 1/1000 ms */
+    uint64_t rate_at;    /* rate limit: when the bucket was last full, in 1/1000 ms */
+    uint64_t made_until; /* making.c's bucket */
     /* Events of a connection take effect one after the other. */
     struct request *current;
     struct waiting_event *first;

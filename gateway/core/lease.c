@@ -13,7 +13,7 @@
  */
 #define REAP_BITE      "200"
 #define TOUCH_KEYS     100
-#define TOUCH_MOST_MS  3600000ULL
+#define TOUCH_MOST_MS  1200000ULL /* a third of the time that the least of them lives */
 #define BEACON         "beacon"
 #define STATS_TIMEOUTS 4 /* lease timeouts that a node's own words outlive it */
 

@@ -22,7 +22,7 @@ enum script_parts {
     X(history, PARTS_LOG | PARTS_MARKS)                                                        \
     X(online, PARTS_PRESENCE)                                                                  \
     X(offline, PARTS_PRESENCE)                                                                 \
-    X(enter, PARTS_BOTH)                                                                       \
+    X(enter, PARTS_PRESENCE)                                                                   \
     X(leave, PARTS_PRESENCE)                                                                   \
     X(member, PARTS_NONE)                                                                      \
     X(roster, PARTS_NONE)                                                                      \

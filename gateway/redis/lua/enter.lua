@@ -7,12 +7,11 @@ local base, user, room = KEYS[1], ARGV[3], ARGV[4]
 if not alive(ARGV[5]) then return { REAPED } end
 if ARGV[6] == '2' then
   if call('ZSCORE', KEYS[2] .. ':left', room) then return { NOT_A_MEMBER } end
-else
-  call('ZREM', KEYS[2] .. ':left', room)
 end
 if too_many_rooms(KEYS[2], { room }) then return { TOO_MANY } end
+if ARGV[6] ~= '2' then call('ZREM', KEYS[2] .. ':left', room) end
 local ms = millis(now())
-call('ZREMRANGEBYSCORE', base .. ':members', '-inf', '(' .. digits(ms - USER_TTL))
+expire_members(base, ms)
 local added = call('ZADD', base .. ':members', ms, user)
 call('PEXPIRE', base .. ':members', USER_TTL)
 call('SADD', KEYS[2] .. ':rooms', room)
@@ -21,7 +20,6 @@ if call('EXISTS', KEYS[2] .. ':conns') == 1 and not call('ZSCORE', base .. ':her
   call('ZADD', base .. ':here', ms, user)
   call('PEXPIRE', base .. ':here', USER_TTL)
 end
-open(base)
 if added == 1 or (ARGV[6] == '1' and call('HLEN', KEYS[2] .. ':conns') == 1) then
   local total = call('ZCARD', base .. ':members')
   if total > BIG_ROOM then -- it is told counts in place of names

@@ -31,6 +31,7 @@ local function found(c, a, b)
   c.epoch = FRESH
   call('HSET', c.meta, 'epoch', FRESH, 'seq', digits(c.seq), 'run', RUN, 'read', FRESH)
   if c.seq == 0 then
+    c.made = 1
     call('PEXPIRE', c.meta, empty_ttl(c.kind))
     if c.kind == 'ro' or c.kind == 'dm' then call('DEL', c.base .. ':read') end
     return

@@ -63,6 +63,16 @@ local function in_room(room, user, ms, here)
   end
 end
 
+-- Members who were not seen for so long are none any more; a few at a time.
+local function expire_members(base, ms)
+  local high = '(' .. digits(ms - USER_TTL)
+  local old = call('ZRANGEBYSCORE', base .. ':members', '-inf', high, 'LIMIT', 0, 1000)
+  if #old == 0 then return end
+  call('ZREM', base .. ':members', unpack(old))
+  call('ZREM', base .. ':here', unpack(old))
+  call('HDEL', base .. ':read', unpack(old))
+end
+
 -- The user's first connection came, or the last one went: the one place that announces it.
 local function came(user, base, ms)
   local rooms = call('SMEMBERS', base .. ':rooms')
