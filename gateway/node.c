@@ -168,7 +168,7 @@ static void on_drain(uv_timer_t *timer) {
 static void stop_now(struct node *n) {
     if (n->state == NODE_SERVING)
         node_state_set(n, NODE_DRAINING);
-    n->core.draining = true;
+    core_drain(&n->core);
     leave(n);
 }
 
@@ -177,7 +177,7 @@ static void drain(struct node *n) {
     if (n->state != NODE_SERVING)
         return;
     node_state_set(n, NODE_DRAINING);
-    n->core.draining = true;
+    core_drain(&n->core);
     n->drain_began = uv_now(&n->loop);
     n->relay.draining = true;
     n->drain_total = n->sockets.count + n->sio.server.eio.count + relay_count(&n->relay);

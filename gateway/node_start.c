@@ -82,6 +82,7 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
     redis->constants = (struct script_constants){.prefix = n->prefix,
                                                  .history_max = o->history_max,
                                                  .big_room = o->big_room,
+                                                 .max_rooms = o->max_rooms,
                                                  .room_ttl_ms = o->room_retention,
                                                  .inbox_ttl_ms = o->inbox_retention,
                                                  .user_ttl_ms = o->user_retention};

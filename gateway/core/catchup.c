@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "gateway/core/client.h"
 #include "gateway/core/hub.h"
+#include "gateway/core/making.h"
 #include "gateway/core/session.h"
 
 #define PAGE_ENTRIES "100"
@@ -265,6 +266,8 @@ static void check_done(struct sub *sub, const struct reply *page, bool stale) {
     }
     struct slice epoch = reply_text(reply_item(page, 1));
     position_set(&cu->now, epoch, (uint64_t)reply_number(reply_item(page, 2)));
+    if (page->count > PAGE_HEAD)
+        making_charge(sub->client);
     cu->result = reply_number(reply_item(page, 0)) == 0 ? CHECK_GOOD : CHECK_LOST;
     cu->state = CATCHUP_CHECKED;
     if (ch->at.epoch[0] == '\0') {

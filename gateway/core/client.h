@@ -67,6 +67,8 @@ struct profile {
     struct name role;
 };
 
+enum entered { ENTERED, ENTERED_TOO_MANY, ENTERED_NOT }; /* the second: rooms; wanted no more */
+
 struct chunks;
 
 struct client {
@@ -88,7 +90,8 @@ struct client {
     struct session *session;  /* owned; NULL: it cannot be recovered (session.h) */
     struct wheel_timer timer; /* heartbeat silence; before login, the login deadline */
     uint64_t heard;
-    uint64_t rate_at; /* rate limit: when the bucket was last full, in 1/1000 ms */
+    uint64_t rate_at;    /* rate limit: when the bucket was last full, in 1/1000 ms */
+    uint64_t made_until; /* making.c's bucket */
     /* Events of a connection take effect one after the other. */
     struct request *current;
     struct waiting_event *first;
@@ -100,8 +103,8 @@ struct client {
      * hearing of that must not overtake it. 0: none. */
     uint64_t held;
     uint64_t held_until;
-    /* Called once when the registry has answered the next entering (in: it succeeded). */
-    void (*entered)(struct client *c, bool in);
+    /* Called once when the registry has answered the next entering. */
+    void (*entered)(struct client *c, enum entered how);
     uint32_t asked_generation; /* of the incarnation that its script is under way for */
     unsigned refs;
     uint32_t stamp; /* of the last presence event it got: once a socket */

@@ -149,6 +149,17 @@ static void on_redis_closed(void *owner) {
     handle_closed(owner);
 }
 
+void core_drain(struct core *core) {
+    core->draining = true;
+    while (!list_empty(&core->lingering)) {
+        struct client *c = container_of(core->lingering.next, struct client, link);
+        list_remove(&c->link);
+        wheel_clear(&core->wheel, &c->timer);
+        presence_want(c, false);
+        client_unref(c);
+    }
+}
+
 void core_close(struct core *core, void (*on_closed)(void *owner)) {
     core->on_closed = on_closed;
     core->stopping = true;

@@ -51,6 +51,15 @@ struct rooms {
     bool stale;       /* Redis may lack what it was told */
 };
 
+/* due.c */
+struct due {
+    bool asked;
+    bool all;                  /* that is under way */
+    uint64_t looked;           /* loop time of the last look at old scores */
+    uint64_t rank;             /* of the next one to look at */
+    void (*done)(void *owner); /* the node goes: all are to be taken out */
+};
+
 struct core {
     const struct options *options;
     uv_loop_t *loop;
@@ -101,11 +110,12 @@ struct core {
     uv_timer_t lease_timer;
     struct stats stats;
     struct rooms rooms;
+    struct due due;
     struct peers peers;
     const char *address; /* of the port, for the others to see */
     uint64_t born;       /* loop time */
 
-    bool draining; /* who goes now does not linger */
+    bool draining; /* who goes now lingers in Redis, not here */
     bool stopping;
     unsigned handles;
     void (*on_closed)(void *owner);
@@ -118,8 +128,11 @@ int core_init(struct core *core, uv_loop_t *loop, struct net *net,
               const struct options *options, const char *node_id,
               const struct redis_config *redis, void *owner);
 void core_open(struct core *core);
-/* Gives the lease back; what is left in presence is reaped by other nodes at once. done in a
- * later turn, or at once when Redis is away. */
+/* The node is about to go: connections that linger are left to the other nodes, each with the
+ * time that it is due, and so are those that end from now on. */
+void core_drain(struct core *core);
+/* Gives the lease back; what is left in presence is reaped by other nodes at once. If
+ * there are none, nobody lingers. done in a later turn, or at once when Redis is away. */
 void core_bye(struct core *core, void (*done)(void *owner));
 void core_close(struct core *core, void (*on_closed)(void *owner));
 void core_deinit(struct core *core);
@@ -158,6 +171,9 @@ void presence_pump(struct core *core);
 void presence_scores(struct core *core, uint64_t elapsed_ms);
 /* The room that a login under way enters; empty if there is none. */
 struct slice login_room(const struct client *c);
+/* All rooms that it enters; out: NULL, or room for them. Returns how many. None of a recovery,
+ * whose user has been in them: which of them were left meanwhile is not known yet. */
+size_t login_rooms(const struct client *c, struct slice *out);
 /* A client's user enters a room: membership, roster. done may be NULL; false: Redis is away. */
 enum room_mode { ROOM_QUIETLY, ROOM_ANNOUNCED, ROOM_ANEW }; /* as enter.lua has it */
 bool room_enter(struct client *c, struct channel *ch, enum room_mode mode, redis_done done,
@@ -201,6 +217,13 @@ size_t stats_args(struct core *core, struct slice args[STATS_ARGS]);
 void rooms_changed(struct core *core, struct slice room);
 /* Writes the index: once an interval of the lease. */
 void rooms_tell(struct core *core);
+
+/* --- due.c ----------------------------------------------------------------------------------
+ */
+/* With each lease: takes out of presence who is due. */
+void due_look(struct core *core);
+/* Takes out all that linger: the last node goes. done perhaps before it returns. */
+void due_take_all(struct core *core, void (*done)(void *owner));
 
 /* --- lease.c --------------------------------------------------------------------------------
  */

@@ -179,7 +179,8 @@ void sub_await(struct sub *sub, struct waiter *w);
 void channel_deliver(struct channel *ch, struct message *m, enum audience who,
                      struct slice skip);
 
-/* Items of a page before its frames: status, epoch, seq, from, clock (read.lua). */
+/* Items of a page before its frames: status, epoch, seq, from, clock (read.lua); a check has
+ * one more if it made the log's meta. */
 #define PAGE_HEAD 5
 /* Where to go on behind a page after `from` that has no message: if it has entries, somebody
  * wrote them by hand, and each has a seq of its own; if not, all up to `last` fell out of the

@@ -13,11 +13,11 @@
  */
 #define REAP_BITE      "200"
 #define TOUCH_KEYS     100
-#define TOUCH_MOST_MS  3600000ULL
+#define TOUCH_MOST_MS  1200000ULL /* a third of the time that the least of them lives */
 #define BEACON         "beacon"
 #define STATS_TIMEOUTS 4 /* lease timeouts that a node's own words outlive it */
 
-static void reap(struct core *core, struct sighting *s);
+static void reap(struct core *core, struct sighting *s, uint64_t lease);
 static void lease_ask(struct core *core);
 
 /* --- incarnations ---------------------------------------------------------------------------
@@ -117,6 +117,7 @@ static struct sighting *sighting_find(struct core *core, struct slice incarnatio
 
 struct reaping {
     struct core *core;
+    uint64_t lease; /* the last before it was dead */
     char incarnation[INCARNATION_SIZE];
 };
 
@@ -139,25 +140,26 @@ static void on_reaped(void *arg, const struct reply *reply, enum outcome outcome
         if (status == 1)
             s->lease = UINT64_MAX; /* it has renewed after all */
         else if (reply != NULL && left > 0)
-            reap(core, s);
+            reap(core, s, reaping->lease);
         else if (reply != NULL)
             LOG(LOG_INFO, "node_reaped", "incarnation", incarnation, NULL);
     }
     free(reaping);
 }
 
-static void reap(struct core *core, struct sighting *s) {
+static void reap(struct core *core, struct sighting *s, uint64_t lease) {
     char bytes[INCARNATION_SIZE + 8];
-    char lease[DIGITS_SIZE];
+    char digits[DIGITS_SIZE], linger[DIGITS_SIZE];
     struct slice key = node_channel(s->incarnation, bytes);
-    struct slice args[] = {slice_of(s->incarnation), slice_digits(s->lease, lease),
-                           SLICE(REAP_BITE)};
+    struct slice args[] = {slice_of(s->incarnation), slice_digits(lease, digits),
+                           SLICE(REAP_BITE), slice_digits(core->options->linger, linger)};
     struct reaping *reaping = malloc(sizeof *reaping);
     if (reaping == NULL)
         return;
     reaping->core = core;
+    reaping->lease = lease;
     memcpy(reaping->incarnation, s->incarnation, sizeof s->incarnation);
-    s->reaping = redis_script(&core->redis, SCRIPT_reap, &key, 1, args, 3, on_reaped, reaping);
+    s->reaping = redis_script(&core->redis, SCRIPT_reap, &key, 1, args, 4, on_reaped, reaping);
     if (!s->reaping)
         free(reaping);
 }
@@ -182,7 +184,7 @@ static void look_at(struct core *core, struct slice incarnation, uint64_t lease)
         return;
     if (lease != 0)
         LOG(LOG_WARN, "node_dead", "incarnation", s->incarnation, NULL);
-    reap(core, s);
+    reap(core, s, lease);
 }
 
 static void sweep(struct core *core, const struct reply *reply) {
@@ -314,6 +316,7 @@ static void on_tick(uv_timer_t *timer) {
     touch_all(core);
     session_keep(core);
     rooms_tell(core);
+    due_look(core);
 }
 
 void lease_redis_up(struct core *core) {
@@ -327,9 +330,12 @@ void lease_redis_up(struct core *core) {
 
 static void said_bye(void *arg, const struct reply *reply, enum outcome outcome) {
     struct core *core = arg;
-    (void)reply;
     (void)outcome;
-    core->on_idle(core->owner);
+    bool last = reply != NULL && reply_number(reply_item(reply, 2)) == 0;
+    if (last && core->options->linger != 0)
+        due_take_all(core, core->on_idle); /* nobody else would */
+    else
+        core->on_idle(core->owner);
 }
 
 void core_bye(struct core *core, void (*done)(void *owner)) {

@@ -35,8 +35,9 @@ void on_leave(struct request *r, struct json_value data) {
     struct slice name = buf_bytes(channel);
     struct slice me = client_user(r->client);
     struct slice keys[] = {name, user_channel(me, user)};
-    struct slice args[] = {me, {name.ptr + 5, name.len - 5}};
-    request_script(r, SCRIPT_leave, keys, 2, args, 2, on_left);
+    bool inside = client_sub(r->client, name) != NULL;
+    struct slice args[] = {me, {name.ptr + 5, name.len - 5}, inside ? SLICE("1") : SLICE("")};
+    request_script(r, SCRIPT_leave, keys, 2, args, 3, on_left);
 }
 
 /* A user's connection here is in a room that the user may have left elsewhere. */
@@ -63,7 +64,9 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
     struct leaver *l = arg;
     struct client *c = l->client;
     (void)outcome;
-    bool left = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_NOT_A_MEMBER;
+    long long status = reply != NULL ? reply_number(reply_item(reply, 0)) : 0;
+    /* Too many: other rooms were joined in place of this one, which an outage had taken. */
+    bool left = status == SCRIPT_NOT_A_MEMBER || status == SCRIPT_TOO_MANY;
     char bytes[NAME_MAX_LEN + 8];
     int len = snprintf(bytes, sizeof bytes, "room:%.*s", l->room.len, l->room.bytes);
     struct sub *sub = c->gone ? NULL : client_sub(c, (struct slice){bytes, (size_t)len});

@@ -5,9 +5,10 @@
 #include "gateway/core/login_internal.h"
 
 /*
- * login and join: the registry, the inbox, then rooms and topics, all asked for at once; then
- * the session is written, if there is one; then the answer leaves. If one fails for want of
- * Redis, all of it is undone, so that the client can simply try again.
+ * login and join: first the registry, which refuses one whose rooms would be too many before
+ * anything is written; then the inbox, rooms and topics, all asked for at once; then the
+ * session is written, if there is one; then the answer leaves. If one fails for want of Redis,
+ * all of it is undone, so that the client can simply try again.
  *
  * A recovery is a login that nobody asked for by an event, with two differences: the registry
  * and the rooms are entered only when all channels are known to be good, since nobody logs in
@@ -17,9 +18,13 @@
 /* --- the answer -----------------------------------------------------------------------------
  */
 
-/* What this connection has of a channel: see PROTOCOL.md, login. */
-static const struct position *entry_position(const struct entry *e) {
-    return e->resumed && e->result == CHECK_GOOD ? &e->since : &e->now;
+/* What this connection has of a channel: see PROTOCOL.md, login. One that it was in before has
+ * moved on since the check. */
+static struct position entry_position(const struct client *c, const struct entry *e) {
+    const struct sub *known = e->sub == NULL ? client_sub(c, entry_name(e)) : NULL;
+    if (known != NULL)
+        return sub_position(known);
+    return e->resumed && e->result == CHECK_GOOD ? e->since : e->now;
 }
 
 static void put_position(struct buf *out, const struct position *p) {
@@ -42,6 +47,28 @@ static void put_lost(struct buf *out, const struct login *l) {
         buf_char(out, ']');
 }
 
+static void put_channel(struct buf *out, bool first, struct slice name, struct position at) {
+    if (!first)
+        buf_char(out, ',');
+    json_escape(out, name);
+    buf_char(out, ':');
+    put_position(out, &at);
+}
+
+/* Every channel of the connection: those of this login, then those that it was in before. */
+static void put_channels(struct buf *out, const struct client *c, struct login *l) {
+    bool first = true;
+    for (size_t i = 0; i < l->count; i++, first = false)
+        put_channel(out, first, entry_name(&l->entries[i]), entry_position(c, &l->entries[i]));
+    for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
+        const struct sub *sub = container_of(at, struct sub, in_client);
+        if (entry_find(l, channel_name(sub->channel)) != NULL)
+            continue;
+        put_channel(out, first, channel_name(sub->channel), sub_position(sub));
+        first = false;
+    }
+}
+
 static bool all_recovered(const struct login *l) {
     for (size_t i = 0; i < l->count; i++) {
         if (l->entries[i].resumed && l->entries[i].result != CHECK_GOOD)
@@ -50,7 +77,7 @@ static bool all_recovered(const struct login *l) {
     return l->resuming;
 }
 
-static void put_login(struct buf *out, const struct request *r, const struct login *l) {
+static void put_login(struct buf *out, const struct request *r, struct login *l) {
     char id[CLIENT_ID_SIZE];
     const struct client *c = r->client;
     buf_str(out, "{\"connectionId\":");
@@ -62,22 +89,17 @@ static void put_login(struct buf *out, const struct request *r, const struct log
     buf_printf(out, ",\"recovered\":%s", all_recovered(l) ? "true" : "false");
     put_lost(out, l);
     buf_str(out, ",\"resume\":{");
-    for (size_t i = 0; i < l->count; i++) {
-        if (i > 0)
-            buf_char(out, ',');
-        json_escape(out, entry_name(&l->entries[i]));
-        buf_char(out, ':');
-        put_position(out, entry_position(&l->entries[i]));
-    }
+    put_channels(out, c, l);
     buf_str(out, "}}");
 }
 
-static void put_join(struct buf *out, const struct entry *room) {
+static void put_join(struct buf *out, const struct client *c, const struct entry *room) {
+    struct position at = entry_position(c, room);
     buf_str(out, "{\"room\":");
-    json_escape(out, (struct slice){room->name + 5, (size_t)room->len - 5});
+    json_escape(out, entry_room(room));
     buf_str(out, ",\"epoch\":");
-    json_escape(out, slice_of(room->now.epoch));
-    buf_printf(out, ",\"seq\":%llu}", (unsigned long long)room->now.seq);
+    json_escape(out, slice_of(at.epoch));
+    buf_printf(out, ",\"seq\":%llu}", (unsigned long long)at.seq);
 }
 
 static void undo(struct client *c, struct login *l) {
@@ -122,7 +144,7 @@ static void succeed(struct request *r, struct login *l) {
     struct buf answer;
     buf_init(&answer);
     if (r->row->handle == on_join)
-        put_join(&answer, l->room);
+        put_join(&answer, c, l->room);
     else if (l->what == NULL)
         put_login(&answer, r, l);
     if (l->fresh)
@@ -147,16 +169,20 @@ void login_fail(struct request *r, struct login *l) {
     if (l->what != NULL) {
         void (*recovered)(void *, enum login_end) = l->recovered;
         void *arg = l->arg;
-        enum login_end how = l->failed ? LOGIN_UNANSWERED : LOGIN_LOST;
+        enum login_end how = l->failed && !l->too_many ? LOGIN_UNANSWERED : LOGIN_LOST;
         request_ok(r, (struct slice){NULL, 0});
         recovered(arg, how);
     } else if (l->too_many) {
-        request_fail(r, ERR_TOO_MANY, "room", "a user is in at most 1,000 rooms");
+        const char *named = l->room != NULL ? "csId" : "resume";
+        request_fail(r, ERR_TOO_MANY, r->row->handle == on_join ? "room" : named,
+                     "the user belongs to as many rooms as one may");
     } else {
         request_unavailable(r, OUTCOME_REFUSED);
     }
 }
 
+static void check_all(struct request *r, struct login *l);
+static void enter_registry(struct request *r, struct login *l);
 static void enter_all(struct request *r, struct login *l);
 static void save(struct request *r, struct login *l);
 
@@ -169,7 +195,11 @@ static void login_step(struct request *r) {
     bool lost = l->what != NULL && !all_recovered(l);
     if (l->failed || c->gone || lost)
         login_fail(r, l);
-    else if (l->what != NULL && !l->entering)
+    else if (!l->checked)
+        check_all(r, l);
+    else if (!l->registered)
+        enter_registry(r, l);
+    else if (!l->entered)
         enter_all(r, l);
     else if (c->session != NULL && !l->saved)
         save(r, l);
@@ -210,16 +240,33 @@ static void save(struct request *r, struct login *l) {
 /* --- what is waited for ---------------------------------------------------------------------
  */
 
-static void on_entered(struct client *c, bool in) {
-    one_done(c->current, in);
+static void on_entered(struct client *c, enum entered how) {
+    struct login *l = c->current->state;
+    l->too_many = how == ENTERED_TOO_MANY;
+    one_done(c->current, how == ENTERED);
+}
+
+/* The login whose answer from the registry is awaited, or NULL. */
+static const struct login *registering(const struct client *c) {
+    return c->entered == on_entered ? c->current->state : NULL;
+}
+
+size_t login_rooms(const struct client *c, struct slice *out) {
+    const struct login *l = registering(c);
+    size_t count = 0;
+    for (size_t i = 0; l != NULL && i < l->count; i++) {
+        if (l->entries[i].name[0] != 'r' || l->what != NULL)
+            continue;
+        if (out != NULL)
+            out[count] = entry_room(&l->entries[i]);
+        count++;
+    }
+    return count;
 }
 
 struct slice login_room(const struct client *c) {
-    const struct request *r = c->entered == on_entered ? c->current : NULL;
-    const struct login *l = r != NULL ? r->state : NULL;
-    if (l == NULL || l->room == NULL)
-        return (struct slice){NULL, 0};
-    return (struct slice){l->room->name + 5, (size_t)l->room->len - 5};
+    const struct login *l = registering(c);
+    return l != NULL && l->room != NULL ? entry_room(l->room) : (struct slice){NULL, 0};
 }
 
 static void on_checked(void *arg, struct sub *sub, enum check_result result,
@@ -319,18 +366,33 @@ static void entry_begin(struct request *r, struct entry *e) {
         entry_enter(r, e, sub, announce ? ROOM_ANNOUNCED : ROOM_QUIETLY);
 }
 
-static void enter_registry(struct client *c, struct login *l) {
+/* A recovery's channels, before anything else. */
+static void check_all(struct request *r, struct login *l) {
+    l->checked = true;
+    l->pending = 1; /* this function's own: nothing ends before all has begun */
+    for (size_t i = 0; i < l->count; i++)
+        entry_begin(r, &l->entries[i]);
+    one_done(r, true);
+}
+
+static void enter_registry(struct request *r, struct login *l) {
+    struct client *c = r->client;
+    l->registered = true;
+    l->pending = 1;
     c->entered = on_entered;
-    l->pending++;
     presence_want(c, true);
 }
 
 static void enter_all(struct request *r, struct login *l) {
-    l->entering = true;
+    l->entered = true;
     l->pending = 1;
-    enter_registry(r->client, l);
-    for (size_t i = 0; i < l->count; i++)
-        entry_enter(r, &l->entries[i], l->entries[i].sub, ROOM_ANEW);
+    for (size_t i = 0; i < l->count; i++) {
+        struct entry *e = &l->entries[i];
+        if (l->what != NULL)
+            entry_enter(r, e, e->sub, ROOM_ANEW);
+        else
+            entry_begin(r, e);
+    }
     one_done(r, true);
 }
 
@@ -343,10 +405,7 @@ void login_begin(struct request *r) {
         return;
     }
     r->abandon = login_abandon;
-    l->pending = 1; /* this function's own: nothing ends before all has begun */
-    if (l->fresh && l->what == NULL)
-        enter_registry(c, l);
-    for (size_t i = 0; i < l->count; i++)
-        entry_begin(r, &l->entries[i]);
-    one_done(r, true);
+    l->checked = l->what == NULL;
+    l->registered = !l->fresh;
+    login_step(r);
 }

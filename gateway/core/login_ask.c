@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "gateway/core/login_internal.h"
+#include "gateway/core/making.h"
 
 /* What logins ask for: fields of the events, `resume`, or what a recovery knows. */
 
@@ -69,7 +70,7 @@ bool resumable(struct slice user, struct slice name) {
     return name_valid(rest);
 }
 
-static struct entry *entry_find(struct login *l, struct slice name) {
+struct entry *entry_find(struct login *l, struct slice name) {
     for (size_t i = 0; i < l->count; i++) {
         if (slice_eq(entry_name(&l->entries[i]), name))
             return &l->entries[i];
@@ -101,6 +102,8 @@ static bool read_resume(struct request *r, struct json_value resume) {
         if (e == NULL) {
             e = entry_add(l, r, "", name);
             added += client_sub(r->client, name) == NULL;
+            if (!making_allowed(r->client))
+                return fail_resume(r, ERR_TOO_MANY, "names too many without a message");
         }
         if (e == NULL)
             return fail_resume(r, ERR_INTERNAL, "out of memory");
@@ -176,8 +179,9 @@ static bool read_user(struct request *r, struct json_value id, const char *field
 static bool add_room(struct request *r, struct slice room) {
     struct login *l = r->state;
     struct client *c = r->client;
-    if (c->sub_count + 2 > c->core->options->max_subscriptions) {
-        request_fail(r, ERR_TOO_MANY, "room", NULL);
+    bool full = c->sub_count + 2 > c->core->options->max_subscriptions;
+    if (full || !making_allowed(c)) {
+        request_fail(r, ERR_TOO_MANY, "room", full ? NULL : "too many without a message");
         return false;
     }
     if (entry_add(l, r, "room:", room) != NULL)

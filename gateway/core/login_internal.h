@@ -33,12 +33,22 @@ struct login {
     const struct recovered *what; /* NULL: no recovery */
     void (*recovered)(void *arg, enum login_end how);
     void *arg;
-    bool entering; /* a recovery's second half */
+    /* What is done or need not be: see login_step. */
+    bool checked;
+    bool registered;
+    bool entered;
 };
 
 static inline struct slice entry_name(const struct entry *e) {
     return (struct slice){e->name, e->len};
 }
+
+/* Of an entry of a room: its name. */
+static inline struct slice entry_room(const struct entry *e) {
+    return (struct slice){e->name + 5, (size_t)e->len - 5};
+}
+/* NULL: this login does not name it. */
+struct entry *entry_find(struct login *l, struct slice name);
 
 /* All that is asked for is in r->state. Answers r, now or later. */
 void login_begin(struct request *r);

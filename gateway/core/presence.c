@@ -7,6 +7,7 @@
 
 #define REENTER_AT_ONCE 128
 #define SCORES_AT_ONCE  500
+#define ONLINE_ARGS     8 /* of online.lua, before the rooms */
 
 /* --- the registry ---------------------------------------------------------------------------
  */
@@ -16,9 +17,11 @@ static void reenter_pump(struct core *core);
 
 static void registry_answered(struct client *c, bool entering, const struct reply *reply) {
     struct core *core = c->core;
-    bool reaped = reply_number(reply_item(reply, 0)) == SCRIPT_REAPED;
-    if (reaped)
+    long long status = reply_number(reply_item(reply, 0));
+    if (status == SCRIPT_REAPED)
         lease_renew_incarnation(core);
+    else if (status == SCRIPT_TOO_MANY)
+        c->wanted_in = false;
     else /* under a former incarnation it will be reaped: not in yet */
         c->is_in = entering && c->asked_generation == core->generation;
 }
@@ -35,11 +38,12 @@ static void on_registry(struct client *c, bool entering, const struct reply *rep
         core->reentering--;
     }
     bool in = c->is_in && reply != NULL;
+    bool too_many = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_TOO_MANY;
     bool again = reply != NULL && !in && c->wanted_in; /* presence_step asks once more */
     if (entering && !c->gone && c->entered != NULL && !again) {
-        void (*entered)(struct client *, bool) = c->entered;
+        void (*entered)(struct client *, enum entered) = c->entered;
         c->entered = NULL;
-        entered(c, in);
+        entered(c, in ? ENTERED : too_many ? ENTERED_TOO_MANY : ENTERED_NOT);
     }
     bool refused = reply == NULL && redis_up(&core->redis);
     if (reply != NULL)
@@ -72,20 +76,39 @@ static bool send_enter(struct client *c, struct slice key, struct slice id) {
     struct slice user = client_user(c);
     const struct profile *p = c->profile;
     c->door->address(c, address, sizeof address);
-    struct slice args[] = {user,
-                           id,
-                           slice_of(core->incarnation),
-                           slice_of(address),
-                           slice_of(c->door->name),
-                           or_default(p != NULL ? &p->username : NULL, user),
-                           or_default(p != NULL ? &p->role : NULL, SLICE("user")),
-                           login_room(c)};
-    return redis_script(&core->redis, SCRIPT_online, &key, 1, args, 8, on_entered, c);
+    size_t rooms = login_rooms(c, NULL);
+    struct slice *args = calloc(ONLINE_ARGS + rooms, sizeof *args);
+    if (args == NULL)
+        return false;
+    args[0] = user;
+    args[1] = id;
+    args[2] = slice_of(core->incarnation);
+    args[3] = slice_of(address);
+    args[4] = slice_of(c->door->name);
+    args[5] = or_default(p != NULL ? &p->username : NULL, user);
+    args[6] = or_default(p != NULL ? &p->role : NULL, SLICE("user"));
+    args[7] = login_room(c);
+    login_rooms(c, args + ONLINE_ARGS);
+    bool sent = redis_script(&core->redis, SCRIPT_online, &key, 1, args, ONLINE_ARGS + rooms,
+                             on_entered, c);
+    free(args);
+    return sent;
+}
+
+/* How long a connection that is over stays in presence after this node has gone. */
+static uint64_t lingers_for(const struct client *c) {
+    uint64_t due = c->heard + c->core->options->linger;
+    uint64_t now = core_now(c->core);
+    return c->gone && c->core->draining && due > now ? due - now : 0;
 }
 
 static bool send_leave(struct client *c, struct slice key, struct slice id) {
-    struct slice args[] = {client_user(c), id, slice_of(c->core->incarnation)};
-    return redis_script(&c->core->redis, SCRIPT_offline, &key, 1, args, 3, on_left, c);
+    char ms[DIGITS_SIZE];
+    uint64_t left = lingers_for(c);
+    struct slice args[] = {client_user(c), id, slice_of(c->core->incarnation),
+                           slice_digits(left, ms)};
+    return redis_script(&c->core->redis, left > 0 ? SCRIPT_linger : SCRIPT_offline, &key, 1,
+                        args, left > 0 ? 4 : 3, on_left, c);
 }
 
 /* One script at a time a client: two could overtake one another after a SCRIPT FLUSH. */
@@ -117,6 +140,7 @@ void presence_want(struct client *c, bool in) {
 void presence_leave(struct client *c) {
     uint64_t linger = c->core->options->linger;
     list_remove(&c->reenter);
+    c->heard = core_now(c->core); /* it lingers from now on */
     if (c->user.len == 0)
         return;
     if (linger == 0 || c->core->draining) {
@@ -131,12 +155,12 @@ void presence_leave(struct client *c) {
 void presence_redis_down(struct core *core) {
     for (struct list *at = core->clients.next, *next; at != &core->clients; at = next) {
         struct client *c = container_of(at, struct client, link);
-        void (*entered)(struct client *, bool) = c->entered;
+        void (*entered)(struct client *, enum entered) = c->entered;
         next = at->next;
         if (entered == NULL || c->presence_busy)
             continue; /* a script under way fails by itself */
         c->entered = NULL;
-        entered(c, false);
+        entered(c, ENTERED_NOT);
     }
 }
 

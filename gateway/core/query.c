@@ -84,8 +84,9 @@ void on_history(struct request *r, struct json_value data) {
                                optional_number(f[2], before, before_text),
                                optional_number(f[3], after, after_text),
                                slice_digits(limit, limit_text),
-                               SLICE(PAGE_BYTES)};
-        request_script(r, SCRIPT_history, &key, 1, args, 6, on_history_page);
+                               SLICE(PAGE_BYTES),
+                               h->marks ? SLICE("1") : SLICE("")};
+        request_script(r, SCRIPT_history, &key, 1, args, 7, on_history_page);
     }
     buf_deinit(&channel);
 }

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "gateway/core/making.h"
 #include "gateway/core/request.h"
 #include "gateway/core/session.h"
 
@@ -119,8 +120,9 @@ void on_subscribe(struct request *r, struct json_value data) {
         answer_subscribed(r, known, &at, false, false);
         return;
     }
-    if (c->sub_count >= c->core->options->max_subscriptions) {
-        request_fail(r, ERR_TOO_MANY, "channel", NULL);
+    bool full = c->sub_count >= c->core->options->max_subscriptions;
+    if (full || !making_allowed(c)) {
+        request_fail(r, ERR_TOO_MANY, "channel", full ? NULL : "too many without a message");
         return;
     }
     r->abandon = subscribe_abandon;

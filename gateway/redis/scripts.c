@@ -14,6 +14,7 @@
 EMBED(prelude)
 EMBED(log)
 EMBED(presence)
+EMBED(marks)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
 struct source {
@@ -30,11 +31,11 @@ static void put_constants(struct buf *b, const struct script_constants *c) {
     /* The prefix was checked at start-up: no quotes, backslashes or control characters. */
     buf_printf(b, "local P = '%s'\n", c->prefix);
     buf_printf(b,
-               "local MAXLEN, BIG_ROOM, ROOM_TTL, INBOX_TTL, USER_TTL = %llu, %llu, %llu, "
-               "%llu, %llu\n",
+               "local MAXLEN, BIG_ROOM, MAX_ROOMS = %llu, %llu, %llu\n"
+               "local ROOM_TTL, INBOX_TTL, USER_TTL = %llu, %llu, %llu\n",
                (unsigned long long)c->history_max, (unsigned long long)c->big_room,
-               (unsigned long long)c->room_ttl_ms, (unsigned long long)c->inbox_ttl_ms,
-               (unsigned long long)c->user_ttl_ms);
+               (unsigned long long)c->max_rooms, (unsigned long long)c->room_ttl_ms,
+               (unsigned long long)c->inbox_ttl_ms, (unsigned long long)c->user_ttl_ms);
 }
 
 static bool digest(struct buf *text, char out[41]) {
@@ -59,6 +60,8 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
             buf_append(text, lua_log, (size_t)(lua_log_end - lua_log));
         if ((sources[i].parts & PARTS_PRESENCE) != 0)
             buf_append(text, lua_presence, (size_t)(lua_presence_end - lua_presence));
+        if ((sources[i].parts & PARTS_MARKS) != 0)
+            buf_append(text, lua_marks, (size_t)(lua_marks_end - lua_marks));
         buf_append(text, sources[i].begin, (size_t)(sources[i].end - sources[i].begin));
         good = good && !text->failed && digest(text, s->sha[i]);
     }

@@ -8,23 +8,31 @@
 
 /* The Lua scripts in lua/, where each one's keys, arguments and answer are written down, and
  * which of the shared parts stand before each (besides prelude.lua). */
-enum script_parts { PARTS_NONE = 0, PARTS_LOG = 1, PARTS_PRESENCE = 2, PARTS_BOTH = 3 };
+enum script_parts {
+    PARTS_NONE = 0,
+    PARTS_LOG = 1,
+    PARTS_PRESENCE = 2,
+    PARTS_BOTH = 3,
+    PARTS_MARKS = 4 /* wants PARTS_LOG, too */
+};
 #define SCRIPT_TABLE(X)                                                                        \
     X(append, PARTS_LOG)                                                                       \
     X(private, PARTS_LOG)                                                                      \
     X(read, PARTS_LOG)                                                                         \
-    X(history, PARTS_NONE)                                                                     \
+    X(history, PARTS_LOG | PARTS_MARKS)                                                        \
     X(online, PARTS_PRESENCE)                                                                  \
     X(offline, PARTS_PRESENCE)                                                                 \
-    X(enter, PARTS_BOTH)                                                                       \
+    X(enter, PARTS_PRESENCE)                                                                   \
     X(leave, PARTS_PRESENCE)                                                                   \
     X(member, PARTS_NONE)                                                                      \
     X(roster, PARTS_NONE)                                                                      \
-    X(members, PARTS_PRESENCE)                                                                 \
-    X(mark, PARTS_BOTH)                                                                        \
+    X(members, PARTS_BOTH | PARTS_MARKS)                                                       \
+    X(mark, PARTS_BOTH | PARTS_MARKS)                                                          \
     X(ring, PARTS_PRESENCE)                                                                    \
     X(lease, PARTS_PRESENCE)                                                                   \
     X(reap, PARTS_PRESENCE)                                                                    \
+    X(linger, PARTS_PRESENCE)                                                                  \
+    X(due, PARTS_PRESENCE)                                                                     \
     X(beat, PARTS_PRESENCE)                                                                    \
     X(peers, PARTS_NONE)                                                                       \
     X(touch, PARTS_BOTH)                                                                       \
@@ -48,6 +56,7 @@ struct script_constants {
     const char *prefix;
     uint64_t history_max;
     uint64_t big_room;
+    uint64_t max_rooms;
     uint64_t room_ttl_ms;
     uint64_t inbox_ttl_ms;
     uint64_t user_ttl_ms;

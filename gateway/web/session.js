@@ -331,6 +331,7 @@ export class Session {
 
   #add(conversation, message) {
     this.#stopTyping(conversation, message.from);
+    if (conversation.isRestartedBy(message)) this.#restart(conversation);
     const fresh = conversation.add([message]);
     if (fresh.length) this.#page.messages(conversation, fresh, false);
     this.#page.lists();
@@ -373,9 +374,14 @@ export class Session {
     if (isInbox && from === undefined && this.#logins === 1) return; // all is being read anyway
     const hit = isInbox ? this.store.peers : [this.store.get(channel)].filter(Boolean);
     for (const conversation of hit) {
-      conversation.reset();
-      this.#page.messages(conversation, null, true);
-      this.load(conversation).then(() => this.#page.lost(conversation, from, to));
+      this.#restart(conversation).then(() => this.#page.lost(conversation, from, to));
     }
+  }
+
+  // What is known of it, and how far it was read, is of messages that are no more.
+  #restart(conversation) {
+    conversation.reset();
+    this.#page.messages(conversation, null, true);
+    return this.load(conversation);
   }
 }

@@ -68,6 +68,12 @@ export class Conversation {
     return last?.seq === seq;
   }
 
+  // Does this message show that the log began again? In a log the time never falls.
+  isRestartedBy({ seq, time }) {
+    const last = this.messages.at(-1);
+    return last !== undefined && seq <= last.seq && time > last.time;
+  }
+
   // Takes messages in any order, as often as they come; returns those that are new here.
   add(messages) {
     const fresh = messages.filter(({ seq }) => !this.has(seq));

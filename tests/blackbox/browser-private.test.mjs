@@ -63,6 +63,25 @@ browserTest('messages from before the page count as unread', async ({ nodes, ope
   assert.deepEqual(read.data, { userId: 'Ann', peer: 'Bob', seq: 3 });
 });
 
+browserTest('a conversation begins again after its log was deleted', async ({ open, redis }) => {
+  const ann = await open('Ann');
+  const bob = await open('Bob', { unlike: ann });
+  await writeTo(ann, 'Bob');
+  for (const text of ['one', 'two', 'three']) await say(ann, text);
+  await shows(bob, '#peers', 'Ann');
+  await bob.locator('#peers button').click();
+  await becomes(() => marks(ann), ['Read', 'Read', 'Read']);
+  await bob.locator('#rooms button').first().click();
+  await redis.cli('DEL', 'sluice:{dm:Ann:Bob}:log', 'sluice:{dm:Ann:Bob}:meta');
+  await say(ann, 'new');
+  await becomes(() => texts(ann), ['new']);
+  await becomes(() => badge(bob, '#peers'), '1 unread');
+  await becomes(() => marks(ann), ['Sent']);
+  await bob.locator('#peers button').click();
+  await becomes(() => texts(bob), ['new']);
+  await becomes(() => marks(ann), ['Read']);
+});
+
 browserTest('two windows of one user show the same', async ({ open }) => {
   const one = await open('Ann');
   const two = await open('Ann', { unlike: one });

@@ -74,6 +74,50 @@ test('a second login as the same user answers a fresh ack', async () => {
   await hal.next('new_private_message');
 });
 
+test('a second login tells the position in every channel of the connection', async () => {
+  const zoe = await login(nodes[0], 'zoe', { csId: 'z' });
+  const yan = await login(nodes[1], 'yan');
+  for (const client of [zoe, yan]) await client.emit('join', { room: 'again' });
+  await zoe.emit('subscribe', { channel: 'topic:again' });
+  await yan.emit('sendMessage', { room: 'again', message: 'x' });
+  await yan.emit('publish', { channel: 'topic:again', data: 'x' });
+  await yan.emit('private_message', { receiverId: 'zoe', content: 'x' });
+  await Promise.all(['chatMessage', 'message', 'new_private_message'].map((e) => zoe.next(e)));
+  const all = { ...zoe.positions };
+  assert.deepEqual(Object.keys(all).sort(), [
+    'room:again',
+    'room:room-z',
+    'topic:again',
+    'user:zoe',
+  ]);
+  assert.equal(Object.values(all).filter(({ seq }) => seq === 1).length, 3);
+
+  assert.deepEqual((await zoe.emit('login', { userId: 'zoe' })).resume, all);
+  assert.deepEqual((await zoe.emit('login', { userId: 'zoe', csId: 'z' })).resume, all);
+  const join = await zoe.emit('join', { room: 'again' });
+  assert.deepEqual(join, { room: 'again', ...all['room:again'] });
+  const subscribed = await zoe.emit('subscribe', { channel: 'topic:again' });
+  assert.deepEqual(subscribed, { channel: 'topic:again', ...all['topic:again'], recovered: false });
+
+  const more = await zoe.emit('login', { userId: 'zoe', csId: 'y' });
+  const { 'room:room-y': added, ...rest } = more.resume;
+  assert.deepEqual(rest, all);
+  assert.equal(added.seq, 0);
+  await zoe.emit('leave', { room: 'again' });
+  await zoe.emit('unsubscribe', { channel: 'topic:again' });
+  const less = await zoe.emit('login', { userId: 'zoe' });
+  assert.deepEqual(Object.keys(less.resume).sort(), ['room:room-y', 'room:room-z', 'user:zoe']);
+
+  // What was resumed stands where the messages that followed have brought it.
+  const { 'user:zoe': inbox } = all;
+  const resume = { 'user:zoe': { ...inbox, seq: 0 }, 'topic:again': all['topic:again'] };
+  const back = await login(nodes[1], 'zoe', { resume });
+  assert.equal(back.ack.resume['user:zoe'].seq, 0);
+  await back.next('new_private_message');
+  const { resume: now } = await back.emit('login', { userId: 'zoe' });
+  assert.deepEqual(now, { 'user:zoe': inbox, 'topic:again': all['topic:again'] });
+});
+
 test('a login as another user is refused, and changes nothing', async () => {
   const jim = await login(nodes[0], 'jim');
   await refused(jim.emit('login', { userId: 'kim' }), 'already_logged_in');

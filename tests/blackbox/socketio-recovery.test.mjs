@@ -30,6 +30,15 @@ for (const transports of WAYS) {
         if (i !== 3) await scene.check();
       }
       await scene.check();
+      // Logging in once more, as front ends do at each connect, tells all that was recovered.
+      const { resume } = await emit(ann, 'login', { userId: name });
+      const stands = async (channel) =>
+        Number((await hash(redis, `sluice:{${channel}}:meta`)).seq ?? 0);
+      const channels = [`room:${name}`, `topic:${name}`, `user:${name}`];
+      assert.deepEqual(Object.keys(resume).sort(), channels);
+      for (const channel of channels) {
+        assert.equal(resume[channel].seq, await stands(channel), channel);
+      }
       assertOffsets(ann);
       await until(async () => Object.keys(await hash(redis, `sluice:{user:${name}}:conns`)).length === 1);
     });

@@ -2,19 +2,16 @@
 -- ARGV: user, room's name, incarnation, mode: '1' announces a member too, if this is their only
 -- connection; '2' makes a membership anew after an outage, unless the user has left since; else '0'.
 -- Returns {0, 1 if the user is a new member, online, total, id...} (at most 100 of those online)
--- or {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}: a user has at most 1,000 rooms.
+-- or {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}.
 local base, user, room = KEYS[1], ARGV[3], ARGV[4]
 if not alive(ARGV[5]) then return { REAPED } end
 if ARGV[6] == '2' then
   if call('ZSCORE', KEYS[2] .. ':left', room) then return { NOT_A_MEMBER } end
-else
-  call('ZREM', KEYS[2] .. ':left', room)
 end
-if call('SCARD', KEYS[2] .. ':rooms') >= 1000 and call('SISMEMBER', KEYS[2] .. ':rooms', room) == 0 then
-  return { TOO_MANY } -- each coming and going walks them all
-end
+if too_many_rooms(KEYS[2], { room }) then return { TOO_MANY } end
+if ARGV[6] ~= '2' then call('ZREM', KEYS[2] .. ':left', room) end
 local ms = millis(now())
-call('ZREMRANGEBYSCORE', base .. ':members', '-inf', '(' .. digits(ms - USER_TTL))
+expire_members(base, ms)
 local added = call('ZADD', base .. ':members', ms, user)
 call('PEXPIRE', base .. ':members', USER_TTL)
 call('SADD', KEYS[2] .. ':rooms', room)
@@ -23,7 +20,6 @@ if call('EXISTS', KEYS[2] .. ':conns') == 1 and not call('ZSCORE', base .. ':her
   call('ZADD', base .. ':here', ms, user)
   call('PEXPIRE', base .. ':here', USER_TTL)
 end
-open(base)
 if added == 1 or (ARGV[6] == '1' and call('HLEN', KEYS[2] .. ':conns') == 1) then
   local total = call('ZCARD', base .. ':members')
   if total > BIG_ROOM then -- it is told counts in place of names

@@ -1,13 +1,18 @@
 -- A page of history, oldest first. KEYS: room or dm.
 -- ARGV: who asks, peer or '' (a room: who asks must be a member), before or '', after or '', limit,
--- most bytes. Returns {0, more, seq read by who asks, by the peer, frame...} or {NOT_A_MEMBER}.
+-- most bytes, '1' if marks are wanted or ''.
+-- Returns {0, more, seq read by who asks, by the peer, frame...} or {NOT_A_MEMBER}.
 local base, me, peer, before, after = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local limit, bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
 if peer == '' and not call('ZSCORE', base .. ':members', me) then return { NOT_A_MEMBER } end
 local forward = after ~= ''
-local read = call('HMGET', base .. ':read', me, peer)
+local read = { 0, 0 }
+if ARGV[9] ~= '' then
+  local c, marks = look(base), call('HMGET', base .. ':read', me, peer)
+  read = { marked(c, marks[1]), marked(c, marks[2]) }
+end
 local function page_of(more, page)
-  local out = { 0, more, read[1] or '0', read[2] or '0' }
+  local out = { 0, more, digits(read[1]), digits(read[2]) }
   for i = 1, #page do out[i + 4] = forward and page[i] or page[#page - i + 1] end
   return out
 end

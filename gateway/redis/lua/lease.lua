@@ -1,6 +1,7 @@
 -- A node's lease and beacon. KEYS: the node. ARGV: incarnation, 'new', 'renew' or 'bye', beacon, and
 -- what the node says of itself: for how long (ms), then field, value...
--- Returns {0, time, incarnation, lease...} of all nodes, or {REAPED}.
+-- Returns {0, time, incarnation, lease...} of all nodes, or {REAPED}; to 'bye' {0, time, how many
+-- nodes are left}.
 -- The ZREM makes the script one that has written: so a full Redis lets the ZADD pass.
 local nodes, me, mode = P .. 'nodes', ARGV[3], ARGV[4]
 if mode == 'renew' and not alive(me) then return { REAPED } end
@@ -10,7 +11,7 @@ if mode == 'bye' then
   call('DEL', KEYS[1] .. ':stats')
   -- With users left, a lease of 0 asks the others to reap at once.
   if call('EXISTS', KEYS[1] .. ':users') == 1 then call('ZADD', nodes, 0, me) end
-  return { 0, time }
+  return { 0, time, call('ZCOUNT', nodes, 1, '+inf') }
 end
 call('ZADD', nodes, millis(time), me)
 call('PEXPIRE', KEYS[1] .. ':users', USER_TTL)

@@ -2,23 +2,58 @@
 -- was a 1024th of the retention ago: a call here costs Redis as much as the XADD.
 local HOUR = 3600000
 
--- The channel's state; makes meta where there is none. With `appending`, a Redis other than the one
--- that appended last starts an epoch: what that one appended last may be missing here. `a` and `b`
--- are further fields to read.
-local function open(base, appending, a, b)
+-- The channel's state as it stands; without an epoch where there is no meta. `a` and `b` are further
+-- fields to read.
+local function look(base, a, b)
   local meta = base .. ':meta'
   local m = call('HMGET', meta, 'epoch', 'seq', 'run', 'time', 'fresh', a or 'epoch', b or 'epoch')
   local kind = string.sub(base, #P + 2, #P + 3)
   local c = { base = base, meta = meta, log = base .. ':log', epoch = m[1], seq = tonumber(m[2] or 0),
-              time = m[4] or '', fresh = tonumber(m[5] or 0), a = m[6], b = m[7],
-              ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL }
+              run = m[3], time = m[4] or '', fresh = tonumber(m[5] or 0), a = m[6], b = m[7],
+              kind = kind, ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL }
   if not c.epoch then
-    local last = call('XREVRANGE', c.log, '+', '-', 'COUNT', 1)
-    c.seq = last[1] and tonumber(string.match(last[1][1], '^%d+')) or 0
-    c.epoch, c.a, c.b = FRESH, nil, nil
-    call('HSET', meta, 'epoch', FRESH, 'seq', digits(c.seq), 'run', RUN)
-    call('PEXPIRE', meta, digits(c.ttl + HOUR + USER_TTL))
-  elseif appending and m[3] ~= RUN then
+    c.a, c.b = nil, nil
+    c.last = call('XREVRANGE', c.log, '+', '-', 'COUNT', 1)[1]
+    c.seq = c.last and tonumber(string.match(c.last[1], '^%d+')) or 0
+  end
+  return c
+end
+
+-- How long a meta lives that tells of no message yet: an inbox's as long as its user may resume it,
+-- that of a room or topic, which anybody can ask for, as long as somebody is in it, and an hour.
+local function empty_ttl(kind)
+  return digits(kind == 'us' and INBOX_TTL + HOUR or HOUR)
+end
+
+-- Makes the meta of a log that has none. Read marks without an epoch are of the epoch that `read`
+-- names; where no message is left, none is read. The last entry of a dm tells how many each has sent.
+local function found(c, a, b)
+  c.epoch = FRESH
+  call('HSET', c.meta, 'epoch', FRESH, 'seq', digits(c.seq), 'run', RUN, 'read', FRESH)
+  if c.seq == 0 then
+    c.made = 1
+    call('PEXPIRE', c.meta, empty_ttl(c.kind))
+    if c.kind == 'ro' or c.kind == 'dm' then call('DEL', c.base .. ':read') end
+    return
+  end
+  call('PEXPIRE', c.meta, digits(c.ttl + HOUR + USER_TTL))
+  local first, second = string.match(name_of(c.base), '^dm:([^:]*):(.*)$')
+  local by_first, by_second = string.match(c.last and c.last[2][4] or '', '^(%d+) (%d+)$')
+  if not first or not by_first then return end
+  local sent = { ['sent:' .. second] = by_second, ['sent:' .. first] = by_first }
+  for field, n in pairs(sent) do call('HSET', c.meta, field, n) end
+  c.a, c.b = sent[a or ''], sent[b or '']
+end
+
+-- The channel's state; makes meta where there is none. With `appending`, a Redis other than the one
+-- that appended last starts an epoch: what that one appended last may be missing here.
+local function open(base, appending, a, b)
+  local c = look(base, a, b)
+  local meta = c.meta
+  if not c.epoch then
+    found(c, a, b)
+  elseif appending and c.run ~= RUN then
+    call('HSETNX', meta, 'read', c.epoch)
     call('HSET', meta, 'fork:' .. c.epoch, digits(c.seq), 'epoch', FRESH, 'run', RUN)
     c.epoch = FRESH
     local all, forks = call('HGETALL', meta), {} -- the last 8 are kept
@@ -32,6 +67,17 @@ local function open(base, appending, a, b)
   end
   c.next = digits(c.seq + 1)
   return c
+end
+
+-- Where the oldest epoch that meta has a fork of was over; nil if none has been forgotten yet.
+local function oldest_fork(c)
+  local all, forks, least = call('HGETALL', c.meta), 0, c.seq
+  for i = 1, #all, 2 do
+    if string.sub(all[i], 1, 5) == 'fork:' then
+      forks, least = forks + 1, math.min(least, tonumber(all[i + 1]))
+    end
+  end
+  return forks >= 8 and least or nil
 end
 
 -- The time of an append: later than that of each one before it on this Redis, in whatever channel, also

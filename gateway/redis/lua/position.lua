@@ -1,11 +1,12 @@
 -- Where a channel's log was at a time: after the last entry that is not later. KEYS: the channel.
 -- ARGV: the time; an epoch and a seq of it that the position is not before.
 -- Returns {0, epoch, seq}, or {1} if it cannot be told any more: that log is gone, or was trimmed.
-local c, time, epoch, least = open(KEYS[1]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+local c, time, epoch, least = look(KEYS[1]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+if not c.epoch then return { 1 } end
 local known = epoch == c.epoch and c.seq or call('HGET', c.meta, 'fork:' .. epoch)
 if not known or least > tonumber(known) then return { 1 } end
 
-local function look(entry)
+local function seq_of(entry)
   return tonumber(string.match(entry[1], '^%d+')), string.match(entry[2][2], '"time":(%d+)') or ''
 end
 
@@ -16,7 +17,7 @@ end
 if c.time ~= '' and c.time <= time then return answer(c.seq) end
 local first = call('XRANGE', c.log, '-', '+', 'COUNT', 1)[1]
 if not first then return least == c.seq and answer(c.seq) or { 1 } end
-local low, first_time = look(first)
+local low, first_time = seq_of(first)
 if first_time > time then -- what stood before it must be known to be had
   return low <= least + 1 and answer(low - 1) or { 1 }
 end
@@ -25,7 +26,7 @@ while high - low > 1 do -- what stands up to `low` is not later, what stands fro
   local middle = math.floor((low + high) / 2)
   local entry = call('XREVRANGE', c.log, digits(middle) .. '-0', digits(low + 1) .. '-0', 'COUNT', 1)[1]
   local seq, at = middle, ''
-  if entry then seq, at = look(entry) end
+  if entry then seq, at = seq_of(entry) end
   if at <= time then low = middle else high = seq end
 end
 return answer(low)

@@ -1,5 +1,5 @@
--- Shared by all scripts. Before it stand the constants P (key prefix), MAXLEN, BIG_ROOM, ROOM_TTL,
--- INBOX_TTL and USER_TTL (ms); behind it, for those that need them, log.lua and presence.lua: each
+-- Shared by all scripts. Before it stand the constants P (key prefix), MAXLEN, BIG_ROOM, MAX_ROOMS,
+-- ROOM_TTL, INBOX_TTL and USER_TTL (ms); behind it, for those that need them, log.lua and presence.lua: each
 -- function here is made anew at every call of a script, so there are few. KEYS are channel bases such
 -- as sluice:{room:lobby}; what else a script touches hangs on a base, so per-channel scripts stay
 -- within one Cluster slot (but for the clock of log.lua).

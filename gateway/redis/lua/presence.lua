@@ -21,11 +21,34 @@ local function announce(event, user, rooms)
     ',"rooms":[' .. table.concat(names, ',') .. ']}')
 end
 
+-- Connections that are over and stay in presence until they are due. (The ZREM lets a full Redis take
+-- the ZADD.)
+local function linger(incarnation, connection, user, due)
+  local member = incarnation .. ' ' .. connection .. ' ' .. user
+  call('ZREM', P .. 'lingering', member)
+  call('ZADD', P .. 'lingering', digits(due), member)
+  call('PEXPIRE', P .. 'lingering', USER_TTL)
+end
+
+local function lingers(incarnation, connection, user)
+  return call('ZSCORE', P .. 'lingering', incarnation .. ' ' .. connection .. ' ' .. user)
+end
+
 -- What belongs to a user lives for USER_TTL after this.
 local function touch_user(base)
   for _, part in ipairs({ ':conns', ':rooms', ':unread', ':profile' }) do
     call('PEXPIRE', base .. part, USER_TTL)
   end
+end
+
+-- Would these rooms be more than a user may have? Each coming and going walks them all.
+local function too_many_rooms(base, rooms)
+  local have, added = call('SCARD', base .. ':rooms'), 0
+  if have + #rooms <= MAX_ROOMS then return false end
+  for _, room in ipairs(rooms) do
+    added = added + 1 - call('SISMEMBER', base .. ':rooms', room)
+  end
+  return added > 0 and have + added > MAX_ROOMS
 end
 
 local function in_room(room, user, ms, here)
@@ -38,6 +61,16 @@ local function in_room(room, user, ms, here)
   else
     call('ZREM', base .. ':here', user)
   end
+end
+
+-- Members who were not seen for so long are none any more; a few at a time.
+local function expire_members(base, ms)
+  local high = '(' .. digits(ms - USER_TTL)
+  local old = call('ZRANGEBYSCORE', base .. ':members', '-inf', high, 'LIMIT', 0, 1000)
+  if #old == 0 then return end
+  call('ZREM', base .. ':members', unpack(old))
+  call('ZREM', base .. ':here', unpack(old))
+  call('HDEL', base .. ':read', unpack(old))
 end
 
 -- The user's first connection came, or the last one went: the one place that announces it.

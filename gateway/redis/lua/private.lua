@@ -19,13 +19,26 @@ if time < dm.time then time = dm.time end
 data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. dm.next .. '}'
 local by_sender, by_other = digits((dm.a or 0) + 1), dm.b or '0'
 local sent = sender <= receiver and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
+-- What is new to the receiver. A conversation that begins (again) has nothing unread from before. The
+-- hash lives for USER_TTL, which only the user prolongs, and strangers cannot fill it.
+local PEERS = 1000
+local function count_unread()
+  local unread = KEYS[2] .. ':unread'
+  if dm.next == '1' then
+    call('HDEL', unread, sender)
+    call('HDEL', KEYS[3] .. ':unread', receiver)
+  end
+  local peers = call('HLEN', unread)
+  if peers >= PEERS and call('HEXISTS', unread, sender) == 0 then return end
+  call('HINCRBY', unread, sender, 1)
+  if peers == 0 then call('PEXPIRE', unread, USER_TTL) end
+end
 append(dm, time, 'new_private_message', data, nil, field_mine, by_sender, sent)
 local frame = append(mine, time, 'new_private_message', data, origin)
 local other
 if sender ~= receiver then
   other = append(open(KEYS[2], true), time, 'new_private_message', data, origin)
-  local unread = KEYS[2] .. ':unread'
-  if call('HINCRBY', unread, sender, 1) == 1 then call('PEXPIRE', unread, USER_TTL) end
+  count_unread()
 end
 remember(KEYS[1], field, wall, dm.next .. ' ' .. time .. ' ' .. mine.next)
 if other then call('PUBLISH', KEYS[2], other) end

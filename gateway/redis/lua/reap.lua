@@ -1,5 +1,6 @@
 -- Takes a dead node's connections out of presence, a bite at a time. KEYS: the dead node.
--- ARGV: its incarnation, the lease that was seen standing still, most users.
+-- ARGV: its incarnation, the lease that was seen standing still (0: it said goodbye), most users, for
+-- how long (ms) a connection lingers: that counts from the lease, the last that was seen of it.
 -- Returns {0, users left, users taken out} or {1} when the node has renewed its lease after all.
 local nodes, dead, users = P .. 'nodes', ARGV[3], KEYS[1] .. ':users'
 local lease = call('ZSCORE', nodes, dead)
@@ -8,12 +9,20 @@ if tonumber(lease) ~= 0 and tonumber(lease) ~= tonumber(ARGV[4]) then return { 1
 call('ZREM', nodes, dead)
 call('ZADD', nodes, 0, dead) -- from here on its writes are refused
 local ms, mark = millis(now()), dead .. ' '
+local due = tonumber(ARGV[4]) > 0 and ARGV[4] + ARGV[6] or 0
 local bite = call('SRANDMEMBER', users, ARGV[5])
 for _, user in ipairs(bite) do
   local base = base_of('user:' .. user)
   local conns, left = call('HGETALL', base .. ':conns'), 0
   for i = 1, #conns, 2 do
-    if string.sub(conns[i + 1], 1, #mark) == mark then
+    local its = string.sub(conns[i + 1], 1, #mark) == mark
+    if its and not lingers(dead, conns[i], user) then
+      its = due <= tonumber(ms)
+      if not its then linger(dead, conns[i], user, due) end
+    else
+      its = false
+    end
+    if its then
       call('HDEL', base .. ':conns', conns[i])
     else
       left = left + 1

@@ -4,8 +4,10 @@ local ms = millis(now())
 for _, base in ipairs(KEYS) do
   local kind = string.sub(name_of(base), 1, 2)
   local ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL
-  call('PEXPIRE', base .. ':log', digits(ttl))
-  call('PEXPIRE', base .. ':meta', digits(ttl + HOUR + USER_TTL))
+  local has_log = call('PEXPIRE', base .. ':log', digits(ttl)) == 1
+  local empty = not has_log and call('HGET', base .. ':meta', 'seq') == '0'
+  call('PEXPIRE', base .. ':meta', empty and empty_ttl(kind) or digits(ttl + HOUR + USER_TTL))
+  if kind == 'ro' then expire_members(base, ms) end
   local user = string.match(name_of(base), '^user:(.*)$')
   if user and call('EXISTS', base .. ':conns') == 1 then
     touch_user(base)

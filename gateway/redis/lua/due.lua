@@ -1,0 +1,37 @@
+-- Takes out of presence whoever nobody else does: connections that linger and are due, and users whose
+-- score nobody renews, as no node knows their connections. ARGV: most of each, '1' to take all that
+-- linger or '', age (ms) of a score that nobody renews or '' for no look, the rank to look from.
+-- Returns {0, 1 if there are more that are due, the rank to go on from, users taken out}.
+local most, ms, out = tonumber(ARGV[3]), millis(now()), 0
+local due = call('ZRANGEBYSCORE', P .. 'lingering', '-inf', ARGV[4] == '1' and '+inf' or ms, 'LIMIT', 0, most)
+local function leave(user, base, seen)
+  if call('EXISTS', base .. ':conns') == 1 then return false end
+  gone(user, base, seen)
+  out = out + 1
+  return true
+end
+for _, member in ipairs(due) do
+  call('ZREM', P .. 'lingering', member)
+  local incarnation, connection, user = string.match(member, '^(.*) (.*) (.*)$')
+  local base = base_of('user:' .. user)
+  local value = call('HGET', base .. ':conns', connection) or ''
+  if string.sub(value, 1, #incarnation + 1) == incarnation .. ' ' then
+    call('HDEL', base .. ':conns', connection)
+    leave(user, base, ms)
+  end
+end
+if ARGV[5] == '' then return { 0, #due == most and 1 or 0, ARGV[6], out } end
+local old = call('ZRANGEBYSCORE', P .. 'online', '-inf', ms - ARGV[5], 'WITHSCORES', 'LIMIT', ARGV[6], most)
+local kept = 0
+for i = 1, #old, 2 do
+  local user, base = old[i], base_of('user:' .. old[i])
+  local conns = call('HGETALL', base .. ':conns')
+  for k = 1, #conns, 2 do
+    local incarnation = string.match(conns[k + 1], '^%S*')
+    if not call('ZSCORE', P .. 'nodes', incarnation) and not lingers(incarnation, conns[k], user) then
+      call('HDEL', base .. ':conns', conns[k])
+    end
+  end
+  if not leave(user, base, old[i + 1]) then kept = kept + 1 end
+end
+return { 0, #due == most and 1 or 0, #old == 2 * most and ARGV[6] + kept or 0, out }
