@@ -227,9 +227,10 @@ static void give_to_app(struct sio_socket *s, const struct sio_packet *p,
                             .id = p->id,
                             .attachments = attachments,
                             .attachment_count = p->attachments};
-    if (p->type == SIO_EVENT || p->type == SIO_BINARY_EVENT)
+    bool event = p->type == SIO_EVENT || p->type == SIO_BINARY_EVENT;
+    if (event && p->name.type != JSON_NONE)
         app->on_event(s, &m);
-    else
+    else if (!event && p->has_id && p->payload.type != JSON_NONE)
         app->on_ack(s, &m);
 }
 

@@ -42,7 +42,8 @@ struct eio_session *eio_begin(struct eio_server *e, const struct http_request *r
 void eio_state_set(struct eio_session *s, enum eio_state to);
 /* Ends a session; does nothing the second time. It is freed in a later turn. */
 void eio_end(struct eio_session *s, enum eio_gone why);
-/* A packet that came on the session's transport. May end the session. */
+/* A packet that came on the session's transport. May end the session; one that a client has no
+ * reason to send is ignored, as the reference server does, but for a ping. */
 void eio_take(struct eio_session *s, struct slice text);
 /* eio_server_flush comes to it before the loop sleeps. */
 void eio_mark(struct eio_session *s);

@@ -204,9 +204,8 @@ static void free_gone(struct eio_server *e) {
 static void take_binary(struct eio_session *s, struct slice text) {
     struct buf bytes;
     buf_init(&bytes);
-    if (!eio_base64_decode(text, &bytes))
-        eio_end(s, EIO_GONE_INVALID);
-    else if (bytes.failed)
+    eio_base64_read(text, &bytes);
+    if (bytes.failed)
         eio_end(s, EIO_GONE_MEMORY);
     else
         s->server->ops->on_message(s, true, buf_bytes(&bytes));
@@ -215,8 +214,7 @@ static void take_binary(struct eio_session *s, struct slice text) {
 
 void eio_take(struct eio_session *s, struct slice text) {
     struct eio_packet p;
-    if (!eio_read(text, &p) ||
-        (p.data.len > 0 && p.type != EIO_MESSAGE && p.type != EIO_BINARY)) {
+    if (!eio_read(text, &p)) {
         eio_end(s, EIO_GONE_INVALID);
         return;
     }
@@ -233,12 +231,12 @@ void eio_take(struct eio_session *s, struct slice text) {
     case EIO_BINARY:
         take_binary(s, p.data);
         break;
-    case EIO_NOOP:
+    case EIO_PING: /* a client of Engine.IO 3: it would wait for a pong in vain */
+        eio_end(s, EIO_GONE_INVALID);
         break;
-    case EIO_OPEN:
-    case EIO_PING:
+    case EIO_OPEN: /* not for a client to send, or not here; yet some do, and mean no harm */
     case EIO_UPGRADE:
-        eio_end(s, EIO_GONE_INVALID); /* not for a client to send, or not here */
+    case EIO_NOOP:
         break;
     }
 }

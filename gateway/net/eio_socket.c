@@ -71,13 +71,14 @@ static void upgrade(struct eio_session *s) {
         eio_want_drained(s);
 }
 
+/* As with the reference server, a probe may be asked for again, or be left out. */
 static void take_probe(struct eio_session *s, enum ws_opcode opcode, struct slice text) {
     struct eio_socket *probe = s->probe;
-    if (opcode == WS_TEXT && !probe->probed && slice_is(text, "2probe")) {
+    if (opcode == WS_TEXT && slice_is(text, "2probe")) {
         probe->probed = true;
         send_text(probe, SLICE("3probe"));
         eio_mark(s); /* lets a poll that waits go */
-    } else if (opcode == WS_TEXT && probe->probed && slice_is(text, "5")) {
+    } else if (opcode == WS_TEXT && text.len > 0 && text.ptr[0] == EIO_UPGRADE) {
         upgrade(s);
     } else {
         eio_probe_drop(s); /* polling goes on */
