@@ -126,13 +126,12 @@ static void put_open(const struct eio_session *s, enum eio_state state, struct b
     buf_char(out, '}');
 }
 
-struct eio_session *eio_begin(struct eio_server *e, const struct http_request *request,
-                              enum eio_state state, struct buf *open) {
-    struct eio_session *s = e->ops->on_open(e->owner, request);
+bool eio_begin(struct eio_server *e, struct eio_session *s, const struct conn *c,
+               enum eio_state state, struct buf *open) {
     if (s == NULL)
-        return NULL;
+        return false;
     s->server = e;
-    s->address = request->conn->address;
+    s->address = c->address;
     s->state = (unsigned char)state;
     list_init(&s->link);
     bool good = make_sid(&e->config, s->sid) && (state != EIO_POLLING || eio_polling_begin(s));
@@ -141,12 +140,12 @@ struct eio_session *eio_begin(struct eio_server *e, const struct http_request *r
     if (!good || open->failed || !map_insert(&e->sessions, &s->node)) {
         eio_polling_free(s);
         e->ops->on_free(s);
-        return NULL;
+        return false;
     }
     e->count++;
     e->by_state[state]++;
     is_alive(s);
-    return s;
+    return true;
 }
 
 void eio_state_set(struct eio_session *s, enum eio_state to) {

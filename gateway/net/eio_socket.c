@@ -145,13 +145,17 @@ static struct eio_socket *open_socket(struct eio_server *e,
 }
 
 void eio_begin_socket(struct eio_server *e, const struct http_request *request) {
+    struct conn *c = request->conn;
+    struct eio_session *s = e->ops->on_open(e->owner, request); /* which the upgrade ends */
     struct eio_socket *socket = open_socket(e, request);
     struct buf open;
-    if (socket == NULL)
+    if (socket == NULL) {
+        if (s != NULL)
+            e->ops->on_free(s);
         return;
+    }
     buf_init(&open);
-    struct eio_session *s = eio_begin(e, request, EIO_WEBSOCKET, &open);
-    if (s == NULL) {
+    if (!eio_begin(e, s, c, EIO_WEBSOCKET, &open)) {
         wsock_close(&socket->ws, WS_CODE_INTERNAL, "out of memory");
     } else {
         s->socket = socket;
