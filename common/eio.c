@@ -93,6 +93,28 @@ bool eio_base64_decode(struct slice text, struct buf *out) {
     return true;
 }
 
+void eio_base64_read(struct slice text, struct buf *out) {
+    unsigned char values[256];
+    uint32_t bits = 0;
+    unsigned have = 0;
+    if (text.len == 0 || !buf_reserve(out, text.len / 4 * 3 + 3))
+        return;
+    values_init(values);
+    values['-'] = values['+'];
+    values['_'] = values['/'];
+    for (size_t i = 0; i < text.len && text.ptr[i] != '='; i++) {
+        unsigned value = values[(unsigned char)text.ptr[i]];
+        if (value == 0)
+            continue;
+        bits = bits << 6 | (value - 1);
+        have += 6;
+        if (have < 8)
+            continue;
+        have -= 8;
+        out->data[out->len++] = (char)(bits >> have);
+    }
+}
+
 void eio_base64_encode(struct slice bytes, struct buf *out) {
     if (bytes.len == 0 || !buf_reserve(out, (bytes.len + 2) / 3 * 4))
         return;

@@ -50,9 +50,15 @@ void eio_payload_binary(struct buf *payload, struct slice bytes);
  * zero. Appends the bytes. False: it is not base64; then nothing was appended.
  */
 bool eio_base64_decode(struct slice text, struct buf *out);
+/*
+ * base64 as clients write it, read as the reference server does: either alphabet, padding or
+ * none; white space and whatever else is no digit is passed over, and the first '=' ends it.
+ * Appends the bytes.
+ */
+void eio_base64_read(struct slice text, struct buf *out);
 void eio_base64_encode(struct slice bytes, struct buf *out);
 
-/* Both without memory: out->failed. */
+/* All without memory: out->failed. */
 
 /*
  * What a server answers to a request that it refuses: symbol, code, HTTP status, message. The

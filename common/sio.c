@@ -79,8 +79,8 @@ static enum sio_error take_id(struct rest *r, struct sio_packet *out) {
     if (out->has_id && !take_number(r, UINT64_MAX, &out->id))
         return SIO_E_ID;
     bool takes = out->type != SIO_CONNECT && out->type != SIO_DISCONNECT;
-    bool needs = out->type == SIO_ACK || out->type == SIO_BINARY_ACK;
-    return (out->has_id && !takes) || (!out->has_id && needs) ? SIO_E_ID : SIO_OK;
+    return (out->has_id && !takes) || (!out->has_id && out->type == SIO_BINARY_ACK) ? SIO_E_ID
+                                                                                    : SIO_OK;
 }
 
 /* --- the payload ----------------------------------------------------------------------------
@@ -126,6 +126,8 @@ static enum sio_error check_event(struct sio_packet *out) {
 }
 
 static enum sio_error check_payload(struct sio_packet *out) {
+    if (out->payload.type == JSON_NONE && (out->type == SIO_EVENT || out->type == SIO_ACK))
+        return SIO_OK;
     switch (out->type) {
     case SIO_CONNECT:
         return out->payload.type == JSON_NONE || out->payload.type == JSON_OBJECT

@@ -57,8 +57,10 @@ struct sio_packet {
  * SIO_ATTACHMENTS_MAX. CONNECT: no payload, or an object. DISCONNECT: none. CONNECT_ERROR:
  * SIO_E_TYPE. EVENT: an array that begins with a number or with a string that is not one of the
  * names that clients and servers give to events of their own (connect, disconnect, ...). ACK:
- * an array, and an id. The binary ones also: {"_placeholder":true,"num":n} occurs exactly once
- * in the payload for each n below the number of attachments, and for no other n.
+ * an array, and an id. An EVENT without a payload (name: JSON_NONE), and an ACK without one or
+ * without an id, are valid and mean nothing: the reference server ignores them. The binary ones
+ * also: {"_placeholder":true,"num":n} occurs exactly once in the payload for each n below the
+ * number of attachments, and for no other n.
  */
 enum sio_error sio_read(struct slice text, uint32_t max_attachments, struct sio_packet *out);
 

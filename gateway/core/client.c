@@ -100,6 +100,7 @@ void client_gone(struct client *c) {
         c->current->abandon(c->current);
     chunks_free(c->chunks);
     c->chunks = NULL;
+    early_free(c);
     list_remove(&c->link);
     list_remove(&c->beats);
     wheel_clear(&core->wheel, &c->timer);
@@ -160,7 +161,7 @@ void client_timer(void *arg, struct wheel_timer *t) {
         presence_timer(c);
     else if (c->current != NULL) /* perhaps it is just logging in */
         wheel_set(&core->wheel, t, core_now(core) + LOGIN_AGAIN_MS);
-    else
+    else if (!early_timer(c))
         c->door->close(c, 1013, "login deadline");
 }
 
@@ -170,8 +171,8 @@ void client_timer(void *arg, struct wheel_timer *t) {
 static void client_pump(struct client *c);
 static void unavailable(struct request *r, enum outcome outcome, bool first);
 
-static void fail_now(struct client *c, const struct ack *ack, const char *event,
-                     const struct failure *failure) {
+void client_fail(struct client *c, const struct ack *ack, const char *event,
+                 const struct failure *failure) {
     metric_error(c->core->metrics, failure->err);
     LOG(LOG_DEBUG, "event_failed", "user",
         c->user.len != 0 ? log_text("%.*s", (int)c->user.len, c->user.ptr) : NULL, "name",
@@ -183,7 +184,7 @@ static void fail_now(struct client *c, const struct ack *ack, const char *event,
 void client_bad_frame(struct client *c, enum err err, const struct ack *ack,
                       const char *field) {
     struct failure failure = {.err = err, .field = field};
-    fail_now(c, ack, NULL, &failure);
+    client_fail(c, ack, NULL, &failure);
 }
 
 /* Does an event belong to the user who speaks? */
@@ -232,12 +233,22 @@ static bool is_held(struct client *c, struct json_value data) {
     return c->held != 0;
 }
 
+struct slice message_id_of(struct json_value data) {
+    static const char *const names[] = {"clientMessageId"};
+    struct json_value id;
+    json_fields(data, names, &id, 1);
+    bool good = id.type == JSON_STRING || id.type == JSON_NUMBER;
+    return good && id.raw.len <= MESSAGE_ID_MOST ? id.raw : (struct slice){NULL, 0};
+}
+
 static void dispatch(struct client *c, const struct event_row *row, struct json_value data,
                      const struct ack *ack) {
+    if (early_takes(c, row, data, ack))
+        return;
     struct request *r = calloc(1, sizeof *r);
     if (r == NULL) {
         struct failure failure = {.err = ERR_INTERNAL, .message = "out of memory"};
-        fail_now(c, ack, row->name, &failure);
+        client_fail(c, ack, row->name, &failure);
         return;
     }
     r->client = c;
@@ -249,10 +260,12 @@ static void dispatch(struct client *c, const struct event_row *row, struct json_
     if (behind_failure)
         c->failing--;
     bool appends = (row->flags & EVENT_APPENDS) != 0;
-    if (appends && (behind_failure || is_held(c, data)))
+    if (appends && (behind_failure || is_held(c, data))) {
+        request_keep_id(r, message_id_of(data));
         unavailable(r, OUTCOME_REFUSED, false);
-    else
+    } else {
         request_begin(r, data);
+    }
 }
 
 void request_restart(struct request *r, const struct event_row *row, struct json_value data) {
@@ -275,14 +288,22 @@ static bool over_rate(struct client *c) {
     return false;
 }
 
-static bool enqueue(struct client *c, const struct event_row *row, struct json_value data,
-                    const struct ack *ack) {
+struct waiting_event *waiting_event(const struct event_row *row, struct json_value data,
+                                    const struct ack *ack) {
     struct waiting_event *e = malloc(sizeof *e + data.raw.len);
     if (e == NULL)
-        return false;
+        return NULL;
     *e = (struct waiting_event){.len = data.raw.len, .ack = *ack, .row = row};
     if (data.raw.len != 0)
         memcpy(e->data, data.raw.ptr, data.raw.len);
+    return e;
+}
+
+static bool enqueue(struct client *c, const struct event_row *row, struct json_value data,
+                    const struct ack *ack) {
+    struct waiting_event *e = waiting_event(row, data, ack);
+    if (e == NULL)
+        return false;
     if (c->last != NULL)
         c->last->next = e;
     else
@@ -314,8 +335,9 @@ void client_event(struct client *c, struct slice event, struct json_value data,
         dispatch(c, row, data, ack);
     else if (!enqueue(c, row, data, ack))
         failure = (struct failure){.err = ERR_INTERNAL, .message = "out of memory"};
+    failure.message_id = failure.err != ERR_OK ? message_id_of(data) : failure.message_id;
     if (failure.err != ERR_OK)
-        fail_now(c, ack, row != NULL ? row->name : NULL, &failure);
+        client_fail(c, ack, row != NULL ? row->name : NULL, &failure);
     else
         client_pump(c);
     client_unref(c);
@@ -356,6 +378,7 @@ static void request_end(struct request *r) {
     if (r->drop != NULL)
         r->drop(r->state);
     free(r->state);
+    free(r->message_id);
     free(r);
     c->current = NULL;
     client_pump(c);
@@ -388,23 +411,40 @@ void request_ok_buf(struct request *r, struct buf *data) {
         request_ok(r, buf_bytes(data));
 }
 
+void request_keep_id(struct request *r, struct slice id) {
+    if (id.len != 0 && r->message_id == NULL)
+        r->message_id = strndup(id.ptr, id.len); /* without memory it is not told */
+}
+
+/* Tells the client, and the events that wait for this login, if it is one. */
+static void fail_request(struct request *r, struct failure *failure) {
+    struct client *c = r->client;
+    bool logs_in = r->row->handle == on_login || r->row->handle == on_join;
+    bool refused = failure->err == ERR_UNAVAILABLE;
+    if (r->message_id != NULL)
+        failure->message_id = slice_of(r->message_id);
+    r->abandon = NULL;
+    client_fail(c, &r->ack, r->row->name, failure);
+    if (logs_in && !c->logged_in)
+        early_fail(c, refused ? ERR_UNAVAILABLE : ERR_NOT_LOGGED_IN,
+                   refused ? OUTCOME_REFUSED : OUTCOME_NONE);
+}
+
 void request_fail(struct request *r, enum err err, const char *field, const char *message) {
     struct failure failure = {.err = err, .field = field, .message = message};
-    r->abandon = NULL;
-    fail_now(r->client, &r->ack, r->row->name, &failure);
+    fail_request(r, &failure);
     request_end(r);
 }
 
 static void unavailable(struct request *r, enum outcome outcome, bool first) {
     struct client *c = r->client;
     struct failure failure = {.err = ERR_UNAVAILABLE, .outcome = outcome};
-    r->abandon = NULL;
     if (first && (r->row->flags & EVENT_APPENDS) != 0) {
         c->failing = c->waiting_count;
         c->held = r->message;
         c->held_until = core_now(c->core) + HELD_MS;
     }
-    fail_now(c, &r->ack, r->row->name, &failure);
+    fail_request(r, &failure);
     request_end(r);
 }
 

@@ -27,10 +27,14 @@ struct failure {
     const char *field;   /* or NULL */
     const char *message; /* or NULL: the error's own */
     enum outcome outcome;
+    struct slice message_id; /* the event's clientMessageId, as it was written; or empty */
 };
 
 struct door {
     const char *name;
+    /* Events that come before the login wait for it a little (early.c), since clients send
+     * first what they were given while they were away. */
+    bool waits_for_login;
     /* A message; its encoded form is shared with the other clients of this door. */
     void (*deliver)(struct client *c, struct message *m);
     void (*answer)(struct client *c, const struct ack *ack, struct slice data);
@@ -87,6 +91,7 @@ struct client {
     struct sub
         *catching; /* takes frames from a tail just now; NULL when that closed the client */
     struct chunks *chunks;
+    struct early *early;      /* owned: events that wait for the login; or NULL */
     struct session *session;  /* owned; NULL: it cannot be recovered (session.h) */
     struct wheel_timer timer; /* heartbeat silence; before login, the login deadline */
     uint64_t heard;
@@ -119,6 +124,7 @@ struct client {
     bool reentering : 1;    /* counted in core->reentering */
     bool paging : 1;        /* a page is on its way to one of its subs: one at a time */
     bool behind : 1;        /* some sub wants to know when the socket drains */
+    bool unheard : 1;       /* set by its door: it cannot send yet. Until a login is answered */
 };
 
 /* Called by doors. The struct is zeroed and becomes valid; one reference is the door's. */

@@ -126,11 +126,13 @@ static void is_logged_in(struct client *c, const struct login *l) {
     c->inbox = client_sub(c, entry_name(&l->entries[0]));
     wheel_clear(&c->core->wheel, &c->timer);
     presence_hold(c);
+    early_release(c);
     LOG(LOG_DEBUG, "login", "user", log_text("%.*s", (int)c->user.len, c->user.ptr),
         "recovered", l->what != NULL ? "true" : "false", NULL);
 }
 
-/* While a recovered client entered its rooms it could not be told anything. */
+/* While a client that is recovered, or that logs in as it connects, entered its rooms, it could
+ * not be told anything. */
 static void renew_rosters(struct client *c, const struct login *l) {
     for (size_t i = 0; i < l->count && !c->gone; i++) {
         const struct entry *e = &l->entries[i];
@@ -141,6 +143,7 @@ static void renew_rosters(struct client *c, const struct login *l) {
 
 static void succeed(struct request *r, struct login *l) {
     struct client *c = r->client;
+    bool unheard = c->unheard;
     struct buf answer;
     buf_init(&answer);
     if (r->row->handle == on_join)
@@ -157,6 +160,8 @@ static void succeed(struct request *r, struct login *l) {
         renew_rosters(c, l);
         start_all(c, l);
     } else if (request_answer(r, &answer)) {
+        if (unheard)
+            renew_rosters(c, l);
         start_all(c, l);
     }
     buf_deinit(&answer);
@@ -361,9 +366,8 @@ static void entry_begin(struct request *r, struct entry *e) {
         e->checking = sub != NULL;
         l->pending += sub != NULL;
     }
-    bool announce = r->row->handle == on_join && !known;
     if (sub != NULL && l->what == NULL)
-        entry_enter(r, e, sub, announce ? ROOM_ANNOUNCED : ROOM_QUIETLY);
+        entry_enter(r, e, sub, e->announced && !known ? ROOM_ANNOUNCED : ROOM_QUIETLY);
 }
 
 /* A recovery's channels, before anything else. */

@@ -176,16 +176,26 @@ static bool read_user(struct request *r, struct json_value id, const char *field
     return true;
 }
 
-static bool add_room(struct request *r, struct slice room) {
+/* *at: its index among the entries. announced: as by `join`. */
+static bool add_room(struct request *r, struct slice room, bool announced, size_t *at) {
     struct login *l = r->state;
     struct client *c = r->client;
-    bool full = c->sub_count + 2 > c->core->options->max_subscriptions;
-    if (full || !making_allowed(c)) {
+    char name[NAME_MAX_LEN + 8];
+    int len = snprintf(name, sizeof name, "room:%.*s", (int)room.len, room.ptr);
+    struct entry *e = entry_find(l, (struct slice){name, (size_t)len});
+    size_t most = c->core->options->max_subscriptions;
+    bool full = c->sub_count + l->count + (l->fresh ? 1 : 2) > most;
+    if (e == NULL && (full || !making_allowed(c))) {
         request_fail(r, ERR_TOO_MANY, "room", full ? NULL : "too many without a message");
         return false;
     }
-    if (entry_add(l, r, "room:", room) != NULL)
+    if (e == NULL)
+        e = entry_add(l, r, "room:", room);
+    if (e != NULL) {
+        e->announced = announced;
+        *at = (size_t)(e - l->entries);
         return true;
+    }
     request_fail(r, ERR_INTERNAL, NULL, "out of memory");
     return false;
 }
@@ -205,16 +215,15 @@ bool field_object(struct request *r, struct json_value data, const char *first) 
 }
 
 void on_login(struct request *r, struct json_value data) {
-    static const char *const names[] = {"userId", "csId", "username", "role", "resume"};
-    struct json_value f[5];
-    struct name cs = {0};
+    static const char *const names[] = {"userId", "csId", "username", "role", "resume", "room"};
+    struct json_value f[6];
+    struct name cs = {0}, own = {0};
     char room[NAME_MAX_LEN + 8];
-    json_fields(data, names, f, 5);
+    json_fields(data, names, f, 6);
     if (!field_object(r, data, "userId") || !read_user(r, f[0], "userId", false, f[2], f[3]))
         return;
-    struct login *l = r->state;
     size_t room_at = SIZE_MAX;
-    if (!field_user(r, f[1], "csId", true, &cs))
+    if (!field_user(r, f[1], "csId", true, &cs) || !field_name(r, f[5], "room", true, &own))
         return;
     if (cs.len != 0) {
         int len = snprintf(room, sizeof room, "room-%.*s", cs.len, cs.bytes);
@@ -222,10 +231,11 @@ void on_login(struct request *r, struct json_value data) {
             request_fail(r, ERR_BAD_FIELD, "csId", "must be at most 123 bytes");
             return;
         }
-        room_at = l->count;
-        if (!add_room(r, (struct slice){room, (size_t)len}))
+        if (!add_room(r, (struct slice){room, (size_t)len}, false, &room_at))
             return;
     }
+    if (own.len != 0 && !add_room(r, name_slice(&own), true, &room_at))
+        return;
     if (read_resume(r, f[4]))
         begin_with_room(r, room_at);
 }
@@ -238,9 +248,8 @@ void on_join(struct request *r, struct json_value data) {
     if (!field_object(r, data, "id") || !read_user(r, f[0], "id", false, f[2], f[3]) ||
         !field_name(r, f[1], "room", true, &room))
         return;
-    struct login *l = r->state;
-    size_t room_at = l->count;
-    if (add_room(r, room.len != 0 ? name_slice(&room) : SLICE("lobby")))
+    size_t room_at;
+    if (add_room(r, room.len != 0 ? name_slice(&room) : SLICE("lobby"), true, &room_at))
         begin_with_room(r, room_at);
 }
 

@@ -14,6 +14,7 @@ struct entry {
     enum check_result result;
     bool resumed;                        /* named in `resume` */
     bool checking;                       /* its first answer is on its way */
+    bool announced;                      /* entered as by `join` */
     bool left;                           /* a recovery's: the user is no member any more */
     const struct recovered_channel *was; /* a recovery's */
     unsigned char len;

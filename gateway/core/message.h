@@ -11,7 +11,8 @@
 enum codec {
     CODEC_JSON,
     CODEC_SIO, /* and behind it one for each further namespace */
-    CODEC_SIO_BASE = CODEC_SIO + SIO_NAMESPACES_MAX, /* for sessions of the same `base` */
+    CODEC_SIO_BARE = CODEC_SIO + SIO_NAMESPACES_MAX,      /* without offsets, in the same way */
+    CODEC_SIO_BASE = CODEC_SIO_BARE + SIO_NAMESPACES_MAX, /* for sessions of the same `base` */
     CODEC_COUNT
 };
 

@@ -13,6 +13,7 @@ struct request {
     const struct event_row *row;
     struct ack ack;
     uint64_t message;          /* of its clientMessageId, as message_hash; 0: none */
+    char *message_id;          /* owned: the same as it was written, for a failure; or NULL */
     void *state;               /* the handler's, freed with the request */
     void (*drop)(void *state); /* before that; may be NULL */
     /* The client is gone, its subs are dropped: what waited for them never comes. May be NULL.
@@ -44,6 +45,33 @@ void request_ok_buf(struct request *r, struct buf *data);
  * event begins; request_ok then ends it without another answer. False: out of memory, the
  * client was closed. */
 bool request_answer(struct request *r, const struct buf *data);
+
+/* Told with a failure; copied. Empty is good. */
+void request_keep_id(struct request *r, struct slice id);
+/* The clientMessageId of an event's data as it was written; empty if there is none. */
+#define MESSAGE_ID_MOST 800 /* 128 bytes, each escaped */
+struct slice message_id_of(struct json_value data);
+
+/* Tells a client that an event failed; the event may be of any time. event may be NULL. */
+void client_fail(struct client *c, const struct ack *ack, const char *event,
+                 const struct failure *failure);
+/* A copy of an event; NULL: no memory. */
+struct waiting_event *waiting_event(const struct event_row *row, struct json_value data,
+                                    const struct ack *ack);
+
+/* --- early.c: events that come before the login, at doors that let them wait ----------------
+ */
+/* True: the event waits; in order, 2 s after the first at most, 256 KiB all in all. What comes
+ * when that is full is not taken, nor is anything behind it. */
+bool early_takes(struct client *c, const struct event_row *row, struct json_value data,
+                 const struct ack *ack);
+/* The client is logged in: they are the next events. */
+void early_release(struct client *c);
+/* They fail, in order. */
+void early_fail(struct client *c, enum err err, enum outcome outcome);
+/* The client's timer, before its login. False: none waits. */
+bool early_timer(struct client *c);
+void early_free(struct client *c);
 
 /* Zeroed memory that lives with the request; NULL: it was failed. */
 void *request_state(struct request *r, size_t size);

@@ -3,18 +3,26 @@
 #include "common/log.h"
 #include "gateway/core/core.h"
 
-void door_put_failure(struct buf *out, const struct failure *f, const char *event) {
-    buf_printf(out, "{\"code\":\"%s\",\"message\":", err_code(f->err));
+const char *door_failure_text(const struct failure *f) {
     const char *text = f->message != NULL ? f->message : err_message(f->err);
     bool about_field =
         f->field != NULL && f->err != ERR_FORBIDDEN && f->err != ERR_UNKNOWN_EVENT;
-    json_escape(out, slice_of(about_field ? log_text("%s %s", f->field, text) : text));
+    return about_field ? log_text("%s %s", f->field, text) : text;
+}
+
+void door_put_failure(struct buf *out, const struct failure *f, const char *event) {
+    buf_printf(out, "{\"code\":\"%s\",\"message\":", err_code(f->err));
+    json_escape(out, slice_of(door_failure_text(f)));
     if (f->field != NULL)
         buf_printf(out, ",\"field\":\"%s\"", f->field);
     if (f->outcome != OUTCOME_NONE)
         buf_printf(out, ",\"outcome\":\"%s\"", err_outcome(f->outcome));
     if (event != NULL)
         buf_printf(out, ",\"event\":\"%s\"", event);
+    if (event != NULL && f->message_id.len != 0) {
+        buf_str(out, ",\"clientMessageId\":");
+        buf_slice(out, f->message_id);
+    }
     buf_char(out, '}');
 }
 

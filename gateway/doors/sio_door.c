@@ -8,28 +8,7 @@
 #include "gateway/core/session.h"
 #include "gateway/doors/door.h"
 #include "gateway/doors/sio_binary.h"
-
-_Static_assert(SESSION_NAME_LEN == EIO_ID_SIZE - 1, "a pid begins with its socket's name");
-
-struct sio_client {
-    struct sio_socket sio;
-    struct list orphan; /* in the door's orphans */
-    struct client client;
-    bool told; /* client_gone was called */
-    bool done; /* nothing of the server's refers to it any more */
-};
-
-static struct sio_client *of_client(const struct client *c) {
-    return container_of(c, struct sio_client, client);
-}
-
-static struct sio_client *of_socket(struct sio_socket *s) {
-    return container_of(s, struct sio_client, sio);
-}
-
-static struct sio_door *door_of(const struct sio_client *k) {
-    return k->sio.server->owner;
-}
+#include "gateway/doors/sio_door_internal.h"
 
 /* --- the end --------------------------------------------------------------------------------
  */
@@ -39,19 +18,20 @@ static struct sio_door *door_of(const struct sio_client *k) {
  * other namespaces. The domain expects that of the one that it called for only, so the others
  * are told before the loop sleeps.
  */
-static struct client *act(struct client *c) {
+struct client *sio_act(struct client *c) {
     struct sio_door *d = door_of(of_client(c));
     struct client *before = d->acting;
     d->acting = c;
     return before;
 }
 
-static void acted(const struct client *c, struct client *before) {
+void sio_acted(const struct client *c, struct client *before) {
     door_of(of_client(c))->acting = before;
 }
 
 static void tell_gone(struct sio_client *k) {
     list_remove(&k->orphan);
+    list_remove(&k->waiting);
     if (k->told)
         return;
     k->told = true;
@@ -68,17 +48,22 @@ static void on_disconnect(struct sio_socket *s, enum sio_gone why) {
         list_push(&d->orphans, &k->orphan);
 }
 
+static void release(struct sio_client *k) {
+    free(k->auth);
+    free(k);
+}
+
 static void on_free(struct sio_socket *s) {
     struct sio_client *k = of_socket(s);
     k->done = true;
     if (k->client.refs == 0)
-        free(k); /* else free_client does it */
+        release(k); /* else free_client does it */
 }
 
 static void free_client(struct client *c) {
     struct sio_client *k = of_client(c);
     if (k->done)
-        free(k); /* else on_free does it */
+        release(k); /* else on_free does it */
 }
 
 static void tell_orphans(struct sio_door *d) {
@@ -133,7 +118,9 @@ static struct region encode(struct sio_client *k, struct message *m, enum offset
  * for it alone. */
 static unsigned codec_of(const struct sio_client *k, struct message *m, enum offset_kind kind) {
     const struct session *s = k->client.session;
-    bool logged = s != NULL && m->seq != 0;
+    bool logged = m->seq != 0;
+    if (s == NULL)
+        return CODEC_SIO_BARE + k->sio.nsp;
     if (!logged || kind == OFFSET_PLAIN)
         return CODEC_SIO + k->sio.nsp;
     if (kind == OFFSET_NONE) /* the others have one */
@@ -166,12 +153,12 @@ static void deliver(struct client *c, struct message *m) {
     if (k->sio.state != SIO_JOINED)
         return;
     struct region packet = encode_once(k, m);
-    struct client *before = act(c);
+    struct client *before = sio_act(c);
     bool sent = sio_send(&k->sio, packet, m->ephemeral);
     for (unsigned i = 0; sent && i < m->attached_count; i++)
         sent = sio_send(&k->sio, m->attached[i], false);
     door_count(c, m, packet.slab != NULL, sent);
-    acted(c, before);
+    sio_acted(c, before);
 }
 
 /* ack: NULL for an event. */
@@ -185,38 +172,51 @@ static void send_parts(struct client *c, const struct ack *ack, const struct sli
         head.has_id = true;
         head.id = strtoull(id, NULL, 10);
     }
-    struct client *before = act(c);
+    struct client *before = sio_act(c);
     sio_emit(&of_client(c)->sio, &head, parts, count, NULL, 0);
-    acted(c, before);
+    sio_acted(c, before);
 }
 
 static void answer(struct client *c, const struct ack *ack, struct slice data) {
+    if (sio_connect_answered(of_client(c)))
+        return;
     struct slice parts[] = {SLICE("["), data, SLICE("]")};
     send_parts(c, ack, parts, 3);
 }
 
 static void close_session(struct client *c, uint16_t code, const char *reason) {
     struct sio_client *k = of_client(c);
-    struct client *before = act(c);
+    struct client *before = sio_act(c);
     client_ref(c);
     sio_close(&k->sio, code, reason);
     tell_gone(k); /* if it was among the orphans */
-    acted(c, before);
+    sio_acted(c, before);
     client_unref(c);
+}
+
+/* A client takes any ack for success, and ends its retries with it: so what may be tried again
+ * is not acknowledged, and its own time limit acts. */
+static bool is_acknowledged(const struct sio_client *k, const struct ack *ack, enum err err) {
+    return ack->len != 0 &&
+           (k->error_acks || (err != ERR_UNAVAILABLE && err != ERR_RATE_LIMITED));
 }
 
 static void fail(struct client *c, const struct ack *ack, const char *event,
                  const struct failure *failure) {
+    struct sio_client *k = of_client(c);
     struct buf error;
+    if (sio_connect_failed(k, failure))
+        return;
+    bool acks = is_acknowledged(k, ack, failure->err);
     buf_init(&error);
-    door_put_failure(&error, failure, ack->len != 0 ? NULL : event);
+    door_put_failure(&error, failure, acks ? NULL : event);
     struct slice text = buf_bytes(&error);
     struct slice with_ack[] = {SLICE("[{\"error\":"), text, SLICE("}]")};
     struct slice alone[] = {SLICE("[\"error\","), text, SLICE("]")};
     if (error.failed)
         close_session(c, WS_CODE_INTERNAL, "out of memory");
     else
-        send_parts(c, ack->len != 0 ? ack : NULL, ack->len != 0 ? with_ack : alone, 3);
+        send_parts(c, acks ? ack : NULL, acks ? with_ack : alone, 3);
     buf_deinit(&error);
 }
 
@@ -240,8 +240,9 @@ static void put_address(const struct client *c, char *out, size_t size) {
     snprintf(out, size, "%s", text);
 }
 
-static const struct door sio_door = {
+const struct door sio_door_ops = {
     .name = "socketio",
+    .waits_for_login = true,
     .deliver = deliver,
     .answer = answer,
     .fail = fail,
@@ -262,56 +263,8 @@ static struct sio_socket *create(void *owner) {
     if (k == NULL)
         return NULL;
     list_init(&k->orphan);
+    list_init(&k->waiting);
     return &k->sio;
-}
-
-static const char *pid_of(const struct client *c) {
-    return c->session != NULL ? c->session->pid : NULL;
-}
-
-static void on_recovered(struct client *c, bool recovered) {
-    struct sio_client *k = of_client(c);
-    if (recovered) /* the socket that it was: the pid begins with its name */
-        snprintf(k->sio.sid, sizeof k->sio.sid, "%.*s", SESSION_NAME_LEN, pid_of(c));
-    struct client *before = act(c);
-    sio_accept(&k->sio, pid_of(c));
-    acted(c, before);
-}
-
-/* The client was here before, says its auth {pid, offset}. False: no. */
-static bool recover(struct client *c, struct slice auth) {
-    static const char *const names[] = {"pid", "offset"};
-    struct json_value value, f[2];
-    char pid[SESSION_PID_SIZE];
-    if (json_parse(auth, &value) != JSON_OK)
-        return false;
-    json_fields(value, names, f, 2);
-    ptrdiff_t len = json_decode(f[0], pid, sizeof pid);
-    char *offset = len > 0 ? malloc(auth.len) : NULL;
-    if (offset == NULL)
-        return false;
-    ptrdiff_t offset_len = json_decode(f[1], offset, auth.len);
-    /* What is there and no text is no offset of ours. */
-    bool good = offset_len > 0 || f[1].type == JSON_NONE;
-    struct slice text = {offset, offset_len > 0 ? (size_t)offset_len : 0};
-    good = good && session_recover(c, (struct slice){pid, (size_t)len}, text, on_recovered);
-    free(offset);
-    return good;
-}
-
-/* Anybody may join: who speaks is what `login` says, or said before the client was cut off. Who
- * joins once more in one session has left before, so there is nothing to recover; asking Redis
- * would cost a client that does so all the time nothing, and Redis much. */
-static void on_connect(struct sio_socket *s, struct slice auth) {
-    struct sio_client *k = of_socket(s);
-    struct client *c = &k->client;
-    struct core *core = door_of(k)->core;
-    client_open(c, core, &sio_door);
-    bool recovers = core->options->sio_recovery != 0;
-    if (recovers && !session_open(c, s->sid, sio_namespace(s)))
-        sio_close(s, WS_CODE_INTERNAL, "out of memory");
-    else if (!recovers || s->again || !recover(c, auth))
-        sio_accept(s, pid_of(c));
 }
 
 static struct json_value first_of(struct slice args) {
@@ -361,7 +314,7 @@ static void on_drained(struct sio_socket *s) {
 }
 
 static const struct sio_app app = {.create = create,
-                                   .on_connect = on_connect,
+                                   .on_connect = sio_connect,
                                    .on_event = on_event,
                                    .on_ack = on_ack,
                                    .on_drained = on_drained,
@@ -406,7 +359,9 @@ const char *sio_door_init(struct sio_door *d, struct core *core,
                           const struct sio_config *config) {
     d->core = core;
     d->acting = NULL;
+    d->waiting_next = 0;
     list_init(&d->orphans);
+    list_init(&d->waiting);
     const char *wrong = sio_server_init(&d->server, core->net, config, &app, d);
     if (wrong != NULL)
         return wrong;
@@ -430,6 +385,7 @@ void sio_door_deinit(struct sio_door *d) {
 }
 
 void sio_door_flush(struct sio_door *d) {
+    sio_connect_flush(d);
     tell_orphans(d);
     sio_server_flush(&d->server);
     tell_orphans(d);

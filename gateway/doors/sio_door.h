@@ -13,6 +13,8 @@ struct sio_door {
     struct core *core;
     struct client *acting; /* whom the domain calls the door for just now */
     struct list orphans;   /* sockets whose client has not been told that it is gone */
+    struct list waiting;   /* clients that are to be logged in when Redis answers */
+    uint64_t waiting_next; /* when they try again */
 };
 
 /* Returns NULL, or what is wrong (good until the next call): of the namespaces, or of what the

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "gateway/doors/sio_agent.h"
 #include "gateway/net/token.h"
 
 /* A packet whose attachments have not all come. */
@@ -23,6 +24,7 @@ struct slot {
 struct sio_session {
     struct eio_session eio;
     struct gather *gather;
+    bool official;
     struct slot slots[]; /* by namespace */
 };
 
@@ -180,6 +182,10 @@ const struct conn_address *sio_address(const struct sio_socket *s) {
     return s->session != NULL ? &s->session->eio.address : NULL;
 }
 
+bool sio_is_official(const struct sio_socket *s) {
+    return s->session != NULL && s->session->official;
+}
+
 size_t sio_queued(const struct sio_socket *s) {
     return s->session != NULL ? eio_queued(&s->session->eio) : 0;
 }
@@ -227,9 +233,10 @@ static void give_to_app(struct sio_socket *s, const struct sio_packet *p,
                             .id = p->id,
                             .attachments = attachments,
                             .attachment_count = p->attachments};
-    if (p->type == SIO_EVENT || p->type == SIO_BINARY_EVENT)
+    bool event = p->type == SIO_EVENT || p->type == SIO_BINARY_EVENT;
+    if (event && p->name.type != JSON_NONE)
         app->on_event(s, &m);
-    else
+    else if (!event && p->has_id && p->payload.type != JSON_NONE)
         app->on_ack(s, &m);
 }
 
@@ -344,9 +351,9 @@ static void take_text(struct sio_session *t, struct slice text) {
 static struct eio_session *on_open(void *owner, const struct http_request *request) {
     struct sio_server *v = owner;
     struct sio_session *t = calloc(1, sizeof *t + v->name_count * sizeof t->slots[0]);
-    (void)request;
     if (t == NULL)
         return NULL;
+    t->official = sio_agent_is_official(request);
     t->eio.alarm = net_now(v->eio.net) + v->config.connect_timeout_ms;
     return &t->eio;
 }

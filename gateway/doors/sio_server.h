@@ -134,6 +134,8 @@ static inline struct slice sio_namespace(const struct sio_socket *s) {
 }
 /* Of the client; NULL: it is gone. */
 const struct conn_address *sio_address(const struct sio_socket *s);
+/* Of its client (sio_agent.h). */
+bool sio_is_official(const struct sio_socket *s);
 /* As their namesakes of eio_server.h; a session is held back while one of its sockets is. */
 size_t sio_queued(const struct sio_socket *s);
 void sio_want_drained(struct sio_socket *s);

@@ -32,14 +32,16 @@ struct eio_socket {
     bool probed;                 /* its "2probe" came */
 };
 
-/* A new session and its open packet (text). NULL: no memory. */
-struct eio_session *eio_begin(struct eio_server *e, const struct http_request *request,
-                              enum eio_state state, struct buf *open);
+/* Begins a session that ops->on_open has made (NULL is good), and its open packet (text).
+ * False: no memory; it has been freed. */
+bool eio_begin(struct eio_server *e, struct eio_session *s, const struct conn *c,
+               enum eio_state state, struct buf *open);
 /* Of a session that has begun. */
 void eio_state_set(struct eio_session *s, enum eio_state to);
 /* Ends a session; does nothing the second time. It is freed in a later turn. */
 void eio_end(struct eio_session *s, enum eio_gone why);
-/* A packet that came on the session's transport. May end the session. */
+/* A packet that came on the session's transport. May end the session; one that a client has no
+ * reason to send is ignored, as the reference server does, but for a ping. */
 void eio_take(struct eio_session *s, struct slice text);
 /* eio_server_flush comes to it before the loop sleeps. */
 void eio_mark(struct eio_session *s);

@@ -363,8 +363,8 @@ static void begin_polled(struct eio_server *e, const struct http_request *reques
         return;
     }
     buf_init(&open);
-    struct eio_session *s = eio_begin(e, request, EIO_POLLING, &open);
-    if (s != NULL) {
+    struct eio_session *s = e->ops->on_open(e->owner, request);
+    if (eio_begin(e, s, request->conn, EIO_POLLING, &open)) {
         s->polling->most = most_packets(request);
         http_answer(request, 200, EIO_TEXT_TYPE, buf_bytes(&open), NULL);
     } else {

@@ -126,13 +126,12 @@ static void put_open(const struct eio_session *s, enum eio_state state, struct b
     buf_char(out, '}');
 }
 
-struct eio_session *eio_begin(struct eio_server *e, const struct http_request *request,
-                              enum eio_state state, struct buf *open) {
-    struct eio_session *s = e->ops->on_open(e->owner, request);
+bool eio_begin(struct eio_server *e, struct eio_session *s, const struct conn *c,
+               enum eio_state state, struct buf *open) {
     if (s == NULL)
-        return NULL;
+        return false;
     s->server = e;
-    s->address = request->conn->address;
+    s->address = c->address;
     s->state = (unsigned char)state;
     list_init(&s->link);
     bool good = make_sid(&e->config, s->sid) && (state != EIO_POLLING || eio_polling_begin(s));
@@ -141,12 +140,12 @@ struct eio_session *eio_begin(struct eio_server *e, const struct http_request *r
     if (!good || open->failed || !map_insert(&e->sessions, &s->node)) {
         eio_polling_free(s);
         e->ops->on_free(s);
-        return NULL;
+        return false;
     }
     e->count++;
     e->by_state[state]++;
     is_alive(s);
-    return s;
+    return true;
 }
 
 void eio_state_set(struct eio_session *s, enum eio_state to) {
@@ -204,9 +203,8 @@ static void free_gone(struct eio_server *e) {
 static void take_binary(struct eio_session *s, struct slice text) {
     struct buf bytes;
     buf_init(&bytes);
-    if (!eio_base64_decode(text, &bytes))
-        eio_end(s, EIO_GONE_INVALID);
-    else if (bytes.failed)
+    eio_base64_read(text, &bytes);
+    if (bytes.failed)
         eio_end(s, EIO_GONE_MEMORY);
     else
         s->server->ops->on_message(s, true, buf_bytes(&bytes));
@@ -215,8 +213,7 @@ static void take_binary(struct eio_session *s, struct slice text) {
 
 void eio_take(struct eio_session *s, struct slice text) {
     struct eio_packet p;
-    if (!eio_read(text, &p) ||
-        (p.data.len > 0 && p.type != EIO_MESSAGE && p.type != EIO_BINARY)) {
+    if (!eio_read(text, &p)) {
         eio_end(s, EIO_GONE_INVALID);
         return;
     }
@@ -233,12 +230,12 @@ void eio_take(struct eio_session *s, struct slice text) {
     case EIO_BINARY:
         take_binary(s, p.data);
         break;
-    case EIO_NOOP:
+    case EIO_PING: /* a client of Engine.IO 3: it would wait for a pong in vain */
+        eio_end(s, EIO_GONE_INVALID);
         break;
-    case EIO_OPEN:
-    case EIO_PING:
+    case EIO_OPEN: /* not for a client to send, or not here; yet some do, and mean no harm */
     case EIO_UPGRADE:
-        eio_end(s, EIO_GONE_INVALID); /* not for a client to send, or not here */
+    case EIO_NOOP:
         break;
     }
 }

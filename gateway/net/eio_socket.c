@@ -71,13 +71,14 @@ static void upgrade(struct eio_session *s) {
         eio_want_drained(s);
 }
 
+/* As with the reference server, a probe may be asked for again, or be left out. */
 static void take_probe(struct eio_session *s, enum ws_opcode opcode, struct slice text) {
     struct eio_socket *probe = s->probe;
-    if (opcode == WS_TEXT && !probe->probed && slice_is(text, "2probe")) {
+    if (opcode == WS_TEXT && slice_is(text, "2probe")) {
         probe->probed = true;
         send_text(probe, SLICE("3probe"));
         eio_mark(s); /* lets a poll that waits go */
-    } else if (opcode == WS_TEXT && probe->probed && slice_is(text, "5")) {
+    } else if (opcode == WS_TEXT && text.len > 0 && text.ptr[0] == EIO_UPGRADE) {
         upgrade(s);
     } else {
         eio_probe_drop(s); /* polling goes on */
@@ -144,13 +145,17 @@ static struct eio_socket *open_socket(struct eio_server *e,
 }
 
 void eio_begin_socket(struct eio_server *e, const struct http_request *request) {
+    struct conn *c = request->conn;
+    struct eio_session *s = e->ops->on_open(e->owner, request); /* which the upgrade ends */
     struct eio_socket *socket = open_socket(e, request);
     struct buf open;
-    if (socket == NULL)
+    if (socket == NULL) {
+        if (s != NULL)
+            e->ops->on_free(s);
         return;
+    }
     buf_init(&open);
-    struct eio_session *s = eio_begin(e, request, EIO_WEBSOCKET, &open);
-    if (s == NULL) {
+    if (!eio_begin(e, s, c, EIO_WEBSOCKET, &open)) {
         wsock_close(&socket->ws, WS_CODE_INTERNAL, "out of memory");
     } else {
         s->socket = socket;

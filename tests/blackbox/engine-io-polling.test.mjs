@@ -98,17 +98,10 @@ for (const [name, body] of [
   ['an empty packet', '4a\x1e\x1e4b'],
   ['a separator at the end', '4a\x1e'],
   ['a separator alone', '\x1e'],
-  ['open', '0{}'],
   ['ping', '2'],
-  ['upgrade', '5'],
-  ['base64 with a wrong character', 'bAQI*'],
-  ['base64 that is cut', 'bAQI'.slice(0, 3)],
-  ['base64 with too much padding', 'bAQID===='],
-  ['base64 with bits left', 'bAR=='],
   ['invalid UTF-8', Buffer.from([0x34, 0xc3, 0x28])],
   ['UTF-8 that is cut', Buffer.from([0x34, 0xe2, 0x82])],
-  ['a pong with data', '3probe'],
-  ['Engine.IO v3', '6:4hello'],
+  ['Engine.IO v3', '7:4hello!'],
 ]) {
   test(`a post with ${name} ends the session`, async () => {
     const s = await poll(p);
@@ -119,6 +112,31 @@ for (const [name, body] of [
     // Either what was for the client, or the close: never both (it would not take both in).
     assert.ok(['1', '4a'].includes((await waiting).body));
     assert.ok(await isGone(s));
+  });
+}
+
+// What the reference server takes, or takes no notice of.
+for (const [name, sent, got = []] of [
+  ['open', '0{}'],
+  ['upgrade', '5'],
+  ['upgrade with data', '5x'],
+  ['noop with data', '6x'],
+  ['a pong that nobody asked for', '3'],
+  ['a pong with data', '3probe'],
+  ['base64 in lines, as of Android', 'bAQID\nBAUG\n', ['bAQIDBAUG']],
+  ['base64 in lines with CRLF', 'bAQID\r\nBAU=\r\n', ['bAQIDBAU=']],
+  ['base64 without padding', 'bAQ', ['bAQ==']],
+  ['base64 of the alphabet for URLs', 'b-_-_', ['b+/+/']],
+  ['base64 with what is none', 'bA Q*ID', ['bAQID']],
+  ['base64 with bits left', 'bAR==', ['bAQ==']],
+  ['base64 with too much padding', 'bAQID====', ['bAQID']],
+]) {
+  test(`a post with ${name} does no harm`, async () => {
+    const s = await poll(p);
+    assert.equal((await s.post(`${sent}\x1e4a`)).body, 'ok');
+    const back = [];
+    while (!back.includes('4a')) back.push(...(await s.get()).body.split('\x1e'));
+    assert.deepEqual(back, [...got, '4a']);
   });
 }
 

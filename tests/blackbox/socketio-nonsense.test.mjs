@@ -37,18 +37,22 @@ for (const transports of WAYS) {
   test(`${transports.join(' then ')}: every event with every nonsense`, async () => {
     const stranger = await front(nodes[0], { transports });
     const known = await enter(nodes[1], `known-${transports.join('')}`, {}, { transports });
+    const ask = async (socket, event, values) => {
+      socket.emit(event, ...values);
+      const answer = await emit(socket, event, ...values).catch((error) => error);
+      if (answer instanceof Error) {
+        assert.ok(codes.has(answer.code), `${event} ${JSON.stringify(values)}: ${answer.stack}`);
+      }
+    };
+    const all = [];
     for (const event of EVENTS) {
       for (const values of VALUES) {
-        for (const socket of [stranger, known]) {
-          if (socket === stranger && (event === 'join' || event === 'login')) continue;
-          socket.emit(event, ...values);
-          const answer = await emit(socket, event, ...values).catch((error) => error);
-          if (answer instanceof Error) {
-            assert.ok(codes.has(answer.code), `${event} ${JSON.stringify(values)}: ${answer.stack}`);
-          }
-        }
+        // They wait for its login, all together.
+        if (event !== 'join' && event !== 'login') all.push(ask(stranger, event, values));
+        await ask(known, event, values);
       }
     }
+    await Promise.all(all);
     assert.deepEqual(await emit(known, 'heartbeat'), {});
     const said = stranger.got.filter(({ event }) => event === 'error');
     assert.ok(said.length > EVENTS.length, `${said.length} errors`);
@@ -74,7 +78,7 @@ test('a number for a name, deep values, no data at all', async () => {
 });
 
 test('packets that break the protocol end the session, not the node', async () => {
-  for (const packet of ['2', '2{}', '2["connect"]', '9', '2[', '0{}', '51-["a"]', '2/none,["a"]']) {
+  for (const packet of ['2{}', '2["connect"]', '9', '2[', '0{}', '51-["a"]', '2/none,["a"]']) {
     const ann = await front(nodes[0], { transports: ['websocket'] });
     const gone = new Promise((resolve) => ann.once('disconnect', resolve));
     ann.io.engine.write(packet);

@@ -21,7 +21,9 @@ async function assertNew(raw, { sid, pid }) {
   assert.notEqual(raw.pid, pid);
   assert.notEqual(raw.sid, sid);
   assert.notEqual(raw.pid, raw.sid);
-  const { error } = await raw.emit('sendMessage', 'x');
+  const said = raw.emit('sendMessage', 'x'); // it waits for a login, and fails with it
+  raw.send(`42${raw.packet.match(/^40([^{]*)/)[1]}["login",{"userId":""}]`);
+  const { error } = await said;
   assert.equal(error.code, 'not_logged_in');
 }
 

@@ -130,6 +130,32 @@ static void base64_refuses(void **state) {
     buf_deinit(&b);
 }
 
+static void base64_as_clients_write_it(void **state) {
+    (void)state;
+    static const char *const pairs[][2] = {{"", ""},
+                                           {"Z", ""},
+                                           {"Zg", "f"},
+                                           {"Zg==", "f"},
+                                           {"Zm8", "fo"},
+                                           {"Zm9v\n", "foo"},
+                                           {"Zm9v\r\nYg=", "foob"},
+                                           {" Z m 9 v ", "foo"},
+                                           {"Zg==Zg==", "f"},
+                                           {"!Zm*9v", "foo"},
+                                           {"Zh==", "f"},
+                                           {"=", ""},
+                                           {"-_-_", "\xfb\xff\xbf"},
+                                           {"+/+/", "\xfb\xff\xbf"},
+                                           {"Zm9vY", "foo"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct buf b;
+        buf_init(&b);
+        eio_base64_read(slice_of(pairs[i][0]), &b);
+        assert_true(slice_is(buf_bytes(&b), pairs[i][1]));
+        buf_deinit(&b);
+    }
+}
+
 static void base64_of_every_length(void **state) {
     (void)state;
     char bytes[300];
@@ -195,10 +221,15 @@ static void finds_query_members(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_packets),   cmocka_unit_test(splits_payloads),
-        cmocka_unit_test(builds_payloads), cmocka_unit_test(base64_vectors),
-        cmocka_unit_test(base64_refuses),  cmocka_unit_test(base64_of_every_length),
-        cmocka_unit_test(tells_errors),    cmocka_unit_test(finds_query_members),
+        cmocka_unit_test(reads_packets),
+        cmocka_unit_test(splits_payloads),
+        cmocka_unit_test(builds_payloads),
+        cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(base64_refuses),
+        cmocka_unit_test(base64_of_every_length),
+        cmocka_unit_test(base64_as_clients_write_it),
+        cmocka_unit_test(tells_errors),
+        cmocka_unit_test(finds_query_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,8 @@ export class Member {
     const { world, transports } = this;
     this.door = await startDoor(world.pickNode());
     const where = { url: `http://127.0.0.1:${this.door.port}` };
-    this.socket = await front(where, { ...AGAIN, transports, timeout: 3000, wait: false });
+    const auth = { errors: 'ack' };
+    this.socket = await front(where, { ...AGAIN, auth, transports, timeout: 3000, wait: false });
     const { socket } = this;
     socket.onAny((event, data, offset) => this.#hear(event, data, offset));
     socket.on('connect', () => this.#come());

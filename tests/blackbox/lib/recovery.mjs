@@ -121,7 +121,9 @@ export async function assertStranger(socket, { id, pid }) {
   assert.notEqual(socket.id, id);
   assert.notEqual(socket.pid, pid);
   assert.equal(typeof socket.pid, 'string');
-  await assert.rejects(emit(socket, 'sendMessage', 'x'), { code: 'not_logged_in' });
+  const refused = assert.rejects(emit(socket, 'sendMessage', 'x'), { code: 'not_logged_in' });
+  await assert.rejects(emit(socket, 'login', { userId: '' }), { code: 'bad_field' });
+  await refused; // it waits for a login, and fails with it
 }
 
 /*

@@ -1,0 +1,19 @@
+#include "gateway/doors/sio_agent.h"
+
+#include <string.h>
+
+/* Of npm's `ws`, which names nothing else: libraries of other languages that name themselves as
+ * little send an Origin (Python, Swift), or no extension (Rust, .NET, Go). */
+static bool is_ws_of_node(const struct http_request *request) {
+    const char *extensions = http_header(request, "sec-websocket-extensions");
+    return request->upgrade && http_header(request, "origin") == NULL && extensions != NULL &&
+           strcmp(extensions, "permessage-deflate; client_max_window_bits") == 0;
+}
+
+bool sio_agent_is_official(const struct http_request *request) {
+    const char *agent = http_header(request, "user-agent");
+    if (agent == NULL)
+        return is_ws_of_node(request);
+    return strncmp(agent, "Mozilla/", strlen("Mozilla/")) == 0 ||
+           strcmp(agent, "node-XMLHttpRequest") == 0;
+}

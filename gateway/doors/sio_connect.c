@@ -1,0 +1,243 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/core/session.h"
+#include "gateway/doors/door.h"
+#include "gateway/doors/sio_door_internal.h"
+
+/*
+ * How a client joins a namespace. Its `auth` may say what it was (pid, offset: recovery), else
+ * who it is (userId, ...: a login before anything else), and how it is spoken to (recovery,
+ * errors). The answer to CONNECT waits for all of that.
+ */
+
+#define WAITS_MS 10000 /* for Redis, as a recovery does */
+#define RETRY_MS 250
+
+_Static_assert(SESSION_NAME_LEN == EIO_ID_SIZE - 1, "a pid begins with its socket's name");
+
+struct auth {
+    struct json_value pid;
+    struct json_value offset;
+    struct json_value recovery;
+    struct json_value errors;
+    struct json_value user;
+};
+
+static struct auth read_auth(struct slice text) {
+    static const char *const names[] = {"pid", "offset", "recovery", "errors", "userId"};
+    struct json_value value, f[5];
+    if (json_parse(text, &value) != JSON_OK)
+        value = (struct json_value){JSON_NONE, {NULL, 0}};
+    json_fields(value, names, f, 5);
+    return (struct auth){f[0], f[1], f[2], f[3], f[4]};
+}
+
+static bool is_there(struct json_value value) {
+    return value.type != JSON_NONE && value.type != JSON_NULL;
+}
+
+static const char *pid_of(const struct client *c) {
+    return c->session != NULL ? c->session->pid : NULL;
+}
+
+static void join(struct sio_client *k) {
+    struct client *before = sio_act(&k->client);
+    k->client.unheard = false;
+    sio_accept(&k->sio, pid_of(&k->client));
+    sio_acted(&k->client, before);
+}
+
+/* --- refusals -------------------------------------------------------------------------------
+ */
+
+static void refuse(struct sio_client *k, const struct failure *failure) {
+    struct buf data;
+    struct client *c = &k->client;
+    buf_init(&data);
+    door_put_failure(&data, failure, NULL);
+    client_ref(c);
+    struct client *before = sio_act(c);
+    if (data.failed) {
+        sio_close(&k->sio, WS_CODE_INTERNAL, "out of memory");
+    } else {
+        sio_refuse(&k->sio, door_failure_text(failure), buf_bytes(&data));
+        if (!k->told) { /* the server tells of those only that were accepted */
+            k->told = true;
+            session_over(c->session, false);
+            client_gone(c);
+        }
+    }
+    sio_acted(c, before);
+    client_unref(c);
+    buf_deinit(&data);
+}
+
+static void refuse_field(struct sio_client *k, const char *field, const char *message) {
+    struct failure failure = {.err = ERR_BAD_FIELD, .field = field, .message = message};
+    metric_error(k->client.core->metrics, failure.err);
+    refuse(k, &failure);
+}
+
+/* --- the login ------------------------------------------------------------------------------
+ */
+
+static void log_in(struct sio_client *k) {
+    struct client *c = &k->client;
+    struct ack ack = {.len = 1, .bytes = "0"};
+    struct json_value data;
+    list_remove(&k->waiting);
+    json_parse((struct slice){k->auth, k->auth_len}, &data);
+    client_ref(c);
+    client_event(c, SLICE("login"), data, &ack);
+    client_unref(c);
+}
+
+static void auth_free(struct sio_client *k) {
+    free(k->auth);
+    k->auth = NULL;
+}
+
+bool sio_connect_answered(struct sio_client *k) {
+    if (k->auth == NULL)
+        return false;
+    auth_free(k);
+    join(k);
+    return true;
+}
+
+/* Redis is away: for a while it is asked again. A refusal would be the end for the client,
+ * which comes back by itself only when its connection is lost. */
+static void wait_for_redis(struct sio_client *k) {
+    struct sio_door *d = door_of(k);
+    uint64_t now = core_now(d->core);
+    if (now >= k->until) {
+        sio_close(&k->sio, WS_CODE_TRY_LATER, "Redis is away");
+        return;
+    }
+    if (list_empty(&d->waiting))
+        d->waiting_next = now + RETRY_MS;
+    list_push(&d->waiting, &k->waiting);
+}
+
+bool sio_connect_failed(struct sio_client *k, const struct failure *failure) {
+    if (k->auth == NULL)
+        return false;
+    if (failure->err == ERR_UNAVAILABLE || failure->err == ERR_RATE_LIMITED) {
+        wait_for_redis(k);
+    } else {
+        auth_free(k);
+        refuse(k, failure);
+    }
+    return true;
+}
+
+void sio_connect_flush(struct sio_door *d) {
+    struct list waiting;
+    uint64_t now = core_now(d->core);
+    if (list_empty(&d->waiting) || now < d->waiting_next)
+        return;
+    list_init(&waiting);
+    list_splice(&waiting, &d->waiting);
+    while (!list_empty(&waiting))
+        log_in(container_of(waiting.next, struct sio_client, waiting));
+}
+
+/* Whom nothing was recovered of. */
+static void enter(struct sio_client *k) {
+    if (k->auth != NULL)
+        log_in(k);
+    else
+        join(k);
+}
+
+static bool keep_auth(struct sio_client *k, struct slice auth) {
+    k->auth = malloc(auth.len);
+    if (k->auth == NULL)
+        return false;
+    memcpy(k->auth, auth.ptr, auth.len);
+    k->auth_len = auth.len;
+    k->until = core_now(k->client.core) + WAITS_MS;
+    return true;
+}
+
+/* --- recovery -------------------------------------------------------------------------------
+ */
+
+static void on_recovered(struct client *c, bool recovered) {
+    struct sio_client *k = of_client(c);
+    if (!recovered) {
+        enter(k);
+        return;
+    }
+    auth_free(k);
+    /* The socket that it was: the pid begins with its name. */
+    snprintf(k->sio.sid, sizeof k->sio.sid, "%.*s", SESSION_NAME_LEN, pid_of(c));
+    join(k);
+}
+
+/* False: it was not here before, or says so badly. */
+static bool recover(struct client *c, const struct auth *auth) {
+    char pid[SESSION_PID_SIZE];
+    ptrdiff_t len = json_decode(auth->pid, pid, sizeof pid);
+    size_t size = auth->offset.raw.len + 1;
+    char *offset = len > 0 ? malloc(size) : NULL;
+    if (offset == NULL)
+        return false;
+    ptrdiff_t offset_len = json_decode(auth->offset, offset, size);
+    /* What is there and no text is no offset of ours. */
+    bool good = offset_len > 0 || auth->offset.type == JSON_NONE;
+    struct slice text = {offset, offset_len > 0 ? (size_t)offset_len : 0};
+    good = good && session_recover(c, (struct slice){pid, (size_t)len}, text, on_recovered);
+    free(offset);
+    return good;
+}
+
+/* May it be given offsets? Who says nothing of it is known by the first request, or by having
+ * had them. */
+static bool keeps_offsets(const struct sio_client *k, const struct auth *auth) {
+    if (k->client.core->options->sio_recovery == 0)
+        return false;
+    if (is_there(auth->recovery))
+        return auth->recovery.type == JSON_TRUE;
+    return sio_is_official(&k->sio) || is_there(auth->pid) || is_there(auth->offset);
+}
+
+/* --- joining --------------------------------------------------------------------------------
+ */
+
+/* False: refused, since something in it has a wrong form. */
+static bool take_options(struct sio_client *k, const struct auth *auth) {
+    char errors[8];
+    ptrdiff_t len = json_decode(auth->errors, errors, sizeof errors);
+    struct slice how = {errors, len > 0 ? (size_t)len : 0};
+    if (is_there(auth->recovery) && auth->recovery.type != JSON_TRUE &&
+        auth->recovery.type != JSON_FALSE) {
+        refuse_field(k, "recovery", "must be true or false");
+        return false;
+    }
+    if (is_there(auth->errors) && !slice_is(how, "ack") && !slice_is(how, "event")) {
+        refuse_field(k, "errors", "must be \"ack\" or \"event\"");
+        return false;
+    }
+    k->error_acks = slice_is(how, "ack");
+    return true;
+}
+
+/* Who joins once more in one session has left before, so there is nothing to recover; asking
+ * Redis would cost a client that does so all the time nothing, and Redis much. */
+void sio_connect(struct sio_socket *s, struct slice text) {
+    struct sio_client *k = of_socket(s);
+    struct client *c = &k->client;
+    struct auth auth = read_auth(text);
+    client_open(c, door_of(k)->core, &sio_door_ops);
+    c->unheard = true;
+    if (!take_options(k, &auth))
+        return;
+    bool recovers = keeps_offsets(k, &auth);
+    if ((recovers && !session_open(c, s->sid, sio_namespace(s))) ||
+        (is_there(auth.user) && !keep_auth(k, text)))
+        sio_close(s, WS_CODE_INTERNAL, "out of memory");
+    else if (!recovers || s->again || !recover(c, &auth))
+        enter(k);
+}
