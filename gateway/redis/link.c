@@ -32,14 +32,6 @@ static void state_set(struct link *l, enum link_state to) {
     l->state = to;
 }
 
-void resp_bulk(struct buf *b, struct slice s) {
-    buf_char(b, '$');
-    buf_u64(b, s.len);
-    buf_append(b, "\r\n", 2);
-    buf_slice(b, s);
-    buf_append(b, "\r\n", 2);
-}
-
 /* --- commands -------------------------------------------------------------------------------
  */
 
@@ -268,95 +260,26 @@ void link_flush(struct link *l) {
 /* --- greeting -------------------------------------------------------------------------------
  */
 
-static bool info_field(struct slice info, const char *field, char *out, size_t size) {
-    size_t len = strlen(field);
-    for (size_t at = 0; at + len < info.len; at++) {
-        bool line_start = at == 0 || info.ptr[at - 1] == '\n';
-        if (!line_start || memcmp(info.ptr + at, field, len) != 0 || info.ptr[at + len] != ':')
-            continue;
-        size_t n = 0;
-        for (at += len + 1; at < info.len && info.ptr[at] != '\r' && n + 1 < size; at++)
-            out[n++] = info.ptr[at];
-        out[n] = '\0';
-        return true;
+static bool greeting_sends(void *owner, struct slice command, redis_done answered, void *arg) {
+    return send_raw(owner, -1, 0, command, (struct slice){NULL, 0}, answered, arg);
+}
+
+static void on_greeted(void *owner, const char *why) {
+    struct link *l = owner;
+    if (why != NULL) {
+        link_fall(l, why);
+        return;
     }
-    return false;
-}
-
-static void greet_failed(struct link *l, const struct reply *reply, const char *what) {
-    if (reply == NULL && l->state == LINK_GREETING)
-        link_fall(l, what);
-}
-
-static void on_auth(void *arg, const struct reply *reply, enum outcome outcome) {
-    (void)outcome;
-    greet_failed(arg, reply, "Redis refuses the password or user");
-}
-
-static void on_select(void *arg, const struct reply *reply, enum outcome outcome) {
-    (void)outcome;
-    greet_failed(arg, reply, "Redis refuses the database");
-}
-
-static void on_info_server(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct link *l = arg;
-    (void)outcome;
-    greet_failed(l, reply, "Redis refuses INFO");
-    if (reply != NULL && !info_field(reply->text, "run_id", l->run, sizeof l->run))
-        link_fall(l, "INFO names no run_id");
-}
-
-static void on_info_replication(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct link *l = arg;
-    char role[16];
-    (void)outcome;
-    greet_failed(l, reply, "Redis refuses INFO");
-    if (reply == NULL || l->state != LINK_GREETING)
-        return;
-    if (!info_field(reply->text, "role", role, sizeof role) || strcmp(role, "master") != 0)
-        link_fall(l, "this Redis is not a master");
-}
-
-static void on_ping(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct link *l = arg;
-    (void)outcome;
-    greet_failed(l, reply, "Redis answers PING with an error");
-    if (reply == NULL || l->state != LINK_GREETING)
-        return;
     uv_timer_stop(&l->timer);
     l->attempts = 0;
     state_set(l, LINK_READY);
     l->events->on_ready(l);
 }
 
-static void greet_send(struct link *l, redis_done done, unsigned argc,
-                       const char *const argv[]) {
-    struct buf b;
-    buf_init(&b);
-    buf_printf(&b, "*%u\r\n", argc);
-    for (unsigned i = 0; i < argc; i++)
-        resp_bulk(&b, slice_of(argv[i]));
-    if (b.failed || !send_raw(l, -1, 0, buf_bytes(&b), (struct slice){NULL, 0}, done, l))
-        link_fall(l, "out of memory");
-    buf_deinit(&b);
-}
-
 static void greet(struct link *l) {
-    const struct redis_address *a = l->address;
-    char database[16];
     state_set(l, LINK_GREETING);
     uv_read_start(&l->handle.stream, on_alloc, on_read);
-    if (a->user[0] != '\0')
-        greet_send(l, on_auth, 3, (const char *[]){"AUTH", a->user, a->password});
-    else if (a->password[0] != '\0')
-        greet_send(l, on_auth, 2, (const char *[]){"AUTH", a->password});
-    snprintf(database, sizeof database, "%d", a->database);
-    if (a->database != 0)
-        greet_send(l, on_select, 2, (const char *[]){"SELECT", database});
-    greet_send(l, NULL, 3, (const char *[]){"CLIENT", "SETNAME", l->name});
-    greet_send(l, on_info_server, 2, (const char *[]){"INFO", "server"});
-    greet_send(l, on_info_replication, 2, (const char *[]){"INFO", "replication"});
-    greet_send(l, on_ping, 1, (const char *[]){"PING"}); /* an error while it loads its data */
+    greeting_begin(&l->greeting, l->address, l->name, greeting_sends);
 }
 
 static void tell_closed(struct link *l) {
@@ -503,6 +426,7 @@ static void link_fall(struct link *l, const char *why) {
     uv_idle_stop(&l->idle);
     if (l->state == LINK_RESOLVING)
         uv_cancel((uv_req_t *)&l->resolving);
+    greeting_end(&l->greeting);
     state_set(l, LINK_FALLING);
     uv_close((uv_handle_t *)&l->handle, on_stream_closed);
     commands_fail(l);
@@ -527,6 +451,8 @@ int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *addre
     l->reader = reply_reader_create();
     if (l->reader == NULL)
         return UV_ENOMEM;
+    l->greeting.done = on_greeted;
+    l->greeting.owner = l;
     l->timer.data = l->idle.data = l->connecting.data = l->resolving.data = l->write.data = l;
     uv_timer_init(loop, &l->timer);
     uv_idle_init(loop, &l->idle);

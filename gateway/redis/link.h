@@ -8,10 +8,11 @@
 #include "common/err.h"
 #include "common/metrics.h"
 #include "gateway/redis/address.h"
+#include "gateway/redis/greeting.h"
 #include "gateway/redis/reply.h"
 
 /*
- * One connection to one Redis: connects, greets (AUTH, SELECT, run_id and role), then carries
+ * One connection to one Redis: connects, greets (greeting.h), then carries
  * pipelined commands and, on a subscriber link, pushed messages. When it falls it fails what
  * was under way, waits (exponential, with full jitter) and begins again, until it is closed.
  */
@@ -24,12 +25,6 @@ enum link_state {
     LINK_FALLING, /* awaits uv_close */
     LINK_WAITING  /* backing off */
 };
-
-/*
- * How a command ended. reply: Redis's answer, never an error; NULL when there is none, and then
- * `outcome` tells whether the command can have had an effect.
- */
-typedef void (*redis_done)(void *arg, const struct reply *reply, enum outcome outcome);
 
 struct link;
 struct link_events {
@@ -59,7 +54,7 @@ struct link {
 
     enum link_state state;
     bool closing; /* link_close was called */
-    char run[64];
+    struct greeting greeting; /* with what the server told of itself */
     const char *why;
     char why_text[256];
     unsigned attempts;
@@ -113,8 +108,5 @@ bool link_send(struct link *l, int script, unsigned argc, struct slice head, str
 
 /* Writes out what the turn gathered. */
 void link_flush(struct link *l);
-
-/* Appends one RESP bulk string. */
-void resp_bulk(struct buf *b, struct slice s);
 
 #endif

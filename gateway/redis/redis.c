@@ -76,12 +76,12 @@ static void resubscribe(struct redis *r, const char *verb, bool wanted) {
 static void check_up(struct redis *r) {
     if (r->commands.state != LINK_READY || r->subscriber.state != LINK_READY)
         return;
-    if (strcmp(r->commands.run, r->subscriber.run) != 0) {
+    if (strcmp(r->commands.greeting.run, r->subscriber.greeting.run) != 0) {
         redis_reset(r, "the two links lead to different servers");
         return;
     }
-    bool changed = strcmp(r->run, r->commands.run) != 0;
-    snprintf(r->run, sizeof r->run, "%s", r->commands.run);
+    bool changed = strcmp(r->run, r->commands.greeting.run) != 0;
+    snprintf(r->run, sizeof r->run, "%s", r->commands.greeting.run);
     r->clock = (struct redis_clock){.learnt = 0}; /* another machine, perhaps */
     r->up = true;
     r->events->on_up(r->owner, changed);

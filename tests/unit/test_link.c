@@ -51,8 +51,9 @@ static const struct rule greeting[] = {
     {"AUTH", "+OK\r\n"},
     {"SELECT", "+OK\r\n"},
     {"CLIENT SETNAME", "+OK\r\n"},
+    {"CLIENT ID", ":7\r\n"},
     {"INFO server", "$37\r\n# Server\r\nrun_id:run1\r\nother:run_id\r\n\r\n"},
-    {"INFO replication", "$28\r\n# Replication\r\nrole:master\r\n\r\n"},
+    {"INFO replication", "$47\r\n# Replication\r\nrole:master\r\nmaster_replid:abc\r\n\r\n"},
     {"PING", "+PONG\r\n"},
 };
 
@@ -314,7 +315,7 @@ static void assert_buf(const struct buf *b, const char *expected) {
 /* --- greeting -------------------------------------------------------------------------------
  */
 
-#define PLAIN "CLIENT SETNAME unit|INFO server|INFO replication|PING|"
+#define PLAIN "CLIENT SETNAME unit|CLIENT ID|INFO server|INFO replication|PING|"
 
 static void check_greeting(unsigned commands, const char *expected) {
     the->hold = commands; /* not one answer before the last is there: they are pipelined */
@@ -322,13 +323,15 @@ static void check_greeting(unsigned commands, const char *expected) {
     assert_int_equal(the->link.state, LINK_CLOSED);
     assert_true(wait_for(&the->ready, 1));
     assert_buf(&the->seen, expected);
-    assert_string_equal(the->link.run, "run1");
+    assert_string_equal(the->link.greeting.run, "run1");
+    assert_string_equal(the->link.greeting.replid, "abc");
+    assert_int_equal(the->link.greeting.id, 7);
     assert_int_equal(the->down, 0);
 }
 
 static void greets_in_order(void **state) {
     (void)state;
-    check_greeting(4, PLAIN);
+    check_greeting(5, PLAIN);
 }
 
 static void greets_with_user_and_database(void **state) {
@@ -336,13 +339,13 @@ static void greets_with_user_and_database(void **state) {
     strcpy(the->address.user, "me");
     strcpy(the->address.password, "s3 cret");
     the->address.database = 3;
-    check_greeting(6, "AUTH me s3 cret|SELECT 3|" PLAIN);
+    check_greeting(7, "AUTH me s3 cret|SELECT 3|" PLAIN);
 }
 
 static void greets_with_a_password(void **state) {
     (void)state;
     strcpy(the->address.password, "s3cret");
-    check_greeting(5, "AUTH s3cret|" PLAIN);
+    check_greeting(6, "AUTH s3cret|" PLAIN);
 }
 
 /* Each way to be refused: told once, nothing is ready, and the next attempt is a new one. */
@@ -355,7 +358,6 @@ static void each_bad_greeting_is_named(void **state) {
         {{"AUTH", "-WRONGPASS invalid\r\n"}, "password"},
         {{"SELECT", "-ERR DB index is out of range\r\n"}, "database"},
         {{"INFO server", "-NOPERM no\r\n"}, "INFO"},
-        {{"INFO server", "$10\r\nxrun_id:1\n\r\n"}, "run_id"},
         {{"INFO replication", "-NOPERM no\r\n"}, "INFO"},
         {{"INFO replication", "$12\r\nrole:slave\r\n\r\n"}, "not a master"},
         {{"INFO replication", "$13\r\nrole:masters\n\r\n"}, "not a master"},
@@ -377,9 +379,12 @@ static void each_bad_greeting_is_named(void **state) {
         assert_int_equal(the->down, i + 1);
         assert_int_equal(the->ready, 0);
     }
-    /* A Redis without CLIENT SETNAME serves as well. */
+    /* A Redis without CLIENT, and one that does not tell which it is, serves as well. */
     the->rules[0] = (struct rule){"CLIENT", "-ERR unknown subcommand\r\n"};
+    the->rules[1] = (struct rule){"INFO server", "$10\r\nxrun_id:1\n\r\n"};
     assert_true(wait_for(&the->ready, 1));
+    assert_string_equal(the->link.greeting.run, "");
+    assert_int_equal(the->link.greeting.id, 0);
     assert_int_equal(the->accepted, sizeof table / sizeof *table + 1);
 }
 
@@ -417,7 +422,7 @@ static void send_all(void) {
         send_word(words[i]);
     assert_int_equal(the->link.in_flight, 5);
     assert_int_equal(the->log.len, 0);
-    assert_true(wait_for(&the->commands, 9));
+    assert_true(wait_for(&the->commands, 10));
     for (int i = 0; i < 2000 && the->link.in_flight > 0; i++)
         turns(1);
     turns(2);
@@ -462,7 +467,7 @@ static void an_unknown_script_is_sent_whole(void **state) {
         memset(tail.data, 'x', tail.len);
     }
     send_word("PING");
-    assert_true(wait_for(&the->commands, 9));
+    assert_true(wait_for(&the->commands, 10));
     turns(10);
     buf_printf(&expected, "EVALSHA sha 1 key %0*d|EVALSHA sha 1 key %0*d|PING|", BYTES, 7,
                BYTES, 8);
