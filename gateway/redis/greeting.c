@@ -3,11 +3,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/redis/info.h"
+
 static void finish(struct greeting *g, const char *why) {
     if (g->over)
         return;
     g->over = true;
     g->done(g->owner, why);
+}
+
+/* Redis answers, but does not let us work. */
+static void refuse(struct greeting *g, const char *why) {
+    g->refused = !g->over;
+    finish(g, why);
 }
 
 void greeting_end(struct greeting *g) {
@@ -17,32 +25,16 @@ void greeting_end(struct greeting *g) {
 /* --- answers --------------------------------------------------------------------------------
  */
 
-/* The value of a line `field:value` of INFO; "" if there is none. */
-static void info_field(struct slice info, const char *field, char *out, size_t size) {
-    size_t len = strlen(field);
-    out[0] = '\0';
-    for (size_t at = 0; at + len < info.len; at++) {
-        bool line_start = at == 0 || info.ptr[at - 1] == '\n';
-        if (!line_start || memcmp(info.ptr + at, field, len) != 0 || info.ptr[at + len] != ':')
-            continue;
-        size_t n = 0;
-        for (at += len + 1; at < info.len && info.ptr[at] != '\r' && n + 1 < size; at++)
-            out[n++] = info.ptr[at];
-        out[n] = '\0';
-        return;
-    }
-}
-
 static void on_auth(void *arg, const struct reply *reply, enum outcome outcome) {
     (void)outcome;
     if (reply == NULL)
-        finish(arg, "Redis refuses the password or user");
+        refuse(arg, "Redis refuses the password or user");
 }
 
 static void on_select(void *arg, const struct reply *reply, enum outcome outcome) {
     (void)outcome;
     if (reply == NULL)
-        finish(arg, "Redis refuses the database");
+        refuse(arg, "Redis refuses the database");
 }
 
 /* An operator may have forbidden it. */
@@ -56,10 +48,15 @@ static void on_id(void *arg, const struct reply *reply, enum outcome outcome) {
 static void on_info_server(void *arg, const struct reply *reply, enum outcome outcome) {
     struct greeting *g = arg;
     (void)outcome;
-    if (reply == NULL)
-        finish(g, "Redis refuses INFO");
-    else
-        info_field(reply->text, "run_id", g->run, sizeof g->run);
+    char mode[16];
+    if (reply == NULL) {
+        refuse(g, "Redis refuses INFO");
+        return;
+    }
+    info_field(reply->text, "run_id", g->run, sizeof g->run);
+    info_field(reply->text, "redis_mode", mode, sizeof mode);
+    if (strcmp(mode, "cluster") == 0)
+        refuse(g, g->cluster);
 }
 
 static void on_info_replication(void *arg, const struct reply *reply, enum outcome outcome) {
@@ -67,7 +64,7 @@ static void on_info_replication(void *arg, const struct reply *reply, enum outco
     char role[16];
     (void)outcome;
     if (reply == NULL) {
-        finish(g, "Redis refuses INFO");
+        refuse(g, "Redis refuses INFO");
         return;
     }
     info_field(reply->text, "master_replid", g->replid, sizeof g->replid);
@@ -103,10 +100,13 @@ void greeting_begin(struct greeting *g, const struct redis_address *address, con
     char database[16];
     g->run[0] = g->replid[0] = '\0';
     g->id = 0;
-    g->over = false;
+    g->over = g->refused = false;
+    snprintf(g->cluster, sizeof g->cluster,
+             "this Redis is in cluster mode: it wants redis+cluster://%.*s:%d, which this "
+             "version does not speak yet; give it a Redis that is not in cluster mode",
+             64, address->path ? "HOST" : address->host, address->path ? 6379 : address->port);
     if (address->user[0] != '\0')
-        ask(g, send, on_auth, 3,
-            (const char *[]){"AUTH", address->user, address->password});
+        ask(g, send, on_auth, 3, (const char *[]){"AUTH", address->user, address->password});
     else if (address->password[0] != '\0')
         ask(g, send, on_auth, 2, (const char *[]){"AUTH", address->password});
     snprintf(database, sizeof database, "%d", address->database);
@@ -116,5 +116,10 @@ void greeting_begin(struct greeting *g, const struct redis_address *address, con
     ask(g, send, on_id, 2, (const char *[]){"CLIENT", "ID"});
     ask(g, send, on_info_server, 2, (const char *[]){"INFO", "server"});
     ask(g, send, on_info_replication, 2, (const char *[]){"INFO", "replication"});
+    ask(g, send, on_ping, 1, (const char *[]){"PING"});
+}
+
+void greeting_ping(struct greeting *g, greeting_send send) {
+    g->over = false;
     ask(g, send, on_ping, 1, (const char *[]){"PING"});
 }

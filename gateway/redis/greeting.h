@@ -22,7 +22,9 @@ struct greeting {
     /* Once: NULL when all is well, or why the link cannot be used. */
     void (*done)(void *owner, const char *why);
     void *owner;
+    bool refused; /* when done is told why: Redis answers, but does not let us work */
     bool over;
+    char cluster[256]; /* why it is refused if it is in cluster mode */
 };
 
 /* Sends one command; `answered` is called as redis_done. False: out of memory. */
@@ -33,6 +35,8 @@ typedef bool (*greeting_send)(void *owner, struct slice command, redis_done answ
  * later turn, or before it returns if memory is short. */
 void greeting_begin(struct greeting *g, const struct redis_address *address, const char *name,
                     greeting_send send);
+/* After done was told that Redis loads its data: asks once more. */
+void greeting_ping(struct greeting *g, greeting_send send);
 /* The link fell: done is not called any more. */
 void greeting_end(struct greeting *g);
 
