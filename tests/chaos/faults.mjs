@@ -129,13 +129,25 @@ const failback = async (where) => {
   cutOff(world, false);
 };
 
+// Nearly as long as a node takes a client that sent heartbeats for alive without one.
+const SILENT_MS = 2900;
+
 // A node's commands come to Redis when the node has new links and has repeated them, or has done
-// something else since.
-const orphaned = async ({ slot, random, long }) => {
+// something else since. Half of the times guests fall silent before, so that their being taken out
+// is among those commands, and send heartbeats again as soon as the links are cut.
+const orphaned = async ({ crowd, slot, random, long }) => {
   if (!slot.proxy.links().includes('commands')) return;
-  const hold = random.between(50, 700);
+  const isGuest = (one) => one.beats && one.slot === slot && !crowd.talkers.includes(one);
+  const silent = random.chance(0.5) ? crowd.devices.filter(isGuest) : [];
+  for (const guest of silent) guest.isMute = true;
+  if (silent.length) await sleep(SILENT_MS);
+  const hold = silent.length ? 1200 : random.between(50, 700);
   const late = random.between(300, long ? 8000 : 3000);
-  await slot.proxy.orphan({ link: 'commands', hold, late });
+  const links = slot.proxy.links().includes('commands');
+  const over = links && slot.proxy.orphan({ link: 'commands', hold, late });
+  await sleep(hold);
+  for (const guest of silent) guest.isMute = false;
+  await over;
 };
 
 const flushed = async ({ world, ledger, crowd }) => {
