@@ -23,6 +23,7 @@ export class Device {
   story = []; // what happened lately, for findings
   isIn = false; // logged in
   isMute = false; // it sends no heartbeats just now
+  stays = false; // until the storm is over
   wantIn = true;
   slot = null; // of the session under way
   #crowd;

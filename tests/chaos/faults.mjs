@@ -137,9 +137,10 @@ const SILENT_MS = 2900;
 // is among those commands, and send heartbeats again as soon as the links are cut.
 const orphaned = async ({ crowd, slot, random, long }) => {
   if (!slot.proxy.links().includes('commands')) return;
-  const isGuest = (one) => one.beats && one.slot === slot && !crowd.talkers.includes(one);
+  const isGuest = (one) =>
+    one.beats && one.isIn && one.slot === slot && !crowd.listeners.includes(one);
   const silent = random.chance(0.5) ? crowd.devices.filter(isGuest) : [];
-  for (const guest of silent) guest.isMute = true;
+  for (const guest of silent) guest.isMute = guest.stays = guest.wantIn = true;
   if (silent.length) await sleep(SILENT_MS);
   const hold = silent.length ? 1200 : random.between(50, 700);
   const late = random.between(300, long ? 8000 : 3000);
