@@ -113,7 +113,9 @@ enum metric_slots {
       "Bytes that wait to be sent to connections")                                             \
     X(TUNNELS, none, GAUGE, ONE, "sluice_tunnels",                                             \
       "WebSockets here of Socket.IO sessions of other nodes")                                  \
-    X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while both links to Redis are ready")  \
+    X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while commands reach Redis")           \
+    X(REDIS_EVICTS, none, GAUGE, ONE, "sluice_redis_evicts",                                   \
+      "1 while Redis may evict messages (its maxmemory-policy is not noeviction)")             \
     X(REDIS_PENDING, none, GAUGE, ONE, "sluice_redis_pending_commands",                        \
       "Commands that Redis has not answered yet")                                              \
     X(REDIS_BACKLOG, none, GAUGE, BYTES, "sluice_redis_backlog_bytes",                         \

@@ -2,6 +2,7 @@
 
 #include "common/json.h"
 #include "common/log.h"
+#include "common/utf8.h"
 #include "gateway/doors/assets.h"
 #include "gateway/doors/json_door.h"
 #include "gateway/node.h"
@@ -43,15 +44,29 @@ static void healthz(struct node *n, const struct http_request *request) {
     answer_buf(request, 200, JSON, &b);
 }
 
+/* What it is about Redis, in words. The text may be Redis's own. */
+static void put_trouble(const struct node *n, struct buf *b) {
+    const struct redis *r = &n->core.redis;
+    const char *why = redis_trouble(r);
+    buf_str(b, ",\"detail\":");
+    if (why == NULL)
+        why = r->error_text[0] != '\0' ? r->error_text : "the node has no lease yet";
+    json_escape(b, utf8_valid(slice_of(why)) ? slice_of(why) : SLICE("not UTF-8"));
+}
+
 static void readyz(struct node *n, const struct http_request *request) {
     bool ready = node_is_ready(n);
     struct buf b;
     buf_init(&b);
-    if (ready)
+    if (ready) {
         buf_str(&b, "{\"ready\":true}\n");
-    else
-        buf_printf(&b, "{\"ready\":false,\"reason\":\"%s\"}\n",
-                   n->state == NODE_SERVING ? "redis" : "draining");
+    } else {
+        bool serving = n->state == NODE_SERVING;
+        buf_printf(&b, "{\"ready\":false,\"reason\":\"%s\"", serving ? "redis" : "draining");
+        if (serving)
+            put_trouble(n, &b);
+        buf_str(&b, "}\n");
+    }
     answer_buf(request, ready ? 200 : 503, JSON, &b);
 }
 

@@ -23,6 +23,7 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_QUEUE_BYTES, n->net.out.bytes);
     set(n, METRIC_TUNNELS, n->relay.tunnels.count);
     set(n, METRIC_REDIS_UP, redis_up(&n->core.redis));
+    set(n, METRIC_REDIS_EVICTS, n->core.redis.policy.evicts);
     set(n, METRIC_REDIS_PENDING, redis_pending(&n->core.redis));
     set(n, METRIC_REDIS_BACKLOG, redis_backlog(&n->core.redis));
     set(n, METRIC_READY, node_is_ready(n));

@@ -125,6 +125,7 @@ void core_tick(struct core *core, uint64_t now) {
     wheel_run(&core->wheel, now, client_timer, core);
     wheel_run(&core->room_wheel, now, roster_timer, core);
     session_recover_tick(core, now);
+    lease_watch(core);
 }
 
 void core_open(struct core *core) {

@@ -231,6 +231,9 @@ int lease_init(struct core *core);
 void lease_close(struct core *core, uv_close_cb on_closed);
 void lease_deinit(struct core *core);
 void lease_redis_up(struct core *core);
+/* Drops the links if the beacon or the subscriber link's answers are late. Called often, so
+ * that a silent link is noticed when its time is over and not with the next lease. */
+void lease_watch(struct core *core);
 /* Renews the lease now, for its answer: who is there. */
 void lease_look(struct core *core);
 /* node:<incarnation>, the name of its keys. */

@@ -292,19 +292,27 @@ static uint64_t beacon_patience(const struct core *core) {
     return o->redis_timeout > least ? o->redis_timeout : least;
 }
 
-static void on_tick(uv_timer_t *timer) {
-    struct core *core = timer->data;
+void lease_watch(struct core *core) {
     if (!redis_up(&core->redis) || core->stopping)
         return;
+    if (redis_deaf(&core->redis))
+        core->beacon_seen = core_now(core); /* it cannot come */
     bool silent = core_now(core) - core->beacon_seen > beacon_patience(core);
-    bool deaf = redis_probe_age(&core->redis) > beacon_patience(core);
-    if (silent || deaf) {
-        core->beacon_seen = core_now(core);
-        redis_reset(&core->redis,
-                    silent ? "the beacon is late" : "the subscriber link is deaf");
+    bool deaf =
+        !redis_deaf(&core->redis) && redis_probe_age(&core->redis) > beacon_patience(core);
+    if (!silent && !deaf)
         return;
-    }
+    core->beacon_seen = core_now(core);
+    redis_reset(&core->redis, silent ? "the beacon is late" : "the subscriber link is silent");
+}
+
+static void on_tick(uv_timer_t *timer) {
+    struct core *core = timer->data;
+    lease_watch(core);
+    if (!redis_up(&core->redis) || core->stopping)
+        return;
     redis_probe(&core->redis);
+    redis_look(&core->redis);
     if (core->ghosts && core->leased) {
         core->ghosts = false;
         lease_renew_incarnation(core);

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "common/list.h"
 #include "common/log.h"
 
-#define FEED_BYTES       16384      /* more at once makes the reader 2 to 5 times slower */
-#define TURN_BUDGET_NS   5000000ULL /* parsing and fan-out in one loop turn */
-#define BACKOFF_FIRST_MS 50
-#define BACKOFF_MOST_MS  2000 /* unless the owner wants less */
+#define FEED_BYTES      16384      /* more at once makes the reader 2 to 5 times slower */
+#define TURN_BUDGET_NS  5000000ULL /* parsing and fan-out in one loop turn */
+#define BACKOFF_MOST_MS 2000       /* unless the owner wants less */
+#define SETTLED_MS      1000       /* a link that served for so long was no hollow success */
+#define LOADING_MS      100        /* between two questions whether Redis has loaded its data */
 
 struct command {
     struct command *next;
@@ -23,6 +25,11 @@ struct command {
 };
 
 static void link_fall(struct link *l, const char *why);
+static void on_timeout(uv_timer_t *timer);
+
+static void patience_begin(struct link *l) {
+    uv_timer_start(&l->timer, on_timeout, l->timeout_ms, 0);
+}
 
 static void state_set(struct link *l, enum link_state to) {
     static const char *const names[] = {"closed", "resolving", "connecting", "greeting",
@@ -30,14 +37,6 @@ static void state_set(struct link *l, enum link_state to) {
     LOG(LOG_DEBUG, "redis_link", "link", l->name, "from", names[l->state], "to", names[to],
         NULL);
     l->state = to;
-}
-
-void resp_bulk(struct buf *b, struct slice s) {
-    buf_char(b, '$');
-    buf_u64(b, s.len);
-    buf_append(b, "\r\n", 2);
-    buf_slice(b, s);
-    buf_append(b, "\r\n", 2);
 }
 
 /* --- commands -------------------------------------------------------------------------------
@@ -121,6 +120,24 @@ static void commands_fail(struct link *l) {
     }
 }
 
+void link_proved(struct link *l) {
+    l->proved = l->proved || l->state == LINK_READY;
+}
+
+static void error_keep(struct link *l, struct slice text) {
+    snprintf(l->error, sizeof l->error, "%.*s", (int)(text.len < 200 ? text.len : 200),
+             text.ptr);
+}
+
+/* Redis answers, but does not let us work; its last error is told as well. */
+static void link_refused(struct link *l, const char *what) {
+    char why[256];
+    bool more = l->error[0] != '\0';
+    l->refused = true;
+    snprintf(why, sizeof why, "%s%s%s", what, more ? ": " : "", l->error);
+    link_fall(l, why);
+}
+
 /* A script that Redis forgot (SCRIPT FLUSH, a failover): once more, whole. */
 static bool command_again(struct link *l, struct command *c) {
     struct buf head;
@@ -133,12 +150,14 @@ static bool command_again(struct link *l, struct command *c) {
 
 static void command_answer(struct link *l, struct command *c, const struct reply *reply) {
     if (reply->type != REPLY_ERROR) {
+        link_proved(l);
         if (c->done != NULL)
             c->done(c->arg, reply, OUTCOME_NONE);
         return;
     }
     if (c->script >= 0 && slice_starts(reply->text, SLICE("NOSCRIPT")) && command_again(l, c))
         return;
+    error_keep(l, reply->text);
     l->events->on_error(l, reply->text);
     /* A script that breaks in the middle leaves its first writes behind. */
     bool broke = slice_starts(reply->text, SLICE("ERR"));
@@ -156,12 +175,18 @@ static void handle_reply(struct link *l, const struct reply *reply) {
         return;
     }
     if (l->first == NULL) {
-        if (reply->type == REPLY_ERROR)
-            l->events->on_error(l, reply->text);
-        link_fall(l, "a reply that nothing asked for");
+        if (reply->type != REPLY_ERROR) {
+            link_fall(l, "a reply that nothing asked for");
+            return;
+        }
+        error_keep(l, reply->text);
+        l->events->on_error(l, reply->text);
+        link_refused(l, l->subscriber ? "Redis refuses to subscribe" : "Redis sends an error");
         return;
     }
     struct command *c = command_pop(l);
+    if (l->state == LINK_GREETING)
+        patience_begin(l); /* it answers, however slowly: nothing is gained by a new attempt */
     if (l->metrics != NULL && l->state == LINK_READY)
         metric_observe(l->metrics, HISTOGRAM_REDIS_ROUND_TRIP,
                        (l->read_at - c->sent_at) / 1000);
@@ -268,95 +293,54 @@ void link_flush(struct link *l) {
 /* --- greeting -------------------------------------------------------------------------------
  */
 
-static bool info_field(struct slice info, const char *field, char *out, size_t size) {
-    size_t len = strlen(field);
-    for (size_t at = 0; at + len < info.len; at++) {
-        bool line_start = at == 0 || info.ptr[at - 1] == '\n';
-        if (!line_start || memcmp(info.ptr + at, field, len) != 0 || info.ptr[at + len] != ':')
-            continue;
-        size_t n = 0;
-        for (at += len + 1; at < info.len && info.ptr[at] != '\r' && n + 1 < size; at++)
-            out[n++] = info.ptr[at];
-        out[n] = '\0';
-        return true;
+static bool greeting_sends(void *owner, struct slice command, redis_done answered, void *arg) {
+    return send_raw(owner, -1, 0, command, (struct slice){NULL, 0}, answered, arg);
+}
+
+static void on_loading_timer(uv_timer_t *timer) {
+    struct link *l = timer->data;
+    patience_begin(l);
+    greeting_ping(&l->greeting, greeting_sends);
+}
+
+/* It is asked again on the same link: what has loaded serves at once. */
+static void await_data(struct link *l) {
+    static const char why[] = "Redis loads its data";
+    if (strcmp(l->why_text, why) != 0)
+        LOG(LOG_WARN, "redis_loading", "link", l->name, NULL);
+    snprintf(l->why_text, sizeof l->why_text, "%s", why);
+    uv_timer_start(&l->timer, on_loading_timer, LOADING_MS, 0);
+}
+
+static void on_greeted(void *owner, const char *why) {
+    struct link *l = owner;
+    if (why != NULL && strncmp(l->error, "LOADING", 7) == 0) {
+        await_data(l);
+        return;
     }
-    return false;
-}
-
-static void greet_failed(struct link *l, const struct reply *reply, const char *what) {
-    if (reply == NULL && l->state == LINK_GREETING)
-        link_fall(l, what);
-}
-
-static void on_auth(void *arg, const struct reply *reply, enum outcome outcome) {
-    (void)outcome;
-    greet_failed(arg, reply, "Redis refuses the password or user");
-}
-
-static void on_select(void *arg, const struct reply *reply, enum outcome outcome) {
-    (void)outcome;
-    greet_failed(arg, reply, "Redis refuses the database");
-}
-
-static void on_info_server(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct link *l = arg;
-    (void)outcome;
-    greet_failed(l, reply, "Redis refuses INFO");
-    if (reply != NULL && !info_field(reply->text, "run_id", l->run, sizeof l->run))
-        link_fall(l, "INFO names no run_id");
-}
-
-static void on_info_replication(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct link *l = arg;
-    char role[16];
-    (void)outcome;
-    greet_failed(l, reply, "Redis refuses INFO");
-    if (reply == NULL || l->state != LINK_GREETING)
+    if (why != NULL && l->greeting.refused) {
+        link_refused(l, why);
         return;
-    if (!info_field(reply->text, "role", role, sizeof role) || strcmp(role, "master") != 0)
-        link_fall(l, "this Redis is not a master");
-}
-
-static void on_ping(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct link *l = arg;
-    (void)outcome;
-    greet_failed(l, reply, "Redis answers PING with an error");
-    if (reply == NULL || l->state != LINK_GREETING)
+    }
+    if (why != NULL) {
+        link_fall(l, why);
         return;
+    }
     uv_timer_stop(&l->timer);
     l->attempts = 0;
+    l->ready_at = uv_now(l->loop);
+    l->proved = false;
+    l->why_text[0] = '\0';
+    resolver_forget(&l->resolver);
     state_set(l, LINK_READY);
     l->events->on_ready(l);
 }
 
-static void greet_send(struct link *l, redis_done done, unsigned argc,
-                       const char *const argv[]) {
-    struct buf b;
-    buf_init(&b);
-    buf_printf(&b, "*%u\r\n", argc);
-    for (unsigned i = 0; i < argc; i++)
-        resp_bulk(&b, slice_of(argv[i]));
-    if (b.failed || !send_raw(l, -1, 0, buf_bytes(&b), (struct slice){NULL, 0}, done, l))
-        link_fall(l, "out of memory");
-    buf_deinit(&b);
-}
-
 static void greet(struct link *l) {
-    const struct redis_address *a = l->address;
-    char database[16];
     state_set(l, LINK_GREETING);
+    l->error[0] = '\0';
     uv_read_start(&l->handle.stream, on_alloc, on_read);
-    if (a->user[0] != '\0')
-        greet_send(l, on_auth, 3, (const char *[]){"AUTH", a->user, a->password});
-    else if (a->password[0] != '\0')
-        greet_send(l, on_auth, 2, (const char *[]){"AUTH", a->password});
-    snprintf(database, sizeof database, "%d", a->database);
-    if (a->database != 0)
-        greet_send(l, on_select, 2, (const char *[]){"SELECT", database});
-    greet_send(l, NULL, 3, (const char *[]){"CLIENT", "SETNAME", l->name});
-    greet_send(l, on_info_server, 2, (const char *[]){"INFO", "server"});
-    greet_send(l, on_info_replication, 2, (const char *[]){"INFO", "replication"});
-    greet_send(l, on_ping, 1, (const char *[]){"PING"}); /* an error while it loads its data */
+    greeting_begin(&l->greeting, l->address, l->name, greeting_sends);
 }
 
 static void tell_closed(struct link *l) {
@@ -383,50 +367,43 @@ static void on_connect(uv_connect_t *connect, int status) {
 
 static void connect_tcp(struct link *l, const struct sockaddr *to) {
     state_set(l, LINK_CONNECTING);
+    patience_begin(l);
     uv_tcp_nodelay(&l->handle.tcp, 1);
     int status = uv_tcp_connect(&l->connecting, &l->handle.tcp, to, on_connect);
     if (status < 0)
         link_fall(l, uv_strerror(status));
 }
 
-/* A name may have several addresses, such as localhost: each attempt takes the next one. */
-static const struct addrinfo *choose(const struct link *l, const struct addrinfo *found) {
-    unsigned count = 1;
-    for (const struct addrinfo *at = found; at->ai_next != NULL; at = at->ai_next)
-        count++;
-    for (unsigned skip = l->attempts % count; skip > 0; skip--)
-        found = found->ai_next;
-    return found;
+static void connect_pipe(struct link *l) {
+    state_set(l, LINK_CONNECTING);
+    patience_begin(l);
+    uv_pipe_connect(&l->connecting, &l->handle.pipe, l->address->host, on_connect);
 }
 
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
-    struct link *l = request->data;
-    l->resolving_busy = false;
+static void on_resolved(struct resolver *r, int status) {
+    struct link *l = container_of(r, struct link, resolver);
     l->handles--;
-    if (l->state == LINK_RESOLVING && status == 0)
-        connect_tcp(l, choose(l, found)->ai_addr);
+    if (l->state == LINK_RESOLVING && status == 0 && resolver_has_next(r))
+        connect_tcp(l, resolver_next(r));
     else if (l->state == LINK_RESOLVING)
-        link_fall(l, uv_strerror(status));
-    uv_freeaddrinfo(found);
-    if (l->closing)
+        link_fall(l, status == 0 ? "the name has no address" : uv_strerror(status));
+    if (l->closing) {
+        resolver_forget(r);
         tell_closed(l);
+    }
 }
 
 static void resolve(struct link *l) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
-    char port[8];
-    snprintf(port, sizeof port, "%d", l->address->port);
+    bool busy = l->resolver.busy; /* since before a reset: its answer serves */
     state_set(l, LINK_RESOLVING);
-    int status = l->resolving_busy ? UV_EBUSY
-                                   : uv_getaddrinfo(l->loop, &l->resolving, on_resolved,
-                                                    l->address->host, port, &hints);
-    if (status < 0) {
+    int status = resolver_ask(&l->resolver, l->loop, l->address->host, l->address->port);
+    if (status < 0)
         link_fall(l, uv_strerror(status));
-        return;
-    }
-    l->resolving_busy = true;
-    l->handles++;
+    else if (!busy)
+        l->handles++;
 }
+
+static void on_wait_over(uv_timer_t *timer);
 
 static void connect_start(struct link *l) {
     struct sockaddr_storage to;
@@ -436,14 +413,15 @@ static void connect_start(struct link *l) {
     if (status < 0) {
         LOG(LOG_ERROR, "redis_no_handle", "why", uv_strerror(status), NULL);
         state_set(l, LINK_WAITING);
+        uv_timer_start(&l->timer, on_wait_over, l->backoff_ms, 0);
         return;
     }
     l->handle.stream.data = l;
     l->handles++;
-    l->why = NULL;
     if (a->path) {
-        state_set(l, LINK_CONNECTING);
-        uv_pipe_connect(&l->connecting, &l->handle.pipe, a->host, on_connect);
+        connect_pipe(l);
+    } else if (resolver_has_next(&l->resolver)) {
+        connect_tcp(l, resolver_next(&l->resolver));
     } else if (uv_ip4_addr(a->host, a->port, (struct sockaddr_in *)&to) == 0 ||
                uv_ip6_addr(a->host, a->port, (struct sockaddr_in6 *)&to) == 0) {
         connect_tcp(l, (const struct sockaddr *)&to);
@@ -454,26 +432,20 @@ static void connect_start(struct link *l) {
 
 static void on_wait_over(uv_timer_t *timer) {
     struct link *l = timer->data;
-    if (l->state == LINK_WAITING || l->state == LINK_CLOSED) {
-        uv_timer_start(&l->timer, on_timeout, l->timeout_ms, 0);
+    if (l->state == LINK_WAITING || l->state == LINK_CLOSED)
         connect_start(l);
-    }
 }
 
 /* --- falling --------------------------------------------------------------------------------
  */
 
-/* Full jitter: a cluster's nodes must not knock all at once. The first try after a ready link
- * is quick, since a link killed by Redis's own limits can come back at once. */
-static uint64_t backoff_ms(struct link *l) {
-    uint64_t most = BACKOFF_FIRST_MS;
-    for (unsigned i = 1; i < l->attempts && most < l->backoff_ms; i++)
-        most *= 2;
-    if (most > l->backoff_ms)
-        most = l->backoff_ms;
-    unsigned random_bits = 0;
-    uv_random(NULL, NULL, &random_bits, sizeof random_bits, 0, NULL);
-    return 1 + random_bits % most;
+/* A name's next address is tried without a wait. */
+static uint64_t wait_ms(struct link *l) {
+    if (l->reader == NULL)
+        return l->backoff_ms;
+    if (resolver_has_next(&l->resolver))
+        return 0;
+    return backoff_after(&l->backoff, l->setback, uv_now(l->loop), l->backoff_ms);
 }
 
 static void on_stream_closed(uv_handle_t *handle) {
@@ -491,8 +463,14 @@ static void on_stream_closed(uv_handle_t *handle) {
     l->reader = reply_reader_create();
     l->attempts++;
     state_set(l, LINK_WAITING);
-    uv_timer_start(&l->timer, on_wait_over, l->reader != NULL ? backoff_ms(l) : l->backoff_ms,
-                   0);
+    uv_timer_start(&l->timer, on_wait_over, wait_ms(l), 0);
+}
+
+/* Whoever lets us in only to throw us out at once has not let us in. */
+static enum setback setback_of(const struct link *l) {
+    bool stood = l->state == LINK_READY;
+    bool settled = stood && l->proved && uv_now(l->loop) - l->ready_at >= SETTLED_MS;
+    return settled ? SETBACK_FELL : stood || l->refused ? SETBACK_REFUSED : SETBACK_AWAY;
 }
 
 static void link_fall(struct link *l, const char *why) {
@@ -501,12 +479,15 @@ static void link_fall(struct link *l, const char *why) {
     snprintf(l->why_text, sizeof l->why_text, "%s", why);
     uv_timer_stop(&l->timer);
     uv_idle_stop(&l->idle);
-    if (l->state == LINK_RESOLVING)
-        uv_cancel((uv_req_t *)&l->resolving);
+    if (l->closing)
+        resolver_cancel(&l->resolver);
+    l->setback = setback_of(l);
+    greeting_end(&l->greeting);
     state_set(l, LINK_FALLING);
     uv_close((uv_handle_t *)&l->handle, on_stream_closed);
     commands_fail(l);
     l->events->on_down(l, l->why_text);
+    l->refused = false;
 }
 
 /* --- public ---------------------------------------------------------------------------------
@@ -527,7 +508,10 @@ int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *addre
     l->reader = reply_reader_create();
     if (l->reader == NULL)
         return UV_ENOMEM;
-    l->timer.data = l->idle.data = l->connecting.data = l->resolving.data = l->write.data = l;
+    l->greeting.done = on_greeted;
+    l->greeting.owner = l;
+    l->timer.data = l->idle.data = l->connecting.data = l->write.data = l;
+    resolver_init(&l->resolver, on_resolved);
     uv_timer_init(loop, &l->timer);
     uv_idle_init(loop, &l->idle);
     l->handles = 2;
@@ -542,6 +526,14 @@ void link_reset(struct link *l, const char *why) {
     link_fall(l, why);
 }
 
+const char *link_trouble(const struct link *l) {
+    if (l->state == LINK_READY)
+        return NULL;
+    if (l->state == LINK_RESOLVING || l->resolver.busy)
+        return "the name of Redis is being looked up";
+    return l->why_text[0] != '\0' ? l->why_text : "not connected yet";
+}
+
 static void on_helper_closed(uv_handle_t *handle) {
     struct link *l = handle->data;
     l->handles--;
@@ -552,6 +544,8 @@ void link_close(struct link *l, void (*on_closed)(struct link *l)) {
     l->closing = true;
     l->on_closed = on_closed;
     link_fall(l, "closing");
+    if (!l->resolver.busy)
+        resolver_forget(&l->resolver);
     if (l->state != LINK_FALLING) {
         reply_reader_destroy(l->reader);
         l->reader = NULL;

@@ -8,12 +8,15 @@
 #include "common/err.h"
 #include "common/metrics.h"
 #include "gateway/redis/address.h"
+#include "gateway/redis/backoff.h"
+#include "gateway/redis/greeting.h"
 #include "gateway/redis/reply.h"
+#include "gateway/redis/resolver.h"
 
 /*
- * One connection to one Redis: connects, greets (AUTH, SELECT, run_id and role), then carries
+ * One connection to one Redis: connects, greets (greeting.h), then carries
  * pipelined commands and, on a subscriber link, pushed messages. When it falls it fails what
- * was under way, waits (exponential, with full jitter) and begins again, until it is closed.
+ * was under way, waits (backoff.h) and begins again, until it is closed.
  */
 enum link_state {
     LINK_CLOSED,
@@ -25,16 +28,11 @@ enum link_state {
     LINK_WAITING  /* backing off */
 };
 
-/*
- * How a command ended. reply: Redis's answer, never an error; NULL when there is none, and then
- * `outcome` tells whether the command can have had an effect.
- */
-typedef void (*redis_done)(void *arg, const struct reply *reply, enum outcome outcome);
-
 struct link;
 struct link_events {
     void (*on_ready)(struct link *l);
-    /* Once for each on_ready and for each failed attempt. All commands have been failed. */
+    /* Once for each on_ready and for each failed attempt. All commands have been failed.
+     * l->refused: Redis answers, but does not let us work. */
     void (*on_down)(struct link *l, const char *why);
     /* Subscriber links: a pushed array (message, subscribe, unsubscribe). */
     void (*on_push)(struct link *l, const struct reply *push);
@@ -53,16 +51,21 @@ struct link {
     void *owner;
     const char *name; /* for CLIENT SETNAME and the log */
     bool subscriber;
-    uint64_t timeout_ms;     /* for connecting and greeting together */
+    uint64_t timeout_ms;     /* for connecting, and for each answer of the greeting */
     uint64_t backoff_ms;     /* longest wait between attempts */
     struct metrics *metrics; /* gets the round trips; NULL: they are not measured */
 
     enum link_state state;
-    bool closing; /* link_close was called */
-    char run[64];
-    const char *why;
+    bool closing;             /* link_close was called */
+    struct greeting greeting; /* with what the server told of itself */
     char why_text[256];
-    unsigned attempts;
+    char error[208];   /* Redis's last one, as text */
+    unsigned attempts; /* failed ones since it was ready */
+    bool refused;      /* the attempt, or the link, is not wanted by Redis */
+    bool proved;       /* it has served since it is ready */
+    uint64_t ready_at; /* loop time */
+    enum setback setback;
+    struct backoff backoff;
 
     union {
         uv_stream_t stream;
@@ -72,8 +75,7 @@ struct link {
     uv_timer_t timer;
     uv_idle_t idle; /* more replies are parsed than a turn may handle */
     uv_connect_t connecting;
-    uv_getaddrinfo_t resolving;
-    bool resolving_busy;
+    struct resolver resolver;
     uv_write_t write;
     bool write_busy;
     struct buf out;     /* grows until the turn's flush */
@@ -95,6 +97,11 @@ int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *addre
               uint64_t timeout_ms);
 /* Begins to connect. Calls nothing back before it returns. */
 void link_open(struct link *l);
+/* It has done what it is for: an answer came that is no error, or a push. Only a link that was
+ * proved, and stood for a second, is tried at once when it falls. */
+void link_proved(struct link *l);
+/* Why it is not ready; NULL: it is. Holds until the link changes its state. */
+const char *link_trouble(const struct link *l);
 /* Drops the connection; it comes again by itself, soon if it was ready. on_down is called
  * before it returns. Does nothing while it is not connected. */
 void link_reset(struct link *l, const char *why);
@@ -113,8 +120,5 @@ bool link_send(struct link *l, int script, unsigned argc, struct slice head, str
 
 /* Writes out what the turn gathered. */
 void link_flush(struct link *l);
-
-/* Appends one RESP bulk string. */
-void resp_bulk(struct buf *b, struct slice s);
 
 #endif

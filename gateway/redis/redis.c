@@ -28,8 +28,21 @@ static struct redis *redis_of(struct link *l) {
 static void go_down(struct redis *r, const char *why) {
     if (!r->up)
         return;
-    r->up = false;
+    r->up = r->deaf = false;
+    uv_timer_stop(&r->deaf_timer);
     r->events->on_down(r->owner, why);
+}
+
+static void on_deaf_long(uv_timer_t *timer) {
+    go_down(timer->data, "the subscriber link does not come back");
+}
+
+/* Commands go on meanwhile: what was published is read from the logs when it hears again. */
+static void go_deaf(struct redis *r) {
+    if (!r->up || r->deaf)
+        return;
+    r->deaf = true;
+    uv_timer_start(&r->deaf_timer, on_deaf_long, r->config.timeout_ms, 0);
 }
 
 void redis_reset(struct redis *r, const char *why) {
@@ -73,17 +86,23 @@ static void resubscribe(struct redis *r, const char *verb, bool wanted) {
         send_subscribe(r, verb, batch, n);
 }
 
+/* A subscriber link that has heard nothing yet may be refused to hear anything. */
 static void check_up(struct redis *r) {
-    if (r->commands.state != LINK_READY || r->subscriber.state != LINK_READY)
+    bool hears = r->subscriber.state == LINK_READY && r->subscriber.proved;
+    if (r->commands.state != LINK_READY || !hears || (r->up && !r->deaf))
         return;
-    if (strcmp(r->commands.run, r->subscriber.run) != 0) {
+    if (strcmp(r->commands.greeting.run, r->subscriber.greeting.run) != 0) {
         redis_reset(r, "the two links lead to different servers");
         return;
     }
-    bool changed = strcmp(r->run, r->commands.run) != 0;
-    snprintf(r->run, sizeof r->run, "%s", r->commands.run);
+    bool changed = strcmp(r->run, r->commands.greeting.run) != 0;
+    snprintf(r->run, sizeof r->run, "%s", r->commands.greeting.run);
     r->clock = (struct redis_clock){.learnt = 0}; /* another machine, perhaps */
     r->up = true;
+    r->deaf = false;
+    r->policy.at = 0;
+    uv_timer_stop(&r->deaf_timer);
+    r->lost_text[0] = '\0';
     r->events->on_up(r->owner, changed);
 }
 
@@ -93,6 +112,7 @@ static void on_ready(struct link *l) {
         r->probed = uv_now(l->loop);
         resubscribe(r, "SUBSCRIBE", true);
         resubscribe(r, "UNSUBSCRIBE", false);
+        redis_probe(r); /* is answered when nothing is subscribed to, too */
     }
     check_up(r);
 }
@@ -108,13 +128,22 @@ static void subscriptions_lost(struct redis *r) {
     }
 }
 
+static void log_lost(struct redis *r, const struct link *l, const char *why) {
+    bool known = l->closing || (l->attempts > 0 && strcmp(why, r->lost_text) == 0);
+    LOG(known ? LOG_DEBUG : LOG_WARN, "redis_lost", "link", l->name, "why", why, NULL);
+    snprintf(r->lost_text, sizeof r->lost_text, "%s", why);
+}
+
 static void on_down(struct link *l, const char *why) {
     struct redis *r = redis_of(l);
-    bool first = l->attempts == 0 && !l->closing;
-    LOG(first ? LOG_WARN : LOG_DEBUG, "redis_lost", "link", l->name, "why", why, NULL);
+    log_lost(r, l, why);
     if (l == &r->subscriber)
         subscriptions_lost(r);
-    go_down(r, why);
+    /* Whoever refuses the one link is not the Redis that the other one leads to. */
+    if (l == &r->subscriber && !l->refused && !l->closing)
+        go_deaf(r);
+    else
+        go_down(r, why);
 }
 
 /* One line a second at most: a full Redis refuses thousands of commands a second. */
@@ -135,6 +164,8 @@ static void log_error(struct redis *r, struct slice text) {
 static void on_error(struct link *l, struct slice text) {
     struct redis *r = redis_of(l);
     log_error(r, text);
+    snprintf(r->error_text, sizeof r->error_text, "%.*s",
+             (int)(text.len < 250 ? text.len : 250), text.ptr);
     r->events->on_error(r->owner, text);
     bool moved =
         slice_starts(text, SLICE("READONLY")) || slice_starts(text, SLICE("MASTERDOWN"));
@@ -171,6 +202,10 @@ static void on_push(struct link *l, const struct reply *push) {
     struct slice verb = reply_text(reply_item(push, 0));
     if (slice_is(verb, "pong"))
         r->probed = uv_now(l->loop);
+    if (!l->proved) {
+        link_proved(l);
+        check_up(r);
+    }
     struct map_node *found = map_find(&r->subscriptions, reply_text(reply_item(push, 1)));
     if (found == NULL)
         return;
@@ -215,6 +250,8 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     if (status == 0)
         status = link_init(&r->subscriber, loop, &r->config.address, &link_handlers, r,
                            r->names[1], true, config->timeout_ms);
+    r->deaf_timer.data = r;
+    uv_timer_init(loop, &r->deaf_timer);
     r->commands.backoff_ms = r->subscriber.backoff_ms = config->backoff_ms;
     return status;
 }
@@ -224,17 +261,25 @@ void redis_open(struct redis *r) {
     link_open(&r->subscriber);
 }
 
-static void on_link_closed(struct link *l) {
-    struct redis *r = redis_of(l);
-    if (--r->open_links == 0)
+static void part_closed(struct redis *r) {
+    if (--r->open_parts == 0)
         r->on_closed(r->owner);
 }
 
+static void on_link_closed(struct link *l) {
+    part_closed(redis_of(l));
+}
+
+static void on_timer_closed(uv_handle_t *timer) {
+    part_closed(timer->data);
+}
+
 void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
-    r->open_links = 2;
+    r->open_parts = 3;
     r->on_closed = on_closed;
     link_close(&r->commands, on_link_closed);
     link_close(&r->subscriber, on_link_closed);
+    uv_close((uv_handle_t *)&r->deaf_timer, on_timer_closed);
 }
 
 void redis_deinit(struct redis *r) {
@@ -356,8 +401,22 @@ bool redis_here(const struct redis *r, struct sockaddr_storage *out) {
            uv_tcp_getsockname(&r->commands.handle.tcp, (struct sockaddr *)out, &size) == 0;
 }
 
+const char *redis_trouble(const struct redis *r) {
+    const char *why = link_trouble(&r->commands);
+    if (why == NULL)
+        why = link_trouble(&r->subscriber);
+    if (why == NULL && !r->up)
+        why = "the subscriber link has not heard anything yet";
+    return why;
+}
+
 void redis_probe(struct redis *r) {
-    send_subscribe(r, "PING", NULL, 0);
+    if (r->subscriber.state == LINK_READY)
+        send_subscribe(r, "PING", NULL, 0);
+}
+
+void redis_look(struct redis *r) {
+    policy_ask(&r->policy, &r->commands);
 }
 
 uint64_t redis_probe_age(const struct redis *r) {

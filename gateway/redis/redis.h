@@ -5,18 +5,22 @@
 #include "common/map.h"
 #include "gateway/redis/clock.h"
 #include "gateway/redis/link.h"
+#include "gateway/redis/policy.h"
 #include "gateway/redis/scripts.h"
 
 /*
- * One Redis as the node sees it: a command link, a subscriber link and the scripts. It is up
- * while both links are ready and lead to the same master. Keys are given as channel names
- * (room:lobby); prefix and braces are added here.
+ * One Redis as the node sees it: a command link, a subscriber link and the scripts. It comes up
+ * when both links are ready, the subscriber link has heard something, and both lead to the same
+ * master. It goes down when the command link falls, or when the subscriber link, which has
+ * fallen alone, is not back within the timeout: until then it is deaf, and commands go on. Keys
+ * are given as channel names (room:lobby); prefix and braces are added here.
  */
 struct redis;
 
 struct redis_events {
-    /* Both links are ready. Subscriptions are renewed by themselves. changed: it is another
-     * run_id than last time (or the first time). */
+    /* It came up, or, without an on_down before, it hears again after it was deaf.
+     * Subscriptions are renewed by themselves. changed: it is another run_id than last time
+     * (or the first time). */
     void (*on_up)(void *owner, bool changed);
     void (*on_down)(void *owner, const char *why);
     /* Redis answered a command with an error: for the metrics; it is logged here. */
@@ -39,7 +43,7 @@ struct subscription_events {
     void (*on_confirmed)(void *arg);
     void (*on_message)(void *arg, struct slice payload);
     /* Messages may be missing until the next on_confirmed. It must not subscribe or
-     * unsubscribe; redis_events.on_down follows, which may. */
+     * unsubscribe; redis_events.on_up or on_down follows, which may. */
     void (*on_lost)(void *arg);
 };
 
@@ -51,14 +55,19 @@ struct redis {
     struct link commands;
     struct link subscriber;
     bool up;
-    uint64_t probed; /* when the subscriber link last answered a probe, or became ready */
+    bool deaf; /* up, while the subscriber link alone is away */
+    uv_timer_t deaf_timer;
+    char lost_text[256];  /* why a link fell last: each reason is logged once in a row */
+    char error_text[256]; /* Redis's last error */
+    uint64_t probed;      /* when the subscriber link last answered a probe, or became ready */
     char run[64];
     struct redis_clock clock; /* nothing is known when it comes up; lease.c teaches it */
+    struct policy policy;
     struct map subscriptions; /* by Redis channel */
     struct buf scratch;
     uint64_t random;
     char names[2][160];
-    unsigned open_links;
+    unsigned open_parts;
     void (*on_closed)(void *owner);
     uint64_t error_logged; /* loop time of the last error line */
     unsigned errors_held;  /* errors since that were not logged */
@@ -80,10 +89,21 @@ static inline bool redis_up(const struct redis *r) {
     return r->up;
 }
 
-/* Asks the subscriber link for a sign of life: requests may get lost on it while messages still
- * come. redis_probe_age: ms since it last gave one. */
+/* Up, but nothing published is heard. */
+static inline bool redis_deaf(const struct redis *r) {
+    return r->deaf;
+}
+
+/* Why it is not up, or deaf; NULL: it is neither. Holds until the loop's next turn. */
+const char *redis_trouble(const struct redis *r);
+
+/* Asks the subscriber link for a sign of life, if it is ready: requests may get lost on it
+ * while messages still come. redis_probe_age: ms since it last gave one. */
 void redis_probe(struct redis *r);
 uint64_t redis_probe_age(const struct redis *r);
+
+/* Asks now and then whether Redis evicts keys (policy.h); called with each lease. */
+void redis_look(struct redis *r);
 
 /* Drops both links and connects anew (a late beacon, a demoted master). */
 void redis_reset(struct redis *r, const char *why);

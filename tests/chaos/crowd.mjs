@@ -87,6 +87,11 @@ export class Crowd {
     for (const talker of this.#talk) talker.silent = silent;
   }
 
+  // Everybody who talks had something acknowledged later.
+  isAcked(since) {
+    return this.#talk.every(({ ackedAt }) => ackedAt > since);
+  }
+
   // Everybody who listens has something that was sent later, and who talks had it acknowledged.
   isFresh(since) {
     return (

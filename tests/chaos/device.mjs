@@ -22,6 +22,8 @@ export class Device {
   roster = null; // the last one
   story = []; // what happened lately, for findings
   isIn = false; // logged in
+  isMute = false; // it sends no heartbeats just now
+  stays = false; // until the storm is over
   wantIn = true;
   slot = null; // of the session under way
   #crowd;
@@ -105,7 +107,7 @@ export class Device {
     const watch = setInterval(() => this.#watch(), 100);
     let lastBeat = Date.now();
     const beat = () => {
-      if (!this.beats || !this.isIn || Date.now() - lastBeat < BEAT_MS) return;
+      if (!this.beats || this.isMute || !this.isIn || Date.now() - lastBeat < BEAT_MS) return;
       lastBeat = Date.now();
       this.#write({ event: 'heartbeat', data: {} });
     };

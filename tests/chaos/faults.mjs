@@ -95,6 +95,62 @@ const failoverWhole = async (where) => {
   if (random.chance(0.5)) await former.cli('CLIENT', 'UNPAUSE').catch(() => {});
 };
 
+// No node reaches Redis any more.
+const cutOff = ({ slots }, off) => {
+  for (const { proxy } of slots) {
+    proxy.refusing = off;
+    if (off && proxy.links().length) proxy.cut();
+  }
+};
+
+// The master's tail is lost to its replica, which is promoted; the former master follows it and is
+// promoted again, without a restart: what it appends now has numbers that it has used before.
+const failback = async (where) => {
+  const { world, ledger, crowd, random } = where;
+  await isSynced(where);
+  world.replication.stall({ direction: 'toNode' });
+  await sleep(random.between(50, 500));
+  cutOff(world, true);
+  await sleep(100); // what was on its way to the master is in it
+  const at = Date.now();
+  const former = await world.promote();
+  const kept = await survivors(world.master, crowd.channels());
+  ledger.erased(at, (channel) => kept.get(channel) ?? 0, crowd.devices);
+  const isServing = random.chance(0.5); // or no node has ever seen it
+  if (isServing) cutOff(world, false);
+  await sleep(random.between(50, 1000));
+  await again(world, former);
+  if (isServing) {
+    await failoverWhole(where);
+    return;
+  }
+  await isSynced(where);
+  await again(world, await world.promote());
+  cutOff(world, false);
+};
+
+// Nearly as long as a node takes a client that sent heartbeats for alive without one.
+const SILENT_MS = 2900;
+
+// A node's commands come to Redis when the node has new links and has repeated them, or has done
+// something else since. Half of the times guests fall silent before, so that their being taken out
+// is among those commands, and send heartbeats again as soon as the links are cut.
+const orphaned = async ({ crowd, slot, random, long }) => {
+  if (!slot.proxy.links().includes('commands')) return;
+  const isGuest = (one) =>
+    one.beats && one.isIn && one.slot === slot && !crowd.listeners.includes(one);
+  const silent = random.chance(0.5) ? crowd.devices.filter(isGuest) : [];
+  for (const guest of silent) guest.isMute = guest.stays = guest.wantIn = true;
+  if (silent.length) await sleep(SILENT_MS);
+  const hold = silent.length ? 1200 : random.between(50, 700);
+  const late = random.between(300, long ? 8000 : 3000);
+  const links = slot.proxy.links().includes('commands');
+  const over = links && slot.proxy.orphan({ link: 'commands', hold, late });
+  await sleep(hold);
+  for (const guest of silent) guest.isMute = false;
+  await over;
+};
+
 const flushed = async ({ world, ledger, crowd }) => {
   const script = "redis.call('FLUSHALL') return redis.call('TIME')";
   const [seconds, micros] = (await world.master.cli('EVAL', script, 0)).split('\n').map(Number);
@@ -198,6 +254,7 @@ export const FAULTS = [
     needs: 'node',
     run: onLinks(({ slot }, link) => slot.proxy.cut({ link })),
   },
+  { name: 'link to Redis orphaned', weight: 5, needs: 'node', run: orphaned },
   {
     name: "a client's socket cut",
     weight: 10,
@@ -210,5 +267,6 @@ export const FAULTS = [
   },
   { name: 'failover, nothing lost', weight: 2, needs: 'redis', run: failoverWhole },
   { name: 'failover, its tail lost', weight: 3, needs: 'redis', run: failoverLosing },
+  { name: 'failback, a tail lost', weight: 2, needs: 'redis', run: failback },
   { name: 'FLUSHALL', weight: 1, needs: 'redis', run: flushed },
 ];

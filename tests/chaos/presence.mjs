@@ -55,6 +55,7 @@ export class Presence {
 
   release() {
     this.#moving = true;
+    for (const visitor of this.#visitors) visitor.stays = false;
   }
 
   async #move() {
@@ -63,6 +64,7 @@ export class Presence {
       await sleep(random.between(50, 300));
       if (!this.#moving) continue;
       const visitor = random.pick(this.#visitors);
+      if (visitor.stays) continue;
       visitor.wantIn = !visitor.wantIn;
       if (!visitor.wantIn && random.chance(0.3)) visitor.cut();
     }

@@ -20,12 +20,20 @@ export function progress(storm) {
 // The one that so many are not above; -1: there is none.
 const of = (sorted, share) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? -1;
 
+const shares = (all, parts) => {
+  const sorted = all.filter((ms) => ms >= 0).sort((a, b) => a - b);
+  return parts.map((share) => of(sorted, share));
+};
+
+// Of each kind: how long until everybody's sends were acknowledged again (half of the times, the
+// longest), and until everybody had what was sent since (half, 90 %, the longest).
 function byKind(storm) {
-  const kinds = new Map(storm.faults.map(({ name }) => [name, []]));
-  for (const { name, healed } of storm.done) kinds.get(name).push(healed);
-  return [...kinds].map(([name, all]) => {
-    const sorted = all.filter((ms) => ms >= 0).sort((a, b) => a - b);
-    return { name, count: all.length, times: [0.5, 0.9, 1].map((share) => of(sorted, share)) };
+  return storm.faults.map(({ name }) => {
+    const all = storm.done.filter((fault) => fault.name === name);
+    const acked = all.map((fault) => fault.acked);
+    const healed = all.map((fault) => fault.healed);
+    const times = [...shares(acked, [0.5, 1]), ...shares(healed, [0.5, 0.9, 1])];
+    return { name, count: all.length, times };
   });
 }
 
@@ -55,7 +63,8 @@ export function table(storm) {
     ['findings', findings.length],
   ];
   return [
-    line('fault', 'times', ['half in', '90 % in', 'longest']),
+    line('', '', ['acked', '', 'healed', '', '']),
+    line('fault', 'times', ['half in', 'longest', 'half in', '90 % in', 'longest']),
     ...kinds,
     line('all', storm.done.length, []),
     '',

@@ -18,7 +18,7 @@ const LONG_EVERY = 40; // so many faults: one that lasts up to 10 s
  * Options: seed; seconds, faults: ends after so long or so many (0: no limit); untilFinding: or
  * with the first storm that found something; only: part of the names of faults; shown: the nodes'
  * logs are, if the process fails; onFinding, for a report. Has: done, the faults so far ({ name,
- * slot, begin, over, healed }); running; ledger; crowd; world.
+ * slot, begin, over, acked, healed }); running; ledger; crowd; world.
  */
 export class Storm {
   done = [];
@@ -102,7 +102,7 @@ export class Storm {
     const random = randomOf(this.#random.seed());
     const long = --this.#untilLong <= 0;
     if (long) this.#untilLong = LONG_EVERY;
-    const fault = { name, begin: Date.now(), over: 0, healed: -1, slot: need && slot.name };
+    const fault = { name, begin: Date.now(), over: 0, acked: -1, healed: -1, slot: need && slot.name };
     this.running.add(fault);
     try {
       await run({ world, crowd, ledger, random, slot, long });
@@ -116,16 +116,22 @@ export class Storm {
     this.#time(fault);
   }
 
-  // How long until everybody has something that was sent after it.
+  // How long until everybody who talks has had an acknowledgement after it, and until everybody
+  // has something that was sent after it.
   async #time(fault) {
     const deadline = fault.over + HEAL_MS;
+    const look = () => {
+      if (fault.acked < 0 && this.crowd.isAcked(fault.over)) fault.acked = Date.now() - fault.over;
+    };
     while (!this.crowd.isFresh(fault.over)) {
+      look();
       if (Date.now() > deadline) {
         this.ledger.finding('unhealed', `${fault.name} is not healed after ${HEAL_MS} ms`);
         return;
       }
       await sleep(10);
     }
+    look();
     fault.healed = Date.now() - fault.over;
   }
 

@@ -7,6 +7,7 @@ const BURSTS = 0.25; // of the turns: as many as may be in flight
 
 export class Talker {
   silent = false;
+  ackedAt = 0;
   #device;
   #ledger;
   #random;
@@ -99,6 +100,7 @@ export class Talker {
       for (const [channel, at] of Object.entries(data.resume)) this.#device.advance(channel, at);
     }
     this.#ledger.acknowledged(message, data);
+    this.ackedAt = Date.now();
     this.freshest = Math.max(this.freshest ?? 0, message.at);
   }
 }

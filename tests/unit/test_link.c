@@ -1,3 +1,4 @@
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,8 +52,9 @@ static const struct rule greeting[] = {
     {"AUTH", "+OK\r\n"},
     {"SELECT", "+OK\r\n"},
     {"CLIENT SETNAME", "+OK\r\n"},
+    {"CLIENT ID", ":7\r\n"},
     {"INFO server", "$37\r\n# Server\r\nrun_id:run1\r\nother:run_id\r\n\r\n"},
-    {"INFO replication", "$28\r\n# Replication\r\nrole:master\r\n\r\n"},
+    {"INFO replication", "$47\r\n# Replication\r\nrole:master\r\nmaster_replid:abc\r\n\r\n"},
     {"PING", "+PONG\r\n"},
 };
 
@@ -314,7 +316,7 @@ static void assert_buf(const struct buf *b, const char *expected) {
 /* --- greeting -------------------------------------------------------------------------------
  */
 
-#define PLAIN "CLIENT SETNAME unit|INFO server|INFO replication|PING|"
+#define PLAIN "CLIENT SETNAME unit|CLIENT ID|INFO server|INFO replication|PING|"
 
 static void check_greeting(unsigned commands, const char *expected) {
     the->hold = commands; /* not one answer before the last is there: they are pipelined */
@@ -322,13 +324,15 @@ static void check_greeting(unsigned commands, const char *expected) {
     assert_int_equal(the->link.state, LINK_CLOSED);
     assert_true(wait_for(&the->ready, 1));
     assert_buf(&the->seen, expected);
-    assert_string_equal(the->link.run, "run1");
+    assert_string_equal(the->link.greeting.run, "run1");
+    assert_string_equal(the->link.greeting.replid, "abc");
+    assert_int_equal(the->link.greeting.id, 7);
     assert_int_equal(the->down, 0);
 }
 
 static void greets_in_order(void **state) {
     (void)state;
-    check_greeting(4, PLAIN);
+    check_greeting(5, PLAIN);
 }
 
 static void greets_with_user_and_database(void **state) {
@@ -336,13 +340,13 @@ static void greets_with_user_and_database(void **state) {
     strcpy(the->address.user, "me");
     strcpy(the->address.password, "s3 cret");
     the->address.database = 3;
-    check_greeting(6, "AUTH me s3 cret|SELECT 3|" PLAIN);
+    check_greeting(7, "AUTH me s3 cret|SELECT 3|" PLAIN);
 }
 
 static void greets_with_a_password(void **state) {
     (void)state;
     strcpy(the->address.password, "s3cret");
-    check_greeting(5, "AUTH s3cret|" PLAIN);
+    check_greeting(6, "AUTH s3cret|" PLAIN);
 }
 
 /* Each way to be refused: told once, nothing is ready, and the next attempt is a new one. */
@@ -355,12 +359,13 @@ static void each_bad_greeting_is_named(void **state) {
         {{"AUTH", "-WRONGPASS invalid\r\n"}, "password"},
         {{"SELECT", "-ERR DB index is out of range\r\n"}, "database"},
         {{"INFO server", "-NOPERM no\r\n"}, "INFO"},
-        {{"INFO server", "$10\r\nxrun_id:1\n\r\n"}, "run_id"},
         {{"INFO replication", "-NOPERM no\r\n"}, "INFO"},
         {{"INFO replication", "$12\r\nrole:slave\r\n\r\n"}, "not a master"},
         {{"INFO replication", "$13\r\nrole:masters\n\r\n"}, "not a master"},
         {{"INFO replication", "+\r\n"}, "not a master"},
-        {{"PING", "-LOADING Redis is loading\r\n"}, "PING"},
+        {{"INFO server", "$36\r\nrun_id:run1\r\nredis_mode:cluster\r\n\r\n\r\n"},
+         "redis+cluster://"},
+        {{"PING", "-BUSY a script\r\n"}, "PING"},
         {{"PING", "HTTP/1.1 400 Bad Request\r\n"}, "protocol"},
         {{"PING", NULL}, "closed"},
         {{"CLIENT", NULL}, "closed"},
@@ -370,17 +375,49 @@ static void each_bad_greeting_is_named(void **state) {
     link_open(&the->link);
     for (unsigned i = 0; i < sizeof table / sizeof *table; i++) {
         the->rules[0] = table[i].rule;
-        the->link.attempts = 0; /* the wait is not what is tried here */
+        the->link.backoff.refusals = 0; /* the wait is not what is tried here */
         assert_true(wait_for(&the->down, i + 1));
         if (strstr(the->why, table[i].why) == NULL)
             fail_msg("%u: \"%s\" does not name %s", i, the->why, table[i].why);
         assert_int_equal(the->down, i + 1);
         assert_int_equal(the->ready, 0);
     }
-    /* A Redis without CLIENT SETNAME serves as well. */
+    /* A Redis without CLIENT, and one that does not tell which it is, serves as well. */
     the->rules[0] = (struct rule){"CLIENT", "-ERR unknown subcommand\r\n"};
+    the->rules[1] = (struct rule){"INFO server", "$10\r\nxrun_id:1\n\r\n"};
     assert_true(wait_for(&the->ready, 1));
+    assert_string_equal(the->link.greeting.run, "");
+    assert_int_equal(the->link.greeting.id, 0);
     assert_int_equal(the->accepted, sizeof table / sizeof *table + 1);
+}
+
+/* It is asked again on the same link, for longer than the timeout. */
+static void a_loading_redis_is_awaited(void **state) {
+    (void)state;
+    the->link.timeout_ms = 300;
+    the->rules[0] = (struct rule){"PING", "-LOADING Redis is loading\r\n"};
+    link_open(&the->link);
+    assert_true(wait_for(&the->commands, 9));
+    assert_string_equal(link_trouble(&the->link), "Redis loads its data");
+    the->rules[0].command = NULL;
+    assert_true(wait_for(&the->ready, 1));
+    assert_int_equal(the->accepted, 1);
+    assert_int_equal(the->down, 0);
+}
+
+/* Whoever is let in only to be thrown out waits ever longer. */
+static void a_hollow_success_is_none(void **state) {
+    (void)state;
+    uint64_t from = uv_hrtime();
+    open_ready();
+    for (unsigned i = 1; i <= 6; i++) {
+        buf_str(&the->answers, "-NOPERM no\r\n");
+        assert_true(wait_for(&the->down, i));
+        assert_non_null(strstr(the->why, "NOPERM"));
+        assert_true(wait_for(&the->ready, i + 1));
+    }
+    /* At least 25, 50, 100, 200, 400 and 800 ms. */
+    assert_true(uv_hrtime() - from > 1500000000ULL);
 }
 
 static void a_silent_redis_times_out(void **state) {
@@ -417,7 +454,7 @@ static void send_all(void) {
         send_word(words[i]);
     assert_int_equal(the->link.in_flight, 5);
     assert_int_equal(the->log.len, 0);
-    assert_true(wait_for(&the->commands, 9));
+    assert_true(wait_for(&the->commands, 10));
     for (int i = 0; i < 2000 && the->link.in_flight > 0; i++)
         turns(1);
     turns(2);
@@ -462,7 +499,7 @@ static void an_unknown_script_is_sent_whole(void **state) {
         memset(tail.data, 'x', tail.len);
     }
     send_word("PING");
-    assert_true(wait_for(&the->commands, 9));
+    assert_true(wait_for(&the->commands, 10));
     turns(10);
     buf_printf(&expected, "EVALSHA sha 1 key %0*d|EVALSHA sha 1 key %0*d|PING|", BYTES, 7,
                BYTES, 8);
@@ -577,14 +614,12 @@ static void a_turn_has_a_budget(void **state) {
 /* --- waiting and closing --------------------------------------------------------------------
  */
 
-static void attempts_go_on_and_wait_longer(void **state) {
+static void attempts_go_on(void **state) {
     (void)state;
     int port = the->address.port;
     the->address.port = 1; /* nobody listens there */
-    uint64_t from = uv_hrtime();
     link_open(&the->link);
     assert_true(wait_for(&the->down, 5));
-    assert_true(uv_hrtime() - from < 3000000000ULL); /* at most 50, 100, 200, 400 ms apart */
     turns(3);
     assert_int_equal(the->link.attempts, 5);
     assert_int_equal(the->ready, 0);
@@ -592,6 +627,75 @@ static void attempts_go_on_and_wait_longer(void **state) {
     assert_true(wait_for(&the->ready, 1));
     assert_int_equal(the->link.attempts, 0);
     assert_int_equal(the->down, 5);
+}
+
+/* --- names ----------------------------------------------------------------------------------
+ */
+
+static struct {
+    unsigned delay_ms;
+    unsigned asked;
+    int ports[2]; /* of the addresses in the answer; 0: no more */
+} dns;
+
+/* In place of the C library's, in libuv's thread: a name leads to these ports of 127.0.0.1. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out) {
+    struct addrinfo *next = NULL;
+    (void)node;
+    (void)service;
+    (void)hints;
+    dns.asked++;
+    usleep(dns.delay_ms * 1000);
+    for (int i = 1; i >= 0; i--) {
+        if (dns.ports[i] == 0)
+            continue;
+        struct addrinfo *made = calloc(1, sizeof *made + sizeof(struct sockaddr_in));
+        made->ai_addr = (struct sockaddr *)(made + 1);
+        uv_ip4_addr("127.0.0.1", dns.ports[i], (struct sockaddr_in *)made->ai_addr);
+        made->ai_next = next;
+        next = made;
+    }
+    *out = next;
+    return 0;
+}
+
+static void name_leads_to(int first, int second, unsigned delay_ms) {
+    strcpy(the->address.host, "unit.invalid");
+    dns.ports[0] = first;
+    dns.ports[1] = second;
+    dns.delay_ms = delay_ms;
+    dns.asked = 0;
+}
+
+/* Of two addresses the first serves nobody: both are tried before the name is asked for again.
+ */
+static void all_addresses_of_an_answer_are_tried(void **state) {
+    (void)state;
+    name_leads_to(1, the->address.port, 0);
+    link_open(&the->link);
+    assert_true(wait_for(&the->ready, 1));
+    assert_int_equal(the->down, 1);
+    assert_int_equal(dns.asked, 1);
+    drop_peer(); /* it may lead elsewhere now */
+    assert_true(wait_for(&the->ready, 2));
+    assert_int_equal(dns.asked, 2);
+}
+
+/* An answer that takes longer than the timeout is not thrown away, nor asked for again. */
+static void a_slow_answer_serves(void **state) {
+    (void)state;
+    name_leads_to(the->address.port, 0, 600);
+    the->link.timeout_ms = 100;
+    link_open(&the->link);
+    for (int i = 0; i < 50; i++)
+        turns(1);
+    assert_int_equal(the->link.state, LINK_RESOLVING);
+    assert_string_equal(link_trouble(&the->link), "the name of Redis is being looked up");
+    link_reset(&the->link, "meanwhile"); /* its answer serves the next attempt */
+    assert_true(wait_for(&the->ready, 1));
+    assert_int_equal(dns.asked, 1);
+    assert_int_equal(the->down, 1);
 }
 
 static bool reach(enum link_state wanted) {
@@ -608,7 +712,7 @@ static void closes_before_it_is_opened(void **state) {
 
 static void closes_while_resolving(void **state) {
     (void)state;
-    strcpy(the->address.host, "localhost");
+    name_leads_to(the->address.port, 0, 50);
     link_open(&the->link);
     assert_true(reach(LINK_RESOLVING));
     close_link();
@@ -661,6 +765,8 @@ int main(void) {
         TEST(greets_with_user_and_database),
         TEST(greets_with_a_password),
         TEST(each_bad_greeting_is_named),
+        TEST(a_loading_redis_is_awaited),
+        TEST(a_hollow_success_is_none),
         TEST(a_silent_redis_times_out),
         TEST(answers_come_in_order),
         TEST(answers_may_come_byte_by_byte),
@@ -670,7 +776,9 @@ int main(void) {
         TEST(an_unasked_reply_resets),
         TEST(a_subscriber_gets_pushes),
         TEST(a_turn_has_a_budget),
-        TEST(attempts_go_on_and_wait_longer),
+        TEST(attempts_go_on),
+        TEST(all_addresses_of_an_answer_are_tried),
+        TEST(a_slow_answer_serves),
         TEST(closes_before_it_is_opened),
         TEST(closes_while_resolving),
         TEST(closes_while_greeting),

@@ -8,6 +8,8 @@ import { sleep } from './waiting.mjs';
  * Has: port, url, and of the links that stand now (later ones are untouched):
  *   stall({ link, direction })  forwards nothing any more that way; the connections stay open
  *   cut({ link })               resets them
+ *   orphan({ link, hold, late }) for `hold` ms keeps what goes to Redis, then resets the node's
+ *                               side; `late` ms later Redis gets what was kept, by the old socket
  *   cutInside(bytes)            resets each when so many more bytes have gone to the node
  * link: 'commands', 'subscriber' (the one that sent SUBSCRIBE) or 'all' (the default).
  * direction: 'toRedis', 'toNode' or 'both' (the default).
@@ -31,6 +33,10 @@ export async function startProxy(redis) {
     let held = 0;
     const pass = (data) => {
       if (to.destroyed || link.stalled[direction]) return;
+      if (link.kept && direction === 'toRedis') {
+        link.kept.push(data);
+        return;
+      }
       if (direction === 'toRedis' || data.length < link.left) {
         link.left -= direction === 'toNode' ? data.length : 0;
         to.write(data);
@@ -58,7 +64,8 @@ export async function startProxy(redis) {
     // A half-open link: its end is not told either.
     from.on('close', () => {
       links.delete(link);
-      if (!link.stalled[direction]) to.destroy();
+      const outlives = link.stalled[direction] || (link.kept && direction === 'toRedis');
+      if (!outlives) to.destroy();
     });
     from.on('error', () => {});
   };
@@ -106,6 +113,14 @@ export async function startProxy(redis) {
     },
     cut({ link } = {}) {
       chosen(link).forEach(reset);
+    },
+    async orphan({ link, hold, late }) {
+      const some = chosen(link);
+      for (const one of some) one.kept = [];
+      await sleep(hold);
+      for (const { client } of some) client.resetAndDestroy();
+      await sleep(late);
+      for (const { upstream, kept } of some) upstream.end(Buffer.concat(kept));
     },
     cutInside(bytes) {
       for (const link of chosen()) link.left = bytes;

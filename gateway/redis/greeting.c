@@ -1,0 +1,125 @@
+#include "gateway/redis/greeting.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/redis/info.h"
+
+static void finish(struct greeting *g, const char *why) {
+    if (g->over)
+        return;
+    g->over = true;
+    g->done(g->owner, why);
+}
+
+/* Redis answers, but does not let us work. */
+static void refuse(struct greeting *g, const char *why) {
+    g->refused = !g->over;
+    finish(g, why);
+}
+
+void greeting_end(struct greeting *g) {
+    g->over = true;
+}
+
+/* --- answers --------------------------------------------------------------------------------
+ */
+
+static void on_auth(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)outcome;
+    if (reply == NULL)
+        refuse(arg, "Redis refuses the password or user");
+}
+
+static void on_select(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)outcome;
+    if (reply == NULL)
+        refuse(arg, "Redis refuses the database");
+}
+
+/* An operator may have forbidden it. */
+static void on_id(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct greeting *g = arg;
+    (void)outcome;
+    long long id = reply != NULL ? reply_number(reply) : 0;
+    g->id = id > 0 ? (uint64_t)id : 0;
+}
+
+static void on_info_server(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct greeting *g = arg;
+    (void)outcome;
+    char mode[16];
+    if (reply == NULL) {
+        refuse(g, "Redis refuses INFO");
+        return;
+    }
+    info_field(reply->text, "run_id", g->run, sizeof g->run);
+    info_field(reply->text, "redis_mode", mode, sizeof mode);
+    if (strcmp(mode, "cluster") == 0)
+        refuse(g, g->cluster);
+}
+
+static void on_info_replication(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct greeting *g = arg;
+    char role[16];
+    (void)outcome;
+    if (reply == NULL) {
+        refuse(g, "Redis refuses INFO");
+        return;
+    }
+    info_field(reply->text, "master_replid", g->replid, sizeof g->replid);
+    info_field(reply->text, "role", role, sizeof role);
+    if (strcmp(role, "master") != 0)
+        finish(g, "this Redis is not a master");
+}
+
+static void on_ping(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)outcome;
+    finish(arg, reply == NULL ? "Redis answers PING with an error" : NULL);
+}
+
+/* --- questions ------------------------------------------------------------------------------
+ */
+
+static void ask(struct greeting *g, greeting_send send, redis_done answered, unsigned argc,
+                const char *const argv[]) {
+    struct buf b;
+    if (g->over)
+        return;
+    buf_init(&b);
+    buf_printf(&b, "*%u\r\n", argc);
+    for (unsigned i = 0; i < argc; i++)
+        resp_bulk(&b, slice_of(argv[i]));
+    if (b.failed || !send(g->owner, buf_bytes(&b), answered, g))
+        finish(g, "out of memory");
+    buf_deinit(&b);
+}
+
+void greeting_begin(struct greeting *g, const struct redis_address *address, const char *name,
+                    greeting_send send) {
+    char database[16];
+    g->run[0] = g->replid[0] = '\0';
+    g->id = 0;
+    g->over = g->refused = false;
+    snprintf(g->cluster, sizeof g->cluster,
+             "this Redis is in cluster mode: it wants redis+cluster://%.*s:%d, which this "
+             "version does not speak yet; give it a Redis that is not in cluster mode",
+             64, address->path ? "HOST" : address->host, address->path ? 6379 : address->port);
+    if (address->user[0] != '\0')
+        ask(g, send, on_auth, 3, (const char *[]){"AUTH", address->user, address->password});
+    else if (address->password[0] != '\0')
+        ask(g, send, on_auth, 2, (const char *[]){"AUTH", address->password});
+    snprintf(database, sizeof database, "%d", address->database);
+    if (address->database != 0)
+        ask(g, send, on_select, 2, (const char *[]){"SELECT", database});
+    ask(g, send, NULL, 3, (const char *[]){"CLIENT", "SETNAME", name});
+    ask(g, send, on_id, 2, (const char *[]){"CLIENT", "ID"});
+    ask(g, send, on_info_server, 2, (const char *[]){"INFO", "server"});
+    ask(g, send, on_info_replication, 2, (const char *[]){"INFO", "replication"});
+    ask(g, send, on_ping, 1, (const char *[]){"PING"});
+}
+
+void greeting_ping(struct greeting *g, greeting_send send) {
+    g->over = false;
+    ask(g, send, on_ping, 1, (const char *[]){"PING"});
+}
