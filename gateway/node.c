@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/log_out.h"
 #include "gateway/doors/json_door.h"
+#include "gateway/reload.h"
 
 #define DRAIN_STEP_MS 50
 #define GRACE_MS      2000 /* after the drain period, for those that do not answer the close */
 #define GOODBYE_MS    1000
+#define LOG_END_MS    100 /* for whoever reads the log to take its end */
 
 static void stop_now(struct node *n);
 
@@ -189,7 +192,9 @@ static void drain(struct node *n) {
 void node_on_signal(uv_signal_t *handle, int number) {
     struct node *n = handle->data;
     LOG(LOG_INFO, "signal", "number", log_text("%d", number), NULL);
-    if (number == SIGTERM)
+    if (number == SIGHUP)
+        node_reload(n);
+    else if (number == SIGTERM)
         drain(n);
     else if (n->state <= NODE_DRAINING)
         stop_now(n);
@@ -198,12 +203,20 @@ void node_on_signal(uv_signal_t *handle, int number) {
 /* --- the whole ------------------------------------------------------------------------------
  */
 
-int node_run(const struct options *options) {
+/* Process 1 of a container is not ended by a signal that it does not handle. */
+static void end_early(int number) {
+    (void)number;
+    _exit(0);
+}
+
+int node_run(struct options *options) {
     struct node *n = calloc(1, sizeof *n);
     if (n == NULL || uv_loop_init(&n->loop) != 0) {
         fprintf(stderr, "sluice: start: out of memory\n");
         return 1;
     }
+    signal(SIGTERM, end_early);
+    signal(SIGINT, end_early);
     uv_timeval64_t now = {.tv_sec = 0};
     uv_gettimeofday(&now);
     n->started_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_usec;
@@ -224,5 +237,6 @@ int node_run(const struct options *options) {
     if (status != 0)
         LOG(LOG_ERROR, "loop_close", "why", uv_strerror(status), NULL);
     free(n);
+    log_out_finish(LOG_END_MS);
     return status == 0 ? 0 : 1;
 }

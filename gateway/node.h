@@ -13,7 +13,7 @@
 enum node_state { NODE_STARTING, NODE_SERVING, NODE_DRAINING, NODE_LEAVING, NODE_CLOSING };
 
 struct node {
-    const struct options *options;
+    struct options *options;
     uv_loop_t loop;
     enum node_state state;
     struct metrics metrics;
@@ -47,8 +47,8 @@ struct node {
 };
 
 /* Runs a node until it is told to stop. Returns the process's exit status: 0, or 1 when it
- * could not start (said on standard error). */
-int node_run(const struct options *options);
+ * could not start (said on standard error). Changes the LIVE ones of the options on SIGHUP. */
+int node_run(struct options *options);
 
 /* Counts a connection for its client's address; false: the address has too many. */
 bool node_count_address(struct node *n, struct conn *c);
