@@ -6,6 +6,7 @@
 #include "gateway/doors/bundle.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
+#include "gateway/net/proxies.h"
 #include "gateway/net/relay.h"
 #include "gateway/net/wsock.h"
 
@@ -35,6 +36,9 @@ struct node {
     uint64_t drain_total;
     uint64_t drain_closed;
     uint64_t most_connections;
+    struct proxies proxies; /* of the option trusted-proxies */
+    bool told_unreadable;   /* of the header with clients' addresses: once */
+    bool told_untrusted;
     struct addresses addresses; /* of connections, if they are limited */
     char id[65];
     char address[CONN_ADDRESS_SIZE];

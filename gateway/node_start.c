@@ -106,8 +106,13 @@ static const char *check_token(const char *token) {
 
 const char *node_check(const struct options *o, const char **value, const char **why) {
     *value = "";
+    struct proxies proxies;
     *why = check_token(o->admin_token);
-    return *why != NULL ? "admin-token" : NULL;
+    if (*why != NULL)
+        return "admin-token"; /* not to be repeated */
+    *value = o->trusted_proxies;
+    *why = proxies_parse(&proxies, o->trusted_proxies);
+    return *why != NULL ? "trusted-proxies" : NULL;
 }
 
 static int read_bundle(struct node *n) {
@@ -219,6 +224,8 @@ void node_apply(struct node *n) {
     log_open(n->id, log_level(o), strcmp(o->log_format, "json") == 0);
     n->sockets.ping_interval_ms = o->ping_interval;
     n->sockets.ping_timeout_ms = o->ping_timeout;
+    proxies_parse(&n->proxies, o->trusted_proxies);
+    n->told_unreadable = n->told_untrusted = false;
     limit_connections(n);
 }
 

@@ -41,6 +41,10 @@
     X(real_address_header, "real-address-header", LIVE(TEXT), 0, 64, "", "NAME",               \
       "header that holds a client's address, set by the proxy in front; default: the "         \
       "socket's")                                                                              \
+    X(trusted_proxies, "trusted-proxies", LIVE(TEXT), 0, 4095,                                 \
+      "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7", "LIST",              \
+      "addresses and networks of proxies whose real-address-header is believed; of several "   \
+      "addresses in it the last one that is not of these counts; empty: nobody's")             \
     X(max_message, "max-message", SIZE, 125, 67108864, "1048576", "BYTES",                     \
       "longest message from a client, inclusive")                                              \
     X(max_chunked, "max-chunked", LIVE(SIZE), 125, 67108864, "4M", "BYTES",                    \

@@ -59,6 +59,8 @@ bool http_close_idle(struct net *n);
 
 /* A header's value (the first of that name, any case); NULL if there is none. */
 const char *http_header(const struct http_request *request, const char *name);
+/* Appends the values of all headers of that name, in order and with ", " between, and a NUL. */
+void http_header_join(const struct http_request *request, const char *name, struct buf *out);
 unsigned http_header_count(const struct http_request *request, const char *name);
 
 /* Answers. type and extra (whole lines with CR LF) may be NULL. 4xx and 5xx close the
