@@ -1,5 +1,6 @@
 #include "gateway/listen.h"
 
+#include <linux/filter.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,4 +28,20 @@ const char *listen_resolve(const char *text, struct sockaddr_storage *out) {
     memcpy(out, found->ai_addr, found->ai_addrlen);
     freeaddrinfo(found);
     return NULL;
+}
+
+void listen_quiet(const uv_tcp_t *listener) {
+    /* The filter sees TCP segments: those with SYN and without ACK begin a connection. */
+    enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)listener, &fd) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }

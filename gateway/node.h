@@ -33,6 +33,8 @@ struct node {
     uv_timer_t timer;    /* draining, then leaving */
     uint64_t started_us; /* since the epoch */
     uint64_t drain_began;
+    uint64_t leave_began;
+    uint64_t last_accept;
     uint64_t drain_total;
     uint64_t drain_closed;
     uint64_t most_connections;
@@ -48,6 +50,8 @@ struct node {
     unsigned handles;
     bool accept_failed;
     bool said_goodbye;
+    enum { PORT_OPEN, PORT_QUIET, PORT_CLOSED } port;
+    bool gone_quiet; /* nobody's request is waited for any more */
 };
 
 /* Runs a node until it is told to stop. Returns the process's exit status: 0, or 1 when it

@@ -59,7 +59,7 @@
       "most channels a connection may be in")                                                  \
     X(max_rooms, "max-rooms", COUNT, 1, 100000, "200", "N",                                    \
       "most rooms a user may belong to, in the whole cluster")                                 \
-    X(rate_limit, "rate-limit", COUNT, 0, 1000000, "0", "N",                                   \
+    X(rate_limit, "rate-limit", LIVE(COUNT), 0, 1000000, "0", "N",                             \
       "events a second and connection, with a burst of as many; 0: no limit")                  \
     X(handshake_timeout, "handshake-timeout", TIME, 100, 3600000, "10s", "TIME",               \
       "time to send a request's head")                                                         \
