@@ -3,7 +3,6 @@
 
 #include <sys/socket.h>
 #include <uv.h>
-#include <uv.h>
 
 /*
  * Reads HOST:PORT, the value of --listen; an IPv6 address stands in brackets. A name is looked

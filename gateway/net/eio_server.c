@@ -364,7 +364,7 @@ int eio_server_init(struct eio_server *e, struct net *net, const struct eio_conf
     /* Browsers fail a WebSocket for which they asked for one (option `protocols` of the client)
      * and got none. */
     e->sockets = (struct wsock_shared){
-        .net = net, .close_timeout_ms = config->close_timeout_ms, .any_protocol = true};
+        .net = net, .close_timeout_ms = config->close_timeout_ms};
     ws_pool_init(&e->sockets.pool, config->max_payload, MAX_FRAGMENTS);
     wheel_init(&e->wheel, net_now(net));
     list_init(&e->dirty);

@@ -42,6 +42,11 @@ test('the chat page, with its socket and worker', async (t) => {
   }
   await say(pages[0], 'hello');
   await becomes(() => texts(pages[1]), ['hello']);
+  await pages[0].evaluate(() => {
+    for (const [name, value] of [['hidden', true], ['visibilityState', 'hidden']])
+      Object.defineProperty(document, name, { value });
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
   await until(() => pages[0].workers().length > 0, { what: 'a worker' });
   assert.ok(asked.includes('/chat/ws'));
   assert.deepEqual(elsewhere(asked), []);

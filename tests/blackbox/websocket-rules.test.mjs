@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
+import WebSocket from 'ws';
 import { cluster, test } from './lib/harness.mjs';
 import * as raw from './lib/rawws.mjs';
 
 let c;
 let node;
 before(async () => {
-  c = await cluster({ nodes: 2, args: ['--handshake-timeout', '1s'] });
+  c = await cluster({ nodes: 2, args: ['--handshake-timeout', '1s', '--channels', 'events'] });
   node = c.nodes[1];
 });
 after(() => c.stop());
@@ -141,4 +142,21 @@ test('a message of the limit is taken, one byte more is 1009', async () => {
   await socket.send(raw.TEXT, full + ' ');
   assert.equal((await socket.close()).code, 1009);
   socket.destroy();
+});
+
+test('the first subprotocol that a client names is agreed to, but for a token', async () => {
+  for (const path of ['/ws', '/channels/events']) {
+    for (const [asked, agreed] of [
+      [['one'], 'one'],
+      [['sluice', 'bearer.abc'], 'sluice'],
+      [['bearer.abc', 'mqtt-v5.0', 'x'], 'mqtt-v5.0'],
+      [[], ''],
+    ]) {
+      const ws = new WebSocket(node.url.replace('http', 'ws') + path, asked);
+      await new Promise((resolve, reject) => ws.on('open', resolve).on('error', reject));
+      assert.equal(ws.protocol, agreed);
+      ws.close();
+      await new Promise((resolve) => ws.on('close', resolve));
+    }
+  }
 });
