@@ -37,6 +37,8 @@ bool node_is_ready(const struct node *n) {
  */
 
 bool node_count_address(struct node *n, struct conn *c) {
+    if (conn_address_is_none(&c->address))
+        return true;
     if (!c->counted)
         c->counted = addresses_enter(&n->addresses, &c->address);
     return c->counted;
@@ -132,6 +134,8 @@ static bool close_idle(struct node *n) {
 }
 
 static void close_port(struct node *n) {
+    if (n->port == PORT_OPEN)
+        listen_quiet(&n->listener);
     n->port = PORT_CLOSED;
     n->relay.stopped = true;
     uv_close((uv_handle_t *)&n->listener, handle_closed);

@@ -43,7 +43,7 @@ struct node {
     bool told_untrusted;
     struct addresses addresses; /* of connections, if they are limited */
     char id[65];
-    char address[CONN_ADDRESS_SIZE];
+    char address[256]; /* as it is told: of the port, or unix:/PATH */
     struct conn_address listen;
     struct conn_address advertise; /* port 0: not given */
     char prefix[65];

@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -148,31 +149,52 @@ static bool is_loopback(const struct conn_address *a) {
     return conn_address_is_ip4(a) ? a->ip[12] == 127 : memcmp(a->ip, ip6.ip, sizeof a->ip) == 0;
 }
 
-static int start_listening(struct node *n) {
-    struct sockaddr_storage at;
-    const char *where = n->options->listen;
-    const char *wrong = listen_resolve(where, &at);
-    if (wrong != NULL)
-        return complain_option(n, "listen", where, wrong);
-    const struct sockaddr *address = (const struct sockaddr *)&at;
+static const char *bind_path(struct node *n, const struct sockaddr_storage *at) {
+    const char *mode = n->options->listen_mode;
+    char *end;
+    unsigned long bits = strtoul(mode, &end, 8);
+    snprintf(n->address, sizeof n->address, "%s", n->options->listen);
+    if (*end != '\0' || bits > 0777)
+        return "listen-mode must be octal digits, from 000 to 777";
+    return listen_at_path(&n->listener, at, (mode_t)bits);
+}
+
+static const char *bind_port(struct node *n, const struct sockaddr_storage *at) {
+    const struct sockaddr *address = (const struct sockaddr *)at;
     struct conn_address mine;
     conn_address_set(&mine, address);
     if (!is_loopback(&mine) && !n->options->allow_anonymous)
-        return complain_option(
-            n, "listen", where,
-            "not a loopback address, and authentication is off: anybody who "
-            "reaches it could speak as anybody. --allow-anonymous allows it");
-    int size = sizeof at;
+        return "not a loopback address, and authentication is off: anybody who "
+               "reaches it could speak as anybody. --allow-anonymous allows it";
     int status = uv_tcp_bind(&n->listener, address, 0);
-    if (status == 0)
-        status = uv_listen((uv_stream_t *)&n->listener, BACKLOG, node_on_connection);
-    if (status == 0)
-        status = uv_tcp_getsockname(&n->listener, (struct sockaddr *)&at, &size);
+    return status == 0 ? NULL : uv_strerror(status);
+}
+
+static const char *learn_port(struct node *n) {
+    struct sockaddr_storage at;
+    int size = sizeof at;
+    int status = uv_tcp_getsockname(&n->listener, (struct sockaddr *)&at, &size);
     if (status < 0)
-        return complain_option(n, "listen", where, uv_strerror(status));
-    conn_address_set(&n->listen, address);
+        return uv_strerror(status);
+    conn_address_set(&n->listen, (const struct sockaddr *)&at);
     conn_address_text(&n->listen, n->address);
-    return 0;
+    return NULL;
+}
+
+static int start_listening(struct node *n) {
+    struct sockaddr_storage at;
+    const char *where = n->options->listen;
+    const char *wrong = listen_resolve(where, true, &at);
+    bool path = wrong == NULL && at.ss_family == AF_UNIX;
+    if (wrong == NULL)
+        wrong = path ? bind_path(n, &at) : bind_port(n, &at);
+    int status =
+        wrong == NULL ? uv_listen((uv_stream_t *)&n->listener, BACKLOG, node_on_connection) : 0;
+    if (status < 0)
+        wrong = uv_strerror(status);
+    if (wrong == NULL && !path)
+        wrong = learn_port(n);
+    return wrong == NULL ? 0 : complain_option(n, "listen", where, wrong);
 }
 
 /* A name is looked up here, once: the others are told an address. */
@@ -181,7 +203,7 @@ static int check_advertise(struct node *n) {
     const char *where = n->options->advertise;
     if (where[0] == '\0')
         return 0;
-    const char *wrong = listen_resolve(where, &at);
+    const char *wrong = listen_resolve(where, false, &at);
     if (wrong == NULL) {
         conn_address_set(&n->advertise, (const struct sockaddr *)&at);
         if (n->advertise.port == 0 || conn_address_is_any(&n->advertise))

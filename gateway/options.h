@@ -17,8 +17,10 @@
  */
 #define DAYS(n) ((n)*86400000ULL)
 #define OPTIONS_TABLE(X)                                                                       \
-    X(listen, "listen", TEXT, 1, 255, "127.0.0.1:8080", "HOST:PORT",                           \
-      "address of the one port; port 0 takes a free one")                                      \
+    X(listen, "listen", TEXT, 1, 255, "127.0.0.1:8080", "ADDRESS",                             \
+      "HOST:PORT, where port 0 takes a free one, or unix:/PATH")                               \
+    X(listen_mode, "listen-mode", TEXT, 3, 4, "660", "OCTAL",                                  \
+      "permissions of the socket at unix:/PATH")                                               \
     X(advertise, "advertise", TEXT, 0, 255, "", "HOST:PORT",                                   \
       "where other nodes reach this one; default: where it listens, or, if that is any "       \
       "address, the one that its link to Redis has")                                           \

@@ -72,7 +72,7 @@ static bool network_has(const struct network *net, const struct conn_address *a)
 }
 
 bool proxies_have(const struct proxies *p, const struct conn_address *a) {
-    if (conn_address_is_any(a) && !conn_address_is_ip4(a))
+    if (conn_address_is_none(a))
         return true;
     for (unsigned i = 0; i < p->count; i++) {
         /* ::/0 is every IPv6 address, and none of IPv4. */
