@@ -23,7 +23,7 @@ async function answer(text) {
 for (const [name, text, ...statuses] of [
   ['version 12', raw.handshake({ headers: { 'Sec-WebSocket-Version': '12' } }), 426],
   ['no version', raw.handshake({ headers: { 'Sec-WebSocket-Version': undefined } }), 426],
-  ['HTTP/1.0', raw.handshake({ version: 'HTTP/1.0' }), 505],
+  ['HTTP/1.0', raw.handshake({ version: 'HTTP/1.0' }), 426],
   ['HTTP/2.0', raw.handshake({ version: 'HTTP/2.0' }), 400, 505],
   ['no Host', raw.handshake({ headers: { Host: undefined } }), 400],
   ['a short key', raw.handshake({ headers: { 'Sec-WebSocket-Key': 'c2hvcnQ=' } }), 400],
