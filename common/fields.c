@@ -89,6 +89,15 @@ unsigned fields_count(const struct fields *f, const char *name) {
     return n;
 }
 
+void fields_join(const struct fields *f, const char *name, struct buf *out) {
+    for (const char *v = find(f, name, NULL); v != NULL; v = find_next(f, name, v)) {
+        if (out->len > 0)
+            buf_str(out, ", ");
+        buf_str(out, v);
+    }
+    buf_char(out, '\0');
+}
+
 static bool list_has(const char *list, const char *word) {
     size_t len = strlen(word);
     while (*list != '\0') {

@@ -28,6 +28,8 @@ void fields_end(struct fields *f);
 
 /* The value of the first field of that name, in any case; NULL if there is none. */
 const char *fields_get(const struct fields *f, const char *name);
+/* Appends the values of all fields of that name, in order and with ", " between, and a NUL. */
+void fields_join(const struct fields *f, const char *name, struct buf *out);
 unsigned fields_count(const struct fields *f, const char *name);
 /* True if `word`, in any case, is an element of the comma lists in the fields of that name. */
 bool fields_have(const struct fields *f, const char *name, const char *word);

@@ -5,17 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/json.h"
+#include "common/log_out.h"
 #include "common/utf8.h"
 
 static struct {
     char node[129];
     enum log_level level;
     bool json;
-    unsigned long lost; /* lines that could not be written: named on the next one */
+    uint64_t told; /* of the lines that were lost: so many a line has told of */
 } the_log = {.level = LOG_INFO};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -89,27 +89,33 @@ static void put_head(struct buf *line, enum log_level level, const char *event) 
         buf_printf(line, "time=%s level=%s", stamp, level_names[level]);
     put_pair(line, "event", event);
     put_pair(line, "node", the_log.node);
-    if (the_log.lost != 0)
-        put_pair(line, "lost_lines", log_text("%lu", the_log.lost));
 }
 
-static void put_out(const struct buf *line) {
-    size_t done = 0;
-    while (done < line->len) {
-        ssize_t n = write(STDOUT_FILENO, line->data + done, line->len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            the_log.lost++;
-            return;
-        }
-        done += (size_t)n;
-    }
-    the_log.lost = 0;
+static void put_end(struct buf *line) {
+    buf_str(line, the_log.json ? "}\n" : "\n");
+    if (line->failed)
+        log_out_lose();
+    else
+        log_out(buf_bytes(line));
+    buf_deinit(line);
+}
+
+void log_flush(void) {
+    log_out_flush();
+    uint64_t lost = log_out_lost();
+    if (lost == the_log.told || !log_out_flows())
+        return;
+    struct buf line;
+    buf_init(&line);
+    put_head(&line, LOG_WARN, "log_lines_lost");
+    put_pair(&line, "lines", log_text("%llu", (unsigned long long)(lost - the_log.told)));
+    the_log.told = lost;
+    put_end(&line);
 }
 
 void log_write(enum log_level level, const char *event, ...) {
     struct buf line;
+    log_flush();
     buf_init(&line);
     put_head(&line, level, event);
     va_list args;
@@ -121,10 +127,5 @@ void log_write(enum log_level level, const char *event, ...) {
             put_pair(&line, key, text);
     }
     va_end(args);
-    buf_str(&line, the_log.json ? "}\n" : "\n");
-    if (line.failed)
-        the_log.lost++;
-    else
-        put_out(&line);
-    buf_deinit(&line);
+    put_end(&line);
 }

@@ -6,10 +6,12 @@
 /*
  * One line an event on standard output: logfmt or JSON. The process has one log; it is the only
  * state outside of struct node, since a log line may be needed where no node is at hand.
+ * Nothing here waits for whoever reads the log (log_out.h): lines that find no room are lost
+ * and counted, and a line `log_lines_lost` says how many as soon as there is room again.
  */
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
-/* node: named on each line; copied. */
+/* node: named on each line; copied. May be called again, to change something. */
 void log_open(const char *node, enum log_level level, bool json);
 bool log_enabled(enum log_level level);
 
@@ -19,6 +21,9 @@ bool log_enabled(enum log_level level);
  * left out.
  */
 __attribute__((sentinel)) void log_write(enum log_level level, const char *event, ...);
+
+/* Tries again what could not be written yet. The owner of the loop calls it now and then. */
+void log_flush(void);
 
 /* Formats into a static buffer that holds until the fourth call from now: for log_write's
  * texts. */

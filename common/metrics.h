@@ -170,6 +170,8 @@ enum metric_slots {
       "Commands that Redis answered with an error")                                            \
     X(REDIS_UPS, none, COUNTER, ONE, "sluice_redis_connects_total",                            \
       "Times that Redis came up")                                                              \
+    X(LOG_LOST, none, COUNTER, ONE, "sluice_log_lines_lost_total",                             \
+      "Log lines that whoever reads the log did not take")                                     \
     X(RAW_PUBLISHED, none, COUNTER, ONE, "sluice_raw_published_total",                         \
       "Messages of raw connections published to Redis")
 

@@ -39,7 +39,7 @@ static const char *open_link(const struct sockaddr_storage *at, int *link) {
     if (*link < 0 || setsockopt(*link, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
         setsockopt(*link, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0)
         return strerror(errno);
-    if (connect(*link, (const struct sockaddr *)at, sizeof *at) != 0)
+    if (connect(*link, (const struct sockaddr *)at, listen_length(at)) != 0)
         return errno == EINPROGRESS ? "it did not take the connection in time"
                                     : strerror(errno);
     return NULL;
@@ -65,8 +65,8 @@ static const char *ask(int link) {
 int health_check_run(const struct options *options) {
     struct sockaddr_storage at;
     int link = -1;
-    const char *wrong = listen_resolve(options->listen, &at);
-    if (wrong == NULL && port_of(&at) == 0)
+    const char *wrong = listen_resolve(options->listen, true, &at);
+    if (wrong == NULL && at.ss_family != AF_UNIX && port_of(&at) == 0)
         wrong = "port 0 tells nobody which port the node took";
     if (wrong == NULL) {
         any_to_loopback(&at);

@@ -115,21 +115,38 @@ static void socketio_client(struct node *n, const struct http_request *request) 
                     NULL);
 }
 
-/* The client's address is the socket's, or what the proxy in front says: of each request, as a
- * proxy may send those of several clients over one connection. */
+static void warn_once(bool *told, const char *event, const struct conn_address *from,
+                      const char *value) {
+    char text[CONN_ADDRESS_SIZE];
+    conn_address_text(from, text);
+    LOG(*told ? LOG_DEBUG : LOG_WARN, event, "from", text, "value", value, NULL);
+    *told = true;
+}
+
+/* The client's address is the socket's, or what a proxy in front says, if that is believed: of
+ * each request, as a proxy may send those of several clients over one connection. */
 static void learn_address(struct node *n, const struct http_request *request) {
     const char *name = n->options->real_address_header;
-    const char *value = name[0] != '\0' ? http_header(request, name) : NULL;
     struct conn *c = request->conn;
-    struct conn_address address = c->address;
-    if (value == NULL)
+    struct conn_address from, address;
+    struct buf hops;
+    if (name[0] == '\0' || !conn_peer(c, &from))
         return;
-    if (!conn_address_parse(&address, value)) {
-        LOG(LOG_DEBUG, "bad_real_address", "value", value, NULL);
+    buf_init(&hops);
+    http_header_join(request, name, &hops);
+    if (hops.failed) { /* better no limit of its own than a stranger's */
+        buf_deinit(&hops);
         return;
     }
-    if (memcmp(address.ip, c->address.ip, sizeof address.ip) != 0)
-        node_forget_address(n, c);
+    address = from;
+    if (hops.len > 1 && !proxies_have(&n->proxies, &from))
+        warn_once(&n->told_untrusted, "real_address_not_trusted", &from, hops.data);
+    else if (hops.len > 1 && !proxies_follow(&n->proxies, slice_of(hops.data), &address))
+        warn_once(&n->told_unreadable, "real_address_unreadable", &from, hops.data);
+    buf_deinit(&hops);
+    if (memcmp(address.ip, c->address.ip, sizeof address.ip) == 0)
+        return;
+    node_forget_address(n, c);
     c->address = address;
 }
 

@@ -1,17 +1,43 @@
 #include "gateway/listen.h"
 
+#include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
-const char *listen_resolve(const char *text, struct sockaddr_storage *out) {
+#define UNIX "unix:"
+
+static const char *resolve_path(const char *path, struct sockaddr_storage *out) {
+    struct sockaddr_un *un = (struct sockaddr_un *)(void *)out;
+    if (path[0] != '/' || strlen(path) >= sizeof un->sun_path)
+        return "after unix: there must be an absolute path of at most 107 bytes";
+    memset(out, 0, sizeof *out);
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, path, strlen(path) + 1);
+    return NULL;
+}
+
+socklen_t listen_length(const struct sockaddr_storage *at) {
+    return at->ss_family == AF_UNIX    ? sizeof(struct sockaddr_un)
+           : at->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                       : sizeof(struct sockaddr_in);
+}
+
+const char *listen_resolve(const char *text, bool path_too, struct sockaddr_storage *out) {
+    if (path_too && strncmp(text, UNIX, strlen(UNIX)) == 0)
+        return resolve_path(text + strlen(UNIX), out);
     char host[256];
     const char *colon = strrchr(text, ':');
     size_t len = colon != NULL ? (size_t)(colon - text) : 0;
     if (len == 0 || len >= sizeof host || colon[1] == '\0')
-        return "must be HOST:PORT";
+        return path_too ? "must be HOST:PORT or unix:/PATH" : "must be HOST:PORT";
     bool bracketed = text[0] == '[' && text[len - 1] == ']';
     snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len), text + bracketed);
     char *end;
@@ -27,4 +53,58 @@ const char *listen_resolve(const char *text, struct sockaddr_storage *out) {
     memcpy(out, found->ai_addr, found->ai_addrlen);
     freeaddrinfo(found);
     return NULL;
+}
+
+/* A file that nobody listens at any more, as a process leaves it that was killed. */
+static const char *remove_stale(const struct sockaddr_storage *at, const char *path) {
+    struct stat is;
+    if (lstat(path, &is) != 0)
+        return errno == ENOENT ? NULL : strerror(errno);
+    if (!S_ISSOCK(is.st_mode))
+        return "there is a file of that name, which is no socket";
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int status = connect(probe, (const struct sockaddr *)at, listen_length(at));
+    bool stale = status != 0 && errno == ECONNREFUSED;
+    close(probe);
+    if (!stale)
+        return "it is in use";
+    return unlink(path) == 0 ? NULL : strerror(errno);
+}
+
+const char *listen_at_path(uv_tcp_t *listener, const struct sockaddr_storage *at, mode_t mode) {
+    const char *path = ((const struct sockaddr_un *)(const void *)at)->sun_path;
+    const char *wrong = remove_stale(at, path);
+    if (wrong != NULL)
+        return wrong;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return strerror(errno);
+    mode_t before = umask(0777 & ~mode);
+    int status = bind(fd, (const struct sockaddr *)at, listen_length(at));
+    int why = errno;
+    umask(before);
+    return status != 0 ? strerror(why) : uv_tcp_open(listener, fd) != 0 ? "no socket" : NULL;
+}
+
+void listen_quiet(const uv_tcp_t *listener) {
+    struct sockaddr_storage at;
+    int size = sizeof at;
+    if (uv_tcp_getsockname(listener, (struct sockaddr *)&at, &size) == 0 &&
+        at.ss_family == AF_UNIX) {
+        unlink(((struct sockaddr_un *)(void *)&at)->sun_path);
+        return;
+    }
+    /* The filter sees TCP segments: those with SYN and without ACK begin a connection. */
+    enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)listener, &fd) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }

@@ -1,9 +1,26 @@
+#include <signal.h>
+
+#include "common/log_out.h"
 #include "gateway/health_check.h"
 #include "gateway/node.h"
+
+/* From the first instruction on: a node is told to read its options again by SIGHUP, and
+ * nothing by the others, whose default is to end it. SIGHUP waits until it can be taken. */
+static void guard_signals(void) {
+    sigset_t later;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
+    sigemptyset(&later);
+    sigaddset(&later, SIGHUP);
+    sigprocmask(SIG_BLOCK, &later, NULL);
+}
 
 int main(int argc, char **argv) {
     struct options options;
     int status = 0;
+    guard_signals();
+    log_out_guard();
     switch (options_load(&options, argc, argv, stdout, stderr)) {
     case OPTIONS_RUN:
         status = node_run(&options);

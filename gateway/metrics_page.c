@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "common/log_out.h"
 #include "gateway/node.h"
 
 /* /metrics: the counters that the layers have kept, and the gauges as they are now. */
@@ -63,6 +64,7 @@ static void set_process(struct node *n) {
         set(n, METRIC_CPU, micros(usage.ru_utime) + micros(usage.ru_stime));
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
         set(n, METRIC_MAX_FDS, files.rlim_cur);
+    set(n, METRIC_LOG_LOST, log_out_lost());
     set(n, METRIC_OPEN_FDS, open_descriptors());
     set(n, METRIC_START_TIME, n->started_us);
 }

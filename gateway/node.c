@@ -6,13 +6,21 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/log_out.h"
 #include "gateway/doors/json_door.h"
+#include "gateway/listen.h"
+#include "gateway/reload.h"
 
 #define DRAIN_STEP_MS 50
 #define GRACE_MS      2000 /* after the drain period, for those that do not answer the close */
 #define GOODBYE_MS    1000
+#define SETTLE_MS     100  /* without a new connection: the port can go */
+#define LEAVE_MS      1000 /* it goes anyway */
+#define QUIET_MS      2    /* for those that were just connecting */
+#define LOG_END_MS    100  /* for whoever reads the log to take its end */
 
 static void stop_now(struct node *n);
+static void on_leaving(uv_timer_t *timer);
 
 void node_state_set(struct node *n, enum node_state to) {
     static const char *const names[] = {"starting", "serving", "draining", "leaving",
@@ -29,6 +37,8 @@ bool node_is_ready(const struct node *n) {
  */
 
 bool node_count_address(struct node *n, struct conn *c) {
+    if (conn_address_is_none(&c->address))
+        return true;
     if (!c->counted)
         c->counted = addresses_enter(&n->addresses, &c->address);
     return c->counted;
@@ -45,6 +55,7 @@ void node_forget_address(struct node *n, struct conn *c) {
  * make room, the oldest first. */
 void node_on_connection(uv_stream_t *listener, int status) {
     struct node *n = listener->data;
+    n->last_accept = uv_now(&n->loop);
     uint64_t most = n->most_connections + DESCRIPTORS_KEPT / 2;
     bool full = status == 0 && n->net.count >= most && !http_close_idle(&n->net);
     struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
@@ -94,7 +105,8 @@ static void reset_all(struct node *n) {
 }
 
 static void close_when_empty(struct node *n) {
-    if (n->state == NODE_LEAVING && n->said_goodbye && n->net.count == 0)
+    bool done = n->said_goodbye && n->port == PORT_CLOSED;
+    if (n->state == NODE_LEAVING && done && n->net.count == 0)
         close_all(n);
 }
 
@@ -104,27 +116,75 @@ static void on_goodbye(void *owner) {
     close_when_empty(n);
 }
 
-static void on_goodbye_late(uv_timer_t *timer) {
-    on_goodbye(timer->data);
-}
-
 /* WebSockets, sessions that are polled, and those of other nodes that are served through this
  * one. */
 static unsigned clients_left(const struct node *n) {
     return n->sockets.count + sio_door_count(&n->sio) + relay_count(&n->relay);
 }
 
-/* The last client is gone: the port goes, the lease, then the process. */
-static void leave(struct node *n) {
+static bool close_idle(struct node *n) {
+    bool all = true;
+    for (struct list *at = n->net.conns.next, *next; at != &n->net.conns; at = next) {
+        next = at->next;
+        struct conn *c = container_of(at, struct conn, link);
+        if (c->door == DOOR_HTTP && !c->closed)
+            all = http_end_idle(c) && all;
+    }
+    return all;
+}
+
+static void close_port(struct node *n) {
+    if (n->port == PORT_OPEN)
+        listen_quiet(&n->listener);
+    n->port = PORT_CLOSED;
+    n->relay.stopped = true;
+    uv_close((uv_handle_t *)&n->listener, handle_closed);
+}
+
+/* The port goes in a moment when nobody is at the door, soon or late: a proxy that got a 503
+ * stays away for a while. */
+static void step_port(struct node *n, uint64_t elapsed) {
+    uint64_t quiet = uv_now(&n->loop) - n->last_accept;
+    if (n->port == PORT_QUIET) {
+        close_port(n);
+    } else if (n->port == PORT_OPEN && (quiet >= SETTLE_MS || elapsed >= LEAVE_MS)) {
+        n->port = PORT_QUIET;
+        listen_quiet(&n->listener);
+        uv_timer_start(&n->timer, on_leaving, QUIET_MS, DRAIN_STEP_MS);
+    }
+}
+
+/* First the port goes; then who has connected and not asked yet has a little time to do it;
+ * then whoever is left. */
+static void on_leaving(uv_timer_t *timer) {
+    struct node *n = timer->data;
+    uint64_t elapsed = uv_now(&n->loop) - n->leave_began;
+    step_port(n, elapsed);
+    if (n->port == PORT_CLOSED && !n->gone_quiet &&
+        (close_idle(n) || elapsed >= LEAVE_MS + SETTLE_MS)) {
+        n->gone_quiet = true;
+        reset_all(n);
+    }
+    if (elapsed >= GOODBYE_MS)
+        n->said_goodbye = true;
+    close_when_empty(n);
+}
+
+/* The last client is gone: the lease goes, the port, then the process. */
+static void leave(struct node *n, bool at_once) {
     if (n->state != NODE_DRAINING)
         return;
     node_state_set(n, NODE_LEAVING);
-    n->relay.stopped = true;
-    uv_close((uv_handle_t *)&n->listener, handle_closed);
+    n->router.draining = true;
+    n->leave_began = uv_now(&n->loop);
     while (eio_server_close_one(&n->sio.server.eio, WS_CODE_RESTART, "restart"))
         continue;
-    reset_all(n);
-    uv_timer_start(&n->timer, on_goodbye_late, GOODBYE_MS, 0);
+    if (at_once) {
+        close_port(n);
+        n->gone_quiet = true;
+        reset_all(n);
+    }
+    uv_timer_start(&n->timer, on_leaving, DRAIN_STEP_MS, DRAIN_STEP_MS);
     core_bye(&n->core, on_goodbye);
 }
 
@@ -132,7 +192,7 @@ void node_on_gone(void *owner, struct conn *c) {
     struct node *n = owner;
     node_forget_address(n, c);
     if (clients_left(n) == 0 && n->state == NODE_DRAINING)
-        leave(n);
+        leave(n, false);
     close_when_empty(n);
 }
 
@@ -161,18 +221,21 @@ static void on_drain(uv_timer_t *timer) {
         while (close_one(n, WS_CODE_RESTART, "restart"))
             n->drain_closed++;
     /* A polled session's end closes no connection that would tell of it. */
-    if (elapsed >= period + GRACE_MS || clients_left(n) == 0)
+    if (elapsed >= period + GRACE_MS)
         stop_now(n);
+    else if (clients_left(n) == 0)
+        leave(n, false);
 }
 
 static void stop_now(struct node *n) {
     if (n->state == NODE_SERVING)
         node_state_set(n, NODE_DRAINING);
     core_drain(&n->core);
-    leave(n);
+    leave(n, true);
 }
 
-/* The port stays open meanwhile, to answer /readyz and new connections with 503. */
+/* The port stays open meanwhile: it answers /readyz and new clients with 503, so that a proxy
+ * takes the next node, and everything else as ever, but each answer ends its connection. */
 static void drain(struct node *n) {
     if (n->state != NODE_SERVING)
         return;
@@ -180,30 +243,43 @@ static void drain(struct node *n) {
     core_drain(&n->core);
     n->drain_began = uv_now(&n->loop);
     n->relay.draining = true;
+    n->router.draining = true;
     n->drain_total = n->sockets.count + n->sio.server.eio.count + relay_count(&n->relay);
     uv_timer_start(&n->timer, on_drain, 0, DRAIN_STEP_MS);
     if (clients_left(n) == 0)
-        leave(n);
+        leave(n, false);
 }
 
 void node_on_signal(uv_signal_t *handle, int number) {
     struct node *n = handle->data;
     LOG(LOG_INFO, "signal", "number", log_text("%d", number), NULL);
-    if (number == SIGTERM)
+    if (number == SIGHUP)
+        node_reload(n);
+    else if (number == SIGTERM)
         drain(n);
     else if (n->state <= NODE_DRAINING)
         stop_now(n);
+    else if (n->state == NODE_LEAVING)
+        n->leave_began = 0; /* no more patience */
 }
 
 /* --- the whole ------------------------------------------------------------------------------
  */
 
-int node_run(const struct options *options) {
+/* Process 1 of a container is not ended by a signal that it does not handle. */
+static void end_early(int number) {
+    (void)number;
+    _exit(0);
+}
+
+int node_run(struct options *options) {
     struct node *n = calloc(1, sizeof *n);
     if (n == NULL || uv_loop_init(&n->loop) != 0) {
         fprintf(stderr, "sluice: start: out of memory\n");
         return 1;
     }
+    signal(SIGTERM, end_early);
+    signal(SIGINT, end_early);
     uv_timeval64_t now = {.tv_sec = 0};
     uv_gettimeofday(&now);
     n->started_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_usec;
@@ -224,5 +300,6 @@ int node_run(const struct options *options) {
     if (status != 0)
         LOG(LOG_ERROR, "loop_close", "why", uv_strerror(status), NULL);
     free(n);
+    log_out_finish(LOG_END_MS);
     return status == 0 ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 #include "gateway/doors/bundle.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
+#include "gateway/net/proxies.h"
 #include "gateway/net/relay.h"
 #include "gateway/net/wsock.h"
 
@@ -13,7 +14,7 @@
 enum node_state { NODE_STARTING, NODE_SERVING, NODE_DRAINING, NODE_LEAVING, NODE_CLOSING };
 
 struct node {
-    const struct options *options;
+    struct options *options;
     uv_loop_t loop;
     enum node_state state;
     struct metrics metrics;
@@ -32,23 +33,30 @@ struct node {
     uv_timer_t timer;    /* draining, then leaving */
     uint64_t started_us; /* since the epoch */
     uint64_t drain_began;
+    uint64_t leave_began;
+    uint64_t last_accept;
     uint64_t drain_total;
     uint64_t drain_closed;
     uint64_t most_connections;
+    struct proxies proxies; /* of the option trusted-proxies */
+    bool told_unreadable;   /* of the header with clients' addresses: once */
+    bool told_untrusted;
     struct addresses addresses; /* of connections, if they are limited */
     char id[65];
-    char address[CONN_ADDRESS_SIZE];
+    char address[256]; /* as it is told: of the port, or unix:/PATH */
     struct conn_address listen;
     struct conn_address advertise; /* port 0: not given */
     char prefix[65];
     unsigned handles;
     bool accept_failed;
     bool said_goodbye;
+    enum { PORT_OPEN, PORT_QUIET, PORT_CLOSED } port;
+    bool gone_quiet; /* nobody's request is waited for any more */
 };
 
 /* Runs a node until it is told to stop. Returns the process's exit status: 0, or 1 when it
- * could not start (said on standard error). */
-int node_run(const struct options *options);
+ * could not start (said on standard error). Changes the LIVE ones of the options on SIGHUP. */
+int node_run(struct options *options);
 
 /* Counts a connection for its client's address; false: the address has too many. */
 bool node_count_address(struct node *n, struct conn *c);

@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -104,6 +105,17 @@ static const char *check_token(const char *token) {
     return good ? NULL : "must be 8 to 1023 visible ASCII characters, without spaces";
 }
 
+const char *node_check(const struct options *o, const char **value, const char **why) {
+    *value = "";
+    struct proxies proxies;
+    *why = check_token(o->admin_token);
+    if (*why != NULL)
+        return "admin-token"; /* not to be repeated */
+    *value = o->trusted_proxies;
+    *why = proxies_parse(&proxies, o->trusted_proxies);
+    return *why != NULL ? "trusted-proxies" : NULL;
+}
+
 static int read_bundle(struct node *n) {
     const char *dir = n->options->sio_client;
     const char *wrong = dir[0] != '\0' ? bundle_read(&n->bundle, dir) : NULL;
@@ -112,14 +124,15 @@ static int read_bundle(struct node *n) {
 
 static int check_options(struct node *n) {
     const struct options *o = n->options;
-    const char *bad = check_token(o->admin_token);
-    if (bad != NULL)
-        return complain_option(n, "admin-token", "", bad); /* not to be repeated */
+    const char *value, *wrong;
+    const char *flag = node_check(o, &value, &wrong);
+    if (flag != NULL)
+        return complain_option(n, flag, value, wrong);
     if (o->big_room_until > o->big_room)
         return complain_option(n, "big-room-until", "", "must not be above big-room");
     if (o->lease_timeout < 2 * o->lease_interval)
         return complain_option(n, "lease-timeout", "", "must be at least twice lease-interval");
-    const char *wrong = sio_door_check_origins(o->cors_origins);
+    wrong = sio_door_check_origins(o->cors_origins);
     if (wrong != NULL)
         return complain_option(n, "cors-origins", o->cors_origins, wrong);
     if (read_bundle(n) != 0)
@@ -136,31 +149,52 @@ static bool is_loopback(const struct conn_address *a) {
     return conn_address_is_ip4(a) ? a->ip[12] == 127 : memcmp(a->ip, ip6.ip, sizeof a->ip) == 0;
 }
 
-static int start_listening(struct node *n) {
-    struct sockaddr_storage at;
-    const char *where = n->options->listen;
-    const char *wrong = listen_resolve(where, &at);
-    if (wrong != NULL)
-        return complain_option(n, "listen", where, wrong);
-    const struct sockaddr *address = (const struct sockaddr *)&at;
+static const char *bind_path(struct node *n, const struct sockaddr_storage *at) {
+    const char *mode = n->options->listen_mode;
+    char *end;
+    unsigned long bits = strtoul(mode, &end, 8);
+    snprintf(n->address, sizeof n->address, "%s", n->options->listen);
+    if (*end != '\0' || bits > 0777)
+        return "listen-mode must be octal digits, from 000 to 777";
+    return listen_at_path(&n->listener, at, (mode_t)bits);
+}
+
+static const char *bind_port(struct node *n, const struct sockaddr_storage *at) {
+    const struct sockaddr *address = (const struct sockaddr *)at;
     struct conn_address mine;
     conn_address_set(&mine, address);
     if (!is_loopback(&mine) && !n->options->allow_anonymous)
-        return complain_option(
-            n, "listen", where,
-            "not a loopback address, and authentication is off: anybody who "
-            "reaches it could speak as anybody. --allow-anonymous allows it");
-    int size = sizeof at;
+        return "not a loopback address, and authentication is off: anybody who "
+               "reaches it could speak as anybody. --allow-anonymous allows it";
     int status = uv_tcp_bind(&n->listener, address, 0);
-    if (status == 0)
-        status = uv_listen((uv_stream_t *)&n->listener, BACKLOG, node_on_connection);
-    if (status == 0)
-        status = uv_tcp_getsockname(&n->listener, (struct sockaddr *)&at, &size);
+    return status == 0 ? NULL : uv_strerror(status);
+}
+
+static const char *learn_port(struct node *n) {
+    struct sockaddr_storage at;
+    int size = sizeof at;
+    int status = uv_tcp_getsockname(&n->listener, (struct sockaddr *)&at, &size);
     if (status < 0)
-        return complain_option(n, "listen", where, uv_strerror(status));
-    conn_address_set(&n->listen, address);
+        return uv_strerror(status);
+    conn_address_set(&n->listen, (const struct sockaddr *)&at);
     conn_address_text(&n->listen, n->address);
-    return 0;
+    return NULL;
+}
+
+static int start_listening(struct node *n) {
+    struct sockaddr_storage at;
+    const char *where = n->options->listen;
+    const char *wrong = listen_resolve(where, true, &at);
+    bool path = wrong == NULL && at.ss_family == AF_UNIX;
+    if (wrong == NULL)
+        wrong = path ? bind_path(n, &at) : bind_port(n, &at);
+    int status =
+        wrong == NULL ? uv_listen((uv_stream_t *)&n->listener, BACKLOG, node_on_connection) : 0;
+    if (status < 0)
+        wrong = uv_strerror(status);
+    if (wrong == NULL && !path)
+        wrong = learn_port(n);
+    return wrong == NULL ? 0 : complain_option(n, "listen", where, wrong);
 }
 
 /* A name is looked up here, once: the others are told an address. */
@@ -169,7 +203,7 @@ static int check_advertise(struct node *n) {
     const char *where = n->options->advertise;
     if (where[0] == '\0')
         return 0;
-    const char *wrong = listen_resolve(where, &at);
+    const char *wrong = listen_resolve(where, false, &at);
     if (wrong == NULL) {
         conn_address_set(&n->advertise, (const struct sockaddr *)&at);
         if (n->advertise.port == 0 || conn_address_is_any(&n->advertise))
@@ -178,22 +212,43 @@ static int check_advertise(struct node *n) {
     return wrong == NULL ? 0 : complain_option(n, "advertise", where, wrong);
 }
 
-static void raise_limit(struct node *n) {
+/* As many connections as descriptors allow, or fewer, if that is wanted. */
+static void limit_connections(struct node *n) {
     struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
     uint64_t wanted = n->options->max_connections;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
     n->most_connections = limit.rlim_cur > 2 * DESCRIPTORS_KEPT
                               ? (uint64_t)limit.rlim_cur - DESCRIPTORS_KEPT
                               : (uint64_t)limit.rlim_cur / 2;
     if (wanted != 0 && wanted < n->most_connections)
         n->most_connections = wanted;
-    else if (wanted > n->most_connections)
+    n->sio.server.eio.config.max_sessions = (unsigned)n->most_connections;
+    n->relay.most = n->most_connections;
+}
+
+static void raise_limit(void) {
+    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void tell_limit(const struct node *n) {
+    uint64_t wanted = n->options->max_connections;
+    if (wanted > n->most_connections)
         LOG(LOG_WARN, "max_connections_lowered", "wanted",
             log_text("%llu", (unsigned long long)wanted), "limit",
             log_text("%llu", (unsigned long long)n->most_connections), NULL);
+}
+
+void node_apply(struct node *n) {
+    const struct options *o = n->options;
+    log_open(n->id, log_level(o), strcmp(o->log_format, "json") == 0);
+    n->sockets.ping_interval_ms = o->ping_interval;
+    n->sockets.ping_timeout_ms = o->ping_timeout;
+    proxies_parse(&n->proxies, o->trusted_proxies);
+    n->told_unreadable = n->told_untrusted = false;
+    limit_connections(n);
 }
 
 /* --- the parts ------------------------------------------------------------------------------
@@ -210,6 +265,7 @@ static void on_tick(void *owner, uint64_t now) {
     eio_server_tick(&n->sio.server.eio, now);
     relay_tick(&n->relay, now);
     core_tick(&n->core, now);
+    log_flush();
 }
 
 static int init_socketio(struct node *n) {
@@ -288,10 +344,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     n->net.before_flush = before_flush;
     n->net.on_gone = node_on_gone;
     n->net.on_tick = on_tick;
-    n->sockets = (struct wsock_shared){.net = &n->net,
-                                       .ping_interval_ms = o->ping_interval,
-                                       .ping_timeout_ms = o->ping_timeout,
-                                       .close_timeout_ms = o->close_timeout};
+    n->sockets = (struct wsock_shared){.net = &n->net, .close_timeout_ms = o->close_timeout};
     ws_pool_init(&n->sockets.pool, o->max_message, MAX_FRAGMENTS);
     n->router = (struct http_router){.route = http_door_route,
                                      .body = http_door_body,
@@ -319,12 +372,15 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
 
 static void watch_signals(struct node *n) {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    signal(SIGPIPE, SIG_IGN);
+    sigset_t waits; /* since guard_signals (main.c) */
     for (int i = 0; i < 3; i++) {
         uv_signal_init(&n->loop, &n->signals[i]);
         n->signals[i].data = n;
         uv_signal_start(&n->signals[i], node_on_signal, numbers[i]);
     }
+    sigemptyset(&waits);
+    sigaddset(&waits, SIGHUP);
+    sigprocmask(SIG_UNBLOCK, &waits, NULL);
 }
 
 static void announce(struct node *n) {
@@ -332,6 +388,7 @@ static void announce(struct node *n) {
     log_write(LOG_INFO, "listening", "addr", n->address, "version", SLUICE_VERSION,
               "incarnation", n->core.incarnation, "max_connections",
               log_text("%llu", (unsigned long long)n->most_connections), NULL);
+    tell_limit(n);
     LOG(LOG_WARN, "authentication_off", "means",
         "any client that reaches this address may speak as any user", NULL);
     if (n->bundle.count > 0)
@@ -354,11 +411,10 @@ int node_start(struct node *n) {
     n->handles = 1;
     if (check_advertise(n) != 0 || start_listening(n) != 0 || init_parts(n, &redis) != 0)
         return 1;
-    raise_limit(n);
-    n->sio.server.eio.config.max_sessions = (unsigned)n->most_connections;
-    n->relay.most = n->most_connections;
+    raise_limit();
+    node_apply(n);
+    announce(n); /* the first line, since it tells the port */
     watch_signals(n);
-    announce(n);
     node_state_set(n, NODE_SERVING);
     core_open(&n->core);
     return 0;

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum type { TEXT, CHOICE, COUNT, SIZE, TIME, SWITCH };
+enum type { TEXT, CHOICE, COUNT, SIZE, TIME, SWITCH, IS_LIVE = 8 };
 
 struct row {
     const char *flag;
     enum type type;
+    bool live;
     uint64_t low;
     uint64_t high;
     const char *initial;
@@ -19,10 +20,13 @@ struct row {
     size_t offset;
 };
 
-#define ROW(field, flag, type, low, high, initial, value, help)                                \
-    {flag, type, low, high, initial, value, help, offsetof(struct options, field)},
+#define LIVE(of) ((of) | IS_LIVE)
+#define ROW(field, flag, of, low, high, initial, value, help)                                  \
+    {flag, (enum type)((of) & ~IS_LIVE),   ((of)&IS_LIVE) != 0, low, high, initial, value,     \
+     help, offsetof(struct options, field)},
 static const struct row rows[] = {OPTIONS_TABLE(ROW)};
 #undef ROW
+#undef LIVE
 #define ROWS (sizeof rows / sizeof *rows)
 _Static_assert(ROWS <= 64, "options.places");
 
@@ -61,6 +65,7 @@ static const char *type_hint(enum type type) {
     case TIME:
         return "a time (with ms, s, m, h or d; here in ms)";
     case SWITCH:
+    case IS_LIVE:
         break;
     }
     return "true or false";
@@ -191,12 +196,13 @@ static void print_help(FILE *out) {
           "A WebSocket gateway node: sockets here, everything else in Redis.\n\n"
           "Each option may also be an environment variable (--redis-url: SLUICE_REDIS_URL) or\n"
           "a line `redis-url = ...` of the file named by --config. A flag goes before the\n"
-          "environment, that before the file. Times take ms, s, m, h or d.\n\n",
+          "environment, that before the file. Times take ms, s, m, h or d. SIGHUP reads the\n"
+          "file again: what is marked (live) changes at once, the rest needs a restart.\n\n",
           out);
     for (size_t i = 0; i < ROWS; i++) {
         char head[64];
         snprintf(head, sizeof head, "--%s %s", rows[i].flag, rows[i].value);
-        fprintf(out, "  %-32s %s", head, rows[i].help);
+        fprintf(out, "  %-32s %s%s", head, rows[i].help, rows[i].live ? " (live)" : "");
         if (rows[i].initial[0] != '\0')
             fprintf(out, " [%s]", rows[i].initial);
         fputc('\n', out);
@@ -324,6 +330,8 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
     const char *config = NULL;
     enum options_result result = OPTIONS_RUN;
     memset(o, 0, sizeof *o);
+    o->argc = argc;
+    o->argv = argv;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(out);
@@ -353,6 +361,65 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
 const char *options_place(const struct options *o, const char *flag) {
     const struct row *row = row_find(flag, strlen(flag));
     return row != NULL && o->places[row - rows] != NULL ? o->places[row - rows] : "?";
+}
+
+/* --- again ----------------------------------------------------------------------------------
+ */
+
+static bool is_text(const struct row *row) {
+    return row->type == TEXT || row->type == CHOICE;
+}
+
+static size_t row_size(const struct row *row) {
+    return is_text(row)          ? sizeof(char *)
+           : row->type == SWITCH ? sizeof(bool)
+                                 : sizeof(uint64_t);
+}
+
+static bool is_same(const struct row *row, const struct options *a, const struct options *b) {
+    const char *at_a = (const char *)a + row->offset;
+    const char *at_b = (const char *)b + row->offset;
+    if (is_text(row))
+        return strcmp(*(const char *const *)(const void *)at_a,
+                      *(const char *const *)(const void *)at_b) == 0;
+    return memcmp(at_a, at_b, row_size(row)) == 0;
+}
+
+static char **owner_of(struct options *o, const char *text) {
+    unsigned i = 0;
+    while (o->texts[i] != text)
+        i++;
+    return &o->texts[i];
+}
+
+/* Each text stays with the struct that has a pointer to it. */
+static void swap_texts(struct options *a, struct options *b, const char **in_a,
+                       const char **in_b) {
+    char **from_a = owner_of(a, *in_a), **from_b = owner_of(b, *in_b);
+    char *text = *from_a;
+    *in_a = *from_a = *from_b;
+    *in_b = *from_b = text;
+}
+
+static void take_row(const struct row *row, struct options *o, struct options *fresh) {
+    void *to = (char *)o + row->offset, *from = (char *)fresh + row->offset;
+    if (is_text(row))
+        swap_texts(o, fresh, to, from);
+    else
+        memcpy(to, from, row_size(row));
+    swap_texts(o, fresh, &o->places[row - rows], &fresh->places[row - rows]);
+}
+
+void options_take(struct options *o, struct options *fresh,
+                  void (*changed)(void *owner, const char *flag, const char *place, bool taken),
+                  void *owner) {
+    for (const struct row *row = rows; row < rows + ROWS; row++) {
+        if (is_same(row, o, fresh))
+            continue;
+        changed(owner, row->flag, fresh->places[row - rows], row->live);
+        if (row->live)
+            take_row(row, o, fresh);
+    }
 }
 
 void options_deinit(struct options *o) {

@@ -12,11 +12,15 @@
  *   TEXT: a string of lowest..highest bytes. CHOICE: one of the words in value's name.
  *   COUNT: a number. SIZE: bytes, K and M may follow.
  *   TIME: milliseconds inside; written with ms, s, m, h or d. SWITCH: true or false.
+ * LIVE(type): the option is read again on SIGHUP (gateway/reload.c). Whoever keeps a copy of
+ * its value takes the new one there; a pointer to its text is not kept.
  */
 #define DAYS(n) ((n)*86400000ULL)
 #define OPTIONS_TABLE(X)                                                                       \
-    X(listen, "listen", TEXT, 1, 255, "127.0.0.1:8080", "HOST:PORT",                           \
-      "address of the one port; port 0 takes a free one")                                      \
+    X(listen, "listen", TEXT, 1, 255, "127.0.0.1:8080", "ADDRESS",                             \
+      "HOST:PORT, where port 0 takes a free one, or unix:/PATH")                               \
+    X(listen_mode, "listen-mode", TEXT, 3, 4, "660", "OCTAL",                                  \
+      "permissions of the socket at unix:/PATH")                                               \
     X(advertise, "advertise", TEXT, 0, 255, "", "HOST:PORT",                                   \
       "where other nodes reach this one; default: where it listens, or, if that is any "       \
       "address, the one that its link to Redis has")                                           \
@@ -30,28 +34,34 @@
       "Redis channels opened at /channels/<name>: events,chat:rw (:r is the default)")         \
     X(allow_anonymous, "allow-anonymous", SWITCH, 0, 1, "false", "",                           \
       "serve an address other than loopback although authentication is off")                   \
-    X(admin_token, "admin-token", TEXT, 0, 65535, "", "TOKEN",                                 \
+    X(admin_token, "admin-token", LIVE(TEXT), 0, 65535, "", "TOKEN",                           \
       "opens /console and /api/v1/ to whoever has this; best by SLUICE_ADMIN_TOKEN")           \
-    X(log_level, "log-level", CHOICE, 0, 0, "info", "debug|info|warn|error", "what is logged") \
-    X(log_format, "log-format", CHOICE, 0, 0, "logfmt", "logfmt|json", "how it is logged")     \
-    X(real_address_header, "real-address-header", TEXT, 0, 64, "", "NAME",                     \
+    X(log_level, "log-level", LIVE(CHOICE), 0, 0, "info", "debug|info|warn|error",             \
+      "what is logged")                                                                        \
+    X(log_format, "log-format", LIVE(CHOICE), 0, 0, "logfmt", "logfmt|json",                   \
+      "how it is logged")                                                                      \
+    X(real_address_header, "real-address-header", LIVE(TEXT), 0, 64, "", "NAME",               \
       "header that holds a client's address, set by the proxy in front; default: the "         \
       "socket's")                                                                              \
+    X(trusted_proxies, "trusted-proxies", LIVE(TEXT), 0, 4095,                                 \
+      "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7", "LIST",              \
+      "addresses and networks of proxies whose real-address-header is believed; of several "   \
+      "addresses in it the last one that is not of these counts; empty: nobody's")             \
     X(max_message, "max-message", SIZE, 125, 67108864, "1048576", "BYTES",                     \
       "longest message from a client, inclusive")                                              \
-    X(max_chunked, "max-chunked", SIZE, 125, 67108864, "4M", "BYTES",                          \
+    X(max_chunked, "max-chunked", LIVE(SIZE), 125, 67108864, "4M", "BYTES",                    \
       "longest unfinished message_chunk events of a connection")                               \
     X(max_queue, "max-queue", SIZE, 4096, 1073741824, "4M", "BYTES",                           \
       "most bytes that wait for a slow connection before it is closed with 1013")              \
-    X(max_connections, "max-connections", COUNT, 0, 10000000, "0", "N",                        \
+    X(max_connections, "max-connections", LIVE(COUNT), 0, 10000000, "0", "N",                  \
       "most connections; 0: what the limit of descriptors allows")                             \
     X(max_per_address, "max-connections-per-address", COUNT, 0, 10000000, "0", "N",            \
       "most connections from one address, and polled sessions; 0: no limit")                   \
-    X(max_subscriptions, "max-subscriptions", COUNT, 1, 1000000, "1000", "N",                  \
+    X(max_subscriptions, "max-subscriptions", LIVE(COUNT), 1, 1000000, "1000", "N",            \
       "most channels a connection may be in")                                                  \
     X(max_rooms, "max-rooms", COUNT, 1, 100000, "200", "N",                                    \
       "most rooms a user may belong to, in the whole cluster")                                 \
-    X(rate_limit, "rate-limit", COUNT, 0, 1000000, "0", "N",                                   \
+    X(rate_limit, "rate-limit", LIVE(COUNT), 0, 1000000, "0", "N",                             \
       "events a second and connection, with a burst of as many; 0: no limit")                  \
     X(handshake_timeout, "handshake-timeout", TIME, 100, 3600000, "10s", "TIME",               \
       "time to send a request's head")                                                         \
@@ -59,13 +69,14 @@
       "time to send a request's body; slower than 100 bytes a second it is given up before")   \
     X(idle_timeout, "idle-timeout", TIME, 100, 3600000, "75s", "TIME",                         \
       "close an HTTP connection that was idle for this between two requests")                  \
-    X(login_deadline, "login-deadline", TIME, 0, 3600000, "0", "TIME",                         \
+    X(login_deadline, "login-deadline", LIVE(TIME), 0, 3600000, "0", "TIME",                   \
       "close a connection without login after this; 0: never")                                 \
     X(close_timeout, "close-timeout", TIME, 100, 60000, "5s", "TIME",                          \
       "wait for the answer to a close")                                                        \
-    X(ping_interval, "ping-interval", TIME, 100, 3600000, "25s", "TIME",                       \
+    X(ping_interval, "ping-interval", LIVE(TIME), 100, 3600000, "25s", "TIME",                 \
       "ping a connection that was silent for this")                                            \
-    X(ping_timeout, "ping-timeout", TIME, 100, 3600000, "20s", "TIME", "wait for the pong")    \
+    X(ping_timeout, "ping-timeout", LIVE(TIME), 100, 3600000, "20s", "TIME",                   \
+      "wait for the pong")                                                                     \
     X(sio_namespaces, "socketio-namespaces", TEXT, 0, 2047, "", "LIST",                        \
       "Socket.IO namespaces besides /: /shop,/admin; at most 7")                               \
     X(sio_client, "socketio-client", TEXT, 0, 4095, "", "DIR",                                 \
@@ -83,9 +94,9 @@
     X(cors_origins, "cors-origins", TEXT, 0, 65535, "", "LIST",                                \
       "origins whose pages may use /socket.io/: https://example.org,... or *; others are "     \
       "refused; default: HTTP polling is for pages of this origin alone")                      \
-    X(heartbeat_timeout, "heartbeat-timeout", TIME, 100, 3600000, "4s", "TIME",                \
+    X(heartbeat_timeout, "heartbeat-timeout", LIVE(TIME), 100, 3600000, "4s", "TIME",          \
       "a client that sends heartbeats leaves presence when silent for this")                   \
-    X(linger, "linger", TIME, 0, 600000, "0", "TIME",                                          \
+    X(linger, "linger", LIVE(TIME), 0, 600000, "0", "TIME",                                    \
       "keep a closed connection in presence for this (absorbs a page reload)")                 \
     X(lease_interval, "lease-interval", TIME, 100, 60000, "1s", "TIME",                        \
       "renew this node's lease and look at the others'")                                       \
@@ -99,9 +110,9 @@
       "above so many members a room gets counts in place of single joins and leaves")          \
     X(big_room_until, "big-room-until", COUNT, 1, 1000000, "200", "N",                         \
       "at so many members it gets single joins and leaves again")                              \
-    X(roster_interval, "roster-interval", TIME, 10, 60000, "250ms", "TIME",                    \
+    X(roster_interval, "roster-interval", LIVE(TIME), 10, 60000, "250ms", "TIME",              \
       "least time between two rosters of a room")                                              \
-    X(drain, "drain", TIME, 0, 600000, "5s", "TIME",                                           \
+    X(drain, "drain", LIVE(TIME), 0, 600000, "5s", "TIME",                                     \
       "spread the closes over this after SIGTERM")                                             \
     X(redis_timeout, "redis-timeout", TIME, 200, 60000, "3s", "TIME",                          \
       "connecting, and the beacon's way through Redis, may take this long")                    \
@@ -115,6 +126,7 @@
       "keep what belongs to a user for this after they were last seen")
 
 struct options {
+#define OPTION_LIVE(type)                                                OPTION_##type
 #define OPTION_TEXT                                                      const char *
 #define OPTION_CHOICE                                                    const char *
 #define OPTION_COUNT                                                     uint64_t
@@ -127,6 +139,8 @@ struct options {
     char *texts[128]; /* owned: what the TEXT fields and places point to */
     unsigned text_count;
     const char *places[64]; /* of each row: where its value comes from */
+    int argc;               /* what they were loaded from, to do it again */
+    char **argv;
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_HEALTH_CHECK, OPTIONS_EXIT_OK, OPTIONS_EXIT_FAILED };
@@ -143,6 +157,15 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
 /* Where an option's value comes from, for a complaint: "command line", SLUICE_…, a file's line.
  */
 const char *options_place(const struct options *o, const char *flag);
+
+/*
+ * Takes the values of the LIVE rows that differ from `fresh`, loaded later from the same
+ * argc and argv. `changed` is told of each row that differs, and whether it was taken: the
+ * others need a new process. What the LIVE rows had before belongs to `fresh` from now on.
+ */
+void options_take(struct options *o, struct options *fresh,
+                  void (*changed)(void *owner, const char *flag, const char *place, bool taken),
+                  void *owner);
 void options_deinit(struct options *o);
 
 #endif

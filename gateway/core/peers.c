@@ -38,6 +38,10 @@ static void learn_address(struct core *core) {
     struct sockaddr_storage at;
     struct conn_address here;
     bool ip4 = conn_address_is_ip4(&p->listen);
+    if (conn_address_is_none(&p->listen)) { /* a path: others reach it by nothing */
+        p->address[0] = '\0';
+        return;
+    }
     if (redis_here(&core->redis, &at))
         conn_address_set(&here, (const struct sockaddr *)&at);
     else

@@ -289,6 +289,15 @@ static struct conn *conn_make(struct net *n, enum door_kind door) {
     return c;
 }
 
+bool conn_peer(const struct conn *c, struct conn_address *out) {
+    struct sockaddr_storage from;
+    int size = sizeof from;
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&from, &size) < 0)
+        return false;
+    conn_address_set(out, (const struct sockaddr *)&from);
+    return true;
+}
+
 struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops) {
     struct sockaddr_storage from;
     int size = sizeof from;

@@ -50,6 +50,9 @@ struct conn {
     bool connecting : 1;
 };
 
+/* Where the socket comes from, whatever `address` says. False: it is gone. */
+bool conn_peer(const struct conn *c, struct conn_address *out);
+
 /* Accepts from a listening stream. The connection counts and reads at once; `ops` own it.
  * Returns NULL when it could not be had: it is closed and gone already. */
 struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops);

@@ -25,6 +25,10 @@ bool conn_address_is_ip4(const struct conn_address *a) {
 
 void conn_address_text(const struct conn_address *a, char out[CONN_ADDRESS_SIZE]) {
     char ip[INET6_ADDRSTRLEN] = "?";
+    if (conn_address_is_none(a)) {
+        snprintf(out, CONN_ADDRESS_SIZE, "unix");
+        return;
+    }
     if (conn_address_is_ip4(a)) {
         uv_inet_ntop(AF_INET, a->ip + 12, ip, sizeof ip);
         snprintf(out, CONN_ADDRESS_SIZE, "%s:%u", ip, a->port);
@@ -32,6 +36,10 @@ void conn_address_text(const struct conn_address *a, char out[CONN_ADDRESS_SIZE]
         uv_inet_ntop(AF_INET6, a->ip, ip, sizeof ip);
         snprintf(out, CONN_ADDRESS_SIZE, "[%s]:%u", ip, a->port);
     }
+}
+
+bool conn_address_is_none(const struct conn_address *a) {
+    return a->port == 0 && !conn_address_is_ip4(a) && conn_address_is_any(a);
 }
 
 bool conn_address_parse(struct conn_address *a, const char *text) {

@@ -11,9 +11,11 @@ struct conn_address {
     uint16_t port;
 };
 
-/* "127.0.0.1:5000" or "[::1]:5000". */
+/* "127.0.0.1:5000" or "[::1]:5000"; "unix" if there is none. */
 #define CONN_ADDRESS_SIZE 64
 void conn_address_text(const struct conn_address *a, char out[CONN_ADDRESS_SIZE]);
+/* All zeros: of a connection by a path. */
+bool conn_address_is_none(const struct conn_address *a);
 bool conn_address_is_ip4(const struct conn_address *a);
 void conn_address_set(struct conn_address *a, const struct sockaddr *from);
 /* Reads an address without a port. */

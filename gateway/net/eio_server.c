@@ -363,8 +363,8 @@ int eio_server_init(struct eio_server *e, struct net *net, const struct eio_conf
     *e = (struct eio_server){.net = net, .config = *config, .ops = ops, .owner = owner};
     /* Browsers fail a WebSocket for which they asked for one (option `protocols` of the client)
      * and got none. */
-    e->sockets = (struct wsock_shared){
-        .net = net, .close_timeout_ms = config->close_timeout_ms, .any_protocol = true};
+    e->sockets =
+        (struct wsock_shared){.net = net, .close_timeout_ms = config->close_timeout_ms};
     ws_pool_init(&e->sockets.pool, config->max_payload, MAX_FRAGMENTS);
     wheel_init(&e->wheel, net_now(net));
     list_init(&e->dirty);

@@ -339,11 +339,19 @@ bool http_close_idle(struct net *n) {
     return true;
 }
 
+bool http_end_idle(struct conn *c) {
+    const struct http *h = c->peer;
+    bool idle = h->answered && !h->held && (h->closing || h->head_bytes == 0);
+    if (idle && c->queue.bytes == 0)
+        conn_close(c, false); /* no reset: it may not have read the answer yet */
+    return c->closed;
+}
+
 bool http_keeps(const struct http_request *request) {
     const struct http *h = request->http;
     /* Who asks on without reading the answers is not answered for ever. */
     bool reads_on = request->conn->queue.bytes <= QUEUED_MOST;
-    return reads_on && h->parser.http_minor == 1 &&
+    return reads_on && !h->router->draining && h->parser.http_minor == 1 &&
            !fields_have(&h->fields, "connection", "close");
 }
 

@@ -46,6 +46,7 @@ struct http_router {
                           * it is given up, as is an answer of which nothing went: 408 */
     uint64_t body_ms;    /* for a whole body */
     uint64_t idle_ms;    /* between two requests */
+    bool draining;       /* each answer ends its connection */
 };
 #define HTTP_FLOOR 100 /* bytes a second of a body */
 
@@ -56,9 +57,15 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
 /* Closes the connection that has waited longest for a request, or for its end after the last
  * answer, to make room. False: there is none. */
 bool http_close_idle(struct net *n);
+/* The process is about to end: closes the connection if it waits between two requests. False:
+ * it has something to do, or has not asked for anything yet. Not for a connection that has
+ * become something else. */
+bool http_end_idle(struct conn *c);
 
 /* A header's value (the first of that name, any case); NULL if there is none. */
 const char *http_header(const struct http_request *request, const char *name);
+/* Appends the values of all headers of that name, in order and with ", " between, and a NUL. */
+void http_header_join(const struct http_request *request, const char *name, struct buf *out);
 unsigned http_header_count(const struct http_request *request, const char *name);
 
 /* Answers. type and extra (whole lines with CR LF) may be NULL. 4xx and 5xx close the

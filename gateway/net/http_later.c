@@ -92,7 +92,7 @@ bool http_answer_later(struct http_later *later, int status, const char *type,
     if (h->conn->closed)
         return false;
     conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
-    bool keep = h->later_keep && (status < 400 || later->keep_errors);
+    bool keep = h->later_keep && !h->router->draining && (status < 400 || later->keep_errors);
     h->passed_on = later->passed_on;
     http_put_answer(h, status, type, body, h->later_head, keep, extra);
     if (h->closing)

@@ -58,6 +58,10 @@ const char *http_header(const struct http_request *request, const char *name) {
     return fields_get(&request->http->fields, name);
 }
 
+void http_header_join(const struct http_request *request, const char *name, struct buf *out) {
+    fields_join(&request->http->fields, name, out);
+}
+
 unsigned http_header_count(const struct http_request *request, const char *name) {
     return fields_count(&request->http->fields, name);
 }

@@ -1,6 +1,7 @@
 #include "gateway/net/wsock.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 static const struct conn_ops ws_conn_ops;
 
@@ -19,19 +20,30 @@ static bool refuse(const struct http_request *request, int status, const char *w
 
 #define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 
-/* A line that agrees to the first subprotocol of the request, a token; empty: it names none. */
+/* A line that agrees to the first subprotocol that the request names, since a browser gives up
+ * when none of its own is; empty: it names none. Not to a token, which is no protocol but rides
+ * with them. */
 #define PROTOCOL_MAX 128
 static void put_protocol(const struct http_request *request, char out[PROTOCOL_MAX + 32]) {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    const char *list = http_header(request, "sec-websocket-protocol");
-    size_t len = list != NULL ? strspn(list, token) : 0;
+    struct buf all;
+    buf_init(&all);
+    http_header_join(request, "sec-websocket-protocol", &all);
     out[0] = '\0';
-    if (len > 0 && len <= PROTOCOL_MAX && (list[len] == '\0' || strchr(" \t,", list[len])))
-        snprintf(out, PROTOCOL_MAX + 32, "Sec-WebSocket-Protocol: %.*s\r\n", (int)len, list);
+    for (const char *at = all.failed ? "" : all.data; *at != '\0' && out[0] == '\0';) {
+        at += strspn(at, " \t,");
+        size_t len = strspn(at, token);
+        size_t rest = strcspn(at, ",");
+        bool whole = len > 0 && len <= PROTOCOL_MAX && strspn(at + len, " \t") + len == rest;
+        if (whole && strncasecmp(at, "bearer.", 7) != 0)
+            snprintf(out, PROTOCOL_MAX + 32, "Sec-WebSocket-Protocol: %.*s\r\n", (int)len, at);
+        at += rest;
+    }
+    buf_deinit(&all);
 }
 
-static bool handshake(const struct wsock_shared *shared, const struct http_request *request) {
+static bool handshake(const struct http_request *request) {
     const char *version = http_header(request, "sec-websocket-version");
     const char *key = http_header(request, "sec-websocket-key");
     char accept[WS_ACCEPT_SIZE];
@@ -47,8 +59,7 @@ static bool handshake(const struct wsock_shared *shared, const struct http_reque
     if (http_header_count(request, "sec-websocket-key") != 1 || !ws_key_valid(slice_of(key)))
         return refuse(request, 400, "Sec-WebSocket-Key must be 16 bytes in base64\n", NULL);
     ws_accept(accept, slice_of(key));
-    if (shared->any_protocol)
-        put_protocol(request, protocol);
+    put_protocol(request, protocol);
     int len = snprintf(head, sizeof head,
                        "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
                        "Sec-WebSocket-Accept: %s\r\n%s\r\n",
@@ -63,7 +74,7 @@ static void arm(struct wsock *w, uint64_t after_ms) {
 bool wsock_open(struct wsock *w, struct wsock_shared *shared,
                 const struct http_request *request, const struct wsock_ops *ops) {
     struct conn *c = request->conn;
-    if (!handshake(shared, request))
+    if (!handshake(request))
         return false;
     w->conn = c;
     w->shared = shared;

@@ -29,8 +29,7 @@ struct wsock_shared {
     uint64_t ping_interval_ms; /* 0: no pings; the owner knows by itself who is alive */
     uint64_t ping_timeout_ms;
     uint64_t close_timeout_ms;
-    unsigned count;    /* from the upgrade until the connection is gone */
-    bool any_protocol; /* the first subprotocol that a client names is agreed to; else none */
+    unsigned count; /* from the upgrade until the connection is gone */
 };
 
 enum wsock_state {

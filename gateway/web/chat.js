@@ -1,13 +1,13 @@
 // The chat page: joins what the server tells (session.js, store.js) and what the user sees
 // (sidebar.js, log.js, composer.js). The address says which conversation is open: #room:lobby.
 
-import { Composer } from '/composer.js';
-import { ConnectionState } from '/connection.js';
-import { $, avatar, element, idOf, roomOf, setText } from '/dom.js';
-import { Log } from '/log.js';
-import { Session } from '/session.js';
-import { roomKey } from '/store.js';
-import { Sidebar } from '/sidebar.js';
+import { Composer } from './composer.js';
+import { ConnectionState } from './connection.js';
+import { $, avatar, element, idOf, roomOf, setText } from './dom.js';
+import { Log } from './log.js';
+import { Session } from './session.js';
+import { roomKey } from './store.js';
+import { Sidebar } from './sidebar.js';
 
 const narrow = matchMedia('(max-width: 38rem)');
 const ANNOUNCED = 200; // characters of a message that are read out

@@ -1,6 +1,6 @@
 // Where the user writes: a field that grows with its text, a draft for each conversation.
 
-import { $, directionOf } from '/dom.js';
+import { $, directionOf } from './dom.js';
 
 const LONG = 5000; // characters that fill the field anyway: it need not be measured
 

@@ -1,6 +1,6 @@
 // What the user sees of the connection: its state, and what became of it when it was gone.
 
-import { $, setText } from '/dom.js';
+import { $, setText } from './dom.js';
 
 const duration = (ms) => (ms < 1500 ? 'a second' : `${Math.round(ms / 1000)} s`);
 

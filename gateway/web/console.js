@@ -174,7 +174,7 @@ async function runSearch(from = '') {
     // An answer that looked at many and found none is no answer yet.
     for (let tries = 0; tries < 50; tries++) {
       const query = `search=${encodeURIComponent(text)}${cursor && `&cursor=${cursor}`}`;
-      const answer = await ask(`/api/v1/online?${query}`);
+      const answer = await ask(`api/v1/online?${query}`);
       if (mine !== search.number) return;
       users = [
         ...users,
@@ -206,7 +206,7 @@ async function showUser(id) {
   body.replaceChildren(element('p', '…'));
   dialog.showModal();
   try {
-    body.replaceChildren(...describe(await ask(`/api/v1/users/${encodeURIComponent(id)}`)));
+    body.replaceChildren(...describe(await ask(`api/v1/users/${encodeURIComponent(id)}`)));
   } catch (error) {
     body.replaceChildren(
       element('p', error.status === 404 ? 'This user is not known any more.' : error.message),
@@ -401,7 +401,7 @@ async function poll() {
   asking = true;
   const asked = token;
   try {
-    const answer = await ask('/api/v1/cluster');
+    const answer = await ask('api/v1/cluster');
     if (token === asked) enter(answer);
   } catch (error) {
     if (token === asked) say(error);

@@ -12,7 +12,7 @@ import {
   tint,
   unseen,
   withLinks,
-} from '/dom.js';
+} from './dom.js';
 
 const NEAR_END = 48; // px from the end that count as being there
 const NEAR_TOP = 400; // px from the top where older messages are asked for

@@ -1,7 +1,7 @@
 // Who is in the rooms, who is online, and what they are called.
 
-import { idOf } from '/dom.js';
-import { roomKey } from '/store.js';
+import { idOf } from './dom.js';
+import { roomKey } from './store.js';
 
 const PAUSE = 2000; // ms between two reads of a room's members
 const PAUSE_BIG = 10000;

@@ -1,8 +1,8 @@
 // Between the server and the store: sends what the user does, and keeps what comes.
 
-import { nameFor, People } from '/people.js';
-import { Sluice } from '/sluice.js';
-import { messageOf, roomKey, Store, userKey } from '/store.js';
+import { nameFor, People } from './people.js';
+import { Sluice } from './sluice.js';
+import { messageOf, roomKey, Store, userKey } from './store.js';
 
 const PAGE = 50; // messages of history
 const TYPING_PAUSE = 3000; // ms between two typing events of mine
@@ -38,7 +38,7 @@ export class Session {
     this.#memory = `sluice:${userId}`;
     this.store.person(userId).name = nameFor(userId, username);
     const resume = { [userKey(userId)]: this.#remembered().inbox };
-    this.sluice = new Sluice('/ws', { userId, username }, { resume });
+    this.sluice = new Sluice(undefined, { userId, username }, { resume });
     this.#people = new People(this.sluice, this.store, {
       changed: () => page.lists(),
       unread: (id, count) => this.#unread(id, count),

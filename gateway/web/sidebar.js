@@ -1,6 +1,6 @@
 // The left column: rooms, private conversations, the people of a room.
 
-import { $, avatar, element, moveByArrows, reconcile, setText, unseen } from '/dom.js';
+import { $, avatar, element, moveByArrows, reconcile, setText, unseen } from './dom.js';
 
 const PEOPLE_MOST = 200; // rows; a room may have many more members
 

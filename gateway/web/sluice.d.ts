@@ -100,9 +100,9 @@ export interface SendOptions {
 export declare class Sluice {
   /**
    * Connects at once. url: "/ws" of a node or proxy, `ws://host/ws`; an http(s) URL or a path relative
-   * to the page is taken too.
+   * to the page is taken too. undefined: the `ws` beside this module, so also under a proxy's sub-path.
    */
-  constructor(url: string | URL, user: User, options?: Options);
+  constructor(url: string | URL | undefined, user: User, options?: Options);
 
   readonly state: State;
   /** The node that serves, or served last. */

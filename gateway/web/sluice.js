@@ -99,11 +99,13 @@ function toJson(value) {
   }
 }
 
-function address(url) {
+// By default the door beside this file, whatever path a proxy gives the node.
+function address(url = new URL('ws', import.meta.url).href) {
   const page = globalThis.location?.href;
   if (!page && !/^[a-z]+:/i.test(url)) throw new TypeError(`no page for the relative URL ${url}`);
   const full = new URL(url, page);
   full.protocol = full.protocol.replace('http', 'ws');
+  if (!/^wss?:/.test(full.protocol)) throw new TypeError(`no address for a WebSocket: ${full.href}`);
   full.hash = '';
   return full.href;
 }

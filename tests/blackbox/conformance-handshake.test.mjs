@@ -51,7 +51,8 @@ for (const [name, text] of [
     assert.equal(headers['sec-websocket-accept'], raw.ACCEPT);
     assert.equal(headers.upgrade, 'websocket');
     assert.equal(headers.connection, 'Upgrade');
-    assert.ok(!('sec-websocket-protocol' in headers));
+    const agreed = name === 'protocols offered' ? 'chat' : undefined;
+    assert.equal(headers['sec-websocket-protocol'], agreed);
     assert.ok(!('sec-websocket-extensions' in headers));
     await s.send(raw.TEXT, 'hello');
     assert.equal((await s.frame()).text, 'hello');

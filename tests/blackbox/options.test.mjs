@@ -71,6 +71,9 @@ test('flags that are wrong stop start-up and are named', async () => {
   await refused(['--node-id', 'a b'], ['node-id']);
   await refused(['--node-id', 'a{b}'], ['node-id']);
   await refused(['--prefix', 'a{b}'], ['prefix']);
+  for (const list of ['10.0.0.0/33', '10.0.0/8', '::1/129', 'nobody', ',', '1.2.3.4/']) {
+    await refused(['--trusted-proxies', list], ['trusted-proxies', list]);
+  }
   await refused(['--drain', '1s', '--drain', '2s'], ['drain', 'twice']);
 });
 

@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
+import WebSocket from 'ws';
 import { cluster, test } from './lib/harness.mjs';
 import * as raw from './lib/rawws.mjs';
 
 let c;
 let node;
 before(async () => {
-  c = await cluster({ nodes: 2, args: ['--handshake-timeout', '1s'] });
+  c = await cluster({ nodes: 2, args: ['--handshake-timeout', '1s', '--channels', 'events'] });
   node = c.nodes[1];
 });
 after(() => c.stop());
@@ -22,7 +23,7 @@ async function answer(text) {
 for (const [name, text, ...statuses] of [
   ['version 12', raw.handshake({ headers: { 'Sec-WebSocket-Version': '12' } }), 426],
   ['no version', raw.handshake({ headers: { 'Sec-WebSocket-Version': undefined } }), 426],
-  ['HTTP/1.0', raw.handshake({ version: 'HTTP/1.0' }), 505],
+  ['HTTP/1.0', raw.handshake({ version: 'HTTP/1.0' }), 426],
   ['HTTP/2.0', raw.handshake({ version: 'HTTP/2.0' }), 400, 505],
   ['no Host', raw.handshake({ headers: { Host: undefined } }), 400],
   ['a short key', raw.handshake({ headers: { 'Sec-WebSocket-Key': 'c2hvcnQ=' } }), 400],
@@ -141,4 +142,21 @@ test('a message of the limit is taken, one byte more is 1009', async () => {
   await socket.send(raw.TEXT, full + ' ');
   assert.equal((await socket.close()).code, 1009);
   socket.destroy();
+});
+
+test('the first subprotocol that a client names is agreed to, but for a token', async () => {
+  for (const path of ['/ws', '/channels/events']) {
+    for (const [asked, agreed] of [
+      [['one'], 'one'],
+      [['sluice', 'bearer.abc'], 'sluice'],
+      [['bearer.abc', 'mqtt-v5.0', 'x'], 'mqtt-v5.0'],
+      [[], ''],
+    ]) {
+      const ws = new WebSocket(node.url.replace('http', 'ws') + path, asked);
+      await new Promise((resolve, reject) => ws.on('open', resolve).on('error', reject));
+      assert.equal(ws.protocol, agreed);
+      ws.close();
+      await new Promise((resolve) => ws.on('close', resolve));
+    }
+  }
 });

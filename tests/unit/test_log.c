@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -234,10 +236,76 @@ static void lost_lines_are_counted(void **state) {
     log_write(LOG_INFO, "first", NULL);
     log_write(LOG_INFO, "second", NULL);
     const char *lines = capture_end();
-    const char *lost = strstr(lines, " lost_lines=2");
+    const char *lost = strstr(lines, "event=log_lines_lost node=n1 lines=2\n");
     assert_non_null(lost);
     assert_true(lost < strchr(lines, '\n'));
-    assert_null(strstr(lost + 2, "lost_lines"));
+    assert_null(strstr(strchr(lost, '\n'), "log_lines_lost"));
+}
+
+/* Reads all that a pipe holds. */
+static size_t drain(int from) {
+    size_t len = 0;
+    ssize_t n;
+    while ((n = read(from, text + len, sizeof text - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    return len;
+}
+
+static void nobody_reads(int from, int to) {
+    static char value[1001];
+    unsigned seen = 0;
+    unsigned long told = 0;
+    memset(value, 'v', sizeof value - 1);
+    log_open("n1", LOG_DEBUG, false);
+    fcntl(from, F_SETFL, O_NONBLOCK);
+    capture_to(to);
+    close(to);
+    for (int i = 0; i < 1000; i++) /* a megabyte: more than it and what is kept may hold */
+        log_write(LOG_INFO, "flood", "k", value, NULL);
+    for (size_t len = drain(from); len > 0; len = drain(from)) {
+        /* A piece may end anywhere: ends of lines are counted, and the number looked for. */
+        for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+            seen++;
+        const char *lost = strstr(text, "log_lines_lost node=n1 lines=");
+        if (lost != NULL)
+            told = strtoul(lost + strlen("log_lines_lost node=n1 lines="), NULL, 10);
+        log_flush();
+    }
+    int flags = fcntl(STDOUT_FILENO, F_GETFL); /* others may share it */
+    capture_stop();
+    assert_int_equal(flags & O_NONBLOCK, 0);
+    assert_true(told > 0);
+    assert_int_equal(seen, 1000 - told + 1);
+    close(from);
+}
+
+static void a_pipe_that_nobody_reads_holds_nothing_up(void **state) {
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    nobody_reads(ends[0], ends[1]);
+}
+
+static void nor_does_a_socket(void **state) {
+    int ends[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    nobody_reads(ends[0], ends[1]);
+}
+
+static void nor_does_a_terminal(void **state) {
+    struct termios mode;
+    (void)state;
+    int from = posix_openpt(O_RDWR | O_NOCTTY);
+    if (from < 0 || grantpt(from) != 0 || unlockpt(from) != 0)
+        skip();
+    int to = open(ptsname(from), O_RDWR | O_NOCTTY);
+    assert_true(to >= 0);
+    tcgetattr(to, &mode);
+    cfmakeraw(&mode);
+    tcsetattr(to, TCSANOW, &mode);
+    nobody_reads(from, to);
 }
 
 static void texts_hold_until_the_fourth_call(void **state) {
@@ -268,6 +336,9 @@ int main(void) {
         cmocka_unit_test(long_texts_stay_whole),
         cmocka_unit_test(a_long_node_name_is_cut),
         cmocka_unit_test(lost_lines_are_counted),
+        cmocka_unit_test(a_pipe_that_nobody_reads_holds_nothing_up),
+        cmocka_unit_test(nor_does_a_socket),
+        cmocka_unit_test(nor_does_a_terminal),
         cmocka_unit_test(texts_hold_until_the_fourth_call),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);

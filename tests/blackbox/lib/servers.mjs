@@ -72,8 +72,11 @@ export async function startRedis(options = {}) {
     return args;
   };
 
+  // A copy: CONFIG REWRITE writes into the file.
+  const file = path.join(dir, 'redis.conf');
+  fs.copyFileSync(REDIS_CONF, file);
   const launch = async (port) => {
-    child = startProcess(command, [REDIS_CONF, ...directives(port)], { cwd: dir, log });
+    child = startProcess(command, [file, ...directives(port)], { cwd: dir, log });
     redis.pid = child.pid;
     started.add(redis);
     await until(() => child.result || redisAnswers(port), { what: 'Redis answers' });
