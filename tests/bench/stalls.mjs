@@ -10,7 +10,7 @@
 //
 // What is printed: `lost`, acknowledged messages that some subscriber did not get and was not told
 // of; `doubled`, those that it got twice or out of order; `refused`, those whose promise was
-// rejected; `late`, the longest way from the ack to a subscriber; `stall`, the longest time without
+// rejected (on a machine too busy to store 100 a second the outbox of 1,000 fills); `late`, the longest way from the ack to a subscriber; `stall`, the longest time without
 // an ack while one was wanted. Times are in ms.
 
 import path from 'node:path';
