@@ -26,7 +26,7 @@ export interface Options {
   reconnect?: { least?: number; most?: number };
   /** Bytes of JSON above which a string `content`, `message` or `data` goes up in pieces. Default 262144. */
   chunk?: number;
-  /** Events kept until they are answered; more are rejected with `too_many`. Default 1000. */
+  /** Events kept until they are answered (of others: sent, and not answered); more are rejected with `too_many`. Default 1000. */
   outbox?: number;
   /** Messages on their way at once; their order holds whatever fails. Default 16. */
   window?: number;

@@ -228,6 +228,11 @@ class Link {
     socket.onclose = ({ code, reason }) => on.closed(code, String(reason));
   }
 
+  // Answers.
+  get owed() {
+    return this.#acks.size;
+  }
+
   get isOwed() {
     return this.#socket.readyState === 0 || this.#acks.size > 0;
   }
@@ -420,8 +425,9 @@ export class Sluice {
       const done = (error, answered) => (error ? reject(error) : resolve(answered));
       const complete = this.#complete(String(event), data);
       if (KEPT.has(event)) this.#keep(event, complete, options, done);
-      else if (this.#state === 'online') this.#link.request(event, toJson(complete), done);
-      else throw new SluiceError(GONE);
+      else if (this.#state !== 'online') throw new SluiceError(GONE);
+      else if (this.#link.owed >= this.#options.outbox) throw this.#tooMany();
+      else this.#link.request(event, toJson(complete), done);
     });
     if (!KEPT.has(event)) answer.catch(() => {}); // may be sent and forgotten
     return answer;
@@ -712,14 +718,17 @@ export class Sluice {
     return whole;
   }
 
+  #tooMany() {
+    const message = `${this.#options.outbox} events are waiting already`;
+    return new SluiceError({ code: 'too_many', message });
+  }
+
   #uniqueId() {
     return `${this.#idPrefix}-${++this.#idCount}`;
   }
 
   #keep(event, data, { progress }, done) {
-    const { outbox } = this.#options;
-    if (this.#queue.size >= outbox)
-      throw new SluiceError({ code: 'too_many', message: `${outbox} events are waiting already` });
+    if (this.#queue.size >= this.#options.outbox) throw this.#tooMany();
     const item = { event, data, done, progress, sent: false, retries: 0, before: this.#room };
     this.#pack(item);
     this.#want(item);

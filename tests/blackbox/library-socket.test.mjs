@@ -385,6 +385,9 @@ test('the outbox is bounded, online too', async (t) => {
   const all = ['a', 'b', 'c'].map((message) => sluice.emit('sendMessage', { room: 'r', message }));
   await fails(sluice.emit('sendMessage', { room: 'r', message: 'd' }), 'too_many');
   await fails(sluice.emit('history', { room: 'r' }), 'too_many');
+  // What is sent now or never must not pile up on a slow line either.
+  await until(() => texts(socket).length === 3);
+  await fails(sluice.emit('typing', { room: 'r' }), 'too_many');
   await socket.heard('sendMessage');
   socket.answer('sendMessage', { seq: 1 });
   await all[0];

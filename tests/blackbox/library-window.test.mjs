@@ -31,12 +31,12 @@ test('a line of 100 ms carries more than 10 messages a second', async (t) => {
 });
 
 test('over the rate in the middle: each once, in order', async (t) => {
-  const own = await startNode({ redis, args: ['--rate-limit', '50'] });
+  const own = await startNode({ redis, args: ['--rate-limit', '100'] });
   t.after(() => own.stop());
   const { to, send } = await pair(t, 'b', own);
-  await Promise.all(numbers(100).map(send));
-  await hears(to, numbers(100));
-  assert.deepEqual(to.heard, numbers(100));
+  await Promise.all(numbers(150).map(send));
+  await hears(to, numbers(150));
+  assert.deepEqual(to.heard, numbers(150));
 });
 
 test('unavailable in the middle, over a line that is slower than two seconds', async (t) => {
