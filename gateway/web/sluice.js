@@ -519,7 +519,8 @@ export class Sluice {
     const [hint, how] = CLOSES[why] ?? [`The connection was closed with ${why}.`];
     if (why === 1009) this.#giveUpBiggest();
     this.#end();
-    if (performance.now() - this.#since > least(STEADY, this.#options.pause.most)) this.#attempt = 0;
+    const steady = least(STEADY, this.#options.pause.most);
+    if (performance.now() - this.#since > steady) this.#attempt = 0;
     this.#since = Infinity;
     const offline = isOffline();
     const delay = Math.round(offline ? OFFLINE_RETRY : this.#delay(how));

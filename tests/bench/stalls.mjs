@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // `make stalls`: how long a sender stands still when something breaks. For each fault: two nodes of
-// build/sluice, Redis with its file synced at every write, a TCP balancer in front, four subscribers
-// and one publisher by the client library, on a node each in turn. The publisher asks for 100
-// messages a second for 12 seconds, and the fault comes in the middle.
+// build/sluice, Redis with its file synced at every write, a TCP balancer in front, four
+// subscribers and one publisher by the client library, on a node each in turn. The publisher asks
+// for 100 messages a second for 12 seconds, and the fault begins when two have passed.
 //
 //     ONLY=killed,silent   the faults whose name has one of these words
 //     SECONDS=12           of publishing
@@ -10,8 +10,9 @@
 //
 // What is printed: `lost`, acknowledged messages that some subscriber did not get and was not told
 // of; `doubled`, those that it got twice or out of order; `refused`, those whose promise was
-// rejected (on a machine too busy to store 100 a second the outbox of 1,000 fills); `late`, the longest way from the ack to a subscriber; `stall`, the longest time without
-// an ack while one was wanted. Times are in ms.
+// rejected (on a machine too busy to store 100 a second the outbox of 1,000 fills); `late`, the
+// longest way from the ack to a subscriber; `stall`, the longest time without an ack while one was
+// wanted. Times are in ms.
 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
