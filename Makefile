@@ -182,9 +182,12 @@ chaos: all deps-test ## random faults: SEED=7 SECONDS=60 (or FAULTS=100, ONLY=Re
 	@SEED='$(SEED)' SECONDS='$(SECONDS)' FAULTS='$(FAULTS)' ONLY='$(ONLY)' exec node tests/chaos/main.mjs
 
 # ---- make bench
-.PHONY: bench rivals
+.PHONY: bench rivals stalls
 bench: all build/bench/load deps-test ## measures two nodes for a minute or two (SECONDS=10 a window)
 	@exec tests/bench/run
+
+stalls: all deps-test ## how long a sender stands still in eleven faults (ONLY=killed RUNS=3)
+	@exec node tests/bench/stalls.mjs
 
 rivals: all deps-test ## measures Socket.IO and Nchan beside it (fetches them)
 	@exec tests/bench/rivals/run.mjs

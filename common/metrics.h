@@ -111,6 +111,8 @@ enum metric_slots {
       "Memberships of connections in channels")                                                \
     X(QUEUE_BYTES, none, GAUGE, BYTES, "sluice_queue_bytes",                                   \
       "Bytes that wait to be sent to connections")                                             \
+    X(CHUNK_BYTES, none, GAUGE, BYTES, "sluice_chunk_bytes",                                   \
+      "Bytes that unfinished message_chunk events hold")                                       \
     X(TUNNELS, none, GAUGE, ONE, "sluice_tunnels",                                             \
       "WebSockets here of Socket.IO sessions of other nodes")                                  \
     X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while commands reach Redis")           \

@@ -22,6 +22,7 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_CHANNELS, n->core.hub.channels.count);
     set(n, METRIC_SUBSCRIPTIONS, n->core.hub.sub_count);
     set(n, METRIC_QUEUE_BYTES, n->net.out.bytes);
+    set(n, METRIC_CHUNK_BYTES, n->core.chunk_bytes);
     set(n, METRIC_TUNNELS, n->relay.tunnels.count);
     set(n, METRIC_REDIS_UP, redis_up(&n->core.redis));
     set(n, METRIC_REDIS_EVICTS, n->core.redis.policy.evicts);

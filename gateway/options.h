@@ -50,7 +50,9 @@
     X(max_message, "max-message", SIZE, 125, 67108864, "1048576", "BYTES",                     \
       "longest message from a client, inclusive")                                              \
     X(max_chunked, "max-chunked", LIVE(SIZE), 125, 67108864, "4M", "BYTES",                    \
-      "longest unfinished message_chunk events of a connection")                               \
+      "most bytes that unfinished message_chunk events of a connection hold")                  \
+    X(chunk_timeout, "chunk-timeout", LIVE(TIME), 100, 3600000, "60s", "TIME",                 \
+      "drop an unfinished message_chunk event when no piece of it comes for so long")          \
     X(max_queue, "max-queue", SIZE, 4096, 1073741824, "4M", "BYTES",                           \
       "most bytes that wait for a slow connection before it is closed with 1013")              \
     X(max_connections, "max-connections", LIVE(COUNT), 0, 10000000, "0", "N",                  \

@@ -4,29 +4,38 @@
 
 /*
  * message_chunk: an event in pieces. The pieces are JSON strings; their insides, put together
- * as they were written, are the string of the event's payload.
+ * as they were written, are the string of the event's payload. The piece with index 0 begins a
+ * message. Any other piece whose id is not begun belongs to one that was dropped, or is done:
+ * were it taken for a beginning, the last piece would be answered as if all were there.
  */
 #define CHUNKS_AT_ONCE 8
 #define PIECES_MOST    4096
-#define UNFINISHED_MS  60000
+#define ALLOCATION     16 /* what malloc adds to a piece, about */
 
 struct chunked {
     struct chunked *next;
-    uint64_t begun;
+    uint64_t touched; /* when its last piece came */
     const struct event_row *row;
-    struct slice head; /* the first piece's data: the event's other fields */
+    struct slice head; /* the first piece's data: the event's other fields, and its text */
     size_t total;
     size_t have;
-    size_t bytes;
+    size_t bytes; /* that it holds, this struct included */
     struct name id;
-    struct slice pieces[]; /* ptr NULL: not there yet */
+    struct slice pieces[]; /* ptr NULL: not there yet; the first lies in head */
 };
 
 struct chunks {
+    struct core *core;
     struct chunked *first;
     unsigned count;
     size_t bytes;
 };
+
+static void hold(struct chunks *all, struct chunked *c, size_t bytes) {
+    c->bytes += bytes;
+    all->bytes += bytes;
+    all->core->chunk_bytes += bytes;
+}
 
 static void chunked_free(struct chunks *all, struct chunked *c) {
     struct chunked **at = &all->first;
@@ -35,7 +44,8 @@ static void chunked_free(struct chunks *all, struct chunked *c) {
     *at = c->next;
     all->count--;
     all->bytes -= c->bytes;
-    for (size_t i = 0; i < c->total; i++)
+    all->core->chunk_bytes -= c->bytes;
+    for (size_t i = 1; i < c->total; i++)
         free((char *)c->pieces[i].ptr);
     free((char *)c->head.ptr);
     free(c);
@@ -54,7 +64,7 @@ void chunks_expire(struct chunks *all, uint64_t now) {
         return;
     for (struct chunked *c = all->first, *next; c != NULL; c = next) {
         next = c->next;
-        if (now - c->begun > UNFINISHED_MS)
+        if (now - c->touched > all->core->options->chunk_timeout)
             chunked_free(all, c);
     }
 }
@@ -87,17 +97,33 @@ static struct chunked *chunked_find(struct chunks *all, const struct name *id) {
     return NULL;
 }
 
-static struct chunked *chunked_new(struct client *client, const struct name *id, size_t total) {
-    struct chunks *all = client->chunks;
-    struct chunked *c = calloc(1, sizeof *c + total * sizeof c->pieces[0]);
-    if (c == NULL)
+static bool has_room(const struct chunks *all, size_t bytes) {
+    return all->bytes + bytes <= all->core->options->max_chunked;
+}
+
+/* NULL: the request has failed. */
+static struct chunked *chunked_new(struct request *r, const struct name *id, size_t total) {
+    struct chunks *all = r->client->chunks;
+    size_t size = sizeof(struct chunked) + total * sizeof(struct slice);
+    if (all->count >= CHUNKS_AT_ONCE) {
+        request_fail(r, ERR_TOO_MANY, "id", "too many unfinished messages");
         return NULL;
-    c->begun = core_now(client->core);
+    }
+    if (!has_room(all, size)) {
+        request_fail(r, ERR_TOO_LARGE, "total", NULL);
+        return NULL;
+    }
+    struct chunked *c = calloc(1, size);
+    if (c == NULL) {
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+        return NULL;
+    }
     c->total = total;
     c->id = *id;
     c->next = all->first;
     all->first = c;
     all->count++;
+    hold(all, c, size);
     return c;
 }
 
@@ -140,7 +166,7 @@ static void finish(struct request *r, struct chunked *c) {
 }
 
 static bool take_first(struct request *r, struct chunked *c, struct json_value data,
-                       struct json_value event) {
+                       struct json_value event, struct slice inner) {
     char name[64];
     ptrdiff_t len = json_decode(event, name, sizeof name);
     const struct event_row *row =
@@ -154,6 +180,7 @@ static bool take_first(struct request *r, struct chunked *c, struct json_value d
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
     else {
         c->row = row;
+        c->pieces[0] = (struct slice){c->head.ptr + (inner.ptr - data.raw.ptr), inner.len};
         return true;
     }
     return false;
@@ -164,57 +191,56 @@ static void take_piece(struct request *r, struct chunked *c, uint64_t index,
                        struct json_value piece) {
     struct chunks *all = r->client->chunks;
     struct slice inner = {piece.raw.ptr + 1, piece.raw.len - 2};
-    size_t limit = r->client->core->options->max_chunked;
-    size_t cost = inner.len + (index == 0 ? data.raw.len - inner.len : 0);
+    size_t cost = (index == 0 ? data.raw.len : inner.len) + 1 + ALLOCATION;
     if (c->pieces[index].ptr != NULL) {
         request_fail(r, ERR_BAD_FIELD, "index", "has come already");
         return;
     }
-    if (all->bytes + cost > limit) {
+    if (!has_room(all, cost)) {
         chunked_free(all, c);
         request_fail(r, ERR_TOO_LARGE, "data", NULL);
         return;
     }
-    if (index == 0 && !take_first(r, c, data, event)) {
+    if (index == 0 && !take_first(r, c, data, event, inner)) {
         chunked_free(all, c);
         return;
     }
-    if (!copy_slice(&c->pieces[index], inner)) {
+    if (index != 0 && !copy_slice(&c->pieces[index], inner)) {
         chunked_free(all, c);
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
         return;
     }
-    c->bytes += cost;
-    all->bytes += cost;
+    hold(all, c, cost);
+    c->touched = core_now(all->core);
     if (++c->have == c->total)
         finish(r, c);
     else
         request_ok(r, SLICE("{}"));
 }
 
-static struct chunked *open_chunked(struct request *r, const struct name *id, uint64_t total) {
+/* The unfinished message that a piece belongs to; NULL: the request has failed. */
+static struct chunked *open_chunked(struct request *r, const struct name *id, uint64_t index,
+                                    uint64_t total) {
     struct client *client = r->client;
-    if (client->chunks == NULL)
-        client->chunks = calloc(1, sizeof *client->chunks);
     if (client->chunks == NULL) {
-        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
-        return NULL;
+        client->chunks = calloc(1, sizeof *client->chunks);
+        if (client->chunks == NULL) {
+            request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+            return NULL;
+        }
+        client->chunks->core = client->core;
     }
     chunks_expire(client->chunks, core_now(client->core));
     struct chunked *c = chunked_find(client->chunks, id);
-    if (c != NULL && c->total != total) {
+    if (c == NULL && index == 0)
+        return chunked_new(r, id, total);
+    if (c == NULL)
+        request_fail(r, ERR_BAD_FIELD, "id", "no such unfinished message: begin with index 0");
+    else if (c->total != total)
         request_fail(r, ERR_BAD_FIELD, "total", "differs from the other pieces'");
-        return NULL;
-    }
-    if (c == NULL && client->chunks->count >= CHUNKS_AT_ONCE) {
-        request_fail(r, ERR_TOO_MANY, "id", "too many unfinished messages");
-        return NULL;
-    }
-    if (c == NULL)
-        c = chunked_new(client, id, total);
-    if (c == NULL)
-        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
-    return c;
+    else
+        return c;
+    return NULL;
 }
 
 void on_message_chunk(struct request *r, struct json_value data) {
@@ -234,7 +260,7 @@ void on_message_chunk(struct request *r, struct json_value data) {
                      none ? NULL : "must be a string");
         return;
     }
-    struct chunked *c = open_chunked(r, &id, total);
+    struct chunked *c = open_chunked(r, &id, index, total);
     if (c != NULL)
         take_piece(r, c, index, data, f[4], f[3]);
 }

@@ -11,7 +11,6 @@
 #define WAITING_MOST   1024
 #define WAITING_LEAST  256
 #define LOGIN_AGAIN_MS 1000
-#define HELD_MS        2000 /* for longer nothing is on its way from a client */
 #define BEAT_UNIT      1000 /* the rate bucket counts in 1/1000 ms */
 
 #define EVENT_ROW(symbol, name, handler, flags) {name, handler, flags},
@@ -169,7 +168,7 @@ void client_timer(void *arg, struct wheel_timer *t) {
  */
 
 static void client_pump(struct client *c);
-static void unavailable(struct request *r, enum outcome outcome, bool first);
+static void unavailable(struct request *r, enum outcome outcome);
 
 void client_fail(struct client *c, const struct ack *ack, const char *event,
                  const struct failure *failure) {
@@ -219,18 +218,38 @@ static void request_begin(struct request *r, struct json_value data) {
         r->row->handle(r, data);
 }
 
-/* Does the event wait for a message that failed and has not come again? A client with several
- * under way may have sent it before it heard of that. */
-static bool is_held(struct client *c, struct json_value data) {
-    static const char *const names[] = {"clientMessageId"};
-    struct json_value id;
-    if (c->held == 0)
-        return false;
-    json_fields(data, names, &id, 1);
-    bool again = id.type != JSON_NONE && message_hash(id.raw) == c->held;
-    if (again || core_now(c->core) >= c->held_until)
-        c->held = 0;
-    return c->held != 0;
+/* Ends a message that fails for one before it, or over the rate. */
+static void refuse(struct request *r, struct json_value data, enum err err) {
+    request_keep_id(r, message_id_of(data));
+    if (err == ERR_UNAVAILABLE)
+        unavailable(r, OUTCOME_REFUSED);
+    else
+        request_fail(r, err, NULL, NULL);
+}
+
+/* A message failed that its sender will send again. */
+static void message_failed(struct client *c, uint64_t message, enum err err) {
+    c->failing = c->waiting_count;
+    order_failed(&c->order, message, err, core_now(c->core));
+}
+
+/* limited: it came over the rate. */
+static void begin_message(struct request *r, struct json_value data, bool behind_failure,
+                          bool limited) {
+    struct client *c = r->client;
+    enum err err = c->order.err;
+    if (behind_failure)
+        order_follow(&c->order, data);
+    else
+        err = order_check(&c->order, data, core_now(c->core));
+    if (err == ERR_OK && limited) {
+        err = ERR_RATE_LIMITED;
+        message_failed(c, order_id(data), err);
+    }
+    if (err == ERR_OK)
+        request_begin(r, data);
+    else
+        refuse(r, data, err);
 }
 
 struct slice message_id_of(struct json_value data) {
@@ -242,8 +261,8 @@ struct slice message_id_of(struct json_value data) {
 }
 
 static void dispatch(struct client *c, const struct event_row *row, struct json_value data,
-                     const struct ack *ack) {
-    if (early_takes(c, row, data, ack))
+                     const struct ack *ack, bool limited) {
+    if (!limited && early_takes(c, row, data, ack))
         return;
     struct request *r = calloc(1, sizeof *r);
     if (r == NULL) {
@@ -259,13 +278,12 @@ static void dispatch(struct client *c, const struct event_row *row, struct json_
     bool behind_failure = c->failing > 0;
     if (behind_failure)
         c->failing--;
-    bool appends = (row->flags & EVENT_APPENDS) != 0;
-    if (appends && (behind_failure || is_held(c, data))) {
-        request_keep_id(r, message_id_of(data));
-        unavailable(r, OUTCOME_REFUSED, false);
-    } else {
+    if ((row->flags & EVENT_APPENDS) != 0)
+        begin_message(r, data, behind_failure, limited);
+    else if (limited)
+        request_fail(r, ERR_RATE_LIMITED, NULL, NULL);
+    else
         request_begin(r, data);
-    }
 }
 
 void request_restart(struct request *r, const struct event_row *row, struct json_value data) {
@@ -300,10 +318,11 @@ struct waiting_event *waiting_event(const struct event_row *row, struct json_val
 }
 
 static bool enqueue(struct client *c, const struct event_row *row, struct json_value data,
-                    const struct ack *ack) {
+                    const struct ack *ack, bool limited) {
     struct waiting_event *e = waiting_event(row, data, ack);
     if (e == NULL)
         return false;
+    e->limited = limited;
     if (c->last != NULL)
         c->last->next = e;
     else
@@ -329,11 +348,9 @@ void client_event(struct client *c, struct slice event, struct json_value data,
     presence_beat(c, row != NULL && row->handle == on_heartbeat);
     if (row == NULL)
         failure = (struct failure){.err = ERR_UNKNOWN_EVENT, .field = "event"};
-    else if (over_rate(c))
-        failure.err = ERR_RATE_LIMITED;
     else if (c->current == NULL)
-        dispatch(c, row, data, ack);
-    else if (!enqueue(c, row, data, ack))
+        dispatch(c, row, data, ack, over_rate(c));
+    else if (!enqueue(c, row, data, ack, over_rate(c)))
         failure = (struct failure){.err = ERR_INTERNAL, .message = "out of memory"};
     failure.message_id = failure.err != ERR_OK ? message_id_of(data) : failure.message_id;
     if (failure.err != ERR_OK)
@@ -358,7 +375,7 @@ static void client_pump(struct client *c) {
         c->waiting_count--;
         if (e->len != 0)
             json_parse((struct slice){e->data, e->len}, &data);
-        dispatch(c, e->row, data, &e->ack);
+        dispatch(c, e->row, data, &e->ack, e->limited);
         free(e);
     }
     c->pumping = false;
@@ -432,24 +449,23 @@ static void fail_request(struct request *r, struct failure *failure) {
 
 void request_fail(struct request *r, enum err err, const char *field, const char *message) {
     struct failure failure = {.err = err, .field = field, .message = message};
+    if (err == ERR_NOT_A_MEMBER && (r->row->flags & EVENT_APPENDS) != 0)
+        order_broken(&r->client->order, r->message); /* it may join and send it again */
     fail_request(r, &failure);
     request_end(r);
 }
 
-static void unavailable(struct request *r, enum outcome outcome, bool first) {
-    struct client *c = r->client;
+static void unavailable(struct request *r, enum outcome outcome) {
     struct failure failure = {.err = ERR_UNAVAILABLE, .outcome = outcome};
-    if (first && (r->row->flags & EVENT_APPENDS) != 0) {
-        c->failing = c->waiting_count;
-        c->held = r->message;
-        c->held_until = core_now(c->core) + HELD_MS;
-    }
+    r->client->refused = true;
     fail_request(r, &failure);
     request_end(r);
 }
 
 void request_unavailable(struct request *r, enum outcome outcome) {
-    unavailable(r, outcome, true);
+    if ((r->row->flags & EVENT_APPENDS) != 0)
+        message_failed(r->client, r->message, ERR_UNAVAILABLE);
+    unavailable(r, outcome);
 }
 
 bool request_check(struct request *r, const struct reply *reply, enum outcome outcome) {

@@ -7,6 +7,7 @@
 #include "common/name.h"
 #include "common/wheel.h"
 #include "gateway/core/hub.h"
+#include "gateway/core/order.h"
 
 /*
  * One connection as the domain knows it: who speaks, which channels it is in, which events
@@ -62,6 +63,7 @@ struct waiting_event {
     struct waiting_event *next;
     size_t len;
     struct ack ack;
+    bool limited; /* over the rate: it fails in its turn */
     const struct event_row *row;
     char data[];
 };
@@ -104,10 +106,7 @@ struct client {
     size_t waiting_bytes;
     unsigned waiting_count;
     unsigned failing; /* so many of those that wait fail with the one before them */
-    /* The message that failed last, until it comes again: others that its sender sent before
-     * hearing of that must not overtake it. 0: none. */
-    uint64_t held;
-    uint64_t held_until;
+    struct order order;
     /* Called once when the registry has answered the next entering. */
     void (*entered)(struct client *c, enum entered how);
     uint32_t asked_generation; /* of the incarnation that its script is under way for */
@@ -125,6 +124,8 @@ struct client {
     bool paging : 1;        /* a page is on its way to one of its subs: one at a time */
     bool behind : 1;        /* some sub wants to know when the socket drains */
     bool unheard : 1;       /* set by its door: it cannot send yet. Until a login is answered */
+    bool wants_available : 1;
+    bool refused : 1; /* an event of it failed with ERR_UNAVAILABLE since it was last told */
 };
 
 /* Called by doors. The struct is zeroed and becomes valid; one reference is the door's. */
@@ -162,6 +163,11 @@ struct slice client_origin(const struct client *c, char out[CLIENT_ID_SIZE]);
 /* Sends {event, data} alone to this client. ephemeral: it may be lost when the client is slow.
  */
 void client_emit(struct client *c, const char *event, struct slice data, bool ephemeral);
+
+/* available.c: Redis can be reached again, or the client has been registered anew. Those that
+ * asked for the event `available` and had an event refused since are told. */
+void client_tell_available(struct client *c);
+void clients_tell_available(struct core *core);
 
 /* Takes the client out of a channel. */
 void client_drop(struct client *c, struct sub *sub);

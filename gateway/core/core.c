@@ -26,6 +26,7 @@ static void on_up(void *owner, bool changed) {
     lease_redis_up(core);
     hub_redis_up(&core->hub);
     session_recover_waiting(core);
+    clients_tell_available(core);
 }
 
 static void on_down(void *owner, const char *why) {

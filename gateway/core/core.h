@@ -76,6 +76,7 @@ struct core {
     struct list clients; /* logged in or not */
     unsigned client_count;
     unsigned user_count; /* of them: logged in */
+    size_t chunk_bytes;  /* that unfinished message_chunk events hold */
 
     /* presence.c */
     struct list beaten;    /* clients whose user's score is due */
@@ -146,7 +147,7 @@ uint64_t core_random(struct core *core);
 void core_tick(struct core *core, uint64_t now);
 void client_timer(void *core, struct wheel_timer *t);
 
-/* chunk.c: drops what was begun more than a minute ago; NULL is good. */
+/* chunk.c: drops what no piece has come for in chunk_timeout; NULL is good. */
 void chunks_expire(struct chunks *chunks, uint64_t now);
 
 /* --- presence.c -----------------------------------------------------------------------------

@@ -215,11 +215,13 @@ bool field_object(struct request *r, struct json_value data, const char *first) 
 }
 
 void on_login(struct request *r, struct json_value data) {
-    static const char *const names[] = {"userId", "csId", "username", "role", "resume", "room"};
-    struct json_value f[6];
+    static const char *const names[] = {"userId", "csId", "username", "role",
+                                        "resume", "room", "available"};
+    struct json_value f[7];
     struct name cs = {0}, own = {0};
     char room[NAME_MAX_LEN + 8];
-    json_fields(data, names, f, 6);
+    json_fields(data, names, f, 7);
+    r->client->wants_available = r->client->wants_available || f[6].type == JSON_TRUE;
     if (!field_object(r, data, "userId") || !read_user(r, f[0], "userId", false, f[2], f[3]))
         return;
     size_t room_at = SIZE_MAX;

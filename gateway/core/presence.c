@@ -24,6 +24,8 @@ static void registry_answered(struct client *c, bool entering, const struct repl
         c->wanted_in = false;
     else /* under a former incarnation it will be reaped: not in yet */
         c->is_in = entering && c->asked_generation == core->generation;
+    if (c->is_in)
+        client_tell_available(c);
 }
 
 static void on_registry(struct client *c, bool entering, const struct reply *reply) {

@@ -20,20 +20,21 @@ export interface User {
 export interface Options {
   /** ms between heartbeats; 0 sends none. Default 2000. */
   heartbeat?: number;
-  /** ms that the server may owe a sign of life before the connection counts as dead. Default 10000. */
+  /** ms that the server may owe an answer before the connection counts as dead. Default 5000. */
   silence?: number;
   /** ms before the first attempt to come back, doubled up to `most`, full jitter. Default { least: 250, most: 5000 }. */
   reconnect?: { least?: number; most?: number };
   /** Bytes of JSON above which a string `content`, `message` or `data` goes up in pieces. Default 262144. */
   chunk?: number;
-  /** Events kept while there is no connection, or no Redis; more are refused with `too_many`. Default 1000. */
-  outbox?: number;
   /**
-   * Messages on their way at once. Default 1: a message leaves when the one before it is stored, so that
-   * the order holds whatever fails. More are faster over a long line, but when Redis fails and is back at
-   * once, a message that the node had not yet read may overtake those that failed.
+   * Events kept until they are answered; more are rejected with `too_many`. So are others, such as
+   * typing, while so many answers are awaited. Default 1000.
    */
+  outbox?: number;
+  /** Messages on their way at once; their order holds whatever fails. Default 16. */
   window?: number;
+  /** ms without Redis after which another node is tried; doubled for each further. Default 2000. */
+  patience?: number;
   /** What an earlier Sluice of the same user had (`positions`), e.g. from sessionStorage. */
   resume?: Positions;
   /** The constructor of sockets; default globalThis.WebSocket. Node 18 and 20: `import { WebSocket } from 'ws'`. */
@@ -118,7 +119,8 @@ export declare class Sluice {
    * Sends an event; resolves to the ack's data, rejects with a SluiceError.
    *  - private_message, sendMessage, publish: kept until acknowledged, over any number of connections, in
    *    order, each with a clientMessageId, so that each takes effect once. They reject only when the
-   *    server refuses them for good, when the outbox is full, or by close().
+   *    server refuses them for good, when the outbox is full, by close(), or, with `outcome`
+   *    "unknown", when one was sent and not answered for five minutes: a repeat might double it.
    *  - join, leave, subscribe, unsubscribe: remembered as well, so that a new connection is in the same
    *    rooms and topics; repeated until answered.
    *  - history, all_member, read: repeated until answered.

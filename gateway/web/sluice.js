@@ -30,9 +30,12 @@ const FRAME_MOST = 1048576; // bytes, of what cannot go up in pieces
 const PIECES_MOST = 4096;
 const FLIGHT_MOST = 262144; // bytes that are sent and not answered: more wait here
 const SLOWEST = 16; // bytes per ms that a line carries at least, before it counts as dead
+const EASY = 16384; // bytes on their way that need no time of their own
 const OFFLINE_RETRY = 30000; // the browser sees no network; it has been wrong before
-const STALLS_MOST = 20; // then perhaps another node reaches Redis
-const RETRIES = 3; // of a message to a room that was lost
+const PATIENCE_MOST = 60000;
+const STEADY = 1000; // online for so long, the way is good again
+const PROMISE = 300000; // for so long the server knows a repeat as one
+const RETRIES = 3; // of a message that failed without a reason that time mends
 const OWN_MOST = 100; // connections that are remembered as our own
 const WINDOW = { first: 8, most: 32 }; // sent and not answered: grows with each answer
 const HASTE = 0.6; // of the silence is over when a page has just come back
@@ -61,9 +64,10 @@ const CLOSES = {
   1011: ['The server is out of memory, or has a fault.'],
   1012: ['The node restarts; another takes over.', 'soon'],
   1013: ['The server turned us away: we read too slowly, or came too late with the login.'],
-  silent: ['The server was silent for too long.'],
+  silent: ['The server was silent for too long.', 'soon'],
   offline: ['This device is offline.'],
-  stalled: ['The node cannot reach Redis; perhaps another can.'],
+  stalled: ['The node cannot reach Redis; perhaps another can.', 'soon'],
+  full: ['A limit is reached: too many connections or rooms of this user.'],
   token: ['There is no token to log in with.'],
   garbled: ['What answers there does not speak this protocol.', 'fault'],
 };
@@ -73,9 +77,14 @@ const NOTHING = '{"channel":"topic:-"}'; // to unsubscribe from: asks for an ans
 const utf8 = new TextEncoder();
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 const isPassing = ({ code }) => code === 'unavailable' || code === 'rate_limited';
+// Of a piece of a long text: the server has dropped, or never had, what came before it.
+const isBroken = ({ code, field }) => code === 'bad_field' && field === 'id';
 const isHidden = () => globalThis.document?.visibilityState === 'hidden';
 const isOffline = () => globalThis.navigator?.onLine === false;
 const least = (...values) => Math.min(...values);
+// Two clocks: the one may stand still while the device sleeps, the other may be set.
+const mark = () => [performance.now(), Date.now()];
+const elapsed = ([now, date]) => Math.max(performance.now() - now, Date.now() - date);
 
 // Bytes that a text takes, exactly only if it might be above `most`.
 function bytesOf(text, most) {
@@ -161,6 +170,16 @@ export class SluiceError extends Error {
 
 const GONE = { code: 'gone', message: 'there is no connection' };
 const CLOSED = { code: 'closed', message: 'it was closed' };
+const UNKNOWN = {
+  code: 'unavailable',
+  message: 'it was sent and not answered for too long to send it again: it may have been stored',
+  outcome: 'unknown',
+};
+const UNSTORED = {
+  code: 'internal',
+  message: 'the server answered without saying where it is stored',
+  outcome: 'unknown',
+};
 
 class Listeners {
   #sets = new Map();
@@ -196,7 +215,8 @@ class Listeners {
 // One socket. It calls `on.opened()`, `on.frame(frame)` and `on.closed(code, reason)`, and what
 // waits for acks, until end(); nothing after that.
 class Link {
-  silent = 0; // ms for which the server has owed an answer
+  silent = 0; // ms for which the server has owed an answer, by `seen`
+  seen = performance.now();
   bytes = 0; // not answered yet
   #acks = new Map(); // number → { done(error, data), bytes }
   #ackCount = 0;
@@ -210,6 +230,11 @@ class Link {
     socket.onclose = ({ code, reason }) => on.closed(code, String(reason));
   }
 
+  // Answers.
+  get owed() {
+    return this.#acks.size;
+  }
+
   get isOwed() {
     return this.#socket.readyState === 0 || this.#acks.size > 0;
   }
@@ -219,13 +244,27 @@ class Link {
     const ack = ++this.#ackCount;
     const field = json === undefined ? '' : `,"data":${json}`;
     const text = `{"event":${JSON.stringify(event)}${field},"ack":${ack}}`;
+    if (!this.isOwed) this.#heard();
     this.#acks.set(ack, { done, bytes: text.length });
     this.bytes += text.length;
     if (this.#socket.readyState === 1) this.#socket.send(text);
   }
 
-  #receive(text, on) {
+  #heard() {
     this.silent = 0;
+    this.seen = performance.now();
+  }
+
+  // Time has passed. A timer that comes late says nothing about the server: of what lies between
+  // two calls, `most` ms count.
+  wait(most) {
+    const now = performance.now();
+    this.silent = this.isOwed ? this.silent + least(now - this.seen, most) : 0;
+    this.seen = now;
+  }
+
+  #receive(text, on) {
+    this.#heard();
     let frame;
     try {
       frame = JSON.parse(text);
@@ -268,6 +307,7 @@ export class Sluice {
   #own = new Set(); // our connections so far
   #link = null;
   #clock; // the timer of #tick
+  #alarm = 0; // the timer of the moment when the server has been silent for too long
   #every; // ms between ticks
   #ticked = performance.now();
   #ticker = null; // the worker that ticks while the page is hidden
@@ -283,9 +323,14 @@ export class Sluice {
   #flight = 0; // of those, sent on this link
   #flightBytes = 0;
   #flightMessages = 0;
+  #last = null; // the message that was sent last on this link
   #window = 1; // how many may be
-  #stall = 0; // the timer that ends a pause after a failure
+  #failing = null; // the error after which nothing leaves until all that was sent is answered
+  #stall = 0; // the timer that ends the pause after that
   #stalls = 0; // in a row
+  #leaveAt = 0; // when this node has been without Redis for too long; 0: it has Redis
+  #moves = 0; // to other nodes for that reason, in a row
+  #isTold = false; // that Redis is back
   #idPrefix = Date.now().toString(36) + Math.random().toString(36).slice(2);
   #idCount = 0;
   #waiting = []; // of ready()
@@ -302,10 +347,11 @@ export class Sluice {
   constructor(url, user, options = {}) {
     const {
       heartbeat = 2000,
-      silence = 10000,
+      silence = 5000,
       chunk = 262144,
       outbox = 1000,
-      window = 1,
+      window = 16,
+      patience = 2000,
     } = options;
     const { reconnect = {}, resume = {}, WebSocket = globalThis.WebSocket } = options;
     if (typeof WebSocket !== 'function')
@@ -321,9 +367,10 @@ export class Sluice {
       piece,
       outbox,
       window: Math.max(1, window),
+      patience,
       WebSocket,
     };
-    this.#every = least(heartbeat || Infinity, silence / 4);
+    this.#every = least(heartbeat ? heartbeat / 2 : Infinity, silence / 4);
     if (user.csId !== undefined) this.#want({ event: 'join', data: { room: `room-${user.csId}` } });
     for (const channel in resume) this.#resume(channel, resume[channel]);
     this.#connect();
@@ -380,8 +427,9 @@ export class Sluice {
       const done = (error, answered) => (error ? reject(error) : resolve(answered));
       const complete = this.#complete(String(event), data);
       if (KEPT.has(event)) this.#keep(event, complete, options, done);
-      else if (this.#state === 'online') this.#link.request(event, toJson(complete), done);
-      else throw new SluiceError(GONE);
+      else if (this.#state !== 'online') throw new SluiceError(GONE);
+      else if (this.#link.owed >= this.#options.outbox) throw this.#tooMany();
+      else this.#link.request(event, toJson(complete), done);
     });
     if (!KEPT.has(event)) answer.catch(() => {}); // may be sent and forgotten
     return answer;
@@ -424,17 +472,13 @@ export class Sluice {
     }
     if (link !== this.#link) return; // it took too long
     const resume = this.#positions.size ? this.positions : undefined;
-    link.request('login', JSON.stringify({ ...user, resume }), (error, ack) => {
+    const data = { ...user, available: true, resume };
+    link.request('login', JSON.stringify(data), (error, ack) => {
       if (!error) this.#enter(ack, resume !== undefined);
-      else if (isPassing(error) || error.code === 'internal') this.#loginLater(link);
+      else if (isPassing(error) || error.code === 'internal') this.#later(error);
+      else if (error.code === 'too_many') this.#cut('full', error.message);
       else if (error.code !== 'gone') this.#finish(error);
     });
-  }
-
-  // Redis is away. The socket stays: thousands would come back at once.
-  #loginLater(link) {
-    if (++this.#stalls > STALLS_MOST) return this.#cut('stalled');
-    return this.#rest(() => this.#login(link));
   }
 
   // What was missed comes behind the login's ack.
@@ -447,7 +491,7 @@ export class Sluice {
     this.#node = node;
     this.#since = performance.now();
     this.#beaten = -Infinity;
-    this.#stalls = 0;
+    this.#stalls = this.#leaveAt = 0;
     this.#window = WINDOW.first;
     for (const channel of lost) this.#again(channel);
     this.#change('online', { node, connectionId, recovered: !resumed || recovered });
@@ -477,7 +521,8 @@ export class Sluice {
     const [hint, how] = CLOSES[why] ?? [`The connection was closed with ${why}.`];
     if (why === 1009) this.#giveUpBiggest();
     this.#end();
-    if (performance.now() - this.#since > this.#options.pause.most) this.#attempt = 0;
+    const steady = least(STEADY, this.#options.pause.most);
+    if (performance.now() - this.#since > steady) this.#attempt = 0;
     this.#since = Infinity;
     const offline = isOffline();
     const delay = Math.round(offline ? OFFLINE_RETRY : this.#delay(how));
@@ -500,10 +545,14 @@ export class Sluice {
 
   #end(wait) {
     const link = this.#link;
-    this.#link = null;
+    this.#link = this.#last = null;
     clearTimeout(this.#stall);
-    this.#stall = 0;
-    return link?.end(wait); // each in flight hears `gone`
+    clearTimeout(this.#alarm);
+    const ended = link?.end(wait); // each in flight hears `gone`
+    this.#stall = this.#alarm = this.#leaveAt = 0;
+    this.#failing = null;
+    this.#isTold = false;
+    return ended;
   }
 
   // For good: close(), or a refusal.
@@ -515,7 +564,9 @@ export class Sluice {
     const closed = this.#end(1000);
     this.#ticker?.terminate();
     const failure = (this.#error = error ?? new SluiceError(CLOSED));
-    for (const item of [...this.#queue]) this.#settle(item, failure);
+    const { message } = failure;
+    const doubtful = new SluiceError({ ...failure, message, outcome: 'unknown' });
+    for (const item of [...this.#queue]) this.#settle(item, item.doubt ? doubtful : failure);
     for (const { reject } of this.#waiting.splice(0)) reject(failure);
     this.#change('closed', error && { error });
     await closed;
@@ -532,18 +583,35 @@ export class Sluice {
   #tick() {
     const now = performance.now();
     const step = now - this.#ticked;
-    const link = this.#link;
     if (step < this.#every / 2) return; // the page's timer and the ticker both call
     this.#ticked = now;
-    if (!link) {
-      if (now >= this.#retryAt) this.#connect();
-      return;
-    }
-    // A timer that comes late says nothing about the server: late steps count as usual ones.
-    link.silent = link.isOwed ? link.silent + least(step, 2 * this.#every) : 0;
-    if (link.silent > this.#options.silence + link.bytes / SLOWEST) this.#cut('silent');
+    this.#giveUpOld();
+    if (this.#link) this.#listen(step);
+    else if (now >= this.#retryAt) this.#connect();
+  }
+
+  // step: ms since the last time.
+  #listen(step) {
+    if (this.#isSilent()) return;
     // Once a minute would make the user come and go each minute: it stays out until the page is seen.
-    else if (!isHidden() || step < this.#every + GRACE) this.#beat();
+    if (!isHidden() || step < this.#every + GRACE) this.#beat();
+  }
+
+  // Cuts a link that is. If it would be soon, looks again just then.
+  #isSilent() {
+    const link = this.#link;
+    const { silence } = this.#options;
+    clearTimeout(this.#alarm);
+    link?.wait(Math.max(2 * this.#every, silence / 2));
+    if (!link?.isOwed) return false;
+    const most = silence + (link.bytes > EASY ? link.bytes / SLOWEST : 0);
+    if (link.silent > most) {
+      this.#cut('silent');
+      return true;
+    }
+    const left = most - link.silent;
+    if (left < this.#every) this.#alarm = setTimeout(() => this.#isSilent(), left + 1);
+    return false;
   }
 
   #beat() {
@@ -618,6 +686,7 @@ export class Sluice {
   #receive({ event, data, ...meta }) {
     if (meta.epoch !== undefined && !this.#advance(meta.channel, meta)) return;
     if (this.#own.has(meta.origin)) return;
+    if (event === 'available') return this.#available();
     if (event === 'userLeft' && String(data.userId) === this.userId) this.#left(data.room);
     if (event === 'error') this.#listeners.tell('error', new SluiceError(data));
     else this.#listeners.tell(event, data, meta);
@@ -652,15 +721,17 @@ export class Sluice {
     return whole;
   }
 
+  #tooMany() {
+    const message = `${this.#options.outbox} events are waiting already`;
+    return new SluiceError({ code: 'too_many', message });
+  }
+
   #uniqueId() {
     return `${this.#idPrefix}-${++this.#idCount}`;
   }
 
   #keep(event, data, { progress }, done) {
-    const { outbox } = this.#options;
-    const stuck = this.#state !== 'online' || this.#stalls > 0;
-    if (stuck && this.#queue.size >= outbox)
-      throw new SluiceError({ code: 'too_many', message: `${outbox} events are waiting already` });
+    if (this.#queue.size >= this.#options.outbox) throw this.#tooMany();
     const item = { event, data, done, progress, sent: false, retries: 0, before: this.#room };
     this.#pack(item);
     this.#want(item);
@@ -673,6 +744,7 @@ export class Sluice {
     const { piece } = this.#options;
     const field = PAYLOAD[item.event];
     item.json = toJson(item.data);
+    if (field && isObject(item.data)) item.messageId = toJson(item.data.clientMessageId);
     item.bytes = bytesOf(item.json ?? '', piece);
     if (item.bytes > piece && typeof item.data[field] === 'string') {
       const { [field]: text, ...head } = item.data;
@@ -715,14 +787,17 @@ export class Sluice {
   // Sends what may leave now.
   #pump() {
     if (this.#state !== 'online' || this.#stall) return;
+    if (this.#failing && this.#flight > 0) return;
+    if (this.#failing) return this.#later(this.#failing);
     for (const item of this.#queue) {
       if (!item.sent && !this.#fits(item)) return;
-      if (!item.sent) this.#send(item);
+      if (!item.sent && !this.#giveUp(item)) this.#send(item);
       if (item.pieces) return; // nothing beside it
     }
   }
 
-  // A message that fails must not be overtaken: behind one on its way, nothing leaves (option window).
+  // Of messages as many are on their way as the option window allows: should one of them fail, the
+  // node lets those behind it fail, too.
   #fits({ bytes, pieces }) {
     if (this.#flight === 0) return true;
     if (pieces || this.#flightMessages >= this.#options.window) return false;
@@ -730,13 +805,42 @@ export class Sluice {
   }
 
   #send(item) {
+    const [event, json] = item.pieces ? this.#piece(item) : [item.event, this.#named(item)];
     this.#flew(item, 1);
-    const [event, json] = item.pieces ? this.#piece(item) : [item.event, item.json];
+    item.left = mark();
     this.#link.request(event, json, (error, data) => {
       this.#flew(item, -1);
+      this.#doubt(item, error);
       if (error) this.#failed(item, error);
       else this.#answered(item, data);
     });
+  }
+
+  // With the id of the message before it, if that is not answered yet: it must not overtake it.
+  #named(item) {
+    const last = this.#last;
+    if (!item.messageId) return item.json;
+    this.#last = item;
+    return last?.sent ? `{"after":${last.messageId},${item.json.slice(1)}` : item.json;
+  }
+
+  // From when on it may have been stored without our knowing it: as long as that is so, a repeat is
+  // taken as one only for the time that the server promises.
+  #doubt(item, error) {
+    const { event, pieces, index, left } = item;
+    const isWhole = !pieces || index === pieces.length - 1;
+    const isUnknown = error?.code === 'gone' || (error && error.outcome === 'unknown');
+    if (PAYLOAD[event] && isWhole && isUnknown) item.doubt ??= left;
+  }
+
+  #giveUp(item) {
+    const isOld = item.doubt && elapsed(item.doubt) > PROMISE - least(this.#options.silence, 5000);
+    if (isOld) this.#settle(item, new SluiceError(UNKNOWN));
+    return Boolean(isOld);
+  }
+
+  #giveUpOld() {
+    for (const item of this.#queue) this.#giveUp(item);
   }
 
   #flew(item, one) {
@@ -756,16 +860,26 @@ export class Sluice {
   }
 
   #answered(item, data) {
-    this.#stalls = 0;
-    this.#window = least(WINDOW.most, this.#window + 1);
     const total = item.pieces?.length ?? 0;
+    const isWhole = !total || item.index === total - 1;
+    if (isWhole && PAYLOAD[item.event] && !Number.isInteger(data?.seq)) return this.#unstored(item);
+    this.#stalls = this.#leaveAt = this.#moves = 0;
+    this.#window = least(WINDOW.most, this.#window + 1);
     if (total) item.index++;
     if (total) this.#tellProgress(item, total);
-    if (!total || item.index === total) {
+    if (isWhole) {
       this.#learn(item, data);
       this.#settle(item, undefined, data);
     }
-    this.#pump();
+    return this.#pump();
+  }
+
+  // It was answered, but stored nowhere.
+  #unstored(item) {
+    this.#restart(item);
+    if (item.retries++ < RETRIES) return this.#hold(UNSTORED);
+    this.#settle(item, new SluiceError(UNSTORED));
+    return this.#pump();
   }
 
   #tellProgress({ progress, index }, total) {
@@ -796,13 +910,17 @@ export class Sluice {
     if (isPassing(error)) {
       const last = item.pieces && item.index === item.pieces.length - 1;
       if (last && error.code === 'unavailable') this.#restart(item); // it was put together
-      return this.#pause();
+      return this.#hold(error);
+    }
+    if (item.pieces && isBroken(error) && item.index > 0 && item.retries++ < RETRIES) {
+      this.#restart(item);
+      return this.#hold(error);
     }
     const channel = `room:${item.data?.room}`;
     if (error.code === 'not_a_member' && this.#wanted.has(channel) && item.retries++ < RETRIES) {
       this.#restart(item);
       this.#again(channel);
-      return this.#pause();
+      return this.#hold(error);
     }
     if (item.enters && !this.#positions.has(item.enters)) this.#wanted.delete(item.enters);
     if (item.event === 'join' && this.#room === item.data.room) this.#room = item.before;
@@ -814,23 +932,45 @@ export class Sluice {
     item.id = item.index = undefined;
   }
 
-  // The messages behind one that failed fail too. When all are answered they leave again, in order.
-  #pause() {
-    if (this.#stall) return;
-    if (++this.#stalls > STALLS_MOST) {
-      this.#cut('stalled');
-      return;
-    }
+  // The messages after one that failed fail, too. When all are answered they leave again, in order.
+  #hold(error) {
+    this.#failing = error;
     this.#window = 1;
-    this.#rest(() => this.#pump());
+    return this.#pump();
   }
 
-  // Goes on after a while, if the link is still there.
-  #rest(go) {
-    this.#stall = setTimeout(() => {
-      this.#stall = 0;
-      go();
-    }, this.#jitter(this.#stalls));
+  // Goes on after a while, or as soon as Redis is back. A node that is without it for too long is
+  // left. Until then the socket stays: thousands would come back at once.
+  #later({ code }) {
+    const { patience } = this.#options;
+    if (this.#isTold) return this.#goOn();
+    let wait = this.#jitter(this.#stalls++);
+    if (code === 'unavailable' || code === 'internal') {
+      const now = performance.now();
+      const most = least(PATIENCE_MOST, patience * 2 ** this.#moves);
+      this.#leaveAt ||= now + most * (1 + 0.1 * Math.random()); // not all clients at once
+      const left = this.#leaveAt - now;
+      if (left <= 0) this.#moves++;
+      if (left <= 0) return this.#cut('stalled');
+      wait = least(wait, left + 1);
+    }
+    this.#stall = setTimeout(() => this.#goOn(), wait);
+    return undefined;
+  }
+
+  #goOn() {
+    clearTimeout(this.#stall);
+    this.#stall = 0;
+    this.#isTold = false;
+    this.#failing = null;
+    if (this.#state === 'online') this.#pump();
+    else this.#login(this.#link);
+  }
+
+  // The node reaches Redis again.
+  #available() {
+    this.#isTold = true;
+    if (this.#stall) this.#goOn();
   }
 
   // The bigger a message, the likelier that it was the one which the server did not take.

@@ -142,6 +142,52 @@ test('a hidden page whose timers come late does not flap: it beats again when se
   await end();
 });
 
+test('what was not answered is sent again for five minutes, then nobody knows', async (t) => {
+  const { here, WebSocket, sluice, end } = await start(t, { heartbeat: 0 });
+  const send = (message) => sluice.emit('sendMessage', { room: 'r', message });
+  const old = send('old');
+  const failed = assert.rejects(old, { code: 'unavailable', outcome: 'unknown' });
+  await WebSocket.last.heard('sendMessage');
+  here.pass(100000);
+  WebSocket.last.drop(1006);
+  const second = await (await WebSocket.next(2)).enter();
+  await second.heard('sendMessage');
+  here.pass(180000); // 280 s
+  second.drop(1006);
+  const third = await (await WebSocket.next(3)).enter();
+  await third.heard('sendMessage');
+  third.drop(1006);
+  const young = send('young'); // never sent so far
+  here.pass(30000);
+  await failed;
+  const last = await (await WebSocket.next(4)).enter();
+  const { data } = await last.heard('sendMessage');
+  assert.equal(data.message, 'young');
+  // A refusal is no doubt, however long it lasts.
+  last.answer('sendMessage', { error: { code: 'unavailable', outcome: 'refused' } });
+  here.pass(400000);
+  await last.heard('sendMessage');
+  last.answer('sendMessage', { seq: 1 });
+  await young;
+  await end();
+});
+
+test('five minutes of sleep count, by whichever clock runs', async (t) => {
+  const { WebSocket, sluice, end } = await start(t, { heartbeat: 0 });
+  const old = sluice.emit('sendMessage', { room: 'r', message: 'x' });
+  const failed = assert.rejects(old, { code: 'unavailable', outcome: 'unknown' });
+  await WebSocket.last.heard('sendMessage');
+  const { now } = Date;
+  t.after(() => (Date.now = now));
+  Date.now = () => now() + 301000; // and performance.now() stood still
+  WebSocket.last.drop(1006);
+  await (await WebSocket.next(2)).enter();
+  await failed;
+  await answered();
+  assert.deepEqual(WebSocket.last.unanswered(), []);
+  await end();
+});
+
 test('hidden with a worker: it ticks in the place of the page', async (t) => {
   const workers = [];
   globalThis.Worker = class {
@@ -162,7 +208,7 @@ test('hidden with a worker: it ticks in the place of the page', async (t) => {
   assert.equal(workers.length, 0);
   here.show('hidden');
   assert.match(workers[0].url, /sluice\.js$/);
-  assert.deepEqual([workers[0].options.type, workers[0].asked], ['module', [2000]]);
+  assert.deepEqual([workers[0].options.type, workers[0].asked], ['module', [1000]]);
   const before = beats();
   here.pass(2000); // both call: one beat
   workers[0].onmessage();

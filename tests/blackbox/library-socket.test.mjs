@@ -268,17 +268,101 @@ test('a login that was put off lets all leave when it succeeds', async (t) => {
 });
 
 test('a node that cannot reach Redis for long is left; another may', async (t) => {
-  const all = await online(t);
+  const all = await online(t, { options: { patience: 50 } });
   const kept = all.sluice.emit('sendMessage', { room: 'r', message: 'x' });
-  for (let i = 0; i <= 20; i++) {
-    await all.socket.heard('sendMessage');
-    all.socket.answer('sendMessage', unavailable);
-  }
+  const left = () => all.WebSocket.sockets.length === 2;
+  await until(
+    () => {
+      if (all.socket.unanswered().includes('sendMessage'))
+        all.socket.answer('sendMessage', unavailable);
+      return left();
+    },
+    { every: 2 },
+  );
   assert.match(all.states.at(-1).hint, /Redis/);
-  const next = await (await all.WebSocket.next(2)).enter();
+  assert.ok(sent(all.socket, 'sendMessage').length > 1, 'it tried there first');
+  const next = await all.WebSocket.last.enter();
   await next.heard('sendMessage');
   next.answer('sendMessage', { seq: 1 });
   assert.equal((await kept).seq, 1);
+});
+
+test('it sends again as soon as the node says that Redis is back', async (t) => {
+  // By itself it would ask again after half an hour or so.
+  const options = { reconnect: { least: 1e7, most: 1e7 }, patience: 1e9 };
+  const all = start(t, { options });
+  const { socket, sluice } = all;
+  const available = { event: 'available', data: {} };
+  const heard = [];
+  sluice.on('available', () => heard.push('available'));
+  socket.open();
+  assert.equal((await socket.heard('login')).data.available, true, 'it asks to be told');
+  socket.answer('login', unavailable);
+  socket.say(available);
+  await socket.enter();
+  const kept = ['a', 'b'].map((message) => sluice.emit('sendMessage', { room: 'r', message }));
+  await until(() => texts(socket).length === 2);
+  socket.answer('sendMessage', unavailable);
+  socket.say(available); // b is on its way still
+  socket.answer('sendMessage', unavailable);
+  for (const text of ['a', 'b']) {
+    await socket.heard('sendMessage');
+    assert.equal(texts(socket).at(-1), text);
+    socket.answer('sendMessage', { seq: 1 });
+  }
+  await Promise.all(kept);
+  assert.deepEqual(heard, [], 'it is between the library and the node');
+});
+
+test('too many connections or rooms at login: it comes back', async (t) => {
+  const all = start(t);
+  const tooMany = { error: { code: 'too_many', message: 'at most 20', field: 'userId' } };
+  for (const count of [1, 2, 3]) {
+    const socket = await all.WebSocket.next(count);
+    socket.open();
+    await socket.heard('login');
+    socket.answer('login', tooMany);
+    assert.equal(all.sluice.state, 'away');
+    assert.match(all.states.at(-1).hint, /limit/);
+    assert.equal(all.states.at(-1).reason, 'at most 20');
+    assert.equal(all.states.at(-1).attempt, count - 1);
+  }
+  await (await all.WebSocket.next(4)).enter();
+  await all.sluice.ready();
+});
+
+test('an answer without a seq is no success of a message', async (t) => {
+  const { sluice, socket } = await online(t, { options: { chunk: 1024 } });
+  const short = sluice.emit('sendMessage', { room: 'r', message: 'x' });
+  for (const answer of [{}, { seq: 3 }]) {
+    await socket.heard('sendMessage');
+    socket.answer('sendMessage', answer);
+  }
+  assert.equal((await short).seq, 3);
+  const ids = sent(socket, 'sendMessage').map(({ clientMessageId }) => clientMessageId);
+  assert.equal(ids[0], ids[1]);
+
+  const long = sluice.emit('publish', { channel: 'topic:t', data: 'x'.repeat(2000) });
+  const gone = { error: { code: 'bad_field', message: 'begin again', field: 'id' } };
+  for (const last of [{}, gone, { seq: 4 }]) {
+    for (const answer of [{}, last]) {
+      await socket.heard('message_chunk');
+      socket.answer('message_chunk', answer);
+    }
+  }
+  assert.equal((await long).seq, 4);
+  const pieces = sent(socket, 'message_chunk');
+  assert.equal(new Set(pieces.map(({ id }) => id)).size, 3, 'from its beginning');
+  const heads = pieces.filter((one) => one.event);
+  assert.equal(new Set(heads.map((one) => one.clientMessageId)).size, 1);
+
+  const never = sluice.emit('sendMessage', { room: 'r', message: 'x' });
+  const failed = assert.rejects(never, { code: 'internal', outcome: 'unknown' });
+  for (let i = 0; i < 4; i++) {
+    await socket.heard('sendMessage');
+    socket.answer('sendMessage', {});
+  }
+  await failed;
 });
 
 test('a room that cannot be entered again is told by the event error', async (t) => {
@@ -295,6 +379,26 @@ test('a room that cannot be entered again is told by the event error', async (t)
     [['too_many', 'room']],
   );
   assert.equal(sluice.state, 'online');
+});
+
+test('the outbox is bounded, online too', async (t) => {
+  const { sluice, socket } = await online(t, { options: { outbox: 3 } });
+  const all = ['a', 'b', 'c'].map((message) => sluice.emit('sendMessage', { room: 'r', message }));
+  await fails(sluice.emit('sendMessage', { room: 'r', message: 'd' }), 'too_many');
+  await fails(sluice.emit('history', { room: 'r' }), 'too_many');
+  // What is sent now or never must not pile up on a slow line either.
+  await until(() => texts(socket).length === 3);
+  await fails(sluice.emit('typing', { room: 'r' }), 'too_many');
+  await socket.heard('sendMessage');
+  socket.answer('sendMessage', { seq: 1 });
+  await all[0];
+  all.push(sluice.emit('sendMessage', { room: 'r', message: 'e' }));
+  for (let i = 0; i < 3; i++) {
+    await socket.heard('sendMessage');
+    socket.answer('sendMessage', { seq: 2 });
+  }
+  await Promise.all(all);
+  assert.deepEqual(texts(socket), ['a', 'b', 'c', 'e']);
 });
 
 test('the outbox keeps what is emitted before and between, and is bounded', async (t) => {
@@ -318,8 +422,30 @@ test('the outbox keeps what is emitted before and between, and is bounded', asyn
   assert.deepEqual(texts(next), [], 'what was answered does not leave again');
 });
 
-test('not more than a window is on its way; one message, unless more are asked for', async (t) => {
-  const { sluice, socket } = await online(t);
+test('16 messages are on their way, each names the one before it', async (t) => {
+  const { sluice, socket } = await online(t, { answering: { history: () => ({}) } });
+  for (let i = 0; i < 10; i++) await sluice.emit('history', { room: 'r' }); // it works
+  const send = (message) => sluice.emit('sendMessage', { room: 'r', message });
+  const all = Array.from({ length: 20 }, (_, i) => send(`m${i}`));
+  await until(() => socket.unanswered().length === 16);
+  const ids = sent(socket, 'sendMessage').map(({ clientMessageId }) => clientMessageId);
+  const after = sent(socket, 'sendMessage').map((data) => data.after);
+  assert.deepEqual(after, [undefined, ...ids.slice(0, 15)]);
+  assert.ok(socket.sent.at(-1).text.startsWith('{"event":"sendMessage","data":{"after":"'));
+  for (let i = 0; i < 20; i++) {
+    await socket.heard('sendMessage');
+    socket.answer('sendMessage', { seq: i });
+  }
+  await Promise.all(all);
+  const alone = send('alone');
+  await socket.heard('sendMessage');
+  assert.equal(sent(socket, 'sendMessage').at(-1).after, undefined);
+  socket.answer('sendMessage', { seq: 20 });
+  await alone;
+});
+
+test('not more than a window is on its way', async (t) => {
+  const { sluice, socket } = await online(t, { options: { window: 1 } });
   const all = ['a', 'b'].map((message) => sluice.emit('sendMessage', { room: 'r', message }));
   await socket.heard('sendMessage');
   assert.deepEqual(texts(socket), ['a']);

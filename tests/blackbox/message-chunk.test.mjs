@@ -1,10 +1,12 @@
 // message_chunk: one event in pieces.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, test } from './lib/harness.mjs';
+import { cluster, connect, login, sleep, test, until } from './lib/harness.mjs';
 import { range, refused } from './lib/frames.mjs';
-import { fence } from './lib/registry.mjs';
+import { fence, metrics } from './lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
+
+const gone = ['bad_field', 'id']; // how a piece of no unfinished message is refused
 
 async function pair(name) {
   return [await login(nodes[0], `${name}1`), await login(nodes[1], `${name}2`)];
@@ -38,7 +40,7 @@ test('in order: the last piece gets the ack of the event', async () => {
   assert.deepEqual([again.seq, again.timestamp], [1, timestamp]);
 });
 
-test('out of order, and several ids interleaved', async () => {
+test('after its first, out of order, and several ids interleaved', async () => {
   const [ann, bob] = await pair('b');
   for (const client of [ann, bob]) await client.emit('join', { room: 'b' });
   await bob.emit('subscribe', { channel: 'topic:b' });
@@ -49,7 +51,7 @@ test('out of order, and several ids interleaved', async () => {
   ];
   const texts = heads.map((head, i) => `${i}:`.padEnd(3000, 'abcdefghij'));
   const all = heads.map((head, i) => pieces(i === 0 ? 7 : `id${i}`, texts[i], 10, head));
-  const order = [3, 9, 0, 1, 8, 2, 7, 4, 6, 5];
+  const order = [0, 3, 9, 1, 8, 2, 7, 4, 6, 5];
   for (const index of order.slice(0, 9)) {
     for (const one of all) assert.deepEqual(await ann.emit('message_chunk', one[index]), {});
   }
@@ -73,7 +75,7 @@ test('what is longer than a frame may be', async () => {
   const [ann, bob] = await pair('d');
   const text = 'ab\u00e9\u65e5😀"\\\n'.repeat(220000); // 2.9 MB of UTF-8
   const all = pieces('long', text, 5, { event: 'private_message', receiverId: 'd2' });
-  for (const piece of [...all].reverse()) await ann.emit('message_chunk', piece);
+  for (const at of [0, 4, 3, 2, 1]) await ann.emit('message_chunk', all[at]);
   const { data } = await bob.next('new_private_message');
   assert.ok(data.content === text, `${data.content.length} of ${text.length} characters`);
 });
@@ -133,6 +135,7 @@ test('before login every piece is refused', async () => {
 test('wrong fields', async () => {
   const [ann, bob] = await pair('i');
   const good = { id: 'x', index: 1, total: 3, data: 'y' };
+  await ann.emit('message_chunk', { ...good, index: 0, event: 'publish', channel: 'topic:i' });
   const table = [
     [{ id: undefined }, 'missing_field', 'id'],
     [{ index: undefined }, 'missing_field', 'index'],
@@ -148,10 +151,10 @@ test('wrong fields', async () => {
     [{ data: 5 }, 'bad_field', 'data'],
     [{ data: {} }, 'bad_field', 'data'],
     [{ id: {} }, 'bad_field', 'id'],
-    [{ index: 0 }, 'missing_field', 'event'],
-    [{ index: 0, event: 'login' }, 'bad_field', 'event'],
-    [{ index: 0, event: 'message_chunk' }, 'bad_field', 'event'],
-    [{ index: 0, event: 5 }, 'bad_field', 'event'],
+    [{ id: 'y', index: 0 }, 'missing_field', 'event'],
+    [{ id: 'y', index: 0, event: 'login' }, 'bad_field', 'event'],
+    [{ id: 'y', index: 0, event: 'message_chunk' }, 'bad_field', 'event'],
+    [{ id: 'y', index: 0, event: 5 }, 'bad_field', 'event'],
   ];
   for (const [change, code, field] of table) {
     await refused(ann.emit('message_chunk', { ...good, ...change }), code, field);
@@ -177,13 +180,85 @@ test('at most 8 unfinished ids', async () => {
 
 test('at most 4 MiB together', async () => {
   const [ann, bob] = await pair('k');
+  const chunkBytes = async () => (await metrics(nodes[0]))('sluice_chunk_bytes');
+  const before = await chunkBytes();
   const half = 'x'.repeat(1000000);
+  const head = { event: 'private_message', receiverId: 'k2', index: 0, total: 2 };
   for (let i = 1; i <= 4; i++) {
-    await ann.emit('message_chunk', { id: `u${i}`, index: 1, total: 2, data: half });
+    await ann.emit('message_chunk', { ...head, id: `u${i}`, data: half });
   }
-  const over = ann.emit('message_chunk', { id: 'u5', index: 1, total: 2, data: half });
+  const over = ann.emit('message_chunk', { ...head, id: 'u5', data: half });
   await refused(over, 'too_large', 'data');
+  // The rest of what was dropped begins nothing.
+  await refused(ann.emit('message_chunk', { id: 'u5', index: 1, total: 2, data: 'x' }), ...gone);
+  assert.ok((await chunkBytes()) > 4000000 + before);
   await ann.emit('private_message', { receiverId: 'k2', content: 'still works' });
   await bob.next('new_private_message');
   await fence(redis, [ann, bob]);
+  await ann.close();
+  await until(async () => (await chunkBytes()) === before);
+});
+
+test('the room for many pieces counts too', async (t) => {
+  const own = await cluster({ redis, nodes: 1, args: ['--max-chunked', '70000'] });
+  t.after(own.stop);
+  const ann = await login(own.nodes[0], 'n1');
+  const one = (id) => ({
+    id, index: 0, total: 4096, event: 'private_message', receiverId: 'x', data: '',
+  });
+  await ann.emit('message_chunk', one('a'));
+  assert.ok((await metrics(own.nodes[0]))('sluice_chunk_bytes') >= 65536);
+  await refused(ann.emit('message_chunk', one('b')), 'too_large', 'total');
+  // So do pieces, however small.
+  const rest = range(1, 400).map((index) => ({ id: 'a', index, total: 4096, data: '' }));
+  const codes = await Promise.all(
+    rest.map((piece) => ann.emit('message_chunk', piece).then(() => 'ok', ({ code }) => code)),
+  );
+  assert.ok(codes.indexOf('too_large') > 100);
+  assert.deepEqual([...new Set(codes)], ['ok', 'too_large', 'bad_field']);
+  assert.equal((await metrics(own.nodes[0]))('sluice_chunk_bytes'), 0);
+});
+
+test('a piece that does not fit its message changes nothing; one of none is refused', async () => {
+  const [ann, bob] = await pair('l');
+  const all = pieces('m', 'some text', 3, { event: 'private_message', receiverId: 'l2' });
+  await refused(ann.emit('message_chunk', all[1]), ...gone);
+  await refused(ann.emit('message_chunk', all[2]), ...gone);
+  await ann.emit('message_chunk', all[0]);
+  for (const piece of [all[0], { ...all[0], data: 'other' }])
+    await refused(ann.emit('message_chunk', piece), 'bad_field', 'index');
+  await ann.emit('message_chunk', all[2]);
+  await refused(ann.emit('message_chunk', all[2]), 'bad_field', 'index');
+  await refused(ann.emit('message_chunk', { ...all[1], total: 4 }), 'bad_field', 'total');
+  await refused(ann.emit('message_chunk', { ...all[1], id: 'n' }), ...gone);
+  assert.equal((await ann.emit('message_chunk', all[1])).seq, 1);
+  assert.equal((await bob.next('new_private_message')).data.content, 'some text');
+  await refused(ann.emit('message_chunk', all[1]), ...gone); // it is done
+  // What could not be stored must begin again, too.
+  const bad = pieces('o', 'text', 2, { event: 'sendMessage', room: 'not-mine' });
+  await ann.emit('message_chunk', bad[0]);
+  await refused(ann.emit('message_chunk', bad[1]), 'not_a_member');
+  await refused(ann.emit('message_chunk', bad[1]), ...gone);
+});
+
+test('slow, but never for long without a piece; then it is dropped', async (t) => {
+  const own = await cluster({ redis, nodes: 1, args: ['--chunk-timeout', '2s'] });
+  t.after(own.stop);
+  const ann = await login(own.nodes[0], 'm1');
+  const bob = await login(nodes[1], 'm2');
+  const all = pieces('m', 'a text that goes up slowly', 6, {
+    event: 'private_message', receiverId: 'm2',
+  });
+  await ann.emit('message_chunk', all[0]);
+  for (const piece of all.slice(1, 5)) {
+    await sleep(600); // 2.4 s in all
+    assert.deepEqual(await ann.emit('message_chunk', piece), {});
+  }
+  assert.equal((await ann.emit('message_chunk', all[5])).seq, 1);
+  assert.equal((await bob.next('new_private_message')).data.content, 'a text that goes up slowly');
+
+  await ann.emit('message_chunk', all[0]);
+  await sleep(2100);
+  for (const piece of all.slice(1)) await refused(ann.emit('message_chunk', piece), ...gone);
+  await bob.none('new_private_message');
 });

@@ -104,6 +104,7 @@ static void has_defaults(void **state) {
     assert_false(o.allow_anonymous);
     assert_int_equal(o.max_message, 1048576);
     assert_int_equal(o.max_chunked, 4 * 1048576);
+    assert_int_equal(o.chunk_timeout, 60000);
     assert_int_equal(o.max_connections, 0);
     assert_int_equal(o.handshake_timeout, 10000);
     assert_int_equal(o.login_deadline, 0);

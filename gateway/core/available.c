@@ -1,0 +1,35 @@
+#include "gateway/core/core.h"
+
+/*
+ * The event `available`. Clients whose events failed for want of Redis would else have to ask
+ * again and again, all ten thousand of them, and still lose the time between two questions.
+ */
+
+static bool is_told(struct client *c) {
+    bool told = c->refused && c->wants_available && !c->gone;
+    c->refused = c->refused && !told;
+    return told;
+}
+
+void client_tell_available(struct client *c) {
+    if (is_told(c))
+        client_emit(c, "available", SLICE("{}"), false);
+}
+
+void clients_tell_available(struct core *core) {
+    struct buf frame;
+    struct message m;
+    buf_init(&frame);
+    if (!message_bare(&m, &frame, "available", SLICE("{}"))) {
+        buf_deinit(&frame);
+        return; /* out of memory: they ask by themselves before long */
+    }
+    for (struct list *at = core->clients.next, *next; at != &core->clients; at = next) {
+        struct client *c = container_of(at, struct client, link);
+        next = at->next;
+        if (is_told(c))
+            c->door->deliver(c, &m);
+    }
+    message_done(&m, &core->net->slabs);
+    buf_deinit(&frame);
+}
