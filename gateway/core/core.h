@@ -68,9 +68,9 @@ struct core {
     struct wheel room_wheel;
     struct redis redis;
     struct hub hub;
+    struct siphash_key roster_key;
     struct metrics *metrics;
     const char *node_id;
-    uint64_t random;
     char birth[12]; /* makes connection ids unique */
     uint64_t next_client;
     struct list clients; /* logged in or not */
@@ -140,7 +140,6 @@ void core_deinit(struct core *core);
 static inline uint64_t core_now(const struct core *core) {
     return uv_now(core->loop);
 }
-uint64_t core_random(struct core *core);
 
 /* Fires the timers of clients and rooms that are due. */
 void core_tick(struct core *core, uint64_t now);

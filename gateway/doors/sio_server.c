@@ -442,8 +442,8 @@ const char *sio_server_init(struct sio_server *v, struct net *net,
     const char *wrong = read_names(v, config->namespaces);
     if (wrong != NULL)
         return wrong;
-    int status = eio_server_init(&v->eio, net, &config->eio, &ops, v);
-    return status == 0 ? NULL : uv_strerror(status);
+    eio_server_init(&v->eio, net, &config->eio, &ops, v);
+    return NULL;
 }
 
 static void free_dead(struct sio_server *v) {

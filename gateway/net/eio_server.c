@@ -357,9 +357,8 @@ void eio_pause(struct eio_session *s, bool pause) {
 /* --- the server -----------------------------------------------------------------------------
  */
 
-int eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
-                    const struct eio_ops *ops, void *owner) {
-    uint64_t seed;
+void eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
+                     const struct eio_ops *ops, void *owner) {
     *e = (struct eio_server){.net = net, .config = *config, .ops = ops, .owner = owner};
     /* Browsers fail a WebSocket for which they asked for one (option `protocols` of the client)
      * and got none. */
@@ -369,10 +368,8 @@ int eio_server_init(struct eio_server *e, struct net *net, const struct eio_conf
     wheel_init(&e->wheel, net_now(net));
     list_init(&e->dirty);
     list_init(&e->gone);
-    int status = uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL);
-    map_init(&e->sessions, seed);
-    addresses_init(&e->polled, seed, config->max_polled);
-    return status;
+    map_init(&e->sessions);
+    addresses_init(&e->polled, config->max_polled);
 }
 
 bool eio_server_close_one(struct eio_server *e, uint16_t code, const char *reason) {

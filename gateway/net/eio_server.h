@@ -128,9 +128,9 @@ struct eio_session {
     bool want_drained : 1;
 };
 
-/* Returns 0 or a libuv error. The config is copied. */
-int eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
-                    const struct eio_ops *ops, void *owner);
+/* The config is copied. */
+void eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
+                     const struct eio_ops *ops, void *owner);
 /* No connection may be left. Calls on_gone and on_free for the sessions that are. */
 void eio_server_deinit(struct eio_server *e);
 

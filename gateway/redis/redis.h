@@ -34,7 +34,6 @@ struct redis_config {
     struct metrics *metrics; /* gets the round trips of commands */
     uint64_t timeout_ms;
     uint64_t backoff_ms; /* a link that fell waits at most this before it tries again */
-    uint64_t seed;
 };
 
 struct subscription;
@@ -65,7 +64,6 @@ struct redis {
     struct policy policy;
     struct map subscriptions; /* by Redis channel */
     struct buf scratch;
-    uint64_t random;
     char names[2][160];
     unsigned open_parts;
     void (*on_closed)(void *owner);

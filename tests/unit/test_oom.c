@@ -145,7 +145,7 @@ static bool try_map(void) {
     static struct item items[N];
     items_init(items, N);
     struct map m;
-    map_init(&m, 17);
+    map_init(&m);
     size_t count = 0;
     for (unsigned i = 0; i < N; i++) {
         size_t size = m.size;
