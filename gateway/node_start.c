@@ -299,7 +299,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
                                      .timeout_ms = o->handshake_timeout,
                                      .body_ms = o->body_timeout,
                                      .idle_ms = o->idle_timeout};
-    addresses_init(\&n->addresses, (unsigned)o->max_per_address);
+    addresses_init(&n->addresses, (unsigned)o->max_per_address);
     if (status == 0)
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
     n->core.address = n->address;

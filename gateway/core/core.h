@@ -75,7 +75,8 @@ struct core {
     uint64_t next_client;
     struct list clients; /* logged in or not */
     unsigned client_count;
-    unsigned user_count; /* of them: logged in */
+    size_t waiting_bytes; /* of events behind one in flight, of all clients */
+    unsigned user_count;  /* of them: logged in */
 
     /* presence.c */
     struct list beaten;    /* clients whose user's score is due */

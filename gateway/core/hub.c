@@ -498,8 +498,8 @@ void hub_redis_up(struct hub *h) {
 }
 
 int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *slabs,
-             size_t max_queue, struct metrics *metrics,
-             const struct hub_events *events, void *owner) {
+             size_t max_queue, struct metrics *metrics, const struct hub_events *events,
+             void *owner) {
     memset(h, 0, sizeof *h);
     h->redis = redis;
     h->slabs = slabs;

@@ -42,6 +42,8 @@ struct eio_ops {
     struct eio_session *(*on_open)(void *owner, const struct http_request *request);
     /* A message: text is valid UTF-8. The bytes hold until it returns. */
     void (*on_message)(struct eio_session *s, bool binary, struct slice bytes);
+    /* Bytes that a message may have that comes now, or all of a POST; NULL: max_payload. */
+    size_t (*most)(const struct eio_session *s, bool post);
     /* All that was sent has left (after eio_want_drained). */
     void (*on_drained)(struct eio_session *s);
     /* The time set by eio_set_alarm has come. */

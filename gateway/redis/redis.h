@@ -125,6 +125,19 @@ static inline size_t redis_backlog(const struct redis *r) {
     return r->commands.out.len + r->commands.writing.len;
 }
 
+/*
+ * True while commands that Redis has not answered hold so much memory that no more should be
+ * sent for clients (request_script refuses them then); what keeps the node alive and its
+ * channels whole is sent all the same.
+ */
+#define REDIS_HELD_MOST 67108864
+static inline size_t redis_held(const struct redis *r) {
+    return link_held(&r->commands) + link_held(&r->subscriber);
+}
+static inline bool redis_is_full(const struct redis *r) {
+    return link_held(&r->commands) >= REDIS_HELD_MOST;
+}
+
 /* PUBLISH on a channel of exactly that name. done may be NULL. Returns as redis_script. */
 bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
                    void *arg);
