@@ -64,7 +64,7 @@ static void look_at_write(struct conn *c) {
 
 bool conn_is_full(struct conn *c, size_t len) {
     look_at_write(c);
-    return queue_is_full(&c->queue, c->net->max_queue, len, net_awake(c->net));
+    return queue_is_full(&c->queue, c->net->max_queue, len, c->asking, net_awake(c->net));
 }
 
 size_t conn_unsent(const struct conn *c) {
@@ -232,7 +232,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         return;
     }
     metric_add(c->net->metrics, METRIC_RECEIVED_BYTES + c->door, (uint64_t)n);
+    c->asking = true;
     c->ops->on_bytes(c, buf->base, (size_t)n);
+    c->asking = false;
 }
 
 void conn_pause(struct conn *c, bool pause) {

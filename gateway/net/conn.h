@@ -49,6 +49,7 @@ struct conn {
     bool framed : 1;  /* what is sent from now on are WebSocket frames */
     bool counted : 1; /* the owner counts it for its address */
     bool connecting : 1;
+    bool asking : 1; /* bytes of it are being handled */
 };
 
 /* Accepts from a listening stream. The connection counts and reads at once; `ops` own it.

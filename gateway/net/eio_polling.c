@@ -159,10 +159,11 @@ static bool put_packet(struct region frame, struct buf *payload) {
 
 bool eio_polling_send(struct eio_session *s, struct region message, bool ephemeral) {
     struct net *n = s->server->net;
+    const struct eio_polling *p = s->polling;
     struct out_queue *out = &s->polling->out;
     if (ephemeral && queue_sheds(out, n->max_queue))
         return false;
-    if (queue_is_full(out, n->max_queue, message.len, net_awake(n))) {
+    if (queue_is_full(out, n->max_queue, message.len, p->handling, net_awake(n))) {
         eio_end(s, EIO_GONE_SLOW);
         return false;
     }

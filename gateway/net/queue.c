@@ -9,6 +9,8 @@
  */
 #define ENTRY_COST 256
 #define SLOW_MS    1000       /* so long a reader may take nothing of a burst over the limit */
+#define TURN_MOST  (4U << 20) /* bytes of a turn, whatever the limit is */
+#define ASKED_MOST (1U << 20) /* the same of what the reader itself asks for */
 #define MOVING_MS  100        /* a reader that took something so lately is at it */
 #define QUEUE_MOST (1U << 30) /* bytes, for whomever: sums stay below 2^32 */
 
@@ -101,8 +103,6 @@ static void lag_on(struct out_queue *q, struct out_pool *pool, struct region r) 
         settle_last(q, pool);
     if (list_empty(&q->loose))
         list_push(&pool->loose, &q->loose);
-    if (r.len > q->burst)
-        q->burst = r.len;
 }
 
 bool queue_push(struct out_queue *q, struct out_pool *pool, struct region r, bool framed) {
@@ -110,6 +110,8 @@ bool queue_push(struct out_queue *q, struct out_pool *pool, struct region r, boo
         lag_on(q, pool, r);
     if (!add(q, pool, (struct out_entry){r.slab, r.at, r.len, 0, framed}))
         return false;
+    if (r.len > q->burst)
+        q->burst = r.len;
     set_bytes(q, pool, q->bytes + r.len);
     return true;
 }
@@ -146,6 +148,7 @@ static void shift(struct out_queue *q, struct out_pool *pool) {
 
 /* Nothing waits any more. */
 static void catch_up(struct out_queue *q, struct out_pool *pool) {
+    q->burst = 0;
     if (!q->lags)
         return;
     q->lags = false;
@@ -245,22 +248,24 @@ void queue_lags(struct out_queue *q, struct out_pool *pool, size_t burst, uint64
         return;
     }
     q->lags = true;
-    q->burst = (uint32_t)burst;
+    q->burst = (uint32_t)(burst > q->burst ? burst : q->burst);
     queue_took(q, now);
     q->moved = false;
     list_init(&q->loose);
     settle_all(q, pool);
 }
 
-bool queue_is_full(const struct out_queue *q, size_t max, size_t len, uint64_t now) {
+bool queue_is_full(const struct out_queue *q, size_t max, size_t len, bool asked,
+                   uint64_t now) {
     size_t held = (size_t)q->bytes + (size_t)q->entries * ENTRY_COST;
     if (held + len > QUEUE_MOST)
         return true;
-    if (held + len <= max || held <= max / 4 || !q->lags)
+    if (held + len <= max || held <= max / 4)
         return false;
-    uint32_t since = (uint32_t)now - q->took_ms;
-    size_t most = max;
-    if (q->moved && since < MOVING_MS)
+    uint32_t since = q->lags ? (uint32_t)now - q->took_ms : 0;
+    size_t turn = asked ? ASKED_MOST : TURN_MOST;
+    size_t most = q->lags || max > turn ? max : turn;
+    if (q->lags && q->moved && since < MOVING_MS)
         most = 2 * max;
     if (since < SLOW_MS && most < 2 * (size_t)q->burst)
         most = 2 * (size_t)q->burst;

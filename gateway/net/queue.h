@@ -49,7 +49,7 @@ struct out_queue {
     uint32_t bytes; /* that wait */
     uint32_t entries;
     uint32_t locked; /* the first entries, which a write under way has: they stay as they are */
-    uint32_t burst;  /* while it lags: the most that was queued at once */
+    uint32_t burst;  /* the longest that waits, or, while it lags, was queued at once */
     uint32_t took_ms;  /* while it lags: net_awake when the reader last took something */
     struct slab *own;  /* what of its own is not full yet, with a reference; or NULL */
     bool moved;        /* it took something since it lags */
@@ -69,11 +69,12 @@ static inline void queue_took(struct out_queue *q, uint64_t now) {
 }
 /*
  * True if the reader is too slow for `len` more bytes: more than `max` would wait. Not for what
- * a turn queues before the reader had its chance, nor for a single message while less than a
- * quarter of max waits. While it is taking, twice max may wait; and for a second after it took
- * something (or was first given it) twice the largest burst, which may be one long message.
+ * a turn queues before the reader had its chance (4 MiB; 1 MiB of what it asks for itself:
+ * asked), nor for a single message while less than a quarter of max waits. While it is taking,
+ * twice max may wait; and for a second after it took something (or was first given it) twice
+ * the largest burst, which may be one long message.
  */
-bool queue_is_full(const struct out_queue *q, size_t max, size_t len, uint64_t now);
+bool queue_is_full(const struct out_queue *q, size_t max, size_t len, bool asked, uint64_t now);
 
 /* True if the reader lags so much that what may be lost is not for it. */
 static inline bool queue_sheds(const struct out_queue *q, size_t max) {

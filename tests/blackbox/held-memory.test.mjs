@@ -119,8 +119,8 @@ test('polled sessions share what they wait for; one that polls no more is over',
   const queues = await held('queues');
   const message = 'x'.repeat(900000);
   await ann.emit('sendMessage', { room: 'r', message });
-  const waiting = await metric(node, 'sluice_queue_bytes');
-  assert.ok(waiting > N * message.length, `${waiting} bytes wait`);
+  const waiting = () => metric(node, 'sluice_queue_bytes');
+  await until(async () => (await waiting()) > N * message.length, { what: 'it waits for all' });
   assert.ok((await held('queues')) < queues + 4 * message.length);
   // One polls: all of it comes, in order with what is short.
   let got = '';
