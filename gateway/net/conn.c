@@ -63,6 +63,8 @@ static void look_at_write(struct conn *c) {
 }
 
 bool conn_is_full(struct conn *c, size_t len) {
+    if (queue_held(&c->queue) + len <= c->net->max_queue)
+        return false; /* nearly always */
     look_at_write(c);
     return queue_is_full(&c->queue, c->net->max_queue, len, c->asking, net_awake(c->net));
 }

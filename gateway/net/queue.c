@@ -4,15 +4,12 @@
 #include <string.h>
 
 #define CHUNKS_KEPT 4096
-#define OWN_LEAST   1024 /* bytes of a slab of a queue's own */
-/* What a region counts beside its bytes: its entry, and the rest of its slab while it is new.
- */
-#define ENTRY_COST 256
-#define SLOW_MS    1000       /* so long a reader may take nothing of a burst over the limit */
-#define TURN_MOST  (4U << 20) /* bytes of a turn, whatever the limit is */
-#define ASKED_MOST (1U << 20) /* the same of what the reader itself asks for */
-#define MOVING_MS  100        /* a reader that took something so lately is at it */
-#define QUEUE_MOST (1U << 30) /* bytes, for whomever: sums stay below 2^32 */
+#define OWN_LEAST   1024       /* bytes of a slab of a queue's own */
+#define SLOW_MS     1000       /* so long a reader may take nothing of a burst over the limit */
+#define TURN_MOST   (4U << 20) /* bytes of a turn, whatever the limit is */
+#define ASKED_MOST  (1U << 20) /* the same of what the reader itself asks for */
+#define MOVING_MS   100        /* a reader that took something so lately is at it */
+#define QUEUE_MOST  (1U << 30) /* bytes, for whomever: sums stay below 2^32 */
 
 static struct out_chunk *chunk_take(struct out_pool *pool) {
     struct out_chunk *chunk = pool->free;
@@ -85,30 +82,25 @@ static bool append(struct out_queue *q, struct out_pool *pool, struct out_entry 
     return true;
 }
 
-/* Puts an entry at the end, or lengthens the last one by it. */
-static bool add(struct out_queue *q, struct out_pool *pool, struct out_entry more) {
-    struct out_entry *e = last_of(q);
-    if (e == NULL || e->slab != more.slab || e->at + e->len != more.at ||
-        e->framed != more.framed)
-        return append(q, pool, more);
-    e->len += more.len;
-    return true;
-}
-
 static void settle_last(struct out_queue *q, struct out_pool *pool);
 
-static void lag_on(struct out_queue *q, struct out_pool *pool, struct region r) {
-    const struct out_entry *e = last_of(q);
-    if (e != NULL && (e->slab != r.slab || e->at + e->len != r.at))
+static void lag_on(struct out_queue *q, struct out_pool *pool, bool grows) {
+    if (!grows)
         settle_last(q, pool);
     if (list_empty(&q->loose))
         list_push(&pool->loose, &q->loose);
 }
 
+/* For each delivery: nothing is called for a neighbour to a reader that keeps up. */
 bool queue_push(struct out_queue *q, struct out_pool *pool, struct region r, bool framed) {
+    struct out_entry *e = last_of(q);
+    bool grows =
+        e != NULL && e->slab == r.slab && e->at + e->len == r.at && e->framed == framed;
     if (q->lags)
-        lag_on(q, pool, r);
-    if (!add(q, pool, (struct out_entry){r.slab, r.at, r.len, 0, framed}))
+        lag_on(q, pool, grows);
+    if (grows)
+        e->len += r.len;
+    else if (!append(q, pool, (struct out_entry){r.slab, r.at, r.len, 0, framed}))
         return false;
     if (r.len > q->burst)
         q->burst = r.len;
@@ -197,6 +189,16 @@ static struct slab *own_room(struct out_queue *q, struct out_pool *pool, uint32_
     return q->own = made;
 }
 
+/* Puts an entry at the end, or lengthens the last one by it. */
+static bool add(struct out_queue *q, struct out_pool *pool, struct out_entry more) {
+    struct out_entry *e = last_of(q);
+    if (e == NULL || e->slab != more.slab || e->at + e->len != more.at ||
+        e->framed != more.framed)
+        return append(q, pool, more);
+    e->len += more.len;
+    return true;
+}
+
 /* Puts an entry at the end, with bytes of its own if it would waste the slab; takes over its
  * reference. There is a chunk for it. Without memory for a copy it stays as it is. */
 static void put_back(struct out_queue *q, struct out_pool *pool, struct out_entry e) {
@@ -257,7 +259,7 @@ void queue_lags(struct out_queue *q, struct out_pool *pool, size_t burst, uint64
 
 bool queue_is_full(const struct out_queue *q, size_t max, size_t len, bool asked,
                    uint64_t now) {
-    size_t held = (size_t)q->bytes + (size_t)q->entries * ENTRY_COST;
+    size_t held = queue_held(q);
     if (held + len > QUEUE_MOST)
         return true;
     if (held + len <= max || held <= max / 4)

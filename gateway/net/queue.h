@@ -67,6 +67,13 @@ static inline void queue_took(struct out_queue *q, uint64_t now) {
     q->took_ms = (uint32_t)now;
     q->moved = true;
 }
+/* What counts against a limit: a region counts beside its bytes for its entry, and for the rest
+ * of its slab while it is new. */
+#define OUT_ENTRY_COST 256
+static inline size_t queue_held(const struct out_queue *q) {
+    return (size_t)q->bytes + (size_t)q->entries * OUT_ENTRY_COST;
+}
+
 /*
  * True if the reader is too slow for `len` more bytes: more than `max` would wait. Not for what
  * a turn queues before the reader had its chance (4 MiB; 1 MiB of what it asks for itself:
