@@ -293,7 +293,7 @@ static void a_queue_is_full_at_its_limit(void **state) {
     size_t held = the->conn->queue.bytes + the->conn->queue.entries * 256; /* as queue.c */
     for (int i = 0; i < 3; i++) { /* what the kernels took meanwhile counts when it is seen */
         wait_ms(500);
-        conn_is_full(the->conn, 0);
+        conn_is_full(the->conn, 2U << 20);
     }
     wait_ms(1100);
     the->net.max_queue = held + 1000;
