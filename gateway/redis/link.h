@@ -85,8 +85,8 @@ struct link {
     struct command *last;
     struct command *unsent; /* the first that no flush has taken yet */
     uint64_t read_at;       /* ns: when the replies being handled were read */
-    unsigned in_flight;
     size_t kept; /* bytes of memory for the commands in flight, beside `out` and `writing` */
+    unsigned in_flight;
     unsigned handles; /* open handles and requests: the last to end tells the owner */
     void (*on_closed)(struct link *l);
 };
