@@ -3,12 +3,13 @@
 
 #include <stdint.h>
 
-#include "common/slice.h"
+#include "common/siphash.h"
 
 /*
  * A hash table from byte strings to objects of the caller, intrusive: the object holds a struct
  * map_node (with the slice of its key, which must not move or change while it is in) and the
- * map allocates only its array of buckets. Keys come from outside, so the hash is seeded.
+ * map allocates only its array of buckets. Keys come from outside, so the hash has a
+ * key, which each map draws for itself and nobody sees: no two maps fall alike.
  */
 struct map_node {
     struct map_node *next;
@@ -21,12 +22,12 @@ struct map {
     size_t size; /* of the array: a power of two, or 0 */
     size_t count;
     size_t low; /* no node is in a bucket before this one */
-    uint64_t seed;
+    struct siphash_key key;
 };
 
-/* Takes no memory yet. seed: random, the same for the life of the map. */
-void map_init(struct map *m, uint64_t seed);
-/* Frees the array; the objects stay the caller's. */
+/* Takes no memory yet. */
+void map_init(struct map *m);
+/* Frees the array; the objects stay the caller's. It is empty again, with the same key. */
 void map_deinit(struct map *m);
 struct map_node *map_find(const struct map *m, struct slice key);
 /* node->key is set by the caller and must not be in the map yet. Returns false, with nothing

@@ -77,6 +77,18 @@ enum recovery_result { RECOVERY_TABLE(RECOVERY_ENUM) RECOVERY_COUNT };
 enum handover { HANDOVER_TABLE(HANDOVER_ENUM) HANDOVER_COUNT };
 #undef HANDOVER_ENUM
 
+/* What memory is held for. */
+#define HELD_TABLE(X)                                                                          \
+    X(HELD_QUEUES, "queues")     /* slabs: what waits to be sent, shared or not */             \
+    X(HELD_MESSAGES, "messages") /* WebSocket messages whose end has not come */               \
+    X(HELD_REQUESTS, "requests") /* HTTP requests, until they are answered */                  \
+    X(HELD_EVENTS, "events")     /* of clients, behind one in flight */                        \
+    X(HELD_CHUNKS, "chunks")     /* message_chunk events that are not whole */                 \
+    X(HELD_REDIS, "redis")       /* commands that Redis has not answered */
+#define HELD_ENUM(symbol, name) symbol,
+enum held { HELD_TABLE(HELD_ENUM) HELD_COUNT };
+#undef HELD_ENUM
+
 /* Slots of each set; common/metrics.c has their labels. */
 enum metric_slots {
     SLOTS_none = 1,
@@ -89,7 +101,8 @@ enum metric_slots {
     SLOTS_close = CLOSE_COUNT,
     SLOTS_drop = DROP_COUNT,
     SLOTS_recovery = RECOVERY_COUNT,
-    SLOTS_handover = HANDOVER_COUNT
+    SLOTS_handover = HANDOVER_COUNT,
+    SLOTS_held = HELD_COUNT
 };
 
 /* --- the tables -----------------------------------------------------------------------------
@@ -111,8 +124,7 @@ enum metric_slots {
       "Memberships of connections in channels")                                                \
     X(QUEUE_BYTES, none, GAUGE, BYTES, "sluice_queue_bytes",                                   \
       "Bytes that wait to be sent to connections")                                             \
-    X(CHUNK_BYTES, none, GAUGE, BYTES, "sluice_chunk_bytes",                                   \
-      "Bytes that unfinished message_chunk events hold")                                       \
+    X(HELD, held, GAUGE, BYTES, "sluice_held_bytes", "Memory that is held, by what for")       \
     X(TUNNELS, none, GAUGE, ONE, "sluice_tunnels",                                             \
       "WebSockets here of Socket.IO sessions of other nodes")                                  \
     X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while commands reach Redis")           \

@@ -1,15 +1,15 @@
 #ifndef SLUICE_COMMON_RANDOM_H
 #define SLUICE_COMMON_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-/* The next of a row of numbers that differ (splitmix64): for names, epochs, jitter and hash
- * seeds; not for secrets. *state: seeded by whoever owns it. */
-static inline uint64_t random_next(uint64_t *state) {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
+/*
+ * Random bytes of the kernel's generator (getrandom), each given out once: so nothing that
+ * others may see tells anything of what they may not, such as the keys of hash maps. There are
+ * always some: without them the program ends, since nothing would be safe.
+ */
+void random_bytes(void *out, size_t len);
+uint64_t random_u64(void);
 
 #endif

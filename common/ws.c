@@ -7,6 +7,7 @@
 #include "common/utf8.h"
 
 enum { CONTROL_MAX = 125, FIRST_CAP = 256, KEY_LEN = 24 };
+#define WSLAY_CONTEXT 4224 /* bytes, about: its buffer of 4 KiB and its state */
 
 struct ws_parser {
     struct ws_parser *next; /* in the pool */
@@ -29,7 +30,7 @@ struct ws_parser {
 /* One call of ws_feed. */
 struct feed {
     struct ws_parser *parser;
-    const struct ws_pool *pool;
+    struct ws_pool *pool;
     const struct ws_handler *handler;
     void *arg;
     uint16_t code;
@@ -75,7 +76,8 @@ static struct ws_parser *pool_get(struct ws_pool *pool) {
     return p;
 }
 
-static void message_reset(struct ws_parser *p) {
+static void message_reset(struct ws_pool *pool, struct ws_parser *p) {
+    pool->held -= p->cap;
     free(p->data);
     p->data = NULL;
     p->len = 0;
@@ -86,11 +88,12 @@ static void message_reset(struct ws_parser *p) {
 
 /* wslay cannot be told to forget a frame, so only a parser between two frames is kept. */
 static void pool_put(struct ws_pool *pool, struct ws_parser *p) {
+    message_reset(pool, p);
+    pool->held -= sizeof *p + WSLAY_CONTEXT;
     if (p->pending != 0 || pool->free_count >= WS_POOL_KEEP) {
         parser_free(p);
         return;
     }
-    message_reset(p);
     p->next = pool->free_list;
     pool->free_list = p;
     pool->free_count++;
@@ -141,7 +144,8 @@ static uint16_t check_frame(const struct feed *f, const struct wslay_frame_iocb 
     default:
         return WS_CODE_PROTOCOL;
     }
-    if (io->payload_length > f->pool->max_message - p->len)
+    size_t most = f->handler->most != NULL ? f->handler->most(f->arg) : f->pool->max_message;
+    if (p->len > most || io->payload_length > most - p->len)
         return WS_CODE_TOO_BIG;
     return p->fragments >= f->pool->max_fragments ? WS_CODE_POLICY : 0;
 }
@@ -177,18 +181,19 @@ static bool end_frame(struct ws_parser *p, const struct wslay_frame_iocb *io) {
 
 /* Memory follows what has come, not what was announced. check_frame saw to it that all of it
  * fits the limit. */
-static bool append(struct ws_parser *p, struct slice chunk, size_t max) {
+static bool append(struct ws_pool *pool, struct ws_parser *p, struct slice chunk) {
     if (chunk.len == 0)
         return true;
     if (chunk.len > p->cap - p->len) {
         size_t cap = p->cap == 0 ? FIRST_CAP : p->cap;
         while (cap - p->len < chunk.len)
             cap *= 2;
-        if (cap > max)
-            cap = max;
+        if (cap > pool->max_message)
+            cap = pool->max_message;
         char *data = realloc(p->data, cap);
         if (data == NULL)
             return false;
+        pool->held += cap - p->cap;
         p->data = data;
         p->cap = cap;
     }
@@ -206,14 +211,14 @@ static enum ws_result take_data(struct feed *f, struct slice chunk, bool last) {
     }
     struct slice message = chunk;
     if (!last || p->len > 0) {
-        if (!append(p, chunk, f->pool->max_message))
+        if (!append(f->pool, p, chunk))
             return fail(f, WS_CODE_INTERNAL);
         message = (struct slice){p->data, p->len};
     }
     if (!last)
         return WS_OK;
     bool go_on = f->handler->on_message(f->arg, p->opcode, message);
-    message_reset(p);
+    message_reset(f->pool, p);
     return go_on ? WS_OK : WS_STOPPED;
 }
 
@@ -282,11 +287,13 @@ enum ws_result ws_feed(struct ws_input *in, struct ws_pool *pool,
                        size_t len, uint16_t *code) {
     if (len == 0)
         return WS_OK;
-    if (in->parser == NULL)
-        in->parser = pool_get(pool);
     if (in->parser == NULL) {
-        *code = WS_CODE_INTERNAL;
-        return WS_FAILED;
+        in->parser = pool_get(pool);
+        if (in->parser == NULL) {
+            *code = WS_CODE_INTERNAL;
+            return WS_FAILED;
+        }
+        pool->held += sizeof *in->parser + WSLAY_CONTEXT;
     }
     struct ws_parser *p = in->parser;
     p->bytes = bytes;

@@ -52,6 +52,9 @@ struct ws_handler {
     bool (*on_message)(void *arg, enum ws_opcode opcode, struct slice payload);
     /* A ping or a pong, payload at most 125 bytes. Returns false to stop. */
     bool (*on_control)(void *arg, enum ws_opcode opcode, struct slice payload);
+    /* Bytes that the message may have whose next frame begins; at most the pool's max_message.
+     * NULL: that many. */
+    size_t (*most)(void *arg);
 };
 
 struct ws_parser;
@@ -62,6 +65,7 @@ struct ws_pool {
     unsigned max_fragments; /* fragments a message; above: 1008 */
     struct ws_parser *free_list;
     unsigned free_count; /* at most WS_POOL_KEEP are kept */
+    size_t held;         /* bytes of memory for what is unfinished, of all inputs */
 };
 #define WS_POOL_KEEP 64
 

@@ -11,6 +11,16 @@ static void set(struct node *n, unsigned slot, uint64_t value) {
     metric_set(&n->metrics, slot, value);
 }
 
+static void set_held(struct node *n) {
+    size_t sio = n->sio.server.eio.sockets.pool.held;
+    set(n, METRIC_HELD + HELD_QUEUES, n->net.slabs.held);
+    set(n, METRIC_HELD + HELD_MESSAGES, n->sockets.pool.held + sio);
+    set(n, METRIC_HELD + HELD_REQUESTS, n->net.requests_held);
+    set(n, METRIC_HELD + HELD_EVENTS, n->core.waiting_bytes);
+    set(n, METRIC_HELD + HELD_CHUNKS, n->core.chunk_bytes);
+    set(n, METRIC_HELD + HELD_REDIS, redis_held(&n->core.redis));
+}
+
 static void set_gauges(struct node *n) {
     for (unsigned i = 0; i < DOOR_COUNT; i++)
         set(n, METRIC_CONNECTIONS + i, n->net.doors[i]);
@@ -22,7 +32,7 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_CHANNELS, n->core.hub.channels.count);
     set(n, METRIC_SUBSCRIPTIONS, n->core.hub.sub_count);
     set(n, METRIC_QUEUE_BYTES, n->net.out.bytes);
-    set(n, METRIC_CHUNK_BYTES, n->core.chunk_bytes);
+    set_held(n);
     set(n, METRIC_TUNNELS, n->relay.tunnels.count);
     set(n, METRIC_REDIS_UP, redis_up(&n->core.redis));
     set(n, METRIC_REDIS_EVICTS, n->core.redis.policy.evicts);

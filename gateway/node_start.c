@@ -92,8 +92,7 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
     redis->timeout_ms = o->redis_timeout;
     /* Well before others take this node for dead. */
     redis->backoff_ms = o->lease_timeout / 4 < 2000 ? o->lease_timeout / 4 : 2000;
-    int status = uv_random(NULL, NULL, &redis->seed, sizeof redis->seed, 0, NULL);
-    return status == 0 ? 0 : complain("random numbers", uv_strerror(status));
+    return 0;
 }
 
 /* As it goes into a header. */
@@ -353,7 +352,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
                                      .timeout_ms = o->handshake_timeout,
                                      .body_ms = o->body_timeout,
                                      .idle_ms = o->idle_timeout};
-    addresses_init(&n->addresses, redis->seed, (unsigned)o->max_per_address);
+    addresses_init(&n->addresses, (unsigned)o->max_per_address);
     if (status == 0)
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
     n->core.address = n->address;

@@ -82,6 +82,7 @@ static void drop_waiting(struct client *c) {
         c->first = e->next;
         free(e);
     }
+    c->core->waiting_bytes -= c->waiting_bytes + c->waiting_count * sizeof *c->first;
     c->last = NULL;
     c->waiting_count = 0;
     c->waiting_bytes = 0;
@@ -178,6 +179,23 @@ void client_fail(struct client *c, const struct ack *ack, const char *event,
         event, "code", err_code(failure->err), "field", failure->field, NULL);
     if (!c->gone)
         c->door->fail(c, ack, event, failure);
+}
+
+static bool is_login(const struct event_row *row) {
+    return row->handle == on_login || row->handle == on_join;
+}
+
+static bool is_logging_in(const struct client *c) {
+    const struct waiting_event *e = c->first;
+    while (e != NULL && !is_login(e->row))
+        e = e->next;
+    return e != NULL || (c->current != NULL && is_login(c->current->row));
+}
+
+size_t client_message_most(const struct client *c) {
+    size_t most = c->core->options->max_message;
+    bool known = most <= BEFORE_LOGIN_MOST || c->logged_in || is_logging_in(c);
+    return known ? most : BEFORE_LOGIN_MOST;
 }
 
 void client_bad_frame(struct client *c, enum err err, const struct ack *ack,
@@ -329,6 +347,7 @@ static bool enqueue(struct client *c, const struct event_row *row, struct json_v
         c->first = e;
     c->last = e;
     c->waiting_bytes += e->len;
+    c->core->waiting_bytes += e->len + sizeof *e;
     c->waiting_count++;
     if (!c->paused && (c->waiting_count >= WAITING_MOST ||
                        c->waiting_bytes > c->core->options->max_message)) {
@@ -372,6 +391,7 @@ static void client_pump(struct client *c) {
         if (c->first == NULL)
             c->last = NULL;
         c->waiting_bytes -= e->len;
+        c->core->waiting_bytes -= e->len + sizeof *e;
         c->waiting_count--;
         if (e->len != 0)
             json_parse((struct slice){e->data, e->len}, &data);
@@ -494,7 +514,8 @@ void *request_state(struct request *r, size_t size) {
 void request_script(struct request *r, enum script script, const struct slice keys[],
                     size_t key_count, const struct slice args[], size_t arg_count,
                     redis_done done) {
-    if (!redis_script(&r->client->core->redis, script, keys, key_count, args, arg_count, done,
-                      r))
+    struct redis *redis = &r->client->core->redis;
+    if (redis_is_full(redis) ||
+        !redis_script(redis, script, keys, key_count, args, arg_count, done, r))
         request_unavailable(r, OUTCOME_REFUSED);
 }

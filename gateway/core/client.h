@@ -133,6 +133,9 @@ void client_open(struct client *c, struct core *core, const struct door *door);
 /* An event from the client. data: JSON_NONE if there was none. Bytes hold until it returns. */
 void client_event(struct client *c, struct slice event, struct json_value data,
                   const struct ack *ack);
+/* Bytes that a message may have that comes now: few before a login has come in. */
+#define BEFORE_LOGIN_MOST 16384
+size_t client_message_most(const struct client *c);
 /* The frame could not be read as an event. */
 void client_bad_frame(struct client *c, enum err err, const struct ack *ack, const char *field);
 /* The socket has taken all that was queued. */

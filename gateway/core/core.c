@@ -7,10 +7,6 @@
 #include "common/random.h"
 #include "gateway/core/session.h"
 
-uint64_t core_random(struct core *core) {
-    return random_next(&core->random);
-}
-
 /* --- Redis ----------------------------------------------------------------------------------
  */
 
@@ -101,20 +97,20 @@ int core_init(struct core *core, uv_loop_t *loop, struct net *net,
     core->address = "";
     core->born = core->stats.at = uv_now(loop);
     buf_init(&core->rooms.names);
-    core->random = redis->seed;
+    random_bytes(&core->roster_key, sizeof core->roster_key);
     list_init(&core->clients);
     list_init(&core->sessions);
     list_init(&core->recoveries);
     wheel_init(&core->wheel, uv_now(loop));
     wheel_init(&core->room_wheel, uv_now(loop));
     snprintf(core->birth, sizeof core->birth, "%08llx",
-             (unsigned long long)(core_random(core) & 0xffffffffU));
+             (unsigned long long)(random_u64() & 0xffffffffU));
     if (!peers_init(&core->peers))
         return UV_EIO;
     int status = redis_init(&core->redis, loop, redis, &redis_handlers, core);
     if (status == 0)
         status = hub_init(&core->hub, loop, &core->redis, &net->slabs, options->max_queue,
-                          core->metrics, core_random(core), &hub_handlers, core);
+                          core->metrics, &hub_handlers, core);
     if (status == 0)
         status = presence_init(core);
     if (status == 0)

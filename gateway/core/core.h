@@ -68,15 +68,16 @@ struct core {
     struct wheel room_wheel;
     struct redis redis;
     struct hub hub;
+    struct siphash_key roster_key;
     struct metrics *metrics;
     const char *node_id;
-    uint64_t random;
     char birth[12]; /* makes connection ids unique */
     uint64_t next_client;
     struct list clients; /* logged in or not */
     unsigned client_count;
-    unsigned user_count; /* of them: logged in */
-    size_t chunk_bytes;  /* that unfinished message_chunk events hold */
+    size_t waiting_bytes; /* of events behind one in flight, of all clients */
+    size_t chunk_bytes;   /* that unfinished message_chunk events hold */
+    unsigned user_count;  /* of them: logged in */
 
     /* presence.c */
     struct list beaten;    /* clients whose user's score is due */
@@ -141,7 +142,6 @@ void core_deinit(struct core *core);
 static inline uint64_t core_now(const struct core *core) {
     return uv_now(core->loop);
 }
-uint64_t core_random(struct core *core);
 
 /* Fires the timers of clients and rooms that are due. */
 void core_tick(struct core *core, uint64_t now);

@@ -498,8 +498,8 @@ void hub_redis_up(struct hub *h) {
 }
 
 int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *slabs,
-             size_t max_queue, struct metrics *metrics, uint64_t seed,
-             const struct hub_events *events, void *owner) {
+             size_t max_queue, struct metrics *metrics, const struct hub_events *events,
+             void *owner) {
     memset(h, 0, sizeof *h);
     h->redis = redis;
     h->slabs = slabs;
@@ -507,7 +507,7 @@ int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *
     h->events = events;
     h->owner = owner;
     h->upsets = 1;
-    map_init(&h->channels, seed);
+    map_init(&h->channels);
     list_init(&h->heals);
     h->low_water = max_queue / 8 < LOW_WATER ? max_queue / 8 : LOW_WATER;
     snprintf(h->page_bytes, sizeof h->page_bytes, "%zu",

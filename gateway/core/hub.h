@@ -128,8 +128,8 @@ struct hub {
 
 /* max_queue: bytes that may wait for a connection; pages are a part of that. */
 int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *slabs,
-             size_t max_queue, struct metrics *metrics, uint64_t seed,
-             const struct hub_events *events, void *owner);
+             size_t max_queue, struct metrics *metrics, const struct hub_events *events,
+             void *owner);
 /* No sub may be left. */
 void hub_close(struct hub *h, uv_close_cb on_closed);
 void hub_deinit(struct hub *h);

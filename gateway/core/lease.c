@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "common/random.h"
 #include "gateway/core/core.h"
 #include "gateway/core/session.h"
 
@@ -50,7 +51,7 @@ static void incarnate(struct core *core) {
     if (core->beacon_bell != NULL)
         redis_unsubscribe(&core->redis, core->beacon_bell);
     snprintf(core->incarnation, sizeof core->incarnation, "%s.%08llx", core->node_id,
-             (unsigned long long)(core_random(core) & 0xffffffffU));
+             (unsigned long long)(random_u64() & 0xffffffffU));
     core->leased = false;
     core->generation++;
     buf_init(&bell);

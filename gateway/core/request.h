@@ -109,8 +109,8 @@ void channel_join_name(struct buf *out, const char *kind, struct slice name);
 /* dm:<a>:<b>, ids sorted bytewise. */
 void channel_dm_name(struct buf *out, struct slice a, struct slice b);
 
-/* A script whose answer finishes the request: done gets the request; unavailable is answered
- * here when Redis is away. */
+/* A script whose answer finishes the request: done gets the request; unavailable, refused, is
+ * answered here when Redis is away, or too far behind (redis_is_full). */
 void request_script(struct request *r, enum script script, const struct slice keys[],
                     size_t key_count, const struct slice args[], size_t arg_count,
                     redis_done done);

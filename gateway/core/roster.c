@@ -1,6 +1,5 @@
 #include <stdlib.h>
 
-#include "common/hash.h"
 #include "common/log.h"
 #include "gateway/core/core.h"
 
@@ -65,21 +64,24 @@ struct roster {
     uint64_t hash;
 };
 
-/* With an end that no id has, so that it counts where one stops and the next begins. */
-static uint64_t hash_item(uint64_t hash, const void *bytes, size_t len) {
-    return hash_add(hash_add(hash, bytes, len), "\xff", 1);
+/* A hash of the items up to and with this one. Users choose their ids, and must not be able to
+ * choose two rosters that are taken for one. */
+static uint64_t hash_item(const struct core *core, uint64_t hash, const void *bytes,
+                          size_t len) {
+    struct siphash_key key = {core->roster_key.k0 ^ hash, core->roster_key.k1};
+    return siphash(&key, (struct slice){bytes, len});
 }
 
 /* online, total, id... from a place in a script's answer. */
-static struct roster roster_of(const struct reply *reply, size_t at) {
-    struct roster r = {.reply = reply, .first = at + 2, .hash = HASH_EMPTY};
+static struct roster roster_of(const struct core *core, const struct reply *reply, size_t at) {
+    struct roster r = {.reply = reply, .first = at + 2, .hash = 0};
     r.online = (uint64_t)reply_number(reply_item(reply, at));
     r.total = (uint64_t)reply_number(reply_item(reply, at + 1));
-    r.hash = hash_item(r.hash, &r.online, sizeof r.online);
-    r.hash = hash_item(r.hash, &r.total, sizeof r.total);
+    r.hash = hash_item(core, r.hash, &r.online, sizeof r.online);
+    r.hash = hash_item(core, r.hash, &r.total, sizeof r.total);
     for (size_t i = r.first; i < reply->count; i++) {
         struct slice id = reply_text(reply->items[i]);
-        r.hash = hash_item(r.hash, id.ptr, id.len);
+        r.hash = hash_item(core, r.hash, id.ptr, id.len);
     }
     return r;
 }
@@ -190,7 +192,7 @@ static void on_roster(void *arg, const struct reply *reply, enum outcome outcome
     if (room != NULL)
         room->reading = false;
     if (room != NULL && reply != NULL) {
-        struct roster r = roster_of(reply, 1);
+        struct roster r = roster_of(room->core, reply, 1);
         roster_publish(room, &r);
     } else if (room != NULL) {
         roster_again(room);
@@ -242,13 +244,13 @@ void roster_timer(void *core, struct wheel_timer *t) {
 }
 
 void roster_send(struct client *c, struct channel *ch, const struct reply *reply) {
-    struct roster r = roster_of(reply, 2);
+    struct roster r = roster_of(c->core, reply, 2);
     put_roster(ch, &r, to_one, c);
 }
 
 bool roster_entered(struct core *core, struct channel *ch, const struct reply *reply) {
     struct room *room = room_of(core, ch);
-    struct roster r = roster_of(reply, 2);
+    struct roster r = roster_of(core, reply, 2);
     if (room == NULL)
         return false;
     learn(room, &r);

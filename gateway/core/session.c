@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "common/random.h"
 #include "gateway/core/core.h"
 #include "gateway/net/token.h"
 
@@ -90,7 +91,7 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
     if (s->count == 0 && s->base == 0) /* what it has of times is nothing, on this Redis */
         s->run = session_run(s) ^ s->salt;
     if (resumed) {
-        uint32_t salt = (uint32_t)core_random(s->client->core) | 1;
+        uint32_t salt = (uint32_t)random_u64() | 1;
         s->run ^= s->salt ^ salt;
         s->salt = salt;
     }

@@ -148,6 +148,10 @@ static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payl
         wsock_close(w, WS_CODE_UNSUPPORTED, "text frames only");
 }
 
+static size_t most(const struct wsock *w) {
+    return client_message_most(&container_of(w, const struct json_client, ws)->client);
+}
+
 static void on_drained(struct wsock *w) {
     client_drained(&of_wsock(w)->client);
 }
@@ -164,6 +168,7 @@ static void on_free(struct wsock *w) {
 
 static const struct wsock_ops ops = {.door = DOOR_JSON,
                                      .on_message = on_message,
+                                     .most = most,
                                      .on_drained = on_drained,
                                      .on_gone = on_gone,
                                      .on_free = on_free};

@@ -9,6 +9,8 @@
 
 /* At most once: what a stalled Redis does not take is dropped rather than kept. */
 #define BACKLOG_MOST 1048576
+/* Longest message to a channel without w. */
+#define READ_ONLY_MOST 16384
 
 struct raw_channel {
     struct raw_door *door;
@@ -74,6 +76,13 @@ static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payl
     metric_add(d->metrics, outcome, 1);
 }
 
+/* What is dropped need not be long. */
+static size_t most(const struct wsock *w) {
+    const struct raw_socket *s = container_of(w, const struct raw_socket, ws);
+    size_t all = w->shared->pool.max_message;
+    return s->channel->writable || all < READ_ONLY_MOST ? all : READ_ONLY_MOST;
+}
+
 static void on_drained(struct wsock *w) {
     (void)w;
 }
@@ -94,6 +103,7 @@ static void on_free(struct wsock *w) {
 
 static const struct wsock_ops ops = {.door = DOOR_RAW,
                                      .on_message = on_message,
+                                     .most = most,
                                      .on_drained = on_drained,
                                      .on_gone = on_gone,
                                      .on_free = on_free};

@@ -309,6 +309,11 @@ static void on_ack(struct sio_socket *s, const struct sio_message *m) {
     (void)m; /* none was asked for */
 }
 
+static bool is_known(const struct sio_socket *s) {
+    const struct client *c = &container_of(s, const struct sio_client, sio)->client;
+    return client_message_most(c) > BEFORE_LOGIN_MOST;
+}
+
 static void on_drained(struct sio_socket *s) {
     client_drained(&of_socket(s)->client);
 }
@@ -317,6 +322,7 @@ static const struct sio_app app = {.create = create,
                                    .on_connect = sio_connect,
                                    .on_event = on_event,
                                    .on_ack = on_ack,
+                                   .is_known = is_known,
                                    .on_drained = on_drained,
                                    .on_disconnect = on_disconnect,
                                    .on_free = on_free};

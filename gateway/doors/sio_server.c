@@ -6,6 +6,10 @@
 #include "gateway/doors/sio_agent.h"
 #include "gateway/net/token.h"
 
+#define STRANGER_MESSAGE 16384  /* bytes, of a packet or all of its attachments */
+#define STRANGER_POST    65536  /* several packets */
+#define WAITING_POST     262144 /* and all that a client had to say before it came */
+
 /* A packet whose attachments have not all come. */
 struct gather {
     struct buf text;
@@ -314,13 +318,18 @@ static void gather_end(struct sio_session *t) {
     free(g);
 }
 
+static size_t most(const struct eio_session *e, bool post);
+
 static void take_attachment(struct sio_session *t, struct slice bytes) {
+    size_t limit = server_of(t)->config.max_attached;
+    size_t allowed = most(&t->eio, false);
+    limit = allowed < limit ? allowed : limit;
     struct gather *g = t->gather;
     if (g == NULL) {
         invalid(t, "an attachment that was not announced");
         return;
     }
-    if (bytes.len > server_of(t)->config.max_attached - g->bytes.len) {
+    if (g->bytes.len > limit || bytes.len > limit - g->bytes.len) {
         eio_close(&t->eio, WS_CODE_TOO_BIG, "attachments too big");
         return;
     }
@@ -365,6 +374,24 @@ static void on_message(struct eio_session *e, bool binary, struct slice bytes) {
         take_text(of_eio(e), bytes);
 }
 
+/* Who is not known says little. */
+static size_t most(const struct eio_session *e, bool post) {
+    const struct sio_session *t = container_of(e, const struct sio_session, eio);
+    const struct sio_server *v = server_of(t);
+    bool joined = false;
+    for (unsigned i = 0; i < v->name_count; i++) {
+        const struct sio_socket *s = t->slots[i].socket;
+        if (s != NULL && (v->app->is_known == NULL || v->app->is_known(s)))
+            return SIZE_MAX;
+        joined = joined || s != NULL;
+    }
+    if (v->app->is_known == NULL)
+        return SIZE_MAX;
+    if (!post)
+        return STRANGER_MESSAGE;
+    return joined ? WAITING_POST : STRANGER_POST;
+}
+
 static void on_alarm(struct eio_session *e) {
     eio_close(e, WS_CODE_POLICY, "no namespace was joined in time");
 }
@@ -399,6 +426,7 @@ static void on_free(struct eio_session *e) {
 
 static const struct eio_ops ops = {.on_open = on_open,
                                    .on_message = on_message,
+                                   .most = most,
                                    .on_drained = on_drained,
                                    .on_alarm = on_alarm,
                                    .on_gone = on_gone,
@@ -442,8 +470,8 @@ const char *sio_server_init(struct sio_server *v, struct net *net,
     const char *wrong = read_names(v, config->namespaces);
     if (wrong != NULL)
         return wrong;
-    int status = eio_server_init(&v->eio, net, &config->eio, &ops, v);
-    return status == 0 ? NULL : uv_strerror(status);
+    eio_server_init(&v->eio, net, &config->eio, &ops, v);
+    return NULL;
 }
 
 static void free_dead(struct sio_server *v) {

@@ -63,6 +63,9 @@ struct sio_app {
     void (*on_event)(struct sio_socket *s, const struct sio_message *m);
     /* The answer to an event that was sent with an id, or to none: ids are not kept here. */
     void (*on_ack)(struct sio_socket *s, const struct sio_message *m);
+    /* True if the client may send messages of any length: it has logged in, say. NULL: all may.
+     */
+    bool (*is_known)(const struct sio_socket *s);
     /* All that was sent has left (after sio_want_drained). */
     void (*on_drained)(struct sio_socket *s);
     /* Once, unless it was refused: it is gone, and sends do nothing. */

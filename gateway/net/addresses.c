@@ -8,8 +8,8 @@ struct address_count {
     unsigned char ip[16];
 };
 
-void addresses_init(struct addresses *a, uint64_t seed, unsigned most) {
-    map_init(&a->counts, seed);
+void addresses_init(struct addresses *a, unsigned most) {
+    map_init(&a->counts);
     a->most = most;
 }
 

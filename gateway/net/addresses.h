@@ -12,8 +12,7 @@ struct addresses {
     unsigned most; /* of an address; 0: no limit, nothing is counted */
 };
 
-/* seed: random. */
-void addresses_init(struct addresses *a, uint64_t seed, unsigned most);
+void addresses_init(struct addresses *a, unsigned most);
 /* All that entered have left. */
 void addresses_deinit(struct addresses *a);
 

@@ -8,8 +8,6 @@
 #include "common/log.h"
 
 #define WRITE_SLICES 64
-/* What a queued region counts beside its bytes: it may hold a whole slab. */
-#define ENTRY_COST 256
 
 /* A write that the kernel did not take at once. Pooled: few connections have one. */
 struct pending_write {
@@ -55,9 +53,20 @@ bool conn_send_parts(struct conn *c, const struct slice parts[], size_t count) {
     return conn_send(c, slabs_commit(slabs, len));
 }
 
-bool conn_is_full(const struct conn *c, size_t len) {
-    size_t held = (size_t)c->queue.bytes + (size_t)c->queue.entries * ENTRY_COST;
-    return held > c->net->max_queue / 4 && held + len > c->net->max_queue;
+/* A write under way ends when the kernel has taken all of it, but that may be long. */
+static void look_at_write(struct conn *c) {
+    size_t left = c->writing ? uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp) : 0;
+    if (left >= c->write_left)
+        return;
+    c->write_left = (uint32_t)left;
+    queue_took(&c->queue, net_awake(c->net));
+}
+
+bool conn_is_full(struct conn *c, size_t len) {
+    if (queue_held(&c->queue) + len <= c->net->max_queue)
+        return false; /* nearly always */
+    look_at_write(c);
+    return queue_is_full(&c->queue, c->net->max_queue, len, c->asking, net_awake(c->net));
 }
 
 size_t conn_unsent(const struct conn *c) {
@@ -86,6 +95,7 @@ void conn_want_drained(struct conn *c) {
 static void sent(struct conn *c, size_t bytes) {
     metric_add(c->net->metrics, METRIC_SENT_BYTES, bytes);
     queue_sent(&c->queue, &c->net->out, bytes);
+    queue_took(&c->queue, net_awake(c->net));
 }
 
 static void conn_broke(struct conn *c, int status) {
@@ -101,7 +111,7 @@ static void on_written(uv_write_t *write, int status) {
     p->as.next = n->free_writes;
     n->free_writes = p;
     c->writing = false;
-    c->in_write = 0;
+    c->in_write = c->write_left = c->queue.locked = 0;
     if (c->closed)
         return;
     if (status < 0) {
@@ -112,18 +122,20 @@ static void on_written(uv_write_t *write, int status) {
     make_dirty(c);
 }
 
-/* The kernel's buffer is full: libuv waits for room. */
-static void write_later(struct conn *c) {
+/* The kernel's buffer is full: libuv waits for room. burst: bytes that it was to take. */
+static void write_later(struct conn *c, size_t burst) {
     struct net *n = c->net;
+    queue_lags(&c->queue, &n->out, burst, net_awake(n));
     struct pending_write *p = n->free_writes;
     if (p != NULL)
         n->free_writes = p->as.next;
     else
         p = malloc(sizeof *p);
     uv_buf_t bufs[WRITE_SLICES];
+    unsigned count = 0;
     int status = UV_ENOMEM;
     if (p != NULL) {
-        unsigned count = queue_gather(&c->queue, bufs, WRITE_SLICES, &p->bytes);
+        count = queue_gather(&c->queue, bufs, WRITE_SLICES, &p->bytes);
         p->conn = c;
         status = uv_write(&p->as.write, (uv_stream_t *)&c->tcp, bufs, count, on_written);
     }
@@ -133,7 +145,8 @@ static void write_later(struct conn *c) {
         return;
     }
     c->writing = true;
-    c->in_write = (uint32_t)p->bytes;
+    c->in_write = c->write_left = (uint32_t)p->bytes;
+    c->queue.locked = count;
 }
 
 static void on_shutdown(uv_shutdown_t *request, int status) {
@@ -161,6 +174,7 @@ static void queue_is_empty(struct conn *c) {
 
 /* False: it is not all with the kernel (yet). */
 static bool conn_write(struct conn *c) {
+    size_t burst = c->queue.bytes;
     while (c->queue.bytes > 0) {
         uv_buf_t bufs[WRITE_SLICES];
         size_t bytes;
@@ -173,7 +187,7 @@ static bool conn_write(struct conn *c) {
         if (n > 0)
             sent(c, (size_t)n);
         if (n < 0 || (size_t)n < bytes) {
-            write_later(c);
+            write_later(c, burst);
             return false;
         }
     }
@@ -220,7 +234,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         return;
     }
     metric_add(c->net->metrics, METRIC_RECEIVED_BYTES + c->door, (uint64_t)n);
+    c->asking = true;
     c->ops->on_bytes(c, buf->base, (size_t)n);
+    c->asking = false;
 }
 
 void conn_pause(struct conn *c, bool pause) {

@@ -37,6 +37,7 @@ struct conn {
     struct wheel_timer timer;
     struct out_queue queue;      /* what the kernel has not taken yet */
     uint32_t in_write;           /* of that: bytes of a uv_write under way */
+    uint32_t write_left;         /* of those: not taken when that was last looked at */
     struct conn_address address; /* of the client: a proxy in front may have told another */
     unsigned char door : 4;      /* enum door_kind: what it is counted as */
     bool writing : 1;            /* a uv_write is under way */
@@ -48,6 +49,7 @@ struct conn {
     bool framed : 1;  /* what is sent from now on are WebSocket frames */
     bool counted : 1; /* the owner counts it for its address */
     bool connecting : 1;
+    bool asking : 1; /* bytes of it are being handled */
 };
 
 /* Where the socket comes from, whatever `address` says. False: it is gone. */
@@ -82,9 +84,9 @@ void conn_enter(struct conn *c, enum door_kind door);
 bool conn_send(struct conn *c, struct region r);
 /* The same with bytes that are copied, one part behind the other; nothing at all is good. */
 bool conn_send_parts(struct conn *c, const struct slice parts[], size_t count);
-/* True if `len` more bytes would be over max_queue; a single long message may be, while less
- * than a quarter waits: so what a client missed always comes through. */
-bool conn_is_full(const struct conn *c, size_t len);
+/* True if the peer is too slow for `len` more bytes: queue_is_full (queue.h) with max_queue. So
+ * what a client missed always comes through, and what one turn has queued. */
+bool conn_is_full(struct conn *c, size_t len);
 /* Forgets what waits, except frames (or HTTP answers) that have begun to leave. */
 void conn_drop_queue(struct conn *c);
 /* on_drained once when the queue is empty: in a later turn, also if it is empty now. */

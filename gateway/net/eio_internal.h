@@ -13,9 +13,10 @@ struct eio_polling {
     uint64_t second_until;       /* after this it is not, and there are two at once */
     struct http_later post;      /* its body comes, or its packets are being handled */
     struct http_receipt receipt; /* of messages that went through another node */
-    struct buf out;              /* a payload: what waits for a poll */
-    struct buf in;               /* what is left of a post that takes more than a turn */
-    size_t most;                 /* packets that a poll may be answered with */
+    struct out_queue out;  /* WebSocket frames that wait for a poll */
+    struct buf in;         /* what is left of a post that takes more than a turn */
+    size_t most;           /* packets that a poll may be answered with */
+    uint64_t polled_until; /* the client polls again before, or it is gone */
     struct eio_payload reading;
     bool handling;      /* `reading` has not been answered yet */
     bool get_from_node; /* the poll that waits came by another node */
@@ -40,6 +41,8 @@ bool eio_begin(struct eio_server *e, struct eio_session *s, const struct conn *c
 void eio_state_set(struct eio_session *s, enum eio_state to);
 /* Ends a session; does nothing the second time. It is freed in a later turn. */
 void eio_end(struct eio_session *s, enum eio_gone why);
+/* Bytes that the client may send now: a packet, or a POST. */
+size_t eio_most(const struct eio_session *s, bool post);
 /* A packet that came on the session's transport. May end the session; one that a client has no
  * reason to send is ignored, as the reference server does, but for a ping. */
 void eio_take(struct eio_session *s, struct slice text);
@@ -72,8 +75,12 @@ void eio_polling_flush(struct eio_session *s);
 void eio_polling_end(struct eio_session *s, enum eio_gone why);
 /* A post's body is coming, slowly perhaps, and a pong cannot come beside it. */
 bool eio_polling_receives(const struct eio_session *s);
-/* From when on a second poll ends the session; UINT64_MAX: there is none. */
-uint64_t eio_polling_due(const struct eio_session *s);
+/* When a second poll, or that there is none, ends the session (*why); UINT64_MAX: neither. */
+uint64_t eio_polling_due(const struct eio_session *s, enum eio_gone *why);
+/* The client's next poll is due, after an answer of so many bytes. */
+void eio_await_poll(struct eio_session *s, size_t answered);
+/* A message as WebSockets are sent it waits for a poll. May end the session; as eio_send. */
+bool eio_polling_send(struct eio_session *s, struct region message, bool ephemeral);
 /* The probe is through: a poll that waits is answered. */
 void eio_polling_release(struct eio_session *s);
 

@@ -5,6 +5,9 @@
 
 #define PACKETS_A_TURN 512 /* of one session's post; the rest waits for the next turn */
 #define SECOND_MS      500 /* for a dead node's connection to end */
+/* An answer has no more messages, once it has as many bytes: it is a copy of its own. */
+#define ANSWER_BYTES 1048576
+#define FLOOR        16 /* bytes of an answer that take a slow line a ms: 16 KB/s */
 
 /* --- answers --------------------------------------------------------------------------------
  */
@@ -55,6 +58,8 @@ static void on_get_gone(struct http_later *later) {
         http_later_move(&p->second, &p->get);
         p->get_from_node = p->second_from_node;
         eio_mark(p->session);
+    } else {
+        eio_await_poll(p->session, 0);
     }
 }
 
@@ -64,9 +69,23 @@ static void on_second_gone(struct http_later *later) {
         eio_end(p->session, EIO_GONE_TRANSPORT);
 }
 
-uint64_t eio_polling_due(const struct eio_session *s) {
+uint64_t eio_polling_due(const struct eio_session *s, enum eio_gone *why) {
     const struct eio_polling *p = s->polling;
-    return p != NULL && p->second.http != NULL ? p->second_until : UINT64_MAX;
+    *why = EIO_GONE_OVERLAP;
+    if (p != NULL && p->second.http != NULL)
+        return p->second_until;
+    *why = EIO_GONE_TIMEOUT;
+    /* Who probes holds its polls back; the probe has a time of its own. */
+    bool waits = p == NULL || p->get.http != NULL || p->post.http != NULL || s->probe != NULL;
+    return waits ? UINT64_MAX : p->polled_until;
+}
+
+void eio_await_poll(struct eio_session *s, size_t answered) {
+    if (s->state != EIO_POLLING)
+        return;
+    s->polling->polled_until =
+        net_now(s->server->net) + s->server->config.ping_interval_ms + answered / FLOOR;
+    eio_arm(s);
 }
 
 bool eio_polling_receives(const struct eio_session *s) {
@@ -100,8 +119,8 @@ bool eio_polling_begin(struct eio_session *s) {
     p->receipt.come = on_receipt;
     p->receipt.gone = on_receipt_gone;
     p->get.keep_errors = p->second.keep_errors = p->post.keep_errors = true;
-    buf_init(&p->out);
     buf_init(&p->in);
+    p->polled_until = net_now(s->server->net) + s->server->config.ping_interval_ms;
     s->polling = p;
     return true;
 }
@@ -112,7 +131,7 @@ void eio_polling_free(struct eio_session *s) {
         return;
     s->polling = NULL;
     http_drop_receipt(&p->receipt);
-    buf_deinit(&p->out);
+    queue_clear(&p->out, &s->server->net->out);
     buf_deinit(&p->in);
     free(p);
 }
@@ -125,48 +144,60 @@ static size_t most_packets(const struct http_request *request) {
     return agent != NULL && strcasestr(agent, "python") != NULL ? PACKETS_OF_PYTHON : SIZE_MAX;
 }
 
-/* The first packets of a payload, `most` of them; *rest is what is behind them. */
-static struct slice first_packets(struct slice payload, size_t most, struct slice *rest) {
-    struct eio_payload reading;
-    struct slice packet;
-    *rest = (struct slice){NULL, 0};
-    if (most == SIZE_MAX)
-        return payload;
-    eio_payload_init(&reading, payload);
-    for (size_t n = 0; n < most && reading.at != NULL; n++)
-        eio_payload_next(&reading, &packet);
-    if (reading.at == NULL)
-        return payload;
-    *rest = (struct slice){reading.at, (size_t)(reading.end - reading.at)};
-    return (struct slice){payload.ptr, payload.len - rest->len - 1};
+/* Appends the packet of a frame that wsock_encode made. True: it is a message. */
+static bool put_packet(struct region frame, struct buf *payload) {
+    const unsigned char *b = (const unsigned char *)frame.slab->bytes + frame.at;
+    size_t head = b[1] < 126 ? 2 : b[1] == 126 ? 4 : WS_HEADER_MAX;
+    struct slice packet = {(const char *)b + head, frame.len - head};
+    if ((b[0] & 0x0fU) == WS_BINARY) {
+        eio_payload_binary(payload, packet);
+        return true;
+    }
+    eio_payload_text(payload, packet);
+    return packet.ptr[0] == EIO_MESSAGE || packet.ptr[0] == EIO_BINARY;
 }
 
-static bool has_messages(struct slice payload) {
-    struct eio_payload reading;
-    struct slice packet;
-    eio_payload_init(&reading, payload);
-    while (eio_payload_next(&reading, &packet)) {
-        if (packet.ptr[0] == EIO_MESSAGE || packet.ptr[0] == EIO_BINARY)
-            return true;
+bool eio_polling_send(struct eio_session *s, struct region message, bool ephemeral) {
+    struct net *n = s->server->net;
+    const struct eio_polling *p = s->polling;
+    struct out_queue *out = &s->polling->out;
+    if (ephemeral && queue_sheds(out, n->max_queue))
+        return false;
+    if (queue_is_full(out, n->max_queue, message.len, p->handling, net_awake(n))) {
+        eio_end(s, EIO_GONE_SLOW);
+        return false;
     }
-    return false;
+    if (!queue_push(out, &n->out, message, true)) {
+        eio_end(s, EIO_GONE_MEMORY);
+        return false;
+    }
+    metric_add(n->metrics, METRIC_SENT_MESSAGES + DOOR_SIO, 1);
+    eio_mark(s);
+    return true;
 }
 
 /* Gives what waits to the poll that waits. */
 static void answer_with_queue(struct eio_session *s) {
     struct eio_polling *p = s->polling;
-    struct slice rest;
-    struct slice payload = first_packets(buf_bytes(&p->out), p->most, &rest);
-    if (p->get_from_node && has_messages(payload))
+    struct net *n = s->server->net;
+    struct buf payload;
+    bool messages = false;
+    buf_init(&payload);
+    for (size_t i = 0; p->out.bytes > 0 && i < p->most && payload.len < ANSWER_BYTES; i++) {
+        struct region frame = queue_first(&p->out);
+        messages = put_packet(frame, &payload) || messages;
+        queue_sent(&p->out, &n->out, frame.len);
+    }
+    queue_took(&p->out, net_awake(n));
+    if (p->get_from_node && messages)
         http_await_receipt(&p->get, &p->receipt);
     p->unsure = p->receipt.http != NULL;
-    answer_get(p, payload);
-    if (rest.len == 0) {
-        buf_deinit(&p->out);
-        return;
-    }
-    memmove(p->out.data, rest.ptr, rest.len);
-    p->out.len = rest.len;
+    if (payload.failed && s->state != EIO_CLOSED)
+        eio_end(s, EIO_GONE_MEMORY);
+    else
+        answer_get(p, payload.failed ? SLICE("1") : buf_bytes(&payload));
+    eio_await_poll(s, payload.len);
+    buf_deinit(&payload);
 }
 
 void eio_polling_release(struct eio_session *s) {
@@ -176,10 +207,13 @@ void eio_polling_release(struct eio_session *s) {
     if (p->second.http != NULL) {
         answer_get(p, SLICE("6"));
         eio_answer_nothing(&p->second);
-    } else if (p->out.len > 0)
+        eio_await_poll(s, 0);
+    } else if (p->out.bytes > 0) {
         answer_with_queue(s);
-    else
+    } else {
         answer_get(p, SLICE("6"));
+        eio_await_poll(s, 0);
+    }
 }
 
 void eio_polling_end(struct eio_session *s, enum eio_gone why) {
@@ -191,7 +225,7 @@ void eio_polling_end(struct eio_session *s, enum eio_gone why) {
         answer_get(p, SLICE("6"));
     else if (p->unsure)
         eio_answer_unknown(&p->get);
-    else if (why == EIO_GONE_SLOW || p->out.failed || p->out.len == 0)
+    else if (why == EIO_GONE_SLOW || why == EIO_GONE_MEMORY || p->out.bytes == 0)
         answer_get(p, SLICE("1"));
     else
         answer_with_queue(s);
@@ -219,19 +253,23 @@ static void pump(struct eio_session *s) {
     buf_deinit(&p->in);
     p->handling = false;
     answer_post(p, true);
+    eio_arm(s); /* it may have been all that kept it */
 }
 
 void eio_polling_flush(struct eio_session *s) {
     struct eio_polling *p = s->polling;
+    struct net *n = s->server->net;
     if (p->handling)
         pump(s);
     if (s->state == EIO_CLOSED)
         return;
-    if (p->get.http != NULL && p->second.http == NULL && p->out.len > 0 && !p->unsure)
+    if (p->get.http != NULL && p->second.http == NULL && p->out.bytes > 0 && !p->unsure)
         answer_with_queue(s);
     if (s->probe != NULL && s->probe->probed)
         eio_polling_release(s);
-    if (s->want_drained && p->out.len == 0) {
+    if (p->out.bytes > 0)
+        queue_lags(&p->out, &n->out, p->out.bytes, net_awake(n));
+    if (s->want_drained && p->out.bytes == 0) {
         s->want_drained = false;
         s->server->ops->on_drained(s);
     }
@@ -268,7 +306,7 @@ static void get(struct eio_session *s, const struct http_request *request) {
     }
     p->get_from_node = is_handed_over(s->server, request);
     http_defer(request, &p->get, 0);
-    if (p->out.len > 0 || (s->probe != NULL && s->probe->probed))
+    if (p->out.bytes > 0 || (s->probe != NULL && s->probe->probed))
         eio_polling_release(s);
     if (s->want_drained)
         eio_mark(s);
@@ -435,7 +473,7 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
         return e->config.max_payload;
     if (error == EIO_ERROR_COUNT && posts && call.session->polling->post.http == NULL) {
         http_watch(request, &call.session->polling->post);
-        return e->config.max_payload;
+        return eio_most(call.session, true);
     }
     if (error == EIO_ERROR_COUNT && posts)
         eio_end(call.session, EIO_GONE_OVERLAP);

@@ -45,8 +45,10 @@ void eio_arm(struct eio_session *s) {
         at = s->alarm;
     if (s->probe != NULL && s->probe->until < at)
         at = s->probe->until;
-    if (eio_polling_due(s) < at)
-        at = eio_polling_due(s);
+    enum eio_gone why;
+    uint64_t due = eio_polling_due(s, &why);
+    if (due < at)
+        at = due;
     wheel_set(&s->server->wheel, &s->timer, at);
 }
 
@@ -91,8 +93,9 @@ static void fire(void *arg, struct wheel_timer *t) {
     look_at_ping(s);
     if (s->state != EIO_CLOSED && s->probe != NULL && now >= s->probe->until)
         eio_probe_drop(s);
-    if (s->state != EIO_CLOSED && now >= eio_polling_due(s))
-        eio_end(s, EIO_GONE_OVERLAP);
+    enum eio_gone why;
+    if (s->state != EIO_CLOSED && now >= eio_polling_due(s, &why))
+        eio_end(s, why);
     if (s->state != EIO_CLOSED && s->alarm != 0 && now >= s->alarm) {
         s->alarm = 0;
         s->server->ops->on_alarm(s);
@@ -211,8 +214,18 @@ static void take_binary(struct eio_session *s, struct slice text) {
     buf_deinit(&bytes);
 }
 
+size_t eio_most(const struct eio_session *s, bool post) {
+    const struct eio_server *e = s->server;
+    size_t most = e->ops->most != NULL ? e->ops->most(s, post) : e->config.max_payload;
+    return most < e->config.max_payload ? most : e->config.max_payload;
+}
+
 void eio_take(struct eio_session *s, struct slice text) {
     struct eio_packet p;
+    if (text.len > eio_most(s, false)) {
+        eio_close(s, WS_CODE_TOO_BIG, "message too big");
+        return;
+    }
     if (!eio_read(text, &p)) {
         eio_end(s, EIO_GONE_INVALID);
         return;
@@ -272,38 +285,6 @@ void eio_mark(struct eio_session *s) {
     net_again(s->server->net);
 }
 
-/* The payload of a frame that wsock_encode made. */
-static struct slice payload_of(struct region frame, bool *binary) {
-    const unsigned char *b = (const unsigned char *)frame.slab->bytes + frame.at;
-    size_t head = b[1] < 126 ? 2 : b[1] == 126 ? 4 : WS_HEADER_MAX;
-    *binary = (b[0] & 0x0fU) == WS_BINARY;
-    return (struct slice){(const char *)b + head, frame.len - head};
-}
-
-static bool send_by_poll(struct eio_session *s, struct region message, bool ephemeral) {
-    struct net *n = s->server->net;
-    struct buf *out = &s->polling->out;
-    bool binary;
-    if (ephemeral && out->len > n->max_queue / 4)
-        return false;
-    if (out->len > n->max_queue / 4 && out->len + message.len > n->max_queue) {
-        eio_end(s, EIO_GONE_SLOW);
-        return false;
-    }
-    struct slice payload = payload_of(message, &binary);
-    if (binary)
-        eio_payload_binary(out, payload);
-    else
-        eio_payload_text(out, payload);
-    if (out->failed) {
-        eio_end(s, EIO_GONE_MEMORY);
-        return false;
-    }
-    metric_add(n->metrics, METRIC_SENT_MESSAGES + DOOR_SIO, 1);
-    eio_mark(s);
-    return true;
-}
-
 bool eio_send(struct eio_session *s, struct region message, bool ephemeral) {
     if (s->state == EIO_CLOSED)
         return false;
@@ -312,7 +293,7 @@ bool eio_send(struct eio_session *s, struct region message, bool ephemeral) {
         return false;
     }
     if (s->state == EIO_POLLING)
-        return send_by_poll(s, message, ephemeral);
+        return eio_polling_send(s, message, ephemeral);
     struct conn *c = s->socket->ws.conn;
     if (conn_is_full(c, message.len)) {
         if (!ephemeral)
@@ -331,7 +312,7 @@ static bool put_packet(struct eio_session *s, const char *text) {
 size_t eio_queued(const struct eio_session *s) {
     if (s->state == EIO_WEBSOCKET)
         return s->socket->ws.conn->queue.bytes;
-    return s->state == EIO_POLLING ? s->polling->out.len : 0;
+    return s->state == EIO_POLLING ? s->polling->out.bytes : 0;
 }
 
 void eio_want_drained(struct eio_session *s) {
@@ -357,9 +338,8 @@ void eio_pause(struct eio_session *s, bool pause) {
 /* --- the server -----------------------------------------------------------------------------
  */
 
-int eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
-                    const struct eio_ops *ops, void *owner) {
-    uint64_t seed;
+void eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
+                     const struct eio_ops *ops, void *owner) {
     *e = (struct eio_server){.net = net, .config = *config, .ops = ops, .owner = owner};
     /* Browsers fail a WebSocket for which they asked for one (option `protocols` of the client)
      * and got none. */
@@ -369,10 +349,8 @@ int eio_server_init(struct eio_server *e, struct net *net, const struct eio_conf
     wheel_init(&e->wheel, net_now(net));
     list_init(&e->dirty);
     list_init(&e->gone);
-    int status = uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL);
-    map_init(&e->sessions, seed);
-    addresses_init(&e->polled, seed, config->max_polled);
-    return status;
+    map_init(&e->sessions);
+    addresses_init(&e->polled, config->max_polled);
 }
 
 bool eio_server_close_one(struct eio_server *e, uint16_t code, const char *reason) {

@@ -42,6 +42,8 @@ struct eio_ops {
     struct eio_session *(*on_open)(void *owner, const struct http_request *request);
     /* A message: text is valid UTF-8. The bytes hold until it returns. */
     void (*on_message)(struct eio_session *s, bool binary, struct slice bytes);
+    /* Bytes that a message may have that comes now, or all of a POST; NULL: max_payload. */
+    size_t (*most)(const struct eio_session *s, bool post);
     /* All that was sent has left (after eio_want_drained). */
     void (*on_drained)(struct eio_session *s);
     /* The time set by eio_set_alarm has come. */
@@ -128,9 +130,9 @@ struct eio_session {
     bool want_drained : 1;
 };
 
-/* Returns 0 or a libuv error. The config is copied. */
-int eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
-                    const struct eio_ops *ops, void *owner);
+/* The config is copied. */
+void eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
+                     const struct eio_ops *ops, void *owner);
 /* No connection may be left. Calls on_gone and on_free for the sessions that are. */
 void eio_server_deinit(struct eio_server *e);
 

@@ -2,6 +2,8 @@
 
 #include "gateway/net/eio_internal.h"
 
+#define PROBE_MOST 125 /* bytes of a message: "2probe", "5" */
+
 /* The WebSockets of sessions: the transport of one, or a probe that is to become it. */
 
 static struct eio_socket *of_wsock(struct wsock *w) {
@@ -18,6 +20,8 @@ void eio_socket_let_go(struct eio_socket **of, uint16_t code, const char *reason
 }
 
 void eio_probe_drop(struct eio_session *s) {
+    if (s->probe != NULL)
+        eio_await_poll(s, 0);
     eio_socket_let_go(&s->probe, WS_CODE_NORMAL, "");
 }
 
@@ -25,45 +29,30 @@ static void send_text(struct eio_socket *socket, struct slice text) {
     wsock_send(&socket->ws, wsock_encode(socket->ws.shared->net, WS_TEXT, &text, 1), false);
 }
 
-/* What waited for a poll goes over the WebSocket, packet by packet. */
-static void move_queue(struct eio_session *s, struct slice payload) {
-    struct net *n = s->server->net;
-    struct eio_payload p;
-    struct slice packet;
-    struct buf bytes;
-    buf_init(&bytes);
-    eio_payload_init(&p, payload);
-    while (s->state == EIO_WEBSOCKET && eio_payload_next(&p, &packet)) {
-        bool binary = packet.ptr[0] == EIO_BINARY;
-        buf_clear(&bytes);
-        if (binary) {
-            eio_base64_decode((struct slice){packet.ptr + 1, packet.len - 1}, &bytes);
-            packet = buf_bytes(&bytes);
-        }
-        if (bytes.failed)
-            eio_end(s, EIO_GONE_MEMORY);
-        else
-            eio_send(s, wsock_encode(n, binary ? WS_BINARY : WS_TEXT, &packet, 1), false);
+/* What waited for a poll goes over the WebSocket, frame by frame. */
+static void move_queue(struct eio_session *s, struct out_queue *from) {
+    struct out_pool *pool = &s->server->net->out;
+    while (s->state == EIO_WEBSOCKET && from->bytes > 0) {
+        struct region frame = queue_first(from);
+        eio_send(s, frame, false);
+        queue_sent(from, pool, frame.len);
     }
-    buf_deinit(&bytes);
+    queue_clear(from, pool);
 }
 
 static void upgrade(struct eio_session *s) {
-    const struct eio_polling *p = s->polling;
+    struct eio_polling *p = s->polling;
     /* Which would come first? And a client that polls has not got what was said before. */
     if (p->post.http != NULL || (p->unsure && p->get.http != NULL)) {
         eio_end(s, EIO_GONE_OVERLAP);
         return;
     }
     eio_polling_release(s);
-    struct buf left = s->polling->out;
-    buf_init(&s->polling->out);
-    eio_polling_free(s);
     eio_state_set(s, EIO_WEBSOCKET);
     s->socket = s->probe;
     s->probe = NULL;
-    move_queue(s, buf_bytes(&left));
-    buf_deinit(&left);
+    move_queue(s, &p->out);
+    eio_polling_free(s);
     if (s->state != EIO_WEBSOCKET)
         return;
     eio_pause(s, s->paused);
@@ -100,6 +89,12 @@ static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payl
         eio_take(s, payload);
 }
 
+static size_t most(const struct wsock *w) {
+    const struct eio_socket *socket = container_of(w, const struct eio_socket, ws);
+    const struct eio_session *s = socket->session;
+    return s != NULL && s->probe != socket ? eio_most(s, false) : PROBE_MOST;
+}
+
 static void on_drained(struct wsock *w) {
     struct eio_session *s = of_wsock(w)->session;
     if (s == NULL || !s->want_drained)
@@ -116,6 +111,7 @@ static void on_gone(struct wsock *w) {
     if (socket == s->probe) {
         s->probe = NULL;
         socket->session = NULL;
+        eio_await_poll(s, 0);
     } else {
         eio_end(s, EIO_GONE_TRANSPORT);
     }
@@ -127,6 +123,7 @@ static void on_free(struct wsock *w) {
 
 static const struct wsock_ops socket_ops = {.door = DOOR_SIO,
                                             .on_message = on_message,
+                                            .most = most,
                                             .on_drained = on_drained,
                                             .on_gone = on_gone,
                                             .on_free = on_free};

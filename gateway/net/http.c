@@ -145,6 +145,13 @@ static bool route(struct http *h) {
     return !c->closed;
 }
 
+/* What the request under way holds, and what came behind it. */
+static void count(struct http *h) {
+    size_t now = sizeof *h + h->target.cap + h->fields.text.cap + h->body.cap + h->rest.cap;
+    h->conn->net->requests_held += now - h->counted;
+    h->counted = now;
+}
+
 /* --- the connection -------------------------------------------------------------------------
  */
 
@@ -153,6 +160,7 @@ void http_free(struct http *h) {
     http_lose_receipt(h);
     lose_watcher(h);
     list_remove(&h->link);
+    h->conn->net->requests_held -= h->counted;
     buf_deinit(&h->target);
     fields_deinit(&h->fields);
     buf_deinit(&h->body);
@@ -253,7 +261,7 @@ void http_began(struct http *h) {
         conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
 }
 
-static void on_bytes(struct conn *c, const char *bytes, size_t len) {
+static void take_bytes(struct conn *c, const char *bytes, size_t len) {
     struct http *h = c->peer;
     struct http_receipt *receipt = len > 0 ? http_take_receipt(h) : NULL;
     if (receipt != NULL)
@@ -281,6 +289,8 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     }
 }
 
+static void on_bytes(struct conn *c, const char *bytes, size_t len);
+
 /* An answer that was put off has left: on with what came behind its request. */
 static void on_drained(struct conn *c) {
     struct http *h = c->peer;
@@ -305,6 +315,12 @@ static const struct conn_ops http_ops = {
     .on_closed = on_closed,
 };
 
+static void on_bytes(struct conn *c, const char *bytes, size_t len) {
+    take_bytes(c, bytes, len);
+    if (c->ops == &http_ops)
+        count(c->peer);
+}
+
 struct conn *http_accept(struct net *n, uv_stream_t *listener,
                          const struct http_router *router) {
     struct http *h = calloc(1, sizeof *h);
@@ -326,6 +342,7 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
     list_init(&h->link);
     list_push(&n->http_idle, &h->link);
     conn_take(c, &http_ops, h);
+    count(h);
     conn_deadline(c, net_now(n) + router->timeout_ms);
     return c;
 }

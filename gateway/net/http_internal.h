@@ -52,6 +52,7 @@ struct http {
     struct http_receipt *receipt; /* of the last answer */
     bool held;                    /* what comes is kept in `rest` until that answer has left */
     struct buf rest;
+    size_t counted; /* in net's requests_held */
 };
 
 void http_parse_init(struct http *h);

@@ -5,6 +5,7 @@
 #include "gateway/net/conn.h"
 
 #define FLUSH_BUDGET_NS 5000000ULL
+#define AWAKE_MOST_MS   100 /* of a turn; ticks are closer together */
 
 /* --- the turn -------------------------------------------------------------------------------
  */
@@ -24,8 +25,15 @@ static void measure_turn(struct net *n) {
     n->turn_waited = waited;
 }
 
+static void count_awake(struct net *n) {
+    uint64_t passed = net_now(n) - n->awake_at;
+    n->awake_ms += passed < AWAKE_MOST_MS ? passed : AWAKE_MOST_MS;
+    n->awake_at += passed;
+}
+
 static void on_prepare(uv_prepare_t *prepare) {
     struct net *n = prepare->data;
+    count_awake(n);
     n->before_flush(n->owner);
     uint64_t until = uv_hrtime() + FLUSH_BUDGET_NS;
     list_splice(&n->flushing, &n->dirty);
@@ -38,6 +46,8 @@ static void on_prepare(uv_prepare_t *prepare) {
             break;
     }
     n->before_flush(n->owner); /* once more: a drained socket asks for its next page */
+    out_pool_settle(&n->out);
+    slabs_rest(&n->slabs);
     /* What the budget left goes first in the next turn. */
     list_splice(&n->flushing, &n->dirty);
     list_splice(&n->dirty, &n->flushing);
@@ -84,7 +94,7 @@ int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *m
     n->max_queue = max_queue;
     n->metrics = metrics;
     n->owner = owner;
-    n->out.slabs = &n->slabs;
+    out_pool_init(&n->out, &n->slabs);
     list_init(&n->conns);
     list_init(&n->http_idle);
     list_init(&n->dirty);
@@ -97,6 +107,7 @@ int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *m
     n->prepare.data = n->again.data = n->tick.data = n;
     uv_prepare_start(&n->prepare, on_prepare);
     n->turn_began = uv_hrtime();
+    n->awake_at = uv_now(loop);
     int status = tick_later(n);
     return status == 0 ? uv_loop_configure(loop, UV_METRICS_IDLE_TIME) : status;
 }

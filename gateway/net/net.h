@@ -29,7 +29,10 @@ struct net {
     unsigned count;
     unsigned doors[DOOR_COUNT]; /* of these, by door */
     size_t max_queue;
+    size_t requests_held; /* bytes of memory for requests that are not answered yet */
     struct metrics *metrics;
+    uint64_t awake_ms;    /* net_awake */
+    uint64_t awake_at;    /* loop time of when that was counted last */
     uint64_t turn_began;  /* ns: the loop turn that is measured */
     uint64_t turn_waited; /* ns that the loop had slept by then */
     uv_prepare_t prepare;
@@ -55,6 +58,12 @@ void net_close(struct net *n, void (*on_closed)(void *owner));
 void net_deinit(struct net *n);
 static inline uint64_t net_now(const struct net *n) {
     return uv_now(n->loop);
+}
+
+/* A clock of ms to judge others by: in a turn that took long, or after the process was stopped,
+ * it has gone by 100 only, since nobody had a chance meanwhile. */
+static inline uint64_t net_awake(const struct net *n) {
+    return n->awake_ms;
 }
 
 /* The loop does not sleep before its next turn: there is work left. */

@@ -1,8 +1,15 @@
 #include "gateway/net/queue.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define CHUNKS_KEPT 4096
+#define OWN_LEAST   1024       /* bytes of a slab of a queue's own */
+#define SLOW_MS     1000       /* so long a reader may take nothing of a burst over the limit */
+#define TURN_MOST   (4U << 20) /* bytes of a turn, whatever the limit is */
+#define ASKED_MOST  (1U << 20) /* the same of what the reader itself asks for */
+#define MOVING_MS   100        /* a reader that took something so lately is at it */
+#define QUEUE_MOST  (1U << 30) /* bytes, for whomever: sums stay below 2^32 */
 
 static struct out_chunk *chunk_take(struct out_pool *pool) {
     struct out_chunk *chunk = pool->free;
@@ -13,7 +20,7 @@ static struct out_chunk *chunk_take(struct out_pool *pool) {
         chunk = malloc(sizeof *chunk);
     }
     if (chunk != NULL) {
-        chunk->next = NULL;
+        chunk->next = chunk->prev = NULL;
         chunk->head = chunk->tail = 0;
     }
     return chunk;
@@ -27,6 +34,11 @@ static void chunk_give(struct out_pool *pool, struct out_chunk *chunk) {
     chunk->next = pool->free;
     pool->free = chunk;
     pool->free_count++;
+}
+
+void out_pool_init(struct out_pool *pool, struct slabs *slabs) {
+    *pool = (struct out_pool){.slabs = slabs};
+    list_init(&pool->loose);
 }
 
 void out_pool_deinit(struct out_pool *pool) {
@@ -61,6 +73,7 @@ static bool append(struct out_queue *q, struct out_pool *pool, struct out_entry 
             q->last->next = chunk;
         else
             q->first = chunk;
+        chunk->prev = q->last;
         q->last = chunk;
     }
     q->last->entries[q->last->tail++] = e;
@@ -69,12 +82,28 @@ static bool append(struct out_queue *q, struct out_pool *pool, struct out_entry 
     return true;
 }
 
+static void settle_last(struct out_queue *q, struct out_pool *pool);
+
+static void lag_on(struct out_queue *q, struct out_pool *pool, bool grows) {
+    if (!grows)
+        settle_last(q, pool);
+    if (list_empty(&q->loose))
+        list_push(&pool->loose, &q->loose);
+}
+
+/* For each delivery: nothing is called for a neighbour to a reader that keeps up. */
 bool queue_push(struct out_queue *q, struct out_pool *pool, struct region r, bool framed) {
     struct out_entry *e = last_of(q);
-    if (e != NULL && e->slab == r.slab && e->at + e->len == r.at && e->framed == framed)
+    bool grows =
+        e != NULL && e->slab == r.slab && e->at + e->len == r.at && e->framed == framed;
+    if (q->lags)
+        lag_on(q, pool, grows);
+    if (grows)
         e->len += r.len;
     else if (!append(q, pool, (struct out_entry){r.slab, r.at, r.len, 0, framed}))
         return false;
+    if (r.len > q->burst)
+        q->burst = r.len;
     set_bytes(q, pool, q->bytes + r.len);
     return true;
 }
@@ -97,12 +126,28 @@ static void shift(struct out_queue *q, struct out_pool *pool) {
     struct out_chunk *chunk = q->first;
     slab_unref(pool->slabs, chunk->entries[chunk->head].slab);
     q->entries--;
+    if (q->locked > 0)
+        q->locked--;
     if (++chunk->head < chunk->tail)
         return;
     q->first = chunk->next;
     if (q->first == NULL)
         q->last = NULL;
+    else
+        q->first->prev = NULL;
     chunk_give(pool, chunk);
+}
+
+/* Nothing waits any more. */
+static void catch_up(struct out_queue *q, struct out_pool *pool) {
+    q->burst = 0;
+    if (!q->lags)
+        return;
+    q->lags = false;
+    list_remove(&q->loose);
+    if (q->own != NULL)
+        slab_unref(pool->slabs, q->own);
+    q->own = NULL;
 }
 
 void queue_sent(struct out_queue *q, struct out_pool *pool, size_t bytes) {
@@ -117,30 +162,158 @@ void queue_sent(struct out_queue *q, struct out_pool *pool, size_t bytes) {
         bytes -= left;
         shift(q, pool);
     }
+    if (q->bytes == 0)
+        catch_up(q, pool);
+}
+
+/* --- readers that lag -----------------------------------------------------------------------
+ */
+
+static bool is_wasteful(const struct out_entry *e) {
+    return !e->slab->own && e->len < e->slab->size / 2;
+}
+
+/* Room at the end of the queue's own slab, or in a new one, which grows with what waits. */
+static struct slab *own_room(struct out_queue *q, struct out_pool *pool, uint32_t len) {
+    struct slab *own = q->own;
+    if (own != NULL && own->size - own->used >= len)
+        return own;
+    size_t size = q->bytes / 4;
+    size = size < OWN_LEAST ? OWN_LEAST : size > SLAB_BYTES ? SLAB_BYTES : size;
+    struct slab *made = slab_make(pool->slabs, len > size ? len : size);
+    if (made == NULL)
+        return NULL;
+    made->own = true;
+    if (own != NULL)
+        slab_unref(pool->slabs, own);
+    return q->own = made;
+}
+
+/* Puts an entry at the end, or lengthens the last one by it. */
+static bool add(struct out_queue *q, struct out_pool *pool, struct out_entry more) {
+    struct out_entry *e = last_of(q);
+    if (e == NULL || e->slab != more.slab || e->at + e->len != more.at ||
+        e->framed != more.framed)
+        return append(q, pool, more);
+    e->len += more.len;
+    return true;
+}
+
+/* Puts an entry at the end, with bytes of its own if it would waste the slab; takes over its
+ * reference. There is a chunk for it. Without memory for a copy it stays as it is. */
+static void put_back(struct out_queue *q, struct out_pool *pool, struct out_entry e) {
+    struct slab *own = is_wasteful(&e) ? own_room(q, pool, e.len) : NULL;
+    if (own == NULL) {
+        add(q, pool, e);
+        slab_unref(pool->slabs, e.slab);
+        return;
+    }
+    memcpy(own->bytes + own->used, e.slab->bytes + e.at, e.len);
+    add(q, pool, (struct out_entry){own, own->used, e.len, e.sent, e.framed});
+    own->used += e.len;
+    slab_unref(pool->slabs, e.slab);
+}
+
+static void settle_last(struct out_queue *q, struct out_pool *pool) {
+    struct out_chunk *chunk = q->last;
+    if (chunk == NULL || q->entries == q->locked || !is_wasteful(last_of(q)))
+        return;
+    struct out_entry e = chunk->entries[--chunk->tail];
+    q->entries--;
+    if (chunk->tail == chunk->head) {
+        q->last = chunk->prev;
+        if (q->last != NULL)
+            q->last->next = NULL;
+        else
+            q->first = NULL;
+        chunk_give(pool, chunk);
+    }
+    put_back(q, pool, e);
+}
+
+static void settle_all(struct out_queue *q, struct out_pool *pool) {
+    struct out_chunk *chunk = q->first;
+    q->first = q->last = NULL;
+    q->entries = 0;
+    while (chunk != NULL) {
+        struct out_chunk was = *chunk;
+        chunk_give(pool, chunk); /* and have it again, for these at the latest */
+        for (unsigned i = was.head; i < was.tail; i++)
+            put_back(q, pool, was.entries[i]);
+        chunk = was.next;
+    }
+}
+
+void queue_lags(struct out_queue *q, struct out_pool *pool, size_t burst, uint64_t now) {
+    if (q->lags) {
+        settle_last(q, pool);
+        return;
+    }
+    q->lags = true;
+    q->burst = (uint32_t)(burst > q->burst ? burst : q->burst);
+    queue_took(q, now);
+    q->moved = false;
+    list_init(&q->loose);
+    settle_all(q, pool);
+}
+
+bool queue_is_full(const struct out_queue *q, size_t max, size_t len, bool asked,
+                   uint64_t now) {
+    size_t held = queue_held(q);
+    if (held + len > QUEUE_MOST)
+        return true;
+    if (held + len <= max || held <= max / 4)
+        return false;
+    uint32_t since = q->lags ? (uint32_t)now - q->took_ms : 0;
+    size_t turn = asked ? ASKED_MOST : TURN_MOST;
+    size_t most = q->lags || max > turn ? max : turn;
+    if (q->lags && q->moved && since < MOVING_MS)
+        most = 2 * max;
+    if (since < SLOW_MS && most < 2 * (size_t)q->burst)
+        most = 2 * (size_t)q->burst;
+    return held + len > most;
+}
+
+void out_pool_settle(struct out_pool *pool) {
+    if (pool->filled == pool->slabs->current)
+        return;
+    pool->filled = pool->slabs->current;
+    while (!list_empty(&pool->loose)) {
+        struct out_queue *q = container_of(pool->loose.next, struct out_queue, loose);
+        list_remove(&q->loose);
+        settle_last(q, pool);
+    }
 }
 
 /* --- dropping -------------------------------------------------------------------------------
  */
 
-/* The end of the frame that holds the byte before `upto`; RFC 6455, 5.2: a server's frames are
- * unmasked. */
+/* How long the frame is that begins there; RFC 6455, 5.2: a server's frames are unmasked. */
+static uint32_t frame_len(const char *at) {
+    const unsigned char *b = (const unsigned char *)at;
+    uint32_t len = b[1] & 0x7fU;
+    if (len == 126)
+        return 4 + ((uint32_t)b[2] << 8 | b[3]);
+    if (len == 127)
+        return 10 + ((uint32_t)b[6] << 24 | (uint32_t)b[7] << 16 | (uint32_t)b[8] << 8 | b[9]);
+    return 2 + len;
+}
+
+struct region queue_first(const struct out_queue *q) {
+    const struct out_entry *e = first_of(q);
+    if (e == NULL)
+        return (struct region){NULL, 0, 0};
+    uint32_t at = e->at + e->sent;
+    return (struct region){e->slab, at, frame_len(e->slab->bytes + at)};
+}
+
+/* The end of the frame that holds the byte before `upto`. */
 static uint32_t frame_end(const struct out_entry *e, uint32_t upto) {
     uint32_t at = 0;
     if (!e->framed)
         return e->len;
-    while (at < upto) {
-        const unsigned char *b = (const unsigned char *)e->slab->bytes + e->at + at;
-        uint32_t len = b[1] & 0x7fU;
-        uint32_t head = 2;
-        if (len == 126) {
-            head = 4;
-            len = (uint32_t)b[2] << 8 | b[3];
-        } else if (len == 127) {
-            head = 10;
-            len = (uint32_t)b[6] << 24 | (uint32_t)b[7] << 16 | (uint32_t)b[8] << 8 | b[9];
-        }
-        at += head + len;
-    }
+    while (at < upto)
+        at += frame_len(e->slab->bytes + e->at + at);
     return at;
 }
 
@@ -190,4 +363,5 @@ void queue_clear(struct out_queue *q, struct out_pool *pool) {
     while (q->first != NULL)
         shift(q, pool);
     set_bytes(q, pool, 0);
+    catch_up(q, pool);
 }

@@ -2,31 +2,59 @@
 
 #include <stdlib.h>
 
+struct slab *slab_make(struct slabs *s, size_t size) {
+    struct slab *slab = malloc(sizeof *slab + size);
+    if (slab == NULL)
+        return NULL;
+    *slab = (struct slab){.refs = 1, .size = (uint32_t)size};
+    s->held += sizeof *slab + size;
+    return slab;
+}
+
+static void slab_free(struct slabs *s, struct slab *slab) {
+    s->held -= sizeof *slab + slab->size;
+    free(slab);
+}
+
 void slab_unref(struct slabs *s, struct slab *slab) {
     if (--slab->refs > 0)
         return;
-    if (slab->size == SLAB_BYTES && s->spare == NULL)
+    if (slab->size == SLAB_BYTES && !slab->own && s->spare == NULL)
         s->spare = slab;
     else
-        free(slab);
+        slab_free(s, slab);
 }
 
-static struct slab *slab_new(struct slabs *s, size_t len) {
-    size_t size = len > SLAB_BYTES ? len : SLAB_BYTES;
+static struct slab *take_spare(struct slabs *s) {
     struct slab *slab = s->spare;
-    if (slab != NULL && size == SLAB_BYTES)
-        s->spare = NULL;
-    else
-        slab = malloc(sizeof *slab + size);
-    if (slab != NULL)
-        *slab = (struct slab){.refs = 1, .size = (uint32_t)size};
+    if (slab == NULL)
+        return slab_make(s, SLAB_BYTES);
+    s->spare = NULL;
+    slab->refs = 1;
+    slab->used = 0;
     return slab;
+}
+
+void slabs_rest(struct slabs *s) {
+    if (s->lone != NULL)
+        slab_unref(s, s->lone);
+    s->lone = NULL;
+}
+
+/* The current slab stays: what comes behind a long frame still lies behind what was before. */
+static char *reserve_lone(struct slabs *s, size_t len) {
+    s->lone = s->reserved = slab_make(s, len);
+    return s->lone != NULL ? s->lone->bytes : NULL;
 }
 
 char *slabs_reserve(struct slabs *s, size_t len) {
     struct slab *c = s->current;
+    if (s->lone != NULL)
+        slabs_rest(s);
+    if (len > SLAB_BYTES)
+        return reserve_lone(s, len);
     if (c == NULL || c->size - c->used < len) {
-        struct slab *made = slab_new(s, len);
+        struct slab *made = take_spare(s);
         if (made == NULL)
             return NULL;
         s->current = made;
@@ -35,18 +63,22 @@ char *slabs_reserve(struct slabs *s, size_t len) {
     } else if (c->refs == 1) {
         c->used = 0; /* nobody has any of it any more */
     }
+    s->reserved = s->current;
     return s->current->bytes + s->current->used;
 }
 
 struct region slabs_commit(struct slabs *s, size_t len) {
-    struct region r = {s->current, s->current->used, (uint32_t)len};
-    s->current->used += (uint32_t)len;
+    struct slab *slab = s->reserved;
+    struct region r = {slab, slab->used, (uint32_t)len};
+    slab->used += (uint32_t)len;
     return r;
 }
 
 void slabs_deinit(struct slabs *s) {
+    slabs_rest(s);
     if (s->current != NULL)
         slab_unref(s, s->current);
-    free(s->spare);
+    if (s->spare != NULL)
+        slab_free(s, s->spare);
     s->current = s->spare = NULL;
 }

@@ -9,13 +9,15 @@
  * Outgoing bytes, written once and shared by reference. Frames of one loop are written one
  * behind the other into the current slab; a queue that is given neighbouring regions keeps them
  * as one, so a burst to a thousand sockets is a thousand single writes of the same memory.
+ * A frame that is longer than a slab has one of its own.
  */
 #define SLAB_BYTES 16384
 
 struct slab {
-    unsigned refs; /* queue entries, and one while it is the current slab */
+    unsigned refs; /* queue entries, and one while a struct slabs has it at hand */
     uint32_t used;
     uint32_t size;
+    bool own; /* of one queue: nobody else writes into it (queue.c) */
     char bytes[];
 };
 
@@ -27,17 +29,24 @@ struct region {
 
 struct slabs {
     struct slab *current;
-    struct slab *spare; /* an ordinary one at rest */
+    struct slab *spare;    /* an ordinary one at rest */
+    struct slab *lone;     /* of a long frame, until the next reservation */
+    struct slab *reserved; /* where the last reservation is */
+    uint64_t held;         /* bytes of memory, of all that there are */
 };
 
-/* Room for `len` bytes (below 2^31) at the end of the current slab, good until the next call;
- * NULL without memory. */
+/* Room for `len` bytes (below 2^31) that lie behind those of the last reservation, if they fit
+ * there; good until the next call. NULL without memory. */
 char *slabs_reserve(struct slabs *s, size_t len);
 /* The bytes written there become a region, without a reference of its own: it holds until the
- * next slabs_reserve, or as long as a queue has it. */
+ * next slabs_reserve or slabs_rest, or as long as a queue has it. */
 struct region slabs_commit(struct slabs *s, size_t len);
+/* The turn is over: a long frame that nobody has is let go of. */
+void slabs_rest(struct slabs *s);
 void slabs_deinit(struct slabs *s);
 
+/* One that is not shared, with one reference; NULL without memory. */
+struct slab *slab_make(struct slabs *s, size_t size);
 static inline void slab_ref(struct slab *slab) {
     slab->refs++;
 }

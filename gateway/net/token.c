@@ -1,6 +1,7 @@
 #include "gateway/net/token.h"
 
-#include <uv.h>
+#include "common/random.h"
+#include "common/slice.h"
 
 #define TOKEN_MOST 64
 
@@ -8,8 +9,9 @@ static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 bool token_make(char *out, size_t len) {
     unsigned char bytes[TOKEN_MOST];
-    if (len > TOKEN_MOST || uv_random(NULL, NULL, bytes, len, 0, NULL) != 0)
+    if (len > TOKEN_MOST)
         return false;
+    random_bytes(bytes, len);
     for (size_t i = 0; i < len; i++)
         out[i] = digits[bytes[i] & 63];
     out[len] = '\0';

@@ -6,7 +6,7 @@
 /* Names that nobody guesses, of characters of base64url: ids of sessions and sockets, and what
  * nodes know of each other. */
 
-/* Writes `len` (at most 64) characters and a NUL. False: no randomness. */
+/* Writes `len` (at most 64) characters and a NUL. False: longer. */
 bool token_make(char *out, size_t len);
 /* Could it be one, of that length? */
 bool token_valid(struct slice s, size_t len);

@@ -116,7 +116,7 @@ bool wsock_send(struct wsock *w, struct region frame, bool ephemeral) {
     struct conn *c = w->conn;
     if (w->state != WSOCK_OPEN)
         return false;
-    if (ephemeral && c->queue.bytes > w->shared->net->max_queue / 4)
+    if (ephemeral && queue_sheds(&c->queue, w->shared->net->max_queue))
         return false;
     if (frame.slab == NULL || conn_is_full(c, frame.len)) {
         wsock_close(w, frame.slab == NULL ? WS_CODE_INTERNAL : WS_CODE_TRY_LATER,
@@ -180,8 +180,20 @@ void wsock_close(struct wsock *w, uint16_t code, const char *reason) {
 /* --- in -------------------------------------------------------------------------------------
  */
 
+/* Any byte would be too little: a frame that never ends would hold its connection for ever. */
+static void is_alive(struct wsock *w) {
+    w->heard = net_now(w->shared->net);
+    w->ping_out = false;
+}
+
+static size_t most(void *arg) {
+    const struct wsock *w = arg;
+    return w->ops->most != NULL ? w->ops->most(w) : w->shared->pool.max_message;
+}
+
 static bool on_message(void *arg, enum ws_opcode opcode, struct slice payload) {
     struct wsock *w = arg;
+    is_alive(w);
     if (w->state == WSOCK_OPEN) {
         metric_add(w->conn->net->metrics, METRIC_RECEIVED_MESSAGES + w->conn->door, 1);
         w->ops->on_message(w, opcode, payload);
@@ -191,6 +203,8 @@ static bool on_message(void *arg, enum ws_opcode opcode, struct slice payload) {
 
 static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
     struct wsock *w = arg;
+    if (opcode == WS_PONG)
+        is_alive(w);
     if (opcode != WS_PING || w->state != WSOCK_OPEN)
         return true;
     struct region pong = wsock_encode(w->shared->net, WS_PONG, &payload, 1);
@@ -199,7 +213,8 @@ static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
     return true;
 }
 
-static const struct ws_handler handler = {.on_message = on_message, .on_control = on_control};
+static const struct ws_handler handler = {
+    .on_message = on_message, .on_control = on_control, .most = most};
 
 static const char *failure_text(uint16_t code) {
     switch (code) {
@@ -219,8 +234,6 @@ static const char *failure_text(uint16_t code) {
 static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     struct wsock *w = wsock_of(c);
     uint16_t code = 0;
-    w->heard = net_now(c->net);
-    w->ping_out = false;
     if (w->state == WSOCK_ENDED)
         return; /* drained, until the peer ends or the deadline comes */
     enum ws_result result =
@@ -250,6 +263,7 @@ static void on_deadline(struct conn *c) {
     if (w->state != WSOCK_OPEN) {
         conn_close(c, true);
     } else if (c->paused) {
+        w->ping_out = false; /* its pong may be among what is held back: another one, later */
         arm(w, s->ping_interval_ms);
     } else if (w->ping_out) {
         gone(w, WSOCK_ENDED);

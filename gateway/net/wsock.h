@@ -14,6 +14,9 @@ struct wsock_ops {
     enum door_kind door; /* what the sockets are counted as */
     /* A whole message; the bytes hold until it returns. */
     void (*on_message)(struct wsock *w, enum ws_opcode opcode, struct slice payload);
+    /* Bytes that a message may have that comes now, at most shared->pool.max_message; NULL:
+     * that many. */
+    size_t (*most)(const struct wsock *w);
     /* All that was queued is with the kernel (after wsock_want_drained). */
     void (*on_drained)(struct wsock *w);
     /* Once: it is closing or broken. Nothing more is received, and sends do nothing. */
@@ -43,7 +46,7 @@ struct wsock {
     struct wsock_shared *shared;
     const struct wsock_ops *ops;
     struct ws_input input;
-    uint64_t heard; /* when the peer last sent anything */
+    uint64_t heard; /* when a whole message, or a pong, came last */
     enum wsock_state state;
     bool ping_out;
 };

@@ -60,6 +60,7 @@ static struct command *command_push(struct link *l, int script, unsigned argc,
     if (l->unsent == NULL)
         l->unsent = c;
     l->in_flight++;
+    l->kept += sizeof *c + kept;
     return c;
 }
 
@@ -71,6 +72,7 @@ static struct command *command_pop(struct link *l) {
     if (l->unsent == c)
         l->unsent = c->next;
     l->in_flight--;
+    l->kept -= sizeof *c + c->tail.len;
     return c;
 }
 
@@ -109,6 +111,7 @@ static void commands_fail(struct link *l) {
     struct command *c = l->first;
     l->first = l->last = l->unsent = NULL;
     l->in_flight = 0;
+    l->kept = 0;
     while (c != NULL) {
         struct command *next = c->next;
         if (c == unsent)

@@ -85,6 +85,7 @@ struct link {
     struct command *last;
     struct command *unsent; /* the first that no flush has taken yet */
     uint64_t read_at;       /* ns: when the replies being handled were read */
+    size_t kept; /* bytes of memory for the commands in flight, beside `out` and `writing` */
     unsigned in_flight;
     unsigned handles; /* open handles and requests: the last to end tells the owner */
     void (*on_closed)(struct link *l);
@@ -117,6 +118,11 @@ void link_close(struct link *l, void (*on_closed)(struct link *l));
  */
 bool link_send(struct link *l, int script, unsigned argc, struct slice head, struct slice tail,
                redis_done done, void *arg);
+
+/* Bytes of memory for what is not sent, or not answered, yet. */
+static inline size_t link_held(const struct link *l) {
+    return l->kept + l->out.cap + l->writing.cap;
+}
 
 /* Writes out what the turn gathered. */
 void link_flush(struct link *l);

@@ -237,8 +237,7 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     r->config = *config;
     r->events = events;
     r->owner = owner;
-    r->random = config->seed;
-    map_init(&r->subscriptions, config->seed);
+    map_init(&r->subscriptions);
     buf_init(&r->scratch);
     if (!scripts_init(&r->scripts, &config->constants))
         return UV_ENOMEM;
@@ -294,8 +293,8 @@ void redis_deinit(struct redis *r) {
 }
 
 /* Epochs must only differ: 8 letters of base 36. */
-static void fresh_epoch(struct redis *r, char out[8]) {
-    uint64_t z = random_next(&r->random);
+static void fresh_epoch(char out[8]) {
+    uint64_t z = random_u64();
     for (int i = 0; i < 8; i++, z /= 36)
         out[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[z % 36];
 }
@@ -329,7 +328,7 @@ bool redis_script(struct redis *r, enum script script, const struct slice keys[]
     resp_bulk(b, (struct slice){count, (size_t)digits});
     for (size_t i = 0; i < key_count; i++)
         put_key(r, b, keys[i]);
-    fresh_epoch(r, epoch);
+    fresh_epoch(epoch);
     resp_bulk(b, slice_of(r->run));
     resp_bulk(b, (struct slice){epoch, sizeof epoch});
     for (size_t i = 0; i < arg_count; i++)

@@ -34,7 +34,6 @@ struct redis_config {
     struct metrics *metrics; /* gets the round trips of commands */
     uint64_t timeout_ms;
     uint64_t backoff_ms; /* a link that fell waits at most this before it tries again */
-    uint64_t seed;
 };
 
 struct subscription;
@@ -65,7 +64,6 @@ struct redis {
     struct policy policy;
     struct map subscriptions; /* by Redis channel */
     struct buf scratch;
-    uint64_t random;
     char names[2][160];
     unsigned open_parts;
     void (*on_closed)(void *owner);
@@ -125,6 +123,19 @@ static inline unsigned redis_pending(const struct redis *r) {
 /* Bytes of commands that Redis has not taken yet. */
 static inline size_t redis_backlog(const struct redis *r) {
     return r->commands.out.len + r->commands.writing.len;
+}
+
+/*
+ * True while commands that Redis has not answered hold so much memory that no more should be
+ * sent for clients (request_script refuses them then); what keeps the node alive and its
+ * channels whole is sent all the same.
+ */
+#define REDIS_HELD_MOST 67108864
+static inline size_t redis_held(const struct redis *r) {
+    return link_held(&r->commands) + link_held(&r->subscriber);
+}
+static inline bool redis_is_full(const struct redis *r) {
+    return link_held(&r->commands) >= REDIS_HELD_MOST;
 }
 
 /* PUBLISH on a channel of exactly that name. done may be NULL. Returns as redis_script. */

@@ -180,7 +180,7 @@ test('at most 8 unfinished ids', async () => {
 
 test('at most 4 MiB together', async () => {
   const [ann, bob] = await pair('k');
-  const chunkBytes = async () => (await metrics(nodes[0]))('sluice_chunk_bytes');
+  const chunkBytes = async () => (await metrics(nodes[0]))('sluice_held_bytes', { what: 'chunks' });
   const before = await chunkBytes();
   const half = 'x'.repeat(1000000);
   const head = { event: 'private_message', receiverId: 'k2', index: 0, total: 2 };
@@ -207,7 +207,7 @@ test('the room for many pieces counts too', async (t) => {
     id, index: 0, total: 4096, event: 'private_message', receiverId: 'x', data: '',
   });
   await ann.emit('message_chunk', one('a'));
-  assert.ok((await metrics(own.nodes[0]))('sluice_chunk_bytes') >= 65536);
+  assert.ok((await metrics(own.nodes[0]))('sluice_held_bytes', { what: 'chunks' }) >= 65536);
   await refused(ann.emit('message_chunk', one('b')), 'too_large', 'total');
   // So do pieces, however small.
   const rest = range(1, 400).map((index) => ({ id: 'a', index, total: 4096, data: '' }));
@@ -216,7 +216,7 @@ test('the room for many pieces counts too', async (t) => {
   );
   assert.ok(codes.indexOf('too_large') > 100);
   assert.deepEqual([...new Set(codes)], ['ok', 'too_large', 'bad_field']);
-  assert.equal((await metrics(own.nodes[0]))('sluice_chunk_bytes'), 0);
+  assert.equal((await metrics(own.nodes[0]))('sluice_held_bytes', { what: 'chunks' }), 0);
 });
 
 test('a piece that does not fit its message changes nothing; one of none is refused', async () => {

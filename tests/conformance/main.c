@@ -213,8 +213,7 @@ static int start(struct program *p) {
                                        .ping_timeout_ms = 20000,
                                        .close_timeout_ms = 5000};
     ws_pool_init(&p->sockets.pool, MAX_MESSAGE, MAX_FRAGMENTS);
-    if (error == 0)
-        error = eio_server_init(&p->eio, &p->net, &p->config.eio, &echo_eio_ops, p);
+    eio_server_init(&p->eio, &p->net, &p->config.eio, &echo_eio_ops, p);
     if (error != 0)
         return complain("start", uv_strerror(error));
     const char *wrong = sio_server_init(&p->sio, &p->net, &p->config, &echo_sio_app, &p->echo);

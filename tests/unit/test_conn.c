@@ -262,18 +262,99 @@ static void neighbours_become_one(void **state) {
     read_all(SIZE_MAX);
 }
 
-/* Over the limit; but a single long message may be, while less than a quarter waits. */
+/* What a turn queues is no fault of the peer's, however much it is. */
+static void a_queue_is_not_full_before_its_first_chance(void **state) {
+    (void)state;
+    the->net.max_queue = 10000;
+    for (int i = 0; i < 100; i++) {
+        assert_false(conn_is_full(the->conn, 5000));
+        send_frame(5000);
+    }
+    turn();
+    assert_true(the->conn->queue.lags);
+    /* Of half a megabyte at once it has taken little; it has time for the rest. */
+    assert_false(conn_is_full(the->conn, 5000));
+    assert_true(conn_is_full(the->conn, 1U << 20));
+    read_all(SIZE_MAX);
+}
+
+static void wait_ms(uint64_t ms) {
+    uint64_t until = net_awake(&the->net) + ms;
+    while (net_awake(&the->net) < until)
+        uv_run(&the->loop, UV_RUN_ONCE);
+}
+
+/* Over the limit, once it takes nothing for a second; but a single long message may be, while
+ * less than a quarter waits. */
 static void a_queue_is_full_at_its_limit(void **state) {
     (void)state;
     assert_false(conn_is_full(the->conn, 2U << 20));
-    send_frame(998);
-    the->net.max_queue = 1500 + 256; /* a region counts 256 beside its bytes */
-    assert_false(conn_is_full(the->conn, 1500 - 1002));
-    assert_true(conn_is_full(the->conn, 1500 - 1001));
-    the->net.max_queue = 4 * 1258 - 4;
+    fill_socket();
+    size_t held = the->conn->queue.bytes + the->conn->queue.entries * 256; /* as queue.c */
+    for (int i = 0; i < 3; i++) { /* what the kernels took meanwhile counts when it is seen */
+        wait_ms(500);
+        conn_is_full(the->conn, 2U << 20);
+    }
+    wait_ms(1100);
+    the->net.max_queue = held + 1000;
+    assert_false(conn_is_full(the->conn, 1000));
+    assert_true(conn_is_full(the->conn, 1001));
+    the->net.max_queue = 4 * held - 4;
     assert_true(conn_is_full(the->conn, 1U << 20));
-    the->net.max_queue = 4 * 1258;
+    the->net.max_queue = 4 * held;
     assert_false(conn_is_full(the->conn, 1U << 20));
+    read_all(SIZE_MAX);
+}
+
+/* It reads on, if slowly: not full until twice the limit waits. */
+static void a_queue_that_moves_is_not_full(void **state) {
+    (void)state;
+    fill_socket();
+    the->net.max_queue = the->conn->queue.bytes / 2;
+    for (int i = 0; i < 4; i++) {
+        wait_ms(500);
+        peer_read(SIZE_MAX);
+        turns(3);
+        assert_false(conn_is_full(the->conn, 1));
+    }
+    read_all(SIZE_MAX);
+}
+
+/* Its few bytes lie between many of others': it lets go of those slabs. */
+static void a_peer_that_lags_holds_what_it_counts(void **state) {
+    (void)state;
+    fill_socket();
+    for (int i = 0; i < 500; i++) {
+        send_frame(i % 50 == 0 ? 9000 : 40);
+        make_frame(12000);
+        if (i % 3 == 0)
+            turn();
+        if (i % 100 == 99)
+            peer_read(700);
+    }
+    turn();
+    const struct out_queue *q = &the->conn->queue;
+    assert_true(the->net.slabs.held < 2 * q->bytes + 5 * SLAB_BYTES);
+    assert_true(q->entries < 100);
+    read_all(3000);
+    assert_null(q->first);
+    assert_true(the->net.slabs.held < 3 * SLAB_BYTES);
+}
+
+/* Neighbours that fill a slab are shared, also by those that lag. */
+static void peers_that_lag_share_full_slabs(void **state) {
+    (void)state;
+    fill_socket();
+    make_frame(SLAB_BYTES - 10);
+    struct region r = {NULL, 0, 0};
+    for (int i = 0; i < 15; i++)
+        r = send_frame(1000);
+    assert_int_equal(r.slab->refs, 2);
+    assert_false(r.slab->own);
+    make_frame(SLAB_BYTES - 10);
+    send_frame(10);
+    turn();
+    assert_int_equal(r.slab->refs, 1); /* no longer the current one, but still held */
     read_all(SIZE_MAX);
 }
 
@@ -302,7 +383,7 @@ static void order_survives_partial_writes(void **state) {
         for (uint32_t i = 0; i < 300; i++) {
             send_frame(i % 40 == 39 ? 17000 + i : (i * 37) % 700);
             if (i % 5 == 0)
-                make_frame(3);
+                make_frame(i % 10 == 0 ? 9000 : 3);
             if (i % 3 == 0) {
                 turn();
                 peer_read(steps[s] == SIZE_MAX ? 3000 : steps[s]);
@@ -598,7 +679,11 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(neighbours_become_one),
+        TEST(a_queue_is_not_full_before_its_first_chance),
         TEST(a_queue_is_full_at_its_limit),
+        TEST(a_queue_that_moves_is_not_full),
+        TEST(a_peer_that_lags_holds_what_it_counts),
+        TEST(peers_that_lag_share_full_slabs),
         TEST(a_slab_that_nobody_holds_is_used_again),
         TEST(order_survives_partial_writes),
         TEST(many_entries_go_out_in_order),

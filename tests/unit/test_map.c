@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/map.h"
+#include "common/random.h"
 
 struct item {
     struct map_node node;
@@ -27,9 +28,9 @@ static struct item *make_items(unsigned n) {
 }
 
 /* All of them in a new map. */
-static struct item *make_full(struct map *m, unsigned n, uint64_t seed) {
+static struct item *make_full(struct map *m, unsigned n) {
     struct item *items = make_items(n);
-    map_init(m, seed);
+    map_init(m);
     for (unsigned i = 0; i < n; i++)
         assert_true(map_insert(m, &items[i].node));
     return items;
@@ -53,7 +54,7 @@ static unsigned longest_chain(const struct map *m) {
 static void is_empty_at_first(void **state) {
     (void)state;
     struct map m;
-    map_init(&m, 1);
+    map_init(&m);
     assert_null(m.buckets);
     assert_null(map_find(&m, SLICE("a")));
     assert_null(map_find(&m, (struct slice){NULL, 0}));
@@ -71,7 +72,7 @@ static void finds_by_the_bytes(void **state) {
     enum { N = sizeof keys / sizeof keys[0] };
     struct map_node nodes[N];
     struct map m;
-    map_init(&m, 42);
+    map_init(&m);
     for (size_t i = 0; i < N; i++) {
         assert_null(map_find(&m, keys[i]));
         nodes[i].key = keys[i];
@@ -95,7 +96,7 @@ static void holds_a_hundred_thousand(void **state) {
     enum { N = 100000 };
     struct item *items = make_items(N);
     struct map m;
-    map_init(&m, 7);
+    map_init(&m);
     for (unsigned i = 0; i < N; i++) {
         assert_true(map_insert(&m, &items[i].node));
         assert_true(is_power_of_two(m.size));
@@ -123,7 +124,7 @@ static void walks_each_node_once(void **state) {
     (void)state;
     enum { N = 3000 };
     struct map m;
-    struct item *items = make_full(&m, N, 99);
+    struct item *items = make_full(&m, N);
     for (unsigned i = 0; i < N; i += 3)
         map_remove(&m, &items[i].node);
     struct map_node *node = NULL;
@@ -140,7 +141,7 @@ static void walks_a_map_of_any_size(void **state) {
     enum { N = 40 };
     struct item *items = make_items(N);
     struct map m;
-    map_init(&m, 3);
+    map_init(&m);
     for (unsigned i = 0; i < N; i++) {
         assert_true(map_insert(&m, &items[i].node));
         unsigned n = 0;
@@ -157,7 +158,7 @@ static void removes_the_first_until_none_is_left(void **state) {
     (void)state;
     enum { N = 200000 };
     struct map m;
-    struct item *items = make_full(&m, N, 5);
+    struct item *items = make_full(&m, N);
     unsigned removed = 0;
     for (struct map_node *at; (at = map_next(&m, NULL)) != NULL; removed++) {
         map_remove(&m, at);
@@ -179,7 +180,7 @@ static void inserts_and_removes_in_any_order(void **state) {
     enum { N = 500, STEPS = 200000 };
     struct item *items = make_items(N);
     struct map m;
-    map_init(&m, 1234567);
+    map_init(&m);
     uint64_t random = 88172645463325252U;
     unsigned in = 0;
     for (unsigned step = 0; step < STEPS; step++) {
@@ -204,20 +205,21 @@ static void inserts_and_removes_in_any_order(void **state) {
     free(items);
 }
 
-static void the_seed_changes_the_places(void **state) {
+static void each_map_has_a_key_of_its_own(void **state) {
     (void)state;
     struct item *items = make_items(2);
     struct map a;
     struct map b;
-    map_init(&a, 1);
-    map_init(&b, 2);
+    map_init(&a);
+    map_init(&b);
     memcpy(items[1].name, items[0].name, sizeof items[0].name);
     assert_true(map_insert(&a, &items[0].node));
     assert_true(map_insert(&b, &items[1].node));
     assert_true(slice_eq(items[0].node.key, items[1].node.key));
     assert_true(items[0].node.hash != items[1].node.hash);
+    struct siphash_key key = a.key;
     map_deinit(&a);
-    assert_int_equal(a.seed, 1);
+    assert_memory_equal(&a.key, &key, sizeof key);
     map_deinit(&b);
     free(items);
 }
@@ -227,7 +229,7 @@ static void each_bit_of_a_key_matters(void **state) {
     (void)state;
     char text[24];
     struct map m;
-    map_init(&m, 5);
+    map_init(&m);
     for (size_t len = 1; len <= sizeof text; len++) {
         unsigned changed = 0;
         memset(text, 'k', sizeof text);
@@ -249,6 +251,40 @@ static void each_bit_of_a_key_matters(void **state) {
     map_deinit(&m);
 }
 
+/* As Python's hash of the same bytes, whose key is zero with PYTHONHASHSEED=0. */
+static void the_hash_is_siphash(void **state) {
+    (void)state;
+    static const struct siphash_key zero;
+    char all[63];
+    for (size_t i = 0; i < sizeof all; i++)
+        all[i] = (char)i;
+    assert_true(siphash(&zero, SLICE("a")) == UINT64_C(0x407448d2b89b1813));
+    assert_true(siphash(&zero, SLICE("1234567")) == UINT64_C(0xa33d651594fdae81));
+    assert_true(siphash(&zero, SLICE("12345678")) == UINT64_C(0x3489982430560a87));
+    assert_true(siphash(&zero, SLICE("123456789")) == UINT64_C(0x0fbc0f0007965fcf));
+    struct slice long_one = {all, sizeof all};
+    assert_true(siphash(&zero, long_one) == UINT64_C(0x385d3e39e5f37359));
+    struct siphash_key other = {.k1 = 1};
+    assert_true(siphash(&other, long_one) != siphash(&zero, long_one));
+}
+
+/* More than what is taken ahead at once, and much less of it. */
+static void no_two_random_numbers_are_alike(void **state) {
+    (void)state;
+    uint64_t seen[100];
+    for (size_t i = 0; i < 100; i++) {
+        seen[i] = random_u64();
+        for (size_t k = 0; k < i; k++)
+            assert_true(seen[i] != seen[k]);
+    }
+    unsigned char bytes[1000] = {0};
+    size_t zeros = 0;
+    random_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        zeros += bytes[i] == 0;
+    assert_in_range(zeros, 0, 50);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_empty_at_first),
@@ -258,8 +294,10 @@ int main(void) {
         cmocka_unit_test(walks_a_map_of_any_size),
         cmocka_unit_test(removes_the_first_until_none_is_left),
         cmocka_unit_test(inserts_and_removes_in_any_order),
-        cmocka_unit_test(the_seed_changes_the_places),
+        cmocka_unit_test(each_map_has_a_key_of_its_own),
         cmocka_unit_test(each_bit_of_a_key_matters),
+        cmocka_unit_test(the_hash_is_siphash),
+        cmocka_unit_test(no_two_random_numbers_are_alike),
     };
     return cmocka_run_group_tests_name("map", tests, NULL, NULL);
 }

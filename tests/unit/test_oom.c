@@ -145,7 +145,7 @@ static bool try_map(void) {
     static struct item items[N];
     items_init(items, N);
     struct map m;
-    map_init(&m, 17);
+    map_init(&m);
     size_t count = 0;
     for (unsigned i = 0; i < N; i++) {
         size_t size = m.size;
@@ -197,7 +197,7 @@ static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
     return true;
 }
 
-static const struct ws_handler handler = {on_message, on_control};
+static const struct ws_handler handler = {on_message, on_control, NULL};
 
 /* Masked with zeros. announced may be more than len. */
 static void put_frame(struct buf *b, unsigned first, uint64_t announced, size_t len) {

@@ -132,11 +132,28 @@ static void big_frames_have_slabs_of_their_own(void **state) {
     assert_filled(small, 1);
     assert_filled(big, 2);
     struct region after = put(&s, 10, 3);
-    assert_ptr_not_equal(after.slab, big.slab);
+    assert_ptr_equal(after.slab, small.slab); /* it stayed the current one */
+    assert_int_equal(after.at, 10);
     slab_unref(&s, big.slab); /* freed: only ordinary ones are kept */
     assert_null(s.spare);
     slab_unref(&s, small.slab);
-    assert_ptr_equal(s.spare, small.slab);
+    slabs_deinit(&s);
+    assert_int_equal(s.held, 0);
+}
+
+/* Nobody took it: its memory goes with the turn, and is not used for others. */
+static void a_big_frame_that_nobody_has_goes(void **state) {
+    (void)state;
+    struct slabs s = {0};
+    assert_int_equal(put(&s, 10, 1).at, 0);
+    size_t before = s.held;
+    put(&s, 1U << 20, 2);
+    assert_true(s.held > 1U << 20);
+    slabs_rest(&s);
+    assert_int_equal(s.held, before);
+    put(&s, 1U << 20, 2);
+    put(&s, 10, 3);
+    assert_int_equal(s.held, before);
     slabs_deinit(&s);
 }
 
@@ -184,6 +201,7 @@ int main(void) {
         cmocka_unit_test(a_full_slab_gives_way),
         cmocka_unit_test(one_slab_at_rest_is_kept),
         cmocka_unit_test(big_frames_have_slabs_of_their_own),
+        cmocka_unit_test(a_big_frame_that_nobody_has_goes),
         cmocka_unit_test(held_bytes_never_change),
         cmocka_unit_test(nothing_used_needs_nothing_freed),
     };

@@ -80,7 +80,7 @@ static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
     return s->stop_at-- != 0;
 }
 
-static const struct ws_handler handler = {on_message, on_control};
+static const struct ws_handler handler = {on_message, on_control, NULL};
 
 static void session_init(struct session *s) {
     *s = (struct session){.stop_at = -1};
