@@ -13,10 +13,11 @@ struct eio_polling {
     uint64_t second_until;       /* after this it is not, and there are two at once */
     struct http_later post;      /* its body comes, or its packets are being handled */
     struct http_receipt receipt; /* of messages that went through another node */
-    struct out_queue out;  /* WebSocket frames that wait for a poll */
-    struct buf in;         /* what is left of a post that takes more than a turn */
-    size_t most;           /* packets that a poll may be answered with */
-    uint64_t polled_until; /* the client polls again before, or it is gone */
+    struct out_queue out;        /* WebSocket frames that wait for a poll */
+    struct buf in;               /* what is left of a post that takes more than a turn */
+    size_t most;                 /* packets that a poll may be answered with */
+    uint64_t post_since;         /* when the post under way began */
+    uint64_t polled_until;       /* the client polls again before, or it is gone */
     struct eio_payload reading;
     bool handling;      /* `reading` has not been answered yet */
     bool get_from_node; /* the poll that waits came by another node */

@@ -253,7 +253,8 @@ static void pump(struct eio_session *s) {
     buf_deinit(&p->in);
     p->handling = false;
     answer_post(p, true);
-    eio_arm(s); /* it may have been all that kept it */
+    p->polled_until += net_now(s->server->net) - p->post_since; /* one may poll after it */
+    eio_arm(s);
 }
 
 void eio_polling_flush(struct eio_session *s) {
@@ -327,11 +328,14 @@ static void keep_rest(struct eio_session *s) {
 
 static void post(struct eio_session *s, const struct http_request *request) {
     struct eio_polling *p = s->polling;
-    if (http_claim(request) == NULL && p->post.http != NULL) {
+    bool watched = http_claim(request) != NULL;
+    if (!watched && p->post.http != NULL) {
         eio_end(s, EIO_GONE_OVERLAP);
         refuse(request, EIO_E_REQUEST);
         return;
     }
+    if (!watched)
+        p->post_since = net_now(s->server->net);
     http_defer(request, &p->post, 0);
     if (request->body.len == 0 || !utf8_valid(request->body)) {
         eio_end(s, EIO_GONE_INVALID);
@@ -472,6 +476,7 @@ size_t eio_server_body(struct eio_server *e, const struct http_request *request)
     if (goes_elsewhere(e, request, error, true))
         return e->config.max_payload;
     if (error == EIO_ERROR_COUNT && posts && call.session->polling->post.http == NULL) {
+        call.session->polling->post_since = net_now(e->net);
         http_watch(request, &call.session->polling->post);
         return eio_most(call.session, true);
     }

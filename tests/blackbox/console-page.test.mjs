@@ -122,8 +122,8 @@ test('shows who is there, and finds them', options, async (t) => {
   assert.equal(await focused(), 'ann');
 
   // A page of many, looked at further.
-  const script = `for i = 1, 12000 do redis.call('ZADD', KEYS[1], i, 'many-' .. i) end return 1`;
-  await redis.cli('EVAL', script, 1, 'sluice:online');
+  const script = `for i = 1, 12000 do redis.call('ZADD', KEYS[1], ARGV[1] + i, 'many-' .. i) end return 1`;
+  await redis.cli('EVAL', script, 1, 'sluice:online', Date.now());
   await shows(page, '#sum-online', '12,002');
   await page.fill('#text', 'many-');
   await shows(page, '#found', 'so far');

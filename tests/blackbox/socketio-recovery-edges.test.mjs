@@ -40,7 +40,7 @@ test('an offset with a NUL, or a long one, is none', async () => {
   const offsets = ['5.5.\0', '~5.5.5.ab.\0', '10.5.ab.\0', `${ann._lastOffset}\0`].map(
     (head) => head + 'a'.repeat(5000),
   );
-  for (const offset of [...offsets, 'x'.repeat(20000)]) {
+  for (const offset of [...offsets, 'x'.repeat(15000)]) {
     const back = await front(nodes[0], { auth: { pid: 'A'.repeat(40), offset } });
     assert.notEqual(back._pid, 'A'.repeat(40));
     back.end();
@@ -58,7 +58,7 @@ test('nor is it one when Redis is away, and Redis back makes it none', async () 
   proxy.refusing = true;
   proxy.cut();
   await until(async () => (await metric(node, 'sluice_redis_up')) === 0);
-  const auth = { pid: ann._pid, offset: 'x'.repeat(20000) };
+  const auth = { pid: ann._pid, offset: 'x'.repeat(15000) };
   const back = await front(node, { auth });
   assert.ok(!isBack(back, ann));
   back.end();
