@@ -12,9 +12,10 @@
 
 static void on_up(void *owner, bool changed) {
     struct core *core = owner;
-    core->run_hash = (uint32_t)hash_add(HASH_EMPTY, core->redis.run, strlen(core->redis.run));
-    LOG(LOG_INFO, "redis_up", "run", core->redis.run, "changed", changed ? "true" : "false",
-        NULL);
+    core->term_hash =
+        (uint32_t)hash_add(HASH_EMPTY, core->redis.term, strlen(core->redis.term));
+    LOG(LOG_INFO, "redis_up", "run", core->redis.commands.greeting.run, "term",
+        core->redis.term, "changed", changed ? "true" : "false", NULL);
     metric_add(core->metrics, METRIC_REDIS_UPS, 1);
     core->rooms.stale = true;
     core->rooms.swept = 0;

@@ -92,7 +92,7 @@ struct core {
     /* session.c, recover.c */
     struct list sessions;   /* that are in Redis; those first that were kept first */
     struct list recoveries; /* that wait for Redis */
-    uint32_t run_hash;      /* of the run_id of the Redis that is, or was last, up */
+    uint32_t term_hash;     /* of the term of the Redis that is, or was last, up */
 
     /* lease.c */
     char incarnation[INCARNATION_SIZE];
@@ -166,6 +166,8 @@ void presence_timer(struct client *c);
 void presence_hold(struct client *c);
 /* Registers all clients anew, under a new incarnation. */
 void presence_reenter(struct core *core);
+/* The memberships of a client are made again; see room_reenter. */
+void rooms_reenter(struct client *c);
 /* Tries those again that Redis refused. */
 void presence_pump(struct core *core);
 /* Writes the scores that are due. */

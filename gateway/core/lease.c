@@ -16,7 +16,8 @@
 #define TOUCH_KEYS     100
 #define TOUCH_MOST_MS  1200000ULL /* a third of the time that the least of them lives */
 #define BEACON         "beacon"
-#define STATS_TIMEOUTS 4 /* lease timeouts that a node's own words outlive it */
+#define STEP_S         10 /* less is no matter to anything that expires */
+#define STATS_TIMEOUTS 4  /* lease timeouts that a node's own words outlive it */
 
 static void reap(struct core *core, struct sighting *s, uint64_t lease);
 static void lease_ask(struct core *core);
@@ -206,10 +207,26 @@ static void sweep(struct core *core, const struct reply *reply) {
  */
 
 /* So that the age of messages can be told, which carry Redis's time. */
-static void learn_time(struct core *core, const struct reply *reply) {
+static int64_t learn_time(struct core *core, const struct reply *reply) {
     uint64_t time = (uint64_t)reply_number(reply_item(reply, 1));
-    if (time != 0)
-        redis_clock_learn(&core->redis.clock, core->lease_asked_us, uv_hrtime() / 1000, time);
+    if (time == 0)
+        return 0;
+    return redis_clock_learn(&core->redis.clock, core->lease_asked_us, uv_hrtime() / 1000,
+                             time);
+}
+
+/* Redis's keys expire by its clock: when that is set ahead, what is in use goes with what is
+ * not. So what the node can make again is made again. */
+static void clock_stepped(struct core *core, int64_t by_us) {
+    long long seconds = by_us / 1000000;
+    if (seconds > -STEP_S && seconds < STEP_S)
+        return;
+    LOG(LOG_WARN, "redis_clock_set", "by_s", log_text("%lld", seconds), NULL);
+    if (seconds < 0)
+        return;
+    core->touched = 0;
+    session_doubt(core);
+    lease_renew_incarnation(core);
 }
 
 static void on_lease(void *arg, const struct reply *reply, enum outcome outcome) {
@@ -218,7 +235,7 @@ static void on_lease(void *arg, const struct reply *reply, enum outcome outcome)
     core->lease_asked = false;
     if (reply == NULL || core->stopping)
         return;
-    learn_time(core, reply);
+    int64_t step = learn_time(core, reply);
     if (core->asked_generation != core->generation) {
         lease_ask(core); /* it was about the former incarnation */
         return;
@@ -233,21 +250,22 @@ static void on_lease(void *arg, const struct reply *reply, enum outcome outcome)
         presence_reenter(core);
     }
     sweep(core, reply);
+    clock_stepped(core, step);
 }
 
 static void lease_ask(struct core *core) {
     char bytes[INCARNATION_SIZE + 8];
     struct slice key = node_channel(core->incarnation, bytes);
-    struct slice args[4 + STATS_ARGS] = {slice_of(core->incarnation),
+    struct slice args[5 + STATS_ARGS] = {slice_of(core->incarnation),
                                          core->leased ? SLICE("renew") : SLICE("new"),
-                                         SLICE(BEACON)};
+                                         SLICE(BEACON), slice_of(core->former)};
     char kept[24];
     if (core->lease_asked)
         return;
     int len = snprintf(kept, sizeof kept, "%llu",
                        (unsigned long long)core->options->lease_timeout * STATS_TIMEOUTS);
-    args[3] = (struct slice){kept, (size_t)len};
-    size_t count = 4 + stats_args(core, args + 4);
+    args[4] = (struct slice){kept, (size_t)len};
+    size_t count = 5 + stats_args(core, args + 5);
     core->asked_generation = core->generation;
     core->lease_asked_us = uv_hrtime() / 1000;
     core->lease_asked =

@@ -36,8 +36,11 @@ void on_leave(struct request *r, struct json_value data) {
     struct slice me = client_user(r->client);
     struct slice keys[] = {name, user_channel(me, user)};
     bool inside = client_sub(r->client, name) != NULL;
-    struct slice args[] = {me, {name.ptr + 5, name.len - 5}, inside ? SLICE("1") : SLICE("")};
-    request_script(r, SCRIPT_leave, keys, 2, args, 3, on_left);
+    struct slice args[] = {me,
+                           {name.ptr + 5, name.len - 5},
+                           slice_of(r->client->core->incarnation),
+                           inside ? SLICE("1") : SLICE("")};
+    request_script(r, SCRIPT_leave, keys, 2, args, 4, on_left);
 }
 
 /* A user's connection here is in a room that the user may have left elsewhere. */

@@ -34,7 +34,7 @@ struct message {
     bool ephemeral;                     /* a slow client may miss it */
     struct region encoded[CODEC_COUNT]; /* made on first use; each holds a reference */
     uint64_t base;                      /* whom encoded[CODEC_SIO_BASE] is for: session.h */
-    uint32_t base_run;
+    uint32_t base_term;
     unsigned base_nsp;
     struct region *attached; /* owned: binary frames behind it; the same */
     unsigned attached_count;

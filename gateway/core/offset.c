@@ -24,7 +24,7 @@ static void settle(struct session *s, uint64_t time) {
     s->base = s->high = time;
     for (unsigned i = 0; s->moved > 0 && i < s->count; i++)
         session_moved(s, &s->standings[i], false);
-    s->run = session_run(s) ^ s->salt;
+    s->term = session_term(s) ^ s->salt;
 }
 
 enum offset_kind session_sends(struct session *s, const struct message *m) {
@@ -70,7 +70,7 @@ void session_put_offset(const struct session *s, const struct message *m, enum o
     if (kind == OFFSET_PLAIN)
         buf_printf(out, "%llx.", (unsigned long long)m->time);
     else
-        buf_printf(out, "~%llx.%x.", (unsigned long long)s->base, s->run);
+        buf_printf(out, "~%llx.%x.", (unsigned long long)s->base, s->term);
     buf_printf(out, "%llx.%.*s.", (unsigned long long)m->seq, (int)m->epoch.len, m->epoch.ptr);
     buf_slice(out, channel);
     for (unsigned i = 0; kind == OFFSET_OWN && i < s->count; i++) {
@@ -117,16 +117,16 @@ static bool take_mark(struct slice *at, struct mark *m) {
 }
 
 bool offset_parse(struct offset *o, struct slice at) {
-    uint64_t run = 0;
+    uint64_t term = 0;
     o->given = true;
     o->plain = at.len == 0 || at.ptr[0] != '~';
     if (!o->plain)
         at = (struct slice){at.ptr + 1, at.len - 1};
-    if (!take_hex(&at, '.', &o->time) || (!o->plain && !take_hex(&at, '.', &run)))
+    if (!take_hex(&at, '.', &o->time) || (!o->plain && !take_hex(&at, '.', &term)))
         return false;
-    if (run > UINT32_MAX)
+    if (term > UINT32_MAX)
         return false;
-    o->run = (uint32_t)run;
+    o->term = (uint32_t)term;
     while (o->count < OFFSET_MARKS_MOST && take_mark(&at, &o->marks[o->count])) {
         o->count++;
         if (at.len == 0)

@@ -16,7 +16,7 @@ struct offset {
     bool given;
     bool plain;
     uint64_t time;
-    uint32_t run;
+    uint32_t term;
     size_t count;
     struct mark marks[OFFSET_MARKS_MOST]; /* the message's own first */
 };

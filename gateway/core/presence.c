@@ -20,9 +20,11 @@ static void registry_answered(struct client *c, bool entering, const struct repl
     long long status = reply_number(reply_item(reply, 0));
     if (status == SCRIPT_REAPED)
         lease_renew_incarnation(core);
+    if (status == SCRIPT_REAPED && !entering)
+        c->is_in = false; /* whoever reaps the incarnation takes it out */
     else if (status == SCRIPT_TOO_MANY)
         c->wanted_in = false;
-    else /* under a former incarnation it will be reaped: not in yet */
+    else if (status != SCRIPT_REAPED) /* of a former incarnation it is reaped: not in yet */
         c->is_in = entering && c->asked_generation == core->generation;
     if (c->is_in)
         client_tell_available(c);
@@ -263,7 +265,7 @@ void presence_scores(struct core *core, uint64_t elapsed_ms) {
 /* --- registering all anew -------------------------------------------------------------------
  */
 
-static void reenter_rooms(struct client *c) {
+void rooms_reenter(struct client *c) {
     for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
         struct sub *sub = container_of(at, struct sub, in_client);
         if (slice_starts(channel_name(sub->channel), SLICE("room:")))
@@ -282,7 +284,7 @@ static void reenter_pump(struct core *core) {
             continue;
         c->reentering = true;
         core->reentering++;
-        reenter_rooms(c);
+        rooms_reenter(c);
     }
     if (core->reentering == 0 && list_empty(&core->reenter))
         lease_all_entered(core);

@@ -48,8 +48,8 @@ static bool begin_anew(struct recovery *w) {
     struct client *c = w->client;
     if (w->claimed) {
         struct slice name = session_key(w->pid, key);
-        struct slice args[] = {SLICE("end"), client_id(c, id)};
-        redis_script(&c->core->redis, SCRIPT_session, &name, 1, args, 2, NULL, NULL);
+        struct slice args[] = {SLICE("end"), client_id(c, id), slice_of(c->core->incarnation)};
+        redis_script(&c->core->redis, SCRIPT_session, &name, 1, args, 3, NULL, NULL);
     }
     return session_open(c, w->name, c->session->space);
 }
@@ -262,7 +262,7 @@ static bool clock_known(const struct recovery *w) {
 static void on_claimed(void *arg, const struct reply *reply, enum outcome outcome) {
     struct recovery *w = arg;
     (void)outcome;
-    if (reply == NULL) {
+    if (reply == NULL || reply_number(reply_item(reply, 0)) == SCRIPT_REAPED) {
         again(w);
         return;
     }
@@ -279,7 +279,7 @@ static void on_claimed(void *arg, const struct reply *reply, enum outcome outcom
     }
     w->what.base = w->offset.time;
     w->what.clock = (uint64_t)reply_number(reply_item(reply, 1));
-    if (!w->offset.plain && w->offset.run != (session_run(w->client->session) ^ w->what.salt))
+    if (!w->offset.plain && w->offset.term != (session_term(w->client->session) ^ w->what.salt))
         over(w, "another Redis");
     else if (!clock_known(w))
         over(w, "the clock was lost");
@@ -292,9 +292,9 @@ static bool claim(struct recovery *w) {
     char key[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
     struct client *c = w->client;
     struct slice name = session_key(w->pid, key);
-    struct slice args[] = {SLICE("claim"), client_id(c, id), session_ttl(c->core, ttl),
-                           c->session->space};
-    return redis_script(&c->core->redis, SCRIPT_session, &name, 1, args, 4, on_claimed, w);
+    struct slice args[] = {SLICE("claim"), client_id(c, id), slice_of(c->core->incarnation),
+                           session_ttl(c->core, ttl), c->session->space};
+    return redis_script(&c->core->redis, SCRIPT_session, &name, 1, args, 5, on_claimed, w);
 }
 
 /* --- beginning ------------------------------------------------------------------------------

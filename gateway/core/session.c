@@ -50,8 +50,8 @@ void session_free(struct session *s) {
     free(s);
 }
 
-uint32_t session_run(const struct session *s) {
-    return s->client->core->run_hash;
+uint32_t session_term(const struct session *s) {
+    return s->client->core->term_hash;
 }
 
 /* --- channels -------------------------------------------------------------------------------
@@ -89,10 +89,10 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
     s->standings = grown;
     s->version++;
     if (s->count == 0 && s->base == 0) /* what it has of times is nothing, on this Redis */
-        s->run = session_run(s) ^ s->salt;
+        s->term = session_term(s) ^ s->salt;
     if (resumed) {
         uint32_t salt = (uint32_t)random_u64() | 1;
-        s->run ^= s->salt ^ salt;
+        s->term ^= s->salt ^ salt;
         s->salt = salt;
     }
     /* The answer may be older than the sub, and than what the client was sent before it. */
@@ -105,7 +105,7 @@ void session_restore(struct session *s, const struct recovered *what) {
     s->base = what->base;
     s->high = what->clock;
     s->salt = what->salt;
-    s->run = session_run(s) ^ s->salt;
+    s->term = session_term(s) ^ s->salt;
 }
 
 void session_restore_channel(struct sub *sub, const struct recovered_channel *was) {
@@ -127,7 +127,7 @@ void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
     if (!s->stored)
         return;
     /* Many are reset at once: the next turns of session_keep write them. */
-    s->stored_run = 0;
+    s->stored_term = 0;
     s->kept = 0;
     list_remove(&s->link);
     list_push(s->client->core->sessions.next, &s->link); /* as the first */
@@ -192,8 +192,9 @@ static bool send_fields(struct session *s, struct fields *f, bool whole, redis_d
     struct slice key = session_key(s->pid, key_bytes);
     f->args[0] = whole ? SLICE("put") : SLICE("add");
     f->args[1] = client_id(c, id);
-    f->args[2] = session_ttl(c->core, ttl);
-    f->count = 3;
+    f->args[2] = slice_of(c->core->incarnation);
+    f->args[3] = session_ttl(c->core, ttl);
+    f->count = 4;
     put(f, "salt", slice_digits(s->salt, salt));
     put(f, "room", s->room != NULL ? channel_name(s->room->channel) : SLICE(""));
     if (whole)
@@ -205,7 +206,7 @@ static bool send_fields(struct session *s, struct fields *f, bool whole, redis_d
 
 static bool send_state(struct session *s, bool whole, redis_done done) {
     struct fields f = {.args =
-                           calloc(3 + 2 * (size_t)(FIXED_FIELDS + s->count), sizeof *f.args)};
+                           calloc(4 + 2 * (size_t)(FIXED_FIELDS + s->count), sizeof *f.args)};
     buf_init(&f.text);
     /* The arguments point into it: it must not move. */
     bool sent = f.args != NULL && buf_reserve(&f.text, s->count * (size_t)CHANNEL_FIELD) &&
@@ -238,8 +239,10 @@ static void on_state(void *arg, const struct reply *reply, enum outcome outcome)
     long long status = reply_number(reply_item(reply, 0));
     (void)outcome;
     s->busy = false;
-    if (reply == NULL) {
-        s->stored_run = 0; /* session_keep writes it whole */
+    if (status == SCRIPT_REAPED)
+        lease_renew_incarnation(c->core);
+    if (reply == NULL || status == SCRIPT_REAPED) {
+        s->stored_term = 0; /* session_keep writes it whole */
         tell(s, false);
     } else if (status == SESSION_TAKEN) {
         taken(c);
@@ -265,7 +268,7 @@ static void sent_state(struct session *s) {
 /* Brings Redis to the session's version. */
 static void sync_session(struct session *s) {
     struct client *c = s->client;
-    bool whole = !s->stored || s->dropped > s->saved || s->stored_run != session_run(s);
+    bool whole = !s->stored || s->dropped > s->saved || s->stored_term != session_term(s);
     if (s->busy || c->gone) {
         if (c->gone)
             tell(s, false);
@@ -278,14 +281,14 @@ static void sync_session(struct session *s) {
         return;
     }
     if (!send_state(s, whole, on_state)) {
-        s->stored_run = 0;
+        s->stored_term = 0;
         tell(s, false);
         return;
     }
     sent_state(s);
     s->stored = true;
     if (whole)
-        s->stored_run = session_run(s);
+        s->stored_term = session_term(s);
     if (list_empty(&s->link)) {
         s->kept = core_now(c->core);
         list_push(&c->core->sessions, &s->link);
@@ -298,8 +301,12 @@ static bool send_drop(struct session *s, const struct channel *ch) {
     struct client *c = s->client;
     struct slice key = session_key(s->pid, key_bytes);
     int len = snprintf(field, sizeof field, "c:%s", ch->name);
-    struct slice args[] = {SLICE("drop"), client_id(c, id), SLICE("0"), {field, (size_t)len}};
-    return redis_script(&c->core->redis, SCRIPT_session, &key, 1, args, 4, on_state, c);
+    struct slice args[] = {SLICE("drop"),
+                           client_id(c, id),
+                           slice_of(c->core->incarnation),
+                           SLICE("0"),
+                           {field, (size_t)len}};
+    return redis_script(&c->core->redis, SCRIPT_session, &key, 1, args, 5, on_state, c);
 }
 
 void session_dropped(struct sub *sub) {
@@ -307,8 +314,8 @@ void session_dropped(struct sub *sub) {
     struct standing *t = s != NULL ? find(s, sub) : NULL;
     if (t == NULL)
         return;
-    bool alone =
-        !s->busy && s->saved == s->version && s->stored_run == session_run(s) && s->room != sub;
+    bool alone = !s->busy && s->saved == s->version && s->stored_term == session_term(s) &&
+                 s->room != sub;
     session_moved(s, t, false);
     *t = s->standings[--s->count];
     if (s->room == sub)
@@ -341,10 +348,11 @@ void session_over(struct session *s, bool back) {
         send_state(s, true, NULL);
     struct slice key = session_key(s->pid, key_bytes);
     struct slice args[] = {back ? SLICE("leave") : SLICE("end"), client_id(s->client, id),
+                           slice_of(core->incarnation),
                            slice_digits(core->options->sio_recovery, ttl)};
     s->stored = false;
     list_remove(&s->link);
-    redis_script(&core->redis, SCRIPT_session, &key, 1, args, 3, NULL, NULL);
+    redis_script(&core->redis, SCRIPT_session, &key, 1, args, 4, NULL, NULL);
 }
 
 /* --- keeping --------------------------------------------------------------------------------
@@ -362,7 +370,7 @@ static void kept(struct client *c, long long status) {
     if (status == SESSION_TAKEN) {
         taken(c);
     } else if (status == SESSION_NONE) {
-        s->stored_run = 0;
+        s->stored_term = 0;
         sync_session(s);
     }
 }
@@ -403,12 +411,17 @@ static struct session *next_due(struct core *core) {
     if (list_empty(&core->sessions))
         return NULL;
     struct session *s = container_of(core->sessions.next, struct session, link);
-    if (now == s->kept || (now - s->kept < KEEP_EVERY_MS && s->stored_run == session_run(s)))
+    if (now == s->kept || (now - s->kept < KEEP_EVERY_MS && s->stored_term == session_term(s)))
         return NULL;
     s->kept = now;
     list_remove(&s->link);
     list_push(&core->sessions, &s->link);
     return s;
+}
+
+void session_doubt(struct core *core) {
+    for (struct list *at = core->sessions.next; at != &core->sessions; at = at->next)
+        container_of(at, struct session, link)->stored_term = 0;
 }
 
 void session_keep(struct core *core) {
@@ -417,7 +430,7 @@ void session_keep(struct core *core) {
         struct session *s = next_due(core);
         if (s == NULL)
             break;
-        if (s->stored_run != session_run(s)) {
+        if (s->stored_term != session_term(s)) {
             sync_session(s);
             continue;
         }

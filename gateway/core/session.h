@@ -14,19 +14,19 @@
  *
  *   T.seq.epoch.channel                      plain: the message, at the time T. Of every other
  *                                            channel the client has what is not later than T.
- *   ~T.run.seq.epoch.channel[ seq.epoch.channel]...
+ *   ~T.term.seq.epoch.channel[ seq.epoch.channel]...
  *                                            the client has what is not later than T, but of
  *                                            these channels what is up to the seq.
  *   !                                        it cannot be said (too many channels)
  *
- * (T, run and seq in hexadecimal.) A plain one is the same for all clients, and may be so
+ * (T, term and seq in hexadecimal.) A plain one is the same for all clients, and may be so
  * because times rise from one append to the next on one Redis, in all channels together
  * (log.lua), and doorbells ring in that order: a client whose channels are all live has all up
  * to the time of the message that it gets. While some channel of its own is not live (a heal, a
  * client that is caught up), messages come out of that order, and it gets the second form;
- * `run` is the Redis whose order T belongs to, mixed with a number that the session takes anew
- * when it enters a channel from an older position: what an offset said of that channel before
- * is void then.
+ * `term` is the Redis's whose order T belongs to, mixed with a number that the session takes
+ * anew when it enters a channel from an older position: what an offset said of that channel
+ * before is void then.
  *
  * (An entry that was put into a log by hand, without ringing the doorbell, is outside of that
  * order: who is there gets it with the next message's heal, who is recovered may not.)
@@ -69,7 +69,7 @@ struct session {
     /* What the client was sent: see above. */
     uint64_t base;
     uint64_t high; /* the latest time of any message */
-    uint32_t run;  /* of base, with the salt */
+    uint32_t term; /* of base, with the salt */
     uint32_t salt; /* 0 until a channel is entered from an older position */
     uint32_t calm; /* hub->upsets when all its channels were seen live */
 
@@ -78,7 +78,7 @@ struct session {
     uint64_t saved;
     uint64_t sending;
     uint64_t dropped; /* the version that last lost a channel */
-    uint32_t stored_run;
+    uint32_t stored_term;
     bool stored;
     bool beyond; /* some channel could not be noted: no memory */
     bool busy; /* a script is on its way: one at a time, since two could overtake each other */
@@ -87,8 +87,8 @@ struct session {
     struct sub *room; /* the default room */
 };
 
-/* The Redis of now, as in `run`. */
-uint32_t session_run(const struct session *s);
+/* Its term now, as in `term`. */
+uint32_t session_term(const struct session *s);
 /* For offset.c and recover.c. */
 #define SESSION_KEY_SIZE (SESSION_PID_SIZE + 4)
 struct slice session_key(const char *pid, char out[SESSION_KEY_SIZE]);
@@ -119,6 +119,8 @@ void session_reset(struct sub *sub, struct slice epoch, uint64_t from);
 void session_save(struct session *s, struct sub *room, void (*done)(void *arg, bool good),
                   void *arg);
 
+/* Redis may have lost what it was told: all of it is written again. */
+void session_doubt(struct core *core);
 /* From the lease's timer: what is in use must not expire. */
 void session_keep(struct core *core);
 
@@ -127,7 +129,7 @@ void session_keep(struct core *core);
 enum offset_kind {
     OFFSET_NONE,  /* nothing: it is of no log */
     OFFSET_PLAIN, /* the same for all clients */
-    OFFSET_BASE,  /* the same for all with this session's base and run */
+    OFFSET_BASE,  /* the same for all with this session's base and term */
     OFFSET_OWN    /* this client's alone */
 };
 /* To be called once for each message that is sent to the client. */

@@ -163,14 +163,15 @@ static void on_alive(void *arg, const struct reply *reply, enum outcome outcome)
     (void)outcome;
     if (reaped)
         lease_renew_incarnation(core);
-    if (reply == NULL || reaped)
-        request_unavailable(r, OUTCOME_REFUSED);
-    else
-        request_fail(r, ERR_NOT_A_MEMBER, NULL, NULL);
+    else if (reply != NULL)
+        rooms_reenter(r->client);
+    request_unavailable(r, OUTCOME_REFUSED);
 }
 
 /* From a client that is in the room. If it is no member, it has left by another connection, or
- * Redis has lost its data: then the lease is gone too, and the membership is made anew soon. */
+ * Redis has lost its data (with the lease), or the membership, which expires by a clock that
+ * was set ahead. So it is made again, or the client is taken out of the room: a repeat is told.
+ */
 static void on_appended_inside(void *arg, const struct reply *reply, enum outcome outcome) {
     struct request *r = arg;
     struct client *c = r->client;

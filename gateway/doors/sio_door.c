@@ -125,11 +125,11 @@ static unsigned codec_of(const struct sio_client *k, struct message *m, enum off
         return CODEC_SIO + k->sio.nsp;
     if (kind == OFFSET_NONE) /* the others have one */
         return CODEC_COUNT;
-    bool same = m->base == s->base && m->base_run == s->run && m->base_nsp == k->sio.nsp;
+    bool same = m->base == s->base && m->base_term == s->term && m->base_nsp == k->sio.nsp;
     if (kind == OFFSET_OWN || (m->encoded[CODEC_SIO_BASE].slab != NULL && !same))
         return CODEC_COUNT;
     m->base = s->base;
-    m->base_run = s->run;
+    m->base_term = s->term;
     m->base_nsp = k->sio.nsp;
     return CODEC_SIO_BASE;
 }

@@ -2,14 +2,17 @@
 
 #define DRIFT 5000 /* one in so many: 200 ppm, which two bad clocks may differ by */
 
-void redis_clock_learn(struct redis_clock *c, uint64_t asked, uint64_t answered,
-                       uint64_t time) {
+int64_t redis_clock_learn(struct redis_clock *c, uint64_t asked, uint64_t answered,
+                          uint64_t time) {
     uint64_t error = (answered - asked) / 2;
     int64_t ahead = (int64_t)(time - asked - error);
     uint64_t aged = c->error + (answered - c->learnt) / DRIFT;
     uint64_t apart = (uint64_t)(ahead > c->ahead ? ahead - c->ahead : c->ahead - ahead);
-    if (c->learnt == 0 || error <= aged || apart > error + aged)
+    bool set = c->learnt != 0 && apart > error + aged;
+    int64_t step = set ? ahead - c->ahead : 0;
+    if (c->learnt == 0 || error <= aged || set)
         *c = (struct redis_clock){.ahead = ahead, .error = error, .learnt = answered};
+    return step;
 }
 
 bool redis_clock_age(const struct redis_clock *c, uint64_t now, uint64_t time, uint64_t *age) {

@@ -17,9 +17,11 @@ struct redis_clock {
 /*
  * A question left at `asked` and was answered, with Redis's `time`, at `answered` (ours). Taken
  * to be read half way between. The answer counts if it is more exact than what is known (which
- * ages: clocks drift), or contradicts it: then somebody set Redis's clock.
+ * ages: clocks drift), or contradicts it: then somebody set Redis's clock. Returns by how much
+ * it was set, 0 if it was not as far as one can tell.
  */
-void redis_clock_learn(struct redis_clock *c, uint64_t asked, uint64_t answered, uint64_t time);
+int64_t redis_clock_learn(struct redis_clock *c, uint64_t asked, uint64_t answered,
+                          uint64_t time);
 
 /* How long before `now` (ours) Redis's clock showed `time`; 0 rather than a negative one.
  * False: it is not known yet. */

@@ -6,6 +6,7 @@
 
 #include "common/list.h"
 #include "common/log.h"
+#include "gateway/redis/errors.h"
 
 #define FEED_BYTES      16384      /* more at once makes the reader 2 to 5 times slower */
 #define TURN_BUDGET_NS  5000000ULL /* parsing and fan-out in one loop turn */
@@ -161,11 +162,10 @@ static void command_answer(struct link *l, struct command *c, const struct reply
     if (c->script >= 0 && slice_starts(reply->text, SLICE("NOSCRIPT")) && command_again(l, c))
         return;
     error_keep(l, reply->text);
+    enum outcome outcome = redis_error_outcome(reply->text);
     l->events->on_error(l, reply->text);
-    /* A script that breaks in the middle leaves its first writes behind. */
-    bool broke = slice_starts(reply->text, SLICE("ERR"));
     if (c->done != NULL)
-        c->done(c->arg, NULL, broke ? OUTCOME_UNKNOWN : OUTCOME_REFUSED);
+        c->done(c->arg, NULL, outcome);
 }
 
 /* --- reading --------------------------------------------------------------------------------

@@ -5,6 +5,8 @@
 
 #include "common/log.h"
 #include "common/random.h"
+#include "gateway/redis/errors.h"
+#include "gateway/redis/rising.h"
 
 #define RESUBSCRIBE_BATCH 128
 #define ERROR_LOG_MS      1000
@@ -86,24 +88,55 @@ static void resubscribe(struct redis *r, const char *verb, bool wanted) {
         send_subscribe(r, verb, batch, n);
 }
 
-/* A subscriber link that has heard nothing yet may be refused to hear anything. */
-static void check_up(struct redis *r) {
-    bool hears = r->subscriber.state == LINK_READY && r->subscriber.proved;
-    if (r->commands.state != LINK_READY || !hears || (r->up && !r->deaf))
-        return;
-    if (strcmp(r->commands.greeting.run, r->subscriber.greeting.run) != 0) {
-        redis_reset(r, "the two links lead to different servers");
-        return;
-    }
-    bool changed = strcmp(r->run, r->commands.greeting.run) != 0;
-    snprintf(r->run, sizeof r->run, "%s", r->commands.greeting.run);
-    r->clock = (struct redis_clock){.learnt = 0}; /* another machine, perhaps */
-    r->up = true;
-    r->deaf = false;
-    r->policy.at = 0;
-    uv_timer_stop(&r->deaf_timer);
-    r->lost_text[0] = '\0';
-    r->events->on_up(r->owner, changed);
+/* --- scripts --------------------------------------------------------------------------------
+ */
+
+static void put_eval_head(struct buf *out, unsigned argc, const char *verb,
+                          struct slice script) {
+    buf_printf(out, "*%u\r\n", argc);
+    resp_bulk(out, slice_of(verb));
+    resp_bulk(out, script);
+}
+
+/* Epochs must only differ: 8 letters of base 36. */
+static void fresh_epoch(char out[8]) {
+    uint64_t z = random_u64();
+    for (int i = 0; i < 8; i++, z /= 36)
+        out[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[z % 36];
+}
+
+static void put_key(struct redis *r, struct buf *b, struct slice name) {
+    buf_printf(b, "$%zu\r\n", strlen(r->config.constants.prefix) + name.len + 2);
+    redis_doorbell(r, b, name);
+    buf_append(b, "\r\n", 2);
+}
+
+bool redis_script_early(struct redis *r, enum script script, const struct slice keys[],
+                        size_t key_count, const struct slice args[], size_t arg_count,
+                        redis_done done, void *arg) {
+    char epoch[8];
+    char count[24];
+    unsigned argc = (unsigned)(5 + key_count + arg_count);
+    struct buf *b = &r->scratch;
+    buf_clear(b);
+    put_eval_head(b, argc, "EVALSHA", slice_of(r->scripts.sha[script]));
+    size_t head = b->len;
+    int digits = snprintf(count, sizeof count, "%zu", key_count);
+    resp_bulk(b, (struct slice){count, (size_t)digits});
+    for (size_t i = 0; i < key_count; i++)
+        put_key(r, b, keys[i]);
+    fresh_epoch(epoch);
+    resp_bulk(b, slice_of(r->term));
+    resp_bulk(b, (struct slice){epoch, sizeof epoch});
+    for (size_t i = 0; i < arg_count; i++)
+        resp_bulk(b, args[i]);
+    if (b->failed)
+        return false;
+    bool sent = link_send(&r->commands, (int)script, argc, (struct slice){b->data, head},
+                          (struct slice){b->data + head, b->len - head}, done, arg);
+    if (b->cap > (1U << 20))
+        buf_deinit(b);
+    return sent;
 }
 
 static void on_ready(struct link *l) {
@@ -114,7 +147,7 @@ static void on_ready(struct link *l) {
         resubscribe(r, "UNSUBSCRIBE", false);
         redis_probe(r); /* is answered when nothing is subscribed to, too */
     }
-    check_up(r);
+    rising_check(r);
 }
 
 static void subscriptions_lost(struct redis *r) {
@@ -137,6 +170,8 @@ static void log_lost(struct redis *r, const struct link *l, const char *why) {
 static void on_down(struct link *l, const char *why) {
     struct redis *r = redis_of(l);
     log_lost(r, l, why);
+    orphans_add(&r->orphans, l->greeting.run, l->greeting.id);
+    l->greeting.id = 0;
     if (l == &r->subscriber)
         subscriptions_lost(r);
     /* Whoever refuses the one link is not the Redis that the other one leads to. */
@@ -167,17 +202,14 @@ static void on_error(struct link *l, struct slice text) {
     snprintf(r->error_text, sizeof r->error_text, "%.*s",
              (int)(text.len < 250 ? text.len : 250), text.ptr);
     r->events->on_error(r->owner, text);
-    bool moved =
-        slice_starts(text, SLICE("READONLY")) || slice_starts(text, SLICE("MASTERDOWN"));
-    if (moved && l->state == LINK_READY)
+    struct slice code = redis_error_code(text);
+    if (l->state != LINK_READY)
+        return;
+    if (slice_is(code, "READONLY") || slice_is(code, "MASTERDOWN"))
         redis_reset(r, "this Redis is no longer the master");
-}
-
-static void put_eval_head(struct buf *out, unsigned argc, const char *verb,
-                          struct slice script) {
-    buf_printf(out, "*%u\r\n", argc);
-    resp_bulk(out, slice_of(verb));
-    resp_bulk(out, script);
+    r->stale = r->stale || slice_is(code, "STALE");
+    if (slice_is(code, "STALE"))
+        redis_reset(r, "another term stands in Redis");
 }
 
 /* --- pushes ---------------------------------------------------------------------------------
@@ -204,7 +236,7 @@ static void on_push(struct link *l, const struct reply *push) {
         r->probed = uv_now(l->loop);
     if (!l->proved) {
         link_proved(l);
-        check_up(r);
+        rising_check(r);
     }
     struct map_node *found = map_find(&r->subscriptions, reply_text(reply_item(push, 1)));
     if (found == NULL)
@@ -292,13 +324,6 @@ void redis_deinit(struct redis *r) {
     scripts_deinit(&r->scripts);
 }
 
-/* Epochs must only differ: 8 letters of base 36. */
-static void fresh_epoch(char out[8]) {
-    uint64_t z = random_u64();
-    for (int i = 0; i < 8; i++, z /= 36)
-        out[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[z % 36];
-}
-
 void redis_doorbell(const struct redis *r, struct buf *out, struct slice name) {
     buf_str(out, r->config.constants.prefix);
     buf_char(out, '{');
@@ -306,40 +331,10 @@ void redis_doorbell(const struct redis *r, struct buf *out, struct slice name) {
     buf_char(out, '}');
 }
 
-static void put_key(struct redis *r, struct buf *b, struct slice name) {
-    buf_printf(b, "$%zu\r\n", strlen(r->config.constants.prefix) + name.len + 2);
-    redis_doorbell(r, b, name);
-    buf_append(b, "\r\n", 2);
-}
-
 bool redis_script(struct redis *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg) {
-    char epoch[8];
-    char count[24];
-    unsigned argc = (unsigned)(5 + key_count + arg_count);
-    if (!r->up)
-        return false;
-    struct buf *b = &r->scratch;
-    buf_clear(b);
-    put_eval_head(b, argc, "EVALSHA", slice_of(r->scripts.sha[script]));
-    size_t head = b->len;
-    int digits = snprintf(count, sizeof count, "%zu", key_count);
-    resp_bulk(b, (struct slice){count, (size_t)digits});
-    for (size_t i = 0; i < key_count; i++)
-        put_key(r, b, keys[i]);
-    fresh_epoch(epoch);
-    resp_bulk(b, slice_of(r->run));
-    resp_bulk(b, (struct slice){epoch, sizeof epoch});
-    for (size_t i = 0; i < arg_count; i++)
-        resp_bulk(b, args[i]);
-    if (b->failed)
-        return false;
-    bool sent = link_send(&r->commands, (int)script, argc, (struct slice){b->data, head},
-                          (struct slice){b->data + head, b->len - head}, done, arg);
-    if (b->cap > (1U << 20))
-        buf_deinit(b);
-    return sent;
+    return r->up && redis_script_early(r, script, keys, key_count, args, arg_count, done, arg);
 }
 
 bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
@@ -423,6 +418,7 @@ uint64_t redis_probe_age(const struct redis *r) {
 }
 
 void redis_flush(struct redis *r) {
+    rising_watch(r);
     link_flush(&r->commands);
     link_flush(&r->subscriber);
 }

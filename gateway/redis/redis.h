@@ -5,22 +5,30 @@
 #include "common/map.h"
 #include "gateway/redis/clock.h"
 #include "gateway/redis/link.h"
+#include "gateway/redis/orphans.h"
 #include "gateway/redis/policy.h"
 #include "gateway/redis/scripts.h"
 
 /*
  * One Redis as the node sees it: a command link, a subscriber link and the scripts. It comes up
- * when both links are ready, the subscriber link has heard something, and both lead to the same
- * master. It goes down when the command link falls, or when the subscriber link, which has
- * fallen alone, is not back within the timeout: until then it is deaf, and commands go on. Keys
- * are given as channel names (room:lobby); prefix and braces are added here.
+ * when both links are ready, the subscriber link has heard something, both lead to the same
+ * master, and that has told its term (rising.h). It goes down when the command link falls, or
+ * when the subscriber link, which has fallen alone, is not back within the timeout: until then
+ * it is deaf, and commands go on. Keys are given as channel names (room:lobby); prefix and
+ * braces are added here.
+ *
+ * Each greeting of a master asks for its term (term.lua): a number that is raised whenever
+ * another server, or this one after it was demoted and promoted, is the master. Each script
+ * carries the term. Redis answers STALE to an append of another term than its own; then both
+ * links are dropped and greet it again. So nothing is appended to a log that lost its tail
+ * without a new epoch, also when a link stays open over a failover and back.
  */
 struct redis;
 
 struct redis_events {
     /* It came up, or, without an on_down before, it hears again after it was deaf.
-     * Subscriptions are renewed by themselves. changed: it is another run_id than last time
-     * (or the first time). */
+     * Subscriptions are renewed by themselves. changed: it is another term than last time (or
+     * the first time): what was acknowledged last in that one may be missing. */
     void (*on_up)(void *owner, bool changed);
     void (*on_down)(void *owner, const char *why);
     /* Redis answered a command with an error: for the metrics; it is logged here. */
@@ -58,8 +66,13 @@ struct redis {
     uv_timer_t deaf_timer;
     char lost_text[256];  /* why a link fell last: each reason is logged once in a row */
     char error_text[256]; /* Redis's last error */
-    uint64_t probed;      /* when the subscriber link last answered a probe, or became ready */
-    char run[64];
+    bool rising;          /* the term was asked for: up when it is told */
+    uint64_t rising_since;
+    bool stale;      /* Redis refused ours, and none was told since */
+    uint64_t probed; /* when the subscriber link last answered a probe, or became ready */
+    char term[24];   /* of the server that is, or was last, up; "" before the first */
+    struct orphans orphans;
+    bool kill_warned;
     struct redis_clock clock; /* nothing is known when it comes up; lease.c teaches it */
     struct policy policy;
     struct map subscriptions; /* by Redis channel */
@@ -107,13 +120,18 @@ void redis_look(struct redis *r);
 void redis_reset(struct redis *r, const char *why);
 
 /*
- * Runs a script. keys: channel names; args: its arguments after the run_id and the fresh
+ * Runs a script. keys: channel names; args: its arguments after the term and the fresh
  * epoch, which are added here. done: as redis_done; a reply is an array whose first item is a
  * number. Returns false, with done never called, when Redis is not up: nothing was sent.
  */
 bool redis_script(struct redis *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg);
+
+/* The same, also before it is up: for rising.c alone. */
+bool redis_script_early(struct redis *r, enum script script, const struct slice keys[],
+                        size_t key_count, const struct slice args[], size_t arg_count,
+                        redis_done done, void *arg);
 
 /* Commands that Redis has not answered yet. */
 static inline unsigned redis_pending(const struct redis *r) {
@@ -153,7 +171,8 @@ void redis_unsubscribe(struct redis *r, struct subscription *s);
 /* Appends prefix, braces and name. */
 void redis_doorbell(const struct redis *r, struct buf *out, struct slice name);
 
-/* Writes out what the turn gathered; called once a turn. */
+/* Writes out what the turn gathered, and drops links that are too slow to come up; called once
+ * a turn, of which there is one a second at least. */
 void redis_flush(struct redis *r);
 
 #endif

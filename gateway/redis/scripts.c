@@ -12,6 +12,7 @@
 
 #define EMBED_SCRIPT(name, parts) EMBED(name)
 EMBED(prelude)
+EMBED(clock)
 EMBED(log)
 EMBED(presence)
 EMBED(marks)
@@ -56,6 +57,8 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
         buf_init(text);
         put_constants(text, constants);
         buf_append(text, lua_prelude, (size_t)(lua_prelude_end - lua_prelude));
+        if ((sources[i].parts & PARTS_CLOCK) != 0)
+            buf_append(text, lua_clock, (size_t)(lua_clock_end - lua_clock));
         if ((sources[i].parts & PARTS_LOG) != 0)
             buf_append(text, lua_log, (size_t)(lua_log_end - lua_log));
         if ((sources[i].parts & PARTS_PRESENCE) != 0)

@@ -10,14 +10,18 @@
  * which of the shared parts stand before each (besides prelude.lua). */
 enum script_parts {
     PARTS_NONE = 0,
-    PARTS_LOG = 1,
-    PARTS_PRESENCE = 2,
-    PARTS_BOTH = 3,
-    PARTS_MARKS = 4 /* wants PARTS_LOG, too */
+    PARTS_CLOCK = 1,
+    PARTS_LOG = 2,
+    PARTS_PRESENCE = 4,
+    PARTS_MARKS = 8, /* wants PARTS_LOG, too */
+    PARTS_APPEND = PARTS_CLOCK | PARTS_LOG,
+    PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
+    PARTS_BOTH = PARTS_LOG | PARTS_PRESENCE
 };
 #define SCRIPT_TABLE(X)                                                                        \
-    X(append, PARTS_LOG)                                                                       \
-    X(private, PARTS_LOG)                                                                      \
+    X(term, PARTS_CLOCK)                                                                       \
+    X(append, PARTS_APPEND)                                                                    \
+    X(private, PARTS_APPEND)                                                                   \
     X(read, PARTS_LOG)                                                                         \
     X(history, PARTS_LOG | PARTS_MARKS)                                                        \
     X(online, PARTS_PRESENCE)                                                                  \
@@ -29,14 +33,14 @@ enum script_parts {
     X(members, PARTS_BOTH | PARTS_MARKS)                                                       \
     X(mark, PARTS_BOTH | PARTS_MARKS)                                                          \
     X(ring, PARTS_PRESENCE)                                                                    \
-    X(lease, PARTS_PRESENCE)                                                                   \
+    X(lease, PARTS_LEASE)                                                                      \
     X(reap, PARTS_PRESENCE)                                                                    \
     X(linger, PARTS_PRESENCE)                                                                  \
     X(due, PARTS_PRESENCE)                                                                     \
     X(beat, PARTS_PRESENCE)                                                                    \
     X(peers, PARTS_NONE)                                                                       \
     X(touch, PARTS_BOTH)                                                                       \
-    X(session, PARTS_NONE)                                                                     \
+    X(session, PARTS_LEASE)                                                                    \
     X(keep, PARTS_NONE)                                                                        \
     X(position, PARTS_LOG)                                                                     \
     X(rooms, PARTS_PRESENCE)                                                                   \

@@ -42,7 +42,7 @@ static void with_positions(void **state) {
     assert_true(parse_text(&o, "~0.deadbeef.1.e1.user:x ff.e2.room:\"y\\ 3.e3.topic:z"));
     assert_false(o.plain);
     assert_int_equal(o.time, 0);
-    assert_int_equal(o.run, 0xdeadbeef);
+    assert_int_equal(o.term, 0xdeadbeef);
     assert_int_equal(o.count, 3);
     assert_int_equal(offset_mark(&o, SLICE("room:\"y\\"))->at.seq, 0xff);
     assert_int_equal(offset_mark(&o, SLICE("topic:z"))->at.seq, 3);

@@ -2,8 +2,8 @@
 -- of each. Returns {0, status...}, each as session.lua has it.
 local out = { 0 }
 for i, key in ipairs(KEYS) do
-  local s = call('HMGET', key, 'owner', 'run')
-  if not s[1] or s[2] ~= RUN then
+  local s = call('HMGET', key, 'owner', 'term')
+  if not s[1] or s[2] ~= TERM then
     out[i + 1] = 1
   elseif s[1] ~= ARGV[i + 3] then
     out[i + 1] = 2

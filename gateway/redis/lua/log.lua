@@ -2,14 +2,18 @@
 -- was a 1024th of the retention ago: a call here costs Redis as much as the XADD.
 local HOUR = 3600000
 
+local function run_now()
+  return call('HGET', P .. 'term', 'run') or ''
+end
+
 -- The channel's state as it stands; without an epoch where there is no meta. `a` and `b` are further
 -- fields to read.
 local function look(base, a, b)
   local meta = base .. ':meta'
-  local m = call('HMGET', meta, 'epoch', 'seq', 'run', 'time', 'fresh', a or 'epoch', b or 'epoch')
+  local m = call('HMGET', meta, 'epoch', 'seq', 'term', 'time', 'fresh', a or 'epoch', b or 'epoch')
   local kind = string.sub(base, #P + 2, #P + 3)
   local c = { base = base, meta = meta, log = base .. ':log', epoch = m[1], seq = tonumber(m[2] or 0),
-              run = m[3], time = m[4] or '', fresh = tonumber(m[5] or 0), a = m[6], b = m[7],
+              term = m[3], time = m[4] or '', fresh = tonumber(m[5] or 0), a = m[6], b = m[7],
               kind = kind, ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL }
   if not c.epoch then
     c.a, c.b = nil, nil
@@ -29,7 +33,7 @@ end
 -- names; where no message is left, none is read. The last entry of a dm tells how many each has sent.
 local function found(c, a, b)
   c.epoch = FRESH
-  call('HSET', c.meta, 'epoch', FRESH, 'seq', digits(c.seq), 'run', RUN, 'read', FRESH)
+  call('HSET', c.meta, 'epoch', FRESH, 'seq', digits(c.seq), 'term', TERM, 'run', run_now(), 'read', FRESH)
   if c.seq == 0 then
     c.made = 1
     call('PEXPIRE', c.meta, empty_ttl(c.kind))
@@ -45,16 +49,17 @@ local function found(c, a, b)
   c.a, c.b = sent[a or ''], sent[b or '']
 end
 
--- The channel's state; makes meta where there is none. With `appending`, a Redis other than the one
--- that appended last starts an epoch: what that one appended last may be missing here.
+-- The channel's state; makes meta where there is none. With `appending`, another term than that of the
+-- last append starts an epoch: what was appended last in that one may be missing here. (`run` is for
+-- nodes of an older version.)
 local function open(base, appending, a, b)
   local c = look(base, a, b)
   local meta = c.meta
   if not c.epoch then
     found(c, a, b)
-  elseif appending and c.run ~= RUN then
+  elseif appending and c.term ~= TERM then
     call('HSETNX', meta, 'read', c.epoch)
-    call('HSET', meta, 'fork:' .. c.epoch, digits(c.seq), 'epoch', FRESH, 'run', RUN)
+    call('HSET', meta, 'fork:' .. c.epoch, digits(c.seq), 'epoch', FRESH, 'term', TERM, 'run', run_now())
     c.epoch = FRESH
     local all, forks = call('HGETALL', meta), {} -- the last 8 are kept
     for i = 1, #all, 2 do
@@ -78,26 +83,6 @@ local function oldest_fork(c)
     end
   end
   return forks >= 8 and least or nil
-end
-
--- The time of an append: later than that of each one before it on this Redis, in whatever channel, also
--- when its clock was set back or another master's took over. So who has seen a message and all before
--- it knows by its time what that was in every other channel.
-local function tick()
-  local time, clock, last = now(), P .. 'clock'
-  if redis.REDIS_VERSION_NUM then -- 7.0: one call
-    last = call('SET', clock, time, 'KEEPTTL', 'GET')
-  else
-    last = call('GET', clock)
-    call('SETRANGE', clock, 0, time) -- keeps its expiry, too
-  end
-  if not last then
-    call('PEXPIRE', clock, USER_TTL)
-  elseif last >= time then
-    time = digits(tonumber(last) + 1)
-    call('SETRANGE', clock, 0, time)
-  end
-  return time
 end
 
 -- Appends to the log and returns the frame, not yet published: the caller rings when all is written.
@@ -147,19 +132,25 @@ local function append(c, time, event, data, origin, field, value, sent)
   return frame
 end
 
--- Idempotency: two buckets of 5 minutes are looked at, so a repeat is known for 5 to 10 minutes. `wall` is
--- Redis's clock as it stands: buckets of a tick() that is ahead of it would not be looked at.
-local BUCKET = 300000000
-local function seen(base, field, wall)
+-- Idempotency: two buckets of 5 minutes are looked at, so a repeat is known for 5 to 10 minutes. They go
+-- by elapsed time, so that no step of Redis's clock makes a bucket old; their lifetime is long, since
+-- a step can end that, too. A bucket is noted when it begins, and the nodes' leases delete those that
+-- are over.
+local BUCKET, IDS_TTL = 300000000, 2592000000
+local function seen(base, field, wall, steps)
   if field == '' then return nil end
-  local bucket = math.floor(tonumber(wall) / BUCKET)
+  local bucket = math.floor((wall - steps) / BUCKET)
   return call('HGET', base .. ':ids:' .. digits(bucket), field) or
     call('HGET', base .. ':ids:' .. digits(bucket - 1), field)
 end
 
-local function remember(base, field, wall, what)
+local function remember(base, field, wall, steps, what)
   if field == '' then return end
-  local key = base .. ':ids:' .. digits(math.floor(tonumber(wall) / BUCKET))
+  local bucket = math.floor((wall - steps) / BUCKET)
+  local key = base .. ':ids:' .. digits(bucket)
   call('HSET', key, field, what)
-  call('PEXPIRE', key, 660000)
+  if call('HLEN', key) == 1 then
+    call('PEXPIRE', key, IDS_TTL)
+    call('ZADD', P .. 'ids', bucket, key)
+  end
 end

@@ -1,7 +1,11 @@
 -- A connection leaves the registry. KEYS: the user. ARGV: user, connection, incarnation.
--- Returns {0, 1 if it was the user's last}.
+-- Only what this incarnation entered is taken out. Returns {0, 1 if it was the user's last} or {REAPED}.
 local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
-local removed = call('HDEL', base .. ':conns', ARGV[4])
+if not alive(incarnation) then return { REAPED } end
+local entry, removed = call('HGET', base .. ':conns', ARGV[4]), 0
+if entry and string.sub(entry, 1, #incarnation + 1) == incarnation .. ' ' then
+  removed = call('HDEL', base .. ':conns', ARGV[4])
+end
 local left, here = call('HVALS', base .. ':conns'), false
 for _, value in ipairs(left) do
   if string.sub(value, 1, #incarnation + 1) == incarnation .. ' ' then here = true end

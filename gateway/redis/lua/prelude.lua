@@ -1,9 +1,10 @@
 -- Shared by all scripts. Before it stand the constants P (key prefix), MAXLEN, BIG_ROOM, MAX_ROOMS,
--- ROOM_TTL, INBOX_TTL and USER_TTL (ms); behind it, for those that need them, log.lua and presence.lua: each
--- function here is made anew at every call of a script, so there are few. KEYS are channel bases such
+-- ROOM_TTL, INBOX_TTL and USER_TTL (ms); after it, for those that need them, clock.lua, log.lua,
+-- presence.lua and marks.lua: each function here is made again at every call of a script, so there are
+-- few. KEYS are channel bases such
 -- as sluice:{room:lobby}; what else a script touches hangs on a base, so per-channel scripts stay
--- within one Cluster slot (but for the clock of log.lua).
-local RUN, FRESH = ARGV[1], ARGV[2] -- this Redis's run_id; a random epoch, in case one is needed
+-- within one Cluster slot (but for the clock).
+local TERM, FRESH = ARGV[1], ARGV[2] -- that of the node's greeting; a random epoch, in case one is needed
 local call = redis.call
 local TOO_MANY, REAPED, NOT_A_MEMBER = -3, -2, -1
 

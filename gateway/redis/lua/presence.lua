@@ -9,9 +9,11 @@ local function bell(base, event, data)
     ',"event":"' .. event .. '","data":' .. data .. '}')
 end
 
+-- May this incarnation write? Not if it was reaped, nor if its node has taken a new one (a lease of 1):
+-- what comes from it then was sent over a link that fell, and must not undo what came since.
 local function alive(incarnation)
   local score = call('ZSCORE', P .. 'nodes', incarnation)
-  return score and tonumber(score) > 0
+  return score and tonumber(score) > 1
 end
 
 local function announce(event, user, rooms)
@@ -63,14 +65,22 @@ local function in_room(room, user, ms, here)
   end
 end
 
--- Members who were not seen for so long are none any more; a few at a time.
+-- Members who were not seen for so long are none any more; a few at a time. Those who are online stay:
+-- a clock that was set ahead makes all of them look old.
 local function expire_members(base, ms)
   local high = '(' .. digits(ms - USER_TTL)
   local old = call('ZRANGEBYSCORE', base .. ':members', '-inf', high, 'LIMIT', 0, 1000)
-  if #old == 0 then return end
-  call('ZREM', base .. ':members', unpack(old))
-  call('ZREM', base .. ':here', unpack(old))
-  call('HDEL', base .. ':read', unpack(old))
+  local gone = {}
+  for _, user in ipairs(old) do
+    if call('ZSCORE', base .. ':here', user) then
+      call('ZADD', base .. ':members', ms, user)
+    else
+      gone[#gone + 1] = user
+    end
+  end
+  if #gone == 0 then return end
+  call('ZREM', base .. ':members', unpack(gone))
+  call('HDEL', base .. ':read', unpack(gone))
 end
 
 -- The user's first connection came, or the last one went: the one place that announces it.

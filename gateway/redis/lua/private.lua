@@ -1,20 +1,22 @@
 -- A private message, whole: the record (dm, no doorbell), both inboxes, unread.
 -- KEYS: dm, the receiver's inbox, the sender's inbox.
 -- ARGV: sender, receiver, data (an object without its end), idempotency field or '', connection.
--- Returns {0, seq, time, delivered, the sender's inbox: epoch, seq}.
+-- Returns {0, seq, time, delivered, the sender's inbox: epoch, seq} or the error STALE (append.lua).
 local sender, receiver, data, field, origin = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local wall = now()
+local wall, text, steps, same = look_at_clock()
 local delivered = call('EXISTS', KEYS[2] .. ':conns')
-local first = seen(KEYS[1], field, wall)
+local first = seen(KEYS[1], field, wall, steps)
 if first then
   local seq, stamp, inbox = string.match(first, '^(%d+) (%d+) (%d+)')
-  return { 0, seq, stamp, delivered, open(KEYS[3]).epoch, inbox }
+  local c = open(KEYS[3]) -- which may have been lost since: nobody can wait for what it had
+  return { 0, seq, stamp, delivered, c.epoch, digits(math.min(inbox, c.seq)) }
 end
+if stale(wall, text) then return STALE end
 -- How many each of the two has sent so far: `read` counts with it. An entry has both, in the order
 -- of their ids.
 local field_mine = 'sent:' .. sender
 local dm, mine = open(KEYS[1], true, field_mine, 'sent:' .. receiver), open(KEYS[3], true)
-local time = tick()
+local time = tick(wall, text, steps, same)
 if time < dm.time then time = dm.time end
 data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. dm.next .. '}'
 local by_sender, by_other = digits((dm.a or 0) + 1), dm.b or '0'
@@ -40,7 +42,7 @@ if sender ~= receiver then
   other = append(open(KEYS[2], true), time, 'new_private_message', data, origin)
   count_unread()
 end
-remember(KEYS[1], field, wall, dm.next .. ' ' .. time .. ' ' .. mine.next)
+remember(KEYS[1], field, wall, steps, dm.next .. ' ' .. time .. ' ' .. mine.next)
 if other then call('PUBLISH', KEYS[2], other) end
 call('PUBLISH', KEYS[3], frame)
 return { 0, dm.next, time, delivered, mine.epoch, mine.next }

@@ -8,7 +8,7 @@
 local c = look(KEYS[1])
 if not c.epoch and (ARGV[6] ~= '0' or c.last) then c = open(KEYS[1]) end
 local epoch, from, most, bytes = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local status, clock = 0, call('GET', P .. 'clock') or '0'
+local status, clock = 0, string.sub(call('GET', P .. 'clock') or '0', 1, 16)
 if not c.epoch then return { 1, '', '0', '0', clock } end
 if epoch == '' then
   from = c.seq

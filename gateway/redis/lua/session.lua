@@ -1,30 +1,33 @@
 -- What a connection that may be recovered has in Redis. KEYS: the session; ARGV: verb, owner (the
--- connection that it belongs to now), and:
+-- connection that it belongs to now), incarnation, and:
 --   put    ttl, field, value...  writes it whole
 --   add    ttl, field, value...  writes fields of one that is there
 --   drop   ttl, field            takes one out
 --   leave  ttl                   the connection is gone, and may come back for so long
 --   end                          it will not come back
 --   claim  ttl, namespace        the connection takes it over
--- Returns {0}, {1} if there is none (of this Redis: what another one knew may be missing here),
--- {2} if it belongs to another connection; claim: {0, clock, field, value...}.
-local key, verb, me, ttl = KEYS[1], ARGV[3], ARGV[4], ARGV[5]
+-- Returns {0}, {1} if there is none (of this term: what was known in another one may be missing here),
+-- {2} if it belongs to another connection, {REAPED}; claim: {0, clock, field, value...}.
+if not alive(ARGV[5]) then return { REAPED } end
+local key, verb, me, ttl = KEYS[1], ARGV[3], ARGV[4], ARGV[6]
 local function write()
-  for i = 6, #ARGV, 1000 do call('HSET', key, unpack(ARGV, i, math.min(i + 999, #ARGV))) end
+  for i = 7, #ARGV, 1000 do call('HSET', key, unpack(ARGV, i, math.min(i + 999, #ARGV))) end
   call('PEXPIRE', key, ttl)
   return { 0 }
 end
 
-local s = call('HMGET', key, 'owner', 'run', 'namespace')
+local s = call('HMGET', key, 'owner', 'term', 'namespace')
 if verb == 'put' and (not s[1] or s[1] == me) then
   call('DEL', key)
-  call('HSET', key, 'owner', me, 'run', RUN)
+  call('HSET', key, 'owner', me, 'term', TERM)
   return write()
 end
 if not s[1] then return { 1 } end
 if verb == 'claim' then
-  if s[2] ~= RUN or s[3] ~= ARGV[6] then return { 1 } end
-  local out = { 0, call('GET', P .. 'clock') or '0' }
+  local wall, text = look_at_clock()
+  if stale(wall, text) then return STALE end
+  if s[2] ~= TERM or s[3] ~= ARGV[7] then return { 1 } end
+  local out = { 0, text ~= '' and string.sub(text, 1, 16) or '0' }
   for _, item in ipairs(call('HGETALL', key)) do out[#out + 1] = item end
   call('HSET', key, 'owner', me)
   call('PEXPIRE', key, ttl)
@@ -32,7 +35,7 @@ if verb == 'claim' then
 end
 if s[1] ~= me then return { 2 } end
 if verb == 'drop' then
-  call('HDEL', key, ARGV[6])
+  call('HDEL', key, ARGV[7])
   return { 0 }
 end
 if verb ~= 'end' then return write() end

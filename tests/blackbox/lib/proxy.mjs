@@ -7,6 +7,9 @@ import { sleep } from './waiting.mjs';
 /*
  * Has: port, url, and of the links that stand now (later ones are untouched):
  *   stall({ link, direction })  forwards nothing any more that way; the connections stay open
+ *   keep({ link })              keeps what goes to Redis, and the connection to it when the node
+ *                               gives its own up; returns a function that delivers it all, ends the
+ *                               connections and resolves when Redis has read them to their end
  *   cut({ link })               resets them
  *   orphan({ link, hold, late }) for `hold` ms keeps what goes to Redis, then resets the node's
  *                               side; `late` ms later Redis gets what was kept, by the old socket
@@ -110,6 +113,21 @@ export async function startProxy(redis) {
         if (direction !== 'toNode') one.stalled.toRedis = true;
         if (direction !== 'toRedis') one.stalled.toNode = true;
       }
+    },
+    keep({ link } = {}) {
+      const kept = chosen(link);
+      for (const one of kept) one.kept = [];
+      return () =>
+        Promise.all(
+          kept.map(({ upstream, kept: pieces }) => {
+            if (upstream.destroyed) return null;
+            const closed = new Promise((resolve) => upstream.on('close', resolve));
+            for (const piece of pieces) upstream.write(piece);
+            upstream.end();
+            upstream.ref();
+            return closed;
+          }),
+        );
     },
     cut({ link } = {}) {
       chosen(link).forEach(reset);

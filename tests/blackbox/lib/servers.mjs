@@ -46,6 +46,7 @@ function redisAnswers(port) {
  *   appendfsync  and any other directive in config: { 'maxmemory': '10mb' }
  *   requirepass  a password for the default user
  *   aclUser      { name, password, rules = '~* &* +@all' }: the user of .url
+ *   env          the environment, as for a clock that can be set
  *   unixsocket   true: also listens on .socket
  * Has: port, url, dir, socket, pid, stop(), kill(), restart(), cli(...args), pause(), resume().
  * What is on disk stays over stop(), kill() and restart(), until the file's tests are done.
@@ -76,7 +77,7 @@ export async function startRedis(options = {}) {
   const file = path.join(dir, 'redis.conf');
   fs.copyFileSync(REDIS_CONF, file);
   const launch = async (port) => {
-    child = startProcess(command, [file, ...directives(port)], { cwd: dir, log });
+    child = startProcess(command, [file, ...directives(port)], { cwd: dir, log, env: options.env });
     redis.pid = child.pid;
     started.add(redis);
     await until(() => child.result || redisAnswers(port), { what: 'Redis answers' });

@@ -1,0 +1,46 @@
+#include "gateway/redis/errors.h"
+
+#include <string.h>
+
+static bool is_code(char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static struct slice first_word(struct slice text) {
+    size_t n = 0;
+    while (n < text.len && is_code(text.ptr[n]))
+        n++;
+    return (struct slice){text.ptr, n};
+}
+
+static ptrdiff_t find(struct slice text, struct slice what) {
+    for (size_t at = 0; at + what.len <= text.len; at++) {
+        if (memcmp(text.ptr + at, what.ptr, what.len) == 0)
+            return (ptrdiff_t)at;
+    }
+    return -1;
+}
+
+struct slice redis_error_code(struct slice text) {
+    ptrdiff_t at = find(text, SLICE(": -"));
+    if (at < 0 || !slice_starts(text, SLICE("ERR Error running script")))
+        return first_word(text);
+    struct slice inside = {text.ptr + at + 3, text.len - (size_t)at - 3};
+    struct slice code = first_word(inside);
+    return code.len > 1 ? code : first_word(text);
+}
+
+enum outcome redis_error_outcome(struct slice text) {
+    /* Answered instead of a command, or of the first write of a script. */
+    static const char *const refused[] = {"OOM",         "READONLY", "MISCONF", "NOREPLICAS",
+                                          "MASTERDOWN",  "LOADING",  "NOAUTH",  "BUSY",
+                                          "CLUSTERDOWN", "MOVED",    "ASK",     "TRYAGAIN",
+                                          "CROSSSLOT",   "NOSCRIPT", "STALE"};
+    struct slice code = redis_error_code(text);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        if (slice_is(code, refused[i]))
+            return OUTCOME_REFUSED;
+    }
+    bool inside = find(text, SLICE("script")) >= 0;
+    return slice_is(code, "NOPERM") && !inside ? OUTCOME_REFUSED : OUTCOME_UNKNOWN;
+}

@@ -1,0 +1,21 @@
+#ifndef SLUICE_REDIS_ERRORS_H
+#define SLUICE_REDIS_ERRORS_H
+
+#include "common/err.h"
+#include "common/slice.h"
+
+/*
+ * Error replies. Redis 7 answers a script that a command stopped with that command's error
+ * ("READONLY You can't write ... script: 2fa1, on @user_script:9."); Redis 6 wraps it ("ERR
+ * Error running script (call to f_2fa1): @user_script:9: -READONLY You can't write ...").
+ */
+
+/* The error's first word; of a wrapped one, that of the error inside. */
+struct slice redis_error_code(struct slice text);
+
+/* OUTCOME_REFUSED if the command, or script, cannot have had an effect: Redis stops a script
+ * with such an error at its first write. OUTCOME_UNKNOWN for all others: a script that breaks
+ * in the middle leaves its first writes behind. */
+enum outcome redis_error_outcome(struct slice text);
+
+#endif

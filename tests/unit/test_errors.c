@@ -1,0 +1,71 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gateway/redis/errors.h"
+
+/* The very texts of Redis 6.0, 6.2 and 7.0. */
+static const struct {
+    const char *text;
+    const char *code;
+    enum outcome outcome;
+} table[] = {
+    {"OOM command not allowed when used memory > 'maxmemory'.", "OOM", OUTCOME_REFUSED},
+    {"OOM command not allowed when used memory > 'maxmemory'. script: 2fa1b0, on "
+     "@user_script:88.",
+     "OOM", OUTCOME_REFUSED},
+    {"ERR Error running script (call to f_2fa1b0): @user_script:88: @user_script: 88: -OOM "
+     "command not allowed when used memory > 'maxmemory'.",
+     "OOM", OUTCOME_REFUSED},
+    {"READONLY You can't write against a read only replica. script: 2fa1b0, on "
+     "@user_script:9.",
+     "READONLY", OUTCOME_REFUSED},
+    {"ERR Error running script (call to f_2fa1b0): @user_script:9: @user_script: 9: -READONLY "
+     "You can't write against a read only replica. ",
+     "READONLY", OUTCOME_REFUSED},
+    {"ERR Error running script (call to f_2fa1b0): @user_script:9: @user_script: 9: -MISCONF "
+     "Redis is configured to save RDB snapshots, but it is currently not able to persist",
+     "MISCONF", OUTCOME_REFUSED},
+    {"ERR Error running script (call to f_2fa1b0): @user_script:9: @user_script: 9: "
+     "-NOREPLICAS "
+     "Not enough good replicas to write.",
+     "NOREPLICAS", OUTCOME_REFUSED},
+    /* What broke in the middle may have written before. */
+    {"ERR Error running script (call to f_2fa1b0): @user_script:9: attempt to index a nil "
+     "value",
+     "ERR", OUTCOME_UNKNOWN},
+    {"WRONGTYPE Operation against a key holding the wrong kind of value script: 2fa1b0, on "
+     "@user_script:9.",
+     "WRONGTYPE", OUTCOME_UNKNOWN},
+    {"ERR Error running script (call to f_2fa1b0): @user_script:9: -WRONGTYPE Operation "
+     "against "
+     "a key holding the wrong kind of value",
+     "WRONGTYPE", OUTCOME_UNKNOWN},
+    {"NOPERM this user has no permissions to run the 'evalsha' command", "NOPERM",
+     OUTCOME_REFUSED},
+    {"NOPERM this user has no permissions to run the 'xadd' command script: 2fa1b0, on "
+     "@user_script:9.",
+     "NOPERM", OUTCOME_UNKNOWN},
+    {"STALE another term stands in Redis", "STALE", OUTCOME_REFUSED},
+    {"ERR unknown command ': -OOM '", "ERR", OUTCOME_UNKNOWN},
+    {"ERR Error running script (call to f_2fa1b0): : -", "ERR", OUTCOME_UNKNOWN},
+    {"", "", OUTCOME_UNKNOWN},
+};
+
+static void each_text(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct slice text = slice_of(table[i].text);
+        if (!slice_is(redis_error_code(text), table[i].code))
+            fail_msg("%s", table[i].text);
+        assert_int_equal(redis_error_outcome(text), table[i].outcome);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_text)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
