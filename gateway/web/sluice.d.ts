@@ -24,7 +24,10 @@ export interface Options {
   silence?: number;
   /** ms before the first attempt to come back, doubled up to `most`, full jitter. Default { least: 250, most: 5000 }. */
   reconnect?: { least?: number; most?: number };
-  /** Bytes of JSON above which a string `content`, `message` or `data` goes up in pieces. Default 262144. */
+  /**
+   * Bytes of JSON above which a string `content`, `message` or `data` goes up in pieces, and above
+   * which positions go in one more login. Less than the node's `max-message`. Default 262144.
+   */
   chunk?: number;
   /**
    * Events kept until they are answered; more are rejected with `too_many`. So are others, such as
@@ -35,7 +38,10 @@ export interface Options {
   window?: number;
   /** ms without Redis after which another node is tried; doubled for each further. Default 2000. */
   patience?: number;
-  /** What an earlier Sluice of the same user had (`positions`), e.g. from sessionStorage. */
+  /**
+   * What an earlier Sluice of the same user had (`positions`), e.g. from sessionStorage. As many as
+   * there are: it is online when all of them are resumed.
+   */
   resume?: Positions;
   /** The constructor of sockets; default globalThis.WebSocket. Node 18 and 20: `import { WebSocket } from 'ws'`. */
   WebSocket?: unknown;

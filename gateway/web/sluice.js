@@ -27,6 +27,7 @@
  */
 
 const FRAME_MOST = 1048576; // bytes, of what cannot go up in pieces
+const STRANGER_MOST = 16384; // bytes that the server takes before a login
 const PIECES_MOST = 4096;
 const FLIGHT_MOST = 262144; // bytes that are sent and not answered: more wait here
 const SLOWEST = 16; // bytes per ms that a line carries at least, before it counts as dead
@@ -218,6 +219,8 @@ class Link {
   silent = 0; // ms for which the server has owed an answer, by `seen`
   seen = performance.now();
   bytes = 0; // not answered yet
+  isIn = false; // a login has succeeded
+  toResume = []; // channels that no login has resumed yet
   #acks = new Map(); // number → { done(error, data), bytes }
   #ackCount = 0;
   #socket;
@@ -268,9 +271,8 @@ class Link {
     let frame;
     try {
       frame = JSON.parse(text);
-    } catch {
-      return on.closed('garbled');
-    }
+    } catch {} // nor is it an object then
+    if (!isObject(frame)) return on.closed('garbled');
     if (frame.event !== undefined) return on.frame(frame);
     const waiting = this.#acks.get(frame.ack);
     this.#acks.delete(frame.ack);
@@ -317,6 +319,9 @@ export class Sluice {
   #attempt = 0;
   #since = Infinity; // when it came online
   #positions = new Map(); // channel → { epoch, seq }: the last that we have
+  #lost = new Set(); // channels for which that was of no use; not told yet
+  #isWhole = true; // none was since it was online last
+  #loginMost; // bytes of a login
   #wanted = new Map(); // channel → [event, data] that enters it
   #room = 'lobby'; // entered last
   #queue = new Set(); // what is kept, in order, until it is answered
@@ -370,6 +375,7 @@ export class Sluice {
       patience,
       WebSocket,
     };
+    this.#loginMost = Math.max(piece, STRANGER_MOST);
     this.#every = least(heartbeat ? heartbeat / 2 : Infinity, silence / 4);
     if (user.csId !== undefined) this.#want({ event: 'join', data: { room: `room-${user.csId}` } });
     for (const channel in resume) this.#resume(channel, resume[channel]);
@@ -462,8 +468,11 @@ export class Sluice {
     this.#ticked = performance.now();
   }
 
+  // Positions that are too many for one login are told by further ones, each when the one before
+  // it is answered.
   async #login(link) {
-    const user = { ...this.#user };
+    const { userId } = this.#user;
+    const user = link.isIn ? { userId } : { ...this.#user, available: true };
     try {
       if (typeof user.token === 'function') user.token = await user.token();
     } catch (error) {
@@ -471,34 +480,75 @@ export class Sluice {
       return;
     }
     if (link !== this.#link) return; // it took too long
-    const resume = this.#positions.size ? this.positions : undefined;
-    const data = { ...user, available: true, resume };
-    link.request('login', JSON.stringify(data), (error, ack) => {
-      if (!error) this.#enter(ack, resume !== undefined);
+    if (!link.isIn) link.toResume = this.#inOrder();
+    const positions = this.#fitting(link, user);
+    const resume = positions.length ? Object.fromEntries(positions) : undefined;
+    link.request('login', JSON.stringify({ ...user, resume }), (error, ack) => {
+      if (!error) this.#enter(ack, positions.length);
       else if (isPassing(error) || error.code === 'internal') this.#later(error);
       else if (error.code === 'too_many') this.#cut('full', error.message);
       else if (error.code !== 'gone') this.#finish(error);
     });
   }
 
-  // What was missed comes behind the login's ack.
+  // First what the first login enters by itself: a position that comes later is of no use.
+  #inOrder() {
+    const { csId, room } = this.#user;
+    const first = [`user:${this.userId}`, `room:room-${csId}`, `room:${room}`];
+    const channels = new Set([...first, ...this.#positions.keys()]);
+    return [...channels].filter((channel) => this.#positions.has(channel));
+  }
+
+  // The positions that go into the next login, at least one.
+  #fitting({ isIn, toResume }, user) {
+    let left = isIn ? this.#loginMost : least(STRANGER_MOST, this.#loginMost);
+    left -= utf8.encode(JSON.stringify(user)).length + 64; // and what is around it
+    const positions = [];
+    for (const channel of toResume) {
+      const position = this.#positions.get(channel);
+      left -= utf8.encode(JSON.stringify([channel, position])).length;
+      if (left < 0 && positions.length) break;
+      positions.push([channel, position]);
+    }
+    return positions;
+  }
+
+  // A login is acknowledged; what was missed in the channels that it named comes behind the ack.
   #enter({ connectionId, node, recovered, lost = [], resume = {} }, resumed) {
-    for (const channel of lost) this.#positions.delete(channel);
+    const link = this.#link;
+    link.isIn = true;
+    link.toResume.splice(0, resumed);
+    if (resumed && !recovered) this.#isWhole = false;
+    for (const channel of lost) {
+      this.#positions.delete(channel);
+      this.#lost.add(channel);
+      this.#again(channel);
+    }
     for (const channel in resume) this.#baseline(channel, resume[channel]);
     this.#own.add(connectionId);
     if (this.#own.size > OWN_MOST) this.#own.delete(this.#own.values().next().value);
     this.#connectionId = connectionId;
     this.#node = node;
+    this.#stalls = this.#leaveAt = 0;
+    if (link.toResume.length) this.#login(link);
+    else this.#isOnline();
+  }
+
+  #isOnline() {
+    const recovered = this.#isWhole;
+    this.#isWhole = true;
     this.#since = performance.now();
     this.#beaten = -Infinity;
-    this.#stalls = this.#leaveAt = 0;
     this.#window = WINDOW.first;
-    for (const channel of lost) this.#again(channel);
-    this.#change('online', { node, connectionId, recovered: !resumed || recovered });
-    for (const channel of lost) this.#listeners.tell('lost', { channel });
+    this.#change('online', { node: this.#node, connectionId: this.#connectionId, recovered });
+    for (const channel of this.#lost) this.#tellLost(channel);
     for (const { resolve } of this.#waiting.splice(0)) resolve();
     this.#beat();
     this.#pump();
+  }
+
+  #tellLost(channel) {
+    if (this.#lost.delete(channel)) this.#listeners.tell('lost', { channel });
   }
 
   // Full jitter: those who were cut off together do not come back together.
@@ -519,7 +569,8 @@ export class Sluice {
   #cut(why, reason = '') {
     if (!this.#link) return;
     const [hint, how] = CLOSES[why] ?? [`The connection was closed with ${why}.`];
-    if (why === 1009) this.#giveUpBiggest();
+    if (why === 1009 && this.#state === 'online') this.#giveUpBiggest();
+    else if (why === 1009) this.#loginMost /= 4;
     this.#end();
     const steady = least(STEADY, this.#options.pause.most);
     if (performance.now() - this.#since > steady) this.#attempt = 0;
@@ -617,7 +668,7 @@ export class Sluice {
   #beat() {
     const { heartbeat } = this.#options;
     const since = performance.now() - this.#beaten;
-    if (this.#state !== 'online' || !heartbeat || since < heartbeat - this.#every / 2) return;
+    if (!this.#link?.isIn || !heartbeat || since < heartbeat - this.#every / 2) return;
     this.#beaten = performance.now();
     this.#link.request('heartbeat', undefined, () => {});
   }
@@ -686,6 +737,7 @@ export class Sluice {
   #receive({ event, data, ...meta }) {
     if (meta.epoch !== undefined && !this.#advance(meta.channel, meta)) return;
     if (this.#own.has(meta.origin)) return;
+    this.#tellLost(meta.channel); // before what follows, if that comes before the last login's ack
     if (event === 'available') return this.#available();
     if (event === 'userLeft' && String(data.userId) === this.userId) this.#left(data.room);
     if (event === 'error') this.#listeners.tell('error', new SluiceError(data));
@@ -792,7 +844,7 @@ export class Sluice {
     for (const item of this.#queue) {
       if (!item.sent && !this.#fits(item)) return;
       if (!item.sent && !this.#giveUp(item)) this.#send(item);
-      if (item.pieces) return; // nothing beside it
+      if (item.pieces && item.sent) return; // nothing beside it
     }
   }
 

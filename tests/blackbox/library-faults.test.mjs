@@ -80,6 +80,41 @@ test('cut off, it comes back on another node and catches up', async (t) => {
   assert.equal(next.states[0].recovered, true);
 });
 
+test('400 topics with long names: nothing is lost, doubled or out of order', async (t) => {
+  const { nodes, doors } = await start(t);
+  const names = Array.from({ length: 400 }, (_, i) => `topic:${String(i).padStart(100, '.')}`);
+  const ann = await roam(t, { userId: 'ann', csId: 7 }, doors[0]);
+  const bob = await roam(t, { userId: 'bob', csId: 7 }, nodes[1]);
+  const heard = new Map(names.map((name) => [name, []]));
+  ann.sluice.on('message', (data, { channel }) => heard.get(channel).push(data));
+  const some = names.filter((_, i) => i % 5 === 4);
+  const publish = (by, data) =>
+    Promise.all(some.map((channel) => by.sluice.emit('publish', { channel, data })));
+  await Promise.all(names.map((channel) => ann.sluice.emit('subscribe', { channel })));
+  await publish(bob, 1);
+
+  doors[0].refusing = true;
+  doors[0].cut();
+  await until(() => ann.sluice.state === 'away');
+  await publish(bob, 2);
+  await bob.sluice.emit('sendMessage', { room: 'room-7', message: 'to the room of csId' });
+  const own = publish(ann, 4);
+  const live = publish(bob, 3); // while it comes back
+  doors[0].to(nodes[1]);
+  doors[0].refusing = false;
+  await until(() => ann.sluice.state === 'online');
+  assert.equal(ann.states.at(-1).recovered, true);
+  await Promise.all([own, live]);
+  const isComplete = () => some.every((name) => heard.get(name).length === 4);
+  await until(isComplete, { timeout: 30000, what: 'four of each' });
+  for (const name of some) {
+    const [a, b, ...rest] = heard.get(name);
+    assert.deepEqual([a, b, rest.sort()], [1, 2, [3, 4]], name);
+  }
+  await has(ann, 'to the room of csId');
+  assert.deepEqual(ann.lost, []);
+});
+
 test('200 messages while nodes die and connections are cut: each once, in order', async (t) => {
   const all = await start(t);
   const { redis, doors } = all;

@@ -314,6 +314,82 @@ test('it sends again as soon as the node says that Redis is back', async (t) => 
   assert.deepEqual(heard, [], 'it is between the library and the node');
 });
 
+// 400 topics with names of 100 bytes, which no login can resume at once.
+const long = (i) => `topic:${String(i).padStart(100, '.')}`;
+const topics = (seq) => Array.from({ length: 400 }, (_, i) => [long(i), { epoch: 'e', seq }]);
+const resumed = (socket) => sent(socket, 'login').map(({ resume }) => Object.keys(resume));
+const tick = (channel, seq) => ({ channel, epoch: 'e', seq, time: 1, event: 'message', data: seq });
+
+test('what one login cannot resume, the next ones do; then it is online', async (t) => {
+  const resume = { ...Object.fromEntries(topics(5)), 'user:ann': { epoch: 'e', seq: 1 } };
+  const user = { username: 'Ann', csId: 7 };
+  const all = start(t, { user, options: { resume, reconnect: { least: 1, most: 5 } } });
+  const names = Object.keys(resume);
+  const [a, b, c] = [names[0], names[1], names.at(-2)];
+  const heard = [];
+  all.sluice.on('lost', ({ channel }) => heard.push(['lost', channel]));
+  all.sluice.on('message', (data, { channel }) => heard.push([data, channel]));
+  const kept = all.sluice.emit('publish', { channel: c, data: 'x' });
+
+  // Cut off between the logins, it begins with the first again; what was lost is not forgotten.
+  await all.socket.enter({ recovered: false, lost: [a], resume: { [a]: { epoch: 'e', seq: 9 } } });
+  all.socket.say(tick(b, 6));
+  all.socket.say(tick(a, 10));
+  await all.socket.heard('login');
+  assert.equal(all.sluice.state, 'connecting');
+  all.socket.drop(1006);
+  const socket = await all.WebSocket.next(2);
+  await socket.enter();
+  socket.say(tick(b, 7));
+  await socket.heard('login');
+  socket.answer('login', unavailable);
+  await socket.enter({ recovered: false, lost: [c] });
+  assert.deepEqual(all.states.map(({ state }) => state), ['away', 'online']);
+  assert.equal(all.states.at(-1).recovered, false);
+  assert.deepEqual(heard, [[6, b], ['lost', a], [10, a], [7, b], ['lost', c]]);
+
+  const [first, second, third] = resumed(socket);
+  assert.equal(first[0], 'user:ann');
+  assert.deepEqual(second, third, 'the login that failed is repeated');
+  assert.deepEqual([...first, ...second].sort(), names.sort());
+  const logins = socket.sent.filter(({ event }) => event === 'login');
+  assert.ok(logins[0].text.length > 16000 && logins[0].text.length <= 16384);
+  const { resume: asked, ...who } = logins[1].data;
+  assert.deepEqual(who, { userId: 'ann' });
+  assert.equal(logins[0].data.csId, 7);
+  assert.equal(logins[0].data.resume[b].seq, 6, 'the logins of a new socket tell what came');
+  assert.equal(asked[a].seq, 10);
+
+  // Nothing left before; what was lost is entered again first.
+  const other = socket.sent.map(({ event }) => event).filter((event) => event !== 'heartbeat');
+  assert.deepEqual(other.slice(0, 4), ['login', 'login', 'login', 'subscribe']);
+  for (let i = 0; i < 2; i++) {
+    await socket.heard('subscribe');
+    socket.answer('subscribe', { channel: c, epoch: 'e', seq: 9 });
+  }
+  await socket.heard('publish');
+  socket.answer('publish', { seq: 1 });
+  await kept;
+  const next = await again({ WebSocket: all.WebSocket, socket });
+  await next.enter();
+  assert.equal(all.states.at(-1).recovered, true);
+});
+
+test('a node that takes less at a login gets less', async (t) => {
+  const all = start(t, { options: { resume: Object.fromEntries(topics(5)), chunk: 20000 } });
+  all.socket.open();
+  await all.socket.heard('login');
+  const sizes = [];
+  for (let count = 1; count <= 3; count++) {
+    const socket = await all.WebSocket.next(count);
+    if (socket.readyState === 0) socket.open();
+    const { data } = await socket.heard('login');
+    sizes.push(JSON.stringify(data).length);
+    socket.drop(1009, 'message too big');
+  }
+  assert.ok(sizes[0] > 15000 && sizes[1] < 5000 && sizes[2] < 1250, String(sizes));
+});
+
 test('too many connections or rooms at login: it comes back', async (t) => {
   const all = start(t);
   const tooMany = { error: { code: 'too_many', message: 'at most 20', field: 'userId' } };

@@ -5,6 +5,7 @@ import { cluster, login, sleep, startNode, test, until } from './lib/harness.mjs
 import { roam, startDoor } from './lib/roaming.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2, args: ['--redis-timeout', '1s'] });
+const startOwn = (...args) => startNode({ redis, args: [...args, '--drain', '100ms'] });
 const numbers = (count) => Array.from({ length: count }, (_, i) => `m${i}`);
 
 async function pair(t, name, node, options) {
@@ -31,7 +32,7 @@ test('a line of 100 ms carries more than 10 messages a second', async (t) => {
 });
 
 test('over the rate in the middle: each once, in order', async (t) => {
-  const own = await startNode({ redis, args: ['--rate-limit', '100'] });
+  const own = await startOwn('--rate-limit', '100');
   t.after(() => own.stop());
   const { to, send } = await pair(t, 'b', own);
   await Promise.all(numbers(150).map(send));
@@ -42,7 +43,7 @@ test('over the rate in the middle: each once, in order', async (t) => {
 test('unavailable in the middle, over a line that is slower than two seconds', async (t) => {
   const { door, to, from, send } = await pair(t, 'c', nodes[0]);
   const texts = numbers(16).map((text) => text.padEnd(8000, '.'));
-  door.rate = 40000; // those on their way take more than 2 s
+  door.rate = 50000; // those on their way take more than 2 s
   const all = texts.map(send);
   await until(() => from.sluice.pending < 16, { timeout: 20000 });
   await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal');
@@ -54,12 +55,12 @@ test('unavailable in the middle, over a line that is slower than two seconds', a
 });
 
 test('a long text that takes longer than an unfinished one is kept', async (t) => {
-  const own = await startNode({ redis, args: ['--chunk-timeout', '1s'] });
+  const own = await startOwn('--chunk-timeout', '1s');
   t.after(() => own.stop());
   const { door, from } = await pair(t, 'd', own, { chunk: 4096 });
   const bob = await login(nodes[1], 'bob');
   door.rate = 20000;
-  const content = 'x'.repeat(48000); // 2.4 s
+  const content = 'x'.repeat(32000); // 1.6 s
   const ack = await from.sluice.emit('private_message', { receiverId: 'bob', content });
   assert.equal(ack.seq, 1);
   assert.equal((await bob.next('new_private_message')).data.content, content);
