@@ -173,7 +173,7 @@ test('what was not answered is sent again for five minutes, then nobody knows', 
 });
 
 test('five minutes of sleep count, by whichever clock runs', async (t) => {
-  const { WebSocket, sluice, end } = await start(t, { heartbeat: 0 });
+  const { WebSocket, sluice, end } = await start(t, { heartbeat: 0, chunk: 1024 });
   const old = sluice.emit('sendMessage', { room: 'r', message: 'x' });
   const failed = assert.rejects(old, { code: 'unavailable', outcome: 'unknown' });
   await WebSocket.last.heard('sendMessage');
@@ -185,6 +185,22 @@ test('five minutes of sleep count, by whichever clock runs', async (t) => {
   await failed;
   await answered();
   assert.deepEqual(WebSocket.last.unanswered(), []);
+
+  // A long text that is given up holds nothing up.
+  const long = sluice.emit('sendMessage', { room: 'r', message: 'x'.repeat(2000) });
+  const givenUp = assert.rejects(long, { code: 'unavailable', outcome: 'unknown' });
+  const next = sluice.emit('sendMessage', { room: 'r', message: 'y' });
+  for (const index of [0, 1]) {
+    assert.equal((await WebSocket.last.heard('message_chunk')).data.index, index);
+    if (index === 0) WebSocket.last.answer('message_chunk');
+  }
+  Date.now = () => now() + 602000;
+  WebSocket.last.drop(1006);
+  const last = await (await WebSocket.next(3)).enter();
+  await givenUp;
+  await last.heard('sendMessage');
+  last.answer('sendMessage', { seq: 1 });
+  await next;
   await end();
 });
 
