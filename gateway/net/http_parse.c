@@ -211,16 +211,19 @@ static int on_headers_complete(llhttp_t *parser) {
 
 /*
  * What stands between the pieces of a chunked body up to `at`: each ends with CR LF, and so do
- * the lines between. The parser takes any two bytes behind a piece, and a lone LF.
+ * the lines between, of which none continues the one before. The parser takes any two bytes
+ * behind a piece, a lone LF, and trailers that are folded.
  */
 static bool chunks_are_plain(struct http *h, size_t at) {
     struct head_lines *l = &h->lines;
     for (; h->framing_at < at; h->framing_at++) {
         char c = h->feed[h->framing_at];
-        bool good = c == '\n' ? l->cr : !l->cr && (h->ends == 0 || c == '\r');
+        bool folds = l->len == 0 && (c == ' ' || c == '\t');
+        bool good = c == '\n' ? l->cr : !l->cr && !folds && (h->ends == 0 || c == '\r');
         if (!good)
             return false;
         l->cr = c == '\r';
+        l->len = c == '\n' ? 0 : l->len + (c != '\r');
         h->ends -= h->ends > 0;
     }
     return true;
