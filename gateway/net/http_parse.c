@@ -191,17 +191,19 @@ static int on_headers_complete(llhttp_t *parser) {
     fields_end(&h->fields);
     h->in_body = true;
     list_remove(&h->link);
+    bool whole = !h->fields.text.failed && !h->target.failed;
+    h->has_head = whole && plain_target(&h->target); /* errors below have the path's lines */
     int status = 0;
-    if (parser->http_major != 1 || parser->http_minor > 1)
-        http_refuse(h, 505, "HTTP/1.1 is spoken here\n");
-    else if (h->fields.text.failed || h->target.failed)
+    if (!whole)
         http_refuse(h, 503, "out of memory\n");
+    else if (!h->has_head)
+        http_refuse(h, 400, "the target is no path\n");
+    else if (parser->http_major != 1 || parser->http_minor > 1)
+        http_refuse(h, 505, "HTTP/1.1 is spoken here\n");
     else if (!has_host(h))
         http_refuse(h, 400, "a request has one Host\n");
     else if ((status = wrong_framing(h)) != 0)
         http_refuse(h, status, "the request's length is not clear\n");
-    else if (!(h->has_head = plain_target(&h->target)))
-        http_refuse(h, 400, "the target is no path\n");
     else if (parser->content_length > 0 || (parser->flags & F_CHUNKED) != 0)
         return begin_body(h, parser);
     else

@@ -128,6 +128,8 @@ test('every answer of /socket.io/ says which pages may read it', async (t) => {
     [413, one, `GET ${OPEN}`, ['Content-Length: 1'], 'x'],
     [405, one, `DELETE ${OPEN}`, ['Content-Length: 1'], 'x'],
     [400, one, `POST ${OPEN}`, ['Content-Length: 1'], 'x'],
+    [501, two, `POST ${s.url}`, ['Transfer-Encoding: gzip, chunked'], '1\r\n3\r\n0\r\n\r\n'],
+    [400, one, `GET ${OPEN}`, ['Host: y']],
     [503, small, `GET ${OPEN}`],
     [413, small, `POST ${full.url}`, ['Content-Length: 1001'], 'x'],
     [429, slow, `GET ${OPEN}`],
