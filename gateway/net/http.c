@@ -369,8 +369,7 @@ bool http_keeps(const struct http_request *request) {
     /* Who asks on without reading the answers is not answered for ever. */
     bool reads_on = request->conn->queue.bytes <= QUEUED_MOST;
     /* What comes behind an upgrade may be of the new protocol, also when that was refused. */
-    return reads_on && !request->upgrade && !h->router->draining &&
-           h->parser.http_minor == 1 &&
+    return reads_on && !request->upgrade && !h->router->draining && h->parser.http_minor == 1 &&
            !fields_have(&h->fields, "connection", "close");
 }
 
