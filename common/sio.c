@@ -74,13 +74,16 @@ static enum sio_error take_namespace(struct rest *r, struct sio_packet *out) {
     return SIO_OK;
 }
 
+/* CONNECT and DISCONNECT have none: it is passed over, as by the reference. */
 static enum sio_error take_id(struct rest *r, struct sio_packet *out) {
-    out->has_id = next_is_digit(r);
-    if (out->has_id && !take_number(r, UINT64_MAX, &out->id))
-        return SIO_E_ID;
     bool takes = out->type != SIO_CONNECT && out->type != SIO_DISCONNECT;
-    return (out->has_id && !takes) || (!out->has_id && out->type == SIO_BINARY_ACK) ? SIO_E_ID
-                                                                                    : SIO_OK;
+    bool comes = next_is_digit(r);
+    if (comes && !take_number(r, UINT64_MAX, &out->id) && takes)
+        return SIO_E_ID;
+    out->has_id = comes && takes;
+    if (!out->has_id)
+        out->id = 0;
+    return SIO_OK;
 }
 
 /* --- the payload ----------------------------------------------------------------------------

@@ -26,7 +26,7 @@ enum sio_type {
     X(SIO_E_TYPE, "no such packet from a client")                                              \
     X(SIO_E_ATTACHMENTS, "no number of attachments, or too many")                              \
     X(SIO_E_NAMESPACE, "the namespace is too long or has control characters")                  \
-    X(SIO_E_ID, "an id that is missing, out of place or too big")                              \
+    X(SIO_E_ID, "an id that is too big")                                                       \
     X(SIO_E_JSON, "the payload is not JSON")                                                   \
     X(SIO_E_DEPTH, "the payload is nested too deep")                                           \
     X(SIO_E_PAYLOAD, "not the payload that this type has")                                     \
@@ -58,8 +58,9 @@ struct sio_packet {
  * SIO_E_TYPE. EVENT: an array that begins with a number or with a string that is not one of the
  * names that clients and servers give to events of their own (connect, disconnect, ...). ACK:
  * an array, and an id. An EVENT without a payload (name: JSON_NONE), and an ACK without one or
- * without an id, are valid and mean nothing: the reference server ignores them. The binary ones
- * also: {"_placeholder":true,"num":n} occurs exactly once in the payload for each n below the
+ * without an id, are valid and mean nothing: the reference server ignores them, as it does the
+ * id of a CONNECT or DISCONNECT (has_id: false). The binary ones also have a payload, in which
+ * {"_placeholder":true,"num":n} occurs exactly once for each n below the
  * number of attachments, and for no other n.
  */
 enum sio_error sio_read(struct slice text, uint32_t max_attachments, struct sio_packet *out);

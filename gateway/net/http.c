@@ -368,7 +368,8 @@ bool http_keeps(const struct http_request *request) {
     const struct http *h = request->http;
     /* Who asks on without reading the answers is not answered for ever. */
     bool reads_on = request->conn->queue.bytes <= QUEUED_MOST;
-    return reads_on && !h->router->draining && h->parser.http_minor == 1 &&
+    /* What comes behind an upgrade may be of the new protocol, also when that was refused. */
+    return reads_on && !request->upgrade && !h->router->draining && h->parser.http_minor == 1 &&
            !fields_have(&h->fields, "connection", "close");
 }
 

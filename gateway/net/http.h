@@ -13,6 +13,7 @@
  * Where two readers could find different ends of a message it is refused, and the connection
  * ends: a body with another method than POST, a length that is not one plain number, a length
  * beside chunks, a coding besides chunks, lines that end without CR or continue the one before.
+ * It ends after an upgrade that is refused, too: what follows may be of the new protocol.
  */
 struct http_later;
 

@@ -191,17 +191,19 @@ static int on_headers_complete(llhttp_t *parser) {
     fields_end(&h->fields);
     h->in_body = true;
     list_remove(&h->link);
+    bool whole = !h->fields.text.failed && !h->target.failed;
+    h->has_head = whole && plain_target(&h->target); /* errors below have the path's lines */
     int status = 0;
-    if (parser->http_major != 1 || parser->http_minor > 1)
-        http_refuse(h, 505, "HTTP/1.1 is spoken here\n");
-    else if (h->fields.text.failed || h->target.failed)
+    if (!whole)
         http_refuse(h, 503, "out of memory\n");
+    else if (!h->has_head)
+        http_refuse(h, 400, "the target is no path\n");
+    else if (parser->http_major != 1 || parser->http_minor > 1)
+        http_refuse(h, 505, "HTTP/1.1 is spoken here\n");
     else if (!has_host(h))
         http_refuse(h, 400, "a request has one Host\n");
     else if ((status = wrong_framing(h)) != 0)
         http_refuse(h, status, "the request's length is not clear\n");
-    else if (!(h->has_head = plain_target(&h->target)))
-        http_refuse(h, 400, "the target is no path\n");
     else if (parser->content_length > 0 || (parser->flags & F_CHUNKED) != 0)
         return begin_body(h, parser);
     else
@@ -211,16 +213,19 @@ static int on_headers_complete(llhttp_t *parser) {
 
 /*
  * What stands between the pieces of a chunked body up to `at`: each ends with CR LF, and so do
- * the lines between. The parser takes any two bytes behind a piece, and a lone LF.
+ * the lines between, of which none continues the one before. The parser takes any two bytes
+ * behind a piece, a lone LF, and trailers that are folded.
  */
 static bool chunks_are_plain(struct http *h, size_t at) {
     struct head_lines *l = &h->lines;
     for (; h->framing_at < at; h->framing_at++) {
         char c = h->feed[h->framing_at];
-        bool good = c == '\n' ? l->cr : !l->cr && (h->ends == 0 || c == '\r');
+        bool folds = l->len == 0 && (c == ' ' || c == '\t');
+        bool good = c == '\n' ? l->cr : !l->cr && !folds && (h->ends == 0 || c == '\r');
         if (!good)
             return false;
         l->cr = c == '\r';
+        l->len = c == '\n' ? 0 : l->len + (c != '\r');
         h->ends -= h->ends > 0;
     }
     return true;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
+import { describe } from 'node:test';
 import { cluster, connect, sleep, startNode, test, until } from './lib/harness.mjs';
 import { begin, OPEN, UNKNOWN } from './lib/handover.mjs';
 import { startNginx } from './lib/nginx.mjs';
@@ -127,6 +128,8 @@ test('every answer of /socket.io/ says which pages may read it', async (t) => {
     [413, one, `GET ${OPEN}`, ['Content-Length: 1'], 'x'],
     [405, one, `DELETE ${OPEN}`, ['Content-Length: 1'], 'x'],
     [400, one, `POST ${OPEN}`, ['Content-Length: 1'], 'x'],
+    [501, two, `POST ${s.url}`, ['Transfer-Encoding: gzip, chunked'], '1\r\n3\r\n0\r\n\r\n'],
+    [400, one, `GET ${OPEN}`, ['Host: y']],
     [503, small, `GET ${OPEN}`],
     [413, small, `POST ${full.url}`, ['Content-Length: 1001'], 'x'],
     [429, slow, `GET ${OPEN}`],
@@ -158,99 +161,102 @@ test('every answer of /socket.io/ says which pages may read it', async (t) => {
   }
 });
 
-test('a slow POST is served while it makes progress, here and elsewhere', async () => {
-  const times = ['--handshake-timeout', '2s', '--socketio-ping-interval', '1s', '--socketio-ping-timeout', '1500ms'];
-  const slow = await Promise.all([1, 2].map(() => startNode({ redis, args: [...args, ...times] })));
-  const serve = async (node) => {
-    const s = await begin(slow[0], slow);
-    const body = `3\x1e421["heartbeat","${'x'.repeat(4000)}"]`;
-    const self = open(node, `POST ${s.url} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
-    for (let at = 0; at < body.length; at += 400) {
-      self.socket.write(body.slice(at, at + 400));
-      await sleep(300);
-    }
-    await until(() => self.text.endsWith('ok') || self.over);
-    assert.match(self.text, /^HTTP\/1\.1 200 /);
-    self.socket.destroy();
-    await s.until(node, (packet) => packet === '431[{}]');
-  };
-  await Promise.all(slow.map(serve));
-  await Promise.all(slow.map((node) => node.stop()));
-});
-
-test('... within one limit', async () => {
-  const node = await startNode({ redis, args: [...args, '--body-timeout', '1s'] });
-  const { url } = await begin(node, [node]);
-  const long = open(node, `POST ${url} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n`);
-  const drip = setInterval(() => long.socket.write('x'.repeat(100)), 50);
-  await until(() => long.over, { timeout: 30000 });
-  clearInterval(drip);
-  assert.match(long.text, /^HTTP\/1\.1 408 /);
-  assert.equal((await node.get(url)).body, UNKNOWN, 'it was given up');
-  await node.stop();
-});
-
-test('an idle connection lives for idle-timeout, a new one for handshake-timeout', async () => {
-  const node = await startNode({ redis, args: [...args, '--handshake-timeout', '1s', '--idle-timeout', '4s'] });
-  const silent = open(node);
-  const idle = open(node, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
-  await until(() => idle.text.includes('"status"'));
-  const began = Date.now();
-  await until(() => silent.over);
-  await sleep(1000);
-  assert.ok(!idle.over || Date.now() - began > 4000);
-  const cut = open(node, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HT');
-  await until(() => cut.over);
-  assert.match(cut.text, /HTTP\/1\.1 408 /);
-  await until(() => idle.over);
-  await node.stop();
-});
-
 // MiB of memory, at most so far. Nodes for this let go of what they free, also with ASan.
 const peak = (node) => Number(fs.readFileSync(`/proc/${node.pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)[1]) >> 10;
 const lean = { ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:exitcode=99:quarantine_size_mb=1' };
 
-test('a POST for nobody is refused before its body is read', async () => {
-  const node = await startNode({ redis, args, env: lean });
-  const { sid } = await begin(one, [...nodes, node]);
-  const before = peak(node);
-  const some = 'x'.repeat(900000);
-  const post = (end) => open(node, `POST ${OPEN}&sid=${'A'.repeat(20)}${end} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n${some}`);
-  // A node that nobody knows is looked for; one that is known says that it has no such session.
-  for (const end of ['nonesuch', sid.slice(20)]) {
-    const all = Array.from({ length: 40 }, () => post(end));
-    await until(() => all.every(({ text, over }) => over || text.includes(UNKNOWN)), { timeout: 20000 });
-    assert.ok(all.some(({ text }) => text.startsWith('HTTP/1.1 400 ')));
-    for (const { socket } of all) socket.destroy();
-  }
-  assert.ok(peak(node) - before < 30, `${peak(node) - before} MiB more`);
-  await node.stop();
-});
+// Each of these waits most of its time, and has nodes of its own.
+describe('limits', { concurrency: true }, () => {
+  test('a slow POST is served while it makes progress, here and elsewhere', async () => {
+    const times = ['--handshake-timeout', '2s', '--socketio-ping-interval', '1s', '--socketio-ping-timeout', '1500ms'];
+    const slow = await Promise.all([1, 2].map(() => startNode({ redis, args: [...args, ...times] })));
+    const serve = async (node) => {
+      const s = await begin(slow[0], slow);
+      const body = `3\x1e421["heartbeat","${'x'.repeat(4000)}"]`;
+      const self = open(node, `POST ${s.url} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+      for (let at = 0; at < body.length; at += 400) {
+        self.socket.write(body.slice(at, at + 400));
+        await sleep(300);
+      }
+      await until(() => self.text.endsWith('ok') || self.over);
+      assert.match(self.text, /^HTTP\/1\.1 200 /);
+      self.socket.destroy();
+      await s.until(node, (packet) => packet === '431[{}]');
+    };
+    await Promise.all(slow.map(serve));
+    await Promise.all(slow.map((node) => node.stop()));
+  });
 
-test('requests that are refused for another node leave nothing behind', async () => {
-  const limited = await startNode({ redis, args: [...args, '--max-connections-per-address', '1', '--max-message', '1000'], env: lean });
-  const s = await begin(one, [...nodes, limited]);
-  const first = await connect(limited);
-  const socket = s.url.replace('polling', 'websocket');
-  const wrong = [
-    handshake({ path: socket, headers: { Connection: 'Upgrade, close' } }),
-    handshake({ path: socket, headers: { 'Content-Length': '5' } }),
-    `GET ${s.url} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345`,
-    `POST ${s.url}x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\n12345`,
-    `POST ${s.url.replace(/sid=./, 'sid=.')} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\n12345`,
-    `POST ${s.url.replace(/sid=./, 'sid=.')} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n12345`,
-  ];
-  const round = async (n) => {
-    for (let i = 0; i < n; i++) await Promise.all(wrong.map((bytes) => last(limited, bytes)));
-  };
-  await round(30);
-  const before = peak(limited);
-  await round(20);
-  // Each of these would hold some 14 KB.
-  for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 50 }, () => last(limited, wrong[1])));
-  assert.ok(peak(limited) - before < 8, `${peak(limited) - before} MiB more`);
-  await first.close();
-  await limited.stop(); // and no leak is found
+  test('... within one limit', async () => {
+    const node = await startNode({ redis, args: [...args, '--body-timeout', '1s'] });
+    const { url } = await begin(node, [node]);
+    const long = open(node, `POST ${url} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n`);
+    const drip = setInterval(() => long.socket.write('x'.repeat(100)), 50);
+    await until(() => long.over, { timeout: 30000 });
+    clearInterval(drip);
+    assert.match(long.text, /^HTTP\/1\.1 408 /);
+    assert.equal((await node.get(url)).body, UNKNOWN, 'it was given up');
+    await node.stop();
+  });
+
+  test('an idle connection lives for idle-timeout, a new one for handshake-timeout', async () => {
+    const node = await startNode({ redis, args: [...args, '--handshake-timeout', '1s', '--idle-timeout', '3s'] });
+    const silent = open(node);
+    const idle = open(node, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => idle.text.includes('"status"'));
+    const began = Date.now();
+    await until(() => silent.over);
+    await sleep(1000);
+    assert.ok(!idle.over || Date.now() - began > 3000);
+    const cut = open(node, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HT');
+    await until(() => cut.over);
+    assert.match(cut.text, /HTTP\/1\.1 408 /);
+    await until(() => idle.over);
+    await node.stop();
+  });
+
+  test('a POST for nobody is refused before its body is read', async () => {
+    const node = await startNode({ redis, args, env: lean });
+    const { sid } = await begin(one, [...nodes, node]);
+    const before = peak(node);
+    const some = 'x'.repeat(900000);
+    const post = (end) => open(node, `POST ${OPEN}&sid=${'A'.repeat(20)}${end} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n${some}`);
+    // A node that nobody knows is looked for; one that is known says that it has no such session.
+    for (const end of ['nonesuch', sid.slice(20)]) {
+      const all = Array.from({ length: 40 }, () => post(end));
+      await until(() => all.every(({ text, over }) => over || text.includes(UNKNOWN)), { timeout: 20000 });
+      assert.ok(all.some(({ text }) => text.startsWith('HTTP/1.1 400 ')));
+      for (const { socket } of all) socket.destroy();
+    }
+    assert.ok(peak(node) - before < 30, `${peak(node) - before} MiB more`);
+    await node.stop();
+  });
+
+  test('requests that are refused for another node leave nothing behind', async () => {
+    const limited = await startNode({ redis, args: [...args, '--max-connections-per-address', '1', '--max-message', '1000'], env: lean });
+    const s = await begin(one, [...nodes, limited]);
+    const first = await connect(limited);
+    const socket = s.url.replace('polling', 'websocket');
+    const wrong = [
+      handshake({ path: socket, headers: { Connection: 'Upgrade, close' } }),
+      handshake({ path: socket, headers: { 'Content-Length': '5' } }),
+      `GET ${s.url} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345`,
+      `POST ${s.url}x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\n12345`,
+      `POST ${s.url.replace(/sid=./, 'sid=.')} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\n12345`,
+      `POST ${s.url.replace(/sid=./, 'sid=.')} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n12345`,
+    ];
+    const round = async (n) => {
+      for (let i = 0; i < n; i++) await Promise.all(wrong.map((bytes) => last(limited, bytes)));
+    };
+    await round(30);
+    const before = peak(limited);
+    await round(20);
+    // Each of these would hold some 14 KB.
+    for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 50 }, () => last(limited, wrong[1])));
+    assert.ok(peak(limited) - before < 8, `${peak(limited) - before} MiB more`);
+    await first.close();
+    await limited.stop(); // and no leak is found
+  });
 });
 
 test('a full node tells its health, whoever holds the connections', async () => {

@@ -266,7 +266,7 @@ for (const [name, sent, { first = true } = {}] of [
 
 test('an event without a payload, an ack without one or an id: nothing happens', async () => {
   const s = await joined();
-  for (const one of ['42', '427', '43', '431', '43[]', '431[]']) s.send(one);
+  for (const one of ['42', '427', '43', '431', '43[]', '431[]', '460-[]']) s.send(one);
   s.send('42["message",1]');
   assert.equal(await s.next(), '42["message-back",1]');
 });
