@@ -62,17 +62,17 @@ struct redis {
     struct link commands;
     struct link subscriber;
     bool up;
-    bool deaf; /* up, while the subscriber link alone is away */
+    bool deaf;        /* up, while the subscriber link alone is away */
+    bool rising;      /* the term was asked for: up when it is told */
+    bool stale;       /* Redis refused ours, and none was told since */
+    bool kill_warned; /* CLIENT KILL is refused: told once */
+    char term[24];    /* of the server that is, or was last, up; "" before the first */
+    uint64_t rising_since;
+    uint64_t probed; /* when the subscriber link last answered a probe, or became ready */
     uv_timer_t deaf_timer;
     char lost_text[256];  /* why a link fell last: each reason is logged once in a row */
     char error_text[256]; /* Redis's last error */
-    bool rising;          /* the term was asked for: up when it is told */
-    uint64_t rising_since;
-    bool stale;      /* Redis refused ours, and none was told since */
-    uint64_t probed; /* when the subscriber link last answered a probe, or became ready */
-    char term[24];   /* of the server that is, or was last, up; "" before the first */
     struct orphans orphans;
-    bool kill_warned;
     struct redis_clock clock; /* nothing is known when it comes up; lease.c teaches it */
     struct policy policy;
     struct map subscriptions; /* by Redis channel */
