@@ -178,8 +178,11 @@ static void answered(struct http_out *o) {
     } else {
         out_close(o, false);
     }
-    if (call != NULL && call->answered(call, &reply) && keep)
+    enum http_fate fate = call != NULL ? call->answered(call, &reply) : HTTP_TAKEN;
+    if (keep && fate == HTTP_PASSED_ON)
         conn_send_parts(o->conn, &SLICE("\r\n"), 1);
+    else if (keep && fate == HTTP_DROPPED)
+        out_close(o, false); /* else its next request would be taken for that line */
     buf_deinit(&lines);
     buf_deinit(&body);
 }

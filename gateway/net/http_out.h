@@ -38,15 +38,21 @@ enum http_failure {
     HTTP_BROKEN       /* amid the answer, or it was none */
 };
 
+/* What became of an answer. */
+enum http_fate {
+    HTTP_TAKEN,     /* nobody waits to hear of it */
+    HTTP_PASSED_ON, /* the other side is told so by an empty line (http.h, struct http_receipt),
+                     * which leaves after all that was queued till then */
+    HTTP_DROPPED    /* the other side is told so: the connection ends without that line */
+};
+
 /* A request. One of the three is called, once, in a later turn; the call is over then. */
 struct http_call {
     struct http_out *out; /* NULL: over, or not begun */
     bool open;            /* more of the request is to come by http_call_send */
     /* What was sent is with the kernel, asked for by http_call_send; or NULL. */
     void (*drained)(struct http_call *call);
-    /* True: the answer has been passed on, and the other side is told so by an empty line
-     * (http.h, struct http_receipt), which leaves behind all that was queued till then. */
-    bool (*answered)(struct http_call *call, const struct http_reply *reply);
+    enum http_fate (*answered)(struct http_call *call, const struct http_reply *reply);
     void (*failed)(struct http_call *call, enum http_failure why);
     /* Status 101: the connection is the caller's, who takes it over (conn_take) or closes it.
      * rest: what came behind the head; holds until it returns. */

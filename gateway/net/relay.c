@@ -32,7 +32,7 @@ static void count(struct relay *r, enum handover what) {
 /* --- a request ------------------------------------------------------------------------------
  */
 
-static bool on_answered(struct http_call *call, const struct http_reply *reply);
+static enum http_fate on_answered(struct http_call *call, const struct http_reply *reply);
 static void on_failed(struct http_call *call, enum http_failure why);
 static void on_upgraded(struct http_call *call, const struct http_reply *reply, struct conn *c,
                         struct slice rest);
@@ -126,7 +126,7 @@ static struct relay_request *of_call(struct http_call *call) {
     return container_of(call, struct relay_request, call);
 }
 
-static bool on_answered(struct http_call *call, const struct http_reply *reply) {
+static enum http_fate on_answered(struct http_call *call, const struct http_reply *reply) {
     struct relay_request *q = of_call(call);
     bool polls = q->kind == POLL;
     if (q->kind != GIVE_UP)
@@ -134,7 +134,7 @@ static bool on_answered(struct http_call *call, const struct http_reply *reply) 
     q->later.passed_on = true;
     bool passed = http_answer_later(&q->later, reply->status, NULL, reply->body, reply->lines);
     request_free(q);
-    return polls && passed;
+    return !polls ? HTTP_TAKEN : passed ? HTTP_PASSED_ON : HTTP_DROPPED;
 }
 
 /* A kept connection ended before it gave an answer: the other node has not read the request.

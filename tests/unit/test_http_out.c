@@ -39,21 +39,21 @@ struct fixture {
     char lines[256];
     char body[BODY_MAX + 1];
     char rest[64];
-    bool receipts; /* answers are said to have been passed on */
+    enum http_fate fate; /* what is said of answers */
     struct conn *taken;
     bool net_closed;
 };
 
 static struct fixture *the; /* of the running test */
 
-static bool on_answered(struct http_call *call, const struct http_reply *reply) {
+static enum http_fate on_answered(struct http_call *call, const struct http_reply *reply) {
     assert_ptr_equal(call, &the->call);
     assert_null(call->out);
     the->answers++;
     the->status = reply->status;
     snprintf(the->lines, sizeof the->lines, "%s", reply->lines);
     snprintf(the->body, sizeof the->body, "%.*s", (int)reply->body.len, reply->body.ptr);
-    return the->receipts;
+    return the->fate;
 }
 
 static void on_failed(struct http_call *call, enum http_failure why) {
@@ -270,19 +270,19 @@ static void an_answer_at_every_split(void **state) {
 static void an_empty_line_behind_what_was_passed_on(void **state) {
     (void)state;
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-    the->receipts = true;
+    the->fate = HTTP_PASSED_ON;
     for (unsigned i = 0; i < 3; i++) {
         call();
         say(answer, sizeof answer - 1);
         until(&the->answers, i + 1);
         until_got("\r\n");
     }
-    the->receipts = false;
+    the->fate = HTTP_TAKEN;
     call();
     say(answer, sizeof answer - 1);
     until(&the->answers, 4);
     call(); /* nothing is between */
-    the->receipts = true;
+    the->fate = HTTP_PASSED_ON;
     static const char last[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
                                "Content-Length: 0\r\n\r\n";
     say(last, sizeof last - 1);
@@ -290,6 +290,17 @@ static void an_empty_line_behind_what_was_passed_on(void **state) {
     assert_int_equal(the->answers, 5);
     assert_int_equal(the->got.len, 0);
     assert_int_equal(the->peers, 1);
+}
+
+static void the_end_behind_what_was_dropped(void **state) {
+    (void)state;
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    the->fate = HTTP_DROPPED;
+    call();
+    say(answer, sizeof answer - 1);
+    until(&the->answers, 1);
+    until_eof();
+    assert_int_equal(the->got.len, 0);
 }
 
 static void a_chunked_answer_at_every_split(void **state) {
@@ -584,6 +595,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(an_answer_at_every_split),
         T(an_empty_line_behind_what_was_passed_on),
+        T(the_end_behind_what_was_dropped),
         T(a_chunked_answer_at_every_split),
         T(an_empty_answer),
         T(an_upgrade_at_every_split),
