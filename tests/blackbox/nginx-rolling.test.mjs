@@ -68,7 +68,9 @@ function load(nginx) {
   ];
   return async () => {
     const ends = await Promise.all(all.map((one) => one.stop()));
-    for (const [what, done, wrong] of ends) assert.deepEqual(wrong, {}, `${what}, of ${done}`);
+    for (const [what, done, wrong] of ends) {
+      assert.deepEqual(wrong, {}, `${what}, of ${done}; nginx: ${nginx.log().slice(-4000)}`);
+    }
     return ends;
   };
 }

@@ -107,11 +107,11 @@ test(`${CHANNELS} channels heal in bounded batches`, { timeout: 150000 }, async 
     await Promise.all(topics.slice(i, i + PER_CLIENT).map(publish));
   }
 
-  // Redis answers no script for a while: what the node has asked for by then is all that it asks
-  // for at a time.
-  await redis.cli('CLIENT', 'PAUSE', 10000, 'WRITE');
+  // Answers are long on their way: what the node has asked for meanwhile is all that it asks for
+  // at a time.
   const heals = await metric(node, 'sluice_heals_total');
   const down = await turns(node, start);
+  proxy.delay = 300;
   proxy.refusing = false;
   await until(async () => (await metric(node, 'sluice_heals_total')) >= heals + READS_AT_ONCE);
   let most = 0;
@@ -121,10 +121,9 @@ test(`${CHANNELS} channels heal in bounded batches`, { timeout: 150000 }, async 
   }
   assert.ok(most >= READS_AT_ONCE, `only ${most} commands were pending`);
   assert.ok(most <= READS_AT_ONCE + OTHERS_AT_ONCE, `${most} commands were pending at once`);
-  assert.equal(await metric(node, 'sluice_heals_total'), heals + READS_AT_ONCE);
 
   const up = await turns(node, down);
-  await redis.cli('CLIENT', 'UNPAUSE');
+  proxy.delay = 0;
   const begin = Date.now();
   const healed = () => metrics(node).then((of) => of('sluice_healed_messages_total'));
   await until(async () => (await healed()) >= CHANNELS, { timeout: 60000 });
