@@ -7,7 +7,9 @@ import { startProxy } from './lib/proxy.mjs';
 import { emit, enter, front, next, once, WAYS } from './lib/socketio.mjs';
 import { keys, metric, metrics, scores } from './lib/registry.mjs';
 
-const { redis, nodes, stop } = await cluster({ nodes: 2, args: ['--drain', '300ms'] });
+// What a client keeps open without a request does not outlast a test.
+const args = ['--drain', '300ms', '--idle-timeout', '5s'];
+const { redis, nodes, stop } = await cluster({ nodes: 2, args });
 after(stop);
 
 const offline = (client, user) =>
@@ -123,8 +125,8 @@ test('who reads slowly is closed, and delays nobody', async () => {
 });
 
 test('who never polls again is closed when too much waits, or for its silence', async () => {
-  const args = ['--max-queue', '200K', '--socketio-ping-interval', '300ms'];
-  const own = await startNode({ redis, args: [...args, '--socketio-ping-timeout', '500ms'] });
+  const few = ['--max-queue', '200K', '--socketio-ping-interval', '300ms'];
+  const own = await startNode({ redis, args: [...few, '--socketio-ping-timeout', '500ms'] });
   const quiet = await enter(own, 'quiet', {}, { transports: ['polling'] });
   const json = await login(nodes[1], 'sender2');
   await json.emit('join', { room: 'q' });
