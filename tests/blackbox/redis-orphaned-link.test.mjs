@@ -5,7 +5,7 @@ import { login, startNode, startRedis, test, until } from './lib/harness.mjs';
 import { startProxy } from './lib/proxy.mjs';
 import { hash, members, scores } from './lib/registry.mjs';
 
-const args = ['--redis-timeout', '1s', '--lease-interval', '200ms', '--lease-timeout', '2s'];
+const args = ['--redis-timeout', '2s', '--lease-interval', '200ms', '--lease-timeout', '3s'];
 args.push('--drain', '0', '--heartbeat-timeout', '1s');
 
 for (const [what, aclUser] of [
