@@ -152,5 +152,6 @@ local function remember(base, field, wall, steps, what)
   if call('HLEN', key) == 1 then
     call('PEXPIRE', key, IDS_TTL)
     call('ZADD', P .. 'ids', bucket, key)
+    call('PEXPIRE', P .. 'ids', USER_TTL) -- leases prolong it
   end
 end
