@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "gateway/core/client.h"
 #include "gateway/core/hub.h"
+#include "gateway/core/lineage.h"
 #include "gateway/core/making.h"
 #include "gateway/core/session.h"
 
@@ -195,15 +196,10 @@ static struct read *read_find(struct channel *ch, const struct position *from, b
 static void on_page(void *arg, const struct reply *page, enum outcome outcome);
 
 static struct read *read_send(struct channel *ch, const struct position *from, bool check) {
-    char seq[DIGITS_SIZE];
-    struct slice name = channel_name(ch);
     struct read *r = calloc(1, sizeof *r);
     if (r == NULL)
         return NULL;
-    struct slice args[] = {slice_of(from->epoch), slice_digits(from->seq, seq),
-                           check ? SLICE("0") : SLICE(PAGE_ENTRIES),
-                           slice_of(ch->hub->page_bytes)};
-    if (!redis_script(ch->hub->redis, SCRIPT_read, &name, 1, args, 4, on_page, r)) {
+    if (!lineage_read(ch, from, check ? SLICE("0") : SLICE(PAGE_ENTRIES), on_page, r)) {
         free(r);
         return NULL;
     }
@@ -271,7 +267,7 @@ static void check_done(struct sub *sub, const struct reply *page, bool stale) {
     cu->result = reply_number(reply_item(page, 0)) == 0 ? CHECK_GOOD : CHECK_LOST;
     cu->state = CATCHUP_CHECKED;
     if (ch->at.epoch[0] == '\0') {
-        ch->at = cu->now;
+        lineage_move(ch, epoch, cu->now.seq, reply_item(page, 5));
         if (stale || ch->state != CHANNEL_HEALING)
             channel_heal(ch); /* the doorbell was not heard all the time since */
         else

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/utf8.h"
 #include "gateway/core/client.h"
+#include "gateway/core/lineage.h"
 #include "gateway/core/session.h"
 
 #define HEALS_AT_ONCE     64
@@ -37,6 +38,7 @@ static void channel_free(struct channel *ch) {
         redis_unsubscribe(h->redis, ch->subscription);
     list_remove(&ch->heal_link);
     tail_forget(ch);
+    free(ch->lineage);
     map_remove(&h->channels, &ch->node);
     free(ch);
 }
@@ -254,7 +256,6 @@ static void heal_reset(struct channel *ch, struct slice epoch, uint64_t from) {
         sub->seq = 0;
         session_reset(sub, epoch, from);
     }
-    position_set(&ch->at, epoch, from);
 }
 
 static bool replay_one(void *arg, struct message *m) {
@@ -311,15 +312,16 @@ static void heal_page(struct channel *ch, const struct reply *page) {
     struct slice epoch = reply_text(reply_item(page, 1));
     uint64_t last = (uint64_t)reply_number(reply_item(page, 2));
     uint64_t from = (uint64_t)reply_number(reply_item(page, 3));
-    if (reply_number(reply_item(page, 0)) == 1)
+    bool lost = reply_number(reply_item(page, 0)) == 1;
+    if (lost)
         heal_reset(ch, epoch, from);
+    lineage_move(ch, epoch, lost ? from : ch->at.seq, reply_item(page, 5));
     uint64_t before = ch->at.seq;
     heal_deliver(ch, page);
     if (ch->at.seq == before && before < last) {
         ch->at.seq = page_end(page, before, last);
         announce_to_live(ch, before + 1, ch->at.seq);
     }
-    position_set(&ch->at, epoch, ch->at.seq);
     if (ch->at.seq >= last)
         channel_check_live(ch);
     else
@@ -342,12 +344,8 @@ static void on_heal_page(void *arg, const struct reply *page, enum outcome outco
 }
 
 static bool heal_read(struct channel *ch) {
-    char seq[DIGITS_SIZE];
-    struct slice name = channel_name(ch);
-    struct slice args[] = {slice_of(ch->at.epoch), slice_digits(ch->at.seq, seq),
-                           SLICE(HEAL_PAGE_ENTRIES), slice_of(ch->hub->page_bytes)};
     ch->doubtful = false; /* what rang before this read is covered by it */
-    if (!redis_script(ch->hub->redis, SCRIPT_read, &name, 1, args, 4, on_heal_page, ch))
+    if (!lineage_read(ch, &ch->at, SLICE(HEAL_PAGE_ENTRIES), on_heal_page, ch))
         return false;
     ch->reading = true;
     ch->stale = false;

@@ -60,8 +60,9 @@ struct channel {
     bool doubtful; /* a doorbell since the heal's read was sent that the position cannot explain
                     */
     unsigned busy; /* deliveries under way: it must not be freed */
-    struct tail *tail; /* frames since a read was sent */
-    void *room;        /* the roster of a room: presence.c's */
+    struct tail *tail;       /* frames since a read was sent */
+    struct lineage *lineage; /* NULL: its log has had one epoch as long as it is here */
+    void *room;              /* the roster of a room: presence.c's */
     char name[];
 };
 
@@ -179,9 +180,9 @@ void sub_await(struct sub *sub, struct waiter *w);
 void channel_deliver(struct channel *ch, struct message *m, enum audience who,
                      struct slice skip);
 
-/* Items of a page before its frames: status, epoch, seq, from, clock (read.lua); a check has
- * one more if it made the log's meta. */
-#define PAGE_HEAD 5
+/* Items of a page before its frames: status, epoch, seq, from, clock, forks (read.lua); a check
+ * has one more if it made the log's meta. */
+#define PAGE_HEAD 6
 /* Where to go on behind a page after `from` that has no message: if it has entries, somebody
  * wrote them by hand, and each has a seq of its own; if not, all up to `last` fell out of the
  * log. */

@@ -81,3 +81,65 @@ test('positions before the loss are good, those after it are lost', async (t) =>
     await late.close();
   }
 });
+
+// A master dies, and the one after it dies before its replica has anything of what it wrote. So
+// the third log knows nothing of the epoch that all clients are in.
+for (const losses of [2, 3]) {
+  test(`${losses} losses in a row, each of an epoch as a whole: nothing comes twice`, async (t) => {
+    const { redis, nodes, stop } = await cluster({
+      nodes: 3,
+      redis: { config: { appendonly: 'no' } },
+      args: ['--max-queue', '256K'],
+    });
+    t.after(stop);
+    const [first, second, third] = nodes;
+    const is = (message) => ({ match: ({ data }) => data.message === message });
+    const inRoom = { match: ({ data }) => data.channel === 'room:r' };
+    const send = (message) => ann.emit('sendMessage', { room: 'r', message }).catch(() => false);
+    const ann = await login(first, 'ann');
+    const bob = await login(second, 'bob');
+    for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+    const old = Array.from({ length: 120 }, (_, i) => `m${i + 1} ${'.'.repeat(60000)}`);
+    for (const message of old) await send(message);
+    for (const client of [ann, bob]) await client.next('chatMessage', is(old.at(-1)));
+    await redis.cli('SAVE');
+    const { epoch } = await hash(redis, 'sluice:{room:r}:meta');
+    const resume = { 'room:r': { epoch, seq: 20 } };
+    const heard = [ann, bob];
+    const expected = new Map(heard.map((client) => [client, [...old]]));
+    let lame;
+    for (let loss = 1; loss <= losses; loss++) {
+      await redis.kill();
+      for (const node of nodes) await until(async () => !(await ready(node)));
+      await redis.restart();
+      for (const node of nodes) await until(() => ready(node));
+      for (const client of loss > 1 ? heard : []) {
+        const { data } = await client.next('channel_reset', inRoom);
+        assert.deepEqual(data, { channel: 'room:r', from: 121, to: 122 });
+      }
+      const fresh = [`a after loss ${loss}`, `b after loss ${loss}`];
+      for (const message of fresh) await until(() => send(message));
+      for (const client of heard) {
+        for (const message of fresh) await client.next('chatMessage', is(message));
+        expected.get(client).push(...fresh);
+      }
+      if (loss > 1) continue;
+      // One to whose node the room comes only now, and one that is behind until it is all over.
+      const late = await login(third, 'late', { resume });
+      lame = await login(third, 'lame', { resume });
+      lame.pauseReading();
+      await late.next('chatMessage', is(fresh[1]));
+      expected.set(late, [...old.slice(20), ...fresh]);
+      heard.push(late);
+    }
+    const last = [`a after loss ${losses}`, `b after loss ${losses}`];
+    expected.set(lame, [...old.slice(20), ...last]);
+    lame.resumeReading();
+    await lame.next('chatMessage', is(last[1]));
+    heard.push(lame);
+    for (const client of heard) {
+      await client.none('channel_reset', 0, inRoom);
+      assert.deepEqual(texts(client), expected.get(client));
+    }
+  });
+}

@@ -17,7 +17,7 @@ const PAGES_MOST = 10;
  */
 export class Device {
   hearing = new Hearing();
-  positions = new Map(); // channel → { epoch, seq, time, reset }
+  positions = new Map(); // channel → { epoch, seq, time }, and after a reset { reset, kept }
   announced = []; // { event, user, at } of this session
   roster = null; // the last one
   story = []; // what happened lately, for findings
@@ -219,7 +219,7 @@ export class Device {
       const what = `channel_reset ${channel} ${from} to ${to}`;
       this.note(what);
       this.#crowd.ledger.told(this, channel, position, what);
-      if (position) position.reset = true;
+      if (position) Object.assign(position, { reset: true, kept: from - 1 });
     } else if (frame.event === 'onlineUsers') {
       this.roster = frame.data;
     } else if (frame.event === 'user_online' || frame.event === 'user_offline') {

@@ -219,8 +219,10 @@ export class Ledger {
     this.open.clear();
   }
 
+  // What it was told of before does not count: with that its node has nothing of this log's end.
   #couldKnow(loss, device, channel) {
-    return (loss.held.get(device)?.get(channel)?.seq ?? 0) > loss.kept(channel);
+    const { seq = 0, kept = seq } = loss.held.get(device)?.get(channel) ?? {};
+    return kept > loss.kept(channel);
   }
 
   // Is everything acknowledged, and received or known to be lost?

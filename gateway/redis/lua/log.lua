@@ -49,6 +49,18 @@ local function found(c, a, b)
   c.a, c.b = sent[a or ''], sent[b or '']
 end
 
+-- The epochs of a log that are over: {epoch, its last seq}, the latest first.
+local FORKS_MOST = 8
+local function forks_of(c)
+  local all, forks = call('HGETALL', c.meta), {}
+  for i = 1, #all, 2 do
+    local epoch = string.match(all[i], '^fork:(.*)')
+    if epoch then forks[#forks + 1] = { epoch, tonumber(all[i + 1]) } end
+  end
+  table.sort(forks, function(x, y) return x[2] > y[2] end)
+  return forks
+end
+
 -- The channel's state; makes meta where there is none. With `appending`, another term than that of the
 -- last append starts an epoch: what was appended last in that one may be missing here. (`run` is for
 -- nodes of an older version.)
@@ -61,14 +73,8 @@ local function open(base, appending, a, b)
     call('HSETNX', meta, 'read', c.epoch)
     call('HSET', meta, 'fork:' .. c.epoch, digits(c.seq), 'epoch', FRESH, 'term', TERM, 'run', run_now())
     c.epoch = FRESH
-    local all, forks = call('HGETALL', meta), {} -- the last 8 are kept
-    for i = 1, #all, 2 do
-      if string.sub(all[i], 1, 5) == 'fork:' then
-        forks[#forks + 1] = { all[i], tonumber(all[i + 1]) }
-      end
-    end
-    table.sort(forks, function(x, y) return x[2] > y[2] end)
-    for i = 9, #forks do call('HDEL', meta, forks[i][1]) end
+    local forks = forks_of(c)
+    for i = FORKS_MOST + 1, #forks do call('HDEL', meta, 'fork:' .. forks[i][1]) end
   end
   c.next = digits(c.seq + 1)
   return c
@@ -76,13 +82,7 @@ end
 
 -- Where the oldest epoch that meta has a fork of was over; nil if none has been forgotten yet.
 local function oldest_fork(c)
-  local all, forks, least = call('HGETALL', c.meta), 0, c.seq
-  for i = 1, #all, 2 do
-    if string.sub(all[i], 1, 5) == 'fork:' then
-      forks, least = forks + 1, math.min(least, tonumber(all[i + 1]))
-    end
-  end
-  return forks >= 8 and least or nil
+  return (forks_of(c)[FORKS_MOST] or {})[2]
 end
 
 -- Appends to the log and returns the frame, not yet published: the caller rings when all is written.
