@@ -16,7 +16,8 @@ async function stand(t, { nodes = 2, args = [] } = {}) {
   return { ...all, nginx };
 }
 
-// Asks for `where` again and again; stop() fails if an answer was other than 200.
+// Asks for `where` again and again; settled() resolves when what was asked before is answered, and
+// stop() fails if an answer was other than 200.
 function keepAsking(nginx, where) {
   const wrong = [];
   let asked = 0;
@@ -30,6 +31,10 @@ function keepAsking(nginx, where) {
     }
   })();
   return {
+    async settled() {
+      const before = asked;
+      await until(() => asked > before, { what: `an answer of ${where}` });
+    },
     async stop() {
       stopped = true;
       await asking;
@@ -98,6 +103,8 @@ test('nodes that are replaced one by one cost no request', async (t) => {
       const { node } = (await request(`${nginx.url}/healthz`)).json();
       return node === fresh.id;
     });
+    // Who asked the one before it was there must not find the other one draining.
+    for (const one of asking) await one.settled();
   }
   for (const one of asking) await one.stop();
 });
