@@ -307,6 +307,15 @@ test('what was missed is gone from its log', async (t) => {
   }
 });
 
+// Each node has greeted Redis again: a login that comes while its links are away gets no ack.
+async function knowOfFlush(nodes) {
+  for (const node of nodes) {
+    const probe = await until(() => login(node, 'probe'));
+    await until(() => probe.emit('publish', { channel: 'topic:probe', data: 'stored' }));
+    await probe.close();
+  }
+}
+
 test('Redis is flushed, or its key deleted', async (t) => {
   const own = await cluster({ nodes: 2, args: QUICK });
   t.after(own.stop);
@@ -318,6 +327,7 @@ test('Redis is flushed, or its key deleted', async (t) => {
     await comeBackUnknown(ann, own.nodes[1], {
       meanwhile: () => own.redis.cli(...(how === 'DEL' ? ['DEL', sessionKey(pid)] : ['FLUSHALL'])),
     });
+    await knowOfFlush(own.nodes);
     const anew = await guest(t, own.nodes[0], `fl2-${how}`);
     const next = await Scene.of(t, own.nodes[1], anew);
     await comeBack(anew, own.nodes[1], { meanwhile: () => next.say(2) });
@@ -333,6 +343,7 @@ test('Redis is flushed while it is connected', async (t) => {
   const own = await cluster({ nodes: 2, args: QUICK });
   t.after(own.stop);
   for (let round = 0; round < 4; round++) {
+    await knowOfFlush(own.nodes);
     const ann = await guest(t, own.nodes[0], `live${round}`);
     const scene = await Scene.of(t, own.nodes[1], ann);
     await scene.check();
