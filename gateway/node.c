@@ -197,9 +197,9 @@ void node_on_gone(void *owner, struct conn *c) {
 }
 
 static bool close_one(struct node *n, uint16_t code, const char *reason) {
-    for (struct list *at = n->core.clients.next; at != &n->core.clients; at = at->next) {
-        struct client *c = container_of(at, struct client, link);
-        c->door->close(c, code, reason);
+    struct list *all = &n->core.clients.list;
+    if (!list_empty(all)) {
+        client_close(client_of(container_of(all->next, struct subscriber, link)), code, reason);
         return true;
     }
     return raw_door_close_one(&n->raw, code, reason) ||

@@ -6,14 +6,14 @@
  */
 
 static bool is_told(struct client *c) {
-    bool told = c->refused && c->wants_available && !c->gone;
+    bool told = c->refused && c->wants_available && !c->as.gone;
     c->refused = c->refused && !told;
     return told;
 }
 
 void client_tell_available(struct client *c) {
     if (is_told(c))
-        client_emit(c, "available", SLICE("{}"), false);
+        subscriber_emit(&c->as, "available", SLICE("{}"), false);
 }
 
 void clients_tell_available(struct core *core) {
@@ -24,11 +24,12 @@ void clients_tell_available(struct core *core) {
         buf_deinit(&frame);
         return; /* out of memory: they ask by themselves before long */
     }
-    for (struct list *at = core->clients.next, *next; at != &core->clients; at = next) {
-        struct client *c = container_of(at, struct client, link);
+    for (struct list *at = core->clients.list.next, *next; at != &core->clients.list;
+         at = next) {
+        struct client *c = client_of(container_of(at, struct subscriber, link));
         next = at->next;
         if (is_told(c))
-            c->door->deliver(c, &m);
+            c->as.ops->deliver(&c->as, &m);
     }
     message_done(&m, &core->net->slabs);
     buf_deinit(&frame);

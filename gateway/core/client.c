@@ -28,52 +28,23 @@ const struct event_row *event_find(struct slice name) {
 /* --- life -----------------------------------------------------------------------------------
  */
 
-struct slice user_channel(struct slice user, char out[USER_CHANNEL_SIZE]) {
-    int len = snprintf(out, USER_CHANNEL_SIZE, "user:%.*s", (int)user.len, user.ptr);
-    return (struct slice){out, (size_t)len};
-}
-
-struct slice client_id(const struct client *c, char out[CLIENT_ID_SIZE]) {
-    int len =
-        snprintf(out, CLIENT_ID_SIZE, "%s-%llx", c->core->birth, (unsigned long long)c->number);
-    return (struct slice){out, (size_t)len};
-}
-
-struct slice client_origin(const struct client *c, char out[CLIENT_ID_SIZE]) {
-    if (c->session != NULL && c->session->origin != NULL)
-        return slice_of(c->session->origin);
-    return client_id(c, out);
-}
-
 void client_open(struct client *c, struct core *core, const struct door *door) {
-    c->door = door;
+    subscriber_init(&c->as, &door->as, &core->clients);
     c->core = core;
-    c->number = ++core->next_client;
-    c->refs = 1;
     c->heard = core_now(core);
-    list_init(&c->subs);
     list_init(&c->beats);
     list_init(&c->reenter);
-    list_push(&core->clients, &c->link);
-    core->client_count++;
     if (core->options->login_deadline != 0)
         wheel_set(&core->wheel, &c->timer, c->heard + core->options->login_deadline);
 }
 
-void client_ref(struct client *c) {
-    c->refs++;
-}
-
-void client_unref(struct client *c) {
-    if (--c->refs > 0)
-        return;
-    free((char *)c->user.ptr);
+void client_deinit(struct client *c) {
+    free((char *)c->as.user.ptr);
     free(c->profile);
     session_free(c->session);
     c->session = NULL;
-    c->user = (struct slice){NULL, 0};
+    c->as.user = (struct slice){NULL, 0};
     c->profile = NULL;
-    c->door->free(c);
 }
 
 static void drop_waiting(struct client *c) {
@@ -90,79 +61,35 @@ static void drop_waiting(struct client *c) {
 
 void client_gone(struct client *c) {
     struct core *core = c->core;
-    c->gone = true;
-    c->catching = NULL;
-    c->inbox = c->last_room = NULL;
+    c->as.gone = true;
+    c->as.catching = NULL;
     drop_waiting(c);
-    while (!list_empty(&c->subs))
-        sub_drop(container_of(c->subs.next, struct sub, in_client));
+    while (!list_empty(&c->as.subs))
+        sub_drop(container_of(c->as.subs.next, struct sub, in_subscriber));
     if (c->current != NULL && c->current->abandon != NULL)
         c->current->abandon(c->current);
     chunks_free(c->chunks);
     c->chunks = NULL;
     early_free(c);
-    list_remove(&c->link);
+    list_remove(&c->as.link);
     list_remove(&c->beats);
     wheel_clear(&core->wheel, &c->timer);
-    core->client_count--;
-    core->user_count -= c->logged_in;
+    core->clients.count--;
+    core->user_count -= c->as.logged_in;
     presence_leave(c);
     client_unref(c);
-}
-
-void client_drop(struct client *c, struct sub *sub) {
-    if (c->last_room == sub)
-        c->last_room = NULL;
-    if (c->inbox == sub)
-        c->inbox = NULL;
-    sub_drop(sub);
-}
-
-struct sub *client_sub(const struct client *c, struct slice channel) {
-    for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
-        struct sub *sub = container_of(at, struct sub, in_client);
-        if (slice_eq(channel_name(sub->channel), channel))
-            return sub;
-    }
-    return NULL;
-}
-
-void client_drained(struct client *c) {
-    if (!c->behind)
-        return;
-    c->behind = false;
-    client_ref(c);
-    for (struct list *at = c->subs.next, *next; !c->gone && at != &c->subs; at = next) {
-        next = at->next;
-        sub_drained(container_of(at, struct sub, in_client));
-    }
-    client_unref(c);
-}
-
-void client_emit(struct client *c, const char *event, struct slice data, bool ephemeral) {
-    struct buf frame;
-    struct message m;
-    buf_init(&frame);
-    if (message_bare(&m, &frame, event, data)) {
-        m.ephemeral = ephemeral;
-        c->door->deliver(c, &m);
-        message_done(&m, &c->core->net->slabs);
-    } else {
-        c->door->close(c, 1011, "out of memory");
-    }
-    buf_deinit(&frame);
 }
 
 void client_timer(void *arg, struct wheel_timer *t) {
     (void)arg;
     struct client *c = container_of(t, struct client, timer);
     struct core *core = c->core;
-    if (c->gone || c->logged_in)
+    if (c->as.gone || c->as.logged_in)
         presence_timer(c);
     else if (c->current != NULL) /* perhaps it is just logging in */
         wheel_set(&core->wheel, t, core_now(core) + LOGIN_AGAIN_MS);
     else if (!early_timer(c))
-        c->door->close(c, 1013, "login deadline");
+        client_close(c, 1013, "login deadline");
 }
 
 /* --- events, one after the other ------------------------------------------------------------
@@ -175,10 +102,10 @@ void client_fail(struct client *c, const struct ack *ack, const char *event,
                  const struct failure *failure) {
     metric_error(c->core->metrics, failure->err);
     LOG(LOG_DEBUG, "event_failed", "user",
-        c->user.len != 0 ? log_text("%.*s", (int)c->user.len, c->user.ptr) : NULL, "name",
-        event, "code", err_code(failure->err), "field", failure->field, NULL);
-    if (!c->gone)
-        c->door->fail(c, ack, event, failure);
+        c->as.user.len != 0 ? log_text("%.*s", (int)c->as.user.len, c->as.user.ptr) : NULL,
+        "name", event, "code", err_code(failure->err), "field", failure->field, NULL);
+    if (!c->as.gone)
+        client_door(c)->fail(c, ack, event, failure);
 }
 
 static bool is_login(const struct event_row *row) {
@@ -194,7 +121,7 @@ static bool is_logging_in(const struct client *c) {
 
 size_t client_message_most(const struct client *c) {
     size_t most = c->core->options->max_message;
-    bool known = most <= BEFORE_LOGIN_MOST || c->logged_in || is_logging_in(c);
+    bool known = most <= BEFORE_LOGIN_MOST || c->as.logged_in || is_logging_in(c);
     return known ? most : BEFORE_LOGIN_MOST;
 }
 
@@ -228,9 +155,9 @@ static const char *other_field(struct json_value data) {
 static void request_begin(struct request *r, struct json_value data) {
     struct client *c = r->client;
     unsigned flags = r->row->flags;
-    if ((flags & EVENT_ANONYMOUS) == 0 && !c->logged_in)
+    if ((flags & EVENT_ANONYMOUS) == 0 && !c->as.logged_in)
         request_fail(r, ERR_NOT_LOGGED_IN, NULL, NULL);
-    else if ((flags & EVENT_ANY_ID) == 0 && c->logged_in && names_other(c, data))
+    else if ((flags & EVENT_ANY_ID) == 0 && c->as.logged_in && names_other(c, data))
         request_fail(r, ERR_FORBIDDEN, other_field(data), "must be the logged-in user");
     else
         r->row->handle(r, data);
@@ -352,7 +279,7 @@ static bool enqueue(struct client *c, const struct event_row *row, struct json_v
     if (!c->paused && (c->waiting_count >= WAITING_MOST ||
                        c->waiting_bytes > c->core->options->max_message)) {
         c->paused = true;
-        c->door->pause(c, true);
+        client_door(c)->pause(c, true);
     }
     return true;
 }
@@ -384,7 +311,7 @@ static void client_pump(struct client *c) {
         return;
     c->pumping = true;
     client_ref(c);
-    while (c->current == NULL && c->first != NULL && !c->gone) {
+    while (c->current == NULL && c->first != NULL && !c->as.gone) {
         struct waiting_event *e = c->first;
         struct json_value data = {JSON_NONE, {NULL, 0}};
         c->first = e->next;
@@ -399,10 +326,10 @@ static void client_pump(struct client *c) {
         free(e);
     }
     c->pumping = false;
-    if (c->paused && !c->gone && c->waiting_count < WAITING_LEAST &&
+    if (c->paused && !c->as.gone && c->waiting_count < WAITING_LEAST &&
         c->waiting_bytes <= c->core->options->max_message / 2) {
         c->paused = false;
-        c->door->pause(c, false);
+        client_door(c)->pause(c, false);
     }
     client_unref(c);
 }
@@ -425,20 +352,20 @@ static void request_end(struct request *r) {
 void request_ok(struct request *r, struct slice data) {
     struct client *c = r->client;
     r->abandon = NULL; /* what the door does may end the client: the request ends here, once */
-    if (r->ack.len != 0 && !c->gone)
-        c->door->answer(c, &r->ack, data);
+    if (r->ack.len != 0 && !c->as.gone)
+        client_door(c)->answer(c, &r->ack, data);
     request_end(r);
 }
 
 bool request_answer(struct request *r, const struct buf *data) {
     struct client *c = r->client;
     r->abandon = NULL;
-    if (data->failed && !c->gone)
-        c->door->close(c, 1011, "out of memory");
-    else if (r->ack.len != 0 && !c->gone)
-        c->door->answer(c, &r->ack, buf_bytes(data));
+    if (data->failed && !c->as.gone)
+        client_close(c, 1011, "out of memory");
+    else if (r->ack.len != 0 && !c->as.gone)
+        client_door(c)->answer(c, &r->ack, buf_bytes(data));
     r->ack.len = 0;
-    return !c->gone;
+    return !c->as.gone;
 }
 
 void request_ok_buf(struct request *r, struct buf *data) {
@@ -462,7 +389,7 @@ static void fail_request(struct request *r, struct failure *failure) {
         failure->message_id = slice_of(r->message_id);
     r->abandon = NULL;
     client_fail(c, &r->ack, r->row->name, failure);
-    if (logs_in && !c->logged_in)
+    if (logs_in && !c->as.logged_in)
         early_fail(c, refused ? ERR_UNAVAILABLE : ERR_NOT_LOGGED_IN,
                    refused ? OUTCOME_REFUSED : OUTCOME_NONE);
 }

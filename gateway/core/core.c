@@ -5,6 +5,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "gateway/core/making.h"
 #include "gateway/core/session.h"
 
 /* --- Redis ----------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ static enum audience on_room_event(void *owner, struct channel *ch, const struct
 }
 
 static void on_healed(void *owner, struct channel *ch) {
-    if (slice_starts(channel_name(ch), SLICE("room:")))
+    if (is_room(channel_name(ch)))
         roster_touch(owner, ch);
 }
 
@@ -79,8 +80,45 @@ static void on_free(void *owner, struct channel *ch) {
     roster_free(owner, ch);
 }
 
-static const struct hub_events hub_handlers = {
-    .on_room_event = on_room_event, .on_healed = on_healed, .on_free = on_free};
+static void on_entering(void *owner, struct subscriber *s) {
+    (void)owner;
+    session_entering(client_of(s));
+}
+
+static void on_entered(void *owner, struct sub *sub, const struct position *floor,
+                       uint64_t clock, bool resumed) {
+    (void)owner;
+    session_entered(sub, floor, clock, resumed);
+}
+
+static void on_made(void *owner, struct subscriber *s) {
+    (void)owner;
+    making_charge(client_of(s));
+}
+
+static void on_reset(void *owner, struct sub *sub, struct slice epoch, uint64_t from) {
+    (void)owner;
+    session_reset(sub, epoch, from);
+}
+
+static void on_dropped(void *owner, struct sub *sub) {
+    struct client *c = client_of(sub->subscriber);
+    (void)owner;
+    if (c->last_room == sub)
+        c->last_room = NULL;
+    if (c->inbox == sub)
+        c->inbox = NULL;
+    session_dropped(sub);
+}
+
+static const struct hub_events hub_handlers = {.on_room_event = on_room_event,
+                                               .on_healed = on_healed,
+                                               .on_free = on_free,
+                                               .on_entering = on_entering,
+                                               .on_entered = on_entered,
+                                               .on_made = on_made,
+                                               .on_reset = on_reset,
+                                               .on_dropped = on_dropped};
 
 /* --- life -----------------------------------------------------------------------------------
  */
@@ -99,13 +137,11 @@ int core_init(struct core *core, uv_loop_t *loop, struct net *net,
     core->born = core->stats.at = uv_now(loop);
     buf_init(&core->rooms.names);
     random_bytes(&core->roster_key, sizeof core->roster_key);
-    list_init(&core->clients);
+    subscribers_init(&core->clients, &net->slabs, (uint32_t)random_u64());
     list_init(&core->sessions);
     list_init(&core->recoveries);
     wheel_init(&core->wheel, uv_now(loop));
     wheel_init(&core->room_wheel, uv_now(loop));
-    snprintf(core->birth, sizeof core->birth, "%08llx",
-             (unsigned long long)(random_u64() & 0xffffffffU));
     if (!peers_init(&core->peers))
         return UV_EIO;
     int status = redis_init(&core->redis, loop, redis, &redis_handlers, core);
@@ -151,8 +187,9 @@ static void on_redis_closed(void *owner) {
 void core_drain(struct core *core) {
     core->draining = true;
     while (!list_empty(&core->lingering)) {
-        struct client *c = container_of(core->lingering.next, struct client, link);
-        list_remove(&c->link);
+        struct client *c =
+            client_of(container_of(core->lingering.next, struct subscriber, link));
+        list_remove(&c->as.link);
         wheel_clear(&core->wheel, &c->timer);
         presence_want(c, false);
         client_unref(c);
@@ -166,8 +203,9 @@ void core_close(struct core *core, void (*on_closed)(void *owner)) {
     session_recover_tick(core, UINT64_MAX);
     /* Those that linger in presence have no connection that would close them. */
     while (!list_empty(&core->lingering)) {
-        struct client *c = container_of(core->lingering.next, struct client, link);
-        list_remove(&c->link);
+        struct client *c =
+            client_of(container_of(core->lingering.next, struct subscriber, link));
+        list_remove(&c->as.link);
         wheel_clear(&core->wheel, &c->timer);
         client_unref(c);
     }

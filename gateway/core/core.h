@@ -71,13 +71,10 @@ struct core {
     struct siphash_key roster_key;
     struct metrics *metrics;
     const char *node_id;
-    char birth[12]; /* makes connection ids unique */
-    uint64_t next_client;
-    struct list clients; /* logged in or not */
-    unsigned client_count;
-    size_t waiting_bytes; /* of events behind one in flight, of all clients */
-    size_t chunk_bytes;   /* that unfinished message_chunk events hold */
-    unsigned user_count;  /* of them: logged in */
+    struct subscribers clients; /* logged in or not */
+    size_t waiting_bytes;       /* of events behind one in flight, of all clients */
+    size_t chunk_bytes;         /* that unfinished message_chunk events hold */
+    unsigned user_count;        /* of them: logged in */
 
     /* presence.c */
     struct list beaten;    /* clients whose user's score is due */

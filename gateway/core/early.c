@@ -39,7 +39,8 @@ static struct early *begin(struct client *c) {
 
 bool early_takes(struct client *c, const struct event_row *row, struct json_value data,
                  const struct ack *ack) {
-    if (!c->door->waits_for_login || c->logged_in || c->gone || !needs_login(row, data))
+    if (!client_door(c)->waits_for_login || c->as.logged_in || c->as.gone ||
+        !needs_login(row, data))
         return false;
     struct early *e = c->early != NULL ? c->early : begin(c);
     if (e == NULL)

@@ -121,16 +121,3 @@ bool field_room(struct request *r, struct json_value value, struct buf *channel)
         buf_str(channel, "room:lobby");
     return true;
 }
-
-void channel_join_name(struct buf *out, const char *kind, struct slice name) {
-    buf_str(out, kind);
-    buf_slice(out, name);
-}
-
-void channel_dm_name(struct buf *out, struct slice a, struct slice b) {
-    bool ordered = slice_cmp(a, b) <= 0;
-    buf_str(out, "dm:");
-    buf_slice(out, ordered ? a : b);
-    buf_char(out, ':');
-    buf_slice(out, ordered ? b : a);
-}

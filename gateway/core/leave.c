@@ -11,9 +11,9 @@ static void on_left(void *arg, const struct reply *reply, enum outcome outcome) 
     struct client *c = r->client;
     if (!request_check(r, reply, outcome))
         return;
-    struct sub *sub = c->gone ? NULL : client_sub(c, buf_bytes(r->state));
+    struct sub *sub = c->as.gone ? NULL : sub_find(&c->as, buf_bytes(r->state));
     if (sub != NULL)
-        client_drop(c, sub);
+        sub_drop(sub);
     request_ok(r, SLICE("{}"));
 }
 
@@ -24,7 +24,7 @@ static void buf_drop(void *state) {
 void on_leave(struct request *r, struct json_value data) {
     static const char *const names[] = {"room"};
     struct json_value room;
-    char user[USER_CHANNEL_SIZE];
+    char user[CHANNEL_NAME_SIZE];
     struct buf *channel = request_state(r, sizeof *channel);
     if (channel == NULL)
         return;
@@ -35,10 +35,8 @@ void on_leave(struct request *r, struct json_value data) {
     struct slice name = buf_bytes(channel);
     struct slice me = client_user(r->client);
     struct slice keys[] = {name, user_channel(me, user)};
-    bool inside = client_sub(r->client, name) != NULL;
-    struct slice args[] = {me,
-                           {name.ptr + 5, name.len - 5},
-                           slice_of(r->client->core->incarnation),
+    bool inside = sub_find(&r->client->as, name) != NULL;
+    struct slice args[] = {me, room_of(name), slice_of(r->client->core->incarnation),
                            inside ? SLICE("1") : SLICE("")};
     request_script(r, SCRIPT_leave, keys, 2, args, 4, on_left);
 }
@@ -59,7 +57,7 @@ static void tell_leaver(struct client *c, struct slice room) {
     json_escape(&data, client_user(c));
     buf_char(&data, '}');
     if (!data.failed)
-        client_emit(c, "userLeft", buf_bytes(&data), false);
+        subscriber_emit(&c->as, "userLeft", buf_bytes(&data), false);
     buf_deinit(&data);
 }
 
@@ -72,10 +70,10 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
     bool left = status == SCRIPT_NOT_A_MEMBER || status == SCRIPT_TOO_MANY;
     char bytes[NAME_MAX_LEN + 8];
     int len = snprintf(bytes, sizeof bytes, "room:%.*s", l->room.len, l->room.bytes);
-    struct sub *sub = c->gone ? NULL : client_sub(c, (struct slice){bytes, (size_t)len});
+    struct sub *sub = c->as.gone ? NULL : sub_find(&c->as, (struct slice){bytes, (size_t)len});
     bool same = sub != NULL && sub->serial == l->serial;
     if (left && same && sub_started(sub)) {
-        client_drop(c, sub);
+        sub_drop(sub);
         tell_leaver(c, name_slice(&l->room));
     } else if (left && same) {
         sub->recheck = true; /* a login that is under way owns it: see room_recheck */
@@ -88,14 +86,14 @@ static void ask_member(struct core *core, struct sub *sub, bool anew) {
     struct leaver *l = malloc(sizeof *l);
     struct channel *ch = sub->channel;
     struct slice key = channel_name(ch);
-    struct slice user = client_user(sub->client);
+    struct slice user = client_user(client_of(sub->subscriber));
     if (l == NULL)
         return;
-    l->client = sub->client;
+    l->client = client_of(sub->subscriber);
     l->serial = sub->serial;
-    name_set(&l->room, (struct slice){ch->name + 5, key.len - 5});
+    name_set(&l->room, room_of(key));
     bool sent =
-        anew ? room_enter(sub->client, ch, ROOM_ANEW, on_member, l)
+        anew ? room_enter(client_of(sub->subscriber), ch, ROOM_ANEW, on_member, l)
              : redis_script(&core->redis, SCRIPT_member, &key, 1, &user, 1, on_member, l);
     if (sent)
         client_ref(l->client);
@@ -121,7 +119,7 @@ void room_left(struct core *core, struct channel *ch, struct slice user) {
     for (int i = 0; i < 2; i++) {
         for (struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
             struct sub *sub = container_of(at, struct sub, in_channel);
-            if (slice_eq(client_user(sub->client), user))
+            if (slice_eq(client_user(client_of(sub->subscriber)), user))
                 ask_member(core, sub, false);
         }
     }

@@ -21,7 +21,7 @@
 /* What this connection has of a channel: see PROTOCOL.md, login. One that it was in before has
  * moved on since the check. */
 static struct position entry_position(const struct client *c, const struct entry *e) {
-    const struct sub *known = e->sub == NULL ? client_sub(c, entry_name(e)) : NULL;
+    const struct sub *known = e->sub == NULL ? sub_find(&c->as, entry_name(e)) : NULL;
     if (known != NULL)
         return sub_position(known);
     return e->resumed && e->result == CHECK_GOOD ? e->since : e->now;
@@ -60,8 +60,8 @@ static void put_channels(struct buf *out, const struct client *c, struct login *
     bool first = true;
     for (size_t i = 0; i < l->count; i++, first = false)
         put_channel(out, first, entry_name(&l->entries[i]), entry_position(c, &l->entries[i]));
-    for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
-        const struct sub *sub = container_of(at, struct sub, in_client);
+    for (struct list *at = c->as.subs.next; at != &c->as.subs; at = at->next) {
+        const struct sub *sub = container_of(at, struct sub, in_subscriber);
         if (entry_find(l, channel_name(sub->channel)) != NULL)
             continue;
         put_channel(out, first, channel_name(sub->channel), sub_position(sub));
@@ -103,16 +103,16 @@ static void put_join(struct buf *out, const struct client *c, const struct entry
 }
 
 static void undo(struct client *c, struct login *l) {
-    for (size_t i = 0; i < l->count && !c->gone; i++) {
+    for (size_t i = 0; i < l->count && !c->as.gone; i++) {
         if (l->entries[i].sub != NULL)
-            client_drop(c, l->entries[i].sub);
+            sub_drop(l->entries[i].sub);
     }
-    if (l->fresh && !c->gone)
+    if (l->fresh && !c->as.gone)
         presence_want(c, false);
 }
 
 static void start_all(struct client *c, const struct login *l) {
-    for (size_t i = 0; i < l->count && !c->gone; i++) {
+    for (size_t i = 0; i < l->count && !c->as.gone; i++) {
         if (l->entries[i].sub == NULL)
             continue;
         room_recheck(c->core, l->entries[i].sub);
@@ -121,20 +121,20 @@ static void start_all(struct client *c, const struct login *l) {
 }
 
 static void is_logged_in(struct client *c, const struct login *l) {
-    c->logged_in = true;
+    c->as.logged_in = true;
     c->core->user_count++;
-    c->inbox = client_sub(c, entry_name(&l->entries[0]));
+    c->inbox = sub_find(&c->as, entry_name(&l->entries[0]));
     wheel_clear(&c->core->wheel, &c->timer);
     presence_hold(c);
     early_release(c);
-    LOG(LOG_DEBUG, "login", "user", log_text("%.*s", (int)c->user.len, c->user.ptr),
+    LOG(LOG_DEBUG, "login", "user", log_text("%.*s", (int)c->as.user.len, c->as.user.ptr),
         "recovered", l->what != NULL ? "true" : "false", NULL);
 }
 
 /* While a client that is recovered, or that logs in as it connects, entered its rooms, it could
  * not be told anything. */
 static void renew_rosters(struct client *c, const struct login *l) {
-    for (size_t i = 0; i < l->count && !c->gone; i++) {
+    for (size_t i = 0; i < l->count && !c->as.gone; i++) {
         const struct entry *e = &l->entries[i];
         if (e->sub != NULL && e->name[0] == 'r')
             roster_renew(c->core, e->sub->channel);
@@ -153,7 +153,7 @@ static void succeed(struct request *r, struct login *l) {
     if (l->fresh)
         is_logged_in(c, l);
     if (l->room != NULL)
-        c->last_room = client_sub(c, entry_name(l->room));
+        c->last_room = sub_find(&c->as, entry_name(l->room));
     if (l->what != NULL) {
         r->abandon = NULL;
         l->recovered(l->arg, LOGIN_DONE);
@@ -198,7 +198,7 @@ static void login_step(struct request *r) {
         return;
     c->entered = NULL;
     bool lost = l->what != NULL && !all_recovered(l);
-    if (l->failed || c->gone || lost)
+    if (l->failed || c->as.gone || lost)
         login_fail(r, l);
     else if (!l->checked)
         check_all(r, l);
@@ -230,13 +230,13 @@ static void save(struct request *r, struct login *l) {
     for (size_t i = 0; i < l->count; i++) {
         struct entry *e = &l->entries[i];
         if (e->left) {
-            client_drop(c, e->sub);
+            sub_drop(e->sub);
             e->sub = NULL;
         } else if (e->was != NULL) {
             session_restore_channel(e->sub, e->was);
         }
     }
-    struct sub *room = l->room != NULL ? client_sub(c, entry_name(l->room)) : c->last_room;
+    struct sub *room = l->room != NULL ? sub_find(&c->as, entry_name(l->room)) : c->last_room;
     l->saved = true;
     l->pending++;
     session_save(c->session, room, on_saved, r);
@@ -299,7 +299,7 @@ static void on_room(void *arg, const struct reply *reply, enum outcome outcome) 
         return;
     }
     struct channel *ch = hub_find(&c->core->hub, entry_name(e));
-    if (good && ch != NULL && !c->gone) {
+    if (good && ch != NULL && !c->as.gone) {
         channel_ref(ch);
         if (!roster_entered(c->core, ch, reply))
             roster_send(c, ch, reply);
@@ -330,10 +330,10 @@ static void login_abandon(struct request *r) {
 bool room_enter(struct client *c, struct channel *ch, enum room_mode mode, redis_done done,
                 void *arg) {
     static const char *const modes[] = {"0", "1", "2"};
-    char key[USER_CHANNEL_SIZE];
+    char key[CHANNEL_NAME_SIZE];
     struct slice user = client_user(c);
     struct slice keys[] = {channel_name(ch), user_channel(user, key)};
-    struct slice room = {ch->name + 5, channel_name(ch).len - 5};
+    struct slice room = room_of(channel_name(ch));
     struct slice args[] = {user, room, slice_of(c->core->incarnation), slice_of(modes[mode])};
     return redis_script(&c->core->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
 }
@@ -352,7 +352,7 @@ static void entry_enter(struct request *r, struct entry *e, struct sub *sub,
 static void entry_begin(struct request *r, struct entry *e) {
     struct login *l = r->state;
     struct client *c = r->client;
-    struct sub *sub = client_sub(c, entry_name(e));
+    struct sub *sub = sub_find(&c->as, entry_name(e));
     bool known = sub != NULL;
     if (known) {
         e->now = sub_position(sub);
@@ -360,7 +360,7 @@ static void entry_begin(struct request *r, struct entry *e) {
         e->since = e->now;
     } else {
         e->checking = true;
-        sub = hub_subscribe(&c->core->hub, c, entry_name(e), &e->since, on_checked, e);
+        sub = hub_subscribe(&c->core->hub, &c->as, entry_name(e), &e->since, on_checked, e);
         e->sub = sub;
         l->failed = l->failed || sub == NULL;
         e->checking = sub != NULL;

@@ -55,21 +55,6 @@ bool field_position(struct request *r, struct json_value value, const char *fiel
     return false;
 }
 
-bool resumable(struct slice user, struct slice name) {
-    struct slice rest;
-    if (slice_starts(name, SLICE("user:"))) {
-        rest = (struct slice){name.ptr + 5, name.len - 5};
-        return slice_eq(rest, user);
-    }
-    if (slice_starts(name, SLICE("room:")))
-        rest = (struct slice){name.ptr + 5, name.len - 5};
-    else if (slice_starts(name, SLICE("topic:")))
-        rest = (struct slice){name.ptr + 6, name.len - 6};
-    else
-        return false;
-    return name_valid(rest);
-}
-
 struct entry *entry_find(struct login *l, struct slice name) {
     for (size_t i = 0; i < l->count; i++) {
         if (slice_eq(entry_name(&l->entries[i]), name))
@@ -101,7 +86,7 @@ static bool read_resume(struct request *r, struct json_value resume) {
         struct entry *e = entry_find(l, name);
         if (e == NULL) {
             e = entry_add(l, r, "", name);
-            added += client_sub(r->client, name) == NULL;
+            added += sub_find(&r->client->as, name) == NULL;
             if (!making_allowed(r->client))
                 return fail_resume(r, ERR_TOO_MANY, "names too many without a message");
         }
@@ -109,7 +94,7 @@ static bool read_resume(struct request *r, struct json_value resume) {
             return fail_resume(r, ERR_INTERNAL, "out of memory");
         e->since = since;
         e->resumed = true;
-        if (added + r->client->sub_count > r->client->core->options->max_subscriptions)
+        if (added + r->client->as.sub_count > r->client->core->options->max_subscriptions)
             return fail_resume(r, ERR_TOO_MANY, "names too many channels");
     }
     return true;
@@ -127,8 +112,8 @@ static bool take_user(struct client *c, const struct name *user, const struct pr
         return false;
     }
     memcpy(bytes, user->bytes, user->len);
-    free((char *)c->user.ptr);
-    c->user = (struct slice){bytes, user->len};
+    free((char *)c->as.user.ptr);
+    c->as.user = (struct slice){bytes, user->len};
     if (c->profile != NULL)
         *c->profile = *p;
     return true;
@@ -160,13 +145,13 @@ static bool read_user(struct request *r, struct json_value id, const char *field
     if (l == NULL)
         return false;
     r->drop = login_drop;
-    if (!field_user(r, id, field, optional || c->logged_in, &user))
+    if (!field_user(r, id, field, optional || c->as.logged_in, &user))
         return false;
-    if (c->logged_in && user.len != 0 && !slice_eq(name_slice(&user), client_user(c))) {
+    if (c->as.logged_in && user.len != 0 && !slice_eq(name_slice(&user), client_user(c))) {
         request_fail(r, ERR_ALREADY_LOGGED_IN, field, NULL);
         return false;
     }
-    l->fresh = !c->logged_in;
+    l->fresh = !c->as.logged_in;
     if (l->fresh && !set_user(r, &user, username, role))
         return false;
     if (l->fresh && entry_add(l, r, "user:", client_user(c)) == NULL) {
@@ -184,7 +169,7 @@ static bool add_room(struct request *r, struct slice room, bool announced, size_
     int len = snprintf(name, sizeof name, "room:%.*s", (int)room.len, room.ptr);
     struct entry *e = entry_find(l, (struct slice){name, (size_t)len});
     size_t most = c->core->options->max_subscriptions;
-    bool full = c->sub_count + l->count + (l->fresh ? 1 : 2) > most;
+    bool full = c->as.sub_count + l->count + (l->fresh ? 1 : 2) > most;
     if (e == NULL && (full || !making_allowed(c))) {
         request_fail(r, ERR_TOO_MANY, "room", full ? NULL : "too many without a message");
         return false;
@@ -260,7 +245,7 @@ void on_join(struct request *r, struct json_value data) {
 
 static bool take_channels(struct request *r, const struct recovered *what) {
     struct login *l = r->state;
-    char key[USER_CHANNEL_SIZE];
+    char key[CHANNEL_NAME_SIZE];
     struct slice inbox = user_channel(client_user(r->client), key);
     for (int pass = 0; pass < 2; pass++) { /* the inbox first */
         for (size_t i = 0; i < what->count; i++) {

@@ -46,7 +46,7 @@ static inline struct slice entry_name(const struct entry *e) {
 
 /* Of an entry of a room: its name. */
 static inline struct slice entry_room(const struct entry *e) {
-    return (struct slice){e->name + 5, (size_t)e->len - 5};
+    return room_of(entry_name(e));
 }
 /* NULL: this login does not name it. */
 struct entry *entry_find(struct login *l, struct slice name);

@@ -10,8 +10,8 @@ static bool is_calm(struct session *s) {
     uint32_t upsets = c->core->hub.upsets;
     if (s->calm == upsets)
         return true;
-    for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
-        const struct sub *sub = container_of(at, struct sub, in_client);
+    for (struct list *at = c->as.subs.next; at != &c->as.subs; at = at->next) {
+        const struct sub *sub = container_of(at, struct sub, in_subscriber);
         if (sub->catchup != NULL || sub->channel->state != CHANNEL_LIVE)
             return false;
     }

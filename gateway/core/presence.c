@@ -35,7 +35,7 @@ static void on_registry(struct client *c, bool entering, const struct reply *rep
     c->presence_busy = false;
     if (reply != NULL)
         registry_answered(c, entering, reply);
-    else if (c->gone && redis_up(&core->redis))
+    else if (c->as.gone && redis_up(&core->redis))
         core->ghosts = true; /* it could not be taken out: a new incarnation leaves it behind */
     if (c->reentering) {
         c->reentering = false;
@@ -44,7 +44,7 @@ static void on_registry(struct client *c, bool entering, const struct reply *rep
     bool in = c->is_in && reply != NULL;
     bool too_many = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_TOO_MANY;
     bool again = reply != NULL && !in && c->wanted_in; /* presence_step asks once more */
-    if (entering && !c->gone && c->entered != NULL && !again) {
+    if (entering && !c->as.gone && c->entered != NULL && !again) {
         void (*entered)(struct client *, enum entered) = c->entered;
         c->entered = NULL;
         entered(c, in ? ENTERED : too_many ? ENTERED_TOO_MANY : ENTERED_NOT);
@@ -52,7 +52,7 @@ static void on_registry(struct client *c, bool entering, const struct reply *rep
     bool refused = reply == NULL && redis_up(&core->redis);
     if (reply != NULL)
         presence_step(c);
-    else if (refused && !c->gone && c->wanted_in && list_empty(&c->reenter))
+    else if (refused && !c->as.gone && c->wanted_in && list_empty(&c->reenter))
         list_push(&core->reenter,
                   &c->reenter); /* as by a full Redis: again with the next lease */
     if (!refused)
@@ -79,7 +79,7 @@ static bool send_enter(struct client *c, struct slice key, struct slice id) {
     char address[CONN_ADDRESS_SIZE];
     struct slice user = client_user(c);
     const struct profile *p = c->profile;
-    c->door->address(c, address, sizeof address);
+    c->as.ops->address(&c->as, address, sizeof address);
     size_t rooms = login_rooms(c, NULL);
     struct slice *args = calloc(ONLINE_ARGS + rooms, sizeof *args);
     if (args == NULL)
@@ -88,7 +88,7 @@ static bool send_enter(struct client *c, struct slice key, struct slice id) {
     args[1] = id;
     args[2] = slice_of(core->incarnation);
     args[3] = slice_of(address);
-    args[4] = slice_of(c->door->name);
+    args[4] = slice_of(c->as.ops->name);
     args[5] = or_default(p != NULL ? &p->username : NULL, user);
     args[6] = or_default(p != NULL ? &p->role : NULL, SLICE("user"));
     args[7] = login_room(c);
@@ -103,7 +103,7 @@ static bool send_enter(struct client *c, struct slice key, struct slice id) {
 static uint64_t lingers_for(const struct client *c) {
     uint64_t due = c->heard + c->core->options->linger;
     uint64_t now = core_now(c->core);
-    return c->gone && c->core->draining && due > now ? due - now : 0;
+    return c->as.gone && c->core->draining && due > now ? due - now : 0;
 }
 
 static bool send_leave(struct client *c, struct slice key, struct slice id) {
@@ -118,9 +118,9 @@ static bool send_leave(struct client *c, struct slice key, struct slice id) {
 /* One script at a time a client: two could overtake one another after a SCRIPT FLUSH. */
 static void presence_step(struct client *c) {
     char id_bytes[CLIENT_ID_SIZE];
-    char key_bytes[USER_CHANNEL_SIZE];
+    char key_bytes[CHANNEL_NAME_SIZE];
     bool in = c->wanted_in;
-    if (c->presence_busy || c->is_in == in || c->user.len == 0 || (in && c->gone))
+    if (c->presence_busy || c->is_in == in || c->as.user.len == 0 || (in && c->as.gone))
         return;
     if (!c->core->leased) { /* until this incarnation has its lease, its writes are refused */
         if (in && list_empty(&c->reenter))
@@ -145,20 +145,21 @@ void presence_leave(struct client *c) {
     uint64_t linger = c->core->options->linger;
     list_remove(&c->reenter);
     c->heard = core_now(c->core); /* it lingers from now on */
-    if (c->user.len == 0)
+    if (c->as.user.len == 0)
         return;
     if (linger == 0 || c->core->draining) {
         presence_want(c, false);
         return;
     }
     client_ref(c); /* the timer's */
-    list_push(&c->core->lingering, &c->link);
+    list_push(&c->core->lingering, &c->as.link);
     wheel_set(&c->core->wheel, &c->timer, core_now(c->core) + linger);
 }
 
 void presence_redis_down(struct core *core) {
-    for (struct list *at = core->clients.next, *next; at != &core->clients; at = next) {
-        struct client *c = container_of(at, struct client, link);
+    for (struct list *at = core->clients.list.next, *next; at != &core->clients.list;
+         at = next) {
+        struct client *c = client_of(container_of(at, struct subscriber, link));
         void (*entered)(struct client *, enum entered) = c->entered;
         next = at->next;
         if (entered == NULL || c->presence_busy)
@@ -181,7 +182,7 @@ void presence_beat(struct client *c, bool heartbeat) {
     c->heard = core_now(core);
     bool first = heartbeat && !c->beating;
     c->beating = c->beating || heartbeat;
-    if (!c->logged_in)
+    if (!c->as.logged_in)
         return;
     if (first)
         presence_hold(c);
@@ -195,8 +196,8 @@ void presence_beat(struct client *c, bool heartbeat) {
 
 void presence_timer(struct client *c) {
     struct core *core = c->core;
-    if (c->gone) { /* lingered long enough */
-        list_remove(&c->link);
+    if (c->as.gone) { /* lingered long enough */
+        list_remove(&c->as.link);
         presence_want(c, false);
         client_unref(c);
         return;
@@ -208,8 +209,8 @@ void presence_timer(struct client *c) {
         wheel_set(&core->wheel, &c->timer, due);
         return;
     }
-    LOG(LOG_DEBUG, "heartbeat_silent", "user", log_text("%.*s", (int)c->user.len, c->user.ptr),
-        NULL);
+    LOG(LOG_DEBUG, "heartbeat_silent", "user",
+        log_text("%.*s", (int)c->as.user.len, c->as.user.ptr), NULL);
     list_remove(&c->beats);
     presence_want(c, false);
 }
@@ -250,11 +251,12 @@ void presence_scores(struct core *core, uint64_t elapsed_ms) {
         list_remove(&c->beats);
         scores_add(core, &s, c);
     }
-    uint64_t share = 1 + core->client_count * elapsed_ms / core->options->score_interval;
-    for (uint64_t i = 0; i < share && i < core->client_count; i++) {
-        struct client *c = container_of(core->clients.next, struct client, link);
-        list_remove(&c->link);
-        list_push(&core->clients, &c->link);
+    uint64_t share = 1 + core->clients.count * elapsed_ms / core->options->score_interval;
+    for (uint64_t i = 0; i < share && i < core->clients.count; i++) {
+        struct client *c =
+            client_of(container_of(core->clients.list.next, struct subscriber, link));
+        list_remove(&c->as.link);
+        list_push(&core->clients.list, &c->as.link);
         chunks_expire(c->chunks, core_now(core));
         if (c->is_in && c->wanted_in && !c->beating)
             scores_add(core, &s, c);
@@ -266,9 +268,9 @@ void presence_scores(struct core *core, uint64_t elapsed_ms) {
  */
 
 void rooms_reenter(struct client *c) {
-    for (struct list *at = c->subs.next; at != &c->subs; at = at->next) {
-        struct sub *sub = container_of(at, struct sub, in_client);
-        if (slice_starts(channel_name(sub->channel), SLICE("room:")))
+    for (struct list *at = c->as.subs.next; at != &c->as.subs; at = at->next) {
+        struct sub *sub = container_of(at, struct sub, in_subscriber);
+        if (is_room(channel_name(sub->channel)))
             room_reenter(c->core, sub);
     }
 }
@@ -295,8 +297,8 @@ void presence_pump(struct core *core) {
 }
 
 void presence_reenter(struct core *core) {
-    for (struct list *at = core->clients.next; at != &core->clients; at = at->next) {
-        struct client *c = container_of(at, struct client, link);
+    for (struct list *at = core->clients.list.next; at != &core->clients.list; at = at->next) {
+        struct client *c = client_of(container_of(at, struct subscriber, link));
         c->is_in = false;
         if (c->wanted_in && list_empty(&c->reenter))
             list_push(&core->reenter, &c->reenter);
@@ -317,16 +319,17 @@ struct coming {
 };
 
 static void tell_client(struct coming *e, struct client *c) {
-    if (c->gone || c->stamp == e->core->stamp || slice_eq(client_user(c), name_slice(&e->user)))
+    if (c->as.gone || c->as.stamp == e->core->stamp ||
+        slice_eq(client_user(c), name_slice(&e->user)))
         return;
-    c->stamp = e->core->stamp;
-    c->door->deliver(c, &e->bare);
+    c->as.stamp = e->core->stamp;
+    c->as.ops->deliver(&c->as, &e->bare);
 }
 
 static void tell_list(struct coming *e, struct list *subs) {
     for (struct list *at = subs->next, *next; at != subs; at = next) {
         next = at->next;
-        tell_client(e, container_of(at, struct sub, in_channel)->client);
+        tell_client(e, client_of(container_of(at, struct sub, in_channel)->subscriber));
     }
 }
 
@@ -367,10 +370,11 @@ static void tell_room(struct coming *e, struct json_value room) {
 }
 
 static void tell_all(struct coming *e) {
-    for (struct list *at = e->core->clients.next, *next; at != &e->core->clients; at = next) {
-        struct client *c = container_of(at, struct client, link);
+    for (struct list *at = e->core->clients.list.next, *next; at != &e->core->clients.list;
+         at = next) {
+        struct client *c = client_of(container_of(at, struct subscriber, link));
         next = at->next;
-        if (c->logged_in)
+        if (c->as.logged_in)
             tell_client(e, c);
     }
 }
@@ -411,11 +415,12 @@ static void on_all(void *arg, struct slice payload) {
     buf_init(&frame);
     bool whole = message_parse(&m, payload) && slice_is(m.channel, "\"all\"") && m.seq == 0;
     if (utf8_valid(payload) && (whole || message_text(&m, &frame, SLICE("all"), payload))) {
-        for (struct list *at = core->clients.next, *next; at != &core->clients; at = next) {
-            struct client *c = container_of(at, struct client, link);
+        for (struct list *at = core->clients.list.next, *next; at != &core->clients.list;
+             at = next) {
+            struct client *c = client_of(container_of(at, struct subscriber, link));
             next = at->next;
-            if (c->logged_in)
-                c->door->deliver(c, &m);
+            if (c->as.logged_in)
+                c->as.ops->deliver(&c->as, &m);
         }
         message_done(&m, &core->net->slabs);
     }

@@ -116,8 +116,8 @@ static void on_members(void *arg, const struct reply *reply, enum outcome outcom
         put_member(&list, reply, i);
     }
     buf_char(&list, ']');
-    if (!list.failed && !r->client->gone)
-        client_emit(r->client, "myUsersList", buf_bytes(&list), false);
+    if (!list.failed && !r->client->as.gone)
+        subscriber_emit(&r->client->as, "myUsersList", buf_bytes(&list), false);
     request_ok_buf(r, &list);
     buf_deinit(&list);
 }
@@ -126,7 +126,7 @@ void on_all_member(struct request *r, struct json_value data) {
     static const char *const names[] = {"room"};
     struct json_value room;
     struct buf channel;
-    char me_key[USER_CHANNEL_SIZE];
+    char me_key[CHANNEL_NAME_SIZE];
     json_fields(data, names, &room, 1);
     buf_init(&channel);
     if (field_room(r, room, &channel)) {

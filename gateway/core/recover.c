@@ -61,17 +61,17 @@ static void over(struct recovery *w, const char *why) {
     metric_add(c->core->metrics, METRIC_RECOVERIES + (good ? RECOVERY_DONE : RECOVERY_NOT), 1);
     list_remove(&w->link);
     /* Who has gone may come back, with the same pid. */
-    if (!c->gone && (good || begin_anew(w)))
+    if (!c->as.gone && (good || begin_anew(w)))
         w->done(c, good);
-    else if (!c->gone)
-        c->door->close(c, 1011, "out of memory");
+    else if (!c->as.gone)
+        client_close(c, 1011, "out of memory");
     recovery_free(w);
 }
 
 /* Redis did not answer: another attempt, when it does. */
 static void again(struct recovery *w) {
     struct core *core = w->client->core;
-    if (w->client->gone || core_now(core) >= w->until) {
+    if (w->client->as.gone || core_now(core) >= w->until) {
         over(w, "Redis is away");
         return;
     }
@@ -96,9 +96,10 @@ static void on_logged_in(void *arg, enum login_end how) {
 static void log_in(struct recovery *w) {
     struct session *s = w->client->session;
     memcpy(s->pid, w->pid, sizeof s->pid);
-    free(s->origin); /* of an attempt that Redis did not answer */
-    s->origin = strdup(w->origin);
-    if (s->origin == NULL)
+    struct subscriber *as = &w->client->as;
+    free(as->origin); /* of an attempt that Redis did not answer */
+    as->origin = strdup(w->origin);
+    if (as->origin == NULL)
         over(w, "out of memory");
     else
         login_recover(w->client, &w->what, on_logged_in, w);
@@ -117,7 +118,7 @@ static void answered(struct recovery *w) {
         return;
     if (w->unanswered)
         again(w);
-    else if (w->client->gone || w->failed)
+    else if (w->client->as.gone || w->failed)
         over(w, "a position");
     else
         log_in(w);
@@ -273,7 +274,7 @@ static void on_claimed(void *arg, const struct reply *reply, enum outcome outcom
     good = good && w->what.channels != NULL;
     for (size_t i = 2; good && i + 1 < reply->count; i += 2)
         good = take_field(w, reply_text(reply->items[i]), reply->items[i + 1]);
-    if (!good || w->client->gone || w->what.user.len == 0 || w->origin[0] == '\0') {
+    if (!good || w->client->as.gone || w->what.user.len == 0 || w->origin[0] == '\0') {
         over(w, "no such session");
         return;
     }
@@ -302,7 +303,7 @@ static bool claim(struct recovery *w) {
 
 static void attempt(struct recovery *w) {
     list_remove(&w->link);
-    if (w->client->gone || !claim(w))
+    if (w->client->as.gone || !claim(w))
         again(w);
 }
 
@@ -318,7 +319,7 @@ void session_recover_tick(struct core *core, uint64_t now) {
     for (struct list *at = core->recoveries.next, *next; at != &core->recoveries; at = next) {
         struct recovery *w = container_of(at, struct recovery, link);
         next = at->next;
-        if (w->client->gone || now >= w->until)
+        if (w->client->as.gone || now >= w->until)
             over(w, "Redis is away");
         else if (redis_up(&core->redis) && now >= w->next)
             attempt(w);

@@ -104,11 +104,6 @@ bool field_message_id(struct request *r, struct json_value value, struct buf *ou
 /* The room of an event: given, or the one entered last, or lobby. As a channel name room:… */
 bool field_room(struct request *r, struct json_value value, struct buf *channel);
 
-/* room:<name> and the like. */
-void channel_join_name(struct buf *out, const char *kind, struct slice name);
-/* dm:<a>:<b>, ids sorted bytewise. */
-void channel_dm_name(struct buf *out, struct slice a, struct slice b);
-
 /* A script whose answer finishes the request: done gets the request; unavailable, refused, is
  * answered here when Redis is away, or too far behind (redis_is_full). */
 void request_script(struct request *r, enum script script, const struct slice keys[],

@@ -20,8 +20,8 @@ static void all_changed(struct core *core) {
     core->rooms.stale = false;
     for (struct map_node *at = map_next(&core->hub.channels, NULL); at != NULL;
          at = map_next(&core->hub.channels, at)) {
-        if (slice_starts(at->key, SLICE("room:")))
-            rooms_changed(core, (struct slice){at->key.ptr + 5, at->key.len - 5});
+        if (is_room(at->key))
+            rooms_changed(core, room_of(at->key));
     }
 }
 

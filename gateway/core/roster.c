@@ -21,7 +21,7 @@ struct room {
     bool big;
 };
 
-static struct room *room_of(struct core *core, struct channel *ch) {
+static struct room *room_state(struct core *core, struct channel *ch) {
     struct room *room = ch->room;
     if (room != NULL)
         return room;
@@ -39,15 +39,11 @@ bool roster_is_big(const struct channel *ch) {
     return room != NULL && room->big;
 }
 
-static struct slice room_name(const struct channel *ch) {
-    return (struct slice){ch->name + 5, channel_name(ch).len - 5};
-}
-
 void roster_free(struct core *core, struct channel *ch) {
     struct room *room = ch->room;
     if (room == NULL)
         return;
-    rooms_changed(core, room_name(ch)); /* who was in it here has gone */
+    rooms_changed(core, room_of(channel_name(ch))); /* who was in it here has gone */
     wheel_clear(&core->room_wheel, &room->timer);
     free(room);
     ch->room = NULL;
@@ -102,7 +98,7 @@ static void put_event(struct channel *ch, const char *event, struct slice data, 
 
 /* Every frame of a roster, to whatever `out` does with them. */
 static void put_roster(struct channel *ch, const struct roster *r, roster_out out, void *arg) {
-    struct slice room = room_name(ch);
+    struct slice room = room_of(channel_name(ch));
     struct buf data;
     buf_init(&data);
     buf_char(&data, '[');
@@ -134,7 +130,7 @@ static void to_all(void *arg, struct channel *ch, struct message *m) {
 static void to_one(void *arg, struct channel *ch, struct message *m) {
     struct client *c = arg;
     (void)ch;
-    c->door->deliver(c, m);
+    c->as.ops->deliver(&c->as, m);
 }
 
 /* --- when -----------------------------------------------------------------------------------
@@ -151,7 +147,7 @@ static void size_up(struct room *room, uint64_t total) {
 void roster_counted(struct core *core, struct channel *ch, struct slice counts) {
     static const char *const names[] = {"total"};
     struct json_value data, total;
-    struct room *room = room_of(core, ch);
+    struct room *room = room_state(core, ch);
     uint64_t n;
     if (room == NULL || json_parse(counts, &data) != JSON_OK)
         return;
@@ -167,7 +163,7 @@ static void learn(struct room *room, const struct roster *r) {
     if (r->online == room->online)
         return;
     room->online = r->online;
-    rooms_changed(room->core, room_name(room->channel));
+    rooms_changed(room->core, room_of(channel_name(room->channel)));
 }
 
 static void roster_publish(struct room *room, const struct roster *r) {
@@ -216,7 +212,7 @@ static void roster_read(struct room *room) {
 }
 
 void roster_touch(struct core *core, struct channel *ch) {
-    struct room *room = room_of(core, ch);
+    struct room *room = room_state(core, ch);
     if (room == NULL)
         return;
     uint64_t due = room->sent_at + core->options->roster_interval;
@@ -229,7 +225,7 @@ void roster_touch(struct core *core, struct channel *ch) {
 }
 
 void roster_renew(struct core *core, struct channel *ch) {
-    struct room *room = room_of(core, ch);
+    struct room *room = room_state(core, ch);
     if (room == NULL)
         return;
     room->sent_hash = 0;
@@ -249,7 +245,7 @@ void roster_send(struct client *c, struct channel *ch, const struct reply *reply
 }
 
 bool roster_entered(struct core *core, struct channel *ch, const struct reply *reply) {
-    struct room *room = room_of(core, ch);
+    struct room *room = room_state(core, ch);
     struct roster r = roster_of(core, reply, 2);
     if (room == NULL)
         return false;

@@ -46,7 +46,8 @@ void session_free(struct session *s) {
         return;
     list_remove(&s->link);
     free(s->standings);
-    free(s->origin);
+    free(s->client->as.origin);
+    s->client->as.origin = NULL;
     free(s);
 }
 
@@ -78,7 +79,7 @@ void session_entering(const struct client *c) {
 
 void session_entered(struct sub *sub, const struct position *floor, uint64_t clock,
                      bool resumed) {
-    struct session *s = sub->client->session;
+    struct session *s = client_of(sub->subscriber)->session;
     if (s == NULL)
         return;
     struct standing *grown = realloc(s->standings, (s->count + 1) * sizeof *grown);
@@ -109,16 +110,16 @@ void session_restore(struct session *s, const struct recovered *what) {
 }
 
 void session_restore_channel(struct sub *sub, const struct recovered_channel *was) {
-    struct standing *t = find(sub->client->session, sub);
+    struct standing *t = find(client_of(sub->subscriber)->session, sub);
     if (t == NULL)
         return; /* no memory */
     t->floor = was->floor;
     t->since = was->since;
-    session_moved(sub->client->session, t, was->moved);
+    session_moved(client_of(sub->subscriber)->session, t, was->moved);
 }
 
 void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
-    struct session *s = sub->client->session;
+    struct session *s = client_of(sub->subscriber)->session;
     struct standing *t = s != NULL ? find(s, sub) : NULL;
     if (t == NULL)
         return;
@@ -162,7 +163,7 @@ static void put_who(struct fields *f, const struct session *s, char id[CLIENT_ID
     const struct profile *p = c->profile;
     put(f, "user", client_user(c));
     put(f, "namespace", s->space);
-    put(f, "origin", client_origin(c, id));
+    put(f, "origin", subscriber_origin(&c->as, id));
     if (p != NULL && p->username.len > 0)
         put(f, "username", name_slice(&p->username));
     if (p != NULL && p->role.len > 0)
@@ -227,8 +228,8 @@ static void tell(struct session *s, bool good) {
 static void taken(struct client *c) {
     client_ref(c);
     c->session->stored = false;
-    if (!c->gone)
-        c->door->close(c, 1000, "recovered by another connection");
+    if (!c->as.gone)
+        client_close(c, 1000, "recovered by another connection");
     tell(c->session, false);
     client_unref(c);
 }
@@ -269,8 +270,8 @@ static void sent_state(struct session *s) {
 static void sync_session(struct session *s) {
     struct client *c = s->client;
     bool whole = !s->stored || s->dropped > s->saved || s->stored_term != session_term(s);
-    if (s->busy || c->gone) {
-        if (c->gone)
+    if (s->busy || c->as.gone) {
+        if (c->as.gone)
             tell(s, false);
         return; /* on_state comes back to it */
     }
@@ -310,7 +311,7 @@ static bool send_drop(struct session *s, const struct channel *ch) {
 }
 
 void session_dropped(struct sub *sub) {
-    struct session *s = sub->client->session;
+    struct session *s = client_of(sub->subscriber)->session;
     struct standing *t = s != NULL ? find(s, sub) : NULL;
     if (t == NULL)
         return;
@@ -321,7 +322,7 @@ void session_dropped(struct sub *sub) {
     if (s->room == sub)
         s->room = NULL;
     s->dropped = ++s->version;
-    if (!s->stored || s->client->gone)
+    if (!s->stored || s->client->as.gone)
         return;
     if (alone && send_drop(s, sub->channel))
         sent_state(s);
@@ -365,7 +366,7 @@ struct keeping {
 
 static void kept(struct client *c, long long status) {
     struct session *s = c->session;
-    if (c->gone || !s->stored || s->busy)
+    if (c->as.gone || !s->stored || s->busy)
         return; /* what is on its way tells more */
     if (status == SESSION_TAKEN) {
         taken(c);

@@ -2,7 +2,7 @@
 #define SLUICE_CORE_SESSION_H
 
 #include "common/name.h"
-#include "gateway/core/hub.h"
+#include "gateway/channel/hub.h"
 
 /*
  * Connection state recovery: a client that was cut off comes back, to any node, with two
@@ -60,7 +60,6 @@ struct session {
     struct list link; /* in core->sessions, those first that were kept first */
     uint64_t kept;
     char pid[SESSION_PID_SIZE];
-    char *origin; /* owned: of what it sends, since it was recovered; NULL: the client's */
     struct slice space; /* the namespace */
     struct standing *standings;
     unsigned count;
@@ -104,9 +103,9 @@ void session_over(struct session *s, bool back);
 /* With its client; NULL is good. */
 void session_free(struct session *s);
 
-/* catchup.c: a client is about to have a sub that is not live; the sub was checked and will
- * begin behind `floor`; it is about to be freed; the client was told that its log begins anew
- * behind `from`. */
+/* From hub_events: a client is about to have a sub that is not live; the sub was checked and
+ * will begin behind `floor`; it is about to be freed; the client was told that its log begins
+ * anew behind `from`. */
 void session_entering(const struct client *c);
 void session_entered(struct sub *sub, const struct position *floor, uint64_t clock,
                      bool resumed);
@@ -184,8 +183,5 @@ void login_recover(struct client *c, const struct recovered *what,
 /* Its channels are entered: what Redis knew of it and of each of them is the session's. */
 void session_restore(struct session *s, const struct recovered *what);
 void session_restore_channel(struct sub *sub, const struct recovered_channel *was);
-
-/* May this user be in that channel by asking (login's `resume`)? */
-bool resumable(struct slice user, struct slice channel);
 
 #endif

@@ -46,7 +46,7 @@ static void on_private_stored(void *arg, const struct reply *reply, enum outcome
     struct request *r = arg;
     struct private *p = r->state;
     struct client *c = r->client;
-    char key[USER_CHANNEL_SIZE];
+    char key[CHANNEL_NAME_SIZE];
     if (!request_check(r, reply, outcome))
         return;
     put_result(&p->answer, reply);
@@ -56,7 +56,7 @@ static void on_private_stored(void *arg, const struct reply *reply, enum outcome
     buf_str(&p->answer, ":{\"epoch\":");
     json_escape(&p->answer, reply_text(reply_item(reply, 4)));
     buf_printf(&p->answer, ",\"seq\":%lld}}}", reply_number(reply_item(reply, 5)));
-    if (c->gone || c->inbox == NULL) {
+    if (c->as.gone || c->inbox == NULL) {
         request_ok(r, (struct slice){NULL, 0});
         return;
     }
@@ -98,7 +98,7 @@ static void put_private(struct buf *out, struct slice sender, struct slice recei
 static void private_send(struct request *r, struct slice receiver, struct slice content,
                          struct slice bin, struct slice field) {
     struct slice sender = client_user(r->client);
-    char to[USER_CHANNEL_SIZE], from[USER_CHANNEL_SIZE], id[CLIENT_ID_SIZE];
+    char to[CHANNEL_NAME_SIZE], from[CHANNEL_NAME_SIZE], id[CLIENT_ID_SIZE];
     struct buf dm, data;
     buf_init(&dm);
     buf_init(&data);
@@ -108,7 +108,7 @@ static void private_send(struct request *r, struct slice receiver, struct slice 
     struct slice keys[] = {buf_bytes(&dm), user_channel(receiver, to),
                            user_channel(sender, from)};
     struct slice args[] = {sender, receiver, buf_bytes(&data), field,
-                           client_origin(r->client, id)};
+                           subscriber_origin(&r->client->as, id)};
     if (dm.failed || data.failed)
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
     else
@@ -196,7 +196,7 @@ static void room_send(struct request *r, struct slice channel, struct slice mess
     struct buf data;
     buf_init(&data);
     buf_str(&data, "{\"room\":");
-    json_escape(&data, (struct slice){channel.ptr + 5, channel.len - 5});
+    json_escape(&data, room_of(channel));
     buf_str(&data, ",\"userId\":");
     json_escape(&data, me);
     buf_str(&data, ",\"message\":");
@@ -207,8 +207,8 @@ static void room_send(struct request *r, struct slice channel, struct slice mess
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
     else
         request_script(r, SCRIPT_append, &channel, 1, args, 4,
-                       client_sub(r->client, channel) != NULL ? on_appended_inside
-                                                              : on_appended);
+                       sub_find(&r->client->as, channel) != NULL ? on_appended_inside
+                                                                 : on_appended);
     buf_deinit(&data);
 }
 
@@ -265,7 +265,7 @@ void on_typing(struct request *r, struct json_value data) {
     struct json_value f[2];
     struct name receiver = {0};
     struct buf channel;
-    char key[USER_CHANNEL_SIZE];
+    char key[CHANNEL_NAME_SIZE];
     json_fields(data, names, f, 2);
     if (!field_user(r, f[0], "receiverId", true, &receiver))
         return;
@@ -277,7 +277,7 @@ void on_typing(struct request *r, struct json_value data) {
     buf_init(&channel);
     if (field_room(r, f[1], &channel)) {
         struct slice name = buf_bytes(&channel);
-        struct slice room = {name.ptr + 5, name.len - 5};
+        struct slice room = room_of(name);
         typing_send(r, name, "userId", room, "room", true);
     }
     buf_deinit(&channel);
@@ -288,7 +288,7 @@ void on_typing(struct request *r, struct json_value data) {
 
 static void read_send(struct request *r, struct slice channel, struct slice peer,
                       uint64_t seq) {
-    char me_key[USER_CHANNEL_SIZE], peer_key[USER_CHANNEL_SIZE], number[DIGITS_SIZE];
+    char me_key[CHANNEL_NAME_SIZE], peer_key[CHANNEL_NAME_SIZE], number[DIGITS_SIZE];
     struct slice me = client_user(r->client);
     struct slice keys[] = {channel, user_channel(me, me_key), user_channel(peer, peer_key)};
     struct slice args[] = {me, peer, slice_digits(seq, number)};

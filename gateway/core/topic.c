@@ -23,9 +23,9 @@ static bool field_topic(struct request *r, struct json_value value, char out[NAM
     ptrdiff_t len = json_decode(value, out, NAME_MAX_LEN + 8);
     *name = (struct slice){out, len > 0 ? (size_t)len : 0};
     bool topic = slice_starts(*name, SLICE("topic:"));
-    if (topic && name_valid((struct slice){out + 6, name->len - 6}))
+    if (topic && name_valid(topic_of(*name)))
         return true;
-    bool other = slice_starts(*name, SLICE("user:")) || slice_starts(*name, SLICE("room:")) ||
+    bool other = slice_starts(*name, SLICE("user:")) || is_room(*name) ||
                  slice_starts(*name, SLICE("dm:")) || slice_is(*name, "all");
     if (other)
         request_fail(r, ERR_FORBIDDEN, "channel",
@@ -61,9 +61,9 @@ static void on_saved(void *arg, bool good) {
     struct request *r = arg;
     struct subscribing *s = r->state;
     struct client *c = r->client;
-    if (!good && !c->gone)
-        client_drop(c, s->sub);
-    if (!good || c->gone)
+    if (!good && !c->as.gone)
+        sub_drop(s->sub);
+    if (!good || c->as.gone)
         request_unavailable(r, OUTCOME_REFUSED);
     else
         answer_subscribed(r, s->sub, &s->at, s->recovered, true);
@@ -110,9 +110,9 @@ void on_subscribe(struct request *r, struct json_value data) {
         request_unavailable(r, OUTCOME_REFUSED);
         return;
     }
-    struct sub *known = client_sub(c, name);
+    struct sub *known = sub_find(&c->as, name);
     if (known != NULL && s->since.epoch[0] != '\0') {
-        client_drop(c, known); /* it asks to be caught up from there, so from there it is */
+        sub_drop(known); /* it asks to be caught up from there, so from there it is */
         known = NULL;
     }
     if (known != NULL) {
@@ -120,14 +120,14 @@ void on_subscribe(struct request *r, struct json_value data) {
         answer_subscribed(r, known, &at, false, false);
         return;
     }
-    bool full = c->sub_count >= c->core->options->max_subscriptions;
+    bool full = c->as.sub_count >= c->core->options->max_subscriptions;
     if (full || !making_allowed(c)) {
         request_fail(r, ERR_TOO_MANY, "channel", full ? NULL : "too many without a message");
         return;
     }
     r->abandon = subscribe_abandon;
     s->checking = true;
-    if (hub_subscribe(&c->core->hub, c, name, &s->since, on_checked, r) == NULL)
+    if (hub_subscribe(&c->core->hub, &c->as, name, &s->since, on_checked, r) == NULL)
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
 }
 
@@ -139,9 +139,9 @@ void on_unsubscribe(struct request *r, struct json_value data) {
     json_fields(data, names, &channel, 1);
     if (!field_topic(r, channel, bytes, &name))
         return;
-    struct sub *sub = client_sub(r->client, name);
+    struct sub *sub = sub_find(&r->client->as, name);
     if (sub != NULL)
-        client_drop(r->client, sub);
+        sub_drop(sub);
     request_ok(r, SLICE("{}"));
 }
 

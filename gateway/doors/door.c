@@ -31,6 +31,6 @@ void door_count(const struct client *c, const struct message *m, bool encoded, b
     enum drop why = m->ephemeral ? DROP_EPHEMERAL : DROP_SLOW;
     if (sent)
         metric_add(metrics, METRIC_DELIVERIES, 1);
-    else if (!m->ephemeral || !c->gone)
+    else if (!m->ephemeral || !c->as.gone)
         metric_add(metrics, METRIC_DROPPED + (encoded ? why : DROP_NO_MEMORY), 1);
 }

@@ -21,7 +21,8 @@ static struct json_client *of_wsock(struct wsock *w) {
 /* --- to the client --------------------------------------------------------------------------
  */
 
-static void deliver(struct client *c, struct message *m) {
+static void deliver(struct subscriber *s, struct message *m) {
+    struct client *c = client_of(s);
     struct json_client *j = of_client(c);
     struct region *frame = &m->encoded[CODEC_JSON];
     if (frame->slab == NULL) {
@@ -63,45 +64,46 @@ static void fail(struct client *c, const struct ack *ack, const char *event,
     buf_deinit(&error);
 }
 
-static size_t queued(const struct client *c) {
-    return of_client(c)->ws.conn->queue.bytes;
+static size_t queued(const struct subscriber *s) {
+    return of_client(client_of(s))->ws.conn->queue.bytes;
 }
 
-static void want_drained(struct client *c) {
-    wsock_want_drained(&of_client(c)->ws);
+static void want_drained(struct subscriber *s) {
+    wsock_want_drained(&of_client(client_of(s))->ws);
 }
 
 static void pause_reading(struct client *c, bool pause) {
     conn_pause(of_client(c)->ws.conn, pause);
 }
 
-static void close_socket(struct client *c, uint16_t code, const char *reason) {
-    wsock_close(&of_client(c)->ws, code, reason);
+static void close_socket(struct subscriber *s, uint16_t code, const char *reason) {
+    wsock_close(&of_client(client_of(s))->ws, code, reason);
 }
 
-static void put_address(const struct client *c, char *out, size_t size) {
+static void put_address(const struct subscriber *s, char *out, size_t size) {
     char text[CONN_ADDRESS_SIZE];
-    conn_address_text(&of_client(c)->ws.conn->address, text);
+    conn_address_text(&of_client(client_of(s))->ws.conn->address, text);
     snprintf(out, size, "%s", text);
 }
 
-static void free_client(struct client *c) {
-    struct json_client *j = of_client(c);
+static void free_client(struct subscriber *s) {
+    struct json_client *j = of_client(client_of(s));
+    client_deinit(&j->client);
     if (j->ws.conn == NULL)
         free(j); /* else the socket is still closing: on_free does it */
 }
 
 static const struct door json_door = {
-    .name = "ws",
-    .deliver = deliver,
+    .as = {.name = "ws",
+           .deliver = deliver,
+           .queued = queued,
+           .want_drained = want_drained,
+           .close = close_socket,
+           .address = put_address,
+           .free = free_client},
     .answer = answer,
     .fail = fail,
-    .queued = queued,
-    .want_drained = want_drained,
     .pause = pause_reading,
-    .close = close_socket,
-    .address = put_address,
-    .free = free_client,
 };
 
 /* --- from the client ------------------------------------------------------------------------
@@ -153,7 +155,7 @@ static size_t most(const struct wsock *w) {
 }
 
 static void on_drained(struct wsock *w) {
-    client_drained(&of_wsock(w)->client);
+    subscriber_drained(&of_wsock(w)->client.as);
 }
 
 static void on_gone(struct wsock *w) {
@@ -162,7 +164,7 @@ static void on_gone(struct wsock *w) {
 
 static void on_free(struct wsock *w) {
     struct json_client *j = of_wsock(w);
-    if (j->client.refs == 0)
+    if (j->client.as.refs == 0)
         free(j); /* else a script still holds the client: free_client does it */
 }
 

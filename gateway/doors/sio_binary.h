@@ -1,7 +1,7 @@
 #ifndef SLUICE_DOORS_SIO_BINARY_H
 #define SLUICE_DOORS_SIO_BINARY_H
 
-#include "gateway/core/message.h"
+#include "gateway/channel/message.h"
 #include "gateway/doors/sio_server.h"
 
 /*

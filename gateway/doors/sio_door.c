@@ -56,12 +56,13 @@ static void release(struct sio_client *k) {
 static void on_free(struct sio_socket *s) {
     struct sio_client *k = of_socket(s);
     k->done = true;
-    if (k->client.refs == 0)
+    if (k->client.as.refs == 0)
         release(k); /* else free_client does it */
 }
 
-static void free_client(struct client *c) {
-    struct sio_client *k = of_client(c);
+static void free_client(struct subscriber *s) {
+    struct sio_client *k = of_client(client_of(s));
+    client_deinit(&k->client);
     if (k->done)
         release(k); /* else on_free does it */
 }
@@ -148,7 +149,8 @@ static struct region encode_once(struct sio_client *k, struct message *m) {
     return m->encoded[codec];
 }
 
-static void deliver(struct client *c, struct message *m) {
+static void deliver(struct subscriber *subscriber, struct message *m) {
+    struct client *c = client_of(subscriber);
     struct sio_client *k = of_client(c);
     if (k->sio.state != SIO_JOINED)
         return;
@@ -184,7 +186,8 @@ static void answer(struct client *c, const struct ack *ack, struct slice data) {
     send_parts(c, ack, parts, 3);
 }
 
-static void close_session(struct client *c, uint16_t code, const char *reason) {
+static void close_session(struct subscriber *s, uint16_t code, const char *reason) {
+    struct client *c = client_of(s);
     struct sio_client *k = of_client(c);
     struct client *before = sio_act(c);
     client_ref(c);
@@ -214,44 +217,44 @@ static void fail(struct client *c, const struct ack *ack, const char *event,
     struct slice with_ack[] = {SLICE("[{\"error\":"), text, SLICE("}]")};
     struct slice alone[] = {SLICE("[\"error\","), text, SLICE("]")};
     if (error.failed)
-        close_session(c, WS_CODE_INTERNAL, "out of memory");
+        client_close(c, WS_CODE_INTERNAL, "out of memory");
     else
         send_parts(c, acks ? ack : NULL, acks ? with_ack : alone, 3);
     buf_deinit(&error);
 }
 
-static size_t queued(const struct client *c) {
-    return sio_queued(&of_client(c)->sio);
+static size_t queued(const struct subscriber *s) {
+    return sio_queued(&of_client(client_of(s))->sio);
 }
 
-static void want_drained(struct client *c) {
-    sio_want_drained(&of_client(c)->sio);
+static void want_drained(struct subscriber *s) {
+    sio_want_drained(&of_client(client_of(s))->sio);
 }
 
 static void pause_reading(struct client *c, bool pause) {
     sio_pause(&of_client(c)->sio, pause);
 }
 
-static void put_address(const struct client *c, char *out, size_t size) {
+static void put_address(const struct subscriber *s, char *out, size_t size) {
     char text[CONN_ADDRESS_SIZE] = "";
-    const struct conn_address *a = sio_address(&of_client(c)->sio);
+    const struct conn_address *a = sio_address(&of_client(client_of(s))->sio);
     if (a != NULL)
         conn_address_text(a, text);
     snprintf(out, size, "%s", text);
 }
 
 const struct door sio_door_ops = {
-    .name = "socketio",
+    .as = {.name = "socketio",
+           .deliver = deliver,
+           .queued = queued,
+           .want_drained = want_drained,
+           .close = close_session,
+           .address = put_address,
+           .free = free_client},
     .waits_for_login = true,
-    .deliver = deliver,
     .answer = answer,
     .fail = fail,
-    .queued = queued,
-    .want_drained = want_drained,
     .pause = pause_reading,
-    .close = close_session,
-    .address = put_address,
-    .free = free_client,
 };
 
 /* --- from the client ------------------------------------------------------------------------
@@ -315,7 +318,7 @@ static bool is_known(const struct sio_socket *s) {
 }
 
 static void on_drained(struct sio_socket *s) {
-    client_drained(&of_socket(s)->client);
+    subscriber_drained(&of_socket(s)->client.as);
 }
 
 static const struct sio_app app = {.create = create,

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "common/json.h"
-#include "gateway/core/message.h"
+#include "gateway/channel/message.h"
 
 /* Parses a copy that ends where the frame ends, so that ASan sees a read beyond it. */
 static bool parse_exact(const char *text, size_t len) {

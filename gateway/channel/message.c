@@ -1,4 +1,4 @@
-#include "gateway/core/message.h"
+#include "gateway/channel/message.h"
 
 #include <stdlib.h>
 #include <sys/time.h>

@@ -1,5 +1,5 @@
-#ifndef SLUICE_CORE_MESSAGE_H
-#define SLUICE_CORE_MESSAGE_H
+#ifndef SLUICE_CHANNEL_MESSAGE_H
+#define SLUICE_CHANNEL_MESSAGE_H
 
 #include <stdint.h>
 

@@ -1,0 +1,499 @@
+#include "gateway/channel/catchup.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gateway/channel/heal.h"
+#include "gateway/channel/page.h"
+#include "gateway/channel/tail.h"
+
+#define PAGE_ENTRIES "100"
+#define WAITS_MOST   50
+
+enum catchup_state {
+    CATCHUP_UNCHECKED, /* waits for the subscription to be confirmed */
+    CATCHUP_CHECKING,
+    CATCHUP_CHECKED, /* waits for sub_start */
+    CATCHUP_IDLE,    /* goes on as soon as the channel is live */
+    CATCHUP_READING,
+    CATCHUP_DRAINING
+};
+
+struct catchup {
+    enum catchup_state state;
+    struct position at; /* epoch of what the subscriber has; the seq is the sub's */
+    struct position now;
+    enum check_result result;
+    struct list in_page;
+    struct sub *sub;
+    sub_checked checked;
+    void *arg;
+    unsigned waits; /* steps for the channel to reach what the sub has read already */
+};
+
+/* A page under way, shared by all that ask for the same one. */
+struct shared_page {
+    struct list link; /* in channel->reads */
+    struct channel *channel;
+    struct position from;
+    bool check;
+    bool stale;
+    struct list waiting; /* catchups */
+};
+
+static void state_set(struct catchup *c, enum catchup_state to) {
+    static const unsigned from[] = {
+        [CATCHUP_CHECKING] = 1U << CATCHUP_UNCHECKED,
+        [CATCHUP_CHECKED] = 1U << CATCHUP_CHECKING,
+        [CATCHUP_IDLE] = 1U << CATCHUP_CHECKED | 1U << CATCHUP_READING | 1U << CATCHUP_DRAINING,
+        [CATCHUP_READING] = 1U << CATCHUP_IDLE,
+        [CATCHUP_DRAINING] = 1U << CATCHUP_IDLE,
+    };
+    assert((from[to] & 1U << c->state) != 0);
+    c->state = to;
+}
+
+void reads_stale(struct channel *ch) {
+    for (struct list *at = ch->reads.next; at != &ch->reads; at = at->next)
+        container_of(at, struct shared_page, link)->stale = true;
+}
+
+/* --- a sub's way ----------------------------------------------------------------------------
+ */
+
+static void catchup_step(struct sub *sub);
+
+/* A page has come, or will not be waited for: the subscriber's next one may be asked for. */
+static void paging_over(struct subscriber *s) {
+    s->paging = false;
+    if (s->behind && !s->gone)
+        s->ops->want_drained(s);
+}
+
+void sub_drop(struct sub *sub) {
+    struct channel *ch = sub->channel;
+    struct hub *h = ch->hub;
+    channel_ref(ch);
+    h->events->on_dropped(h->owner, sub);
+    if (sub->catchup != NULL) {
+        if (sub->catchup->state == CATCHUP_READING)
+            paging_over(sub->subscriber);
+        list_remove(&sub->catchup->in_page);
+        free(sub->catchup);
+    }
+    for (struct list *at = ch->waiters.next, *next; at != &ch->waiters; at = next) {
+        next = at->next;
+        if (container_of(at, struct waiter, link)->sub == sub)
+            list_remove(at);
+    }
+    list_remove(&sub->in_channel);
+    list_remove(&sub->in_subscriber);
+    sub->subscriber->sub_count--;
+    h->sub_count--;
+    free(sub);
+    channel_unref(ch);
+}
+
+static void go_live(struct sub *sub) {
+    struct channel *ch = sub->channel;
+    list_remove(&sub->in_channel);
+    list_push(&ch->live, &sub->in_channel);
+    list_remove(&sub->catchup->in_page);
+    free(sub->catchup);
+    sub->catchup = NULL;
+    if (!list_empty(&ch->waiters))
+        channel_waiters(ch, true);
+}
+
+static bool in_epoch(const struct sub *sub) {
+    return strcmp(sub->catchup->at.epoch, sub->channel->at.epoch) == 0;
+}
+
+static bool is_level(const struct sub *sub) {
+    return in_epoch(sub) && sub->seq == sub->channel->at.seq;
+}
+
+static bool is_ahead(const struct sub *sub) {
+    return in_epoch(sub) && sub->seq > sub->channel->at.seq;
+}
+
+static void deliver_one(struct sub *sub, struct message *m) {
+    struct subscriber *s = sub->subscriber;
+    sub->seq = m->seq;
+    if (!subscriber_is(s, m->origin))
+        s->ops->deliver(s, m);
+}
+
+/* --- pages ----------------------------------------------------------------------------------
+ */
+
+static struct shared_page *shared_find(struct channel *ch, const struct position *from,
+                                       bool check) {
+    for (struct list *at = ch->reads.next; at != &ch->reads; at = at->next) {
+        struct shared_page *p = container_of(at, struct shared_page, link);
+        if (!p->stale && p->check == check && p->from.seq == from->seq &&
+            strcmp(p->from.epoch, from->epoch) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+static void on_page(void *arg, const struct reply *reply, enum outcome outcome);
+
+static struct shared_page *shared_send(struct channel *ch, const struct position *from,
+                                       bool check) {
+    struct hub *h = ch->hub;
+    struct slice name = channel_name(ch);
+    struct page_args args;
+    struct shared_page *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    page_args(&args, from, check ? SLICE("0") : SLICE(PAGE_ENTRIES), slice_of(h->page_bytes),
+              &ch->at, ch->lineage);
+    if (!redis_script(h->redis, SCRIPT_read, &name, 1, args.all, args.count, on_page, p)) {
+        free(p);
+        return NULL;
+    }
+    p->channel = ch;
+    p->from = *from;
+    p->check = check;
+    list_init(&p->waiting);
+    list_push(&ch->reads, &p->link);
+    channel_ref(ch);
+    metric_add(h->metrics, METRIC_READS, 1);
+    return p;
+}
+
+/* Joins a page under way or asks for one. It may be older than this call: what came since is in
+ * the tail, or is read by the next page. */
+static void sub_read(struct sub *sub, bool check) {
+    struct channel *ch = sub->channel;
+    struct catchup *c = sub->catchup;
+    struct position from = c->at;
+    from.seq = sub->seq;
+    struct shared_page *p = shared_find(ch, &from, check);
+    if (p != NULL)
+        metric_add(ch->hub->metrics, METRIC_READS_SHARED, 1);
+    else
+        p = shared_send(ch, &from, check);
+    if (p == NULL) {
+        ch->hub->stalled = true; /* the hub's timer comes back to it */
+        return;
+    }
+    list_push(&p->waiting, &c->in_page);
+    state_set(c, check ? CATCHUP_CHECKING : CATCHUP_READING);
+    if (!check)
+        sub->subscriber->paging = true;
+}
+
+static bool resumes(const struct sub *sub) {
+    const struct catchup *c = sub->catchup;
+    return c->result == CHECK_GOOD && c->at.epoch[0] != '\0' && sub->seq != c->now.seq;
+}
+
+static void entered(struct sub *sub, uint64_t clock) {
+    struct hub *h = sub->channel->hub;
+    struct position floor = sub->catchup->now;
+    if (resumes(sub)) {
+        floor = sub->catchup->at;
+        floor.seq = sub->seq;
+    }
+    h->events->on_entered(h->owner, sub, &floor, clock, resumes(sub));
+}
+
+static void check_failed(struct sub *sub) {
+    struct position none = {.seq = 0};
+    sub_checked checked = sub->catchup->checked;
+    void *arg = sub->catchup->arg;
+    sub_drop(sub);
+    checked(arg, NULL, CHECK_FAILED, &none);
+}
+
+static void check_done(struct sub *sub, const struct page *page, bool stale) {
+    struct catchup *c = sub->catchup;
+    struct channel *ch = sub->channel;
+    struct hub *h = ch->hub;
+    position_set(&c->now, page->epoch, page->last);
+    if (page_made_log(page))
+        h->events->on_made(h->owner, sub->subscriber);
+    c->result = page->status == PAGE_GOOD ? CHECK_GOOD : CHECK_LOST;
+    state_set(c, CATCHUP_CHECKED);
+    if (ch->at.epoch[0] == '\0') {
+        lineage_move(&ch->lineage, &ch->at, page->epoch, page->last, page->forks);
+        if (stale || ch->state != CHANNEL_HEALING)
+            channel_heal(ch); /* the doorbell was not heard all the time since */
+        else
+            channel_check_live(ch);
+    }
+    entered(sub, page->clock);
+    c->checked(c->arg, sub, c->result, &c->now);
+}
+
+/* An event may end its subscriber, which takes that one out of the list. */
+static void page_hole(void *arg, uint64_t from, uint64_t to) {
+    struct shared_page *p = arg;
+    for (struct list *at = p->waiting.next, *next; at != &p->waiting; at = next) {
+        next = at->next;
+        announce_reset(container_of(at, struct catchup, in_page)->sub, from, to);
+    }
+}
+
+static void page_message(void *arg, struct message *m) {
+    struct shared_page *p = arg;
+    for (struct list *at = p->waiting.next, *next; at != &p->waiting; at = next) {
+        next = at->next;
+        deliver_one(container_of(at, struct catchup, in_page)->sub, m);
+    }
+    message_done(m, p->channel->hub->slabs);
+}
+
+static const struct page_events page_events = {.on_message = page_message,
+                                               .on_hole = page_hole};
+
+static void page_reset(struct shared_page *p, const struct page *page) {
+    struct hub *h = p->channel->hub;
+    page_hole(p, page->from + 1, p->from.seq > page->from ? p->from.seq : page->from);
+    for (struct list *at = p->waiting.next; at != &p->waiting; at = at->next)
+        h->events->on_reset(h->owner, container_of(at, struct catchup, in_page)->sub,
+                            page->epoch, page->from);
+}
+
+static void page_done(struct shared_page *p, const struct page *page) {
+    if (page->status == PAGE_LOST)
+        page_reset(p, page);
+    uint64_t end = page_walk(page, page->from, &page_events, p);
+    for (struct list *at = p->waiting.next; at != &p->waiting; at = at->next) {
+        struct catchup *c = container_of(at, struct catchup, in_page);
+        c->sub->seq = end;
+        position_set(&c->at, page->epoch, c->at.seq);
+    }
+}
+
+/* The log has another epoch than the channel, or ends before it: meta was lost without the link
+ * being lost (FLUSHALL, an eviction). Without a heal no sub would ever be level. */
+static void suspect(struct channel *ch, const struct page *page) {
+    bool other = !slice_is(page->epoch, ch->at.epoch);
+    bool shorter = page->last < ch->at.seq && page->count == 0;
+    if (ch->state == CHANNEL_LIVE && (other || shorter))
+        channel_heal(ch);
+}
+
+/* page: NULL if Redis could not be asked. */
+static void page_over(struct shared_page *p, struct catchup *c, const struct page *page) {
+    struct sub *sub = c->sub;
+    if (p->check && page != NULL) {
+        check_done(sub, page, p->stale);
+        return;
+    }
+    if (p->check) {
+        check_failed(sub);
+        return;
+    }
+    state_set(c, CATCHUP_IDLE);
+    paging_over(sub->subscriber);
+    if (page == NULL)
+        p->channel->hub->stalled = true;
+    else
+        catchup_step(sub);
+}
+
+static void on_page(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct shared_page *p = arg;
+    struct channel *ch = p->channel;
+    struct page page;
+    bool read = reply != NULL;
+    (void)outcome;
+    list_remove(&p->link);
+    if (read)
+        page_read(&page, reply);
+    if (read && !p->check)
+        page_done(p, &page);
+    if (read)
+        suspect(ch, &page);
+    while (!list_empty(&p->waiting)) {
+        struct catchup *c = container_of(p->waiting.next, struct catchup, in_page);
+        list_remove(&c->in_page);
+        page_over(p, c, read ? &page : NULL);
+    }
+    if (ch->state == CHANNEL_LIVE && list_empty(&ch->reads))
+        tail_forget(&ch->tail);
+    free(p);
+    channel_unref(ch);
+}
+
+/* --- steps ----------------------------------------------------------------------------------
+ */
+
+static bool replay_to_sub(void *arg, struct message *m) {
+    struct subscriber *s = arg;
+    struct sub *sub = s->catching; /* NULL once the delivery has closed the subscriber */
+    struct slabs *slabs = sub->channel->hub->slabs;
+    deliver_one(sub, m);
+    message_done(m, slabs);
+    return s->catching != NULL;
+}
+
+/* From where the sub is to the channel's position without a read, if the tail reaches. False:
+ * the subscriber is gone, and the sub with it. */
+static bool replay_tail(struct sub *sub) {
+    struct subscriber *s = sub->subscriber;
+    s->catching = sub;
+    tail_replay(sub->channel->tail, slice_of(sub->catchup->at.epoch), sub->seq, replay_to_sub,
+                s);
+    bool here = s->catching != NULL;
+    s->catching = NULL;
+    return here;
+}
+
+/* The sub has read past a doorbell that is on its way: each delivery, and the hub's timer, step
+ * it again. If it does not come, the log is asked. */
+static void wait_for_channel(struct sub *sub) {
+    struct channel *ch = sub->channel;
+    ch->awaited = true;
+    ch->hub->stalled = true;
+    if (++sub->catchup->waits > WAITS_MOST) {
+        sub->catchup->waits = 0;
+        channel_heal(ch);
+    }
+}
+
+static void wait_for_socket(struct sub *sub) {
+    struct subscriber *s = sub->subscriber;
+    state_set(sub->catchup, CATCHUP_DRAINING);
+    s->behind = true;
+    if (!s->paging)
+        s->ops->want_drained(s);
+}
+
+static void catch_up(struct sub *sub) {
+    struct channel *ch = sub->channel;
+    struct subscriber *s = sub->subscriber;
+    if (ch->state != CHANNEL_LIVE)
+        return;
+    subscriber_ref(s);
+    if (!is_level(sub) && ch->tail != NULL && !replay_tail(sub)) {
+        subscriber_unref(s);
+        return;
+    }
+    if (is_level(sub))
+        go_live(sub);
+    else if (is_ahead(sub))
+        wait_for_channel(sub);
+    else if (s->paging || s->ops->queued(s) > ch->hub->low_water)
+        wait_for_socket(sub);
+    else
+        sub_read(sub, false);
+    subscriber_unref(s);
+}
+
+static void catchup_step(struct sub *sub) {
+    switch (sub->catchup->state) {
+    case CATCHUP_UNCHECKED:
+        if (sub->channel->state != CHANNEL_SUBSCRIBING)
+            sub_read(sub, true);
+        break;
+    case CATCHUP_IDLE:
+        catch_up(sub);
+        break;
+    case CATCHUP_CHECKING:
+    case CATCHUP_CHECKED:
+    case CATCHUP_READING:
+    case CATCHUP_DRAINING:
+        break;
+    }
+}
+
+void channel_step_behind(struct channel *ch) {
+    struct list all;
+    channel_ref(ch); /* a step may end a subscriber; those that wait in `all` do not hold it */
+    list_init(&all);
+    list_splice(&all, &ch->behind);
+    while (!list_empty(&all)) {
+        struct sub *sub = container_of(all.next, struct sub, in_channel);
+        list_remove(&sub->in_channel);
+        list_push(&ch->behind, &sub->in_channel);
+        catchup_step(sub);
+    }
+    channel_unref(ch);
+}
+
+void sub_fail_checks(struct channel *ch) {
+    for (struct list *at = ch->behind.next, *next; at != &ch->behind; at = next) {
+        struct sub *sub = container_of(at, struct sub, in_channel);
+        next = at->next;
+        if (sub->catchup->state != CATCHUP_UNCHECKED)
+            continue; /* those under way fail with their read */
+        channel_ref(ch);
+        check_failed(sub);
+        /* The caller of `checked` may have dropped other subs of this channel. */
+        next = ch->behind.next;
+        channel_unref(ch);
+    }
+}
+
+struct position sub_position(const struct sub *sub) {
+    if (sub->catchup == NULL)
+        return sub->channel->at;
+    struct position p = sub->catchup->at;
+    p.seq = sub->seq;
+    return p;
+}
+
+bool sub_started(const struct sub *sub) {
+    return sub->catchup == NULL || sub->catchup->state >= CATCHUP_IDLE;
+}
+
+static void sub_drained(struct sub *sub) {
+    if (sub->catchup == NULL || sub->catchup->state != CATCHUP_DRAINING)
+        return;
+    state_set(sub->catchup, CATCHUP_IDLE);
+    catchup_step(sub);
+}
+
+void subscriber_drained(struct subscriber *s) {
+    if (!s->behind)
+        return;
+    s->behind = false;
+    subscriber_ref(s);
+    for (struct list *at = s->subs.next, *next; !s->gone && at != &s->subs; at = next) {
+        next = at->next;
+        sub_drained(container_of(at, struct sub, in_subscriber));
+    }
+    subscriber_unref(s);
+}
+
+struct sub *catchup_new(struct channel *ch, struct subscriber *s, const struct position *since,
+                        sub_checked checked, void *arg) {
+    struct hub *h = ch->hub;
+    struct sub *sub = calloc(1, sizeof *sub);
+    struct catchup *c = calloc(1, sizeof *c);
+    if (sub == NULL || c == NULL) {
+        free(sub);
+        free(c);
+        return NULL;
+    }
+    *c = (struct catchup){.at = *since, .sub = sub, .checked = checked, .arg = arg};
+    list_init(&c->in_page);
+    sub->channel = ch;
+    sub->subscriber = s;
+    sub->catchup = c;
+    sub->seq = since->seq;
+    sub->serial = ++h->serial;
+    list_push(&ch->behind, &sub->in_channel);
+    list_push(&s->subs, &sub->in_subscriber);
+    s->sub_count++;
+    h->sub_count++;
+    h->events->on_entering(h->owner, s);
+    catchup_step(sub);
+    return sub;
+}
+
+void sub_start(struct sub *sub) {
+    struct catchup *c = sub->catchup;
+    if (!resumes(sub)) {
+        c->at = c->now;
+        sub->seq = c->now.seq;
+    }
+    state_set(c, CATCHUP_IDLE);
+    catchup_step(sub);
+}

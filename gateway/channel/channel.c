@@ -1,0 +1,190 @@
+#include "gateway/channel/channel.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "common/json.h"
+#include "gateway/channel/tail.h"
+
+#define AGE_MOST_US 3600000000ULL /* more is a time that somebody made up */
+
+void channel_state_set(struct channel *ch, enum channel_state to) {
+    assert(to != ch->state);
+    assert(to != CHANNEL_LIVE || ch->state == CHANNEL_HEALING);
+    if (ch->state == CHANNEL_LIVE && ++ch->hub->upsets == 0)
+        ch->hub->upsets = 1;
+    ch->state = to;
+}
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+static void channel_free(struct channel *ch) {
+    struct hub *h = ch->hub;
+    h->events->on_free(h->owner, ch);
+    if (ch->subscription != NULL)
+        redis_unsubscribe(h->redis, ch->subscription);
+    list_remove(&ch->heal_link);
+    tail_forget(&ch->tail);
+    free(ch->lineage);
+    map_remove(&h->channels, &ch->node);
+    free(ch);
+}
+
+void channel_ref(struct channel *ch) {
+    ch->busy++;
+}
+
+void channel_unref(struct channel *ch) {
+    if (--ch->busy == 0 && list_empty(&ch->live) && list_empty(&ch->behind))
+        channel_free(ch);
+}
+
+struct channel *channel_make(struct hub *h, struct slice name,
+                             const struct subscription_events *doorbell) {
+    struct channel *ch = calloc(1, sizeof *ch + name.len + 1);
+    struct buf bell;
+    if (ch == NULL)
+        return NULL;
+    memcpy(ch->name, name.ptr, name.len);
+    ch->node.key = (struct slice){ch->name, name.len};
+    ch->hub = h;
+    list_init(&ch->live);
+    list_init(&ch->behind);
+    list_init(&ch->waiters);
+    list_init(&ch->reads);
+    list_init(&ch->heal_link);
+    list_init(&ch->walk);
+    if (!map_insert(&h->channels, &ch->node)) {
+        free(ch);
+        return NULL;
+    }
+    buf_init(&bell);
+    redis_doorbell(h->redis, &bell, name);
+    if (!bell.failed)
+        ch->subscription = redis_subscribe(h->redis, buf_bytes(&bell), doorbell, ch);
+    buf_deinit(&bell);
+    if (ch->subscription != NULL)
+        return ch;
+    channel_free(ch);
+    return NULL;
+}
+
+struct channel *hub_find(struct hub *h, struct slice name) {
+    struct map_node *found = map_find(&h->channels, name);
+    return found != NULL ? container_of(found, struct channel, node) : NULL;
+}
+
+struct sub *sub_find(const struct subscriber *s, struct slice channel) {
+    for (struct list *at = s->subs.next; at != &s->subs; at = at->next) {
+        struct sub *sub = container_of(at, struct sub, in_subscriber);
+        if (slice_eq(channel_name(sub->channel), channel))
+            return sub;
+    }
+    return NULL;
+}
+
+bool channel_is(const struct channel *ch, struct slice quoted) {
+    struct slice name = channel_name(ch);
+    struct slice inner = {quoted.ptr + 1, quoted.len - 2};
+    if (memchr(inner.ptr, '\\', inner.len) == NULL)
+        return slice_eq(inner, name);
+    char decoded[NAME_MAX_LEN + 8];
+    struct json_value value = {JSON_STRING, quoted};
+    ptrdiff_t len = json_decode(value, decoded, sizeof decoded);
+    return len >= 0 && slice_eq((struct slice){decoded, (size_t)len}, name);
+}
+
+/* --- delivery -------------------------------------------------------------------------------
+ */
+
+static void deliver_to(struct list *subs, struct message *m, struct slice skip) {
+    /* A delivery may close its subscriber, which takes that one's sub out of the list. */
+    for (struct list *at = subs->next, *next; at != subs; at = next) {
+        struct sub *sub = container_of(at, struct sub, in_channel);
+        struct subscriber *s = sub->subscriber;
+        next = at->next;
+        if ((m->seq != 0 && m->seq <= sub->seq) || subscriber_is(s, m->origin))
+            continue;
+        if (skip.len != 0 && slice_eq(s->user, skip))
+            continue;
+        s->ops->deliver(s, m);
+    }
+}
+
+void channel_deliver(struct channel *ch, struct message *m, enum audience who,
+                     struct slice skip) {
+    metric_add(ch->hub->metrics, METRIC_MESSAGES, 1);
+    if (who == AUDIENCE_ALL)
+        deliver_to(&ch->behind, m, skip);
+    deliver_to(&ch->live, m, skip);
+    message_done(m, ch->hub->slabs);
+}
+
+void channel_deliver_timed(struct channel *ch, struct message *m, enum audience who,
+                           struct slice skip) {
+    struct hub *h = ch->hub;
+    uint64_t age;
+    bool alone = list_empty(&ch->live);
+    channel_deliver(ch, m, who, skip);
+    if (!alone && redis_clock_age(&h->redis->clock, uv_hrtime() / 1000, m->time, &age) &&
+        age < AGE_MOST_US)
+        metric_observe(h->metrics, HISTOGRAM_PUBLISH_TO_DELIVER, age);
+}
+
+/* --- who waits for a seq --------------------------------------------------------------------
+ */
+
+void sub_await(struct sub *sub, struct waiter *w) {
+    struct channel *ch = sub->channel;
+    w->sub = sub;
+    list_init(&w->link);
+    if (sub->catchup == NULL && ch->at.seq >= w->seq)
+        w->done(w, true);
+    else
+        list_push(&ch->waiters, &w->link);
+}
+
+void channel_waiters(struct channel *ch, bool reached) {
+    struct list due;
+    list_init(&due);
+    for (struct list *at = ch->waiters.next, *next; at != &ch->waiters; at = next) {
+        struct waiter *w = container_of(at, struct waiter, link);
+        next = at->next;
+        if (reached && (w->seq > ch->at.seq || w->sub->catchup != NULL))
+            continue;
+        list_remove(at);
+        list_push(&due, at);
+    }
+    while (!list_empty(&due)) {
+        struct waiter *w = container_of(due.next, struct waiter, link);
+        list_remove(&w->link);
+        w->done(w, reached);
+    }
+}
+
+/* --- losses ---------------------------------------------------------------------------------
+ */
+
+void announce_reset(struct sub *sub, uint64_t from, uint64_t to) {
+    struct subscriber *s = sub->subscriber;
+    struct buf data;
+    buf_init(&data);
+    buf_str(&data, "{\"channel\":");
+    json_escape(&data, channel_name(sub->channel));
+    buf_printf(&data, ",\"from\":%llu,\"to\":%llu}", (unsigned long long)from,
+               (unsigned long long)to);
+    metric_add(sub->channel->hub->metrics, METRIC_RESETS, 1);
+    if (data.failed)
+        s->ops->close(s, 1011, "out of memory");
+    else
+        subscriber_emit(s, "channel_reset", buf_bytes(&data), false);
+    buf_deinit(&data);
+}
+
+void channel_announce(struct channel *ch, uint64_t from, uint64_t to) {
+    for (struct list *at = ch->live.next, *next; at != &ch->live; at = next) {
+        next = at->next;
+        announce_reset(container_of(at, struct sub, in_channel), from, to);
+    }
+}

@@ -1,0 +1,219 @@
+#include "gateway/channel/hub.h"
+
+#include <stdio.h>
+
+#include "common/log.h"
+#include "common/utf8.h"
+#include "gateway/channel/heal.h"
+#include "gateway/channel/name.h"
+#include "gateway/channel/tail.h"
+
+#define HEAL_RETRY_MS 200
+#define PAGE_BYTES    ((size_t)262144)
+#define LOW_WATER     ((size_t)65536)
+
+static const struct slice nobody = {NULL, 0};
+
+static void drop(struct hub *h, enum drop why) {
+    metric_add(h->metrics, METRIC_DROPPED + why, 1);
+}
+
+/* --- the doorbell ---------------------------------------------------------------------------
+ */
+
+static void deliver_next(struct channel *ch, struct message *m) {
+    ch->at.seq = m->seq;
+    if (!list_empty(&ch->reads) && !tail_record(&ch->tail, m))
+        tail_forget(&ch->tail);
+    channel_deliver_timed(ch, m, AUDIENCE_LIVE, nobody);
+    if (!list_empty(&ch->waiters))
+        channel_waiters(ch, true);
+    if (ch->awaited) {
+        ch->awaited = false;
+        channel_step_behind(ch);
+    }
+}
+
+static void deliver_ephemeral(struct channel *ch, struct message *m) {
+    struct hub *h = ch->hub;
+    struct name skip = {0};
+    enum audience who = AUDIENCE_LIVE;
+    if (is_room(channel_name(ch)))
+        who = h->events->on_room_event(h->owner, ch, m, &skip);
+    if (who != AUDIENCE_NONE)
+        channel_deliver_timed(ch, m, who, name_slice(&skip));
+}
+
+static void deliver_text(struct channel *ch, struct slice text) {
+    struct buf frame;
+    struct message m;
+    buf_init(&frame);
+    if (message_text(&m, &frame, channel_name(ch), text))
+        channel_deliver(ch, &m, AUDIENCE_LIVE, nobody);
+    buf_deinit(&frame);
+}
+
+static void logged(struct channel *ch, struct message *m) {
+    bool known = slice_is(m->epoch, ch->at.epoch);
+    if (ch->state == CHANNEL_LIVE && known && m->seq == ch->at.seq + 1) {
+        deliver_next(ch, m);
+    } else if (known && m->seq <= ch->at.seq) {
+        drop(ch->hub, DROP_OLD);
+    } else if (ch->state == CHANNEL_LIVE) {
+        LOG(LOG_DEBUG, "channel_gap", "channel", ch->name, "seq",
+            log_text("%llu", (unsigned long long)m->seq), NULL);
+        channel_heal(ch);
+        tail_record(&ch->tail, m);
+    } else if (!tail_record(&ch->tail, m)) {
+        tail_forget(&ch->tail);
+        ch->doubtful = true;
+    }
+}
+
+static void on_message(void *arg, struct slice payload) {
+    struct channel *ch = arg;
+    struct message m;
+    channel_ref(ch); /* a delivery may close the last connection that is in it */
+    if (!utf8_valid(payload))
+        drop(ch->hub, DROP_NOT_UTF8);
+    else if (!message_parse(&m, payload) || !channel_is(ch, m.channel))
+        deliver_text(ch, payload);
+    else if (m.seq == 0)
+        deliver_ephemeral(ch, &m);
+    else
+        logged(ch, &m);
+    channel_unref(ch);
+}
+
+static void on_confirmed(void *arg) {
+    struct channel *ch = arg;
+    if (ch->state != CHANNEL_SUBSCRIBING)
+        return;
+    channel_state_set(ch, CHANNEL_HEALING);
+    if (ch->at.epoch[0] != '\0')
+        heal_queue(ch); /* else its first sub's check brings the position */
+    channel_step_behind(ch);
+}
+
+static void on_lost(void *arg) {
+    struct channel *ch = arg;
+    if (ch->state != CHANNEL_SUBSCRIBING)
+        channel_state_set(ch, CHANNEL_SUBSCRIBING);
+    list_remove(&ch->heal_link);
+    tail_forget(&ch->tail);
+    ch->stale = true; /* a page asked for before the next confirmation proves nothing */
+    reads_stale(ch);
+}
+
+static const struct subscription_events doorbell_events = {
+    .on_confirmed = on_confirmed, .on_message = on_message, .on_lost = on_lost};
+
+struct sub *hub_subscribe(struct hub *h, struct subscriber *s, struct slice name,
+                          const struct position *since, sub_checked checked, void *arg) {
+    struct channel *ch = hub_find(h, name);
+    if (ch == NULL)
+        ch = channel_make(h, name, &doorbell_events);
+    if (ch == NULL)
+        return NULL;
+    channel_ref(ch);
+    struct sub *sub = catchup_new(ch, s, since, checked, arg);
+    channel_unref(ch);
+    return sub;
+}
+
+/* --- Redis falls and comes back -------------------------------------------------------------
+ */
+
+static void release_all(struct list *channels) {
+    while (!list_empty(channels)) {
+        struct channel *ch = container_of(channels->next, struct channel, walk);
+        list_remove(&ch->walk);
+        channel_unref(ch);
+    }
+}
+
+void hub_redis_down(struct hub *h) {
+    struct list all, done;
+    list_init(&all);
+    list_init(&done);
+    /* What fails may leave channels: each is held until its turn is over. */
+    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
+         at = map_next(&h->channels, at)) {
+        struct channel *ch = container_of(at, struct channel, node);
+        channel_ref(ch);
+        list_push(&all, &ch->walk);
+    }
+    while (!list_empty(&all)) {
+        struct channel *ch = container_of(all.next, struct channel, walk);
+        list_remove(&ch->walk);
+        channel_waiters(ch, false);
+        sub_fail_checks(ch);
+        list_push(&done, &ch->walk);
+    }
+    release_all(&done);
+}
+
+void hub_redis_up(struct hub *h) {
+    struct list all, done;
+    list_init(&all);
+    list_init(&done);
+    h->stalled = false;
+    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
+         at = map_next(&h->channels, at)) {
+        struct channel *ch = container_of(at, struct channel, node);
+        if (list_empty(&ch->behind))
+            continue;
+        channel_ref(ch);
+        list_push(&all, &ch->walk);
+    }
+    while (!list_empty(&all)) {
+        struct channel *ch = container_of(all.next, struct channel, walk);
+        list_remove(&ch->walk);
+        channel_step_behind(ch);
+        list_push(&done, &ch->walk);
+    }
+    release_all(&done);
+    heal_pump(h);
+}
+
+static void on_retry(uv_timer_t *timer) {
+    struct hub *h = timer->data;
+    if (!redis_up(h->redis))
+        return;
+    if (h->stalled)
+        hub_redis_up(h);
+    else
+        heal_pump(h);
+}
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *slabs,
+             size_t max_queue, struct metrics *metrics, const struct hub_events *events,
+             void *owner) {
+    memset(h, 0, sizeof *h);
+    h->redis = redis;
+    h->slabs = slabs;
+    h->metrics = metrics;
+    h->events = events;
+    h->owner = owner;
+    h->upsets = 1;
+    h->on_level = channel_step_behind;
+    map_init(&h->channels);
+    list_init(&h->heals);
+    h->low_water = max_queue / 8 < LOW_WATER ? max_queue / 8 : LOW_WATER;
+    snprintf(h->page_bytes, sizeof h->page_bytes, "%zu",
+             max_queue / 4 < PAGE_BYTES ? max_queue / 4 : PAGE_BYTES);
+    h->retry.data = h;
+    uv_timer_init(loop, &h->retry);
+    return uv_timer_start(&h->retry, on_retry, HEAL_RETRY_MS, HEAL_RETRY_MS);
+}
+
+void hub_close(struct hub *h, uv_close_cb on_closed) {
+    uv_close((uv_handle_t *)&h->retry, on_closed);
+}
+
+void hub_deinit(struct hub *h) {
+    map_deinit(&h->channels);
+}

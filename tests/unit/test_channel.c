@@ -1,0 +1,484 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/channel/heal.h"
+#include "gateway/channel/hub.h"
+
+/*
+ * Channels above a Redis that answers what the test says, when the test says: this program
+ * links gateway/channel and what is below it, and takes the place of redis.c.
+ */
+
+/* --- Redis ----------------------------------------------------------------------------------
+ */
+
+#define READS_MOST 16
+struct asked {
+    char args[256]; /* joined by spaces */
+    redis_done done;
+    void *arg;
+};
+static struct asked reads[READS_MOST];
+static unsigned first_read, last_read;
+static bool down;
+static const struct subscription_events *bell;
+static void *bell_arg;
+
+bool redis_script(struct redis *r, enum script script, const struct slice keys[],
+                  size_t key_count, const struct slice args[], size_t arg_count,
+                  redis_done done, void *arg) {
+    (void)r;
+    assert_int_equal(script, SCRIPT_read);
+    assert_int_equal(key_count, 1);
+    assert_true(slice_is(keys[0], "room:r"));
+    if (down)
+        return false;
+    struct asked *a = &reads[last_read++ % READS_MOST];
+    int len = 0;
+    a->args[0] = '\0';
+    for (size_t i = 0; i < arg_count; i++) {
+        if (i != 3) /* most bytes */
+            len += snprintf(a->args + len, sizeof a->args - (size_t)len, "%s%.*s",
+                            i > 0 ? " " : "", (int)args[i].len, args[i].ptr);
+    }
+    a->done = done;
+    a->arg = arg;
+    return true;
+}
+
+struct subscription *redis_subscribe(struct redis *r, struct slice channel,
+                                     const struct subscription_events *events, void *arg) {
+    (void)r;
+    assert_true(slice_is(channel, "sluice:{room:r}"));
+    bell = events;
+    bell_arg = arg;
+    return (struct subscription *)&bell;
+}
+
+void redis_unsubscribe(struct redis *r, struct subscription *s) {
+    (void)r;
+    assert_ptr_equal(s, &bell);
+    bell = NULL;
+}
+
+void redis_doorbell(const struct redis *r, struct buf *out, struct slice name) {
+    (void)r;
+    buf_printf(out, "sluice:{%.*s}", (int)name.len, name.ptr);
+}
+
+/* --- the log --------------------------------------------------------------------------------
+ */
+
+static const char *frame(char out[160], const char *epoch, unsigned seq) {
+    snprintf(out, 160,
+             "{\"channel\":\"room:r\",\"epoch\":\"%s\",\"seq\":%u,\"time\":1732155555123456,"
+             "\"event\":\"e\",\"data\":%u}",
+             epoch, seq, seq);
+    return out;
+}
+
+static void ring(const char *epoch, unsigned seq) {
+    char bytes[160];
+    bell->on_message(bell_arg, slice_of(frame(bytes, epoch, seq)));
+}
+
+/* The next read must be this one; or none is there. */
+static void assert_read(const char *args) {
+    assert_true(first_read < last_read);
+    assert_string_equal(reads[first_read % READS_MOST].args, args);
+}
+static void assert_no_read(void) {
+    assert_int_equal(first_read, last_read);
+}
+
+static struct reply *texts(struct reply *r, const char *const *from, size_t count) {
+    *r = (struct reply){.type = REPLY_ARRAY, .count = count};
+    r->items = calloc(count + 1, sizeof *r->items);
+    for (size_t i = 0; i < count; i++) {
+        r->items[i] = calloc(1, sizeof *r->items[i]);
+        *r->items[i] = (struct reply){.type = REPLY_STRING, .text = slice_of(from[i])};
+    }
+    return r;
+}
+
+static void texts_free(struct reply *r) {
+    for (size_t i = 0; i < r->count; i++)
+        free(r->items[i]);
+    free(r->items);
+}
+
+/* Answers the oldest read: the log is in `epoch` and ends at `last`; from `from` on there are
+ * entries in epochs that a letter each tells, as in "aab". forks: as in "a 3 b 5". */
+struct answer {
+    int status;
+    const char *epoch;
+    unsigned last, from;
+    const char *entries;
+    const char *forks[5];
+};
+
+static void answer(struct answer a) {
+    struct asked *r = &reads[first_read++ % READS_MOST];
+    char status[8], last[16], from[16], frames[8][160];
+    const char *items[6 + 8] = {status, a.epoch, last, from, "1732155555123456", ""};
+    size_t count = 6, forks_count = 0;
+    struct reply page, forks;
+    snprintf(status, sizeof status, "%d", a.status);
+    snprintf(last, sizeof last, "%u", a.last);
+    snprintf(from, sizeof from, "%u", a.from);
+    for (const char *e = a.entries; e != NULL && *e != '\0'; e++, count++) {
+        const char epoch[] = {*e, '\0'};
+        unsigned seq = a.from + (unsigned)(count - 5);
+        items[count] = frame(frames[count - 6], epoch, seq);
+    }
+    while (a.forks[forks_count] != NULL)
+        forks_count++;
+    texts(&page, items, count);
+    *page.items[5] = *texts(&forks, a.forks, forks_count);
+    r->done(r->arg, &page, OUTCOME_NONE);
+    texts_free(&forks);
+    texts_free(&page);
+}
+
+static void answer_none(void) {
+    struct asked *r = &reads[first_read++ % READS_MOST];
+    r->done(r->arg, NULL, OUTCOME_REFUSED);
+}
+
+/* --- subscribers ----------------------------------------------------------------------------
+ */
+
+struct listener {
+    struct subscriber as;
+    char heard[512]; /* "1 2 reset:3-4 " */
+    size_t queued;
+    bool wants_drained;
+    bool started;
+    enum check_result result;
+    struct sub *sub;
+};
+
+static struct listener *listener_of(const struct subscriber *s) {
+    return container_of(s, struct listener, as);
+}
+
+static void on_deliver(struct subscriber *s, struct message *m) {
+    struct listener *l = listener_of(s);
+    size_t len = strlen(l->heard);
+    unsigned from = 0, to = 0;
+    if (slice_is(m->event, "channel_reset")) {
+        const char *at = memmem(m->data.ptr, m->data.len, "\"from\"", 6);
+        assert_int_equal(sscanf(at, "\"from\":%u,\"to\":%u}", &from, &to), 2);
+        snprintf(l->heard + len, sizeof l->heard - len, "reset:%u-%u ", from, to);
+        return;
+    }
+    snprintf(l->heard + len, sizeof l->heard - len, "%.*s%llu ", (int)m->epoch.len,
+             m->epoch.ptr, (unsigned long long)m->seq);
+}
+
+static size_t on_queued(const struct subscriber *s) {
+    return listener_of(s)->queued;
+}
+
+static void on_want_drained(struct subscriber *s) {
+    listener_of(s)->wants_drained = true;
+}
+
+static const struct subscriber_ops ops = {.name = "test",
+                                          .deliver = on_deliver,
+                                          .queued = on_queued,
+                                          .want_drained = on_want_drained};
+
+static void on_checked(void *arg, struct sub *sub, enum check_result result,
+                       const struct position *now) {
+    struct listener *l = arg;
+    (void)now;
+    l->result = result;
+    l->sub = sub;
+    if (result == CHECK_FAILED)
+        return;
+    l->started = true;
+    sub_start(sub);
+}
+
+static enum audience on_room_event(void *owner, struct channel *ch, const struct message *m,
+                                   struct name *skip) {
+    (void)owner, (void)ch, (void)m, (void)skip;
+    return AUDIENCE_LIVE;
+}
+static void on_channel(void *owner, struct channel *ch) {
+    (void)owner, (void)ch;
+}
+static void on_subscriber(void *owner, struct subscriber *s) {
+    (void)owner, (void)s;
+}
+static void on_entered(void *owner, struct sub *sub, const struct position *floor,
+                       uint64_t clock, bool resumed) {
+    (void)owner, (void)sub, (void)floor, (void)clock, (void)resumed;
+}
+static void on_reset(void *owner, struct sub *sub, struct slice epoch, uint64_t from) {
+    (void)owner, (void)sub, (void)epoch, (void)from;
+}
+static void on_sub(void *owner, struct sub *sub) {
+    (void)owner, (void)sub;
+}
+static const struct hub_events events = {.on_room_event = on_room_event,
+                                         .on_healed = on_channel,
+                                         .on_free = on_channel,
+                                         .on_entering = on_subscriber,
+                                         .on_entered = on_entered,
+                                         .on_made = on_subscriber,
+                                         .on_reset = on_reset,
+                                         .on_dropped = on_sub};
+
+/* --- a hub with two listeners ---------------------------------------------------------------
+ */
+
+static uv_loop_t loop;
+static struct hub hub;
+static struct redis redis;
+static struct slabs slabs;
+static struct metrics metrics;
+static struct subscribers all;
+static struct listener ann, bob;
+
+static void enter(struct listener *l, const char *epoch, unsigned seq) {
+    struct position since = {.seq = seq};
+    position_set(&since, slice_of(epoch), seq);
+    assert_non_null(hub_subscribe(&hub, &l->as, SLICE("room:r"), &since, on_checked, l));
+}
+
+/* ann is live at the position a 3. */
+static int set_up(void **state) {
+    (void)state;
+    first_read = last_read = 0;
+    down = false;
+    memset(&ann, 0, sizeof ann);
+    memset(&bob, 0, sizeof bob);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    subscribers_init(&all, &slabs, 1);
+    subscriber_init(&ann.as, &ops, &all);
+    subscriber_init(&bob.as, &ops, &all);
+    assert_int_equal(hub_init(&hub, &loop, &redis, &slabs, 1048576, &metrics, &events, NULL),
+                     0);
+    enter(&ann, "", 0);
+    assert_no_read(); /* the doorbell comes first */
+    bell->on_confirmed(bell_arg);
+    assert_read(" 0 0");
+    answer((struct answer){.epoch = "a", .last = 3, .from = 3});
+    assert_no_read();
+    assert_true(ann.started);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    while (!list_empty(&ann.as.subs))
+        sub_drop(container_of(ann.as.subs.next, struct sub, in_subscriber));
+    while (!list_empty(&bob.as.subs))
+        sub_drop(container_of(bob.as.subs.next, struct sub, in_subscriber));
+    while (first_read < last_read) /* a read holds its channel */
+        answer_none();
+    assert_null(bell);
+    hub_close(&hub, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    hub_deinit(&hub);
+    slabs_deinit(&slabs);
+    return 0;
+}
+
+static void delivers_what_follows(void **state) {
+    (void)state;
+    ring("a", 4);
+    ring("a", 5);
+    ring("a", 5); /* once more */
+    ring("a", 3);
+    assert_string_equal(ann.heard, "a4 a5 ");
+    assert_no_read();
+}
+
+static void reads_a_hole(void **state) {
+    (void)state;
+    ring("a", 5);
+    assert_string_equal(ann.heard, "");
+    assert_read("a 3 100");
+    ring("a", 6); /* the page does not have it: it was sent before */
+    answer((struct answer){.epoch = "a", .last = 5, .from = 3, .entries = "aa"});
+    assert_string_equal(ann.heard, "a4 a5 a6 ");
+    assert_no_read();
+}
+
+static void reads_once_more_after_what_it_cannot_explain(void **state) {
+    (void)state;
+    ring("a", 5);
+    ring("a", 7);
+    answer((struct answer){.epoch = "a", .last = 5, .from = 3, .entries = "aa"});
+    assert_string_equal(ann.heard, "a4 a5 ");
+    assert_read("a 5 100");
+    answer((struct answer){.epoch = "a", .last = 7, .from = 5, .entries = "aa"});
+    assert_string_equal(ann.heard, "a4 a5 a6 a7 ");
+    assert_no_read();
+}
+
+static void goes_on_in_another_epoch(void **state) {
+    (void)state;
+    ring("b", 4); /* b began at 3: nothing is lost */
+    assert_read("a 3 100");
+    answer((struct answer){
+        .epoch = "b", .last = 4, .from = 3, .entries = "b", .forks = {"a", "3"}});
+    assert_string_equal(ann.heard, "b4 ");
+    ring("b", 5);
+    assert_string_equal(ann.heard, "b4 b5 ");
+}
+
+static void tells_of_a_lost_end(void **state) {
+    (void)state;
+    ring("b", 3); /* b began at 1 */
+    assert_read("a 3 100");
+    answer((struct answer){
+        .status = 1, .epoch = "b", .last = 3, .from = 1, .entries = "bb", .forks = {"a", "1"}});
+    assert_string_equal(ann.heard, "reset:2-3 b2 b3 ");
+}
+
+static void finds_its_way_by_its_lineage(void **state) {
+    (void)state;
+    ring("b", 4);
+    answer((struct answer){
+        .epoch = "b", .last = 4, .from = 3, .entries = "b", .forks = {"a", "3"}});
+    /* A log without b, which is still in a: the read says where b came from. */
+    bell->on_lost(bell_arg);
+    bell->on_confirmed(bell_arg);
+    assert_read("b 4 100 a 3");
+    answer((struct answer){.status = 1, .epoch = "a", .last = 3, .from = 3});
+    assert_string_equal(ann.heard, "b4 reset:4-4 ");
+    ring("c", 4);
+    assert_read("a 3 100 b 3 a 3");
+    answer((struct answer){
+        .epoch = "c", .last = 4, .from = 3, .entries = "c", .forks = {"a", "3"}});
+    assert_string_equal(ann.heard, "b4 reset:4-4 c4 ");
+}
+
+static void finds_its_way_after_several_losses_when_it_is_behind(void **state) {
+    (void)state;
+    ring("b", 4);
+    answer((struct answer){
+        .epoch = "b", .last = 4, .from = 3, .entries = "b", .forks = {"a", "3"}});
+    bob.queued = SIZE_MAX; /* it takes nothing */
+    enter(&bob, "b", 2);
+    assert_read("b 2 0 a 2");
+    answer((struct answer){.epoch = "b", .last = 4, .from = 2, .forks = {"a", "3"}});
+    assert_true(bob.wants_drained);
+    for (const char *epoch = "cd"; *epoch != '\0'; epoch++) {
+        const char name[] = {*epoch, '\0'};
+        bell->on_lost(bell_arg);
+        bell->on_confirmed(bell_arg);
+        answer((struct answer){.status = 1, .epoch = "a", .last = 3, .from = 3});
+        ring(name, 4);
+        answer((struct answer){
+            .epoch = name, .last = 4, .from = 3, .entries = name, .forks = {"a", "3"}});
+    }
+    assert_no_read();
+    bob.queued = 0;
+    subscriber_drained(&bob.as);
+    assert_read("b 2 100 a 2");
+    answer((struct answer){
+        .epoch = "d", .last = 4, .from = 2, .entries = "ad", .forks = {"a", "3"}});
+    assert_string_equal(bob.heard, "a3 d4 ");
+    ring("d", 5);
+    assert_string_equal(bob.heard, "a3 d4 d5 ");
+}
+
+static void a_page_from_before_a_loss_proves_nothing(void **state) {
+    (void)state;
+    ring("a", 5);
+    bell->on_lost(bell_arg);
+    bell->on_confirmed(bell_arg);
+    assert_read("a 3 100");
+    answer((struct answer){.epoch = "a", .last = 5, .from = 3, .entries = "aa"});
+    assert_string_equal(ann.heard, "");
+    assert_read("a 3 100");
+    answer((struct answer){.epoch = "a", .last = 5, .from = 3, .entries = "aa"});
+    assert_string_equal(ann.heard, "a4 a5 ");
+    assert_no_read();
+}
+
+static void tells_of_what_fell_out_of_the_log(void **state) {
+    (void)state;
+    ring("a", 9);
+    answer((struct answer){.epoch = "a", .last = 9, .from = 3});
+    assert_string_equal(ann.heard, "reset:4-9 ");
+    ring("a", 10);
+    assert_string_equal(ann.heard, "reset:4-9 a10 ");
+}
+
+static void catches_one_up_from_the_log_and_the_tail(void **state) {
+    (void)state;
+    enter(&bob, "a", 1);
+    assert_read("a 1 0");
+    answer((struct answer){.epoch = "a", .last = 3, .from = 1});
+    assert_int_equal(bob.result, CHECK_GOOD);
+    assert_read("a 1 100");
+    ring("a", 4); /* while its page is on its way */
+    assert_string_equal(bob.heard, "");
+    answer((struct answer){.epoch = "a", .last = 3, .from = 1, .entries = "aa"});
+    assert_string_equal(bob.heard, "a2 a3 a4 ");
+    ring("a", 5);
+    assert_string_equal(bob.heard, "a2 a3 a4 a5 ");
+    assert_string_equal(ann.heard, "a4 a5 ");
+    assert_no_read();
+}
+
+static void waits_for_a_slow_socket(void **state) {
+    (void)state;
+    bob.queued = SIZE_MAX;
+    enter(&bob, "a", 1);
+    answer((struct answer){.epoch = "a", .last = 3, .from = 1});
+    assert_true(bob.wants_drained);
+    assert_no_read();
+    bob.queued = 0;
+    subscriber_drained(&bob.as);
+    assert_read("a 1 100");
+}
+
+static void fails_when_redis_is_away(void **state) {
+    (void)state;
+    enter(&bob, "a", 1);
+    answer_none();
+    assert_int_equal(bob.result, CHECK_FAILED);
+    assert_null(bob.sub);
+    assert_true(list_empty(&bob.as.subs));
+    down = true;
+    bob.result = CHECK_GOOD;
+    bell->on_lost(bell_arg);
+    enter(&bob, "a", 1);
+    hub_redis_down(&hub);
+    assert_int_equal(bob.result, CHECK_FAILED);
+    assert_true(list_empty(&bob.as.subs));
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(delivers_what_follows),
+        CASE(reads_a_hole),
+        CASE(reads_once_more_after_what_it_cannot_explain),
+        CASE(goes_on_in_another_epoch),
+        CASE(tells_of_a_lost_end),
+        CASE(finds_its_way_by_its_lineage),
+        CASE(finds_its_way_after_several_losses_when_it_is_behind),
+        CASE(a_page_from_before_a_loss_proves_nothing),
+        CASE(tells_of_what_fell_out_of_the_log),
+        CASE(catches_one_up_from_the_log_and_the_tail),
+        CASE(waits_for_a_slow_socket),
+        CASE(fails_when_redis_is_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
