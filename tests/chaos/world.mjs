@@ -20,6 +20,21 @@ const runs = (node) => {
   }
 };
 
+// A server whose cli() says it again when a fault has killed its connection: it may have been done.
+function persistent(redis) {
+  const once = redis.cli.bind(redis);
+  const again = async (tries, command) => {
+    try {
+      return await once(...command);
+    } catch (error) {
+      if (tries === 0 || !/closed the connection/.test(error.message)) throw error;
+      return again(tries - 1, command);
+    }
+  };
+  redis.cli = (...command) => again(3, command);
+  return redis;
+}
+
 // One node's place: its address and its way to Redis, whoever stands there.
 class Slot {
   node = null;
@@ -74,8 +89,8 @@ class World {
   logs = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-chaos-'));
 
   async start(count) {
-    this.master = await startRedis(REDIS);
-    this.replica = await startRedis(REDIS);
+    this.master = persistent(await startRedis(REDIS));
+    this.replica = persistent(await startRedis(REDIS));
     const world = this;
     const target = {
       url: this.master.url,
