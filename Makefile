@@ -148,7 +148,7 @@ test: build/asan/sluice build/asan/sluice-conformance $(BROKEN) $(UNIT_PROGRAMS)
 	@exec tests/run $(T)
 
 $(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
-# Those that stand in for what is above: only what is below is linked.
+# A program that takes the place of redis.c: only channel/ and what is below it is linked.
 BELOW_common   := $(wildcard common/*.c) gateway/net/slab.c gateway/redis/reply.c gateway/redis/clock.c
 UNIT_channel   := $(BELOW_common) $(wildcard gateway/channel/*.c)
 UNIT_ALONE     := build/asan/tests/test_channel
@@ -165,7 +165,7 @@ CLANG_TESTS := $(UNIT:%.c=build/clang/%.o) $(UNIT_HELP:%.c=build/clang/%.o) \
                $(CONFORM:%.c=build/clang/%.o)
 TIDY        := $(SOURCES:%.c=build/clang/%.tidy)
 
-check: build/clang/sluice $(CLANG_TESTS) $(TIDY) format-check layers-check ## clang's warnings as errors, clang-format, clang-tidy
+check: build/clang/sluice $(CLANG_TESTS) $(TIDY) format-check layers-check ## clang's warnings as errors, clang-format, clang-tidy, layers
 	@echo 'check: all well'
 
 # Each major version of clang-format lays a few lines out in its own way: 14 (Debian 12) decides.

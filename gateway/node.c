@@ -199,7 +199,7 @@ void node_on_gone(void *owner, struct conn *c) {
 static bool close_one(struct node *n, uint16_t code, const char *reason) {
     struct list *all = &n->core.clients.list;
     if (!list_empty(all)) {
-        client_close(client_of(container_of(all->next, struct subscriber, link)), code, reason);
+        client_close(client_at(all->next), code, reason);
         return true;
     }
     return raw_door_close_one(&n->raw, code, reason) ||

@@ -24,7 +24,7 @@ struct subscriber_ops {
     void (*deliver)(struct subscriber *s, struct message *m);
     /* Bytes not yet taken by the socket. */
     size_t (*queued)(const struct subscriber *s);
-    /* client_drained once the socket has taken all. */
+    /* subscriber_drained once the socket has taken all. */
     void (*want_drained)(struct subscriber *s);
     /* client_gone is called before it returns. */
     void (*close)(struct subscriber *s, uint16_t code, const char *reason);

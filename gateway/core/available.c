@@ -26,7 +26,7 @@ void clients_tell_available(struct core *core) {
     }
     for (struct list *at = core->clients.list.next, *next; at != &core->clients.list;
          at = next) {
-        struct client *c = client_of(container_of(at, struct subscriber, link));
+        struct client *c = client_at(at);
         next = at->next;
         if (is_told(c))
             c->as.ops->deliver(&c->as, &m);

@@ -125,6 +125,10 @@ void client_deinit(struct client *c);
 static inline struct client *client_of(const struct subscriber *s) {
     return container_of(s, struct client, as);
 }
+/* The one that stands there in core->clients, or in core->lingering. */
+static inline struct client *client_at(const struct list *link) {
+    return client_of(container_of(link, struct subscriber, link));
+}
 static inline const struct door *client_door(const struct client *c) {
     return container_of(c->as.ops, const struct door, as);
 }

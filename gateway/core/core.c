@@ -187,8 +187,7 @@ static void on_redis_closed(void *owner) {
 void core_drain(struct core *core) {
     core->draining = true;
     while (!list_empty(&core->lingering)) {
-        struct client *c =
-            client_of(container_of(core->lingering.next, struct subscriber, link));
+        struct client *c = client_at(core->lingering.next);
         list_remove(&c->as.link);
         wheel_clear(&core->wheel, &c->timer);
         presence_want(c, false);
@@ -203,8 +202,7 @@ void core_close(struct core *core, void (*on_closed)(void *owner)) {
     session_recover_tick(core, UINT64_MAX);
     /* Those that linger in presence have no connection that would close them. */
     while (!list_empty(&core->lingering)) {
-        struct client *c =
-            client_of(container_of(core->lingering.next, struct subscriber, link));
+        struct client *c = client_at(core->lingering.next);
         list_remove(&c->as.link);
         wheel_clear(&core->wheel, &c->timer);
         client_unref(c);

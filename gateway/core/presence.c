@@ -159,7 +159,7 @@ void presence_leave(struct client *c) {
 void presence_redis_down(struct core *core) {
     for (struct list *at = core->clients.list.next, *next; at != &core->clients.list;
          at = next) {
-        struct client *c = client_of(container_of(at, struct subscriber, link));
+        struct client *c = client_at(at);
         void (*entered)(struct client *, enum entered) = c->entered;
         next = at->next;
         if (entered == NULL || c->presence_busy)
@@ -253,8 +253,7 @@ void presence_scores(struct core *core, uint64_t elapsed_ms) {
     }
     uint64_t share = 1 + core->clients.count * elapsed_ms / core->options->score_interval;
     for (uint64_t i = 0; i < share && i < core->clients.count; i++) {
-        struct client *c =
-            client_of(container_of(core->clients.list.next, struct subscriber, link));
+        struct client *c = client_at(core->clients.list.next);
         list_remove(&c->as.link);
         list_push(&core->clients.list, &c->as.link);
         chunks_expire(c->chunks, core_now(core));
@@ -298,7 +297,7 @@ void presence_pump(struct core *core) {
 
 void presence_reenter(struct core *core) {
     for (struct list *at = core->clients.list.next; at != &core->clients.list; at = at->next) {
-        struct client *c = client_of(container_of(at, struct subscriber, link));
+        struct client *c = client_at(at);
         c->is_in = false;
         if (c->wanted_in && list_empty(&c->reenter))
             list_push(&core->reenter, &c->reenter);
@@ -372,7 +371,7 @@ static void tell_room(struct coming *e, struct json_value room) {
 static void tell_all(struct coming *e) {
     for (struct list *at = e->core->clients.list.next, *next; at != &e->core->clients.list;
          at = next) {
-        struct client *c = client_of(container_of(at, struct subscriber, link));
+        struct client *c = client_at(at);
         next = at->next;
         if (c->as.logged_in)
             tell_client(e, c);
@@ -417,7 +416,7 @@ static void on_all(void *arg, struct slice payload) {
     if (utf8_valid(payload) && (whole || message_text(&m, &frame, SLICE("all"), payload))) {
         for (struct list *at = core->clients.list.next, *next; at != &core->clients.list;
              at = next) {
-            struct client *c = client_of(container_of(at, struct subscriber, link));
+            struct client *c = client_at(at);
             next = at->next;
             if (c->as.logged_in)
                 c->as.ops->deliver(&c->as, &m);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "gateway/channel/page.h"
 #include "gateway/core/core.h"
 #include "gateway/core/offset.h"
 #include "gateway/net/token.h"
@@ -164,11 +165,10 @@ static void ask_position(struct recovery *w, struct recovered_channel *ch) {
 
 /* Is the message that the offset came with still in its log? */
 static void ask_witness(struct recovery *w, const struct mark *m) {
-    char seq[DIGITS_SIZE];
-    struct slice args[] = {slice_of(m->at.epoch), slice_digits(m->at.seq, seq), SLICE("0"),
-                           SLICE("0")};
+    struct page_args args;
+    page_args(&args, &m->at, SLICE("0"), SLICE("0"), NULL, NULL);
     if (resumable(name_slice(&w->what.user), m->channel))
-        ask(w, NULL, SCRIPT_read, m->channel, args, 4);
+        ask(w, NULL, SCRIPT_read, m->channel, args.all, args.count);
     else
         w->failed = true;
 }

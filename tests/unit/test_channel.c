@@ -249,7 +249,7 @@ static struct subscribers all;
 static struct listener ann, bob;
 
 static void enter(struct listener *l, const char *epoch, unsigned seq) {
-    struct position since = {.seq = seq};
+    struct position since;
     position_set(&since, slice_of(epoch), seq);
     assert_non_null(hub_subscribe(&hub, &l->as, SLICE("room:r"), &since, on_checked, l));
 }
