@@ -1,13 +1,14 @@
 #include "gateway/api.h"
 
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "common/json.h"
+#include "common/name.h"
 #include "common/percent.h"
 #include "common/utf8.h"
-#include "gateway/node.h"
 
 #define JSON         "application/json"
 #define KEPT_MS      1000 /* a view of the cluster */
@@ -16,8 +17,8 @@
 #define CURSOR_MOST  "18446744073709551615"
 #define CURSOR_SIZE  (sizeof CURSOR_MOST - 1)
 
-bool api_is_on(const struct node *n) {
-    return n->options->admin_token[0] != '\0';
+bool api_is_on(const struct api *api) {
+    return api->options->admin_token[0] != '\0';
 }
 
 /* --- refusals -------------------------------------------------------------------------------
@@ -103,10 +104,10 @@ static struct ask *ask_make(void) {
 }
 
 /* sent: done will be called with the ask. Else it ends here. */
-static void ask_begun(struct node *n, const struct http_request *request, struct ask *ask,
+static void ask_begun(struct api *api, const struct http_request *request, struct ask *ask,
                       bool sent) {
     if (sent) {
-        http_defer(request, &ask->later, n->options->redis_timeout);
+        http_defer(request, &ask->later, api->options->redis_timeout);
         return;
     }
     free(ask);
@@ -117,18 +118,17 @@ static void ask_begun(struct node *n, const struct http_request *request, struct
  */
 
 static void on_cluster(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct node *n = arg;
-    struct api *api = &n->api;
-    struct cluster_view view = {.node = n->id,
-                                .incarnation = n->core.incarnation,
-                                .lease_timeout_ms = n->options->lease_timeout,
+    struct api *api = arg;
+    struct cluster_view view = {.node = api->node,
+                                .incarnation = api->incarnation,
+                                .lease_timeout_ms = api->options->lease_timeout,
                                 .latency_us = (uv_hrtime() - api->cluster_ask) / 1000};
     (void)outcome;
     api->reading = false;
     buf_clear(&api->cluster);
     if (reply != NULL)
         api_put_cluster(&api->cluster, &view, reply);
-    api->cluster_at = uv_now(&n->loop);
+    api->cluster_at = uv_now(api->loop);
     for (struct list *at = api->waiting.next, *next; at != &api->waiting; at = next) {
         struct ask *ask = container_of(at, struct ask, link);
         next = at->next;
@@ -140,30 +140,29 @@ static void on_cluster(void *arg, const struct reply *reply, enum outcome outcom
         buf_clear(&api->cluster);
 }
 
-static bool cluster_read(struct node *n) {
+static bool cluster_read(struct api *api) {
     static const struct slice args[] = {{"50", 2}, {"100", 3}}; /* rooms, users */
-    struct api *api = &n->api;
     if (!api->reading) {
         api->cluster_ask = uv_hrtime();
         api->reading =
-            redis_script(&n->core.redis, SCRIPT_cluster, NULL, 0, args, 2, on_cluster, n);
+            redis_script(api->redis, SCRIPT_cluster, NULL, 0, args, 2, on_cluster, api);
     }
     return api->reading;
 }
 
-static void get_cluster(struct node *n, const struct http_request *request, struct slice rest) {
-    struct api *api = &n->api;
+static void get_cluster(struct api *api, const struct http_request *request,
+                        struct slice rest) {
     (void)rest;
-    if (api->cluster.len > 0 && uv_now(&n->loop) - api->cluster_at < KEPT_MS) {
+    if (api->cluster.len > 0 && uv_now(api->loop) - api->cluster_at < KEPT_MS) {
         http_answer(request, 200, JSON, buf_bytes(&api->cluster),
                     "Cache-Control: no-store\r\n");
         return;
     }
     struct ask *ask = ask_make();
-    bool sent = ask != NULL && cluster_read(n);
+    bool sent = ask != NULL && cluster_read(api);
     if (sent)
         list_push(&api->waiting, &ask->link);
-    ask_begun(n, request, ask, sent);
+    ask_begun(api, request, ask, sent);
 }
 
 /* --- users ----------------------------------------------------------------------------------
@@ -224,7 +223,7 @@ static bool is_cursor(const char *text, size_t len) {
     return len > 0 && (len < CURSOR_SIZE || memcmp(text, CURSOR_MOST, CURSOR_SIZE) <= 0);
 }
 
-static void get_online(struct node *n, const struct http_request *request, struct slice rest) {
+static void get_online(struct api *api, const struct http_request *request, struct slice rest) {
     char text[NAME_MAX_LEN];
     char cursor[CURSOR_SIZE];
     char glob[2 * NAME_MAX_LEN + 2];
@@ -244,9 +243,9 @@ static void get_online(struct node *n, const struct http_request *request, struc
     struct slice args[] = {
         search, {glob, glob_of(search, glob)}, from, SLICE(SEARCH_MOST), SLICE(SEARCH_STEPS)};
     struct ask *ask = ask_make();
-    ask_begun(n, request, ask,
-              ask != NULL && redis_script(&n->core.redis, SCRIPT_search, NULL, 0, args, 5,
-                                          on_online, ask));
+    ask_begun(api, request, ask,
+              ask != NULL &&
+                  redis_script(api->redis, SCRIPT_search, NULL, 0, args, 5, on_online, ask));
 }
 
 static void on_user(void *arg, const struct reply *reply, enum outcome outcome) {
@@ -265,7 +264,7 @@ static void on_user(void *arg, const struct reply *reply, enum outcome outcome) 
     free(ask);
 }
 
-static void get_user(struct node *n, const struct http_request *request, struct slice rest) {
+static void get_user(struct api *api, const struct http_request *request, struct slice rest) {
     char id[NAME_MAX_LEN];
     char key[NAME_MAX_LEN + 8];
     ptrdiff_t len = percent_decode(rest, id, sizeof id);
@@ -279,17 +278,17 @@ static void get_user(struct node *n, const struct http_request *request, struct 
     struct ask *ask = ask_make();
     if (ask != NULL)
         name_set(&ask->user, user);
-    ask_begun(n, request, ask,
+    ask_begun(api, request, ask,
               ask != NULL &&
-                  redis_script(&n->core.redis, SCRIPT_user, &name, 1, NULL, 0, on_user, ask));
+                  redis_script(api->redis, SCRIPT_user, &name, 1, NULL, 0, on_user, ask));
 }
 
 /* --- who may ask what -----------------------------------------------------------------------
  */
 
-static bool is_admin(const struct node *n, const struct http_request *request) {
+static bool is_admin(const struct api *api, const struct http_request *request) {
     const char *given = http_header(request, "authorization");
-    const char *token = n->options->admin_token;
+    const char *token = api->options->admin_token;
     size_t len = strlen(token);
     if (given == NULL || strncasecmp(given, "bearer ", 7) != 0)
         return false;
@@ -299,7 +298,7 @@ static bool is_admin(const struct node *n, const struct http_request *request) {
 
 struct call {
     const char *path; /* one that ends with a slash: whatever follows it, too */
-    void (*get)(struct node *n, const struct http_request *request, struct slice rest);
+    void (*get)(struct api *api, const struct http_request *request, struct slice rest);
 };
 
 static const struct call calls[] = {
@@ -320,19 +319,19 @@ static const struct call *call_find(struct slice path, struct slice *rest) {
     return NULL;
 }
 
-void api_route(struct node *n, const struct http_request *request) {
+void api_route(struct api *api, const struct http_request *request) {
     struct slice rest;
-    const struct call *call = api_is_on(n) ? call_find(request->path, &rest) : NULL;
+    const struct call *call = api_is_on(api) ? call_find(request->path, &rest) : NULL;
     if (call == NULL)
         refuse(request, REFUSAL_NOT_FOUND, NULL);
     else if (!slice_is(request->method, "GET") && !slice_is(request->method, "HEAD"))
         refuse(request, REFUSAL_BAD_METHOD, NULL);
-    else if (!is_admin(n, request))
+    else if (!is_admin(api, request))
         refuse(request, REFUSAL_UNAUTHORIZED, NULL);
-    else if (!redis_up(&n->core.redis))
+    else if (!redis_up(api->redis))
         refuse(request, REFUSAL_UNAVAILABLE, NULL);
     else
-        call->get(n, request, rest);
+        call->get(api, request, rest);
 }
 
 void api_init(struct api *api) {

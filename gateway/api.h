@@ -3,31 +3,37 @@
 
 #include "common/list.h"
 #include "gateway/net/http.h"
-#include "gateway/redis/reply.h"
+#include "gateway/options.h"
+#include "gateway/redis/redis.h"
 
 /*
  * HTTP answers in JSON under /api/, for who has the admin token (PROTOCOL.md, section 9). Each
  * is read from Redis when it is asked for; the view of the cluster is kept for a second, so
  * that many who look cost one read.
  */
-struct node;
-
 struct api {
-    struct buf cluster;   /* the last view; empty: none */
-    uint64_t cluster_at;  /* loop time of it */
-    uint64_t cluster_ask; /* ns: when it was asked for */
+    /* Set by the owner, as parts of the node that answers. */
+    const struct options *options;
+    struct redis *redis;
+    uv_loop_t *loop;
+    const char *node;        /* its name */
+    const char *incarnation; /* as it is now: the text behind it changes */
+    struct buf cluster;      /* the last view; empty: none */
+    uint64_t cluster_at;     /* loop time of it */
+    uint64_t cluster_ask;    /* ns: when it was asked for */
     bool reading;
     struct list waiting; /* requests that want the view being read */
 };
 
+/* The owner's fields are set. */
 void api_init(struct api *api);
 /* No request may be left. */
 void api_deinit(struct api *api);
 
 /* False: there is no admin option, so no API and no page of it. */
-bool api_is_on(const struct node *n);
+bool api_is_on(const struct api *api);
 /* Answers any path that begins with /api/, at once or later. */
-void api_route(struct node *n, const struct http_request *request);
+void api_route(struct api *api, const struct http_request *request);
 
 /* --- api_json.c: answers of scripts as JSON -------------------------------------------------
  */

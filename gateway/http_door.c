@@ -211,6 +211,10 @@ static void socketio(struct node *n, const struct http_request *request) {
         metric_handshake(&n->metrics, DOOR_SIO, e->count > before);
 }
 
+static void api(struct node *n, const struct http_request *request) {
+    api_route(&n->api, request);
+}
+
 /* What a path looks at itself, beside GET and HEAD. */
 enum methods { READ, PROBED, ANY };
 
@@ -229,7 +233,7 @@ static const struct path paths[] = {
 
 static const struct path *path_find(const struct node *n, struct slice path) {
     static const struct path channels = {"/channels/", ANY, raw};
-    static const struct path api = {"/api/", ANY, api_route};
+    static const struct path calls = {"/api/", ANY, api};
     static const struct path pages = {"/", READ, page};
     static const struct path sio = {"/socket.io/", ANY, socketio};
     static const struct path client = {"/socket.io/", READ, socketio_client};
@@ -239,13 +243,13 @@ static const struct path *path_find(const struct node *n, struct slice path) {
     }
     if (slice_starts(path, slice_of(channels.path)))
         return &channels;
-    if (slice_starts(path, slice_of(api.path)))
-        return &api;
+    if (slice_starts(path, slice_of(calls.path)))
+        return &calls;
     if (bundle_has_path(path))
         return &client;
     if (is_socketio(path))
         return &sio;
-    if (slice_starts(path, SLICE("/console")) && !api_is_on(n))
+    if (slice_starts(path, SLICE("/console")) && !api_is_on(&n->api))
         return NULL;
     return asset_find(path) != NULL ? &pages : NULL;
 }

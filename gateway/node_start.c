@@ -357,6 +357,11 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
     n->core.address = n->address;
     init_relay(n);
+    n->api = (struct api){.options = o,
+                          .redis = &n->core.redis,
+                          .loop = &n->loop,
+                          .node = n->id,
+                          .incarnation = n->core.incarnation};
     api_init(&n->api);
     n->raw.redis = &n->core.redis;
     n->raw.shared = &n->sockets;
