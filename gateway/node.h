@@ -1,7 +1,7 @@
 #ifndef SLUICE_GATEWAY_NODE_H
 #define SLUICE_GATEWAY_NODE_H
 
-#include "gateway/api.h"
+#include "gateway/api/api.h"
 #include "gateway/core/core.h"
 #include "gateway/doors/bundle.h"
 #include "gateway/doors/raw_door.h"

@@ -1,4 +1,4 @@
-#include "gateway/api.h"
+#include "gateway/api/api.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-#ifndef SLUICE_GATEWAY_API_H
-#define SLUICE_GATEWAY_API_H
+#ifndef SLUICE_API_API_H
+#define SLUICE_API_API_H
 
 #include "common/list.h"
 #include "gateway/net/http.h"
@@ -35,7 +35,7 @@ bool api_is_on(const struct api *api);
 /* Answers any path that begins with /api/, at once or later. */
 void api_route(struct api *api, const struct http_request *request);
 
-/* --- api_json.c: answers of scripts as JSON -------------------------------------------------
+/* --- json.c: answers of scripts as JSON -------------------------------------------------
  */
 struct cluster_view {
     const char *node;

@@ -1,5 +1,5 @@
 #include "common/json.h"
-#include "gateway/api.h"
+#include "gateway/api/api.h"
 
 /* Redis may hold what no node wrote: every text is checked, every number read as one. */
 
