@@ -337,6 +337,15 @@ static void init_relay(struct node *n) {
     peers_set_address(peers, &n->listen, n->advertise.port != 0 ? &n->advertise : NULL);
 }
 
+static void init_api(struct node *n) {
+    struct api_source source = {.options = n->options,
+                                .redis = &n->core.redis,
+                                .loop = &n->loop,
+                                .node = n->id,
+                                .incarnation = n->core.incarnation};
+    api_init(&n->api, &source);
+}
+
 static int init_parts(struct node *n, const struct redis_config *redis) {
     const struct options *o = n->options;
     int status = net_init(&n->net, &n->loop, o->max_queue, &n->metrics, n);
@@ -357,12 +366,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
         status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
     n->core.address = n->address;
     init_relay(n);
-    n->api = (struct api){.options = o,
-                          .redis = &n->core.redis,
-                          .loop = &n->loop,
-                          .node = n->id,
-                          .incarnation = n->core.incarnation};
-    api_init(&n->api);
+    init_api(n);
     n->raw.redis = &n->core.redis;
     n->raw.shared = &n->sockets;
     n->raw.metrics = &n->metrics;

@@ -1,9 +1,10 @@
+#include "gateway/api/json.h"
+
 #include "common/json.h"
-#include "gateway/api/api.h"
 
 /* Redis may hold what no node wrote: every text is checked, every number read as one. */
 
-/* `"key":`, behind a comma if need be. */
+/* `"key":`, after a comma if one is due. */
 static void put_key(struct buf *b, const char *key) {
     if (b->len > 0 && b->data[b->len - 1] != '{')
         buf_char(b, ',');

@@ -1,0 +1,60 @@
+#ifndef SLUICE_API_ASK_H
+#define SLUICE_API_ASK_H
+
+#include "common/list.h"
+#include "common/name.h"
+#include "gateway/net/http.h"
+#include "gateway/options.h"
+#include "gateway/redis/redis.h"
+
+/*
+ * A request to the API: it is answered in JSON, or refused, at once or when Redis has answered.
+ */
+
+/* The parts of the node that answers come from. */
+struct api_source {
+    const struct options *options;
+    struct redis *redis;
+    uv_loop_t *loop;
+    const char *node;        /* its name */
+    const char *incarnation; /* as it is now: the text changes in its place */
+};
+
+/* Name, status, code, and the message, which follows the field's name if there is one. */
+#define REFUSAL_TABLE(X)                                                                       \
+    X(BAD_FIELD, 400, "bad_field", "has a wrong value")                                        \
+    X(UNAUTHORIZED, 401, "unauthorized", "the admin token is wanted: Authorization: Bearer")   \
+    X(NOT_FOUND, 404, "not_found", "nothing is here")                                          \
+    X(BAD_METHOD, 405, "bad_method", "this path is only read")                                 \
+    X(UNAVAILABLE, 503, "unavailable", "Redis cannot be reached or refuses")
+
+#define REFUSAL_ENUM(symbol, status, code, message) REFUSAL_##symbol,
+enum refusal { REFUSAL_TABLE(REFUSAL_ENUM) REFUSAL_COUNT };
+#undef REFUSAL_ENUM
+
+/* Answers at once: with an error, of this field (NULL: of none), or with JSON. */
+void api_refuse(const struct http_request *request, enum refusal why, const char *field);
+void api_answer(const struct http_request *request, struct slice body);
+
+/* A request that waits for Redis. */
+struct ask {
+    struct http_later later;
+    struct list link; /* the owner's; empty at first */
+    struct name user; /* the owner's */
+};
+
+/* NULL: no memory. */
+struct ask *ask_make(void);
+/*
+ * The script of it was sent, so its callback is to come: the request waits for an answer. Until
+ * then a request that Redis keeps waiting for redis-timeout is refused, and the ask stays.
+ * Not sent: the request is refused, and the ask (or NULL) freed.
+ */
+void ask_begun(const struct api_source *source, const struct http_request *request,
+               struct ask *ask, bool sent);
+/* Redis has answered, or the link fell: answers, if somebody waits still, and frees the ask.
+ * A body that is empty, or failed, is refused as `unavailable`. */
+void ask_answer(struct ask *ask, const struct buf *body);
+void ask_refuse(struct ask *ask, enum refusal why);
+
+#endif

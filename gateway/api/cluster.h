@@ -1,0 +1,27 @@
+#ifndef SLUICE_API_CLUSTER_H
+#define SLUICE_API_CLUSTER_H
+
+#include "gateway/api/ask.h"
+
+/*
+ * /api/v1/cluster: nodes, rooms, users and Redis at a glance. The view is kept for a second,
+ * and those that ask while it is read share the answer, so many that look cost one read.
+ */
+struct api_cluster {
+    const struct api_source *source;
+    struct buf view;     /* the last one; empty: none */
+    uint64_t view_at;    /* loop time of it */
+    uint64_t asked_at;   /* ns: when it was asked for */
+    bool reading;        /* the script is under way */
+    struct list waiting; /* struct ask: they want the view that is being read */
+};
+
+/* The source stays the caller's, and outlives it. */
+void api_cluster_init(struct api_cluster *c, const struct api_source *source);
+/* No request may be left. */
+void api_cluster_deinit(struct api_cluster *c);
+
+/* Answers, at once or later. */
+void api_cluster_get(struct api_cluster *c, const struct http_request *request);
+
+#endif

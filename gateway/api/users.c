@@ -1,0 +1,141 @@
+#include "gateway/api/users.h"
+
+#include <stdio.h>
+
+#include "common/percent.h"
+#include "common/utf8.h"
+#include "gateway/api/json.h"
+
+#define SEARCH_MOST  "100"
+#define SEARCH_STEPS "12" /* of 250 users each, 2 ms of Redis in all */
+#define CURSOR_MOST  "18446744073709551615"
+#define CURSOR_SIZE  (sizeof CURSOR_MOST - 1)
+
+/* --- a page of those that are online --------------------------------------------------------
+ */
+
+/* A parameter of the query, decoded. -1: it is not there; -2: it is wrong, or longer. */
+static ptrdiff_t query_get(struct slice query, const char *name, char *out, size_t cap) {
+    size_t len = strlen(name);
+    const char *end = slice_end(query);
+    for (const char *at = query.ptr; at < end;) {
+        const char *stop = memchr(at, '&', (size_t)(end - at));
+        stop = stop != NULL ? stop : end;
+        if ((size_t)(stop - at) > len && at[len] == '=' && memcmp(at, name, len) == 0) {
+            struct slice value = {at + len + 1, (size_t)(stop - at) - len - 1};
+            ptrdiff_t n = percent_decode(value, out, cap);
+            return n < 0 ? -2 : n;
+        }
+        at = stop + 1;
+    }
+    return -1;
+}
+
+/* `*text*`, with the text's own wildcards escaped. */
+static size_t glob_of(struct slice text, char out[2 * NAME_MAX_LEN + 2]) {
+    size_t n = 0;
+    out[n++] = '*';
+    for (size_t i = 0; i < text.len; i++) {
+        if (strchr("*?[]\\", text.ptr[i]) != NULL)
+            out[n++] = '\\';
+        out[n++] = text.ptr[i];
+    }
+    if (text.len > 0)
+        out[n++] = '*';
+    return n;
+}
+
+static bool is_text(struct slice s) {
+    return utf8_valid(s) && (s.len == 0 || memchr(s.ptr, '\0', s.len) == NULL);
+}
+
+static bool is_cursor(const char *text, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+    }
+    return len > 0 && (len < CURSOR_SIZE || memcmp(text, CURSOR_MOST, CURSOR_SIZE) <= 0);
+}
+
+/* What the query asks for. */
+struct search {
+    struct slice text; /* what ids and names contain; empty: anything */
+    struct slice from; /* where the page begins */
+    char text_bytes[NAME_MAX_LEN];
+    char from_bytes[CURSOR_SIZE];
+};
+
+/* Returns the parameter that is wrong, or NULL. */
+static const char *search_read(struct search *s, struct slice query) {
+    ptrdiff_t len = query_get(query, "search", s->text_bytes, sizeof s->text_bytes);
+    ptrdiff_t digits = query_get(query, "cursor", s->from_bytes, sizeof s->from_bytes);
+    s->text = (struct slice){s->text_bytes, len > 0 ? (size_t)len : 0};
+    s->from = digits == -1 ? SLICE("0") : (struct slice){s->from_bytes, (size_t)digits};
+    if (len == -2 || !is_text(s->text))
+        return "search";
+    return digits == -2 || !is_cursor(s->from.ptr, s->from.len) ? "cursor" : NULL;
+}
+
+static void on_online(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct buf body;
+    (void)outcome;
+    buf_init(&body);
+    if (reply != NULL)
+        api_put_online(&body, reply);
+    ask_answer(arg, &body);
+    buf_deinit(&body);
+}
+
+void api_online_get(const struct api_source *source, const struct http_request *request) {
+    struct search s;
+    char glob[2 * NAME_MAX_LEN + 2];
+    const char *wrong = search_read(&s, request->query);
+    if (wrong != NULL) {
+        api_refuse(request, REFUSAL_BAD_FIELD, wrong);
+        return;
+    }
+    struct slice args[] = {
+        s.text, {glob, glob_of(s.text, glob)}, s.from, SLICE(SEARCH_MOST), SLICE(SEARCH_STEPS)};
+    struct ask *ask = ask_make();
+    bool sent = ask != NULL &&
+                redis_script(source->redis, SCRIPT_search, NULL, 0, args, 5, on_online, ask);
+    ask_begun(source, request, ask, sent);
+}
+
+/* --- one user -------------------------------------------------------------------------------
+ */
+
+static void on_user(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct ask *ask = arg;
+    struct buf body;
+    (void)outcome;
+    if (reply != NULL && reply_number(reply_item(reply, 0)) != 0) {
+        ask_refuse(ask, REFUSAL_NOT_FOUND);
+        return;
+    }
+    buf_init(&body);
+    if (reply != NULL)
+        api_put_user(&body, name_slice(&ask->user), reply);
+    ask_answer(ask, &body);
+    buf_deinit(&body);
+}
+
+void api_user_get(const struct api_source *source, const struct http_request *request,
+                  struct slice id) {
+    char text[NAME_MAX_LEN];
+    char key[NAME_MAX_LEN + 8];
+    ptrdiff_t len = percent_decode(id, text, sizeof text);
+    struct slice user = {text, len > 0 ? (size_t)len : 0};
+    if (!name_valid_user(user)) {
+        api_refuse(request, REFUSAL_BAD_FIELD, "id");
+        return;
+    }
+    int size = snprintf(key, sizeof key, "user:%.*s", (int)user.len, user.ptr);
+    struct slice name = {key, (size_t)size};
+    struct ask *ask = ask_make();
+    if (ask != NULL)
+        name_set(&ask->user, user);
+    bool sent = ask != NULL &&
+                redis_script(source->redis, SCRIPT_user, &name, 1, NULL, 0, on_user, ask);
+    ask_begun(source, request, ask, sent);
+}
