@@ -42,7 +42,7 @@ build/config.mk: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- Sources
-MODULES   := common gateway gateway/api gateway/net gateway/redis gateway/channel gateway/core gateway/doors
+MODULES   := common gateway gateway/api gateway/pages gateway/net gateway/redis gateway/channel gateway/core gateway/doors
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
@@ -97,7 +97,7 @@ build/llhttp/%.o: /usr/share/llhttp/%.c Makefile build/config.mk
 
 # These two hold files by .incbin, which -MMD does not see.
 VARIANTS := release asan clang
-$(VARIANTS:%=build/%/gateway/redis/scripts.o) $(VARIANTS:%=build/%/gateway/doors/assets.o): $(EMBEDDED)
+$(VARIANTS:%=build/%/gateway/redis/scripts.o) $(VARIANTS:%=build/%/gateway/pages/assets.o): $(EMBEDDED)
 
 build/sluice: $(call objects,release)
 	$(call say,link,$@)

@@ -3,9 +3,9 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/utf8.h"
-#include "gateway/doors/assets.h"
 #include "gateway/doors/json_door.h"
 #include "gateway/node.h"
+#include "gateway/pages/assets.h"
 
 /* The paths of the port: probes, metrics, the page, and the ways into the doors. */
 

@@ -3,12 +3,12 @@
 
 #include "gateway/api/api.h"
 #include "gateway/core/core.h"
-#include "gateway/doors/bundle.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
 #include "gateway/net/proxies.h"
 #include "gateway/net/relay.h"
 #include "gateway/net/wsock.h"
+#include "gateway/pages/bundle.h"
 
 /* One node: a loop on a thread, its port, the doors, the domain. */
 enum node_state { NODE_STARTING, NODE_SERVING, NODE_DRAINING, NODE_LEAVING, NODE_CLOSING };

@@ -1,4 +1,4 @@
-#include "gateway/doors/bundle.h"
+#include "gateway/pages/bundle.h"
 
 #include <errno.h>
 #include <fcntl.h>

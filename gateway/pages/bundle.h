@@ -1,7 +1,7 @@
-#ifndef SLUICE_DOORS_BUNDLE_H
-#define SLUICE_DOORS_BUNDLE_H
+#ifndef SLUICE_PAGES_BUNDLE_H
+#define SLUICE_PAGES_BUNDLE_H
 
-#include "gateway/doors/assets.h"
+#include "gateway/pages/assets.h"
 
 /*
  * The official client of Socket.IO for browsers, at the paths where its own server has it:

@@ -1,5 +1,5 @@
-#ifndef SLUICE_DOORS_ASSETS_H
-#define SLUICE_DOORS_ASSETS_H
+#ifndef SLUICE_PAGES_ASSETS_H
+#define SLUICE_PAGES_ASSETS_H
 
 #include "common/slice.h"
 

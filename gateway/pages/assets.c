@@ -1,4 +1,4 @@
-#include "gateway/doors/assets.h"
+#include "gateway/pages/assets.h"
 
 #include <openssl/evp.h>
 
