@@ -5,19 +5,9 @@
 #include "common/utf8.h"
 #include "gateway/doors/json_door.h"
 #include "gateway/node.h"
-#include "gateway/pages/assets.h"
+#include "gateway/pages/pages.h"
 
 /* The paths of the port: probes, metrics, the page, and the ways into the doors. */
-
-#define PAGE_HEADERS                                                                           \
-    "Content-Security-Policy: default-src 'self'; connect-src 'self'; base-uri 'none'; "       \
-    "form-action 'none'; frame-ancestors 'none'\r\n"                                           \
-    "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"                      \
-    "Cache-Control: no-cache\r\n"
-
-/* A client library: `import` it from any page. */
-#define SHARED_LINES                                                                           \
-    "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
 
 #define PLAIN "text/plain; charset=utf-8"
 #define JSON  "application/json"
@@ -77,42 +67,14 @@ static void metrics(struct node *n, const struct http_request *request) {
     answer_buf(request, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
 }
 
-static void serve(const struct http_request *request, const struct asset *a) {
-    struct buf extra;
-    bool known = asset_is_known(a, http_header(request, "if-none-match"));
-    buf_init(&extra);
-    buf_str(&extra, PAGE_HEADERS);
-    if (a->etag[0] != '\0')
-        buf_printf(&extra, "ETag: %s\r\n", a->etag);
-    buf_char(&extra, '\0');
-    if (extra.failed)
-        http_answer(request, 503, PLAIN, SLICE("out of memory\n"), NULL);
-    else if (known)
-        http_answer(request, 304, NULL, SLICE(""), extra.data);
-    else
-        http_answer(request, 200, a->type, a->bytes, extra.data);
-    buf_deinit(&extra);
-}
-
 static void page(struct node *n, const struct http_request *request) {
     (void)n;
-    serve(request, asset_find(request->path));
+    pages_answer(request);
 }
 
-/* A page that was written for Socket.IO's own server loads the client from it. */
+/* A page that was written for Socket.IO's own server loads the client from there. */
 static void socketio_client(struct node *n, const struct http_request *request) {
-    const struct asset *a = bundle_find(&n->bundle, request->path);
-    if (a != NULL)
-        serve(request, a);
-    else if (n->bundle.count > 0)
-        http_answer(request, 404, PLAIN,
-                    SLICE("the directory of the option socketio-client has no such file\n"),
-                    NULL);
-    else
-        http_answer(request, 404, PLAIN,
-                    SLICE("this node does not serve the client of Socket.IO: the option "
-                          "socketio-client names the directory that has it\n"),
-                    NULL);
+    pages_answer_bundle(&n->bundle, request);
 }
 
 static void warn_once(bool *told, const char *event, const struct conn_address *from,
@@ -251,7 +213,7 @@ static const struct path *path_find(const struct node *n, struct slice path) {
         return &sio;
     if (slice_starts(path, SLICE("/console")) && !api_is_on(&n->api))
         return NULL;
-    return asset_find(path) != NULL ? &pages : NULL;
+    return pages_have(path) ? &pages : NULL;
 }
 
 size_t http_door_body(void *owner, const struct http_request *request) {
@@ -261,16 +223,10 @@ size_t http_door_body(void *owner, const struct http_request *request) {
     return takes ? eio_server_body(&n->sio.server.eio, request) : 0;
 }
 
-/* A client library: any page may load it, and read why it cannot. */
-static bool is_shared(struct slice path) {
-    const struct asset *a = asset_find(path);
-    return bundle_has_path(path) || (a != NULL && a->shared);
-}
-
 void http_door_lines(void *owner, const struct http_request *request, struct buf *out) {
     struct node *n = owner;
-    if (is_shared(request->path))
-        buf_str(out, SHARED_LINES);
+    if (pages_are_shared(request->path))
+        buf_str(out, PAGES_SHARED_LINES);
     else if (is_socketio(request->path))
         eio_server_lines(&n->sio.server.eio, request, out);
 }
@@ -278,7 +234,7 @@ void http_door_lines(void *owner, const struct http_request *request, struct buf
 /* What may be asked of it: HAProxy's health check asks that of "/". */
 static void options(const struct http_request *request) {
     const char *extra = "Allow: GET, HEAD, OPTIONS\r\n";
-    if (is_shared(request->path))
+    if (pages_are_shared(request->path))
         extra = "Allow: GET, HEAD, OPTIONS\r\n"
                 "Access-Control-Allow-Methods: GET, HEAD\r\n"
                 "Access-Control-Allow-Headers: *\r\n"
