@@ -42,7 +42,7 @@ build/config.mk: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- Sources
-MODULES   := common gateway gateway/api gateway/pages gateway/net gateway/redis gateway/channel gateway/core gateway/doors
+MODULES   := common gateway gateway/node gateway/api gateway/pages gateway/net gateway/redis gateway/channel gateway/core gateway/doors
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))

@@ -109,7 +109,7 @@ enum metric_slots {
  */
 
 /* Symbol, label set, type, unit (of what a slot holds), name, help. Gauges, and what the
- * operating system counts, are filled in when they are read (gateway/metrics_page.c). */
+ * operating system counts, are filled in when they are read (gateway/node/metrics_page.c). */
 #define METRIC_TABLE(X)                                                                        \
     X(CONNECTIONS, door, GAUGE, ONE, "sluice_connections",                                     \
       "Open TCP connections by door; http: not upgraded")                                      \

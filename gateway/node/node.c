@@ -1,4 +1,4 @@
-#include "gateway/node_internal.h"
+#include "gateway/node/node_internal.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "common/log_out.h"
 #include "gateway/doors/json_door.h"
 #include "gateway/listen.h"
-#include "gateway/reload.h"
+#include "gateway/node/reload.h"
 
 #define DRAIN_STEP_MS 50
 #define GRACE_MS      2000 /* after the drain period, for those that do not answer the close */

@@ -1,5 +1,5 @@
-#ifndef SLUICE_GATEWAY_RELOAD_H
-#define SLUICE_GATEWAY_RELOAD_H
+#ifndef SLUICE_NODE_RELOAD_H
+#define SLUICE_NODE_RELOAD_H
 
 struct node;
 

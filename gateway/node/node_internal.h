@@ -1,9 +1,9 @@
-#ifndef SLUICE_GATEWAY_NODE_INTERNAL_H
-#define SLUICE_GATEWAY_NODE_INTERNAL_H
+#ifndef SLUICE_NODE_NODE_INTERNAL_H
+#define SLUICE_NODE_NODE_INTERNAL_H
 
-#include "gateway/node.h"
+#include "gateway/node/node.h"
 
-/* What node_start.c, which makes a node of its options, and node.c, which runs and stops it,
+/* What start.c, which makes a node of its options, and node.c, which runs and stops it,
  * have of each other. */
 
 #define DESCRIPTORS_KEPT 64UL /* Redis, the log, the listener, what libuv opens */

@@ -6,7 +6,7 @@
 
 #include "common/log.h"
 #include "gateway/listen.h"
-#include "gateway/node_internal.h"
+#include "gateway/node/node_internal.h"
 
 #define BACKLOG         4096
 #define MAX_FRAGMENTS   16384

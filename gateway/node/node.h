@@ -1,5 +1,5 @@
-#ifndef SLUICE_GATEWAY_NODE_H
-#define SLUICE_GATEWAY_NODE_H
+#ifndef SLUICE_NODE_NODE_H
+#define SLUICE_NODE_NODE_H
 
 #include "gateway/api/api.h"
 #include "gateway/core/core.h"
@@ -69,7 +69,7 @@ bool node_is_ready(const struct node *n);
 /* metrics_page.c: appends what Prometheus reads. */
 void metrics_page(struct node *n, struct buf *out);
 
-/* http_door.c: what a request gets. */
+/* routes.c: what a request gets. */
 void http_door_route(void *owner, const struct http_request *request);
 size_t http_door_body(void *owner, const struct http_request *request);
 void http_door_lines(void *owner, const struct http_request *request, struct buf *out);

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "common/log_out.h"
-#include "gateway/node.h"
+#include "gateway/node/node.h"
 
 /* /metrics: the counters that the layers have kept, and the gauges as they are now. */
 

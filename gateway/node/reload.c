@@ -1,11 +1,11 @@
-#include "gateway/reload.h"
+#include "gateway/node/reload.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
-#include "gateway/node_internal.h"
+#include "gateway/node/node_internal.h"
 
 static void log_failure(const char *why) {
     LOG(LOG_ERROR, "reload_failed", "why", why, "means", "all options stay as they were", NULL);

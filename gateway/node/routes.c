@@ -4,7 +4,7 @@
 #include "common/log.h"
 #include "common/utf8.h"
 #include "gateway/doors/json_door.h"
-#include "gateway/node.h"
+#include "gateway/node/node.h"
 #include "gateway/pages/pages.h"
 
 /* The paths of the port: probes, metrics, the page, and the ways into the doors. */
