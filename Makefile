@@ -42,7 +42,7 @@ build/config.mk: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- Sources
-MODULES   := common gateway gateway/node gateway/api gateway/pages gateway/net gateway/redis gateway/channel gateway/core gateway/doors
+MODULES   := common gateway gateway/node gateway/api gateway/pages gateway/net gateway/redis gateway/channel gateway/cluster gateway/presence gateway/client gateway/session gateway/login gateway/events gateway/doors
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
@@ -120,7 +120,7 @@ build/asan/sluice-conformance: $(call conform,asan)
 
 # ---- Nodes that break a promise: tests/chaos must find them out. One object differs from asan.
 BROKEN_heal        := gateway/channel/heal
-BROKEN_idempotency := gateway/core/field
+BROKEN_idempotency := gateway/client/field
 BROKEN             := build/broken-heal/sluice build/broken-idempotency/sluice
 
 build/broken-heal/%:        FLAGS := $(ASAN) $(WARN) -DSLUICE_BREAK_HEAL

@@ -1,31 +1,37 @@
 #ifndef SLUICE_COMMON_EVENT_H
 #define SLUICE_COMMON_EVENT_H
 
-/* Every event that a client may send: symbol, the wire's name, its handler (core/request.h) and
- * flags. PROTOCOL.md, section 4, explains them. */
+/* Every event that a client may send: symbol, the wire's name, its handler (client/request.h),
+ * flags, and the field that holds what is said, which may come in pieces or hold attachments
+ * (NULL: there is none). PROTOCOL.md, section 4, explains them. */
 #define EVENT_TABLE(X)                                                                         \
-    X(EVENT_LOGIN, "login", on_login, EVENT_ANONYMOUS | EVENT_ANY_ID)                          \
-    X(EVENT_JOIN, "join", on_join, EVENT_ANONYMOUS | EVENT_ANY_ID)                             \
-    X(EVENT_LEAVE, "leave", on_leave, 0)                                                       \
-    X(EVENT_PRIVATE_MESSAGE, "private_message", on_private_message, EVENT_APPENDS)             \
-    X(EVENT_SEND_MESSAGE, "sendMessage", on_send_message, EVENT_APPENDS)                       \
-    X(EVENT_PUBLISH, "publish", on_publish, EVENT_APPENDS)                                     \
-    X(EVENT_TYPING, "typing", on_typing, 0)                                                    \
-    X(EVENT_READ, "read", on_read, 0)                                                          \
-    X(EVENT_HISTORY, "history", on_history, 0)                                                 \
-    X(EVENT_ALL_MEMBER, "all_member", on_all_member, 0)                                        \
-    X(EVENT_SUBSCRIBE, "subscribe", on_subscribe, 0)                                           \
-    X(EVENT_UNSUBSCRIBE, "unsubscribe", on_unsubscribe, 0)                                     \
-    X(EVENT_HEARTBEAT, "heartbeat", on_heartbeat, EVENT_ANONYMOUS)                             \
-    X(EVENT_MESSAGE_CHUNK, "message_chunk", on_message_chunk, EVENT_ANY_ID | EVENT_APPENDS)
+    X(EVENT_LOGIN, "login", on_login, EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN, NULL)    \
+    X(EVENT_JOIN, "join", on_join,                                                             \
+      EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN | EVENT_BY_ID, NULL)                      \
+    X(EVENT_LEAVE, "leave", on_leave, 0, NULL)                                                 \
+    X(EVENT_PRIVATE_MESSAGE, "private_message", on_private_message, EVENT_APPENDS, "content")  \
+    X(EVENT_SEND_MESSAGE, "sendMessage", on_send_message, EVENT_APPENDS, "message")            \
+    X(EVENT_PUBLISH, "publish", on_publish, EVENT_APPENDS, "data")                             \
+    X(EVENT_TYPING, "typing", on_typing, 0, NULL)                                              \
+    X(EVENT_READ, "read", on_read, 0, NULL)                                                    \
+    X(EVENT_HISTORY, "history", on_history, 0, NULL)                                           \
+    X(EVENT_ALL_MEMBER, "all_member", on_all_member, 0, NULL)                                  \
+    X(EVENT_SUBSCRIBE, "subscribe", on_subscribe, 0, NULL)                                     \
+    X(EVENT_UNSUBSCRIBE, "unsubscribe", on_unsubscribe, 0, NULL)                               \
+    X(EVENT_HEARTBEAT, "heartbeat", on_heartbeat, EVENT_ANONYMOUS | EVENT_BEATS, NULL)         \
+    X(EVENT_MESSAGE_CHUNK, "message_chunk", on_message_chunk, EVENT_ANY_ID | EVENT_APPENDS,    \
+      NULL)
 
 enum event_flags {
     EVENT_ANONYMOUS = 1, /* allowed before login */
     EVENT_APPENDS = 2,   /* fails with the append before it, so that retries keep the order */
-    EVENT_ANY_ID = 4     /* userId and senderId in the data are its own business */
+    EVENT_ANY_ID = 4,    /* userId and senderId in the data are its own business */
+    EVENT_LOGS_IN = 8,   /* logs the connection in, or may */
+    EVENT_BY_ID = 16,    /* does so if it has an `id`; else it needs a login before it */
+    EVENT_BEATS = 32     /* the connection is held to its heartbeat from then on */
 };
 
-#define EVENT_ENUM(symbol, name, handler, flags) symbol,
+#define EVENT_ENUM(symbol, name, handler, flags, payload) symbol,
 enum event { EVENT_TABLE(EVENT_ENUM) EVENT_COUNT };
 #undef EVENT_ENUM
 

@@ -57,7 +57,7 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 #define HANDSHAKE_LABELS(symbol, n)                                                            \
     LABEL("door", n)                                                                           \
     "," LABEL("result", "accepted"), LABEL("door", n) "," LABEL("result", "refused"),
-#define EVENT_LABEL(symbol, name, handler, flags) LABEL("event", name),
+#define EVENT_LABEL(symbol, name, handler, flags, payload) LABEL("event", name),
 #define CODE_LABEL(symbol, code, message)         LABEL("code", code),
 #define CLOSE_LABEL(code)                         LABEL("code", #code),
 #define RECOVERY_LABEL(symbol, n)                 LABEL("result", n),

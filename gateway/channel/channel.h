@@ -31,23 +31,23 @@ struct channel {
     struct map_node node; /* by name; the bytes follow this struct */
     struct hub *hub;
     struct subscription *subscription;
-    enum channel_state state;
+    enum channel_state state : 8;
+    bool reading : 1;   /* a heal's page is under way */
+    bool awaited : 1;   /* a sub has read past the position and waits for it */
+    bool stale : 1;     /* it was asked for before the subscription was lost */
+    bool doubtful : 1;  /* a doorbell since the heal's read was sent that the position cannot
+                         * explain */
+    unsigned busy;      /* deliveries under way: it must not be freed */
     struct position at; /* epoch empty: it has none yet */
     struct list live;   /* subs */
     struct list behind; /* subs */
     struct list waiters;
-    struct list reads;     /* pages under way for subs */
-    struct list heal_link; /* in hub->heals */
-    struct list walk;      /* of a walk over all channels that may free some */
-    bool reading;          /* a heal's page is under way */
-    bool awaited;          /* a sub has read past the position and waits for it */
-    bool stale;            /* it was asked for before the subscription was lost */
-    bool doubtful; /* a doorbell since the heal's read was sent that the position cannot explain
-                    */
-    unsigned busy; /* deliveries under way: it must not be freed */
+    struct list reads;       /* pages under way for subs */
+    struct list heal_link;   /* in hub->heals */
+    struct list walk;        /* of a walk over all channels that may free some */
     struct tail *tail;       /* frames since a read was sent */
     struct lineage *lineage; /* NULL: its log has had one epoch as long as it is here */
-    void *room;              /* the roster of a room: presence.c's */
+    void *room;              /* the roster of a room: presence/roster.c's */
     char name[];
 };
 
@@ -112,6 +112,7 @@ struct hub {
     size_t sub_count;  /* of all channels */
     unsigned reads;    /* heals' pages under way */
     bool stalled;      /* some sub could not send its read */
+    uint64_t touched;  /* loop time; 0: they are touched again at once */
     uint32_t serial;
     uint32_t upsets;     /* one more when a channel stops being live; never 0 */
     size_t low_water;    /* bytes a socket may still hold when its next page is asked for */

@@ -11,6 +11,8 @@
 #define HEAL_RETRY_MS 200
 #define PAGE_BYTES    ((size_t)262144)
 #define LOW_WATER     ((size_t)65536)
+#define TOUCH_KEYS    100
+#define TOUCH_MOST_MS 1200000ULL /* a third of the time that the least of them lives */
 
 static const struct slice nobody = {NULL, 0};
 
@@ -199,6 +201,7 @@ int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *
     h->events = events;
     h->owner = owner;
     h->upsets = 1;
+    h->touched = uv_now(loop);
     h->on_level = channel_step_behind;
     map_init(&h->channels);
     list_init(&h->heals);
@@ -216,4 +219,35 @@ void hub_close(struct hub *h, uv_close_cb on_closed) {
 
 void hub_deinit(struct hub *h) {
     map_deinit(&h->channels);
+}
+
+/* --- what is in use must not expire ---------------------------------------------------------
+ */
+
+static void touch_send(struct hub *h, const struct slice keys[], size_t count) {
+    if (count > 0)
+        redis_script(h->redis, SCRIPT_touch, keys, count, NULL, 0, NULL, NULL);
+}
+
+void hub_touch(struct hub *h, const struct options *o) {
+    uint64_t least =
+        o->room_retention < o->inbox_retention ? o->room_retention : o->inbox_retention;
+    if (o->user_retention < least)
+        least = o->user_retention;
+    uint64_t every = least / 4 < TOUCH_MOST_MS ? least / 4 : TOUCH_MOST_MS;
+    uint64_t now = uv_now(h->retry.loop);
+    if (now - h->touched < every)
+        return;
+    h->touched = now;
+    struct slice keys[TOUCH_KEYS];
+    size_t n = 0;
+    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
+         at = map_next(&h->channels, at)) {
+        keys[n++] = at->key;
+        if (n == TOUCH_KEYS) {
+            touch_send(h, keys, n);
+            n = 0;
+        }
+    }
+    touch_send(h, keys, n);
 }

@@ -2,6 +2,7 @@
 #define SLUICE_CHANNEL_HUB_H
 
 #include "gateway/channel/catchup.h"
+#include "gateway/options.h"
 
 /*
  * The node's side of channels: one subscription to a channel's doorbell however many want it, a
@@ -29,5 +30,9 @@ void hub_redis_up(struct hub *h);
  */
 struct sub *hub_subscribe(struct hub *h, struct subscriber *s, struct slice name,
                           const struct position *since, sub_checked checked, void *arg);
+
+/* Once in a while, by the retention times in the options, touches the logs of all channels in
+ * Redis: what is in use must not expire. To be called often. */
+void hub_touch(struct hub *h, const struct options *o);
 
 #endif

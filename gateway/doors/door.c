@@ -1,7 +1,7 @@
 #include "gateway/doors/door.h"
 
 #include "common/log.h"
-#include "gateway/core/core.h"
+#include "gateway/client/request.h"
 
 const char *door_failure_text(const struct failure *f) {
     const char *text = f->message != NULL ? f->message : err_message(f->err);
@@ -27,7 +27,7 @@ void door_put_failure(struct buf *out, const struct failure *f, const char *even
 }
 
 void door_count(const struct client *c, const struct message *m, bool encoded, bool sent) {
-    struct metrics *metrics = c->core->metrics;
+    struct metrics *metrics = clients_of(c)->metrics;
     enum drop why = m->ephemeral ? DROP_EPHEMERAL : DROP_SLOW;
     if (sent)
         metric_add(metrics, METRIC_DELIVERIES, 1);

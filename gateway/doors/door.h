@@ -1,7 +1,7 @@
 #ifndef SLUICE_DOORS_DOOR_H
 #define SLUICE_DOORS_DOOR_H
 
-#include "gateway/core/client.h"
+#include "gateway/client/client.h"
 
 /* What the doors of struct client share. */
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/client/life.h"
 #include "gateway/doors/door.h"
 
 struct json_client {
@@ -175,7 +176,7 @@ static const struct wsock_ops ops = {.door = DOOR_JSON,
                                      .on_gone = on_gone,
                                      .on_free = on_free};
 
-bool json_door_open(struct core *core, struct wsock_shared *shared,
+bool json_door_open(struct clients *clients, struct wsock_shared *shared,
                     const struct http_request *request) {
     struct json_client *j = calloc(1, sizeof *j);
     if (j == NULL) {
@@ -186,6 +187,6 @@ bool json_door_open(struct core *core, struct wsock_shared *shared,
         free(j);
         return false;
     }
-    client_open(&j->client, core, &json_door);
+    client_open(&j->client, clients, &json_door);
     return true;
 }

@@ -1,13 +1,13 @@
 #ifndef SLUICE_DOORS_JSON_DOOR_H
 #define SLUICE_DOORS_JSON_DOOR_H
 
-#include "gateway/core/core.h"
+#include "gateway/client/request.h"
 #include "gateway/net/wsock.h"
 
 /* The door `/ws`: JSON events as WebSocket text frames (PROTOCOL.md, sections 3 and 4). */
 
 /* Upgrades the request (true), or answers why not. */
-bool json_door_open(struct core *core, struct wsock_shared *shared,
+bool json_door_open(struct clients *clients, struct wsock_shared *shared,
                     const struct http_request *request);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "common/event.h"
+
 /* Are the placeholders in the value those of so many attachments, and all? */
 static bool refers_to(struct slice value, uint32_t count) {
     struct buf text;
@@ -20,9 +22,10 @@ static bool refers_to(struct slice value, uint32_t count) {
 
 /* The field of an event that may have attachments. */
 static const char *carrier(struct slice event) {
-    static const char *const carriers[][2] = {
-        {"private_message", "content"}, {"sendMessage", "message"}, {"publish", "data"}};
-    for (size_t i = 0; i < sizeof carriers / sizeof *carriers; i++) {
+#define EVENT_CARRIER(symbol, name, handler, flags, payload) {name, payload},
+    static const char *const carriers[EVENT_COUNT][2] = {EVENT_TABLE(EVENT_CARRIER)};
+#undef EVENT_CARRIER
+    for (size_t i = 0; i < EVENT_COUNT; i++) {
         if (slice_is(event, carriers[i][0]))
             return carriers[i][1];
     }

@@ -1,9 +1,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gateway/core/session.h"
+#include "gateway/client/life.h"
 #include "gateway/doors/door.h"
 #include "gateway/doors/sio_door_internal.h"
+#include "gateway/login/recover.h"
+#include "gateway/session/session.h"
 
 /*
  * How a client joins a namespace. Its `auth` may say what it was (pid, offset: recovery), else
@@ -75,7 +77,7 @@ static void refuse(struct sio_client *k, const struct failure *failure) {
 
 static void refuse_field(struct sio_client *k, const char *field, const char *message) {
     struct failure failure = {.err = ERR_BAD_FIELD, .field = field, .message = message};
-    metric_error(k->client.core->metrics, failure.err);
+    metric_error(clients_of(&k->client)->metrics, failure.err);
     refuse(k, &failure);
 }
 
@@ -110,7 +112,7 @@ bool sio_connect_answered(struct sio_client *k) {
  * which comes back by itself only when its connection is lost. */
 static void wait_for_redis(struct sio_client *k) {
     struct sio_door *d = door_of(k);
-    uint64_t now = core_now(d->core);
+    uint64_t now = lease_now(d->clients->lease);
     if (now >= k->until) {
         sio_close(&k->sio, WS_CODE_TRY_LATER, "Redis is away");
         return;
@@ -134,7 +136,7 @@ bool sio_connect_failed(struct sio_client *k, const struct failure *failure) {
 
 void sio_connect_flush(struct sio_door *d) {
     struct list waiting;
-    uint64_t now = core_now(d->core);
+    uint64_t now = lease_now(d->clients->lease);
     if (list_empty(&d->waiting) || now < d->waiting_next)
         return;
     list_init(&waiting);
@@ -157,7 +159,7 @@ static bool keep_auth(struct sio_client *k, struct slice auth) {
         return false;
     memcpy(k->auth, auth.ptr, auth.len);
     k->auth_len = auth.len;
-    k->until = core_now(k->client.core) + WAITS_MS;
+    k->until = client_now(&k->client) + WAITS_MS;
     return true;
 }
 
@@ -188,7 +190,7 @@ static bool recover(struct client *c, const struct auth *auth) {
     /* What is there and no text is no offset of ours. */
     bool good = offset_len > 0 || auth->offset.type == JSON_NONE;
     struct slice text = {offset, offset_len > 0 ? (size_t)offset_len : 0};
-    good = good && session_recover(c, (struct slice){pid, (size_t)len}, text, on_recovered);
+    good = good && recover_client(c, (struct slice){pid, (size_t)len}, text, on_recovered);
     free(offset);
     return good;
 }
@@ -196,7 +198,7 @@ static bool recover(struct client *c, const struct auth *auth) {
 /* May it be given offsets? Who says nothing of it is known by the first request, or by having
  * had them. */
 static bool keeps_offsets(const struct sio_client *k, const struct auth *auth) {
-    if (k->client.core->options->sio_recovery == 0)
+    if (clients_of(&k->client)->options->sio_recovery == 0)
         return false;
     if (is_there(auth->recovery))
         return auth->recovery.type == JSON_TRUE;
@@ -230,7 +232,7 @@ void sio_connect(struct sio_socket *s, struct slice text) {
     struct sio_client *k = of_socket(s);
     struct client *c = &k->client;
     struct auth auth = read_auth(text);
-    client_open(c, door_of(k)->core, &sio_door_ops);
+    client_open(c, door_of(k)->clients, &sio_door_ops);
     c->unheard = true;
     if (!take_options(k, &auth))
         return;

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 
 #include "common/log.h"
-#include "gateway/core/session.h"
+#include "gateway/client/life.h"
 #include "gateway/doors/door.h"
 #include "gateway/doors/sio_binary.h"
 #include "gateway/doors/sio_door_internal.h"
+#include "gateway/session/offset.h"
 
 /* --- the end --------------------------------------------------------------------------------
  */
@@ -62,6 +63,7 @@ static void on_free(struct sio_socket *s) {
 
 static void free_client(struct subscriber *s) {
     struct sio_client *k = of_client(client_of(s));
+    session_free(k->client.session);
     client_deinit(&k->client);
     if (k->done)
         release(k); /* else on_free does it */
@@ -84,7 +86,7 @@ static void put_offset(const struct sio_client *k, const struct message *m,
     const struct session *s = k->client.session;
     if (s != NULL && kind != OFFSET_NONE) {
         buf_str(out, ",\"");
-        session_put_offset(s, m, kind, out);
+        offset_put(s, m, kind, out);
         buf_char(out, '"');
     } else if (s != NULL && m->data.len > 0 && m->data.ptr[0] == '"') {
         buf_str(out, ",null");
@@ -137,7 +139,7 @@ static unsigned codec_of(const struct sio_client *k, struct message *m, enum off
 
 static struct region encode_once(struct sio_client *k, struct message *m) {
     struct session *s = k->client.session;
-    enum offset_kind kind = s != NULL ? session_sends(s, m) : OFFSET_NONE;
+    enum offset_kind kind = s != NULL ? offset_sends(s, m) : OFFSET_NONE;
     unsigned codec = codec_of(k, m, kind);
     if (codec == CODEC_COUNT)
         return encode(k, m, kind);
@@ -364,14 +366,14 @@ const char *sio_door_check_origins(const char *list) {
     return wrong;
 }
 
-const char *sio_door_init(struct sio_door *d, struct core *core,
+const char *sio_door_init(struct sio_door *d, struct clients *clients, struct net *net,
                           const struct sio_config *config) {
-    d->core = core;
+    d->clients = clients;
     d->acting = NULL;
     d->waiting_next = 0;
     list_init(&d->orphans);
     list_init(&d->waiting);
-    const char *wrong = sio_server_init(&d->server, core->net, config, &app, d);
+    const char *wrong = sio_server_init(&d->server, net, config, &app, d);
     if (wrong != NULL)
         return wrong;
     if (d->server.name_count > SIO_NAMESPACES_MAX)

@@ -1,7 +1,7 @@
 #ifndef SLUICE_DOORS_SIO_DOOR_H
 #define SLUICE_DOORS_SIO_DOOR_H
 
-#include "gateway/core/core.h"
+#include "gateway/client/request.h"
 #include "gateway/doors/sio_server.h"
 
 /*
@@ -10,7 +10,7 @@
  */
 struct sio_door {
     struct sio_server server;
-    struct core *core;
+    struct clients *clients;
     struct client *acting; /* whom the domain calls the door for just now */
     struct list orphans;   /* sockets whose client has not been told that it is gone */
     struct list waiting;   /* clients that are to be logged in when Redis answers */
@@ -19,7 +19,7 @@ struct sio_door {
 
 /* Returns NULL, or what is wrong (good until the next call): of the namespaces, or of what the
  * system gives. */
-const char *sio_door_init(struct sio_door *d, struct core *core,
+const char *sio_door_init(struct sio_door *d, struct clients *clients, struct net *net,
                           const struct sio_config *config);
 /* After the loop has ended. */
 void sio_door_deinit(struct sio_door *d);

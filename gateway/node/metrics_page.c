@@ -16,9 +16,9 @@ static void set_held(struct node *n) {
     set(n, METRIC_HELD + HELD_QUEUES, n->net.slabs.held);
     set(n, METRIC_HELD + HELD_MESSAGES, n->sockets.pool.held + sio);
     set(n, METRIC_HELD + HELD_REQUESTS, n->net.requests_held);
-    set(n, METRIC_HELD + HELD_EVENTS, n->core.waiting_bytes);
-    set(n, METRIC_HELD + HELD_CHUNKS, n->core.chunk_bytes);
-    set(n, METRIC_HELD + HELD_REDIS, redis_held(&n->core.redis));
+    set(n, METRIC_HELD + HELD_EVENTS, n->domain.clients.waiting_bytes);
+    set(n, METRIC_HELD + HELD_CHUNKS, n->domain.clients.chunks.bytes);
+    set(n, METRIC_HELD + HELD_REDIS, redis_held(&n->domain.redis));
 }
 
 static void set_gauges(struct node *n) {
@@ -28,16 +28,16 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_SIO_SESSIONS + TRANSPORT_POLLING, sio->eio.by_state[EIO_POLLING]);
     set(n, METRIC_SIO_SESSIONS + TRANSPORT_WEBSOCKET, sio->eio.by_state[EIO_WEBSOCKET]);
     set(n, METRIC_SIO_SOCKETS, sio->joined);
-    set(n, METRIC_USERS, n->core.user_count);
-    set(n, METRIC_CHANNELS, n->core.hub.channels.count);
-    set(n, METRIC_SUBSCRIPTIONS, n->core.hub.sub_count);
+    set(n, METRIC_USERS, n->domain.clients.user_count);
+    set(n, METRIC_CHANNELS, n->domain.hub.channels.count);
+    set(n, METRIC_SUBSCRIPTIONS, n->domain.hub.sub_count);
     set(n, METRIC_QUEUE_BYTES, n->net.out.bytes);
     set_held(n);
     set(n, METRIC_TUNNELS, n->relay.tunnels.count);
-    set(n, METRIC_REDIS_UP, redis_up(&n->core.redis));
-    set(n, METRIC_REDIS_EVICTS, n->core.redis.policy.evicts);
-    set(n, METRIC_REDIS_PENDING, redis_pending(&n->core.redis));
-    set(n, METRIC_REDIS_BACKLOG, redis_backlog(&n->core.redis));
+    set(n, METRIC_REDIS_UP, redis_up(&n->domain.redis));
+    set(n, METRIC_REDIS_EVICTS, n->domain.redis.policy.evicts);
+    set(n, METRIC_REDIS_PENDING, redis_pending(&n->domain.redis));
+    set(n, METRIC_REDIS_BACKLOG, redis_backlog(&n->domain.redis));
     set(n, METRIC_READY, node_is_ready(n));
     set(n, METRIC_MAX_CONNECTIONS, n->most_connections);
     set(n, METRIC_BUILD_INFO, 1);

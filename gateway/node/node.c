@@ -30,7 +30,7 @@ void node_state_set(struct node *n, enum node_state to) {
 }
 
 bool node_is_ready(const struct node *n) {
-    return n->state == NODE_SERVING && redis_up(&n->core.redis) && n->core.leased;
+    return n->state == NODE_SERVING && redis_up(&n->domain.redis) && n->domain.lease.held;
 }
 
 /* --- accepting ------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ static void close_all(struct node *n) {
     for (int i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&n->signals[i], handle_closed);
     uv_close((uv_handle_t *)&n->timer, handle_closed);
-    core_close(&n->core, part_closed);
+    domain_close(&n->domain, part_closed);
     net_close(&n->net, part_closed);
 }
 
@@ -185,7 +185,7 @@ static void leave(struct node *n, bool at_once) {
         reset_all(n);
     }
     uv_timer_start(&n->timer, on_leaving, DRAIN_STEP_MS, DRAIN_STEP_MS);
-    core_bye(&n->core, on_goodbye);
+    domain_bye(&n->domain, on_goodbye);
 }
 
 void node_on_gone(void *owner, struct conn *c) {
@@ -197,7 +197,7 @@ void node_on_gone(void *owner, struct conn *c) {
 }
 
 static bool close_one(struct node *n, uint16_t code, const char *reason) {
-    struct list *all = &n->core.clients.list;
+    struct list *all = &n->domain.clients.registry.all.list;
     if (!list_empty(all)) {
         client_close(client_at(all->next), code, reason);
         return true;
@@ -230,7 +230,7 @@ static void on_drain(uv_timer_t *timer) {
 static void stop_now(struct node *n) {
     if (n->state == NODE_SERVING)
         node_state_set(n, NODE_DRAINING);
-    core_drain(&n->core);
+    domain_drain(&n->domain);
     leave(n, true);
 }
 
@@ -240,7 +240,7 @@ static void drain(struct node *n) {
     if (n->state != NODE_SERVING)
         return;
     node_state_set(n, NODE_DRAINING);
-    core_drain(&n->core);
+    domain_drain(&n->domain);
     n->drain_began = uv_now(&n->loop);
     n->relay.draining = true;
     n->router.draining = true;
@@ -289,7 +289,7 @@ int node_run(struct options *options) {
     uv_run(&n->loop, UV_RUN_DEFAULT);
     sio_door_deinit(&n->sio);
     relay_deinit(&n->relay);
-    core_deinit(&n->core);
+    domain_deinit(&n->domain);
     api_deinit(&n->api);
     bundle_deinit(&n->bundle);
     raw_door_deinit(&n->raw);

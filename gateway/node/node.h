@@ -2,12 +2,12 @@
 #define SLUICE_NODE_NODE_H
 
 #include "gateway/api/api.h"
-#include "gateway/core/core.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
 #include "gateway/net/proxies.h"
 #include "gateway/net/relay.h"
 #include "gateway/net/wsock.h"
+#include "gateway/node/domain.h"
 #include "gateway/pages/bundle.h"
 
 /* One node: a loop on a thread, its port, the doors, the domain. */
@@ -20,7 +20,7 @@ struct node {
     struct metrics metrics;
     struct net net;
     struct wsock_shared sockets;
-    struct core core;
+    struct domain domain;
     struct raw_door raw;
     struct sio_door sio;
     struct bundle bundle;

@@ -27,7 +27,7 @@ static void healthz(struct node *n, const struct http_request *request) {
     buf_str(&b, "{\"status\":\"ok\",\"node\":");
     json_escape(&b, slice_of(n->id));
     buf_str(&b, ",\"incarnation\":");
-    json_escape(&b, slice_of(n->core.incarnation));
+    json_escape(&b, slice_of(n->domain.lease.incarnation));
     buf_str(&b, ",\"address\":");
     json_escape(&b, slice_of(n->address));
     buf_printf(&b, ",\"version\":\"%s\",\"connections\":%u}\n", SLUICE_VERSION, n->net.count);
@@ -36,7 +36,7 @@ static void healthz(struct node *n, const struct http_request *request) {
 
 /* What it is about Redis, in words. The text may be Redis's own. */
 static void put_trouble(const struct node *n, struct buf *b) {
-    const struct redis *r = &n->core.redis;
+    const struct redis *r = &n->domain.redis;
     const char *why = redis_trouble(r);
     buf_str(b, ",\"detail\":");
     if (why == NULL)
@@ -136,7 +136,8 @@ static bool turned_away(struct node *n, const struct http_request *request) {
 }
 
 static void ws(struct node *n, const struct http_request *request) {
-    bool open = !turned_away(n, request) && json_door_open(&n->core, &n->sockets, request);
+    bool open =
+        !turned_away(n, request) && json_door_open(&n->domain.clients, &n->sockets, request);
     metric_handshake(&n->metrics, DOOR_JSON, open);
 }
 
@@ -164,7 +165,7 @@ static void socketio(struct node *n, const struct http_request *request) {
     if (counts && !node_count_address(n, request->conn))
         http_answer(request, 429, PLAIN, SLICE("too many connections from your address\n"),
                     NULL);
-    else if (begins && !n->core.peers.told && !request->upgrade)
+    else if (begins && !n->domain.peers.told && !request->upgrade)
         /* The others would not know this node yet when the session goes on through them. */
         http_answer(request, 503, PLAIN, SLICE("not ready\n"), NULL);
     else if (!begins || !turned_away(n, request))

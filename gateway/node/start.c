@@ -256,14 +256,14 @@ void node_apply(struct node *n) {
 static void before_flush(void *owner) {
     struct node *n = owner;
     sio_door_flush(&n->sio);
-    redis_flush(&n->core.redis);
+    redis_flush(&n->domain.redis);
 }
 
 static void on_tick(void *owner, uint64_t now) {
     struct node *n = owner;
     eio_server_tick(&n->sio.server.eio, now);
     relay_tick(&n->relay, now);
-    core_tick(&n->core, now);
+    domain_tick(&n->domain, now);
     log_flush();
 }
 
@@ -280,9 +280,9 @@ static int init_socketio(struct node *n) {
                                      .max_payload = o->max_message,
                                      .max_polled = (unsigned)o->max_per_address,
                                      .origins = o->cors_origins,
-                                     .node = n->core.peers.name,
+                                     .node = n->domain.peers.name,
                                      .elsewhere = &n->elsewhere};
-    const char *wrong = sio_door_init(&n->sio, &n->core, &config);
+    const char *wrong = sio_door_init(&n->sio, &n->domain.clients, &n->net, &config);
     return wrong == NULL ? 0
                          : complain_option(n, "socketio-namespaces", o->sio_namespaces, wrong);
 }
@@ -305,8 +305,8 @@ static void on_peers_ready(void *owner) {
 
 static bool look_for_peers(void *owner) {
     struct node *n = owner;
-    bool starts = !n->core.peers.ready && uv_now(&n->loop) - n->core.born < START_MS;
-    return peers_look(&n->core) || starts;
+    bool starts = !n->domain.peers.ready && uv_now(&n->loop) - n->domain.stats.born < START_MS;
+    return peers_look(&n->domain.peers) || starts;
 }
 
 /* Less than another node keeps a connection, which may have other options: an old one ended it
@@ -319,7 +319,7 @@ static uint64_t relay_idle(const struct options *o) {
 
 /* Sessions of Socket.IO that other nodes have. */
 static void init_relay(struct node *n) {
-    struct peers *peers = &n->core.peers;
+    struct peers *peers = &n->domain.peers;
     n->relay = (struct relay){.net = &n->net,
                               .key = peers->key,
                               .look = look_for_peers,
@@ -339,10 +339,10 @@ static void init_relay(struct node *n) {
 
 static void init_api(struct node *n) {
     struct api_source source = {.options = n->options,
-                                .redis = &n->core.redis,
+                                .redis = &n->domain.redis,
                                 .loop = &n->loop,
                                 .node = n->id,
-                                .incarnation = n->core.incarnation};
+                                .incarnation = n->domain.lease.incarnation};
     api_init(&n->api, &source);
 }
 
@@ -363,11 +363,11 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
                                      .idle_ms = o->idle_timeout};
     addresses_init(&n->addresses, (unsigned)o->max_per_address);
     if (status == 0)
-        status = core_init(&n->core, &n->loop, &n->net, o, n->id, redis, n);
-    n->core.address = n->address;
+        status = domain_init(&n->domain, &n->loop, &n->net, o, n->id, redis, n);
+    n->domain.stats.address = n->address;
     init_relay(n);
     init_api(n);
-    n->raw.redis = &n->core.redis;
+    n->raw.redis = &n->domain.redis;
     n->raw.shared = &n->sockets;
     n->raw.metrics = &n->metrics;
     if (status != 0)
@@ -394,7 +394,7 @@ static void watch_signals(struct node *n) {
 static void announce(struct node *n) {
     /* Whatever the level is: port 0 is known from here alone. */
     log_write(LOG_INFO, "listening", "addr", n->address, "version", SLUICE_VERSION,
-              "incarnation", n->core.incarnation, "max_connections",
+              "incarnation", n->domain.lease.incarnation, "max_connections",
               log_text("%llu", (unsigned long long)n->most_connections), NULL);
     tell_limit(n);
     LOG(LOG_WARN, "authentication_off", "means",
@@ -424,6 +424,6 @@ int node_start(struct node *n) {
     announce(n); /* the first line, since it tells the port */
     watch_signals(n);
     node_state_set(n, NODE_SERVING);
-    core_open(&n->core);
+    domain_open(&n->domain);
     return 0;
 }

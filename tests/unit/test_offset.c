@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/core/offset.h"
+#include "gateway/session/offset.h"
 
 /* Parses a copy without a byte behind it, so that a read too far is found. */
 static bool parse(struct offset *o, const char *text, size_t len) {

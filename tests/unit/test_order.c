@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/core/order.h"
+#include "gateway/client/order.h"
 
 /* Which of a client's pipelined messages fail with one before them. */
 

@@ -1,0 +1,111 @@
+#include "gateway/client/early.h"
+
+#include <stdlib.h>
+
+#define EARLY_MS    2000
+#define EARLY_BYTES (UINT64_C(256) * 1024)
+
+struct early {
+    struct waiting events;
+    uint64_t until;
+    uint64_t deadline; /* of the login, for the timer afterwards; 0: none */
+    bool full;         /* nothing more is taken: what is refused must not be overtaken */
+};
+
+/* Is it of somebody who has to be logged in? A `join` without an id is. */
+static bool needs_login(const struct event_row *row, struct json_value data) {
+    static const char *const names[] = {"id"};
+    struct json_value id;
+    if ((row->flags & EVENT_BY_ID) == 0)
+        return (row->flags & EVENT_ANONYMOUS) == 0;
+    json_fields(data, names, &id, 1);
+    return id.type == JSON_NONE || id.type == JSON_NULL;
+}
+
+static struct early *begin(struct client *c) {
+    struct early *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        return NULL;
+    e->deadline = wheel_is_set(&c->presence.timer) ? c->presence.timer.deadline : 0;
+    e->until = client_now(c) + EARLY_MS;
+    wheel_set(&clients_of(c)->wheel, &c->presence.timer, e->until);
+    return c->early = e;
+}
+
+bool early_takes(struct client *c, const struct event_row *row, struct json_value data,
+                 const struct ack *ack) {
+    if (!client_door(c)->waits_for_login || c->as.logged_in || c->as.gone ||
+        !needs_login(row, data))
+        return false;
+    struct early *e = c->early != NULL ? c->early : begin(c);
+    if (e == NULL)
+        return false;
+    size_t size = sizeof *e->events.first + data.raw.len;
+    bool fits = !e->full && waiting_size(&e->events) + size <= EARLY_BYTES;
+    struct waiting_event *w = fits ? waiting_event_make(row, data, ack) : NULL;
+    e->full = w == NULL;
+    if (w != NULL)
+        waiting_push(&e->events, w, &clients_of(c)->waiting_bytes);
+    return w != NULL;
+}
+
+static struct waiting end(struct client *c) {
+    struct early *e = c->early;
+    struct waiting events = e != NULL ? e->events : (struct waiting){.first = NULL};
+    free(e);
+    c->early = NULL;
+    return events;
+}
+
+void early_release(struct client *c) {
+    if (c->early == NULL)
+        return;
+    if (client_backlog(c) == NULL) {
+        early_fail(c, ERR_INTERNAL, OUTCOME_NONE);
+        return;
+    }
+    struct waiting events = end(c);
+    waiting_put_before(&c->backlog->waiting, &events);
+}
+
+/* The timer is the login's deadline again. */
+static void give_timer_back(struct client *c) {
+    if (c->early->deadline != 0)
+        wheel_set(&clients_of(c)->wheel, &c->presence.timer, c->early->deadline);
+    else
+        wheel_clear(&clients_of(c)->wheel, &c->presence.timer);
+}
+
+void early_fail(struct client *c, enum err err, enum outcome outcome) {
+    if (c->early == NULL)
+        return;
+    give_timer_back(c);
+    struct waiting events = end(c);
+    struct waiting_event *w;
+    client_ref(c);
+    while ((w = waiting_pop(&events, &clients_of(c)->waiting_bytes)) != NULL) {
+        struct failure failure = {.err = err, .outcome = outcome};
+        bool by_id = (w->row->flags & EVENT_BY_ID) != 0;
+        if (by_id && err == ERR_NOT_LOGGED_IN) /* as if it had not waited */
+            failure = (struct failure){.err = ERR_MISSING_FIELD, .field = "id"};
+        failure.message_id = message_id_of(waiting_event_data(w));
+        client_fail(c, &w->ack, w->row->name, &failure);
+        free(w);
+    }
+    client_unref(c);
+}
+
+bool early_timer(struct client *c) {
+    if (c->early == NULL)
+        return false;
+    if (client_now(c) < c->early->until)
+        wheel_set(&clients_of(c)->wheel, &c->presence.timer, c->early->until);
+    else
+        early_fail(c, ERR_NOT_LOGGED_IN, OUTCOME_NONE);
+    return true;
+}
+
+void early_free(struct client *c) {
+    struct waiting events = end(c);
+    waiting_drop(&events, &clients_of(c)->waiting_bytes);
+}

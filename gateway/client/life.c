@@ -1,0 +1,73 @@
+#include "gateway/client/life.h"
+
+#include "common/random.h"
+#include "gateway/client/early.h"
+#include "gateway/client/request.h"
+#include "gateway/presence/heartbeat.h"
+
+#define LOGIN_AGAIN_MS 1000
+
+/* --- of a node ------------------------------------------------------------------------------
+ */
+
+void clients_init(struct clients *all, struct slabs *slabs, struct hub *hub,
+                  struct lease *lease, struct metrics *metrics,
+                  const struct registry_events *events, void *owner) {
+    subscribers_init(&all->registry.all, slabs, (uint32_t)random_u64());
+    registry_init(&all->registry, lease, &all->wheel, events, owner);
+    wheel_init(&all->wheel, lease_now(lease));
+    all->slabs = slabs;
+    all->hub = hub;
+    all->lease = lease;
+    all->redis = lease->redis;
+    all->options = all->chunks.options = lease->options;
+    all->metrics = metrics;
+}
+
+static void on_timer(void *owner, struct wheel_timer *t) {
+    struct client *c = container_of(t, struct client, presence.timer);
+    (void)owner;
+    if (c->as.gone || c->as.logged_in)
+        heartbeat_timer(&c->presence);
+    else if (c->current != NULL) /* perhaps it is just logging in */
+        wheel_set(&clients_of(c)->wheel, t, client_now(c) + LOGIN_AGAIN_MS);
+    else if (!early_timer(c))
+        client_close(c, 1013, "login deadline");
+}
+
+void clients_tick(struct clients *all, uint64_t now) {
+    wheel_run(&all->wheel, now, on_timer, all);
+}
+
+/* --- of a client ----------------------------------------------------------------------------
+ */
+
+void client_open(struct client *c, struct clients *all, const struct door *door) {
+    uint64_t deadline = all->options->login_deadline;
+    subscriber_init(&c->as, &door->as, &all->registry.all);
+    registration_init(&c->presence);
+    c->presence.heard = client_now(c);
+    if (deadline != 0)
+        wheel_set(&all->wheel, &c->presence.timer, c->presence.heard + deadline);
+}
+
+void client_gone(struct client *c) {
+    struct clients *all = clients_of(c);
+    c->as.gone = true;
+    c->as.catching = NULL;
+    if (c->backlog != NULL)
+        waiting_drop(&c->backlog->waiting, &all->waiting_bytes);
+    while (!list_empty(&c->as.subs))
+        sub_drop(container_of(c->as.subs.next, struct sub, in_subscriber));
+    if (c->current != NULL && c->current->abandon != NULL)
+        c->current->abandon(c->current);
+    chunks_free(c->chunks);
+    c->chunks = NULL;
+    early_free(c);
+    list_remove(&c->as.link);
+    wheel_clear(&all->wheel, &c->presence.timer);
+    all->registry.all.count--;
+    all->user_count -= c->as.logged_in;
+    registry_leave(&c->presence);
+    client_unref(c);
+}

@@ -1,0 +1,348 @@
+#include "gateway/client/request.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "gateway/client/early.h"
+#include "gateway/client/limits.h"
+#include "gateway/presence/heartbeat.h"
+
+/* After one event in flight so many may wait; then the socket is not read. */
+#define WAITING_MOST  1024
+#define WAITING_LEAST 256
+
+/* --- events, one after the other ------------------------------------------------------------
+ */
+
+static void client_pump(struct client *c);
+static void unavailable(struct request *r, enum outcome outcome);
+
+const struct event_row *event_find(const struct clients *all, struct slice name) {
+    for (size_t i = 0; i < EVENT_COUNT; i++) {
+        if (slice_is(name, all->rows[i].name))
+            return &all->rows[i];
+    }
+    return NULL;
+}
+
+static bool logs_in(const struct event_row *row) {
+    return (row->flags & EVENT_LOGS_IN) != 0;
+}
+
+static bool is_logging_in(const struct client *c) {
+    const struct waiting_event *e = c->backlog != NULL ? c->backlog->waiting.first : NULL;
+    while (e != NULL && !logs_in(e->row))
+        e = e->next;
+    return e != NULL || (c->current != NULL && logs_in(c->current->row));
+}
+
+size_t client_message_most(const struct client *c) {
+    size_t most = clients_of(c)->options->max_message;
+    bool known = most <= BEFORE_LOGIN_MOST || c->as.logged_in || is_logging_in(c);
+    return known ? most : BEFORE_LOGIN_MOST;
+}
+
+/* Does an event belong to the user who speaks? */
+static bool names_other(const struct client *c, struct json_value data) {
+    static const char *const names[] = {"senderId", "userId"};
+    struct json_value values[2];
+    json_fields(data, names, values, 2);
+    for (int i = 0; i < 2; i++) {
+        struct name id;
+        if (values[i].type != JSON_NONE && (!name_from_json(values[i], true, &id) ||
+                                            !slice_eq(name_slice(&id), client_user(c))))
+            return true;
+    }
+    return false;
+}
+
+static const char *other_field(struct json_value data) {
+    static const char *const names[] = {"senderId"};
+    struct json_value value;
+    json_fields(data, names, &value, 1);
+    return value.type != JSON_NONE ? "senderId" : "userId";
+}
+
+static void request_begin(struct request *r, struct json_value data) {
+    struct client *c = r->client;
+    unsigned flags = r->row->flags;
+    if ((flags & EVENT_ANONYMOUS) == 0 && !c->as.logged_in)
+        request_fail(r, ERR_NOT_LOGGED_IN, NULL, NULL);
+    else if ((flags & EVENT_ANY_ID) == 0 && c->as.logged_in && names_other(c, data))
+        request_fail(r, ERR_FORBIDDEN, other_field(data), "must be the logged-in user");
+    else
+        r->row->handle(r, data);
+}
+
+/* Ends a message that fails for one before it, or over the rate. */
+static void refuse(struct request *r, struct json_value data, enum err err) {
+    request_keep_id(r, message_id_of(data));
+    if (err == ERR_UNAVAILABLE)
+        unavailable(r, OUTCOME_REFUSED);
+    else
+        request_fail(r, err, NULL, NULL);
+}
+
+/* A message failed that its sender will send again. */
+static void message_failed(struct client *c, uint64_t message, enum err err) {
+    c->backlog->failing = c->backlog->waiting.count;
+    order_failed(&c->backlog->order, message, err, client_now(c));
+}
+
+/* It has a backlog. follows: it was sent before its sender heard of a failure. limited: it came
+ * over the rate. */
+static void begin_message(struct request *r, struct json_value data, bool follows,
+                          bool limited) {
+    struct client *c = r->client;
+    struct order *order = &c->backlog->order;
+    enum err err = order->err;
+    if (follows)
+        order_follow(order, data);
+    else
+        err = order_check(order, data, client_now(c));
+    if (err == ERR_OK && limited) {
+        err = ERR_RATE_LIMITED;
+        message_failed(c, order_id(data), err);
+    }
+    if (err == ERR_OK)
+        request_begin(r, data);
+    else
+        refuse(r, data, err);
+}
+
+struct request *request_make(struct client *c, const struct event_row *row) {
+    struct request *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return NULL;
+    r->client = c;
+    r->row = row;
+    client_ref(c);
+    c->current = r;
+    return r;
+}
+
+static void dispatch(struct client *c, const struct event_row *row, struct json_value data,
+                     const struct ack *ack, bool limited) {
+    if (!limited && early_takes(c, row, data, ack))
+        return;
+    bool appends = (row->flags & EVENT_APPENDS) != 0;
+    struct backlog *backlog = appends ? client_backlog(c) : c->backlog;
+    struct request *r = appends && backlog == NULL ? NULL : request_make(c, row);
+    if (r == NULL) {
+        struct failure failure = {.err = ERR_INTERNAL, .message = "out of memory"};
+        client_fail(c, ack, row->name, &failure);
+        return;
+    }
+    r->ack = *ack;
+    bool follows = backlog != NULL && backlog->failing > 0;
+    if (follows)
+        backlog->failing--;
+    if (appends)
+        begin_message(r, data, follows, limited);
+    else if (limited)
+        request_fail(r, ERR_RATE_LIMITED, NULL, NULL);
+    else
+        request_begin(r, data);
+}
+
+void request_restart(struct request *r, const struct event_row *row, struct json_value data) {
+    r->row = row;
+    request_begin(r, data);
+}
+
+static bool enqueue(struct client *c, const struct event_row *row, struct json_value data,
+                    const struct ack *ack, bool limited) {
+    struct backlog *b = client_backlog(c);
+    struct waiting_event *e = b != NULL ? waiting_event_make(row, data, ack) : NULL;
+    if (e == NULL)
+        return false;
+    e->limited = limited;
+    waiting_push(&b->waiting, e, &clients_of(c)->waiting_bytes);
+    if (!c->paused && (b->waiting.count >= WAITING_MOST ||
+                       b->waiting.bytes > clients_of(c)->options->max_message)) {
+        c->paused = true;
+        client_door(c)->pause(c, true);
+    }
+    return true;
+}
+
+void client_event(struct client *c, struct slice event, struct json_value data,
+                  const struct ack *ack) {
+    const struct clients *all = clients_of(c);
+    const struct event_row *row = event_find(all, event);
+    struct failure failure = {.err = ERR_OK};
+    unsigned which = row != NULL ? (unsigned)(row - all->rows) : EVENT_COUNT;
+    metric_add(all->metrics, METRIC_EVENTS + which, 1);
+    client_ref(c); /* an answer that finds the socket too slow ends the client */
+    heartbeat_heard(&c->presence, row != NULL && (row->flags & EVENT_BEATS) != 0);
+    if (row == NULL)
+        failure = (struct failure){.err = ERR_UNKNOWN_EVENT, .field = "event"};
+    else if (c->current == NULL)
+        dispatch(c, row, data, ack, limits_over_rate(c));
+    else if (!enqueue(c, row, data, ack, limits_over_rate(c)))
+        failure = (struct failure){.err = ERR_INTERNAL, .message = "out of memory"};
+    failure.message_id = failure.err != ERR_OK ? message_id_of(data) : failure.message_id;
+    if (failure.err != ERR_OK)
+        client_fail(c, ack, row != NULL ? row->name : NULL, &failure);
+    else
+        client_pump(c);
+    client_unref(c);
+}
+
+static void client_pump(struct client *c) {
+    struct backlog *b = c->backlog;
+    if (b == NULL || c->pumping)
+        return;
+    c->pumping = true;
+    client_ref(c);
+    while (c->current == NULL && b->waiting.first != NULL && !c->as.gone) {
+        struct waiting_event *e = waiting_pop(&b->waiting, &clients_of(c)->waiting_bytes);
+        dispatch(c, e->row, waiting_event_data(e), &e->ack, e->limited);
+        free(e);
+    }
+    c->pumping = false;
+    if (c->paused && !c->as.gone && b->waiting.count < WAITING_LEAST &&
+        b->waiting.bytes <= clients_of(c)->options->max_message / 2) {
+        c->paused = false;
+        client_door(c)->pause(c, false);
+    }
+    client_unref(c);
+}
+
+/* --- answers --------------------------------------------------------------------------------
+ */
+
+static void request_end(struct request *r) {
+    struct client *c = r->client;
+    if (r->drop != NULL)
+        r->drop(r->state);
+    free(r->state);
+    free(r->message_id);
+    free(r);
+    c->current = NULL;
+    client_pump(c);
+    client_unref(c);
+}
+
+void request_ok(struct request *r, struct slice data) {
+    struct client *c = r->client;
+    r->abandon = NULL; /* what the door does may end the client: the request ends here, once */
+    if (r->ack.len != 0 && !c->as.gone)
+        client_door(c)->answer(c, &r->ack, data);
+    request_end(r);
+}
+
+bool request_answer(struct request *r, const struct buf *data) {
+    struct client *c = r->client;
+    r->abandon = NULL;
+    if (data->failed && !c->as.gone)
+        client_close(c, 1011, "out of memory");
+    else if (r->ack.len != 0 && !c->as.gone)
+        client_door(c)->answer(c, &r->ack, buf_bytes(data));
+    r->ack.len = 0;
+    return !c->as.gone;
+}
+
+void request_ok_buf(struct request *r, struct buf *data) {
+    if (data->failed)
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+    else
+        request_ok(r, buf_bytes(data));
+}
+
+void request_keep_id(struct request *r, struct slice id) {
+    if (id.len != 0 && r->message_id == NULL)
+        r->message_id = strndup(id.ptr, id.len); /* without memory it is not told */
+}
+
+/* Tells the client, and the events that wait for this login, if it is one. */
+static void fail_request(struct request *r, struct failure *failure) {
+    struct client *c = r->client;
+    bool refused = failure->err == ERR_UNAVAILABLE;
+    if (r->message_id != NULL)
+        failure->message_id = slice_of(r->message_id);
+    r->abandon = NULL;
+    client_fail(c, &r->ack, r->row->name, failure);
+    if (logs_in(r->row) && !c->as.logged_in)
+        early_fail(c, refused ? ERR_UNAVAILABLE : ERR_NOT_LOGGED_IN,
+                   refused ? OUTCOME_REFUSED : OUTCOME_NONE);
+}
+
+void request_fail(struct request *r, enum err err, const char *field, const char *message) {
+    struct failure failure = {.err = err, .field = field, .message = message};
+    if (err == ERR_NOT_A_MEMBER && (r->row->flags & EVENT_APPENDS) != 0)
+        order_broken(&r->client->backlog->order,
+                     r->message); /* it may join and send it again */
+    fail_request(r, &failure);
+    request_end(r);
+}
+
+static void unavailable(struct request *r, enum outcome outcome) {
+    struct failure failure = {.err = ERR_UNAVAILABLE, .outcome = outcome};
+    r->client->refused = true;
+    fail_request(r, &failure);
+    request_end(r);
+}
+
+void request_unavailable(struct request *r, enum outcome outcome) {
+    if ((r->row->flags & EVENT_APPENDS) != 0)
+        message_failed(r->client, r->message, ERR_UNAVAILABLE);
+    unavailable(r, outcome);
+}
+
+bool request_check(struct request *r, const struct reply *reply, enum outcome outcome) {
+    long long status = reply != NULL ? reply_number(reply_item(reply, 0)) : 0;
+    if (reply == NULL)
+        request_unavailable(r, outcome);
+    else if (status == SCRIPT_NOT_A_MEMBER)
+        request_fail(r, ERR_NOT_A_MEMBER, NULL, NULL);
+    else if (status == SCRIPT_REAPED)
+        request_unavailable(r, OUTCOME_REFUSED);
+    else
+        return true;
+    return false;
+}
+
+void *request_state(struct request *r, size_t size) {
+    void *state = calloc(1, size);
+    if (state == NULL) {
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+        return NULL;
+    }
+    r->state = state;
+    return state;
+}
+
+void request_script(struct request *r, enum script script, const struct slice keys[],
+                    size_t key_count, const struct slice args[], size_t arg_count,
+                    redis_done done) {
+    struct redis *redis = clients_of(r->client)->redis;
+    if (redis_is_full(redis) ||
+        !redis_script(redis, script, keys, key_count, args, arg_count, done, r))
+        request_unavailable(r, OUTCOME_REFUSED);
+}
+
+void request_sent(struct request *r, enum append_result result) {
+    if (result == APPEND_AWAY)
+        request_unavailable(r, OUTCOME_REFUSED);
+    else if (result == APPEND_NO_MEMORY)
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+}
+
+void request_done(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    if (request_check(r, reply, outcome))
+        request_ok(r, SLICE("{}"));
+}
+
+void request_appended(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    struct buf answer;
+    if (!request_check(r, reply, outcome))
+        return;
+    buf_init(&answer);
+    append_put_result(&answer, reply);
+    buf_char(&answer, '}');
+    request_ok_buf(r, &answer);
+    buf_deinit(&answer);
+}

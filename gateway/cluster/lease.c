@@ -1,0 +1,252 @@
+#include "gateway/cluster/lease.h"
+
+#include <stdio.h>
+
+#include "common/log.h"
+#include "common/random.h"
+
+#define BEACON         "beacon"
+#define STEP_S         10 /* less is no matter to anything that expires */
+#define STATS_TIMEOUTS 4  /* lease timeouts that a node's own words outlive it */
+#define OWN_ARGS       5  /* of lease.lua, before what the node says of itself */
+
+static void lease_ask(struct lease *l);
+
+/* --- incarnations ---------------------------------------------------------------------------
+ */
+
+/* Its own beacon, or another node that says that it has come. */
+static void on_beacon(void *arg, struct slice payload) {
+    struct lease *l = arg;
+    if (slice_is(payload, BEACON))
+        l->beacon_seen = lease_now(l);
+    else
+        l->events->on_hello(l->owner, payload);
+}
+
+static void on_nothing(void *arg) {
+    (void)arg;
+}
+
+static const struct subscription_events beacon_events = {
+    .on_confirmed = on_nothing, .on_message = on_beacon, .on_lost = on_nothing};
+
+struct slice node_key(const char *incarnation, char out[NODE_KEY_SIZE]) {
+    int len = snprintf(out, NODE_KEY_SIZE, "node:%s", incarnation);
+    return (struct slice){out, (size_t)len};
+}
+
+static void incarnate(struct lease *l) {
+    struct buf bell;
+    char key[NODE_KEY_SIZE];
+    if (l->beacon_bell != NULL)
+        redis_unsubscribe(l->redis, l->beacon_bell);
+    snprintf(l->incarnation, sizeof l->incarnation, "%s.%08llx", l->node_id,
+             (unsigned long long)(random_u64() & 0xffffffffU));
+    l->held = false;
+    l->generation++;
+    buf_init(&bell);
+    redis_doorbell(l->redis, &bell, node_key(l->incarnation, key));
+    l->beacon_bell =
+        bell.failed ? NULL : redis_subscribe(l->redis, buf_bytes(&bell), &beacon_events, l);
+    if (l->beacon_bell == NULL)
+        LOG(LOG_ERROR, "no_beacon", "why", "out of memory", NULL);
+    l->beacon_seen = lease_now(l);
+    buf_deinit(&bell);
+}
+
+static bool goodbye(struct lease *l, const char *incarnation, redis_done done, void *arg) {
+    char bytes[NODE_KEY_SIZE];
+    struct slice key = node_key(incarnation, bytes);
+    struct slice args[] = {slice_of(incarnation), SLICE("bye"), SLICE(BEACON)};
+    return redis_script(l->redis, SCRIPT_lease, &key, 1, args, 3, done, arg);
+}
+
+void lease_renew_incarnation(struct lease *l) {
+    if (!l->held)
+        return; /* a new one is on its way */
+    snprintf(l->former, sizeof l->former, "%s", l->incarnation);
+    l->former_since = lease_now(l);
+    incarnate(l);
+    LOG(LOG_INFO, "new_incarnation", "incarnation", l->incarnation, "former", l->former, NULL);
+    lease_ask(l);
+}
+
+/* The ghosts are announced when the other nodes, which may have lost Redis as well, are back to
+ * hear it. */
+void lease_all_entered(struct lease *l) {
+    if (l->former[0] == '\0' || !l->held ||
+        lease_now(l) - l->former_since < l->options->lease_timeout / 2)
+        return;
+    if (goodbye(l, l->former, NULL, NULL))
+        l->former[0] = '\0';
+}
+
+/* --- the others -----------------------------------------------------------------------------
+ */
+
+static void see(struct lease *l, struct slice incarnation, uint64_t number) {
+    bool own = slice_is(incarnation, l->incarnation);
+    bool given_up = slice_is(incarnation, l->former) && number != 0;
+    if (!own && !given_up)
+        l->events->on_seen(l->owner, incarnation, number);
+}
+
+static void sweep(struct lease *l, const struct reply *reply) {
+    for (size_t i = 2; i + 1 < reply->count; i += 2)
+        see(l, reply_text(reply->items[i]), (uint64_t)reply_number(reply->items[i + 1]));
+    l->events->on_swept(l->owner);
+}
+
+/* --- renewing -------------------------------------------------------------------------------
+ */
+
+/* So that the age of messages can be told, which carry Redis's time. */
+static int64_t learn_time(struct lease *l, const struct reply *reply) {
+    uint64_t time = (uint64_t)reply_number(reply_item(reply, 1));
+    if (time == 0)
+        return 0;
+    return redis_clock_learn(&l->redis->clock, l->asked_us, uv_hrtime() / 1000, time);
+}
+
+/* Redis's keys expire by its clock: when that is set ahead, what is in use goes with what is
+ * not. So what the node can make again is made again. */
+static void clock_stepped(struct lease *l, int64_t by_us) {
+    long long seconds = by_us / 1000000;
+    if (seconds > -STEP_S && seconds < STEP_S)
+        return;
+    LOG(LOG_WARN, "redis_clock_set", "by_s", log_text("%lld", seconds), NULL);
+    if (seconds < 0)
+        return;
+    l->events->on_clock_ahead(l->owner);
+    lease_renew_incarnation(l);
+}
+
+static void on_lease(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct lease *l = arg;
+    (void)outcome;
+    l->asked = false;
+    if (reply == NULL || l->stopping)
+        return;
+    int64_t step = learn_time(l, reply);
+    if (l->asked_generation != l->generation) {
+        lease_ask(l); /* it was about the former incarnation */
+        return;
+    }
+    if (reply_number(reply_item(reply, 0)) == SCRIPT_REAPED) {
+        LOG(LOG_WARN, "reaped", "incarnation", l->incarnation, NULL);
+        lease_renew_incarnation(l);
+        return;
+    }
+    if (!l->held) {
+        l->held = true;
+        l->events->on_leased(l->owner);
+    }
+    sweep(l, reply);
+    clock_stepped(l, step);
+}
+
+static void lease_ask(struct lease *l) {
+    char bytes[NODE_KEY_SIZE];
+    struct slice key = node_key(l->incarnation, bytes);
+    struct slice args[OWN_ARGS + LEASE_SAYS] = {slice_of(l->incarnation),
+                                                l->held ? SLICE("renew") : SLICE("new"),
+                                                SLICE(BEACON), slice_of(l->former)};
+    char kept[24];
+    if (l->asked)
+        return;
+    int len = snprintf(kept, sizeof kept, "%llu",
+                       (unsigned long long)l->options->lease_timeout * STATS_TIMEOUTS);
+    args[4] = (struct slice){kept, (size_t)len};
+    size_t count = OWN_ARGS + l->events->put_stats(l->owner, args + OWN_ARGS);
+    l->asked_generation = l->generation;
+    l->asked_us = uv_hrtime() / 1000;
+    l->asked = redis_script(l->redis, SCRIPT_lease, &key, 1, args, count, on_lease, l);
+}
+
+void lease_look(struct lease *l) {
+    lease_ask(l);
+}
+
+static uint64_t beacon_patience(const struct lease *l) {
+    const struct options *o = l->options;
+    uint64_t least = 3 * o->lease_interval;
+    return o->redis_timeout > least ? o->redis_timeout : least;
+}
+
+void lease_watch(struct lease *l) {
+    if (!redis_up(l->redis) || l->stopping)
+        return;
+    if (redis_deaf(l->redis))
+        l->beacon_seen = lease_now(l); /* it cannot come */
+    bool silent = lease_now(l) - l->beacon_seen > beacon_patience(l);
+    bool deaf = !redis_deaf(l->redis) && redis_probe_age(l->redis) > beacon_patience(l);
+    if (!silent && !deaf)
+        return;
+    l->beacon_seen = lease_now(l);
+    redis_reset(l->redis, silent ? "the beacon is late" : "the subscriber link is silent");
+}
+
+static void on_tick(uv_timer_t *timer) {
+    struct lease *l = timer->data;
+    lease_watch(l);
+    if (!redis_up(l->redis) || l->stopping)
+        return;
+    redis_probe(l->redis);
+    redis_look(l->redis);
+    if (l->doubted && l->held) {
+        l->doubted = false;
+        lease_renew_incarnation(l);
+    }
+    lease_ask(l);
+    l->events->on_tick(l->owner);
+}
+
+void lease_redis_up(struct lease *l) {
+    l->beacon_seen = lease_now(l);
+    l->doubted = false;
+    if (l->held)
+        lease_renew_incarnation(l); /* what was not taken out meanwhile is left behind */
+    lease_ask(l);
+}
+
+void lease_doubt(struct lease *l) {
+    l->doubted = true;
+}
+
+static void said_bye(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct lease *l = arg;
+    (void)outcome;
+    l->on_bye(l->owner, reply != NULL && reply_number(reply_item(reply, 2)) == 0);
+}
+
+void lease_bye(struct lease *l, void (*done)(void *owner, bool last)) {
+    l->stopping = true;
+    l->on_bye = done;
+    if (l->former[0] != '\0')
+        goodbye(l, l->former, NULL, NULL);
+    if (!l->held || !goodbye(l, l->incarnation, said_bye, l))
+        done(l->owner, false);
+}
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+int lease_init(struct lease *l, uv_loop_t *loop, struct redis *redis,
+               const struct options *options, const char *node_id,
+               const struct lease_events *events, void *owner) {
+    *l = (struct lease){.redis = redis,
+                        .options = options,
+                        .loop = loop,
+                        .node_id = node_id,
+                        .events = events,
+                        .owner = owner};
+    l->timer.data = l;
+    uv_timer_init(loop, &l->timer);
+    incarnate(l);
+    return uv_timer_start(&l->timer, on_tick, options->lease_interval, options->lease_interval);
+}
+
+void lease_close(struct lease *l, uv_close_cb on_closed) {
+    uv_close((uv_handle_t *)&l->timer, on_closed);
+}

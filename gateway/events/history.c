@@ -1,0 +1,90 @@
+#include "gateway/client/field.h"
+
+/* history: a page of a conversation's messages, and how far it was read. */
+
+#define PAGE_BYTES "1048576"
+
+struct history {
+    struct name peer; /* empty: a room */
+    bool marks;       /* how far each has read is wanted */
+};
+
+/* "read":{"<user>":seq,"<peer>":seq} */
+static void put_marks(struct buf *out, const struct request *r, const struct reply *reply) {
+    const struct history *h = r->state;
+    struct slice peer = name_slice(&h->peer);
+    struct slice me = client_user(r->client);
+    buf_str(out, ",\"read\":{");
+    json_escape(out, me);
+    buf_printf(out, ":%lld", reply_number(reply_item(reply, 2)));
+    if (peer.len != 0 && !slice_eq(peer, me)) {
+        buf_char(out, ',');
+        json_escape(out, peer);
+        buf_printf(out, ":%lld", reply_number(reply_item(reply, 3)));
+    }
+    buf_char(out, '}');
+}
+
+static void on_history_page(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    const struct history *h = r->state;
+    struct buf answer;
+    if (!request_check(r, reply, outcome))
+        return;
+    buf_init(&answer);
+    buf_str(&answer, "{\"messages\":[");
+    bool first = true;
+    for (size_t i = 4; i < reply->count; i++) {
+        struct message m;
+        if (!message_parse_entry(&m, reply_text(reply->items[i])))
+            continue;
+        if (!first)
+            buf_char(&answer, ',');
+        first = false;
+        buf_slice(&answer, m.data);
+    }
+    bool more = reply_number(reply_item(reply, 1)) != 0;
+    buf_printf(&answer, "],\"more\":%s", more ? "true" : "false");
+    if (h->marks)
+        put_marks(&answer, r, reply);
+    buf_char(&answer, '}');
+    request_ok_buf(r, &answer);
+    buf_deinit(&answer);
+}
+
+/* A number as a script's argument; empty if the field was not there. */
+static struct slice optional_number(struct json_value given, uint64_t n,
+                                    char out[DIGITS_SIZE]) {
+    if (given.type == JSON_NONE || given.type == JSON_NULL)
+        return (struct slice){NULL, 0};
+    return slice_digits(n, out);
+}
+
+void on_history(struct request *r, struct json_value data) {
+    static const char *const names[] = {"peer", "room", "before", "after", "limit", "marks"};
+    struct json_value f[6];
+    struct buf channel;
+    uint64_t before = 0, after = 0, limit = 50;
+    char before_text[DIGITS_SIZE], after_text[DIGITS_SIZE], limit_text[DIGITS_SIZE];
+    struct history *h = request_state(r, sizeof *h);
+    if (h == NULL)
+        return;
+    json_fields(data, names, f, 6);
+    buf_init(&channel);
+    if (field_number(r, f[2], "before", true, 0, 1ULL << 53, &before) &&
+        field_number(r, f[3], "after", true, 0, 1ULL << 53, &after) &&
+        field_number(r, f[4], "limit", true, 1, 100, &limit) &&
+        field_switch(r, f[5], "marks", &h->marks) &&
+        field_conversation(r, f[0], f[1], &channel, &h->peer)) {
+        struct slice key = buf_bytes(&channel);
+        struct slice args[] = {client_user(r->client),
+                               name_slice(&h->peer),
+                               optional_number(f[2], before, before_text),
+                               optional_number(f[3], after, after_text),
+                               slice_digits(limit, limit_text),
+                               SLICE(PAGE_BYTES),
+                               h->marks ? SLICE("1") : SLICE("")};
+        request_script(r, SCRIPT_history, &key, 1, args, 7, on_history_page);
+    }
+    buf_deinit(&channel);
+}

@@ -1,0 +1,167 @@
+#include "gateway/channel/name.h"
+#include "gateway/client/field.h"
+#include "gateway/client/limits.h"
+#include "gateway/session/session.h"
+
+/* subscribe, unsubscribe, publish: topics, which are whatever an application likes. */
+
+struct subscribing {
+    struct position since;
+    struct sub *sub;
+    struct position at;
+    bool recovered;
+    bool checking;
+};
+
+static bool field_topic(struct request *r, struct json_value value, char out[CHANNEL_NAME_SIZE],
+                        struct slice *name) {
+    if (value.type == JSON_NONE) {
+        request_fail(r, ERR_MISSING_FIELD, "channel", NULL);
+        return false;
+    }
+    ptrdiff_t len = json_decode(value, out, CHANNEL_NAME_SIZE);
+    *name = (struct slice){out, len > 0 ? (size_t)len : 0};
+    bool topic = slice_starts(*name, SLICE("topic:"));
+    if (topic && name_valid(topic_of(*name)))
+        return true;
+    bool other = slice_starts(*name, SLICE("user:")) || is_room(*name) ||
+                 slice_starts(*name, SLICE("dm:")) || slice_is(*name, "all");
+    if (other)
+        request_fail(r, ERR_FORBIDDEN, "channel",
+                     "only topics are subscribed and published to");
+    else
+        request_fail(r, ERR_BAD_FIELD, "channel", "must be topic:<name>");
+    return false;
+}
+
+static void put_subscribed(struct buf *out, struct slice channel, const struct position *at,
+                           bool recovered) {
+    buf_str(out, "{\"channel\":");
+    json_escape(out, channel);
+    buf_str(out, ",\"epoch\":");
+    json_escape(out, slice_of(at->epoch));
+    buf_printf(out, ",\"seq\":%llu,\"recovered\":%s}", (unsigned long long)at->seq,
+               recovered ? "true" : "false");
+}
+
+static void answer_subscribed(struct request *r, struct sub *sub, const struct position *at,
+                              bool recovered, bool start) {
+    struct buf answer;
+    buf_init(&answer);
+    put_subscribed(&answer, channel_name(sub->channel), at, recovered);
+    r->abandon = NULL;
+    if (request_answer(r, &answer) && start)
+        sub_start(sub);
+    buf_deinit(&answer);
+    request_ok(r, (struct slice){NULL, 0});
+}
+
+static void on_saved(void *arg, bool good) {
+    struct request *r = arg;
+    struct subscribing *s = r->state;
+    struct client *c = r->client;
+    if (!good && !c->as.gone)
+        sub_drop(s->sub);
+    if (!good || c->as.gone)
+        request_unavailable(r, OUTCOME_REFUSED);
+    else
+        answer_subscribed(r, s->sub, &s->at, s->recovered, true);
+}
+
+static void on_checked(void *arg, struct sub *sub, enum check_result result,
+                       const struct position *now) {
+    struct request *r = arg;
+    struct subscribing *s = r->state;
+    struct client *c = r->client;
+    s->checking = false;
+    if (result == CHECK_FAILED) {
+        request_unavailable(r, OUTCOME_REFUSED);
+        return;
+    }
+    s->sub = sub;
+    s->recovered = result == CHECK_GOOD && s->since.epoch[0] != '\0';
+    s->at = s->recovered ? s->since : *now;
+    if (c->session != NULL)
+        session_save(c->session, c->last_room, on_saved, r);
+    else
+        on_saved(r, true);
+}
+
+static void subscribe_abandon(struct request *r) {
+    struct subscribing *s = r->state;
+    if (s->checking)
+        request_ok(r, (struct slice){NULL, 0});
+}
+
+void on_subscribe(struct request *r, struct json_value data) {
+    static const char *const names[] = {"channel", "since"};
+    struct json_value f[2];
+    struct slice name;
+    char bytes[CHANNEL_NAME_SIZE];
+    struct client *c = r->client;
+    struct subscribing *s = request_state(r, sizeof *s);
+    if (s == NULL)
+        return;
+    json_fields(data, names, f, 2);
+    if (!field_topic(r, f[0], bytes, &name) || !field_position(r, f[1], "since", &s->since))
+        return;
+    if (!redis_up(clients_of(c)->redis)) {
+        request_unavailable(r, OUTCOME_REFUSED);
+        return;
+    }
+    struct sub *known = sub_find(&c->as, name);
+    if (known != NULL && s->since.epoch[0] != '\0') {
+        sub_drop(known); /* it asks to be caught up from there, so from there it is */
+        known = NULL;
+    }
+    if (known != NULL) {
+        struct position at = sub_position(known);
+        answer_subscribed(r, known, &at, false, false);
+        return;
+    }
+    bool full = c->as.sub_count >= clients_of(c)->options->max_subscriptions;
+    if (full || !limits_may_make(c)) {
+        request_fail(r, ERR_TOO_MANY, "channel", full ? NULL : "too many without a message");
+        return;
+    }
+    r->abandon = subscribe_abandon;
+    s->checking = true;
+    if (hub_subscribe(clients_of(c)->hub, &c->as, name, &s->since, on_checked, r) == NULL)
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+}
+
+void on_unsubscribe(struct request *r, struct json_value data) {
+    static const char *const names[] = {"channel"};
+    struct json_value channel;
+    struct slice name;
+    char bytes[CHANNEL_NAME_SIZE];
+    json_fields(data, names, &channel, 1);
+    if (!field_topic(r, channel, bytes, &name))
+        return;
+    struct sub *sub = sub_find(&r->client->as, name);
+    if (sub != NULL)
+        sub_drop(sub);
+    request_ok(r, SLICE("{}"));
+}
+
+void on_publish(struct request *r, struct json_value data) {
+    static const char *const names[] = {"channel", "data", "clientMessageId"};
+    struct json_value f[3];
+    struct slice name;
+    char bytes[CHANNEL_NAME_SIZE];
+    struct buf field;
+    json_fields(data, names, f, 3);
+    if (!field_topic(r, f[0], bytes, &name))
+        return;
+    if (f[1].type == JSON_NONE) {
+        request_fail(r, ERR_MISSING_FIELD, "data", NULL);
+        return;
+    }
+    buf_init(&field);
+    if (field_message_id(r, f[2], &field)) {
+        struct slice anybody = {NULL, 0};
+        request_sent(r, append_event(clients_of(r->client)->redis, name, "message", f[1].raw,
+                                     buf_bytes(&field), anybody, request_appended, r));
+    }
+    buf_deinit(&field);
+}

@@ -1,0 +1,403 @@
+#include "gateway/login/login.h"
+
+#include <stdio.h>
+
+#include "common/log.h"
+#include "gateway/client/early.h"
+#include "gateway/presence/heartbeat.h"
+#include "gateway/presence/membership.h"
+#include "gateway/presence/roster.h"
+
+struct entry *entry_find(struct login *l, struct slice name) {
+    for (size_t i = 0; i < l->count; i++) {
+        if (slice_eq(entry_name(&l->entries[i]), name))
+            return &l->entries[i];
+    }
+    return NULL;
+}
+/* --- the answer -----------------------------------------------------------------------------
+ */
+
+/* What this connection has of a channel: see PROTOCOL.md, login. One that it was in before has
+ * moved on since the check. */
+static struct position entry_position(const struct client *c, const struct entry *e) {
+    const struct sub *known = e->sub == NULL ? sub_find(&c->as, entry_name(e)) : NULL;
+    if (known != NULL)
+        return sub_position(known);
+    return e->resumed && e->result == CHECK_GOOD ? e->since : e->now;
+}
+
+static void put_position(struct buf *out, const struct position *p) {
+    buf_str(out, "{\"epoch\":");
+    json_escape(out, slice_of(p->epoch));
+    buf_printf(out, ",\"seq\":%llu}", (unsigned long long)p->seq);
+}
+
+static void put_lost(struct buf *out, const struct login *l) {
+    bool first = true;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct entry *e = &l->entries[i];
+        if (!e->resumed || e->result == CHECK_GOOD)
+            continue;
+        buf_str(out, first ? ",\"lost\":[" : ",");
+        json_escape(out, entry_name(e));
+        first = false;
+    }
+    if (!first)
+        buf_char(out, ']');
+}
+
+static void put_channel(struct buf *out, bool first, struct slice name, struct position at) {
+    if (!first)
+        buf_char(out, ',');
+    json_escape(out, name);
+    buf_char(out, ':');
+    put_position(out, &at);
+}
+
+/* Every channel of the connection: those of this login, then those that it was in before. */
+static void put_channels(struct buf *out, const struct client *c, struct login *l) {
+    bool first = true;
+    for (size_t i = 0; i < l->count; i++, first = false)
+        put_channel(out, first, entry_name(&l->entries[i]), entry_position(c, &l->entries[i]));
+    for (struct list *at = c->as.subs.next; at != &c->as.subs; at = at->next) {
+        const struct sub *sub = container_of(at, struct sub, in_subscriber);
+        if (entry_find(l, channel_name(sub->channel)) != NULL)
+            continue;
+        put_channel(out, first, channel_name(sub->channel), sub_position(sub));
+        first = false;
+    }
+}
+
+static bool all_recovered(const struct login *l) {
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->entries[i].resumed && l->entries[i].result != CHECK_GOOD)
+            return false;
+    }
+    return l->resuming;
+}
+
+static void put_login(struct buf *out, const struct request *r, struct login *l) {
+    char id[CLIENT_ID_SIZE];
+    const struct client *c = r->client;
+    buf_str(out, "{\"connectionId\":");
+    json_escape(out, client_id(c, id));
+    buf_str(out, ",\"node\":");
+    json_escape(out, slice_of(clients_of(c)->lease->node_id));
+    buf_str(out, ",\"userId\":");
+    json_escape(out, client_user(c));
+    buf_printf(out, ",\"recovered\":%s", all_recovered(l) ? "true" : "false");
+    put_lost(out, l);
+    buf_str(out, ",\"resume\":{");
+    put_channels(out, c, l);
+    buf_str(out, "}}");
+}
+
+static void put_join(struct buf *out, const struct client *c, const struct entry *room) {
+    struct position at = entry_position(c, room);
+    buf_str(out, "{\"room\":");
+    json_escape(out, entry_room(room));
+    buf_str(out, ",\"epoch\":");
+    json_escape(out, slice_of(at.epoch));
+    buf_printf(out, ",\"seq\":%llu}", (unsigned long long)at.seq);
+}
+
+static void undo(struct client *c, struct login *l) {
+    for (size_t i = 0; i < l->count && !c->as.gone; i++) {
+        if (l->entries[i].sub != NULL)
+            sub_drop(l->entries[i].sub);
+    }
+    if (l->fresh && !c->as.gone)
+        registry_want(&c->presence, false);
+}
+
+static void start_all(struct client *c, const struct login *l) {
+    for (size_t i = 0; i < l->count && !c->as.gone; i++) {
+        if (l->entries[i].sub == NULL)
+            continue;
+        membership_recheck(clients_of(c)->lease, l->entries[i].sub);
+        sub_start(l->entries[i].sub);
+    }
+}
+
+static void is_logged_in(struct client *c, const struct login *l) {
+    c->as.logged_in = true;
+    clients_of(c)->user_count++;
+    c->inbox = sub_find(&c->as, entry_name(&l->entries[0]));
+    wheel_clear(&clients_of(c)->wheel, &c->presence.timer);
+    heartbeat_hold(&c->presence);
+    early_release(c);
+    LOG(LOG_DEBUG, "login", "user", log_text("%.*s", (int)c->as.user.len, c->as.user.ptr),
+        "recovered", l->what != NULL ? "true" : "false", NULL);
+}
+
+/* While a client that is recovered, or that logs in as it connects, entered its rooms, it could
+ * not be told anything. */
+static void renew_rosters(struct client *c, const struct login *l) {
+    for (size_t i = 0; i < l->count && !c->as.gone; i++) {
+        const struct entry *e = &l->entries[i];
+        if (e->sub != NULL && entry_is_room(e))
+            roster_renew(clients_of(c)->rosters, e->sub->channel);
+    }
+}
+
+static void succeed(struct request *r, struct login *l) {
+    struct client *c = r->client;
+    bool unheard = c->unheard;
+    struct buf answer;
+    buf_init(&answer);
+    if (l->joins)
+        put_join(&answer, c, l->room);
+    else if (l->what == NULL)
+        put_login(&answer, r, l);
+    if (l->fresh)
+        is_logged_in(c, l);
+    if (l->room != NULL)
+        c->last_room = sub_find(&c->as, entry_name(l->room));
+    if (l->what != NULL) {
+        r->abandon = NULL;
+        l->recovered(l->arg, LOGIN_DONE);
+        renew_rosters(c, l);
+        start_all(c, l);
+    } else if (request_answer(r, &answer)) {
+        if (unheard)
+            renew_rosters(c, l);
+        start_all(c, l);
+    }
+    buf_deinit(&answer);
+    request_ok(r, (struct slice){NULL, 0});
+}
+
+void login_fail(struct request *r, struct login *l) {
+    struct client *c = r->client;
+    undo(c, l);
+    if (l->what != NULL) {
+        void (*recovered)(void *, enum login_end) = l->recovered;
+        void *arg = l->arg;
+        enum login_end how = l->failed && !l->too_many ? LOGIN_UNANSWERED : LOGIN_LOST;
+        request_ok(r, (struct slice){NULL, 0});
+        recovered(arg, how);
+    } else if (l->too_many) {
+        const char *named = l->room != NULL ? "csId" : "resume";
+        request_fail(r, ERR_TOO_MANY, l->joins ? "room" : named,
+                     "the user belongs to as many rooms as one may");
+    } else {
+        request_unavailable(r, OUTCOME_REFUSED);
+    }
+}
+
+static void check_all(struct request *r, struct login *l);
+static void enter_registry(struct request *r, struct login *l);
+static void enter_all(struct request *r, struct login *l);
+static void save(struct request *r, struct login *l);
+
+static void login_step(struct request *r) {
+    struct login *l = r->state;
+    struct client *c = r->client;
+    if (l->pending > 0)
+        return;
+    c->presence.entering = NULL;
+    bool lost = l->what != NULL && !all_recovered(l);
+    if (l->failed || c->as.gone || lost)
+        login_fail(r, l);
+    else if (!l->checked)
+        check_all(r, l);
+    else if (!l->registered)
+        enter_registry(r, l);
+    else if (!l->entered)
+        enter_all(r, l);
+    else if (c->session != NULL && !l->saved)
+        save(r, l);
+    else
+        succeed(r, l);
+}
+
+static void one_done(struct request *r, bool good) {
+    struct login *l = r->state;
+    l->pending--;
+    l->failed = l->failed || !good;
+    login_step(r);
+}
+
+static void on_saved(void *arg, bool good) {
+    one_done(arg, good);
+}
+
+static void save(struct request *r, struct login *l) {
+    struct client *c = r->client;
+    if (l->what != NULL)
+        session_restore(c->session, l->what);
+    for (size_t i = 0; i < l->count; i++) {
+        struct entry *e = &l->entries[i];
+        if (e->left) {
+            sub_drop(e->sub);
+            e->sub = NULL;
+        } else if (e->was != NULL) {
+            session_restore_channel(e->sub, e->was);
+        }
+    }
+    struct sub *room = l->room != NULL ? sub_find(&c->as, entry_name(l->room)) : c->last_room;
+    l->saved = true;
+    l->pending++;
+    session_save(c->session, room, on_saved, r);
+}
+
+/* --- what is waited for ---------------------------------------------------------------------
+ */
+
+static void on_entered(struct registration *g, enum entered how) {
+    struct request *r = client_of(&g->as)->current;
+    struct login *l = r->state;
+    l->too_many = how == ENTERED_TOO_MANY;
+    one_done(r, how == ENTERED);
+}
+
+/* None of a recovery, whose user has been in them: which of them were left meanwhile is not
+ * known yet. */
+static size_t put_rooms(const struct entering *entering, struct slice *out) {
+    const struct login *l = container_of(entering, struct login, entering);
+    size_t count = 0;
+    for (size_t i = 0; l->what == NULL && i < l->count; i++) {
+        if (!entry_is_room(&l->entries[i]))
+            continue;
+        if (out != NULL)
+            out[count] = entry_room(&l->entries[i]);
+        count++;
+    }
+    return count;
+}
+
+static void on_checked(void *arg, struct sub *sub, enum check_result result,
+                       const struct position *now) {
+    struct entry *e = arg;
+    e->checking = false;
+    e->sub = sub;
+    e->result = result;
+    e->now = *now;
+    one_done(e->request, result != CHECK_FAILED);
+}
+
+static void on_room(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct entry *e = arg;
+    struct client *c = e->request->client;
+    (void)outcome;
+    struct login *l = e->request->state;
+    long long status = reply_number(reply_item(reply, 0));
+    bool good = reply != NULL && status == 0;
+    if (reply != NULL && status == SCRIPT_TOO_MANY)
+        l->too_many = true;
+    if (reply != NULL && status == SCRIPT_NOT_A_MEMBER && l->what != NULL) {
+        e->left = true;
+        one_done(e->request, true);
+        return;
+    }
+    struct channel *ch = hub_find(clients_of(c)->hub, entry_name(e));
+    if (good && ch != NULL && !c->as.gone) {
+        channel_ref(ch);
+        struct rosters *rosters = clients_of(c)->rosters;
+        if (!roster_entered(rosters, ch, reply))
+            roster_send(rosters, &c->as, ch, reply);
+        channel_unref(ch);
+    }
+    one_done(e->request, good);
+}
+
+static void login_abandon(struct request *r) {
+    struct login *l = r->state;
+    struct client *c = r->client;
+    for (size_t i = 0; i < l->count; i++) {
+        l->entries[i].sub = NULL;
+        if (l->entries[i].checking)
+            l->pending--;
+        l->entries[i].checking = false;
+    }
+    if (c->presence.entering != NULL)
+        l->pending--;
+    c->presence.entering = NULL;
+    l->failed = true;
+    login_step(r);
+}
+
+/* --- beginning ------------------------------------------------------------------------------
+ */
+
+static void entry_enter(struct request *r, struct entry *e, struct sub *sub,
+                        enum membership how) {
+    struct login *l = r->state;
+    if (!entry_is_room(e))
+        return;
+    if (membership_enter(clients_of(r->client)->lease, &r->client->as, sub->channel, how,
+                         on_room, e))
+        l->pending++;
+    else
+        l->failed = true;
+}
+
+static void entry_begin(struct request *r, struct entry *e) {
+    struct login *l = r->state;
+    struct client *c = r->client;
+    struct sub *sub = sub_find(&c->as, entry_name(e));
+    bool known = sub != NULL;
+    if (known) {
+        e->now = sub_position(sub);
+        e->result = CHECK_GOOD;
+        e->since = e->now;
+    } else {
+        e->checking = true;
+        sub =
+            hub_subscribe(clients_of(c)->hub, &c->as, entry_name(e), &e->since, on_checked, e);
+        e->sub = sub;
+        l->failed = l->failed || sub == NULL;
+        e->checking = sub != NULL;
+        l->pending += sub != NULL;
+    }
+    if (sub != NULL && l->what == NULL)
+        entry_enter(r, e, sub, e->announced && !known ? MEMBER_ANNOUNCED : MEMBER_QUIETLY);
+}
+
+/* A recovery's channels, before anything else. */
+static void check_all(struct request *r, struct login *l) {
+    l->checked = true;
+    l->pending = 1; /* this function's own: nothing ends before all has begun */
+    for (size_t i = 0; i < l->count; i++)
+        entry_begin(r, &l->entries[i]);
+    one_done(r, true);
+}
+
+static void enter_registry(struct request *r, struct login *l) {
+    struct client *c = r->client;
+    l->registered = true;
+    l->pending = 1;
+    l->entering = (struct entering){.rooms = put_rooms, .done = on_entered};
+    if (l->room != NULL)
+        l->entering.room = entry_room(l->room);
+    c->presence.entering = &l->entering;
+    registry_want(&c->presence, true);
+}
+
+static void enter_all(struct request *r, struct login *l) {
+    l->entered = true;
+    l->pending = 1;
+    for (size_t i = 0; i < l->count; i++) {
+        struct entry *e = &l->entries[i];
+        if (l->what != NULL)
+            entry_enter(r, e, e->sub, MEMBER_AGAIN);
+        else
+            entry_begin(r, e);
+    }
+    one_done(r, true);
+}
+
+void login_begin(struct request *r) {
+    struct login *l = r->state;
+    struct client *c = r->client;
+    if (!redis_up(clients_of(c)->redis)) {
+        l->failed = true;
+        login_fail(r, l);
+        return;
+    }
+    r->abandon = login_abandon;
+    l->checked = l->what == NULL;
+    l->registered = !l->fresh;
+    login_step(r);
+}

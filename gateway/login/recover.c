@@ -1,0 +1,303 @@
+#include "gateway/login/recover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "gateway/channel/page.h"
+#include "gateway/login/ask.h"
+#include "gateway/net/token.h"
+#include "gateway/session/offset.h"
+
+#define WAITS_MS    10000
+#define RETRY_MS    250
+#define OFFSET_MOST 16384
+
+/*
+ * One recovery: the session is claimed, the position of each channel found, and the rest is a
+ * login. Each step may find that it cannot be; then the client begins as a new one.
+ */
+struct recovery {
+    struct list link; /* in sessions.recoveries while it waits for Redis */
+    struct client *client;
+    uint64_t until; /* it waits for Redis so long */
+    uint64_t next;  /* attempt */
+    char pid[SESSION_PID_SIZE];
+    char name[SESSION_NAME_LEN + 1]; /* its own, if it is not recovered */
+    char *text;                      /* of the offset */
+    struct offset offset;
+    struct recovered what;
+    unsigned pending;
+    bool failed;
+    bool unanswered;
+    bool claimed;
+    void (*done)(struct client *c, bool recovered);
+};
+
+/* --- the end --------------------------------------------------------------------------------
+ */
+
+static void recovery_free(struct recovery *w) {
+    list_remove(&w->link);
+    client_unref(w->client);
+    recovered_deinit(&w->what);
+    free(w->text);
+    free(w);
+}
+
+/* The client begins anew, under its own name; nobody is to come back to what it was. */
+static bool begin_anew(struct recovery *w) {
+    char key[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE];
+    struct client *c = w->client;
+    if (w->claimed) {
+        struct slice name = session_key(w->pid, key);
+        struct slice args[] = {SLICE("end"), client_id(c, id),
+                               slice_of(clients_of(c)->lease->incarnation)};
+        redis_script(clients_of(c)->redis, SCRIPT_session, &name, 1, args, 3, NULL, NULL);
+    }
+    return session_open(c, w->name, c->session->space);
+}
+
+static void over(struct recovery *w, const char *why) {
+    struct client *c = w->client;
+    bool good = why == NULL;
+    LOG(LOG_DEBUG, good ? "recovered" : "not_recovered", "why", why, NULL);
+    metric_add(clients_of(c)->metrics,
+               METRIC_RECOVERIES + (good ? RECOVERY_DONE : RECOVERY_NOT), 1);
+    list_remove(&w->link);
+    /* Who has gone may come back, with the same pid. */
+    if (!c->as.gone && (good || begin_anew(w)))
+        w->done(c, good);
+    else if (!c->as.gone)
+        client_close(c, 1011, "out of memory");
+    recovery_free(w);
+}
+
+/* Redis did not answer: another attempt, when it does. */
+static void again(struct recovery *w) {
+    struct client *c = w->client;
+    if (c->as.gone || client_now(c) >= w->until) {
+        over(w, "Redis is away");
+        return;
+    }
+    recovered_deinit(&w->what);
+    w->failed = w->unanswered = false;
+    w->next = client_now(c) + RETRY_MS;
+    list_push(&clients_of(c)->sessions->recoveries, &w->link);
+}
+
+/* --- the login ------------------------------------------------------------------------------
+ */
+
+static void on_logged_in(void *arg, enum login_end how) {
+    if (how == LOGIN_UNANSWERED)
+        again(arg);
+    else
+        over(arg, how == LOGIN_DONE ? NULL : "a channel");
+}
+
+/* From here on it is the former session: so it is written, and so it sends. */
+static void log_in(struct recovery *w) {
+    struct session *s = w->client->session;
+    memcpy(s->pid, w->pid, sizeof s->pid);
+    struct subscriber *as = &w->client->as;
+    free(as->origin); /* of an attempt that Redis did not answer */
+    as->origin = strdup(w->what.origin);
+    if (as->origin == NULL)
+        over(w, "out of memory");
+    else
+        login_recover(w->client, &w->what, on_logged_in, w);
+}
+
+/* --- positions ------------------------------------------------------------------------------
+ */
+
+struct asking {
+    struct recovery *recovery;
+    struct recovered_channel *channel; /* NULL: the offset's own message is looked for */
+};
+
+static void answered(struct recovery *w) {
+    if (--w->pending > 0)
+        return;
+    if (w->unanswered)
+        again(w);
+    else if (w->client->as.gone || w->failed)
+        over(w, "a position");
+    else
+        log_in(w);
+}
+
+static void on_position(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct asking *a = arg;
+    struct recovery *w = a->recovery;
+    (void)outcome;
+    if (reply == NULL)
+        w->unanswered = true;
+    else if (reply_number(reply_item(reply, 0)) == 1)
+        w->failed = true;
+    else if (a->channel != NULL)
+        position_set(&a->channel->at, reply_text(reply_item(reply, 1)),
+                     (uint64_t)reply_number(reply_item(reply, 2)));
+    free(a);
+    answered(w);
+}
+
+static void ask(struct recovery *w, struct recovered_channel *channel, enum script script,
+                struct slice name, const struct slice args[], size_t count) {
+    struct asking *a = malloc(sizeof *a);
+    bool sent = false;
+    if (a != NULL) {
+        *a = (struct asking){.recovery = w, .channel = channel};
+        sent = redis_script(clients_of(w->client)->redis, script, &name, 1, args, count,
+                            on_position, a);
+    }
+    w->pending += sent;
+    w->unanswered = w->unanswered || !sent;
+    if (!sent)
+        free(a);
+}
+
+static void ask_position(struct recovery *w, struct recovered_channel *ch) {
+    char time[DIGITS_SIZE], floor[DIGITS_SIZE];
+    int len = snprintf(time, sizeof time, "%016llu", (unsigned long long)w->offset.time);
+    struct slice args[] = {
+        {time, (size_t)len}, slice_of(ch->floor.epoch), slice_digits(ch->floor.seq, floor)};
+    ask(w, ch, SCRIPT_position, slice_of(ch->name), args, 3);
+}
+
+/* Is the message that the offset came with still in its log? */
+static void ask_witness(struct recovery *w, const struct mark *m) {
+    struct page_args args;
+    page_args(&args, &m->at, SLICE("0"), SLICE("0"), NULL, NULL);
+    if (resumable(name_slice(&w->what.user), m->channel))
+        ask(w, NULL, SCRIPT_read, m->channel, args.all, args.count);
+    else
+        w->failed = true;
+}
+
+/* Where each channel goes on: the rules are in session.h. */
+static void find_positions(struct recovery *w) {
+    const struct offset *o = &w->offset;
+    bool used = false; /* o->time is believed for some channel */
+    bool seen = false; /* and checked with the message's own */
+    w->pending = 1;    /* this function's own */
+    for (size_t i = 0; i < w->what.count; i++) {
+        struct recovered_channel *ch = &w->what.channels[i];
+        const struct mark *m = offset_mark(o, slice_of(ch->name));
+        bool later = o->given && o->time > ch->since;
+        if (m != NULL && (o->plain ? later : m->at.seq >= ch->floor.seq)) {
+            ch->at = m->at;
+            ch->moved = !o->plain;
+            seen = true;
+        } else if (later) {
+            used = true;
+            ask_position(w, ch);
+        } else {
+            ch->at = ch->floor;
+        }
+    }
+    if (o->plain && used && !seen)
+        ask_witness(w, &o->marks[0]);
+    answered(w);
+}
+
+/* --- the claim ------------------------------------------------------------------------------
+ */
+
+/* Times rise in the order of appends only while Redis has its clock's last one: one that was
+ * evicted begins anew with the machine's, which may have been set back. */
+static bool clock_known(const struct recovery *w) {
+    bool known = w->offset.time <= w->what.clock;
+    for (size_t i = 0; known && i < w->what.count; i++)
+        known = w->what.channels[i].since <= w->what.clock;
+    return known;
+}
+
+static void on_claimed(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct recovery *w = arg;
+    (void)outcome;
+    if (reply == NULL || reply_number(reply_item(reply, 0)) == SCRIPT_REAPED) {
+        again(w);
+        return;
+    }
+    w->claimed = reply_number(reply_item(reply, 0)) == 0;
+    if (!recovered_read(&w->what, reply) || w->client->as.gone) {
+        over(w, "no such session");
+        return;
+    }
+    w->what.base = w->offset.time;
+    if (!w->offset.plain && w->offset.term != (session_term(w->client->session) ^ w->what.salt))
+        over(w, "another Redis");
+    else if (!clock_known(w))
+        over(w, "the clock was lost");
+    else
+        find_positions(w);
+}
+
+/* False: Redis is away. */
+static bool claim(struct recovery *w) {
+    char key[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
+    struct client *c = w->client;
+    struct slice name = session_key(w->pid, key);
+    struct slice args[] = {SLICE("claim"), client_id(c, id),
+                           slice_of(clients_of(c)->lease->incarnation),
+                           session_ttl(c->session->all, ttl), c->session->space};
+    return redis_script(clients_of(c)->redis, SCRIPT_session, &name, 1, args, 5, on_claimed, w);
+}
+
+/* --- beginning ------------------------------------------------------------------------------
+ */
+
+static void attempt(struct recovery *w) {
+    list_remove(&w->link);
+    if (w->client->as.gone || !claim(w))
+        again(w);
+}
+
+void recover_waiting(struct sessions *all) {
+    struct list waiting;
+    list_init(&waiting);
+    list_splice(&waiting, &all->recoveries);
+    while (!list_empty(&waiting))
+        attempt(container_of(waiting.next, struct recovery, link));
+}
+
+void recover_tick(struct sessions *all, uint64_t now) {
+    for (struct list *at = all->recoveries.next, *next; at != &all->recoveries; at = next) {
+        struct recovery *w = container_of(at, struct recovery, link);
+        next = at->next;
+        if (w->client->as.gone || now >= w->until)
+            over(w, "Redis is away");
+        else if (redis_up(all->redis) && now >= w->next)
+            attempt(w);
+    }
+}
+
+static bool take_offset(struct recovery *w, struct slice offset) {
+    if (offset.len > OFFSET_MOST || (w->text = malloc(offset.len)) == NULL)
+        return false;
+    memcpy(w->text, offset.ptr, offset.len);
+    return offset_parse(&w->offset, (struct slice){w->text, offset.len});
+}
+
+bool recover_client(struct client *c, struct slice pid, struct slice offset,
+                    void (*done)(struct client *c, bool recovered)) {
+    struct recovery *w = token_valid(pid, SESSION_PID_SIZE - 1) ? calloc(1, sizeof *w) : NULL;
+    if (w == NULL)
+        return false;
+    w->client = c;
+    client_ref(c);
+    list_init(&w->link);
+    memcpy(w->pid, pid.ptr, pid.len);
+    memcpy(w->name, c->session->pid, SESSION_NAME_LEN);
+    w->done = done;
+    w->until = client_now(c) + WAITS_MS;
+    w->offset.plain = true;
+    if (offset.len > 0 && !take_offset(w, offset))
+        over(w, "offset");
+    else
+        attempt(w);
+    return true;
+}

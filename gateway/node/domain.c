@@ -1,0 +1,277 @@
+#include "gateway/node/domain.h"
+
+#include "common/log.h"
+#include "gateway/client/available.h"
+#include "gateway/client/life.h"
+#include "gateway/client/limits.h"
+#include "gateway/events/table.h"
+#include "gateway/login/recover.h"
+#include "gateway/presence/heartbeat.h"
+#include "gateway/session/keep.h"
+
+/* --- Redis ----------------------------------------------------------------------------------
+ */
+
+static void on_up(void *owner, bool changed) {
+    struct domain *d = owner;
+    sessions_redis_up(&d->sessions);
+    LOG(LOG_INFO, "redis_up", "run", d->redis.commands.greeting.run, "term", d->redis.term,
+        "changed", changed ? "true" : "false", NULL);
+    metric_add(d->metrics, METRIC_REDIS_UPS, 1);
+    room_index_redis_up(&d->room_index);
+    peers_redis_up(&d->peers);
+    reaper_redis_up(&d->reaper);
+    lease_redis_up(&d->lease);
+    hub_redis_up(&d->hub);
+    recover_waiting(&d->sessions);
+    clients_tell_available(&d->clients);
+}
+
+static void on_down(void *owner, const char *why) {
+    struct domain *d = owner;
+    LOG(d->lease.stopping ? LOG_DEBUG : LOG_WARN, "redis_down", "why", why, NULL);
+    registry_redis_down(&d->clients.registry);
+    hub_redis_down(&d->hub);
+}
+
+static void on_error(void *owner, struct slice text) {
+    struct domain *d = owner;
+    (void)text;
+    metric_add(d->metrics, METRIC_REDIS_ERRORS, 1);
+}
+
+static const struct redis_events redis_handlers = {
+    .on_up = on_up, .on_down = on_down, .on_error = on_error};
+
+/* --- channels -------------------------------------------------------------------------------
+ */
+
+static enum audience on_room_event(void *owner, struct channel *ch, const struct message *m,
+                                   struct name *skip) {
+    struct domain *d = owner;
+    return announce_room_event(&d->announcer, ch, m, skip);
+}
+
+static void on_healed(void *owner, struct channel *ch) {
+    struct domain *d = owner;
+    if (is_room(channel_name(ch)))
+        roster_touch(&d->rosters, ch);
+}
+
+static void on_free(void *owner, struct channel *ch) {
+    (void)owner;
+    roster_free(ch);
+}
+
+static void on_entering(void *owner, struct subscriber *s) {
+    (void)owner;
+    session_entering(client_of(s));
+}
+
+static void on_entered(void *owner, struct sub *sub, const struct position *floor,
+                       uint64_t clock, bool resumed) {
+    (void)owner;
+    session_entered(sub, floor, clock, resumed);
+}
+
+static void on_made(void *owner, struct subscriber *s) {
+    (void)owner;
+    limits_made(client_of(s));
+}
+
+static void on_reset(void *owner, struct sub *sub, struct slice epoch, uint64_t from) {
+    (void)owner;
+    session_reset(sub, epoch, from);
+}
+
+static void on_dropped(void *owner, struct sub *sub) {
+    struct client *c = client_of(sub->subscriber);
+    (void)owner;
+    if (c->last_room == sub)
+        c->last_room = NULL;
+    if (c->inbox == sub)
+        c->inbox = NULL;
+    session_dropped(sub);
+}
+
+static const struct hub_events hub_handlers = {.on_room_event = on_room_event,
+                                               .on_healed = on_healed,
+                                               .on_free = on_free,
+                                               .on_entering = on_entering,
+                                               .on_entered = on_entered,
+                                               .on_made = on_made,
+                                               .on_reset = on_reset,
+                                               .on_dropped = on_dropped};
+
+/* --- the lease ------------------------------------------------------------------------------
+ */
+
+static void on_leased(void *owner) {
+    struct domain *d = owner;
+    d->peers.told = true;
+    registry_reenter(&d->clients.registry);
+}
+
+static void on_tick(void *owner) {
+    struct domain *d = owner;
+    registry_pump(&d->clients.registry);
+    if (d->lease.held)
+        heartbeat_scores(&d->clients.registry, d->lease.options->lease_interval);
+    hub_touch(&d->hub, d->lease.options);
+    sessions_keep(&d->sessions);
+    room_index_tell(&d->room_index);
+    overdue_look(&d->overdue);
+}
+
+static void on_seen(void *owner, struct slice incarnation, uint64_t lease) {
+    struct domain *d = owner;
+    peers_see(&d->peers, incarnation, lease);
+    reaper_see(&d->reaper, incarnation, lease);
+}
+
+static void on_swept(void *owner) {
+    struct domain *d = owner;
+    reaper_swept(&d->reaper);
+    peers_sweep(&d->peers);
+}
+
+static void on_hello(void *owner, struct slice incarnation) {
+    struct domain *d = owner;
+    peers_hello(&d->peers, incarnation);
+}
+
+static void on_clock_ahead(void *owner) {
+    struct domain *d = owner;
+    d->hub.touched = 0;
+    sessions_doubt(&d->sessions);
+}
+
+static size_t put_stats(void *owner, struct slice *args) {
+    struct domain *d = owner;
+    return stats_put(&d->stats, !d->clients.registry.draining, args);
+}
+
+static const struct lease_events lease_handlers = {.on_leased = on_leased,
+                                                   .on_tick = on_tick,
+                                                   .on_seen = on_seen,
+                                                   .on_swept = on_swept,
+                                                   .on_hello = on_hello,
+                                                   .on_clock_ahead = on_clock_ahead,
+                                                   .put_stats = put_stats};
+
+/* --- the registry ---------------------------------------------------------------------------
+ */
+
+static void on_registered(void *owner, struct registration *g) {
+    (void)owner;
+    client_tell_available(client_of(&g->as));
+}
+
+static void on_visited(void *owner, struct registration *g) {
+    struct client *c = client_of(&g->as);
+    (void)owner;
+    chunks_expire(c->chunks, client_now(c));
+}
+
+static const struct registry_events registry_handlers = {.on_registered = on_registered,
+                                                         .on_visited = on_visited};
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
+                const struct options *options, const char *node_id,
+                const struct redis_config *redis, void *owner) {
+    memset(d, 0, sizeof *d);
+    d->metrics = net->metrics;
+    d->owner = owner;
+    if (!peers_init(&d->peers, &d->lease, owner))
+        return UV_EIO;
+    int status = redis_init(&d->redis, loop, redis, &redis_handlers, d);
+    if (status == 0)
+        status = hub_init(&d->hub, loop, &d->redis, &net->slabs, options->max_queue, d->metrics,
+                          &hub_handlers, d);
+    if (status == 0)
+        status = lease_init(&d->lease, loop, &d->redis, options, node_id, &lease_handlers, d);
+    if (status != 0)
+        return status;
+    stats_init(&d->stats, net, &d->hub, &d->peers);
+    reaper_init(&d->reaper, &d->lease, d->metrics);
+    room_index_init(&d->room_index, loop, &d->redis, options, &d->hub);
+    rosters_init(&d->rosters, loop, &d->redis, options, &d->room_index);
+    overdue_init(&d->overdue, &d->lease, d->metrics);
+    sessions_init(&d->sessions, &d->lease, &d->hub);
+    clients_init(&d->clients, &net->slabs, &d->hub, &d->lease, d->metrics, &registry_handlers,
+                 d);
+    d->clients.rosters = &d->rosters;
+    d->clients.sessions = &d->sessions;
+    d->clients.rows = event_rows;
+    return announcer_init(&d->announcer, &d->clients.registry.all, &d->hub, &d->lease,
+                          &d->rosters, options);
+}
+
+void domain_open(struct domain *d) {
+    redis_open(&d->redis);
+}
+
+void domain_tick(struct domain *d, uint64_t now) {
+    clients_tick(&d->clients, now);
+    rosters_tick(&d->rosters, now);
+    recover_tick(&d->sessions, now);
+    lease_watch(&d->lease);
+}
+
+void domain_drain(struct domain *d) {
+    registry_drain(&d->clients.registry);
+}
+
+static void on_bye(void *owner, bool last) {
+    struct domain *d = owner;
+    if (last && d->lease.options->linger != 0)
+        overdue_take_all(&d->overdue, d->on_idle, d->owner); /* nobody else would */
+    else
+        d->on_idle(d->owner);
+}
+
+void domain_bye(struct domain *d, void (*done)(void *owner)) {
+    d->on_idle = done;
+    lease_bye(&d->lease, on_bye);
+}
+
+static void handle_closed(struct domain *d) {
+    if (--d->handles == 0)
+        d->on_closed(d->owner);
+}
+
+static void on_hub_closed(uv_handle_t *handle) {
+    struct hub *hub = handle->data;
+    handle_closed(hub->owner);
+}
+
+static void on_lease_closed(uv_handle_t *handle) {
+    struct lease *lease = handle->data;
+    handle_closed(lease->owner);
+}
+
+static void on_redis_closed(void *owner) {
+    handle_closed(owner);
+}
+
+void domain_close(struct domain *d, void (*on_closed)(void *owner)) {
+    d->on_closed = on_closed;
+    d->lease.stopping = true;
+    d->handles = 3;
+    recover_tick(&d->sessions, UINT64_MAX);
+    registry_close(&d->clients.registry);
+    hub_close(&d->hub, on_hub_closed);
+    lease_close(&d->lease, on_lease_closed);
+    redis_close(&d->redis, on_redis_closed);
+}
+
+void domain_deinit(struct domain *d) {
+    hub_deinit(&d->hub);
+    peers_deinit(&d->peers);
+    reaper_deinit(&d->reaper);
+    room_index_deinit(&d->room_index);
+    redis_deinit(&d->redis);
+}

@@ -1,0 +1,175 @@
+#include "gateway/presence/announce.h"
+
+#include "common/utf8.h"
+#include "gateway/channel/name.h"
+#include "gateway/presence/membership.h"
+
+/* --- comings and goings ---------------------------------------------------------------------
+ */
+
+struct coming {
+    struct announcer *announcer;
+    struct name user;
+    bool online;
+    struct buf quoted; /* the user's id as JSON */
+    struct buf frame;
+    struct message bare; /* user_online or user_offline */
+};
+
+static void tell(struct coming *e, struct subscriber *s) {
+    if (s->gone || s->stamp == e->announcer->stamp || slice_eq(s->user, name_slice(&e->user)))
+        return;
+    s->stamp = e->announcer->stamp;
+    s->ops->deliver(s, &e->bare);
+}
+
+static void tell_list(struct coming *e, struct list *subs) {
+    for (struct list *at = subs->next, *next; at != subs; at = next) {
+        next = at->next;
+        tell(e, container_of(at, struct sub, in_channel)->subscriber);
+    }
+}
+
+static void tell_left(struct coming *e, struct channel *ch, struct json_value room) {
+    struct buf data, frame;
+    struct message m;
+    buf_init(&data);
+    buf_init(&frame);
+    buf_str(&data, "{\"room\":");
+    buf_slice(&data, room.raw);
+    buf_str(&data, ",\"userId\":");
+    buf_slice(&data, buf_bytes(&e->quoted));
+    buf_char(&data, '}');
+    if (!data.failed &&
+        message_ephemeral(&m, &frame, channel_name(ch), "userLeft", buf_bytes(&data)))
+        channel_deliver(ch, &m, AUDIENCE_ALL, name_slice(&e->user));
+    buf_deinit(&data);
+    buf_deinit(&frame);
+}
+
+static void tell_room(struct coming *e, struct json_value room) {
+    char bytes[CHANNEL_NAME_SIZE] = "room:";
+    ptrdiff_t len = json_decode(room, bytes + 5, NAME_MAX_LEN);
+    if (len <= 0)
+        return;
+    struct channel *ch = hub_find(e->announcer->hub, (struct slice){bytes, (size_t)len + 5});
+    if (ch == NULL)
+        return;
+    channel_ref(ch);
+    if (!roster_is_big(ch)) {
+        tell_list(e, &ch->live);
+        tell_list(e, &ch->behind);
+        if (!e->online)
+            tell_left(e, ch, room);
+    }
+    roster_touch(e->announcer->rosters, ch);
+    channel_unref(ch);
+}
+
+static void tell_all(struct coming *e) {
+    for (struct list *at = e->announcer->all->list.next, *next; at != &e->announcer->all->list;
+         at = next) {
+        struct subscriber *s = container_of(at, struct subscriber, link);
+        next = at->next;
+        if (s->logged_in)
+            tell(e, s);
+    }
+}
+
+static void on_presence(void *arg, struct slice payload) {
+    static const char *const names[] = {"event", "userId", "rooms"};
+    struct json_value value, fields[3];
+    struct coming e = {.announcer = arg};
+    if (json_parse(payload, &value) != JSON_OK)
+        return;
+    json_fields(value, names, fields, 3);
+    if (!name_from_json(fields[1], true, &e.user))
+        return;
+    e.online = slice_is(fields[0].raw, "\"user_online\"");
+    e.announcer->stamp++;
+    json_escape(&e.quoted, name_slice(&e.user));
+    const char *event = e.online ? "user_online" : "user_offline";
+    if (message_bare(&e.bare, &e.frame, event, buf_bytes(&e.quoted))) {
+        if (e.announcer->options->presence_all)
+            tell_all(&e);
+        struct json_iter it;
+        json_iter_init(&it, fields[2]);
+        while (json_iter_next(&it))
+            tell_room(&e, it.value);
+        message_done(&e.bare, e.announcer->hub->slabs);
+    }
+    buf_deinit(&e.quoted);
+    buf_deinit(&e.frame);
+}
+
+/* --- everybody ------------------------------------------------------------------------------
+ */
+
+static void on_all(void *arg, struct slice payload) {
+    struct announcer *a = arg;
+    struct buf frame;
+    struct message m;
+    buf_init(&frame);
+    bool whole = message_parse(&m, payload) && slice_is(m.channel, "\"all\"") && m.seq == 0;
+    if (utf8_valid(payload) && (whole || message_text(&m, &frame, SLICE("all"), payload))) {
+        for (struct list *at = a->all->list.next, *next; at != &a->all->list; at = next) {
+            struct subscriber *s = container_of(at, struct subscriber, link);
+            next = at->next;
+            if (s->logged_in)
+                s->ops->deliver(s, &m);
+        }
+        message_done(&m, a->hub->slabs);
+    }
+    buf_deinit(&frame);
+}
+
+static void on_nothing(void *arg) {
+    (void)arg; /* what was missed while Redis was away, the registry and the rosters mend */
+}
+
+static const struct subscription_events presence_events = {
+    .on_confirmed = on_nothing, .on_message = on_presence, .on_lost = on_nothing};
+static const struct subscription_events all_events = {
+    .on_confirmed = on_nothing, .on_message = on_all, .on_lost = on_nothing};
+
+int announcer_init(struct announcer *a, struct subscribers *all, struct hub *hub,
+                   struct lease *lease, struct rosters *rosters,
+                   const struct options *options) {
+    struct buf name;
+    *a = (struct announcer){
+        .all = all, .hub = hub, .lease = lease, .rosters = rosters, .options = options};
+    buf_init(&name);
+    buf_printf(&name, "%spresence", hub->redis->config.constants.prefix);
+    if (!name.failed)
+        a->presence_bell = redis_subscribe(hub->redis, buf_bytes(&name), &presence_events, a);
+    buf_clear(&name);
+    redis_doorbell(hub->redis, &name, SLICE("all"));
+    if (!name.failed)
+        a->all_bell = redis_subscribe(hub->redis, buf_bytes(&name), &all_events, a);
+    buf_deinit(&name);
+    return a->presence_bell != NULL && a->all_bell != NULL ? 0 : UV_ENOMEM;
+}
+
+enum audience announce_room_event(struct announcer *a, struct channel *ch,
+                                  const struct message *m, struct name *skip) {
+    static const char *const names[] = {"userId"};
+    bool joined = slice_is(m->event, "userJoined");
+    bool left = slice_is(m->event, "userLeft");
+    struct json_value data, user;
+    if (slice_is(m->event, "update_member_list")) {
+        roster_counted(a->rosters, ch, m->data);
+        return AUDIENCE_NONE;
+    }
+    if (!joined && !left && !slice_is(m->event, "typing"))
+        return AUDIENCE_LIVE;
+    if (json_parse(m->data, &data) == JSON_OK) {
+        json_fields(data, names, &user, 1);
+        name_from_json(user, true, skip);
+    }
+    if (!joined && !left)
+        return AUDIENCE_LIVE;
+    if (left)
+        membership_left(a->lease, ch, name_slice(skip));
+    roster_touch(a->rosters, ch);
+    return roster_is_big(ch) ? AUDIENCE_NONE : AUDIENCE_ALL;
+}

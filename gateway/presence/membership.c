@@ -1,0 +1,106 @@
+#include "gateway/presence/membership.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/channel/name.h"
+
+bool membership_enter(const struct lease *l, const struct subscriber *s,
+                      const struct channel *ch, enum membership how, redis_done done,
+                      void *arg) {
+    static const char *const modes[] = {"0", "1", "2"};
+    char key[CHANNEL_NAME_SIZE];
+    struct slice user = s->user;
+    struct slice keys[] = {channel_name(ch), user_channel(user, key)};
+    struct slice room = room_of(channel_name(ch));
+    struct slice args[] = {user, room, slice_of(l->incarnation), slice_of(modes[how])};
+    return redis_script(l->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
+}
+
+/* A user's connection here is in a room that the user may have left elsewhere. */
+struct leaver {
+    struct subscriber *subscriber; /* a reference */
+    uint32_t serial;
+    struct name room;
+};
+
+static void tell_leaver(struct subscriber *s, struct slice room) {
+    struct buf data;
+    buf_init(&data);
+    buf_str(&data, "{\"room\":");
+    json_escape(&data, room);
+    buf_str(&data, ",\"userId\":");
+    json_escape(&data, s->user);
+    buf_char(&data, '}');
+    if (!data.failed)
+        subscriber_emit(s, "userLeft", buf_bytes(&data), false);
+    buf_deinit(&data);
+}
+
+static void on_member(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct leaver *l = arg;
+    struct subscriber *s = l->subscriber;
+    (void)outcome;
+    long long status = reply != NULL ? reply_number(reply_item(reply, 0)) : 0;
+    /* Too many: other rooms were joined in place of this one, which an outage had taken. */
+    bool left = status == SCRIPT_NOT_A_MEMBER || status == SCRIPT_TOO_MANY;
+    char bytes[CHANNEL_NAME_SIZE];
+    int len = snprintf(bytes, sizeof bytes, "room:%.*s", l->room.len, l->room.bytes);
+    struct sub *sub = s->gone ? NULL : sub_find(s, (struct slice){bytes, (size_t)len});
+    bool same = sub != NULL && sub->serial == l->serial;
+    if (left && same && sub_started(sub)) {
+        sub_drop(sub);
+        tell_leaver(s, name_slice(&l->room));
+    } else if (left && same) {
+        sub->recheck = true; /* a login that is under way owns it: see membership_recheck */
+    }
+    subscriber_unref(s);
+    free(l);
+}
+
+static void ask_member(const struct lease *lease, struct sub *sub, bool again) {
+    struct leaver *l = malloc(sizeof *l);
+    struct channel *ch = sub->channel;
+    struct slice key = channel_name(ch);
+    struct slice user = sub->subscriber->user;
+    if (l == NULL)
+        return;
+    l->subscriber = sub->subscriber;
+    l->serial = sub->serial;
+    name_set(&l->room, room_of(key));
+    bool sent =
+        again ? membership_enter(lease, sub->subscriber, ch, MEMBER_AGAIN, on_member, l)
+              : redis_script(lease->redis, SCRIPT_member, &key, 1, &user, 1, on_member, l);
+    if (sent)
+        subscriber_ref(l->subscriber);
+    else
+        free(l);
+}
+
+void membership_renew(const struct lease *lease, struct subscriber *s) {
+    for (struct list *at = s->subs.next; at != &s->subs; at = at->next) {
+        struct sub *sub = container_of(at, struct sub, in_subscriber);
+        if (is_room(channel_name(sub->channel)))
+            ask_member(lease, sub, true);
+    }
+}
+
+void membership_recheck(const struct lease *lease, struct sub *sub) {
+    if (!sub->recheck)
+        return;
+    sub->recheck = false;
+    ask_member(lease, sub, false);
+}
+
+/* The user may have joined again meanwhile, so Redis is asked; a sub made after this is spared.
+ */
+void membership_left(const struct lease *lease, struct channel *ch, struct slice user) {
+    struct list *const lists[] = {&ch->live, &ch->behind};
+    for (int i = 0; i < 2; i++) {
+        for (struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
+            struct sub *sub = container_of(at, struct sub, in_channel);
+            if (slice_eq(sub->subscriber->user, user))
+                ask_member(lease, sub, false);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+#include "gateway/presence/overdue.h"
+
+#define DUE_AT_ONCE "200"
+#define LOOK_LEASES 10 /* intervals between two looks at old scores */
+#define OLD_SCORES  4  /* score intervals after which a score is one that nobody renews */
+
+void overdue_init(struct overdue *o, struct lease *lease, struct metrics *metrics) {
+    *o = (struct overdue){.lease = lease, .metrics = metrics};
+}
+
+static void due_ask(struct overdue *o, bool all, bool looks);
+
+static void on_due(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct overdue *o = arg;
+    (void)outcome;
+    o->asked = false;
+    if (reply != NULL) {
+        o->rank = (uint64_t)reply_number(reply_item(reply, 2));
+        metric_add(o->metrics, METRIC_REAPED, (uint64_t)reply_number(reply_item(reply, 3)));
+    }
+    bool all = o->done != NULL;
+    bool more = reply != NULL && reply_number(reply_item(reply, 1)) != 0;
+    if (more || (reply != NULL && all && !o->all))
+        due_ask(o, all, false);
+    if (!o->asked && all)
+        o->done(o->owner);
+}
+
+static void due_ask(struct overdue *o, bool all, bool looks) {
+    char age[DIGITS_SIZE], rank[DIGITS_SIZE];
+    const struct options *options = o->lease->options;
+    struct slice none = {NULL, 0};
+    struct slice args[] = {
+        SLICE(DUE_AT_ONCE), all ? SLICE("1") : none,
+        looks ? slice_digits(OLD_SCORES * options->score_interval + options->lease_timeout, age)
+              : none,
+        slice_digits(o->rank, rank)};
+    if (o->asked)
+        return; /* on_due comes round to it */
+    o->all = all;
+    o->asked = redis_script(o->lease->redis, SCRIPT_due, NULL, 0, args, 4, on_due, o);
+}
+
+void overdue_look(struct overdue *o) {
+    bool looks =
+        lease_now(o->lease) - o->looked >= LOOK_LEASES * o->lease->options->lease_interval;
+    if (looks)
+        o->looked = lease_now(o->lease);
+    due_ask(o, false, looks);
+}
+
+void overdue_take_all(struct overdue *o, void (*done)(void *owner), void *owner) {
+    o->done = done;
+    o->owner = owner;
+    due_ask(o, true, false);
+    if (!o->asked)
+        done(owner);
+}

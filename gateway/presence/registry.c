@@ -1,0 +1,248 @@
+#include "gateway/presence/registry.h"
+
+#include <stdlib.h>
+
+#include "gateway/net/conn.h"
+#include "gateway/presence/membership.h"
+
+#define REENTER_AT_ONCE 128
+#define ONLINE_ARGS     8 /* of online.lua, before the rooms */
+
+void registry_init(struct registry *r, struct lease *lease, struct wheel *wheel,
+                   const struct registry_events *events, void *owner) {
+    r->lease = lease;
+    r->redis = lease->redis;
+    r->options = lease->options;
+    r->wheel = wheel;
+    r->events = events;
+    r->owner = owner;
+    list_init(&r->beaten);
+    list_init(&r->reenter);
+    list_init(&r->lingering);
+}
+
+void registration_init(struct registration *g) {
+    list_init(&g->beat);
+    list_init(&g->reenter);
+}
+
+/* --- one connection -------------------------------------------------------------------------
+ */
+
+static void registry_step(struct registration *g);
+
+static void tell_entering(struct registration *g, enum entered how) {
+    const struct entering *e = g->entering;
+    g->entering = NULL;
+    e->done(g, how);
+}
+
+static void registry_answered(struct registration *g, bool entering,
+                              const struct reply *reply) {
+    struct registry *r = registry_of(g);
+    long long status = reply_number(reply_item(reply, 0));
+    if (status == SCRIPT_REAPED)
+        lease_renew_incarnation(r->lease);
+    if (status == SCRIPT_REAPED && !entering)
+        g->in = false; /* whoever reaps the incarnation takes it out */
+    else if (status == SCRIPT_TOO_MANY)
+        g->wanted = false;
+    else if (status != SCRIPT_REAPED) /* of a former incarnation it is reaped: not in yet */
+        g->in = entering && g->asked_generation == r->lease->generation;
+    if (g->in)
+        r->events->on_registered(r->owner, g);
+}
+
+static void on_registry(struct registration *g, bool entering, const struct reply *reply) {
+    struct registry *r = registry_of(g);
+    g->busy = false;
+    if (reply != NULL)
+        registry_answered(g, entering, reply);
+    else if (g->as.gone && redis_up(r->redis))
+        lease_doubt(r->lease); /* it could not be taken out */
+    if (g->reentering) {
+        g->reentering = false;
+        r->reentering--;
+    }
+    bool in = g->in && reply != NULL;
+    bool too_many = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_TOO_MANY;
+    bool again = reply != NULL && !in && g->wanted; /* registry_step asks once more */
+    if (entering && !g->as.gone && g->entering != NULL && !again)
+        tell_entering(g, in ? ENTERED : too_many ? ENTERED_TOO_MANY : ENTERED_NOT);
+    bool refused = reply == NULL && redis_up(r->redis);
+    if (reply != NULL)
+        registry_step(g);
+    else if (refused && !g->as.gone && g->wanted && list_empty(&g->reenter))
+        list_push(&r->reenter, &g->reenter); /* a full Redis: again with the next lease */
+    if (!refused)
+        registry_pump(r);
+    subscriber_unref(&g->as);
+}
+
+static void on_entered(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)outcome;
+    on_registry(arg, true, reply);
+}
+
+static void on_left(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)outcome;
+    on_registry(arg, false, reply);
+}
+
+static struct slice or_default(const struct name *n, struct slice otherwise) {
+    return n != NULL && n->len != 0 ? name_slice(n) : otherwise;
+}
+
+static bool send_enter(struct registration *g, struct slice key, struct slice id) {
+    struct registry *r = registry_of(g);
+    char address[CONN_ADDRESS_SIZE];
+    struct slice user = g->as.user;
+    const struct profile *p = g->profile;
+    g->as.ops->address(&g->as, address, sizeof address);
+    const struct entering *e = g->entering;
+    size_t rooms = e != NULL ? e->rooms(e, NULL) : 0;
+    struct slice *args = calloc(ONLINE_ARGS + rooms, sizeof *args);
+    if (args == NULL)
+        return false;
+    args[0] = user;
+    args[1] = id;
+    args[2] = slice_of(r->lease->incarnation);
+    args[3] = slice_of(address);
+    args[4] = slice_of(g->as.ops->name);
+    args[5] = or_default(p != NULL ? &p->username : NULL, user);
+    args[6] = or_default(p != NULL ? &p->role : NULL, SLICE("user"));
+    args[7] = e != NULL ? e->room : (struct slice){NULL, 0};
+    if (e != NULL)
+        e->rooms(e, args + ONLINE_ARGS);
+    bool sent = redis_script(r->redis, SCRIPT_online, &key, 1, args, ONLINE_ARGS + rooms,
+                             on_entered, g);
+    free(args);
+    return sent;
+}
+
+/* How long a connection that is over stays in presence after this node has gone. */
+static uint64_t lingers_for(const struct registration *g) {
+    const struct registry *r = registry_of(g);
+    uint64_t due = g->heard + r->options->linger;
+    uint64_t now = lease_now(r->lease);
+    return g->as.gone && r->draining && due > now ? due - now : 0;
+}
+
+static bool send_leave(struct registration *g, struct slice key, struct slice id) {
+    char ms[DIGITS_SIZE];
+    struct registry *r = registry_of(g);
+    uint64_t left = lingers_for(g);
+    struct slice args[] = {g->as.user, id, slice_of(r->lease->incarnation),
+                           slice_digits(left, ms)};
+    return redis_script(r->redis, left > 0 ? SCRIPT_linger : SCRIPT_offline, &key, 1, args,
+                        left > 0 ? 4 : 3, on_left, g);
+}
+
+static void registry_step(struct registration *g) {
+    char id_bytes[CLIENT_ID_SIZE];
+    char key_bytes[CHANNEL_NAME_SIZE];
+    struct registry *r = registry_of(g);
+    bool in = g->wanted;
+    if (g->busy || g->in == in || g->as.user.len == 0 || (in && g->as.gone))
+        return;
+    if (!r->lease->held) { /* until this incarnation has its lease, its writes are refused */
+        if (in && list_empty(&g->reenter))
+            list_push(&r->reenter, &g->reenter);
+        return;
+    }
+    struct slice key = user_channel(g->as.user, key_bytes);
+    struct slice id = subscriber_id(&g->as, id_bytes);
+    if (!(in ? send_enter(g, key, id) : send_leave(g, key, id)))
+        return; /* Redis is away: registry_reenter comes when it is back */
+    g->busy = true;
+    g->asked_generation = r->lease->generation;
+    subscriber_ref(&g->as);
+}
+
+void registry_want(struct registration *g, bool in) {
+    g->wanted = in;
+    registry_step(g);
+}
+
+void registry_leave(struct registration *g) {
+    struct registry *r = registry_of(g);
+    uint64_t linger = r->options->linger;
+    list_remove(&g->reenter);
+    list_remove(&g->beat);
+    g->heard = lease_now(r->lease); /* it lingers from now on */
+    if (g->as.user.len == 0)
+        return;
+    if (linger == 0 || r->draining) {
+        registry_want(g, false);
+        return;
+    }
+    subscriber_ref(&g->as); /* the timer's */
+    list_push(&r->lingering, &g->as.link);
+    wheel_set(r->wheel, &g->timer, g->heard + linger);
+}
+
+void registry_lingered(struct registration *g) {
+    list_remove(&g->as.link);
+    registry_want(g, false);
+    subscriber_unref(&g->as);
+}
+
+void registry_redis_down(struct registry *r) {
+    for (struct list *at = r->all.list.next, *next; at != &r->all.list; at = next) {
+        struct registration *g = registration_at(at);
+        next = at->next;
+        if (g->entering != NULL && !g->busy) /* a script under way fails by itself */
+            tell_entering(g, ENTERED_NOT);
+    }
+}
+
+/* --- registering all again ------------------------------------------------------------------
+ */
+
+void registry_pump(struct registry *r) {
+    while (r->lease->held && r->reentering < REENTER_AT_ONCE && !list_empty(&r->reenter)) {
+        struct registration *g = container_of(r->reenter.next, struct registration, reenter);
+        if (!redis_up(r->redis))
+            return;
+        list_remove(&g->reenter);
+        registry_step(g);
+        if (!g->busy)
+            continue;
+        g->reentering = true;
+        r->reentering++;
+        membership_renew(r->lease, &g->as);
+    }
+    if (r->reentering == 0 && list_empty(&r->reenter))
+        lease_all_entered(r->lease);
+}
+
+void registry_reenter(struct registry *r) {
+    for (struct list *at = r->all.list.next; at != &r->all.list; at = at->next) {
+        struct registration *g = registration_at(at);
+        g->in = false;
+        if (g->wanted && list_empty(&g->reenter))
+            list_push(&r->reenter, &g->reenter);
+    }
+    registry_pump(r);
+}
+
+/* --- the end --------------------------------------------------------------------------------
+ */
+
+void registry_drain(struct registry *r) {
+    r->draining = true;
+    while (!list_empty(&r->lingering)) {
+        struct registration *g = registration_at(r->lingering.next);
+        wheel_clear(r->wheel, &g->timer);
+        registry_lingered(g);
+    }
+}
+
+void registry_close(struct registry *r) {
+    while (!list_empty(&r->lingering)) {
+        struct registration *g = registration_at(r->lingering.next);
+        list_remove(&g->as.link);
+        wheel_clear(r->wheel, &g->timer);
+        subscriber_unref(&g->as);
+    }
+}
