@@ -23,8 +23,8 @@ const char *listen_at_path(uv_tcp_t *listener, const struct sockaddr_storage *at
 /*
  * The port is about to be closed: no new connection is begun from here on, and those that are
  * being begun are still accepted. A socket that is closed with connections in its queue resets
- * them, though their clients may have sent a request. Who connects meanwhile hears nothing, and
- * is refused as soon as the port is closed. A path is gone at once.
+ * them, though their clients may have sent a request. A client that connects meanwhile hears
+ * nothing, and is refused as soon as the port is closed. A path is gone at once.
  */
 void listen_quiet(const uv_tcp_t *listener);
 

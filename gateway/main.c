@@ -2,7 +2,7 @@
 
 #include "common/log_out.h"
 #include "gateway/health_check.h"
-#include "gateway/node/node.h"
+#include "gateway/node/run.h"
 
 /* From the first instruction on: a node is told to read its options again by SIGHUP, and
  * nothing by the others, whose default is to end it. SIGHUP waits until it can be taken. */

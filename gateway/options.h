@@ -12,8 +12,8 @@
  *   TEXT: a string of lowest..highest bytes. CHOICE: one of the words in value's name.
  *   COUNT: a number. SIZE: bytes, K and M may follow.
  *   TIME: milliseconds inside; written with ms, s, m, h or d. SWITCH: true or false.
- * LIVE(type): the option is read again on SIGHUP (gateway/node/reload.c). Whoever keeps a copy of
- * its value takes the new one there; a pointer to its text is not kept.
+ * LIVE(type): the option is read again on SIGHUP (gateway/node/reload.c). Code that keeps a
+ * copy of its value takes the new one there; a pointer to its text is not kept.
  */
 #define DAYS(n) ((n)*86400000ULL)
 #define OPTIONS_TABLE(X)                                                                       \

@@ -1,11 +1,10 @@
+#include "gateway/node/metrics_page.h"
+
 #include <dirent.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "common/log_out.h"
-#include "gateway/node/node.h"
-
-/* /metrics: the counters that the layers have kept, and the gauges as they are now. */
 
 static void set(struct node *n, unsigned slot, uint64_t value) {
     metric_set(&n->metrics, slot, value);

@@ -10,8 +10,17 @@
 #include "gateway/node/domain.h"
 #include "gateway/pages/bundle.h"
 
-/* One node: a loop on a thread, its port, the doors, the domain. */
+/*
+ * One node: a loop on a thread, its port, the doors, the domain. The other files of this room
+ * each do one thing with it: run, start, drain and so on.
+ */
+#define DESCRIPTORS_KEPT 64UL /* Redis, the log, the listener, what libuv opens */
+
+/* In this order, each once. */
 enum node_state { NODE_STARTING, NODE_SERVING, NODE_DRAINING, NODE_LEAVING, NODE_CLOSING };
+
+/* QUIET: connections that have begun are still taken, and no new one begins. */
+enum port_state { PORT_OPEN, PORT_QUIET, PORT_CLOSED };
 
 struct node {
     struct options *options;
@@ -47,31 +56,16 @@ struct node {
     struct conn_address listen;
     struct conn_address advertise; /* port 0: not given */
     char prefix[65];
-    unsigned handles;
     bool accept_failed;
     bool said_goodbye;
-    enum { PORT_OPEN, PORT_QUIET, PORT_CLOSED } port;
-    bool gone_quiet; /* nobody's request is waited for any more */
+    enum port_state port;
+    bool gone_quiet; /* no connection is waited for any more: all were reset */
 };
 
-/* Runs a node until it is told to stop. Returns the process's exit status: 0, or 1 when it
- * could not start (said on standard error). Changes the LIVE ones of the options on SIGHUP. */
-int node_run(struct options *options);
-
-/* Counts a connection for its client's address; false: the address has too many. */
-bool node_count_address(struct node *n, struct conn *c);
-/* No longer, if it is. */
-void node_forget_address(struct node *n, struct conn *c);
+/* Logs the change. */
+void node_state_set(struct node *n, enum node_state to);
 
 /* True while clients may be sent to it. */
 bool node_is_ready(const struct node *n);
-
-/* metrics_page.c: appends what Prometheus reads. */
-void metrics_page(struct node *n, struct buf *out);
-
-/* routes.c: what a request gets. */
-void http_door_route(void *owner, const struct http_request *request);
-size_t http_door_body(void *owner, const struct http_request *request);
-void http_door_lines(void *owner, const struct http_request *request, struct buf *out);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "gateway/node/node_internal.h"
+#include "gateway/node/config.h"
 
 static void log_failure(const char *why) {
     LOG(LOG_ERROR, "reload_failed", "why", why, "means", "all options stay as they were", NULL);
@@ -20,13 +20,13 @@ static void log_complaints(char *lines) {
 }
 
 static bool is_good(const struct options *fresh) {
-    const char *value, *why;
-    const char *flag = node_check(fresh, &value, &why);
-    if (flag != NULL)
-        log_failure(log_text("%s: %s%s%s%s: %s", options_place(fresh, flag), flag,
-                             value[0] != '\0' ? " is \"" : "", value,
-                             value[0] != '\0' ? "\"" : "", why));
-    return flag == NULL;
+    struct config_fault f;
+    if (!config_is_wrong(fresh, &f))
+        return true;
+    log_failure(log_text("%s: %s%s%s%s: %s", options_place(fresh, f.flag), f.flag,
+                         f.value[0] != '\0' ? " is \"" : "", f.value,
+                         f.value[0] != '\0' ? "\"" : "", f.why));
+    return false;
 }
 
 /* No values: some are secret. */
@@ -44,7 +44,7 @@ static void load_and_take(struct node *n, FILE *complaints) {
     enum options_result result = options_load(&fresh, o->argc, o->argv, complaints, complaints);
     if (result == OPTIONS_RUN && is_good(&fresh)) {
         options_take(o, &fresh, on_changed, &taken);
-        node_apply(n);
+        config_apply(n);
         LOG(LOG_INFO, "reloaded", "changed", log_text("%u", taken), NULL);
     }
     options_deinit(&fresh);

@@ -1,7 +1,7 @@
 #ifndef SLUICE_NODE_RELOAD_H
 #define SLUICE_NODE_RELOAD_H
 
-struct node;
+#include "gateway/node/node.h"
 
 /*
  * SIGHUP: reads the options again, from where they came at the start. The LIVE ones take their

@@ -1,0 +1,123 @@
+#include "gateway/node/accept.h"
+
+#include "common/log.h"
+
+#define PLAIN "text/plain; charset=utf-8"
+
+/* --- connections ----------------------------------------------------------------------------
+ */
+
+/* One line for a row of failures. */
+static void tell_failure(struct node *n, bool failed, const char *why) {
+    if (failed && !n->accept_failed)
+        LOG(LOG_WARN, "connection_refused", "why", why, "connections",
+            log_text("%u", n->net.count), NULL);
+    n->accept_failed = failed;
+}
+
+/* Above the most connections a few more are taken, to be told so by HTTP, and for those that
+ * ask about the node's health. So that clients cannot keep these, connections that wait without
+ * a request make room, the oldest first. */
+void accept_connection(uv_stream_t *listener, int status) {
+    struct node *n = listener->data;
+    n->last_accept = uv_now(&n->loop);
+    uint64_t most = n->most_connections + DESCRIPTORS_KEPT / 2;
+    bool full = status == 0 && n->net.count >= most && !http_close_idle(&n->net);
+    struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
+    if (c != NULL && full)
+        conn_close(c, true);
+    bool failed = c == NULL || full;
+    metric_handshake(&n->metrics, DOOR_HTTP, !failed);
+    tell_failure(n, failed,
+                 full         ? "max-connections"
+                 : status < 0 ? uv_strerror(status)
+                              : "it was gone again, or no memory");
+}
+
+/* --- addresses ------------------------------------------------------------------------------
+ */
+
+void accept_forget(struct node *n, struct conn *c) {
+    if (c->counted)
+        addresses_leave(&n->addresses, &c->address);
+    c->counted = false;
+}
+
+static void warn_once(bool *told, const char *event, const struct conn_address *from,
+                      const char *value) {
+    char text[CONN_ADDRESS_SIZE];
+    conn_address_text(from, text);
+    LOG(*told ? LOG_DEBUG : LOG_WARN, event, "from", text, "value", value, NULL);
+    *told = true;
+}
+
+/* Fills in the client's address: the socket's, or the one that a proxy in front tells, if that
+ * proxy is believed. False: it stays as it is. */
+static bool read_address(struct node *n, const struct http_request *request,
+                         struct conn_address *out) {
+    const char *name = n->options->real_address_header;
+    struct conn_address from;
+    struct buf hops;
+    if (name[0] == '\0' || !conn_peer(request->conn, &from))
+        return false;
+    buf_init(&hops);
+    http_header_join(request, name, &hops);
+    bool read = !hops.failed; /* better no limit of its own than a stranger's */
+    *out = from;
+    if (read && hops.len > 1 && !proxies_have(&n->proxies, &from))
+        warn_once(&n->told_untrusted, "real_address_not_trusted", &from, hops.data);
+    else if (read && hops.len > 1 && !proxies_follow(&n->proxies, slice_of(hops.data), out))
+        warn_once(&n->told_unreadable, "real_address_unreadable", &from, hops.data);
+    buf_deinit(&hops);
+    return read;
+}
+
+/* For each request: a proxy may send those of several clients over one connection. */
+static void learn_address(struct node *n, const struct http_request *request) {
+    struct conn *c = request->conn;
+    struct conn_address address;
+    if (!read_address(n, request, &address) ||
+        memcmp(address.ip, c->address.ip, sizeof address.ip) == 0)
+        return;
+    accept_forget(n, c);
+    c->address = address;
+}
+
+/* False: it was answered, since its address has too many. */
+static bool count_address(struct node *n, const struct http_request *request) {
+    struct conn *c = request->conn;
+    if (c->counted || conn_address_is_none(&c->address))
+        return true;
+    c->counted = addresses_enter(&n->addresses, &c->address);
+    if (!c->counted) /* no 503: a proxy would take the node for ill and ask the next one */
+        http_answer(request, 429, PLAIN, SLICE("too many connections from your address\n"),
+                    NULL);
+    return c->counted;
+}
+
+/* --- clients --------------------------------------------------------------------------------
+ */
+
+/* A polled session has a connection only now and then, but counts as if it had one. One that
+ * waits without a request makes room. */
+static bool is_full(struct node *n) {
+    unsigned clients = n->sockets.count + n->sio.server.eio.count;
+    return clients >= n->most_connections ||
+           (n->net.count > n->most_connections && !http_close_idle(&n->net));
+}
+
+bool accept_client(struct node *n, const struct http_request *request) {
+    learn_address(n, request);
+    if (n->state != NODE_SERVING)
+        http_answer(request, 503, PLAIN, SLICE("draining\n"), NULL);
+    else if (is_full(n))
+        http_answer(request, 503, PLAIN, SLICE("this node is full\n"), NULL);
+    else
+        return count_address(n, request);
+    return false;
+}
+
+bool accept_known_client(struct node *n, const struct http_request *request) {
+    learn_address(n, request);
+    return count_address(n, request);
+}

@@ -1,0 +1,214 @@
+#include "gateway/node/config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+#define TOKEN_LEAST 8
+#define TOKEN_MOST  1023
+
+int config_complain(const struct options *o, const char *flag, const char *value,
+                    const char *why) {
+    fprintf(stderr, "sluice: %s: %s%s%s%s: %s\n", options_place(o, flag), flag,
+            value[0] != '\0' ? " is \"" : "", value, value[0] != '\0' ? "\"" : "", why);
+    return 1;
+}
+
+/* --- checks of values -----------------------------------------------------------------------
+ */
+
+/* The token goes into a header as it is. */
+static const char *check_token(const struct options *o) {
+    const char *token = o->admin_token;
+    size_t len = strlen(token);
+    bool good = len == 0 || (len >= TOKEN_LEAST && len <= TOKEN_MOST);
+    for (size_t i = 0; i < len; i++)
+        good = good && token[i] > ' ' && token[i] <= '~';
+    return good ? NULL : "must be 8 to 1023 visible ASCII characters, without spaces";
+}
+
+static const char *check_proxies(const struct options *o) {
+    struct proxies proxies;
+    return proxies_parse(&proxies, o->trusted_proxies);
+}
+
+static const char *check_big_room(const struct options *o) {
+    return o->big_room_until <= o->big_room ? NULL : "must not be above big-room";
+}
+
+static const char *check_lease(const struct options *o) {
+    bool good = o->lease_timeout >= 2 * o->lease_interval;
+    return good ? NULL : "must be at least twice lease-interval";
+}
+
+static const char *check_origins(const struct options *o) {
+    return sio_door_check_origins(o->cors_origins);
+}
+
+#define TEXT(field) offsetof(struct options, field)
+#define HIDDEN      SIZE_MAX
+
+static const struct check {
+    const char *flag;
+    const char *(*wrong)(const struct options *o); /* NULL: nothing */
+    size_t text; /* the value that a complaint repeats; HIDDEN: it does not */
+    bool live;   /* a LIVE option: checked on a reload, too */
+} checks[] = {
+    {"admin-token", check_token, HIDDEN, true},
+    {"trusted-proxies", check_proxies, TEXT(trusted_proxies), true},
+    {"big-room-until", check_big_room, HIDDEN, false},
+    {"lease-timeout", check_lease, HIDDEN, false},
+    {"cors-origins", check_origins, TEXT(cors_origins), false},
+};
+
+static const char *text_of(const struct options *o, size_t at) {
+    return at == HIDDEN ? "" : *(const char *const *)(const void *)((const char *)o + at);
+}
+
+static bool find_fault(const struct options *o, bool live, struct config_fault *f) {
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        const struct check *c = &checks[i];
+        const char *why = c->live || !live ? c->wrong(o) : NULL;
+        if (why == NULL)
+            continue;
+        *f = (struct config_fault){c->flag, text_of(o, c->text), why};
+        return true;
+    }
+    return false;
+}
+
+bool config_is_wrong(const struct options *o, struct config_fault *f) {
+    return find_fault(o, true, f);
+}
+
+/* --- names ----------------------------------------------------------------------------------
+ */
+
+static const char *choose_id(struct node *n) {
+    snprintf(n->id, sizeof n->id, "%s", n->options->node_id);
+    if (n->id[0] == '\0' && gethostname(n->id, sizeof n->id - 1) != 0)
+        return "the host has no name; give one";
+    bool good = name_valid_user(slice_of(n->id)) && strchr(n->id, '.') == NULL;
+    if (n->options->node_id[0] == '\0') { /* a host's name may have dots */
+        for (char *c = n->id; *c != '\0'; c++)
+            if (*c == '.')
+                *c = '-';
+        good = name_valid_user(slice_of(n->id));
+    }
+    return good ? NULL : "must be 1 to 64 bytes without white space, dots, colons or braces";
+}
+
+static const char *choose_prefix(struct node *n, int database) {
+    const char *given = n->options->prefix;
+    if (given[0] == '\0')
+        snprintf(n->prefix, sizeof n->prefix,
+                 database == 0 ? "sluice:" : "sluice%d:", database);
+    else
+        snprintf(n->prefix, sizeof n->prefix, "%s", given);
+    for (const char *c = n->prefix; *c != '\0'; c++) {
+        if (*c <= ' ' || *c > '~' || strchr("'\"\\{}", *c) != NULL)
+            return "must be plain ASCII without quotes, backslashes or braces";
+    }
+    return NULL;
+}
+
+/* --- Redis ----------------------------------------------------------------------------------
+ */
+
+/* A URL for a complaint, without what stands before the @. */
+static const char *hide_password(const char *url) {
+    const char *at = strrchr(url, '@');
+    return at != NULL ? log_text("...%s", at) : url;
+}
+
+static int configure_redis(struct node *n, struct redis_config *redis) {
+    const struct options *o = n->options;
+    const char *wrong = redis_address_parse(&redis->address, o->redis_url);
+    if (wrong != NULL)
+        return config_complain(o, "redis-url", hide_password(o->redis_url), wrong);
+    wrong = choose_prefix(n, redis->address.database);
+    if (wrong != NULL)
+        return config_complain(o, "prefix", o->prefix, wrong);
+    redis->constants = (struct script_constants){.prefix = n->prefix,
+                                                 .history_max = o->history_max,
+                                                 .big_room = o->big_room,
+                                                 .max_rooms = o->max_rooms,
+                                                 .room_ttl_ms = o->room_retention,
+                                                 .inbox_ttl_ms = o->inbox_retention,
+                                                 .user_ttl_ms = o->user_retention};
+    redis->node = n->id;
+    redis->metrics = &n->metrics;
+    redis->timeout_ms = o->redis_timeout;
+    /* Well before others take this node for dead. */
+    redis->backoff_ms = o->lease_timeout / 4 < 2000 ? o->lease_timeout / 4 : 2000;
+    return 0;
+}
+
+/* --- at the start ---------------------------------------------------------------------------
+ */
+
+static enum log_level log_level(const struct options *o) {
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    int level = 0;
+    while (level < 3 && strcmp(o->log_level, levels[level]) != 0)
+        level++;
+    return (enum log_level)level;
+}
+
+static void open_log(const struct node *n) {
+    const struct options *o = n->options;
+    log_open(n->id, log_level(o), strcmp(o->log_format, "json") == 0);
+}
+
+static int read_bundle(struct node *n) {
+    const char *dir = n->options->sio_client;
+    const char *wrong = dir[0] != '\0' ? bundle_read(&n->bundle, dir) : NULL;
+    return wrong == NULL ? 0 : config_complain(n->options, "socketio-client", dir, wrong);
+}
+
+int config_read(struct node *n, struct redis_config *redis) {
+    const struct options *o = n->options;
+    struct config_fault f;
+    const char *wrong = choose_id(n);
+    if (wrong != NULL)
+        return config_complain(o, "node-id", o->node_id, wrong);
+    open_log(n);
+    if (configure_redis(n, redis) != 0)
+        return 1;
+    if (find_fault(o, false, &f))
+        return config_complain(o, f.flag, f.value, f.why);
+    if (read_bundle(n) != 0)
+        return 1;
+    wrong = raw_door_init(&n->raw, o->channels, n->prefix);
+    return wrong == NULL ? 0 : config_complain(o, "channels", o->channels, wrong);
+}
+
+/* --- LIVE options ---------------------------------------------------------------------------
+ */
+
+/* As many connections as descriptors allow, or fewer, if that is wanted. */
+static void limit_connections(struct node *n) {
+    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
+    uint64_t wanted = n->options->max_connections;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    n->most_connections = limit.rlim_cur > 2 * DESCRIPTORS_KEPT
+                              ? (uint64_t)limit.rlim_cur - DESCRIPTORS_KEPT
+                              : (uint64_t)limit.rlim_cur / 2;
+    if (wanted != 0 && wanted < n->most_connections)
+        n->most_connections = wanted;
+    n->sio.server.eio.config.max_sessions = (unsigned)n->most_connections;
+    n->relay.most = n->most_connections;
+}
+
+void config_apply(struct node *n) {
+    const struct options *o = n->options;
+    open_log(n);
+    n->sockets.ping_interval_ms = o->ping_interval;
+    n->sockets.ping_timeout_ms = o->ping_timeout;
+    proxies_parse(&n->proxies, o->trusted_proxies);
+    n->told_unreadable = n->told_untrusted = false;
+    limit_connections(n);
+}

@@ -1,0 +1,37 @@
+#include "gateway/node/health.h"
+
+#include "common/json.h"
+#include "common/utf8.h"
+
+void health_put(const struct node *n, struct buf *out) {
+    buf_str(out, "{\"status\":\"ok\",\"node\":");
+    json_escape(out, slice_of(n->id));
+    buf_str(out, ",\"incarnation\":");
+    json_escape(out, slice_of(n->domain.lease.incarnation));
+    buf_str(out, ",\"address\":");
+    json_escape(out, slice_of(n->address));
+    buf_printf(out, ",\"version\":\"%s\",\"connections\":%u}\n", SLUICE_VERSION, n->net.count);
+}
+
+/* What it is about Redis, in words. The text may be Redis's own. */
+static void put_trouble(const struct node *n, struct buf *out) {
+    const struct redis *r = &n->domain.redis;
+    const char *why = redis_trouble(r);
+    buf_str(out, ",\"detail\":");
+    if (why == NULL)
+        why = r->error_text[0] != '\0' ? r->error_text : "the node has no lease yet";
+    json_escape(out, utf8_valid(slice_of(why)) ? slice_of(why) : SLICE("not UTF-8"));
+}
+
+bool health_put_ready(const struct node *n, struct buf *out) {
+    bool serving = n->state == NODE_SERVING;
+    if (node_is_ready(n)) {
+        buf_str(out, "{\"ready\":true}\n");
+        return true;
+    }
+    buf_printf(out, "{\"ready\":false,\"reason\":\"%s\"", serving ? "redis" : "draining");
+    if (serving)
+        put_trouble(n, out);
+    buf_str(out, "}\n");
+    return false;
+}

@@ -1,0 +1,43 @@
+#include "gateway/node/signals.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "gateway/node/drain.h"
+#include "gateway/node/reload.h"
+
+static void end_now(int number) {
+    (void)number;
+    _exit(0);
+}
+
+/* Process 1 of a container is not ended by a signal that it does not handle. */
+void signals_end_early(void) {
+    signal(SIGTERM, end_now);
+    signal(SIGINT, end_now);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct node *n = handle->data;
+    LOG(LOG_INFO, "signal", "number", log_text("%d", number), NULL);
+    if (number == SIGHUP)
+        node_reload(n);
+    else if (number == SIGTERM)
+        drain_begin(n);
+    else
+        drain_hurry(n);
+}
+
+void signals_watch(struct node *n) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    sigset_t waits; /* since guard_signals (main.c) */
+    for (int i = 0; i < 3; i++) {
+        uv_signal_init(&n->loop, &n->signals[i]);
+        n->signals[i].data = n;
+        uv_signal_start(&n->signals[i], on_signal, numbers[i]);
+    }
+    sigemptyset(&waits);
+    sigaddset(&waits, SIGHUP);
+    sigprocmask(SIG_UNBLOCK, &waits, NULL);
+}
