@@ -5,19 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "common/log.h"
-
 #define WRITE_SLICES 64
-
-/* A write that the kernel did not take at once. Pooled: few connections have one. */
-struct pending_write {
-    union {
-        uv_write_t write;
-        struct pending_write *next;
-    } as;
-    struct conn *conn;
-    size_t bytes;
-};
 
 /* --- what is sent ---------------------------------------------------------------------------
  */
@@ -205,14 +193,6 @@ bool conn_push(struct conn *c) {
     if (!c->writing)
         conn_write(c);
     return true;
-}
-
-void conn_free_writes(struct net *n) {
-    while (n->free_writes != NULL) {
-        struct pending_write *p = n->free_writes;
-        n->free_writes = p->as.next;
-        free(p);
-    }
 }
 
 /* --- reading --------------------------------------------------------------------------------

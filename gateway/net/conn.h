@@ -107,11 +107,9 @@ bool conn_push(struct conn *c);
 /* Stops and starts reading from the socket. */
 void conn_pause(struct conn *c, bool pause);
 
-/* For net.c, which says when: writes what waits, and tells who asked when nothing does. The
- * connection is not closed, and no write is under way. */
+/* For turn.c, which says when: writes what waits; when nothing does, on_drained is called if it
+ * was asked for. The connection is not closed, and no write is under way. */
 void conn_flush(struct conn *c);
-/* Frees what writes leave behind for the next. */
-void conn_free_writes(struct net *n);
 
 /* Sets, moves or (0) clears the one deadline, in ms of net_now. */
 void conn_deadline(struct conn *c, uint64_t at);

@@ -1,94 +1,10 @@
 #include "gateway/net/net.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "gateway/net/conn.h"
-
-#define FLUSH_BUDGET_NS 5000000ULL
-#define AWAKE_MOST_MS   100 /* of a turn; ticks are closer together */
-
-/* --- the turn -------------------------------------------------------------------------------
- */
-
-static void on_again(uv_idle_t *idle) {
-    (void)idle; /* only keeps the loop from sleeping */
-}
-
-/* A turn ends where the loop is about to sleep, or not to. What it slept is not its work. */
-static void measure_turn(struct net *n) {
-    uint64_t now = uv_hrtime();
-    uint64_t waited = uv_metrics_idle_time(n->loop);
-    uint64_t took = now - n->turn_began;
-    uint64_t slept = waited - n->turn_waited;
-    metrics_turn(n->metrics, took > slept ? (took - slept) / 1000 : 0);
-    n->turn_began = now;
-    n->turn_waited = waited;
-}
-
-static void count_awake(struct net *n) {
-    uint64_t passed = net_now(n) - n->awake_at;
-    n->awake_ms += passed < AWAKE_MOST_MS ? passed : AWAKE_MOST_MS;
-    n->awake_at += passed;
-}
-
-static void on_prepare(uv_prepare_t *prepare) {
-    struct net *n = prepare->data;
-    count_awake(n);
-    n->before_flush(n->owner);
-    uint64_t until = uv_hrtime() + FLUSH_BUDGET_NS;
-    list_splice(&n->flushing, &n->dirty);
-    for (unsigned done = 1; !list_empty(&n->flushing); done++) {
-        struct conn *c = container_of(n->flushing.next, struct conn, dirty);
-        list_remove(&c->dirty);
-        if (!c->closed && !c->writing)
-            conn_flush(c);
-        if (done % 64 == 0 && uv_hrtime() > until)
-            break;
-    }
-    n->before_flush(n->owner); /* once more: a drained socket asks for its next page */
-    out_pool_settle(&n->out);
-    slabs_rest(&n->slabs);
-    /* What the budget left goes first in the next turn. */
-    list_splice(&n->flushing, &n->dirty);
-    list_splice(&n->dirty, &n->flushing);
-    if (list_empty(&n->dirty) && !n->again_wanted)
-        uv_idle_stop(&n->again);
-    else
-        uv_idle_start(&n->again, on_again);
-    n->again_wanted = false;
-    measure_turn(n);
-}
-
-/* --- deadlines ------------------------------------------------------------------------------
- */
-
-static void fire(void *arg, struct wheel_timer *t) {
-    struct conn *c = container_of(t, struct conn, timer);
-    (void)arg;
-    c->ops->on_deadline(c);
-}
-
-static void on_tick(uv_timer_t *timer);
-
-/* At the wheel's own times: a timer that repeats drifts, and is up to a tick behind them. */
-static int tick_later(struct net *n) {
-    return uv_timer_start(&n->tick, on_tick, WHEEL_TICK_MS - uv_now(n->loop) % WHEEL_TICK_MS,
-                          0);
-}
-
-static void on_tick(uv_timer_t *timer) {
-    struct net *n = timer->data;
-    wheel_run(&n->wheel, uv_now(n->loop), fire, n);
-    n->on_tick(n->owner, uv_now(n->loop));
-    if (!uv_is_closing((uv_handle_t *)timer))
-        tick_later(n);
-}
-
-/* --- life -----------------------------------------------------------------------------------
- */
-
-int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
-             void *owner) {
+void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
+              void *owner) {
     memset(n, 0, sizeof *n);
     n->loop = loop;
     n->max_queue = max_queue;
@@ -100,33 +16,15 @@ int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *m
     list_init(&n->dirty);
     list_init(&n->flushing);
     wheel_init(&n->wheel, uv_now(loop));
-    uv_prepare_init(loop, &n->prepare);
-    uv_idle_init(loop, &n->again);
-    uv_timer_init(loop, &n->tick);
-    n->handles = 3;
-    n->prepare.data = n->again.data = n->tick.data = n;
-    uv_prepare_start(&n->prepare, on_prepare);
-    n->turn_began = uv_hrtime();
     n->awake_at = uv_now(loop);
-    int status = tick_later(n);
-    return status == 0 ? uv_loop_configure(loop, UV_METRICS_IDLE_TIME) : status;
-}
-
-static void on_net_handle_closed(uv_handle_t *handle) {
-    struct net *n = handle->data;
-    if (--n->handles == 0)
-        n->on_closed(n->owner);
-}
-
-void net_close(struct net *n, void (*on_closed)(void *owner)) {
-    n->on_closed = on_closed;
-    uv_close((uv_handle_t *)&n->prepare, on_net_handle_closed);
-    uv_close((uv_handle_t *)&n->again, on_net_handle_closed);
-    uv_close((uv_handle_t *)&n->tick, on_net_handle_closed);
 }
 
 void net_deinit(struct net *n) {
     slabs_deinit(&n->slabs);
     out_pool_deinit(&n->out);
-    conn_free_writes(n);
+    while (n->free_writes != NULL) {
+        struct pending_write *p = n->free_writes;
+        n->free_writes = p->as.next;
+        free(p);
+    }
 }

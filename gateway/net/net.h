@@ -9,11 +9,21 @@
 #include "gateway/net/queue.h"
 
 /*
- * What the connections of a loop share: memory, deadlines and the turn. What was queued in a
- * turn of the loop is written at its end, in one go for each socket, with a budget of time:
- * what it leaves goes first in the next.
+ * What the connections of a loop share: memory, deadlines and lists. It is driven by turn.h:
+ * what was queued in a turn of the loop is written at its end, in one go for each socket, with
+ * a budget of time; what the budget leaves goes first in the next turn.
  */
 struct conn;
+
+/* A write that the kernel did not take at once (conn.c). Pooled: few connections have one. */
+struct pending_write {
+    union {
+        uv_write_t write;
+        struct pending_write *next; /* in the net's free_writes */
+    } as;
+    struct conn *conn;
+    size_t bytes;
+};
 
 struct net {
     uv_loop_t *loop;
@@ -50,12 +60,13 @@ struct net {
     void (*on_closed)(void *owner);
 };
 
-/* Returns 0 or a libuv error. The metrics stay the caller's. */
-int net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
-             void *owner);
-/* Closes its own handles; on_closed when they are gone. No connection may be left. */
-void net_close(struct net *n, void (*on_closed)(void *owner));
+/* Opens nothing yet: turn_open does, once the callbacks are set. The metrics stay the caller's.
+ */
+void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
+              void *owner);
+/* After turn_close has called back. */
 void net_deinit(struct net *n);
+
 static inline uint64_t net_now(const struct net *n) {
     return uv_now(n->loop);
 }

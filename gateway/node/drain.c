@@ -1,5 +1,6 @@
 #include "gateway/node/drain.h"
 
+#include "gateway/net/turn.h"
 #include "gateway/node/port.h"
 
 #define STEP_MS    50
@@ -29,7 +30,7 @@ static void close_all(struct node *n) {
         uv_close((uv_handle_t *)&n->signals[i], NULL);
     uv_close((uv_handle_t *)&n->timer, NULL);
     domain_close(&n->domain, part_closed);
-    net_close(&n->net, part_closed);
+    turn_close(&n->net, part_closed);
 }
 
 static void close_when_empty(struct node *n) {

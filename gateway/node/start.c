@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "gateway/node/accept.h"
+#include "gateway/net/turn.h"
 #include "gateway/node/config.h"
 #include "gateway/node/drain.h"
 #include "gateway/node/port.h"
@@ -124,7 +125,8 @@ static void init_api(struct node *n) {
 
 static int init_net(struct node *n) {
     const struct options *o = n->options;
-    int status = net_init(&n->net, &n->loop, o->max_queue, &n->metrics, n);
+    net_init(&n->net, &n->loop, o->max_queue, &n->metrics, n);
+    int status = turn_open(&n->net);
     n->net.before_flush = before_flush;
     n->net.on_gone = on_gone;
     n->net.on_tick = on_tick;

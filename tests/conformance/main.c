@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "common/log.h"
+#include "gateway/net/turn.h"
 #include "tests/conformance/echo.h"
 
 #define MAX_QUEUE     4194304
@@ -128,7 +129,7 @@ static void on_net_closed(void *owner) {
 
 static void end_when_empty(struct program *p) {
     if (p->ending && p->net.count == 0)
-        net_close(&p->net, on_net_closed);
+        turn_close(&p->net, on_net_closed);
 }
 
 static void on_gone(void *owner, struct conn *c) {
@@ -197,10 +198,11 @@ static int start(struct program *p) {
     uv_tcp_init(&p->loop, &p->listener);
     p->listener.data = p;
     echo_init(&p->echo);
-    int error = net_init(&p->net, &p->loop, MAX_QUEUE, &p->metrics, p);
+    net_init(&p->net, &p->loop, MAX_QUEUE, &p->metrics, p);
     p->net.before_flush = before_flush;
     p->net.on_gone = on_gone;
     p->net.on_tick = on_tick;
+    int error = turn_open(&p->net);
     p->router = (struct http_router){.route = route,
                                      .body = body,
                                      .lines = lines,

@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "gateway/net/conn.h"
+#include "gateway/net/turn.h"
 
 /* --- a connection and its peer, in one loop -------------------------------------------------
  * The peer is a plain socket that the test reads when it likes. Buffers are small, so that a
@@ -153,6 +154,7 @@ static int set_up(void **state) {
     the->net.before_flush = before_flush;
     the->net.on_gone = on_gone;
     the->net.on_tick = on_tick;
+    turn_open(&the->net);
     uv_tcp_init(&the->loop, &the->listener);
     uv_ip4_addr("127.0.0.1", 0, &at);
     uv_tcp_bind(&the->listener, (struct sockaddr *)&at, 0);
@@ -183,7 +185,7 @@ static int tear_down(void **state) {
     if (the->net.slabs.current != NULL)
         assert_int_equal(the->net.slabs.current->refs, 1);
     close(the->peer);
-    net_close(&the->net, on_net_closed);
+    turn_close(&the->net, on_net_closed);
     assert_false(the->net_closed);
     uv_close((uv_handle_t *)&the->listener, NULL);
     uv_run(&the->loop, UV_RUN_DEFAULT);

@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "gateway/net/http.h"
+#include "gateway/net/turn.h"
 
 /* --- a server whose router puts answers off, and its peer, in one loop ----------------------
  * /now is answered at once, /later when the test says so, /take is an upgrade, /echo takes a
@@ -179,6 +180,7 @@ static int set_up(void **state) {
     the->net.before_flush = before_flush;
     the->net.on_gone = on_gone;
     the->net.on_tick = on_tick;
+    turn_open(&the->net);
     uv_tcp_init(&the->loop, &the->listener);
     uv_ip4_addr("127.0.0.1", 0, &at);
     uv_tcp_bind(&the->listener, (struct sockaddr *)&at, 0);
@@ -203,7 +205,7 @@ static int tear_down(void **state) {
         assert_null(the->later[i].http); /* whoever is gone is not waited for */
     assert_null(the->receipt.http);
     close(the->peer);
-    net_close(&the->net, on_net_closed);
+    turn_close(&the->net, on_net_closed);
     uv_close((uv_handle_t *)&the->listener, NULL);
     uv_run(&the->loop, UV_RUN_DEFAULT);
     net_deinit(&the->net);

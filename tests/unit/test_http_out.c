@@ -13,6 +13,7 @@
 
 #include "common/buf.h"
 #include "gateway/net/http_out.h"
+#include "gateway/net/turn.h"
 
 /* --- a server that the test plays, and calls to it, in one loop -----------------------------
  */
@@ -178,6 +179,7 @@ static int set_up(void **state) {
     the->net.before_flush = before_flush;
     the->net.on_gone = on_gone;
     the->net.on_tick = on_tick;
+    turn_open(&the->net);
     the->listener = socket(AF_INET, SOCK_STREAM, 0);
     uv_ip4_addr("127.0.0.1", 0, &at);
     if (bind(the->listener, (struct sockaddr *)&at, sizeof at) != 0 ||
@@ -211,7 +213,7 @@ static int tear_down(void **state) {
     while (the->peers > 0)
         close(the->all[--the->peers]);
     close(the->listener);
-    net_close(&the->net, on_net_closed);
+    turn_close(&the->net, on_net_closed);
     uv_run(&the->loop, UV_RUN_DEFAULT);
     net_deinit(&the->net);
     int left = uv_loop_close(&the->loop);

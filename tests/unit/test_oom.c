@@ -19,6 +19,7 @@
 #include "common/map.h"
 #include "common/ws.h"
 #include "gateway/net/conn.h"
+#include "gateway/net/turn.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -357,10 +358,11 @@ static void a_listener_outlives_it(void **state) {
     (void)state;
     left_to_refuse = PEERS - 1;
     uv_loop_init(&loop);
-    assert_int_equal(net_init(&n, &loop, 4096, &metrics, NULL), 0);
+    net_init(&n, &loop, 4096, &metrics, NULL);
     n.before_flush = on_nothing;
     n.on_gone = on_conn_gone;
     n.on_tick = on_tick;
+    assert_int_equal(turn_open(&n), 0);
     uv_tcp_init(&loop, &listener);
     listener.data = &n;
     uv_ip4_addr("127.0.0.1", 0, &at);
@@ -384,7 +386,7 @@ static void a_listener_outlives_it(void **state) {
     while (n.count > 0)
         uv_run(&loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&listener, NULL);
-    net_close(&n, on_nothing);
+    turn_close(&n, on_nothing);
     uv_run(&loop, UV_RUN_DEFAULT);
     net_deinit(&n);
     assert_int_equal(uv_loop_close(&loop), 0);
