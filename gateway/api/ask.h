@@ -3,7 +3,7 @@
 
 #include "common/list.h"
 #include "common/name.h"
-#include "gateway/net/http.h"
+#include "gateway/net/http_later.h"
 #include "gateway/options.h"
 #include "gateway/redis/redis.h"
 

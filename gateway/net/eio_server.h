@@ -4,6 +4,7 @@
 #include "common/eio.h"
 #include "common/map.h"
 #include "gateway/net/addresses.h"
+#include "gateway/net/http_later.h"
 #include "gateway/net/wsock.h"
 
 /*

@@ -1,86 +1,83 @@
-#include "gateway/net/http_internal.h"
+#include "gateway/net/http.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "gateway/net/http_head.h"
+#include "gateway/net/http_state.h"
 
 #define QUEUED_MOST 65536 /* bytes of answers that a connection may leave unread */
 #define LINGER_MS   2000  /* after an answer that closes: for the peer to read it */
 
-static const char *reason(int status) {
-    switch (status) {
-    case 200:
-        return "OK";
-    case 204:
-        return "No Content";
-    case 304:
-        return "Not Modified";
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 408:
-        return "Request Timeout";
-    case 413:
-        return "Content Too Large";
-    case 426:
-        return "Upgrade Required";
-    case 429:
-        return "Too Many Requests";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
-    case 505:
-        return "HTTP Version Not Supported";
-    default:
-        return "Internal Server Error";
-    }
+static struct http *http_of(struct http_parser *p) {
+    return container_of(p, struct http, parser);
 }
 
-/* RFC 9110, 6.6.1; made anew once a second. */
-static const char *date_line(void) {
-    static char line[40];
-    static time_t made;
-    time_t now = time(NULL);
-    struct tm utc;
-    if (now != made && gmtime_r(&now, &utc) != NULL) {
-        made = now;
-        strftime(line, sizeof line, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
-    }
-    return line;
+/* Holds until the next request. */
+static struct http_request request_of(struct http *h) {
+    struct http_request request = http_request_of(&h->parser);
+    request.conn = h->conn;
+    request.http = h;
+    request.body = buf_bytes(&h->body);
+    return request;
 }
 
-static bool has_body(int status) {
-    return status != 204 && status != 304;
+/* --- those who wait for the connection ------------------------------------------------------
+ */
+
+/* Nobody waits for the connection any more. */
+static void let_go(struct http *h) {
+    struct http_later *later = h->later;
+    if (later == NULL)
+        return;
+    h->later = NULL;
+    later->http = NULL;
+    if (later->gone != NULL)
+        later->gone(later);
 }
+
+static struct http_receipt *take_receipt(struct http *h) {
+    struct http_receipt *receipt = h->receipt;
+    h->receipt = NULL;
+    if (receipt != NULL)
+        receipt->http = NULL;
+    return receipt;
+}
+
+static void lose_receipt(struct http *h) {
+    struct http_receipt *receipt = take_receipt(h);
+    if (receipt != NULL)
+        receipt->gone(receipt);
+}
+
+/* Somebody else gave the answer to a request whose body was watched. */
+static void lose_watcher(struct http *h) {
+    struct http_later *watched = h->watched;
+    h->watched = NULL;
+    if (watched != NULL && watched->gone != NULL)
+        watched->gone(watched);
+}
+
+/* --- answers --------------------------------------------------------------------------------
+ */
 
 /* Nothing is lost if it is closed now. */
-static void is_idle(struct http *h) {
+static void idle_again(struct http *h) {
     list_remove(&h->link);
     list_push(&h->conn->net->http_idle, &h->link);
 }
 
-static void close_behind(struct http *h) {
+static void close_after(struct http *h) {
     h->closing = true;
     conn_end(h->conn);
     conn_deadline(h->conn, net_now(h->conn->net) + LINGER_MS);
-    is_idle(h);
+    idle_again(h);
 }
 
 /* What the path has to say in whatever answer it gives. */
 static void put_lines(struct http *h, struct buf *out) {
-    if (!h->has_head || h->passed_on || h->router->lines == NULL)
+    if (!h->parser.has_head || h->passed_on || h->router->lines == NULL)
         return;
-    struct http_request request = http_request_of(h);
+    struct http_request request = request_of(h);
     h->router->lines(h->router->owner, &request, out);
 }
 
@@ -88,18 +85,12 @@ void http_put_answer(struct http *h, int status, const char *type, struct slice 
                      bool head_only, bool keep, const char *extra) {
     struct buf out;
     buf_init(&out);
-    buf_printf(&out, "HTTP/1.1 %d %s\r\n%s", status, reason(status), date_line());
-    if (type != NULL)
-        buf_printf(&out, "Content-Type: %s\r\n", type);
-    if (has_body(status))
-        buf_printf(&out, "Content-Length: %zu\r\n", body.len);
-    if (!keep)
-        buf_str(&out, "Connection: close\r\n");
+    http_head_put(&out, status, type, body.len, keep);
     put_lines(h, &out);
     if (extra != NULL)
         buf_str(&out, extra);
     buf_str(&out, "\r\n");
-    if (!head_only && has_body(status))
+    if (!head_only && http_status_has_body(status))
         buf_slice(&out, body);
     h->answered = true;
     h->unsent = SIZE_MAX;
@@ -108,31 +99,25 @@ void http_put_answer(struct http *h, int status, const char *type, struct slice 
     if (out.failed || !conn_send_parts(h->conn, &bytes, 1)) {
         conn_close(h->conn, true);
     } else if (!keep) {
-        close_behind(h);
+        close_after(h);
     }
     buf_deinit(&out);
-    http_let_go(h);
+    let_go(h);
 }
 
-void http_refuse(struct http *h, int status, const char *why) {
+static void refuse(struct http *h, int status, const char *why) {
     const char *extra = status == 405 ? "Allow: GET\r\n" : NULL;
     if (!h->answered)
         http_put_answer(h, status, "text/plain", slice_of(why),
-                        h->has_head && h->parser.method == HTTP_HEAD, false, extra);
-}
-
-/* Whoever watched the request's body hears of an answer that somebody else gave. */
-static void lose_watcher(struct http *h) {
-    struct http_later *watched = h->watched;
-    h->watched = NULL;
-    if (watched != NULL && watched->gone != NULL)
-        watched->gone(watched);
+                        h->parser.has_head && h->parser.llhttp.method == HTTP_HEAD, false,
+                        extra);
 }
 
 /* False: the connection speaks HTTP no more. */
 static bool route(struct http *h) {
     struct conn *c = h->conn;
-    struct http_request request = http_request_of(h);
+    struct http_request request = request_of(h);
+    list_remove(&h->link);
     metric_add(c->net->metrics, METRIC_RECEIVED_MESSAGES + DOOR_HTTP, 1);
     h->watched = h->later;
     h->later = NULL;
@@ -147,7 +132,7 @@ static bool route(struct http *h) {
 
 /* What the request under way holds, and what came behind it. */
 static void count(struct http *h) {
-    size_t now = sizeof *h + h->target.cap + h->fields.text.cap + h->body.cap + h->rest.cap;
+    size_t now = sizeof *h + http_parser_held(&h->parser) + h->body.cap + h->rest.cap;
     h->conn->net->requests_held += now - h->counted;
     h->counted = now;
 }
@@ -156,13 +141,12 @@ static void count(struct http *h) {
  */
 
 void http_free(struct http *h) {
-    http_let_go(h);
-    http_lose_receipt(h);
+    let_go(h);
+    lose_receipt(h);
     lose_watcher(h);
     list_remove(&h->link);
     h->conn->net->requests_held -= h->counted;
-    buf_deinit(&h->target);
-    fields_deinit(&h->fields);
+    http_parser_deinit(&h->parser);
     buf_deinit(&h->body);
     buf_deinit(&h->rest);
     free(h);
@@ -181,8 +165,8 @@ static void on_end(struct conn *c, int status) {
     } else {
         conn_close(c, false);
     }
-    http_let_go(h);
-    http_lose_receipt(h);
+    let_go(h);
+    lose_receipt(h);
 }
 
 /* A long answer takes a slow peer long: while some of it goes, there is time for the rest. */
@@ -196,9 +180,9 @@ static bool is_taking(struct http *h) {
 static bool is_giving(struct http *h) {
     size_t least = (size_t)(HTTP_FLOOR * h->router->timeout_ms / 1000);
     size_t before = h->body_seen;
-    h->body_seen = h->body_got;
-    return h->in_body && !h->answered && net_now(h->conn->net) < h->body_until &&
-           (h->conn->paused || h->body_got - before >= least);
+    h->body_seen = h->parser.body_got;
+    return h->parser.in_body && !h->answered && net_now(h->conn->net) < h->body_until &&
+           (h->conn->paused || h->parser.body_got - before >= least);
 }
 
 /* It waits for a request, and may yet. */
@@ -214,7 +198,7 @@ static void extend(struct http *h, uint64_t until) {
 
 /* For the next request, if what was answered is taken. */
 static void rest(struct http *h) {
-    is_idle(h);
+    idle_again(h);
     h->idle_until = net_now(h->conn->net) + h->router->idle_ms;
     extend(h, h->idle_until);
 }
@@ -230,7 +214,7 @@ static void on_deadline(struct conn *c) {
     else if (is_resting(h))
         conn_deadline(c, h->idle_until);
     else if (h->begun && !h->answered)
-        http_refuse(h, 408, "the request came too slowly\n");
+        refuse(h, 408, "the request came too slowly\n");
     else /* who has the whole answer may not have read it yet: a reset would take it away */
         conn_close(c, !h->answered || h->unsent > 0);
 }
@@ -241,43 +225,105 @@ static void hold(struct http *h, const char *bytes, size_t len) {
     buf_append(&h->rest, bytes, len);
     if (h->rest.failed || (watched && h->rest.len > HTTP_HEAD_MAX)) {
         conn_close(h->conn, true);
-        http_let_go(h);
+        let_go(h);
     } else if (!watched) {
         conn_pause(h->conn, true);
     }
 }
 
 static void next_request(struct http *h) {
-    llhttp_reset(&h->parser);
-    h->in_body = h->begun = false;
+    http_parser_next(&h->parser);
+    h->begun = false;
     if (h->body.cap > 0)
         buf_deinit(&h->body);
 }
 
-void http_began(struct http *h) {
-    bool first = !h->has_head; /* it has its time from the connection on */
+static void on_begin(struct http_parser *p) {
+    struct http *h = http_of(p);
+    bool first = !p->has_head; /* it has its time from the connection on */
     h->begun = true;
     if (!first)
         conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
+    h->passed_on = h->answered = false;
+    h->body_seen = 0;
+}
+
+/* A method that may be good here, but never has a body. */
+static bool takes_none(const llhttp_t *llhttp) {
+    return llhttp->method == HTTP_GET || llhttp->method == HTTP_HEAD ||
+           llhttp->method == HTTP_OPTIONS;
+}
+
+static bool sends_continue(struct http *h) {
+    bool asked = h->parser.llhttp.http_minor == 1 &&
+                 fields_have(&h->parser.fields, "expect", "100-continue");
+    return !asked || conn_send_parts(h->conn, &SLICE("HTTP/1.1 100 Continue\r\n\r\n"), 1);
+}
+
+/* Asks the router whether the body is wanted, and how much of it. */
+static bool on_body_announced(struct http_parser *p) {
+    struct http *h = http_of(p);
+    const struct http_router *router = h->router;
+    struct http_request request = request_of(h);
+    list_remove(&h->link);
+    if (p->llhttp.method == HTTP_POST && router->body != NULL)
+        p->body_max = router->body(router->owner, &request);
+    if (h->answered || h->conn->closed)
+        return false;
+    if (p->body_max == 0)
+        refuse(h, takes_none(&p->llhttp) ? 413 : 405, "no body is taken here\n");
+    else if (!http_parser_is_chunked(p) && p->llhttp.content_length > p->body_max)
+        refuse(h, 413, "the request's body is too long\n");
+    else if (!sends_continue(h))
+        conn_close(h->conn, true);
+    else {
+        uint64_t now = net_now(h->conn->net);
+        h->body_until = now + router->body_ms;
+        conn_deadline(h->conn, now + (router->timeout_ms < router->body_ms ? router->timeout_ms
+                                                                           : router->body_ms));
+        return true;
+    }
+    return false;
+}
+
+static bool on_body(struct http_parser *p, struct slice piece) {
+    struct http *h = http_of(p);
+    if (h->later != NULL && h->later->piece != NULL)
+        h->later->piece(h->later, piece);
+    else
+        buf_slice(&h->body, piece);
+    if (h->body.failed)
+        refuse(h, 503, "out of memory\n");
+    return !h->answered && !h->conn->closed;
+}
+
+static const struct http_parser_ops parser_ops = {
+    .on_begin = on_begin, .on_body_announced = on_body_announced, .on_body = on_body};
+
+/* Parses up to the end of a request. SIZE_MAX: nothing more is read, or it is not whole yet. */
+static size_t read_request(struct http *h, const char *bytes, size_t len) {
+    bool whole = false;
+    size_t used = http_parse(&h->parser, bytes, len, &whole);
+    if (used == SIZE_MAX && h->parser.refusal.status != 0)
+        refuse(h, h->parser.refusal.status, h->parser.refusal.why);
+    return whole ? used : SIZE_MAX;
 }
 
 static void take_bytes(struct conn *c, const char *bytes, size_t len) {
     struct http *h = c->peer;
-    struct http_receipt *receipt = len > 0 ? http_take_receipt(h) : NULL;
+    struct http_receipt *receipt = len > 0 ? take_receipt(h) : NULL;
     if (receipt != NULL)
         receipt->come(receipt);
     while (len > 0 && !h->closing) {
-        bool whole = false;
         if (h->held) {
             hold(h, bytes, len);
             return;
         }
-        size_t used = http_parse(h, bytes, len, &whole);
-        if (used == SIZE_MAX || !whole)
+        size_t used = read_request(h, bytes, len);
+        if (used == SIZE_MAX)
             return;
         bytes += used;
         len -= used;
-        h->head_bytes = 0;
         if (!route(h)) {
             if (c->peer != h && !c->closed && len > 0) /* the rest is the new layer's */
                 c->ops->on_bytes(c, bytes, len);
@@ -333,10 +379,9 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
         }
         return NULL;
     }
-    http_parse_init(h);
+    http_parser_init(&h->parser, &parser_ops);
     h->router = router;
     h->conn = c;
-    buf_init(&h->target);
     buf_init(&h->body);
     buf_init(&h->rest);
     list_init(&h->link);
@@ -358,7 +403,7 @@ bool http_close_idle(struct net *n) {
 
 bool http_end_idle(struct conn *c) {
     const struct http *h = c->peer;
-    bool idle = h->answered && !h->held && (h->closing || h->head_bytes == 0);
+    bool idle = h->answered && !h->held && (h->closing || h->parser.head_bytes == 0);
     if (idle && c->queue.bytes == 0)
         conn_close(c, false); /* no reset: it may not have read the answer yet */
     return c->closed;
@@ -369,8 +414,9 @@ bool http_keeps(const struct http_request *request) {
     /* Who asks on without reading the answers is not answered for ever. */
     bool reads_on = request->conn->queue.bytes <= QUEUED_MOST;
     /* What comes behind an upgrade may be of the new protocol, also when that was refused. */
-    return reads_on && !request->upgrade && !h->router->draining && h->parser.http_minor == 1 &&
-           !fields_have(&h->fields, "connection", "close");
+    return reads_on && !request->upgrade && !h->router->draining &&
+           h->parser.llhttp.http_minor == 1 &&
+           !fields_have(&h->parser.fields, "connection", "close");
 }
 
 void http_answer(const struct http_request *request, int status, const char *type,

@@ -1,31 +1,6 @@
-#include "gateway/net/http_internal.h"
+#include "gateway/net/http_later.h"
 
-/* Answers that come later, and what is known of their way to the peer. */
-
-/* Nobody waits for the connection any more. */
-void http_let_go(struct http *h) {
-    struct http_later *later = h->later;
-    if (later == NULL)
-        return;
-    h->later = NULL;
-    later->http = NULL;
-    if (later->gone != NULL)
-        later->gone(later);
-}
-
-struct http_receipt *http_take_receipt(struct http *h) {
-    struct http_receipt *receipt = h->receipt;
-    h->receipt = NULL;
-    if (receipt != NULL)
-        receipt->http = NULL;
-    return receipt;
-}
-
-void http_lose_receipt(struct http *h) {
-    struct http_receipt *receipt = http_take_receipt(h);
-    if (receipt != NULL)
-        receipt->gone(receipt);
-}
+#include "gateway/net/http_state.h"
 
 void http_defer(const struct http_request *request, struct http_later *later,
                 uint64_t timeout_ms) {
@@ -79,7 +54,8 @@ void http_await_receipt(const struct http_later *later, struct http_receipt *rec
 
 void http_drop_receipt(struct http_receipt *receipt) {
     if (receipt->http != NULL)
-        http_take_receipt(receipt->http);
+        receipt->http->receipt = NULL;
+    receipt->http = NULL;
 }
 
 bool http_answer_later(struct http_later *later, int status, const char *type,

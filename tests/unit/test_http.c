@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "common/buf.h"
-#include "gateway/net/http.h"
+#include "gateway/net/http_later.h"
 #include "gateway/net/turn.h"
 
 /* --- a server whose router puts answers off, and its peer, in one loop ----------------------
