@@ -6,7 +6,7 @@
 
 #include "common/buf.h"
 #include "gateway/redis/address.h"
-#include "gateway/redis/reply.h"
+#include "gateway/redis/pipeline.h"
 
 /*
  * What a link says and asks before it carries commands: AUTH, SELECT, its name, its id, INFO

@@ -1,29 +1,15 @@
 #include "gateway/redis/link.h"
 
+#include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
 
 #include "common/list.h"
 #include "common/log.h"
 #include "gateway/redis/errors.h"
 
-#define FEED_BYTES      16384      /* more at once makes the reader 2 to 5 times slower */
-#define TURN_BUDGET_NS  5000000ULL /* parsing and fan-out in one loop turn */
-#define BACKOFF_MOST_MS 2000       /* unless the owner wants less */
-#define SETTLED_MS      1000       /* a link that served for so long was no hollow success */
-#define LOADING_MS      100        /* between two questions whether Redis has loaded its data */
-
-struct command {
-    struct command *next;
-    redis_done done;
-    void *arg;
-    uint64_t sent_at; /* ns */
-    int script;
-    unsigned argc;
-    struct slice tail; /* of a script: kept for NOSCRIPT; bytes follow this struct */
-    char bytes[];
-};
+#define BACKOFF_MOST_MS 2000 /* unless the owner wants less */
+#define SETTLED_MS      1000 /* a link that served for so long was no hollow success */
+#define LOADING_MS      100  /* between two questions whether Redis has loaded its data */
 
 static void link_fall(struct link *l, const char *why);
 static void on_timeout(uv_timer_t *timer);
@@ -32,96 +18,37 @@ static void patience_begin(struct link *l) {
     uv_timer_start(&l->timer, on_timeout, l->timeout_ms, 0);
 }
 
+#define FROM(state) (1U << LINK_##state)
 static void state_set(struct link *l, enum link_state to) {
-    static const char *const names[] = {"closed", "resolving", "connecting", "greeting",
-                                        "ready",  "falling",   "waiting"};
-    LOG(LOG_DEBUG, "redis_link", "link", l->name, "from", names[l->state], "to", names[to],
-        NULL);
+    static const struct {
+        const char *name;
+        unsigned from;
+    } states[] = {
+        [LINK_CLOSED] = {"closed", FROM(FALLING)},
+        [LINK_RESOLVING] = {"resolving", FROM(CLOSED) | FROM(WAITING)},
+        [LINK_CONNECTING] = {"connecting", FROM(CLOSED) | FROM(WAITING) | FROM(RESOLVING)},
+        [LINK_GREETING] = {"greeting", FROM(CONNECTING)},
+        [LINK_READY] = {"ready", FROM(GREETING)},
+        [LINK_FALLING] = {"falling",
+                          FROM(RESOLVING) | FROM(CONNECTING) | FROM(GREETING) | FROM(READY)},
+        [LINK_WAITING] = {"waiting", FROM(FALLING) | FROM(CLOSED) | FROM(WAITING)},
+    };
+    assert((states[to].from & 1U << l->state) != 0);
+    LOG(LOG_DEBUG, "redis_link", "link", l->name, "from", states[l->state].name, "to",
+        states[to].name, NULL);
     l->state = to;
 }
 
 /* --- commands -------------------------------------------------------------------------------
  */
 
-static struct command *command_push(struct link *l, int script, unsigned argc,
-                                    struct slice tail, redis_done done, void *arg) {
-    size_t kept = script >= 0 ? tail.len : 0;
-    struct command *c = malloc(sizeof *c + kept);
-    if (c == NULL)
-        return NULL;
-    *c = (struct command){.done = done, .arg = arg, .script = script, .argc = argc};
-    if (kept != 0)
-        memcpy(c->bytes, tail.ptr, kept);
-    c->tail = (struct slice){c->bytes, kept};
-    if (l->last != NULL)
-        l->last->next = c;
-    else
-        l->first = c;
-    l->last = c;
-    if (l->unsent == NULL)
-        l->unsent = c;
-    l->in_flight++;
-    l->kept += sizeof *c + kept;
-    return c;
-}
-
-static struct command *command_pop(struct link *l) {
-    struct command *c = l->first;
-    l->first = c->next;
-    if (l->first == NULL)
-        l->last = NULL;
-    if (l->unsent == c)
-        l->unsent = c->next;
-    l->in_flight--;
-    l->kept -= sizeof *c + c->tail.len;
-    return c;
-}
-
-static bool send_raw(struct link *l, int script, unsigned argc, struct slice head,
-                     struct slice tail, redis_done done, void *arg) {
-    if (!buf_reserve(&l->out, head.len + tail.len)) {
-        l->out.failed = false; /* what is in it is whole */
-        return false;
-    }
-    if (command_push(l, script, argc, tail, done, arg) == NULL)
-        return false;
-    buf_slice(&l->out, head);
-    buf_slice(&l->out, tail);
-    return true;
-}
-
 bool link_send(struct link *l, int script, unsigned argc, struct slice head, struct slice tail,
                redis_done done, void *arg) {
     if (l->state != LINK_READY)
         return false;
-    if (!l->subscriber)
-        return send_raw(l, script, argc, head, tail, done, arg);
-    /* SUBSCRIBE and UNSUBSCRIBE are answered by pushes, not by replies. */
-    if (!buf_reserve(&l->out, head.len + tail.len)) {
-        l->out.failed = false;
-        return false;
-    }
-    buf_slice(&l->out, head);
-    buf_slice(&l->out, tail);
-    return true;
-}
-
-static void commands_fail(struct link *l) {
-    struct command *unsent = l->unsent;
-    bool sent = true;
-    struct command *c = l->first;
-    l->first = l->last = l->unsent = NULL;
-    l->in_flight = 0;
-    l->kept = 0;
-    while (c != NULL) {
-        struct command *next = c->next;
-        if (c == unsent)
-            sent = false;
-        if (c->done != NULL)
-            c->done(c->arg, NULL, sent ? OUTCOME_UNKNOWN : OUTCOME_REFUSED);
-        free(c);
-        c = next;
-    }
+    if (l->subscriber) /* SUBSCRIBE and UNSUBSCRIBE are answered by pushes, not by replies. */
+        return pipeline_put(&l->pipeline, head, tail);
+    return pipeline_send(&l->pipeline, script, argc, head, tail, done, arg);
 }
 
 void link_proved(struct link *l) {
@@ -147,7 +74,8 @@ static bool command_again(struct link *l, struct command *c) {
     struct buf head;
     buf_init(&head);
     l->events->put_eval(l, &head, c->script, c->argc);
-    bool sent = !head.failed && send_raw(l, -1, 0, buf_bytes(&head), c->tail, c->done, c->arg);
+    bool sent = !head.failed &&
+                pipeline_send(&l->pipeline, -1, 0, buf_bytes(&head), c->tail, c->done, c->arg);
     buf_deinit(&head);
     return sent;
 }
@@ -171,13 +99,14 @@ static void command_answer(struct link *l, struct command *c, const struct reply
 /* --- reading --------------------------------------------------------------------------------
  */
 
-static void handle_reply(struct link *l, const struct reply *reply) {
+static void on_reply(struct reading *r, const struct reply *reply) {
+    struct link *l = container_of(r, struct link, reading);
     bool push = l->subscriber && l->state == LINK_READY && reply->type == REPLY_ARRAY;
     if (push) {
         l->events->on_push(l, reply);
         return;
     }
-    if (l->first == NULL) {
+    if (l->pipeline.first == NULL) {
         if (reply->type != REPLY_ERROR) {
             link_fall(l, "a reply that nothing asked for");
             return;
@@ -187,80 +116,18 @@ static void handle_reply(struct link *l, const struct reply *reply) {
         link_refused(l, l->subscriber ? "Redis refuses to subscribe" : "Redis sends an error");
         return;
     }
-    struct command *c = command_pop(l);
+    struct command *c = pipeline_pop(&l->pipeline);
     if (l->state == LINK_GREETING)
         patience_begin(l); /* it answers, however slowly: nothing is gained by a new attempt */
     if (l->metrics != NULL && l->state == LINK_READY)
         metric_observe(l->metrics, HISTOGRAM_REDIS_ROUND_TRIP,
-                       (l->read_at - c->sent_at) / 1000);
+                       (l->reading.read_at - c->sent_at) / 1000);
     command_answer(l, c, reply);
     free(c);
 }
 
-static bool link_reading(const struct link *l) {
-    return l->state == LINK_GREETING || l->state == LINK_READY;
-}
-
-/* Handles whole replies until none is left (true) or the turn's budget is spent (false). */
-static bool drain_replies(struct link *l, uint64_t until) {
-    for (unsigned n = 1; link_reading(l); n++) {
-        const struct reply *reply;
-        int got = reply_reader_next(l->reader, &reply);
-        if (got == 0)
-            return true;
-        if (got < 0) {
-            link_fall(l, "not the Redis protocol, or out of memory");
-            return true;
-        }
-        handle_reply(l, reply);
-        if (n % 16 == 0 && uv_hrtime() > until)
-            return false;
-    }
-    return true;
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-    static char shared[65536]; /* one loop, and every read is used up before the next */
-    (void)handle;
-    (void)suggested;
-    *buf = uv_buf_init(shared, sizeof shared);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
-
-static void on_idle(uv_idle_t *idle) {
-    struct link *l = idle->data;
-    if (!drain_replies(l, uv_hrtime() + TURN_BUDGET_NS))
-        return;
-    uv_idle_stop(idle);
-    if (link_reading(l))
-        uv_read_start(&l->handle.stream, on_alloc, on_read);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
-    struct link *l = stream->data;
-    if (n == 0 || !link_reading(l))
-        return;
-    if (n < 0) {
-        link_fall(l, n == UV_EOF ? "Redis closed the connection" : uv_strerror((int)n));
-        return;
-    }
-    l->read_at = uv_hrtime();
-    uint64_t until = l->read_at + TURN_BUDGET_NS;
-    bool done = true;
-    for (size_t at = 0; at < (size_t)n && link_reading(l); at += FEED_BYTES) {
-        size_t len = (size_t)n - at < FEED_BYTES ? (size_t)n - at : FEED_BYTES;
-        if (!reply_reader_feed(l->reader, buf->base + at, len)) {
-            link_fall(l, "out of memory");
-            return;
-        }
-        if (done)
-            done = drain_replies(l, until);
-    }
-    if (!done && link_reading(l)) {
-        uv_read_stop(stream);
-        uv_idle_start(&l->idle, on_idle);
-    }
+static void on_broken(struct reading *r, const char *why) {
+    link_fall(container_of(r, struct link, reading), why);
 }
 
 /* --- writing --------------------------------------------------------------------------------
@@ -269,22 +136,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
 static void on_written(uv_write_t *write, int status) {
     struct link *l = write->data;
     l->write_busy = false;
-    buf_clear(&l->writing);
-    if (l->writing.cap > (1U << 20))
-        buf_deinit(&l->writing);
+    pipeline_written(&l->pipeline);
     if (status < 0 && status != UV_ECANCELED)
         link_fall(l, uv_strerror(status));
 }
 
 void link_flush(struct link *l) {
-    if (l->out.len == 0 || l->write_busy || !link_reading(l))
+    struct pipeline *p = &l->pipeline;
+    if (p->out.len == 0 || l->write_busy || !l->reading.on)
         return;
-    struct buf swap = l->writing;
-    l->writing = l->out;
-    l->out = swap;
-    for (uint64_t now = uv_hrtime(); l->unsent != NULL; l->unsent = l->unsent->next)
-        l->unsent->sent_at = now;
-    uv_buf_t bytes = uv_buf_init(l->writing.data, (unsigned)l->writing.len);
+    pipeline_take(p);
+    uv_buf_t bytes = uv_buf_init(p->writing.data, (unsigned)p->writing.len);
     int status = uv_write(&l->write, &l->handle.stream, &bytes, 1, on_written);
     if (status < 0) {
         link_fall(l, uv_strerror(status));
@@ -297,7 +159,9 @@ void link_flush(struct link *l) {
  */
 
 static bool greeting_sends(void *owner, struct slice command, redis_done answered, void *arg) {
-    return send_raw(owner, -1, 0, command, (struct slice){NULL, 0}, answered, arg);
+    struct link *l = owner;
+    struct slice none = {NULL, 0};
+    return pipeline_send(&l->pipeline, -1, 0, command, none, answered, arg);
 }
 
 static void on_loading_timer(uv_timer_t *timer) {
@@ -342,7 +206,7 @@ static void on_greeted(void *owner, const char *why) {
 static void greet(struct link *l) {
     state_set(l, LINK_GREETING);
     l->error[0] = '\0';
-    uv_read_start(&l->handle.stream, on_alloc, on_read);
+    reading_begin(&l->reading, &l->handle.stream);
     greeting_begin(&l->greeting, l->address, l->name, greeting_sends);
 }
 
@@ -419,7 +283,6 @@ static void connect_start(struct link *l) {
         uv_timer_start(&l->timer, on_wait_over, l->backoff_ms, 0);
         return;
     }
-    l->handle.stream.data = l;
     l->handles++;
     if (a->path) {
         connect_pipe(l);
@@ -444,7 +307,7 @@ static void on_wait_over(uv_timer_t *timer) {
 
 /* A name's next address is tried without a wait. */
 static uint64_t wait_ms(struct link *l) {
-    if (l->reader == NULL)
+    if (l->reading.reader == NULL)
         return l->backoff_ms;
     if (resolver_has_next(&l->resolver))
         return 0;
@@ -452,18 +315,15 @@ static uint64_t wait_ms(struct link *l) {
 }
 
 static void on_stream_closed(uv_handle_t *handle) {
-    struct link *l = handle->data;
+    struct link *l = container_of((void *)handle, struct link, handle);
     l->handles--;
-    buf_deinit(&l->out);
-    buf_deinit(&l->writing);
-    reply_reader_destroy(l->reader);
-    l->reader = NULL;
+    pipeline_forget(&l->pipeline);
+    reading_reset(&l->reading, !l->closing);
     if (l->closing) {
         state_set(l, LINK_CLOSED);
         tell_closed(l);
         return;
     }
-    l->reader = reply_reader_create();
     l->attempts++;
     state_set(l, LINK_WAITING);
     uv_timer_start(&l->timer, on_wait_over, wait_ms(l), 0);
@@ -481,14 +341,14 @@ static void link_fall(struct link *l, const char *why) {
         return;
     snprintf(l->why_text, sizeof l->why_text, "%s", why);
     uv_timer_stop(&l->timer);
-    uv_idle_stop(&l->idle);
+    reading_end(&l->reading);
     if (l->closing)
         resolver_cancel(&l->resolver);
     l->setback = setback_of(l);
     greeting_end(&l->greeting);
     state_set(l, LINK_FALLING);
     uv_close((uv_handle_t *)&l->handle, on_stream_closed);
-    commands_fail(l);
+    pipeline_fail(&l->pipeline);
     l->events->on_down(l, l->why_text);
     l->refused = false;
 }
@@ -508,15 +368,15 @@ int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *addre
     l->subscriber = subscriber;
     l->timeout_ms = timeout_ms;
     l->backoff_ms = BACKOFF_MOST_MS;
-    l->reader = reply_reader_create();
-    if (l->reader == NULL)
+    l->reading.on_reply = on_reply;
+    l->reading.on_broken = on_broken;
+    if (!reading_init(&l->reading, loop))
         return UV_ENOMEM;
     l->greeting.done = on_greeted;
     l->greeting.owner = l;
-    l->timer.data = l->idle.data = l->connecting.data = l->write.data = l;
+    l->timer.data = l->reading.idle.data = l->connecting.data = l->write.data = l;
     resolver_init(&l->resolver, on_resolved);
     uv_timer_init(loop, &l->timer);
-    uv_idle_init(loop, &l->idle);
     l->handles = 2;
     return 0;
 }
@@ -549,10 +409,8 @@ void link_close(struct link *l, void (*on_closed)(struct link *l)) {
     link_fall(l, "closing");
     if (!l->resolver.busy)
         resolver_forget(&l->resolver);
-    if (l->state != LINK_FALLING) {
-        reply_reader_destroy(l->reader);
-        l->reader = NULL;
-    }
+    if (l->state != LINK_FALLING)
+        reading_reset(&l->reading, false);
     uv_close((uv_handle_t *)&l->timer, on_helper_closed);
-    uv_close((uv_handle_t *)&l->idle, on_helper_closed);
+    uv_close((uv_handle_t *)&l->reading.idle, on_helper_closed);
 }

@@ -5,12 +5,12 @@
 #include <uv.h>
 
 #include "common/buf.h"
-#include "common/err.h"
 #include "common/metrics.h"
 #include "gateway/redis/address.h"
 #include "gateway/redis/backoff.h"
 #include "gateway/redis/greeting.h"
-#include "gateway/redis/reply.h"
+#include "gateway/redis/pipeline.h"
+#include "gateway/redis/reading.h"
 #include "gateway/redis/resolver.h"
 
 /*
@@ -42,8 +42,6 @@ struct link_events {
     void (*put_eval)(struct link *l, struct buf *out, int script, unsigned argc);
 };
 
-struct command;
-
 struct link {
     uv_loop_t *loop;
     const struct redis_address *address;
@@ -73,20 +71,12 @@ struct link {
         uv_pipe_t pipe;
     } handle;
     uv_timer_t timer;
-    uv_idle_t idle; /* more replies are parsed than a turn may handle */
     uv_connect_t connecting;
     struct resolver resolver;
     uv_write_t write;
     bool write_busy;
-    struct buf out;     /* grows until the turn's flush */
-    struct buf writing; /* with the kernel */
-    struct reply_reader *reader;
-    struct command *first;
-    struct command *last;
-    struct command *unsent; /* the first that no flush has taken yet */
-    uint64_t read_at;       /* ns: when the replies being handled were read */
-    size_t kept; /* bytes of memory for the commands in flight, beside `out` and `writing` */
-    unsigned in_flight;
+    struct pipeline pipeline;
+    struct reading reading;
     unsigned handles; /* open handles and requests: the last to end tells the owner */
     void (*on_closed)(struct link *l);
 };
@@ -118,11 +108,6 @@ void link_close(struct link *l, void (*on_closed)(struct link *l));
  */
 bool link_send(struct link *l, int script, unsigned argc, struct slice head, struct slice tail,
                redis_done done, void *arg);
-
-/* Bytes of memory for what is not sent, or not answered, yet. */
-static inline size_t link_held(const struct link *l) {
-    return l->kept + l->out.cap + l->writing.cap;
-}
 
 /* Writes out what the turn gathered. */
 void link_flush(struct link *l);

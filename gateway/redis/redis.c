@@ -1,24 +1,13 @@
 #include "gateway/redis/redis.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/random.h"
 #include "gateway/redis/errors.h"
-#include "gateway/redis/rising.h"
 
-#define RESUBSCRIBE_BATCH 128
-#define ERROR_LOG_MS      1000
-
-struct subscription {
-    struct map_node node; /* by channel; the key's bytes follow this struct */
-    const struct subscription_events *events; /* NULL: unsubscribed, waits to be confirmed so */
-    void *arg;
-    unsigned awaited; /* confirmations of SUBSCRIBE and UNSUBSCRIBE still to come */
-    bool confirmed;
-    char channel[];
-};
+#define ERROR_LOG_MS 1000
 
 /* --- both links -----------------------------------------------------------------------------
  */
@@ -53,41 +42,6 @@ void redis_reset(struct redis *r, const char *why) {
     link_reset(&r->subscriber, why);
 }
 
-/* SUBSCRIBE, UNSUBSCRIBE or PING: what a subscriber link may send. */
-static void send_subscribe(struct redis *r, const char *verb, const struct slice channels[],
-                           size_t count) {
-    struct buf *b = &r->scratch;
-    buf_clear(b);
-    buf_printf(b, "*%zu\r\n", count + 1);
-    resp_bulk(b, slice_of(verb));
-    for (size_t i = 0; i < count; i++)
-        resp_bulk(b, channels[i]);
-    struct slice none = {NULL, 0};
-    if (b->failed || !link_send(&r->subscriber, -1, 0, buf_bytes(b), none, NULL, NULL))
-        link_reset(&r->subscriber, "out of memory");
-}
-
-/* Subscribes to what is wanted. What was unsubscribed meanwhile is unsubscribed from once more:
- * the confirmation frees it. */
-static void resubscribe(struct redis *r, const char *verb, bool wanted) {
-    struct slice batch[RESUBSCRIBE_BATCH];
-    size_t n = 0;
-    for (struct map_node *at = map_next(&r->subscriptions, NULL); at != NULL;
-         at = map_next(&r->subscriptions, at)) {
-        struct subscription *s = container_of(at, struct subscription, node);
-        if ((s->events != NULL) != wanted)
-            continue;
-        s->awaited = 1;
-        batch[n++] = at->key;
-        if (n == RESUBSCRIBE_BATCH) {
-            send_subscribe(r, verb, batch, n);
-            n = 0;
-        }
-    }
-    if (n > 0)
-        send_subscribe(r, verb, batch, n);
-}
-
 /* --- scripts --------------------------------------------------------------------------------
  */
 
@@ -111,7 +65,7 @@ static void put_key(struct redis *r, struct buf *b, struct slice name) {
     buf_append(b, "\r\n", 2);
 }
 
-bool redis_script_early(struct redis *r, enum script script, const struct slice keys[],
+static bool send_script(struct redis *r, enum script script, const struct slice keys[],
                         size_t key_count, const struct slice args[], size_t arg_count,
                         redis_done done, void *arg) {
     char epoch[8];
@@ -139,26 +93,49 @@ bool redis_script_early(struct redis *r, enum script script, const struct slice 
     return sent;
 }
 
+/* --- coming up ------------------------------------------------------------------------------
+ */
+
+static bool ask_term(void *owner, const struct slice args[3], redis_done done, void *arg) {
+    return send_script(owner, SCRIPT_term, NULL, 0, args, 3, done, arg);
+}
+
+static void on_risen(void *owner, struct slice term) {
+    struct redis *r = owner;
+    bool changed = !slice_is(term, r->term);
+    snprintf(r->term, sizeof r->term, "%.*s", (int)term.len, term.ptr);
+    r->clock = (struct redis_clock){.learnt = 0}; /* another machine, perhaps */
+    r->up = true;
+    r->deaf = false;
+    r->policy.at = 0;
+    uv_timer_stop(&r->deaf_timer);
+    r->lost_text[0] = '\0';
+    r->events->on_up(r->owner, changed);
+}
+
+static void on_rising_failed(void *owner, const char *why) {
+    redis_reset(owner, why);
+}
+
+static const struct rising_events rising_handlers = {
+    .ask_term = ask_term, .on_risen = on_risen, .on_failed = on_rising_failed};
+
+static void check_up(struct redis *r) {
+    if (!r->up || r->deaf)
+        rising_check(&r->rising);
+}
+
+/* --- what the links tell --------------------------------------------------------------------
+ */
+
 static void on_ready(struct link *l) {
     struct redis *r = redis_of(l);
     if (l == &r->subscriber) {
         r->probed = uv_now(l->loop);
-        resubscribe(r, "SUBSCRIBE", true);
-        resubscribe(r, "UNSUBSCRIBE", false);
+        subscriptions_renew(&r->subscriptions);
         redis_probe(r); /* is answered when nothing is subscribed to, too */
     }
-    rising_check(r);
-}
-
-static void subscriptions_lost(struct redis *r) {
-    for (struct map_node *at = map_next(&r->subscriptions, NULL); at != NULL;
-         at = map_next(&r->subscriptions, at)) {
-        struct subscription *s = container_of(at, struct subscription, node);
-        s->confirmed = false;
-        s->awaited = 0;
-        if (s->events != NULL)
-            s->events->on_lost(s->arg);
-    }
+    check_up(r);
 }
 
 static void log_lost(struct redis *r, const struct link *l, const char *why) {
@@ -170,11 +147,10 @@ static void log_lost(struct redis *r, const struct link *l, const char *why) {
 static void on_down(struct link *l, const char *why) {
     struct redis *r = redis_of(l);
     log_lost(r, l, why);
-    orphans_add(&r->orphans, l->greeting.run, l->greeting.id);
-    l->greeting.id = 0;
+    rising_fell(&r->rising, l);
     if (l == &r->subscriber)
-        subscriptions_lost(r);
-    /* Whoever refuses the one link is not the Redis that the other one leads to. */
+        subscriptions_lost(&r->subscriptions);
+    /* A Redis that refuses the one link is not the one that the other link leads to. */
     if (l == &r->subscriber && !l->refused && !l->closing)
         go_deaf(r);
     else
@@ -207,45 +183,21 @@ static void on_error(struct link *l, struct slice text) {
         return;
     if (slice_is(code, "READONLY") || slice_is(code, "MASTERDOWN"))
         redis_reset(r, "this Redis is no longer the master");
-    r->stale = r->stale || slice_is(code, "STALE");
-    if (slice_is(code, "STALE"))
-        redis_reset(r, "another term stands in Redis");
-}
-
-/* --- pushes ---------------------------------------------------------------------------------
- */
-
-static void on_confirmation(struct redis *r, struct subscription *s) {
-    if (s->awaited > 0)
-        s->awaited--;
-    if (s->awaited > 0)
+    if (!slice_is(code, "STALE"))
         return;
-    if (s->events == NULL) {
-        map_remove(&r->subscriptions, &s->node);
-        free(s);
-        return;
-    }
-    s->confirmed = true;
-    s->events->on_confirmed(s->arg);
+    r->rising.stale = true;
+    redis_reset(r, "another term stands in Redis");
 }
 
 static void on_push(struct link *l, const struct reply *push) {
     struct redis *r = redis_of(l);
-    struct slice verb = reply_text(reply_item(push, 0));
-    if (slice_is(verb, "pong"))
+    if (slice_is(reply_text(reply_item(push, 0)), "pong"))
         r->probed = uv_now(l->loop);
     if (!l->proved) {
         link_proved(l);
-        rising_check(r);
+        check_up(r);
     }
-    struct map_node *found = map_find(&r->subscriptions, reply_text(reply_item(push, 1)));
-    if (found == NULL)
-        return;
-    struct subscription *s = container_of(found, struct subscription, node);
-    if (!slice_is(verb, "message"))
-        on_confirmation(r, s);
-    else if (s->events != NULL)
-        s->events->on_message(s->arg, reply_text(reply_item(push, 2)));
+    subscriptions_take(&r->subscriptions, push);
 }
 
 static void put_eval(struct link *l, struct buf *out, int script, unsigned argc) {
@@ -269,7 +221,7 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     r->config = *config;
     r->events = events;
     r->owner = owner;
-    map_init(&r->subscriptions);
+    subscriptions_init(&r->subscriptions, &r->subscriber);
     buf_init(&r->scratch);
     if (!scripts_init(&r->scripts, &config->constants))
         return UV_ENOMEM;
@@ -281,6 +233,11 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     if (status == 0)
         status = link_init(&r->subscriber, loop, &r->config.address, &link_handlers, r,
                            r->names[1], true, config->timeout_ms);
+    r->rising = (struct rising){.commands = &r->commands,
+                                .subscriber = &r->subscriber,
+                                .events = &rising_handlers,
+                                .owner = r,
+                                .timeout_ms = config->timeout_ms};
     r->deaf_timer.data = r;
     uv_timer_init(loop, &r->deaf_timer);
     r->commands.backoff_ms = r->subscriber.backoff_ms = config->backoff_ms;
@@ -314,12 +271,7 @@ void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
 }
 
 void redis_deinit(struct redis *r) {
-    struct map_node *at;
-    while ((at = map_next(&r->subscriptions, NULL)) != NULL) {
-        map_remove(&r->subscriptions, at);
-        free(container_of(at, struct subscription, node));
-    }
-    map_deinit(&r->subscriptions);
+    subscriptions_deinit(&r->subscriptions);
     buf_deinit(&r->scratch);
     scripts_deinit(&r->scripts);
 }
@@ -334,7 +286,7 @@ void redis_doorbell(const struct redis *r, struct buf *out, struct slice name) {
 bool redis_script(struct redis *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg) {
-    return r->up && redis_script_early(r, script, keys, key_count, args, arg_count, done, arg);
+    return r->up && send_script(r, script, keys, key_count, args, arg_count, done, arg);
 }
 
 bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
@@ -351,42 +303,13 @@ bool redis_publish(struct redis *r, struct slice channel, struct slice payload, 
     return !b->failed && link_send(&r->commands, -1, 3, buf_bytes(b), none, done, arg);
 }
 
-static struct subscription *subscription_find(struct redis *r, struct slice channel) {
-    struct map_node *found = map_find(&r->subscriptions, channel);
-    if (found != NULL)
-        return container_of(found, struct subscription, node);
-    struct subscription *s = calloc(1, sizeof *s + channel.len);
-    if (s == NULL)
-        return NULL;
-    memcpy(s->channel, channel.ptr, channel.len);
-    s->node.key = (struct slice){s->channel, channel.len};
-    if (map_insert(&r->subscriptions, &s->node))
-        return s;
-    free(s);
-    return NULL;
-}
-
 struct subscription *redis_subscribe(struct redis *r, struct slice channel,
                                      const struct subscription_events *events, void *arg) {
-    struct subscription *s = subscription_find(r, channel);
-    if (s == NULL)
-        return NULL;
-    s->events = events;
-    s->arg = arg;
-    s->confirmed = false;
-    if (r->subscriber.state == LINK_READY) {
-        s->awaited++;
-        send_subscribe(r, "SUBSCRIBE", &s->node.key, 1);
-    }
-    return s;
+    return subscriptions_add(&r->subscriptions, channel, events, arg);
 }
 
 void redis_unsubscribe(struct redis *r, struct subscription *s) {
-    s->events = NULL;
-    if (r->subscriber.state == LINK_READY) {
-        s->awaited++;
-        send_subscribe(r, "UNSUBSCRIBE", &s->node.key, 1);
-    }
+    subscriptions_remove(&r->subscriptions, s);
 }
 
 bool redis_here(const struct redis *r, struct sockaddr_storage *out) {
@@ -405,8 +328,7 @@ const char *redis_trouble(const struct redis *r) {
 }
 
 void redis_probe(struct redis *r) {
-    if (r->subscriber.state == LINK_READY)
-        send_subscribe(r, "PING", NULL, 0);
+    subscriptions_probe(&r->subscriptions);
 }
 
 void redis_look(struct redis *r) {
@@ -418,7 +340,7 @@ uint64_t redis_probe_age(const struct redis *r) {
 }
 
 void redis_flush(struct redis *r) {
-    rising_watch(r);
+    rising_watch(&r->rising);
     link_flush(&r->commands);
     link_flush(&r->subscriber);
 }

@@ -5,9 +5,10 @@
 #include "common/map.h"
 #include "gateway/redis/clock.h"
 #include "gateway/redis/link.h"
-#include "gateway/redis/orphans.h"
 #include "gateway/redis/policy.h"
+#include "gateway/redis/rising.h"
 #include "gateway/redis/scripts.h"
+#include "gateway/redis/subscriptions.h"
 
 /*
  * One Redis as the node sees it: a command link, a subscriber link and the scripts. It comes up
@@ -44,16 +45,6 @@ struct redis_config {
     uint64_t backoff_ms; /* a link that fell waits at most this before it tries again */
 };
 
-struct subscription;
-struct subscription_events {
-    /* Redis confirmed it: what is published from now on arrives. Again after each on_lost. */
-    void (*on_confirmed)(void *arg);
-    void (*on_message)(void *arg, struct slice payload);
-    /* Messages may be missing until the next on_confirmed. It must not subscribe or
-     * unsubscribe; redis_events.on_up or on_down follows, which may. */
-    void (*on_lost)(void *arg);
-};
-
 struct redis {
     struct redis_config config;
     const struct redis_events *events;
@@ -61,21 +52,17 @@ struct redis {
     struct scripts scripts;
     struct link commands;
     struct link subscriber;
+    struct rising rising;
     bool up;
-    bool deaf;        /* up, while the subscriber link alone is away */
-    bool rising;      /* the term was asked for: up when it is told */
-    bool stale;       /* Redis refused ours, and none was told since */
-    bool kill_warned; /* CLIENT KILL is refused: told once */
-    char term[24];    /* of the server that is, or was last, up; "" before the first */
-    uint64_t rising_since;
-    uint64_t probed; /* when the subscriber link last answered a probe, or became ready */
+    bool deaf;            /* up, while the subscriber link alone is away */
+    char term[TERM_SIZE]; /* of the server that is, or was last, up; "" before the first */
+    uint64_t probed;      /* when the subscriber link last answered a probe, or became ready */
     uv_timer_t deaf_timer;
-    char lost_text[256];  /* why a link fell last: each reason is logged once in a row */
-    char error_text[256]; /* Redis's last error */
-    struct orphans orphans;
+    char lost_text[256];      /* why a link fell last: each reason is logged once in a row */
+    char error_text[256];     /* Redis's last error */
     struct redis_clock clock; /* nothing is known when it comes up; lease.c teaches it */
     struct policy policy;
-    struct map subscriptions; /* by Redis channel */
+    struct subscriptions subscriptions;
     struct buf scratch;
     char names[2][160];
     unsigned open_parts;
@@ -128,19 +115,14 @@ bool redis_script(struct redis *r, enum script script, const struct slice keys[]
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg);
 
-/* The same, also before it is up: for rising.c alone. */
-bool redis_script_early(struct redis *r, enum script script, const struct slice keys[],
-                        size_t key_count, const struct slice args[], size_t arg_count,
-                        redis_done done, void *arg);
-
 /* Commands that Redis has not answered yet. */
 static inline unsigned redis_pending(const struct redis *r) {
-    return r->commands.in_flight;
+    return r->commands.pipeline.in_flight;
 }
 
 /* Bytes of commands that Redis has not taken yet. */
 static inline size_t redis_backlog(const struct redis *r) {
-    return r->commands.out.len + r->commands.writing.len;
+    return r->commands.pipeline.out.len + r->commands.pipeline.writing.len;
 }
 
 /*
@@ -150,10 +132,10 @@ static inline size_t redis_backlog(const struct redis *r) {
  */
 #define REDIS_HELD_MOST 67108864
 static inline size_t redis_held(const struct redis *r) {
-    return link_held(&r->commands) + link_held(&r->subscriber);
+    return pipeline_held(&r->commands.pipeline) + pipeline_held(&r->subscriber.pipeline);
 }
 static inline bool redis_is_full(const struct redis *r) {
-    return link_held(&r->commands) >= REDIS_HELD_MOST;
+    return pipeline_held(&r->commands.pipeline) >= REDIS_HELD_MOST;
 }
 
 /* PUBLISH on a channel of exactly that name. done may be NULL. Returns as redis_script. */

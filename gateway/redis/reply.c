@@ -218,11 +218,3 @@ int reply_reader_next(struct reply_reader *r, const struct reply **out) {
     *out = made;
     return 1;
 }
-
-void resp_bulk(struct buf *b, struct slice s) {
-    buf_char(b, '$');
-    buf_u64(b, s.len);
-    buf_append(b, "\r\n", 2);
-    buf_slice(b, s);
-    buf_append(b, "\r\n", 2);
-}

@@ -4,8 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/buf.h"
-#include "common/err.h"
+#include "common/slice.h"
 
 /* A Redis reply (RESP2). It belongs to its reader and holds until the reader's next call. */
 enum reply_type {
@@ -43,14 +42,5 @@ bool reply_reader_feed(struct reply_reader *r, const char *bytes, size_t len);
 /* 1: *out is the next whole reply. 0: feed more. -1: not RESP2, or out of memory; the reader
  * is of no further use. Frees the reply before. */
 int reply_reader_next(struct reply_reader *r, const struct reply **out);
-
-/*
- * How a command ended. reply: Redis's answer, never an error; NULL when there is none, and then
- * `outcome` tells whether the command can have had an effect.
- */
-typedef void (*redis_done)(void *arg, const struct reply *reply, enum outcome outcome);
-
-/* Appends one RESP bulk string: an argument of a command. */
-void resp_bulk(struct buf *b, struct slice s);
 
 #endif

@@ -168,7 +168,7 @@ static void on_ready(struct link *l) {
 }
 
 static void on_down(struct link *l, const char *why) {
-    assert_int_equal(l->in_flight, 0);
+    assert_int_equal(l->pipeline.in_flight, 0);
     assert_false(link_send(l, -1, 0, SLICE("x"), SLICE(""), NULL, NULL));
     snprintf(the->why, sizeof the->why, "%s", why);
     the->down++;
@@ -452,10 +452,10 @@ static void send_all(void) {
     memcpy(the->rules, some_answers, sizeof some_answers);
     for (size_t i = 0; i < 5; i++)
         send_word(words[i]);
-    assert_int_equal(the->link.in_flight, 5);
+    assert_int_equal(the->link.pipeline.in_flight, 5);
     assert_int_equal(the->log.len, 0);
     assert_true(wait_for(&the->commands, 10));
-    for (int i = 0; i < 2000 && the->link.in_flight > 0; i++)
+    for (int i = 0; i < 2000 && the->link.pipeline.in_flight > 0; i++)
         turns(1);
     turns(2);
     assert_buf(&the->seen, "one|two|oom|err|one|");
@@ -581,7 +581,7 @@ static void a_subscriber_gets_pushes(void **state) {
         buf_clear(&the->log);
         assert_true(link_send(&the->link, -1, 0, SLICE("*2\r\n$9\r\nSUBSCRIBE\r\n"),
                               SLICE("$1\r\nc\r\n"), NULL, NULL));
-        assert_int_equal(the->link.in_flight, 0);
+        assert_int_equal(the->link.pipeline.in_flight, 0);
         for (int n = 0; n < 2000 && the->log.len < 25; n++)
             turns(1);
         assert_buf(&the->log, "[subscribec1] [messagec] ");

@@ -1,0 +1,93 @@
+#include "gateway/redis/reading.h"
+
+#include "common/list.h"
+
+#define FEED_BYTES     16384      /* more at once makes the reader 2 to 5 times slower */
+#define TURN_BUDGET_NS 5000000ULL /* parsing and fan-out in one loop turn */
+
+/* Handles whole replies until none is left (true) or the turn's budget is spent (false). */
+static bool drain_replies(struct reading *r, uint64_t until) {
+    for (unsigned n = 1; r->on; n++) {
+        const struct reply *reply;
+        int got = reply_reader_next(r->reader, &reply);
+        if (got == 0)
+            return true;
+        if (got < 0) {
+            r->on_broken(r, "not the Redis protocol, or out of memory");
+            return true;
+        }
+        r->on_reply(r, reply);
+        if (n % 16 == 0 && uv_hrtime() > until)
+            return false;
+    }
+    return true;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+    static char shared[65536]; /* one loop, and every read is used up before the next */
+    (void)handle;
+    (void)suggested;
+    *buf = uv_buf_init(shared, sizeof shared);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+static void on_idle(uv_idle_t *idle) {
+    struct reading *r = container_of(idle, struct reading, idle);
+    if (!drain_replies(r, uv_hrtime() + TURN_BUDGET_NS))
+        return;
+    uv_idle_stop(idle);
+    if (r->on)
+        uv_read_start(r->stream, on_alloc, on_read);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
+    struct reading *r = stream->data;
+    if (n == 0 || !r->on)
+        return;
+    if (n < 0) {
+        r->on_broken(r, n == UV_EOF ? "Redis closed the connection" : uv_strerror((int)n));
+        return;
+    }
+    r->read_at = uv_hrtime();
+    uint64_t until = r->read_at + TURN_BUDGET_NS;
+    bool done = true;
+    for (size_t at = 0; at < (size_t)n && r->on; at += FEED_BYTES) {
+        size_t len = (size_t)n - at < FEED_BYTES ? (size_t)n - at : FEED_BYTES;
+        if (!reply_reader_feed(r->reader, buf->base + at, len)) {
+            r->on_broken(r, "out of memory");
+            return;
+        }
+        if (done)
+            done = drain_replies(r, until);
+    }
+    if (!done && r->on) {
+        uv_read_stop(stream);
+        uv_idle_start(&r->idle, on_idle);
+    }
+}
+
+bool reading_init(struct reading *r, uv_loop_t *loop) {
+    r->reader = reply_reader_create();
+    if (r->reader == NULL)
+        return false;
+    uv_idle_init(loop, &r->idle);
+    return true;
+}
+
+void reading_begin(struct reading *r, uv_stream_t *stream) {
+    r->stream = stream;
+    r->on = true;
+    stream->data = r;
+    uv_read_start(stream, on_alloc, on_read);
+}
+
+void reading_end(struct reading *r) {
+    r->on = false;
+    uv_idle_stop(&r->idle);
+}
+
+void reading_reset(struct reading *r, bool again) {
+    reply_reader_destroy(r->reader);
+    r->reader = again ? reply_reader_create() : NULL;
+}

@@ -1,0 +1,151 @@
+#include "gateway/redis/subscriptions.h"
+
+#include <stdlib.h>
+
+#include "common/list.h"
+
+#define RESUBSCRIBE_BATCH 128
+
+struct subscription {
+    struct map_node node; /* by channel; the key's bytes follow this struct */
+    const struct subscription_events *events; /* NULL: unsubscribed, waits to be confirmed so */
+    void *arg;
+    unsigned awaited; /* confirmations of SUBSCRIBE and UNSUBSCRIBE still to come */
+    bool confirmed;
+    char channel[];
+};
+
+/* SUBSCRIBE, UNSUBSCRIBE or PING: what a subscriber link may send. */
+static void send_subscribe(struct subscriptions *all, const char *verb,
+                           const struct slice channels[], size_t count) {
+    struct buf *b = &all->scratch;
+    buf_clear(b);
+    buf_printf(b, "*%zu\r\n", count + 1);
+    resp_bulk(b, slice_of(verb));
+    for (size_t i = 0; i < count; i++)
+        resp_bulk(b, channels[i]);
+    struct slice none = {NULL, 0};
+    if (b->failed || !link_send(all->link, -1, 0, buf_bytes(b), none, NULL, NULL))
+        link_reset(all->link, "out of memory");
+}
+
+/* Subscribes to what is wanted; unsubscribes once more from what is not, since the confirmation
+ * frees it. */
+static void ask_again(struct subscriptions *all, const char *verb, bool wanted) {
+    struct slice batch[RESUBSCRIBE_BATCH];
+    size_t n = 0;
+    for (struct map_node *at = map_next(&all->channels, NULL); at != NULL;
+         at = map_next(&all->channels, at)) {
+        struct subscription *s = container_of(at, struct subscription, node);
+        if ((s->events != NULL) != wanted)
+            continue;
+        s->awaited = 1;
+        batch[n++] = at->key;
+        if (n == RESUBSCRIBE_BATCH) {
+            send_subscribe(all, verb, batch, n);
+            n = 0;
+        }
+    }
+    if (n > 0)
+        send_subscribe(all, verb, batch, n);
+}
+
+void subscriptions_renew(struct subscriptions *all) {
+    ask_again(all, "SUBSCRIBE", true);
+    ask_again(all, "UNSUBSCRIBE", false);
+}
+
+void subscriptions_probe(struct subscriptions *all) {
+    if (all->link->state == LINK_READY)
+        send_subscribe(all, "PING", NULL, 0);
+}
+
+void subscriptions_lost(struct subscriptions *all) {
+    for (struct map_node *at = map_next(&all->channels, NULL); at != NULL;
+         at = map_next(&all->channels, at)) {
+        struct subscription *s = container_of(at, struct subscription, node);
+        s->confirmed = false;
+        s->awaited = 0;
+        if (s->events != NULL)
+            s->events->on_lost(s->arg);
+    }
+}
+
+static void on_confirmation(struct subscriptions *all, struct subscription *s) {
+    if (s->awaited > 0)
+        s->awaited--;
+    if (s->awaited > 0)
+        return;
+    if (s->events == NULL) {
+        map_remove(&all->channels, &s->node);
+        free(s);
+        return;
+    }
+    s->confirmed = true;
+    s->events->on_confirmed(s->arg);
+}
+
+void subscriptions_take(struct subscriptions *all, const struct reply *push) {
+    struct map_node *found = map_find(&all->channels, reply_text(reply_item(push, 1)));
+    if (found == NULL)
+        return;
+    struct subscription *s = container_of(found, struct subscription, node);
+    if (!slice_is(reply_text(reply_item(push, 0)), "message"))
+        on_confirmation(all, s);
+    else if (s->events != NULL)
+        s->events->on_message(s->arg, reply_text(reply_item(push, 2)));
+}
+
+static struct subscription *subscription_find(struct subscriptions *all, struct slice channel) {
+    struct map_node *found = map_find(&all->channels, channel);
+    if (found != NULL)
+        return container_of(found, struct subscription, node);
+    struct subscription *s = calloc(1, sizeof *s + channel.len);
+    if (s == NULL)
+        return NULL;
+    memcpy(s->channel, channel.ptr, channel.len);
+    s->node.key = (struct slice){s->channel, channel.len};
+    if (map_insert(&all->channels, &s->node))
+        return s;
+    free(s);
+    return NULL;
+}
+
+struct subscription *subscriptions_add(struct subscriptions *all, struct slice channel,
+                                       const struct subscription_events *events, void *arg) {
+    struct subscription *s = subscription_find(all, channel);
+    if (s == NULL)
+        return NULL;
+    s->events = events;
+    s->arg = arg;
+    s->confirmed = false;
+    if (all->link->state == LINK_READY) {
+        s->awaited++;
+        send_subscribe(all, "SUBSCRIBE", &s->node.key, 1);
+    }
+    return s;
+}
+
+void subscriptions_remove(struct subscriptions *all, struct subscription *s) {
+    s->events = NULL;
+    if (all->link->state == LINK_READY) {
+        s->awaited++;
+        send_subscribe(all, "UNSUBSCRIBE", &s->node.key, 1);
+    }
+}
+
+void subscriptions_init(struct subscriptions *all, struct link *link) {
+    all->link = link;
+    map_init(&all->channels);
+    buf_init(&all->scratch);
+}
+
+void subscriptions_deinit(struct subscriptions *all) {
+    struct map_node *at;
+    while ((at = map_next(&all->channels, NULL)) != NULL) {
+        map_remove(&all->channels, at);
+        free(container_of(at, struct subscription, node));
+    }
+    map_deinit(&all->channels);
+    buf_deinit(&all->scratch);
+}
