@@ -47,7 +47,8 @@ void eio_payload_binary(struct buf *payload, struct slice bytes);
 
 /*
  * Strict base64 (RFC 4648, section 4): no white space, padding as it has to be, unused bits
- * zero. Appends the bytes. False: it is not base64; then nothing was appended.
+ * zero. Appends the bytes. False: it is not base64; then nothing was appended. Without memory
+ * all three set out->failed.
  */
 bool eio_base64_decode(struct slice text, struct buf *out);
 /*
@@ -57,8 +58,6 @@ bool eio_base64_decode(struct slice text, struct buf *out);
  */
 void eio_base64_read(struct slice text, struct buf *out);
 void eio_base64_encode(struct slice bytes, struct buf *out);
-
-/* All without memory: out->failed. */
 
 /*
  * What a server answers to a request that it refuses: symbol, code, HTTP status, message. The

@@ -20,7 +20,7 @@ void fields_deinit(struct fields *f) {
     buf_deinit(&f->text);
 }
 
-/* White space behind a value is no part of it (RFC 9112, 5). */
+/* White space after a value is no part of it (RFC 9112, 5). */
 static void end_value(struct fields *f) {
     struct buf *b = &f->text;
     while (b->len > 0 && (b->data[b->len - 1] == ' ' || b->data[b->len - 1] == '\t'))
@@ -55,7 +55,7 @@ void fields_end(struct fields *f) {
     f->in_value = false;
 }
 
-/* The first field of that name at or behind `at`, NULL for the first of all. Returns its value,
+/* The first field of that name at or after `at`, NULL for the first of all. Returns its value,
  * or NULL. */
 static const char *find(const struct fields *f, const char *name, const char *at) {
     if (f->text.len == 0)

@@ -1,3 +1,7 @@
+/*
+ * More than 450 lines in one file, on purpose: each byte of each message passes here, and what
+ * checks, walks and escapes a text shares the small functions at the top, which are inlined.
+ */
 #include "common/json.h"
 
 #include "common/utf8.h"
@@ -48,7 +52,7 @@ static inline const char *find_special(const char *p, const char *end) {
     return p;
 }
 
-/* Of the brackets, { and [ differ in one bit only, as do } and ]. */
+/* { and [ differ in one bit only, as do } and ]. */
 static inline bool is_opening(char c) {
     return (c | 0x20) == '{';
 }

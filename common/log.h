@@ -6,7 +6,7 @@
 /*
  * One line an event on standard output: logfmt or JSON. The process has one log; it is the only
  * state outside of struct node, since a log line may be needed where no node is at hand.
- * Nothing here waits for whoever reads the log (log_out.h): lines that find no room are lost
+ * Nothing here waits for the reader of the log (log_out.h): lines that find no room are lost
  * and counted, and a line `log_lines_lost` says how many as soon as there is room again.
  */
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };

@@ -37,7 +37,7 @@ void log_out_guard(void) {
 }
 
 /* A description of our own: O_NONBLOCK on the one that was inherited would also change it for
- * the shell, or whoever else holds it. */
+ * the shell, or another process that holds it. */
 static int open_again(void) {
     return open("/proc/self/fd/1", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }

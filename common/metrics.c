@@ -48,7 +48,7 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 }
 
 /* --- labels ---------------------------------------------------------------------------------
- * Of each slot of a set, in order. None needs escaping.
+ * The labels of each slot of a set, in order. None needs escaping.
  */
 
 #define LABEL(name, value)         name "=\"" value "\""

@@ -82,7 +82,7 @@ enum handover { HANDOVER_TABLE(HANDOVER_ENUM) HANDOVER_COUNT };
     X(HELD_QUEUES, "queues")     /* slabs: what waits to be sent, shared or not */             \
     X(HELD_MESSAGES, "messages") /* WebSocket messages whose end has not come */               \
     X(HELD_REQUESTS, "requests") /* HTTP requests, until they are answered */                  \
-    X(HELD_EVENTS, "events")     /* of clients, behind one in flight */                        \
+    X(HELD_EVENTS, "events")     /* of clients, after one in flight */                         \
     X(HELD_CHUNKS, "chunks")     /* message_chunk events that are not whole */                 \
     X(HELD_REDIS, "redis")       /* commands that Redis has not answered */
 #define HELD_ENUM(symbol, name) symbol,

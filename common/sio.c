@@ -106,7 +106,7 @@ static bool is_reserved(struct json_value name) {
     return false;
 }
 
-/* What is left of an array from `from` on, which is behind its bracket or an element. */
+/* What is left of an array from `from` on, which is after its bracket or an element. */
 static struct slice rest_of(struct json_value array, const char *from) {
     const char *end = array.raw.ptr + array.raw.len - 1;
     while (from < end && (*from == ',' || is_space(*from)))
@@ -185,19 +185,19 @@ struct walk {
 };
 
 /* p: at a quote. */
-static const char *behind_string(const char *p) {
+static const char *after_string(const char *p) {
     for (p++; *p != '"'; p++)
         p += *p == '\\';
     return p + 1;
 }
 
-static const char *behind_space(const char *p) {
+static const char *after_space(const char *p) {
     while (is_space(*p))
         p++;
     return p;
 }
 
-static const char *behind_scalar(const char *p, const char *end) {
+static const char *after_scalar(const char *p, const char *end) {
     while (p < end && *p != ',' && *p != ']' && *p != '}' && !is_space(*p))
         p++;
     return p;
@@ -238,12 +238,12 @@ static bool end_object(struct walk *w, const struct level *l) {
 static const char *walk_scalar(struct walk *w, const char *p, const char *end, bool *is_key,
                                struct slice *key) {
     struct level *l = &w->levels[w->depth - 1];
-    const char *stop = *p == '"' ? behind_string(p) : behind_scalar(p, end);
+    const char *stop = *p == '"' ? after_string(p) : after_scalar(p, end);
     struct slice raw = {p, (size_t)(stop - p)};
     if (l->object && *is_key) {
         *key = raw;
         *is_key = false;
-        return behind_space(stop) + 1; /* the colon */
+        return after_space(stop) + 1; /* the colon */
     }
     enum json_type type = *p == 't' ? JSON_TRUE : *p == '"' ? JSON_STRING : JSON_NUMBER;
     if (l->object)

@@ -4,7 +4,7 @@
 #include "common/json.h"
 
 /*
- * The Socket.IO v5 codec of a server: the text of a packet (what is behind Engine.IO's "4") in,
+ * The Socket.IO v5 codec of a server: the text of a packet (what follows Engine.IO's "4") in,
  * its parts out, as slices of that text, so payloads stay byte-exact. No I/O.
  *
  *     <type>[<attachments>-][<namespace>,][<id>][<payload>]
@@ -45,7 +45,7 @@ struct sio_packet {
     bool has_id;
     uint32_t attachments; /* of the binary types; each has one placeholder */
     uint64_t id;
-    struct slice nsp;          /* "/" if none is named */
+    struct slice nsp;          /* the namespace: "/" if none is named */
     struct json_value payload; /* JSON_NONE if there is none */
     struct json_value name;    /* of an event: a raw string or number */
     struct slice args;         /* of events and acks: the rest of the array, raw, without

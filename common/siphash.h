@@ -7,7 +7,8 @@
 
 /*
  * SipHash-1-3 (Aumasson and Bernstein): a hash with a secret key, of which neither the key nor
- * two inputs that meet can be worked out by who chooses the inputs and sees how they fall.
+ * two inputs that meet can be worked out by somebody that chooses inputs and sees how they
+ * fall.
  */
 struct siphash_key {
     uint64_t k0;

@@ -65,7 +65,7 @@ void wheel_clear(struct wheel *w, struct wheel_timer *t) {
 
 /*
  * The slot's timers are taken from a ring apart, always the first one, so that a callback may
- * take out any of them, and what it sets anew is not seen in this tick.
+ * take out any of them, and what it sets again is not seen in this tick.
  */
 static void run_slot(struct wheel *w, void (*fire)(void *arg, struct wheel_timer *t),
                      void *arg) {

@@ -12,7 +12,7 @@
  * counts its limit per frame, and lets some malformed closes pass.
  *
  * A connection owns a struct ws_input, which is one pointer and is NULL between messages:
- * the parser behind it comes from a pool and goes back as soon as no frame or message is
+ * its parser comes from a pool and goes back as soon as no frame or message is
  * partial.
  */
 enum ws_opcode {

@@ -9,9 +9,9 @@
 
 /*
  * One TCP connection: a bounded queue of shared regions on the way out, a shared buffer on the
- * way in, one deadline. What the bytes mean is the business of the layer that took it over: of
- * one that came http.c first, wsock.c after an upgrade; of one to another node http_out.c;
- * tunnel.c may join two.
+ * way in, one deadline. What the bytes mean is the business of the layer that took it over. A
+ * connection that came belongs to http.c first and to wsock.c after an upgrade; one to another
+ * node belongs to http_out.c; tunnel.c may join two.
  */
 struct conn_ops {
     /* Bytes came; they hold until it returns. */
@@ -61,20 +61,20 @@ struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn
 
 /*
  * Connects to an address. The connection counts at once, as DOOR_PEER; what is sent waits until
- * it stands, which is when `connecting` is over. A failure is an on_end, in a later turn. The
- * time that it may take is the caller's business (conn_deadline). NULL: no memory, no
+ * it stands, which is when `connecting` is over. A failure calls on_end, in a later turn. The
+ * caller limits the time that it may take (conn_deadline). NULL: no memory, no
  * descriptor, or no way there.
  */
 struct conn *conn_connect(struct net *n, const struct conn_address *to,
                           const struct conn_ops *ops, void *peer);
 
-/* Hands it to another layer. */
+/* Hands the connection to another layer. */
 static inline void conn_take(struct conn *c, const struct conn_ops *ops, void *peer) {
     c->ops = ops;
     c->peer = peer;
 }
 
-/* It speaks another protocol from now on, and is counted so. */
+/* The connection speaks another protocol from now on, and is counted as such. */
 void conn_enter(struct conn *c, enum door_kind door);
 
 /*
@@ -82,7 +82,7 @@ void conn_enter(struct conn *c, enum door_kind door);
  * the connection closed or ended.
  */
 bool conn_send(struct conn *c, struct region r);
-/* The same with bytes that are copied, one part behind the other; nothing at all is good. */
+/* The same with bytes, which are copied, one part after the other. There may be none at all. */
 bool conn_send_parts(struct conn *c, const struct slice parts[], size_t count);
 /* True if the peer is too slow for `len` more bytes: queue_is_full (queue.h) with max_queue. So
  * what a client missed always comes through, and what one turn has queued. */
@@ -100,8 +100,8 @@ void conn_end(struct conn *c);
 /* Closes at once; on_closed in a later turn. Nothing else is called after it. reset: RST. */
 void conn_close(struct conn *c, bool reset);
 
-/* Writes what waits at once, as far as the kernel takes it, for who is about to close. True if
- * there was something. */
+/* Writes what waits at once, as far as the kernel takes it: for a caller that is about to close
+ * the connection. True if there was something. */
 bool conn_push(struct conn *c);
 
 /* Stops and starts reading from the socket. */

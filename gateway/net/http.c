@@ -21,7 +21,7 @@ static struct http_request request_of(struct http *h) {
     return request;
 }
 
-/* --- those who wait for the connection ------------------------------------------------------
+/* --- what waits for the connection ----------------------------------------------------------
  */
 
 /* Nobody waits for the connection any more. */
@@ -130,7 +130,7 @@ static bool route(struct http *h) {
     return !c->closed;
 }
 
-/* What the request under way holds, and what came behind it. */
+/* Counts the memory of the request under way, and of what came after it. */
 static void count(struct http *h) {
     size_t now = sizeof *h + http_parser_held(&h->parser) + h->body.cap + h->rest.cap;
     h->conn->net->requests_held += now - h->counted;
@@ -156,7 +156,7 @@ static void on_closed(struct conn *c) {
     http_free(c->peer);
 }
 
-/* Who only sends no more may still read what it was answered. */
+/* A peer that only sends no more may still read its answer. */
 static void on_end(struct conn *c, int status) {
     struct http *h = c->peer;
     if (status == UV_EOF && c->queue.bytes > 0) {
@@ -215,11 +215,11 @@ static void on_deadline(struct conn *c) {
         conn_deadline(c, h->idle_until);
     else if (h->begun && !h->answered)
         refuse(h, 408, "the request came too slowly\n");
-    else /* who has the whole answer may not have read it yet: a reset would take it away */
+    else /* a peer may have the whole answer and not have read it: a reset would take it away */
         conn_close(c, !h->answered || h->unsent > 0);
 }
 
-/* The answer is put off, and with it what has come behind the request. */
+/* The answer is put off, and so is what has come after the request. */
 static void hold(struct http *h, const char *bytes, size_t len) {
     bool watched = h->later != NULL && h->later->gone != NULL;
     buf_append(&h->rest, bytes, len);
@@ -337,7 +337,7 @@ static void take_bytes(struct conn *c, const char *bytes, size_t len) {
 
 static void on_bytes(struct conn *c, const char *bytes, size_t len);
 
-/* An answer that was put off has left: on with what came behind its request. */
+/* An answer that was put off has left: goes on with what came after its request. */
 static void on_drained(struct conn *c) {
     struct http *h = c->peer;
     if (h->closing) {
@@ -411,9 +411,9 @@ bool http_end_idle(struct conn *c) {
 
 bool http_keeps(const struct http_request *request) {
     const struct http *h = request->http;
-    /* Who asks on without reading the answers is not answered for ever. */
+    /* A peer that asks on without reading the answers is not answered for ever. */
     bool reads_on = request->conn->queue.bytes <= QUEUED_MOST;
-    /* What comes behind an upgrade may be of the new protocol, also when that was refused. */
+    /* What comes after an upgrade may be of the new protocol, also when that was refused. */
     return reads_on && !request->upgrade && !h->router->draining &&
            h->parser.llhttp.http_minor == 1 &&
            !fields_have(&h->parser.fields, "connection", "close");

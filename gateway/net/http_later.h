@@ -15,7 +15,7 @@
  *   - the connection is gone (the peer, the node's end): `http` is NULL from then on and
  *     http_answer_later does nothing. The owner is not told: it has its own end to wait for.
  *   - timeout_ms (0: for ever) have passed: late() is called and must call http_answer_later
- * before it returns.
+ *     before it returns.
  * The owner calls http_answer_later before it frees the struct, whatever came before.
  * A peer that goes meanwhile is often noticed only by the answer: nothing is read from it. With
  * `gone`, the connection reads on (16 KiB at most, then it is closed) and an end of the peer's
@@ -33,12 +33,12 @@ bool http_answer_later(struct http_later *later, int status, const char *type,
 void http_later_move(struct http_later *from, struct http_later *to);
 
 /*
- * For an answer to a peer that passes it on to somebody else: has it? Such a peer sends
- * something more on the connection when it has, if only an empty line (which HTTP ignores), and
- * no request before. http_await_receipt, just before http_answer_later; then, once, with `http`
- * NULL already:
+ * A receipt: has a peer passed an answer on to somebody else? Such a peer sends something more
+ * on the connection when it has, if only an empty line (which HTTP ignores), and no request
+ * before. The owner calls http_await_receipt just before http_answer_later; then one of these
+ * is called, once, with `http` NULL already:
  *   - come(): something came.
- *   - gone(): the connection has ended before, whoever ended it.
+ *   - gone(): the connection has ended before, by whichever side.
  * Nothing is awaited, and nothing called, if nobody waits for the answer. The struct is
  * embedded in what the owner keeps; http_drop_receipt before that is freed.
  */
@@ -60,7 +60,7 @@ bool http_is_watched(const struct http_request *request);
 /*
  * As http_upgrade, for a request that was put off with `gone`: returns the connection, which
  * the caller takes over (conn_take) before anything else; NULL: it is closed. What the peer has
- * sent behind the request is moved to *rest, which is the caller's to free. Calls nothing back.
+ * sent after the request is moved to *rest, which is the caller's to free. Calls nothing back.
  */
 struct conn *http_upgrade_later(struct http_later *later, struct slice head, struct buf *rest);
 

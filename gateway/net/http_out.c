@@ -87,7 +87,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len) {
     return o->body.failed ? HPE_USER : 0;
 }
 
-/* Stops the parser there: nothing comes behind an answer, unless it is an upgrade. */
+/* Stops the parser there: nothing comes after an answer, unless it is an upgrade. */
 static int on_message_complete(llhttp_t *parser) {
     out_of(parser)->whole = true;
     return HPE_PAUSED;

@@ -8,10 +8,10 @@
  * HTTP/1.1 from the other side: requests that this node makes of another one. A connection
  * carries one request at a time and is kept for the next; there are as many as requests wait.
  */
-struct http_out; /* a connection */
+struct http_out; /* a connection to another node */
 struct http_call;
 
-/* Who is asked. Embedded in what the owner keeps of it. */
+/* The node that is asked. Embedded in what the owner keeps of it. */
 struct http_peer {
     struct net *net;
     struct conn_address address;
@@ -54,8 +54,8 @@ struct http_call {
     void (*drained)(struct http_call *call);
     enum http_fate (*answered)(struct http_call *call, const struct http_reply *reply);
     void (*failed)(struct http_call *call, enum http_failure why);
-    /* Status 101: the connection is the caller's, who takes it over (conn_take) or closes it.
-     * rest: what came behind the head; holds until it returns. */
+    /* Status 101: the connection is the caller's, which takes it over (conn_take) or closes it.
+     * rest: what came after the head; it holds until this returns. */
     void (*upgraded)(struct http_call *call, const struct http_reply *reply, struct conn *c,
                      struct slice rest);
 };

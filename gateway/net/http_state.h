@@ -1,8 +1,13 @@
 #ifndef SLUICE_NET_HTTP_STATE_H
 #define SLUICE_NET_HTTP_STATE_H
 
-#include "gateway/net/http.h"
+#include "common/list.h"
 #include "gateway/net/http_parse.h"
+
+struct conn;
+struct http_later;
+struct http_receipt;
+struct http_router;
 
 /* A connection that speaks HTTP, as http.c, which has it, and http_later.c, for answers that
  * come later, know it. */

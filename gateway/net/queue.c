@@ -9,7 +9,7 @@
 #define TURN_MOST   (4U << 20) /* bytes of a turn, whatever the limit is */
 #define ASKED_MOST  (1U << 20) /* the same of what the reader itself asks for */
 #define MOVING_MS   100        /* a reader that took something so lately is at it */
-#define QUEUE_MOST  (1U << 30) /* bytes, for whomever: sums stay below 2^32 */
+#define QUEUE_MOST  (1U << 30) /* bytes of any queue: sums stay below 2^32 */
 
 static struct out_chunk *chunk_take(struct out_pool *pool) {
     struct out_chunk *chunk = pool->free;
@@ -317,7 +317,7 @@ static uint32_t frame_end(const struct out_entry *e, uint32_t upto) {
     return at;
 }
 
-/* Lets go of a chunk's entries from the `keep`th on, and of all chunks behind it. */
+/* Lets go of a chunk's entries from the `keep`th on, and of all chunks after it. */
 static void cut(struct out_queue *q, struct out_pool *pool, struct out_chunk *chunk,
                 unsigned keep) {
     for (unsigned i = keep; i < chunk->tail; i++, q->entries--)

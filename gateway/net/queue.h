@@ -13,7 +13,7 @@
  *
  * A reader that takes all at the end of the turn shares its regions with others. One that does
  * not (queue_lags) must not hold a whole slab for a few bytes of it: its regions that are less
- * than half of their slab are copied, one behind the other, into slabs of its own. So it holds
+ * than half of their slab are copied, one after the other, into slabs of its own. So it holds
  * at most twice its bytes, and a thousand such readers of one busy channel still share.
  */
 struct out_entry {
@@ -88,8 +88,8 @@ static inline bool queue_sheds(const struct out_queue *q, size_t max) {
     return q->lags && q->bytes > max / 4;
 }
 
-/* Puts a region at the end; one that lies behind the last lengthens it. framed: it is whole
- * WebSocket frames. False: no memory. */
+/* Puts a region at the end; one that lies right after the last lengthens it. framed: it is
+ * whole WebSocket frames. False: no memory. */
 bool queue_push(struct out_queue *q, struct out_pool *pool, struct region r, bool framed);
 /* The first bytes, at most `most` pieces of memory, which hold until they are sent or dropped.
  * Returns how many pieces; *bytes: how long they are in all. */

@@ -41,7 +41,8 @@ void slabs_rest(struct slabs *s) {
     s->lone = NULL;
 }
 
-/* The current slab stays: what comes behind a long frame still lies behind what was before. */
+/* The current slab stays: what comes after a long frame still lies right after what was before
+ * it. */
 static char *reserve_lone(struct slabs *s, size_t len) {
     s->lone = s->reserved = slab_make(s, len);
     return s->lone != NULL ? s->lone->bytes : NULL;

@@ -7,7 +7,7 @@
 
 /*
  * Outgoing bytes, written once and shared by reference. Frames of one loop are written one
- * behind the other into the current slab; a queue that is given neighbouring regions keeps them
+ * after the other into the current slab; a queue that is given neighbouring regions keeps them
  * as one, so a burst to a thousand sockets is a thousand single writes of the same memory.
  * A frame that is longer than a slab has one of its own.
  */
@@ -35,8 +35,8 @@ struct slabs {
     uint64_t held;         /* bytes of memory, of all that there are */
 };
 
-/* Room for `len` bytes (below 2^31) that lie behind those of the last reservation, if they fit
- * there; good until the next call. NULL without memory. */
+/* Room for `len` bytes (below 2^31) that lie right after those of the last reservation, if they
+ * fit there; good until the next call. NULL without memory. */
 char *slabs_reserve(struct slabs *s, size_t len);
 /* The bytes written there become a region, without a reference of its own: it holds until the
  * next slabs_reserve or slabs_rest, or as long as a queue has it. */

@@ -56,8 +56,8 @@ static void on_drained(struct conn *c) {
 /* --- the end --------------------------------------------------------------------------------
  */
 
-/* It gets an end behind what waits for it, and is read until its own. */
-static void end_behind(struct tunnel_side *side) {
+/* It gets an end after what waits for it, and is read until its own. */
+static void end_after_rest(struct tunnel_side *side) {
     conn_end(side->conn);
     conn_pause(side->conn, false);
     if (side->ended)
@@ -66,7 +66,7 @@ static void end_behind(struct tunnel_side *side) {
 }
 
 /* A side sends no more. The other gets what is left and then that end; when both have ended,
- * each is closed behind its last byte. */
+ * each is closed after its last byte. */
 static void on_end(struct conn *c, int status) {
     struct tunnel_side *side = side_of(c);
     struct tunnel_side *other = other_of(side);
@@ -78,7 +78,7 @@ static void on_end(struct conn *c, int status) {
         conn_want_drained(c);
     if (other->conn == NULL || other->conn->closed)
         return;
-    end_behind(other);
+    end_after_rest(other);
     set_limit(side);
 }
 
@@ -97,7 +97,7 @@ static void on_closed(struct conn *c) {
         t->all->count--;
         free(t);
     } else if (!other->conn->closed) {
-        end_behind(other);
+        end_after_rest(other);
     }
 }
 
@@ -116,7 +116,7 @@ static void on_nothing(struct conn *c) {
     (void)c;
 }
 
-/* Of a connection that nobody has. */
+/* For a connection that nobody has. */
 static const struct conn_ops closed_ops = {.on_closed = on_nothing};
 
 bool tunnel_open(struct tunnels *all, struct conn *near, struct conn *far, const void *mark,

@@ -5,7 +5,7 @@
 
 /*
  * Two connections joined: what one side sends, the other one gets, byte for byte. While much
- * waits for a side the other is not read. When a side ends, so does the other, behind what it
+ * waits for a side the other is not read. When a side ends, so does the other, after what it
  * has yet to get; then it has end_ms to end, too.
  */
 struct tunnels {

@@ -68,7 +68,7 @@ static void fire(void *arg, struct wheel_timer *t) {
 
 static void on_tick(uv_timer_t *timer);
 
-/* At the wheel's own times: a timer that repeats drifts, and is up to a tick behind them. */
+/* At the wheel's own times: a timer that repeats drifts, and is up to a tick late. */
 static int tick_later(struct net *n) {
     return uv_timer_start(&n->tick, on_tick, WHEEL_TICK_MS - uv_now(n->loop) % WHEEL_TICK_MS,
                           0);

@@ -1,5 +1,6 @@
 #include "gateway/net/wsock.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -132,9 +133,15 @@ bool wsock_send(struct wsock *w, struct region frame, bool ephemeral) {
 /* --- closing --------------------------------------------------------------------------------
  */
 
+static void state_set(struct wsock *w, enum wsock_state to) {
+    assert(to > w->state); /* there is no way back */
+    w->state = to;
+}
+
 static void gone(struct wsock *w, enum wsock_state to) {
     bool first = w->state == WSOCK_OPEN;
-    w->state = to;
+    if (w->state != to)
+        state_set(w, to);
     if (first)
         w->ops->on_gone(w);
 }

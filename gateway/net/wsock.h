@@ -29,7 +29,7 @@ struct wsock_ops {
 struct wsock_shared {
     struct net *net;
     struct ws_pool pool;
-    uint64_t ping_interval_ms; /* 0: no pings; the owner knows by itself who is alive */
+    uint64_t ping_interval_ms; /* 0: no pings; the owner finds out by itself which are alive */
     uint64_t ping_timeout_ms;
     uint64_t close_timeout_ms;
     unsigned count; /* from the upgrade until the connection is gone */

@@ -15,7 +15,7 @@ struct slice redis_error_code(struct slice text);
 
 /* OUTCOME_REFUSED if the command, or script, cannot have had an effect: Redis stops a script
  * with such an error at its first write. OUTCOME_UNKNOWN for all others: a script that breaks
- * in the middle leaves its first writes behind. */
+ * in the middle has written something already. */
 enum outcome redis_error_outcome(struct slice text);
 
 #endif

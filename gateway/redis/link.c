@@ -329,7 +329,7 @@ static void on_stream_closed(uv_handle_t *handle) {
     uv_timer_start(&l->timer, on_wait_over, wait_ms(l), 0);
 }
 
-/* Whoever lets us in only to throw us out at once has not let us in. */
+/* A Redis that lets us in only to throw us out at once has not let us in. */
 static enum setback setback_of(const struct link *l) {
     bool stood = l->state == LINK_READY;
     bool settled = stood && l->proved && uv_now(l->loop) - l->ready_at >= SETTLED_MS;

@@ -103,7 +103,7 @@ uint64_t redis_probe_age(const struct redis *r);
 /* Asks now and then whether Redis evicts keys (policy.h); called with each lease. */
 void redis_look(struct redis *r);
 
-/* Drops both links and connects anew (a late beacon, a demoted master). */
+/* Drops both links and connects again (a late beacon, a demoted master). */
 void redis_reset(struct redis *r, const char *why);
 
 /*

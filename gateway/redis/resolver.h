@@ -6,10 +6,9 @@
 
 /*
  * The addresses that a name has. All of one answer are tried in their order before the name is
- * asked for again: resolvers turn their answers round, and whoever turns as well may meet the
- * same address for ever. A question has no time limit of its own: the system's resolver has
- * one, and whoever asked anew instead would throw away each answer that is slower than that
- * limit.
+ * asked for again: resolvers turn their answers round, and a client that turns as well may meet
+ * the same address for ever. A question has no time limit of its own: the system's resolver has
+ * one, and to ask again before it would throw away each answer that is slower.
  */
 struct resolver {
     uv_getaddrinfo_t request;
