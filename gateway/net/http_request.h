@@ -19,7 +19,7 @@ struct http_request {
     struct slice path;
     struct slice query; /* without the question mark */
     struct slice body;  /* all of it, unless a watcher takes it by pieces */
-    uint64_t length;    /* of the body that is announced; HTTP_CHUNKED: unknown */
+    uint64_t length;    /* of the body, when it is announced; HTTP_CHUNKED: unknown */
     bool upgrade;       /* asks for WebSocket: Connection and Upgrade say so, in HTTP/1.1 */
     const struct fields *fields;
     struct http *http;
