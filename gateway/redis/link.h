@@ -88,8 +88,8 @@ int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *addre
               uint64_t timeout_ms);
 /* Begins to connect. Calls nothing back before it returns. */
 void link_open(struct link *l);
-/* It has done what it is for: an answer came that is no error, or a push. Only a link that was
- * proved, and stood for a second, is tried at once when it falls. */
+/* The link has done what it is for: an answer came that is no error, or a push. Only a link
+ * that was proved, and stood for a second, is tried at once when it falls. */
 void link_proved(struct link *l);
 /* Why it is not ready; NULL: it is. Holds until the link changes its state. */
 const char *link_trouble(const struct link *l);

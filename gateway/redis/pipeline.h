@@ -96,7 +96,7 @@ void pipeline_take(struct pipeline *p);
 void pipeline_written(struct pipeline *p);
 
 /* Fails all commands: those that no flush has taken as refused, the others as unknown. Calls
- * their done, which must send nothing more. */
+ * their done: the owner sees to it that nothing is sent meanwhile. */
 void pipeline_fail(struct pipeline *p);
 /* Frees the buffers. */
 void pipeline_forget(struct pipeline *p);

@@ -2,7 +2,6 @@
 #define SLUICE_REDIS_REDIS_H
 
 #include "common/list.h"
-#include "common/map.h"
 #include "gateway/redis/clock.h"
 #include "gateway/redis/link.h"
 #include "gateway/redis/policy.h"
