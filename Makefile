@@ -22,6 +22,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all run test check format clean help deps deps-run deps-test deps-check format-check FORCE
+.PHONY: layers-check options-check
 
 all: build/sluice ## build/sluice (the default)
 
@@ -165,7 +166,7 @@ CLANG_TESTS := $(UNIT:%.c=build/clang/%.o) $(UNIT_HELP:%.c=build/clang/%.o) \
                $(CONFORM:%.c=build/clang/%.o)
 TIDY        := $(SOURCES:%.c=build/clang/%.tidy)
 
-check: build/clang/sluice $(CLANG_TESTS) $(TIDY) format-check layers-check ## clang's warnings as errors, clang-format, clang-tidy, layers
+check: build/clang/sluice $(CLANG_TESTS) $(TIDY) format-check layers-check options-check ## clang's warnings as errors, clang-format, clang-tidy, layers, option table
 	@echo 'check: all well'
 
 # Each major version of clang-format lays a few lines out in its own way: 14 (Debian 12) decides.
@@ -177,6 +178,9 @@ format-check: deps-check
 
 layers-check:
 	@scripts/check-layers
+
+options-check:
+	@CC='$(CC)' scripts/option-table --check
 
 build/clang/%.tidy: %.c build/clang/%.o .clang-tidy
 	$(call say,tidy,$<)
@@ -227,6 +231,7 @@ SHARED := $(PREFIX)/share/doc/sluice
 install: all ## below PREFIX (/usr/local), itself below DESTDIR if that is given
 	install -D -m 755 build/sluice '$(DESTDIR)$(PREFIX)/bin/sluice'
 	install -D -m 644 -t '$(DESTDIR)$(SHARED)' deploy/sluice.conf.example deploy/OPERATIONS.md
+	install -D -m 644 -t '$(DESTDIR)$(SHARED)/docs' deploy/docs/*.md
 	install -D -m 644 deploy/sluice.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
 	sed -i 's,/usr/local/,$(PREFIX)/,' '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
 

@@ -3,7 +3,7 @@
 
 /*
  * Every failure a client can be told of, in one row: symbol, the wire's code, the default
- * message. PROTOCOL.md, section 3, explains them.
+ * message. PROTOCOL.md, "Errors", explains them.
  */
 #define ERR_TABLE(X)                                                                           \
     X(ERR_OK, "ok", "")                                                                        \

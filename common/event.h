@@ -3,7 +3,7 @@
 
 /* Every event that a client may send: symbol, the wire's name, its handler (client/request.h),
  * flags, and the field that holds what is said, which may come in pieces or hold attachments
- * (NULL: there is none). PROTOCOL.md, section 4, explains them. */
+ * (NULL: there is none). gateway/docs/events.md explains them. */
 #define EVENT_TABLE(X)                                                                         \
     X(EVENT_LOGIN, "login", on_login, EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN, NULL)    \
     X(EVENT_JOIN, "join", on_join,                                                             \

@@ -4,7 +4,7 @@
 #include "gateway/api/cluster.h"
 
 /*
- * What answers under /api/, for a client that has the admin token (PROTOCOL.md, section 9).
+ * What answers under /api/, for a client that has the admin token (docs/http.md).
  * Each resource is a file beside this one, and a row of the table in api.c.
  */
 struct api {

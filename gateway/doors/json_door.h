@@ -4,7 +4,7 @@
 #include "gateway/client/request.h"
 #include "gateway/net/wsock.h"
 
-/* The door `/ws`: JSON events as WebSocket text frames (PROTOCOL.md, sections 3 and 4). */
+/* The door `/ws`: JSON events as WebSocket text frames (PROTOCOL.md, "Frames"). */
 
 /* Upgrades the request (true), or answers why not. */
 bool json_door_open(struct clients *clients, struct wsock_shared *shared,

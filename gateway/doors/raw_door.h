@@ -6,7 +6,7 @@
 
 /*
  * The door `/channels/<name>`: a Redis channel of exactly that name as a WebSocket
- * (PROTOCOL.md, section 8). At most once, no log. Only names opened by option exist.
+ * (PROTOCOL.md, "The raw door"). At most once, no log. Only names opened by option exist.
  */
 struct raw_channel;
 

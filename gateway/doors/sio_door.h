@@ -5,7 +5,7 @@
 #include "gateway/doors/sio_server.h"
 
 /*
- * The door `/socket.io/`: the events of the chat as Socket.IO events (PROTOCOL.md, section 12).
+ * The door `/socket.io/`: the events of the chat as Socket.IO events (docs/socketio.md).
  * Each socket of a session, one a namespace, is a client of its own.
  */
 struct sio_door {

@@ -1,4 +1,4 @@
-// Types of sluice.js, the client library of Sluice. What the events mean is in gateway/PROTOCOL.md.
+// Types of sluice.js, the client library of Sluice. What the events mean is in gateway/docs/events.md.
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 export type Id = string | number;

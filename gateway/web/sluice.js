@@ -23,7 +23,7 @@
  *  - It finds out by itself that a connection is dead, and beats so that the user counts as online.
  *  - A long text goes up in pieces.
  * An own private message never comes as an event, from whatever connection of this Sluice it left.
- * The events and their data are in gateway/PROTOCOL.md, every option in sluice.d.ts.
+ * The events and their data are in gateway/docs/events.md, every option in sluice.d.ts.
  */
 
 const FRAME_MOST = 1048576; // bytes, of what cannot go up in pieces

@@ -1,4 +1,5 @@
-// What is in Redis is what DESIGN.md's table says: names, types, forms; and nothing lives for ever.
+// What is in Redis is what deploy/docs/redis.md says: names, types, forms; and nothing lives for
+// ever.
 import assert from 'node:assert/strict';
 import { cluster, connect, login, test, until } from './lib/harness.mjs';
 import { hash, keys, log, members, scores } from './lib/registry.mjs';

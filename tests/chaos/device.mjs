@@ -1,6 +1,6 @@
-// A client as PROTOCOL.md advises to write one: it keeps a position per channel, comes back on any
-// node with `resume`, reads `history` when it is told of a loss, and sends again, with the same
-// clientMessageId, what was not acknowledged.
+// A client as gateway/docs/recovery.md advises to write one: it keeps a position per channel, comes
+// back on any node with `resume`, reads `history` when it is told of a loss, and sends again, with
+// the same clientMessageId, what was not acknowledged.
 
 import WebSocket from 'ws';
 import { Hearing } from './ledger.mjs';
