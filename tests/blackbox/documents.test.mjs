@@ -107,6 +107,14 @@ const anchor = (heading) =>
 
 const withoutCode = (text) => text.replace(/^```[^]*?^```$/gm, '');
 
+test('lines of prose have at most 100 columns', () => {
+  for (const [page, text] of pages) {
+    if (page === 'gateway/ARCHITECTURE.md') continue;
+    const long = withoutCode(text).split('\n').filter((line) => line.length > 100 && !/^[|!]/.test(line));
+    assert.deepEqual(long, [], page);
+  }
+});
+
 test('links lead to files and headings that are there', () => {
   for (const [page, text] of pages) {
     for (const link of all(withoutCode(text), /\]\(([^)\s]+)\)/g)) {
