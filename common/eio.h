@@ -41,23 +41,10 @@ struct eio_payload {
 void eio_payload_init(struct eio_payload *p, struct slice body);
 bool eio_payload_next(struct eio_payload *p, struct slice *packet);
 
-/* Appends a packet's text to a payload, with a separator if it is not the first one. */
+/* Appends a packet's text to a payload, with a separator if it is not the first one. Without
+ * memory: payload->failed. */
 void eio_payload_text(struct buf *payload, struct slice text);
 void eio_payload_binary(struct buf *payload, struct slice bytes);
-
-/*
- * Strict base64 (RFC 4648, section 4): no white space, padding as it has to be, unused bits
- * zero. Appends the bytes. False: it is not base64; then nothing was appended. Without memory
- * all three set out->failed.
- */
-bool eio_base64_decode(struct slice text, struct buf *out);
-/*
- * base64 as clients write it, read as the reference server does: either alphabet, padding or
- * none; white space and whatever else is no digit is passed over, and the first '=' ends it.
- * Appends the bytes.
- */
-void eio_base64_read(struct slice text, struct buf *out);
-void eio_base64_encode(struct slice bytes, struct buf *out);
 
 /*
  * What a server answers to a request that it refuses: symbol, code, HTTP status, message. The

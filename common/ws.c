@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <wslay/wslay.h>
 
+#include "common/base64.h"
 #include "common/utf8.h"
 
 enum { CONTROL_MAX = 125, FIRST_CAP = 256, KEY_LEN = 24 };
@@ -351,17 +352,7 @@ void ws_accept(char out[WS_ACCEPT_SIZE], struct slice key) {
         EVP_EncodeBlock((unsigned char *)out, digest, 20);
 }
 
-static bool is_base64(char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '+' || c == '/';
-}
-
 bool ws_key_valid(struct slice key) {
-    if (key.len != KEY_LEN || key.ptr[KEY_LEN - 2] != '=' || key.ptr[KEY_LEN - 1] != '=')
-        return false;
-    for (size_t i = 0; i < KEY_LEN - 2; i++) {
-        if (!is_base64(key.ptr[i]))
-            return false;
-    }
-    return true;
+    return key.len == KEY_LEN && base64_digits(key) == KEY_LEN - 2 &&
+           key.ptr[KEY_LEN - 2] == '=' && key.ptr[KEY_LEN - 1] == '=';
 }

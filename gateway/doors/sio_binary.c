@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/base64.h"
 #include "common/event.h"
 
 /* Are the placeholders in the value those of so many attachments, and all? */
@@ -50,7 +51,7 @@ const char *sio_binary_in(struct slice event, struct json_value data,
     buf_str(out, ",\"bin\":[");
     for (uint32_t i = 0; i < m->attachment_count; i++) {
         buf_str(out, i > 0 ? ",\"" : "\"");
-        eio_base64_encode(m->attachments[i], out);
+        base64_encode(m->attachments[i], out);
         buf_char(out, '"');
     }
     buf_char(out, ']');
@@ -114,7 +115,7 @@ static bool decode(const struct bin *bin, struct buf *bytes, size_t ends[]) {
     json_iter_init(&it, bin->value);
     for (uint32_t i = 0; json_iter_next(&it); i++) {
         struct slice text = {it.value.raw.ptr + 1, it.value.raw.len - 2};
-        if (!eio_base64_decode(text, bytes))
+        if (!base64_decode(text, bytes))
             return false;
         ends[i] = bytes->len;
     }

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "common/base64.h"
 #include "gateway/net/eio_internal.h"
 #include "gateway/net/token.h"
 
@@ -206,7 +207,7 @@ static void free_gone(struct eio_server *e) {
 static void take_binary(struct eio_session *s, struct slice text) {
     struct buf bytes;
     buf_init(&bytes);
-    eio_base64_read(text, &bytes);
+    base64_read(text, &bytes);
     if (bytes.failed)
         eio_end(s, EIO_GONE_MEMORY);
     else

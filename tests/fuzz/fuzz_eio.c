@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/base64.h"
 #include "common/eio.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -31,22 +32,22 @@ static void payload(struct slice all, struct buf *again) {
 }
 
 static void base64(struct slice all, struct buf *bytes, struct buf *again) {
-    if (eio_base64_decode(all, bytes)) {
-        eio_base64_encode(buf_bytes(bytes), again);
+    if (base64_decode(all, bytes)) {
+        base64_encode(buf_bytes(bytes), again);
         check(slice_eq(buf_bytes(again), all)); /* there is one way to write it */
         buf_clear(again);
-        eio_base64_read(all, again);
+        base64_read(all, again);
         check(slice_eq(buf_bytes(again), buf_bytes(bytes)));
     } else {
         check(bytes->len == 0);
     }
     buf_clear(bytes);
     buf_clear(again);
-    eio_base64_read(all, again); /* takes anything */
+    base64_read(all, again); /* takes anything */
     check(again->len <= all.len);
     buf_clear(again);
-    eio_base64_encode(all, again);
-    check(eio_base64_decode(buf_bytes(again), bytes) && slice_eq(buf_bytes(bytes), all));
+    base64_encode(all, again);
+    check(base64_decode(buf_bytes(again), bytes) && slice_eq(buf_bytes(bytes), all));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
