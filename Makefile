@@ -43,7 +43,8 @@ build/config.mk: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- Sources
-MODULES   := common gateway gateway/node gateway/api gateway/pages gateway/net gateway/redis gateway/channel gateway/cluster gateway/presence gateway/client gateway/session gateway/login gateway/events gateway/doors
+MODULES   := common gateway $(addprefix gateway/,node api pages doors events login session client \
+               presence cluster channel socketio net redis)
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))

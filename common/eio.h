@@ -4,8 +4,8 @@
 #include "common/buf.h"
 
 /*
- * The Engine.IO v4 codec: packets, and the payloads that carry several of them over HTTP
- * long-polling. Bytes in, packets out; no I/O.
+ * The Engine.IO v4 codec ("eio" in names): packets, and the payloads that carry several of them
+ * over HTTP long-polling. Bytes in, packets out; no I/O.
  *
  * A packet is one character and its data ("4hello"). Over a WebSocket a packet is a text frame;
  * binary data is a binary frame of those bytes alone. In a payload packets stand with U+001E
@@ -47,7 +47,7 @@ void eio_payload_text(struct buf *payload, struct slice text);
 void eio_payload_binary(struct buf *payload, struct slice bytes);
 
 /*
- * What a server answers to a request that it refuses: symbol, code, HTTP status, message. The
+ * The answers of a server to a request that it refuses: symbol, code, HTTP status, message. The
  * body is {"code":1,"message":"Session ID unknown"}.
  */
 #define EIO_ERROR_TABLE(X)                                                                     \

@@ -4,8 +4,9 @@
 #include "common/json.h"
 
 /*
- * The Socket.IO v5 codec of a server: the text of a packet (what follows Engine.IO's "4") in,
- * its parts out, as slices of that text, so payloads stay byte-exact. No I/O.
+ * The Socket.IO v5 codec ("sio" in names) of a server: the text of a packet (which follows
+ * Engine.IO's "4") in, its parts out, as slices of that text, so payloads stay byte-exact. No
+ * I/O.
  *
  *     <type>[<attachments>-][<namespace>,][<id>][<payload>]
  *     51-/shop,7["order",{"_placeholder":true,"num":0}]
@@ -20,7 +21,7 @@ enum sio_type {
     SIO_BINARY_ACK
 };
 
-/* What is wrong with a packet: symbol, text for a log. */
+/* Why a packet is wrong: symbol, text for a log. */
 #define SIO_ERROR_TABLE(X)                                                                     \
     X(SIO_OK, "valid")                                                                         \
     X(SIO_E_TYPE, "no such packet from a client")                                              \
@@ -45,7 +46,7 @@ struct sio_packet {
     bool has_id;
     uint32_t attachments; /* of the binary types; each has one placeholder */
     uint64_t id;
-    struct slice nsp;          /* the namespace: "/" if none is named */
+    struct slice nsp;          /* the namespace; "/" if none is named */
     struct json_value payload; /* JSON_NONE if there is none */
     struct json_value name;    /* of an event: a raw string or number */
     struct slice args;         /* of events and acks: the rest of the array, raw, without

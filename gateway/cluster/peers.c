@@ -3,11 +3,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
-#include "gateway/net/eio_server.h"
 #include "gateway/net/token.h"
-
-_Static_assert(PEER_NAME_SIZE == EIO_NODE_SIZE && PEER_KEY_SIZE == EIO_ID_SIZE,
-               "of the same kind");
 
 /* --- this process ---------------------------------------------------------------------------
  */

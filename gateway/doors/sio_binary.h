@@ -2,7 +2,7 @@
 #define SLUICE_DOORS_SIO_BINARY_H
 
 #include "gateway/channel/message.h"
-#include "gateway/doors/sio_server.h"
+#include "gateway/socketio/sio_server.h"
 
 /*
  * Attachments of Socket.IO in messages that are JSON: the placeholders stay where they are, and

@@ -1,17 +1,11 @@
+#include "gateway/doors/sio_connect.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/client/life.h"
 #include "gateway/doors/door.h"
-#include "gateway/doors/sio_door_internal.h"
 #include "gateway/login/recover.h"
-#include "gateway/session/session.h"
-
-/*
- * How a client joins a namespace. Its `auth` may say what it was (pid, offset: recovery), else
- * who it is (userId, ...: a login before anything else), and how it is spoken to (recovery,
- * errors). The answer to CONNECT waits for all of that.
- */
 
 #define WAITS_MS 10000 /* for Redis, as a recovery does */
 #define RETRY_MS 250
@@ -187,7 +181,7 @@ static bool recover(struct client *c, const struct auth *auth) {
     if (offset == NULL)
         return false;
     ptrdiff_t offset_len = json_decode(auth->offset, offset, size);
-    /* What is there and no text is no offset of ours. */
+    /* A value that is no text is no offset of ours. */
     bool good = offset_len > 0 || auth->offset.type == JSON_NONE;
     struct slice text = {offset, offset_len > 0 ? (size_t)offset_len : 0};
     good = good && recover_client(c, (struct slice){pid, (size_t)len}, text, on_recovered);
@@ -195,8 +189,8 @@ static bool recover(struct client *c, const struct auth *auth) {
     return good;
 }
 
-/* May it be given offsets? Who says nothing of it is known by the first request, or by having
- * had them. */
+/* May it be given offsets? If the client says nothing of it, its first request tells, or the
+ * offsets that it had before. */
 static bool keeps_offsets(const struct sio_client *k, const struct auth *auth) {
     if (clients_of(&k->client)->options->sio_recovery == 0)
         return false;
@@ -226,13 +220,13 @@ static bool take_options(struct sio_client *k, const struct auth *auth) {
     return true;
 }
 
-/* Who joins once more in one session has left before, so there is nothing to recover; asking
- * Redis would cost a client that does so all the time nothing, and Redis much. */
+/* A client that joins once more in one session has left before, so there is nothing to recover;
+ * asking Redis would cost a client that does so all the time nothing, and Redis much. */
 void sio_connect(struct sio_socket *s, struct slice text) {
     struct sio_client *k = of_socket(s);
     struct client *c = &k->client;
     struct auth auth = read_auth(text);
-    client_open(c, door_of(k)->clients, &sio_door_ops);
+    client_open(c, door_of(k)->clients, door_of(k)->ops);
     c->unheard = true;
     if (!take_options(k, &auth))
         return;

@@ -1,34 +1,18 @@
 #include "gateway/doors/sio_door.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/eio.h"
 #include "common/log.h"
 #include "gateway/client/life.h"
 #include "gateway/doors/door.h"
 #include "gateway/doors/sio_binary.h"
-#include "gateway/doors/sio_door_internal.h"
+#include "gateway/doors/sio_connect.h"
 #include "gateway/session/offset.h"
 
 /* --- the end --------------------------------------------------------------------------------
  */
-
-/*
- * What the domain has sent to one client may end the session, and with it the clients of its
- * other namespaces. The domain expects that of the one that it called for only, so the others
- * are told before the loop sleeps.
- */
-struct client *sio_act(struct client *c) {
-    struct sio_door *d = door_of(of_client(c));
-    struct client *before = d->acting;
-    d->acting = c;
-    return before;
-}
-
-void sio_acted(const struct client *c, struct client *before) {
-    door_of(of_client(c))->acting = before;
-}
 
 static void tell_gone(struct sio_client *k) {
     list_remove(&k->orphan);
@@ -78,8 +62,8 @@ static void tell_orphans(struct sio_door *d) {
  */
 
 /*
- * The arguments behind an event's data. A client takes the last one for its offset if that is a
- * string, so behind a text that is none there has to stand something else.
+ * The arguments after an event's data. A client takes the last one for its offset if that is a
+ * string, so something else has to follow a text that is none.
  */
 static void put_offset(const struct sio_client *k, const struct message *m,
                        enum offset_kind kind, struct buf *out) {
@@ -245,7 +229,7 @@ static void put_address(const struct subscriber *s, char *out, size_t size) {
     snprintf(out, size, "%s", text);
 }
 
-const struct door sio_door_ops = {
+static const struct door door_ops = {
     .as = {.name = "socketio",
            .deliver = deliver,
            .queued = queued,
@@ -335,40 +319,10 @@ static const struct sio_app app = {.create = create,
 /* --- the door -------------------------------------------------------------------------------
  */
 
-static const char *check_origin(struct slice origin) {
-    char text[256];
-    /* RFC 6454, 6.1: pages of files, as apps have them; but also every sandboxed frame. */
-    if (slice_is(origin, "null") || slice_is(origin, "file://"))
-        return NULL;
-    snprintf(text, sizeof text, "%.*s", (int)origin.len, origin.ptr);
-    const char *host = strstr(text, "://");
-    size_t scheme = host != NULL ? (size_t)(host - text) : 0;
-    bool good = origin.len < sizeof text && scheme > 0 && host[3] != '\0';
-    for (const char *at = text; good && *at != '\0'; at++)
-        good = *at > ' ' && *at <= '~' && *at != '*' && isupper((unsigned char)*at) == 0;
-    if (good && strpbrk(host + 3, "/?#@") == NULL)
-        return NULL;
-    return log_text("\"%s\": an origin is like https://example.org:8443, in lower case and "
-                    "without a path, or null for pages of files; or * alone for any",
-                    text);
-}
-
-const char *sio_door_check_origins(const char *list) {
-    const char *wrong = NULL;
-    if (strcmp(list, "*") == 0)
-        return NULL;
-    while (*list != '\0' && wrong == NULL) {
-        struct slice one = {list, strcspn(list, ", ")};
-        wrong = check_origin(one);
-        list += one.len;
-        list += strspn(list, ", ");
-    }
-    return wrong;
-}
-
 const char *sio_door_init(struct sio_door *d, struct clients *clients, struct net *net,
                           const struct sio_config *config) {
     d->clients = clients;
+    d->ops = &door_ops;
     d->acting = NULL;
     d->waiting_next = 0;
     list_init(&d->orphans);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "gateway/socketio/eio_origin.h"
 
 #define TOKEN_LEAST 8
 #define TOKEN_MOST  1023
@@ -45,7 +46,7 @@ static const char *check_lease(const struct options *o) {
 }
 
 static const char *check_origins(const struct options *o) {
-    return sio_door_check_origins(o->cors_origins);
+    return eio_origin_check(o->cors_origins);
 }
 
 #define TEXT(field) offsetof(struct options, field)

@@ -5,10 +5,10 @@
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
 #include "gateway/net/proxies.h"
-#include "gateway/net/relay.h"
 #include "gateway/net/wsock.h"
 #include "gateway/node/domain.h"
 #include "gateway/pages/bundle.h"
+#include "gateway/socketio/relay.h"
 
 /*
  * One node: a loop on a thread, its port, the doors, the domain. The other files of this room

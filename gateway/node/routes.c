@@ -63,7 +63,8 @@ static void api(struct node *n, const struct http_request *request) {
  */
 
 static void ws(struct node *n, const struct http_request *request) {
-    bool open = accept_client(n, request) && json_door_open(&n->domain.clients, &n->sockets, request);
+    bool open =
+        accept_client(n, request) && json_door_open(&n->domain.clients, &n->sockets, request);
     metric_handshake(&n->metrics, DOOR_JSON, open);
 }
 

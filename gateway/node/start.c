@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 
 #include "common/log.h"
-#include "gateway/node/accept.h"
 #include "gateway/net/turn.h"
+#include "gateway/node/accept.h"
 #include "gateway/node/config.h"
 #include "gateway/node/drain.h"
 #include "gateway/node/port.h"
@@ -15,6 +15,10 @@
 #define MAX_FRAGMENTS   16384
 #define MAX_ATTACHMENTS 256
 #define START_MS        2000 /* for Redis to be there, and with it the other nodes */
+
+/* A node's name ends the ids of its sessions, and its key lets another node ask for them. */
+_Static_assert(PEER_NAME_SIZE == EIO_NODE_SIZE && PEER_KEY_SIZE == EIO_ID_SIZE,
+               "of the same kind");
 
 /* --- the loop calls -------------------------------------------------------------------------
  */

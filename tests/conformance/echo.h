@@ -1,7 +1,7 @@
 #ifndef SLUICE_CONFORMANCE_ECHO_H
 #define SLUICE_CONFORMANCE_ECHO_H
 
-#include "gateway/doors/sio_server.h"
+#include "gateway/socketio/sio_server.h"
 
 /* The applications of the conformance program: each sends back what it gets. */
 

@@ -1,9 +1,10 @@
-#include <openssl/crypto.h>
+#include "gateway/socketio/relay.h"
+
 #include <stdlib.h>
 
-#include "gateway/net/relay_internal.h"
+#include "gateway/socketio/eio_answer.h"
+#include "gateway/socketio/relay_head.h"
 
-#define HEADER  "Sluice-Handover"
 #define HOLD_MS 2000 /* at most, for a node to be found */
 #define LOOK_MS 100  /* between two looks for one */
 #define SPARE   16   /* connections beyond the limit, for clients that are there already */
@@ -79,39 +80,9 @@ static void request_free(struct relay_request *q) {
     free(q);
 }
 
-static void put_header(struct buf *b, const struct http_request *request, const char *name) {
-    const char *value = http_header(request, name);
-    if (value != NULL)
-        buf_printf(b, "%s: %s\r\n", name, value);
-}
-
-/* What the other node looks at, and no more: the rest was for this one, or the proxy's. */
-static void put_head(struct relay_request *q, const struct http_request *request) {
-    struct buf *b = &q->head;
-    buf_slice(b, request->method);
-    buf_char(b, ' ');
-    buf_slice(b, buf_bytes(&q->target));
-    buf_str(b, " HTTP/1.1\r\n");
-    if (http_header(request, "Host") != NULL)
-        put_header(b, request, "Host");
-    else
-        buf_str(b, "Host: sluice\r\n"); /* HTTP/1.0 may have none */
-    put_header(b, request, "Origin");
-    if (q->kind == UPGRADE) {
-        buf_str(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
-        put_header(b, request, "Sec-WebSocket-Version");
-        put_header(b, request, "Sec-WebSocket-Key");
-        put_header(b, request, "Sec-WebSocket-Protocol");
-    }
-    if (q->kind == POST && q->chunked)
-        buf_str(b, "Transfer-Encoding: chunked\r\n");
-    else if (q->kind == POST)
-        buf_printf(b, "Content-Length: %llu\r\n", (unsigned long long)request->length);
-}
-
 static bool start(struct relay_request *q, struct relay_peer *p) {
     struct relay *r = q->relay;
-    struct slice parts[] = {buf_bytes(&q->head), SLICE(HEADER ": "), slice_of(p->key),
+    struct slice parts[] = {buf_bytes(&q->head), SLICE(RELAY_HEADER ": "), slice_of(p->key),
                             SLICE("\r\n\r\n"), buf_bytes(&q->body)};
     bool full = r->net->count >= r->most + SPARE && list_empty(&p->http.idle);
     bool good = !q->head.failed && !q->target.failed && !q->body.failed;
@@ -138,9 +109,9 @@ static enum http_fate on_answered(struct http_call *call, const struct http_repl
 }
 
 /* A kept connection ended before it gave an answer: the other node has not read the request.
- * What changes something is not sent twice, all the same. */
+ * A POST changes something, so it is never sent twice. */
 static bool start_again(struct relay_request *q, enum http_failure why) {
-    struct relay_peer *p = relay_find(q->relay, slice_of(q->node));
+    struct relay_peer *p = relay_peer_find(&q->relay->peers, slice_of(q->node));
     if (why != HTTP_STALE || p == NULL || q->kind == POST || q->released || q->again)
         return false;
     q->again = true;
@@ -181,8 +152,8 @@ static void on_upgraded(struct http_call *call, const struct http_reply *reply,
         eio_answer_unknown(&q->later);
     } else {
         conn_enter(near, DOOR_SIO);
-        tunnel_open(&r->tunnels, near, far, relay_find(r, slice_of(q->node)), buf_bytes(&early),
-                    rest);
+        tunnel_open(&r->tunnels, near, far, relay_peer_find(&r->peers, slice_of(q->node)),
+                    buf_bytes(&early), rest);
     }
     count(r, near != NULL ? HANDOVER_TUNNELLED : HANDOVER_FAILED);
     buf_deinit(&early);
@@ -192,7 +163,7 @@ static void on_upgraded(struct http_call *call, const struct http_reply *reply,
 /* The other node hears it from a POST that no client sends: it ends the session, as it would if
  * the client had been its own. */
 static bool give_up(struct relay_request *q) {
-    struct relay_peer *p = relay_find(q->relay, slice_of(q->node));
+    struct relay_peer *p = relay_peer_find(&q->relay->peers, slice_of(q->node));
     if (p == NULL)
         return false;
     stop_waiting(q);
@@ -201,9 +172,7 @@ static bool give_up(struct relay_request *q) {
     q->call.open = false;
     buf_clear(&q->body);
     buf_clear(&q->head);
-    buf_str(&q->head, "POST ");
-    buf_slice(&q->head, buf_bytes(&q->target));
-    buf_str(&q->head, " HTTP/1.1\r\nHost: sluice\r\nContent-Length: 0\r\n");
+    relay_head_put_give_up(&q->head, buf_bytes(&q->target));
     return start(q, p);
 }
 
@@ -283,9 +252,7 @@ static void end_body(struct http_later *later, const struct http_request *reques
 
 bool relay_is_handed_over(void *relay, const struct http_request *request) {
     const struct relay *r = relay;
-    const char *key = http_header(request, HEADER);
-    size_t len = strlen(r->key);
-    return key != NULL && strlen(key) == len && CRYPTO_memcmp(key, r->key, len) == 0;
+    return relay_head_has_key(request, r->key);
 }
 
 /* Looking is bounded: anybody can make names up. */
@@ -300,8 +267,8 @@ static bool may_come(struct relay *r) {
 
 /* Whoever wrote the header: the request has come far enough. */
 static bool may_go(struct relay *r, const struct http_request *request, struct slice node) {
-    bool goes =
-        http_header(request, HEADER) == NULL && (relay_find(r, node) != NULL || may_come(r));
+    bool goes = !relay_head_is_marked(request) &&
+                (relay_peer_find(&r->peers, node) != NULL || may_come(r));
     if (!goes)
         count(r, HANDOVER_UNKNOWN);
     return goes;
@@ -310,8 +277,8 @@ static bool may_go(struct relay *r, const struct http_request *request, struct s
 /* To the node that it names, or to wait for that. False: it goes nowhere. */
 static bool send_off(struct relay_request *q, const struct http_request *request) {
     struct relay *r = q->relay;
-    struct relay_peer *p = relay_find(r, slice_of(q->node));
-    put_head(q, request);
+    struct relay_peer *p = relay_peer_find(&r->peers, slice_of(q->node));
+    relay_head_put(&q->head, request, buf_bytes(&q->target));
     if (p != NULL && !start(q, p)) {
         count(r, HANDOVER_FAILED);
         return false;
@@ -375,7 +342,7 @@ void relay_ready(struct relay *r) {
     r->looking = false;
     while (!list_empty(&r->held)) {
         struct relay_request *q = container_of(r->held.next, struct relay_request, link);
-        struct relay_peer *p = relay_find(r, slice_of(q->node));
+        struct relay_peer *p = relay_peer_find(&r->peers, slice_of(q->node));
         list_remove(&q->link);
         list_push(&r->waiting, &q->link);
         if (p != NULL && start(q, p)) {
@@ -406,11 +373,27 @@ void relay_init(struct relay *r) {
 }
 
 void relay_deinit(struct relay *r) {
-    while (!list_empty(&r->peers)) {
-        struct relay_peer *p = container_of(r->peers.next, struct relay_peer, link);
-        list_remove(&p->link);
-        http_peer_close(&p->http);
-    }
+    while (!list_empty(&r->peers))
+        relay_peer_close(container_of(r->peers.next, struct relay_peer, link));
+}
+
+void relay_met(struct relay *r, const char *name, const struct conn_address *at,
+               const char *key) {
+    const struct relay_peer *p = relay_peer_find(&r->peers, slice_of(name));
+    if (p != NULL && relay_peer_is(p, at, key))
+        return;
+    if (p != NULL)
+        relay_lost(r, name);
+    relay_peer_add(&r->peers, r->net, r->idle_ms, name, at, key);
+}
+
+/* A tunnel's mark is the node that the far side leads to. */
+void relay_lost(struct relay *r, const char *name) {
+    struct relay_peer *p = relay_peer_find(&r->peers, slice_of(name));
+    if (p == NULL)
+        return;
+    tunnels_cut(&r->tunnels, p);
+    relay_peer_close(p);
 }
 
 unsigned relay_count(const struct relay *r) {

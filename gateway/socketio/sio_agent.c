@@ -1,4 +1,4 @@
-#include "gateway/doors/sio_agent.h"
+#include "gateway/socketio/sio_agent.h"
 
 #include <string.h>
 

@@ -1,22 +1,25 @@
-#ifndef SLUICE_DOORS_SIO_SERVER_H
-#define SLUICE_DOORS_SIO_SERVER_H
+#ifndef SLUICE_SOCKETIO_SIO_SOCKET_H
+#define SLUICE_SOCKETIO_SIO_SOCKET_H
 
 #include "common/sio.h"
-#include "gateway/net/eio_server.h"
+#include "gateway/socketio/eio_session.h"
 
 /*
- * Socket.IO v5 over Engine.IO sessions: namespaces, events and acks both ways, attachments. One
- * session carries a socket for each namespace that its client joined. What the events mean is
- * the application's business (struct sio_app).
+ * A socket of Socket.IO v5 ("sio" in names): a client in a namespace ("nsp"), which is a named
+ * part of the application
+ * ("/" is the one that is always there). An Engine.IO session carries a socket for each
+ * namespace that its client joined. The application decides what the events mean (struct
+ * sio_app).
  *
- * A packet that is not valid, or not valid here (an event for a namespace that was not joined,
- * an attachment that nobody announced), closes the session.
+ * An application needs of this header: struct sio_app, and the functions from sio_accept on.
+ * The server's functions stand in sio_server.h.
  */
 struct sio_server;
 struct sio_session;
 
+/* A socket goes from one to a later one, never back. */
 enum sio_state {
-    SIO_PENDING, /* the application has not said yet whether it accepts */
+    SIO_PENDING, /* zero; the application has not said yet whether it accepts */
     SIO_JOINED,
     SIO_GONE
 };
@@ -34,7 +37,7 @@ struct sio_socket {
     struct sio_server *server;
     struct sio_session *session; /* NULL: gone */
     struct list link;            /* in server->dead */
-    unsigned nsp;                /* index in server->names */
+    unsigned nsp;                /* the namespace: index in server->names */
     unsigned char state;
     bool paused : 1;
     bool want_drained : 1;
@@ -82,6 +85,7 @@ struct sio_config {
     size_t max_attached;         /* bytes of a packet's attachments, all in all */
 };
 
+/* A server, as its sockets see it. */
 struct sio_server {
     struct eio_server eio;
     struct sio_config config;
@@ -93,14 +97,23 @@ struct sio_server {
     struct list dead; /* sockets to be freed */
 };
 
-/* Returns NULL, or what is wrong with the config (good until the next call). */
-const char *sio_server_init(struct sio_server *v, struct net *net,
-                            const struct sio_config *config, const struct sio_app *app,
-                            void *owner);
-/* No connection may be left. Calls on_disconnect and on_free for the sockets that are. */
-void sio_server_deinit(struct sio_server *v);
-/* For net's before_flush; the rest of the port's business is eio_server's, with &v->eio. */
-void sio_server_flush(struct sio_server *v);
+/* A namespace, as a session has it. */
+struct sio_slot {
+    struct sio_socket *socket; /* NULL: not joined */
+    bool left;                 /* the server took it out: what still comes for it is no fault */
+    bool used;
+};
+
+struct sio_session {
+    struct eio_session eio;
+    struct sio_gather *gather; /* a packet whose attachments have not all come, or NULL */
+    bool official;             /* of its client: sio_agent.h */
+    struct sio_slot slots[];   /* by namespace */
+};
+
+static inline struct sio_server *sio_server_of(const struct sio_session *t) {
+    return t->eio.server->owner;
+}
 
 /* pid: what the client says when it comes back (connection state recovery), or NULL; s->sid may
  * have been set before to the name of the socket that it was. */
@@ -143,5 +156,16 @@ bool sio_is_official(const struct sio_socket *s);
 size_t sio_queued(const struct sio_socket *s);
 void sio_want_drained(struct sio_socket *s);
 void sio_pause(struct sio_socket *s, bool pause);
+
+/* --- for the server -------------------------------------------------------------------------
+ */
+
+/* A client asks to join: makes its socket and asks the application. May end the session. */
+void sio_socket_begin(struct sio_session *t, unsigned nsp, struct slice auth);
+/* Takes a socket out of its session, and tells the application why, unless it was refused. */
+void sio_socket_end(struct sio_socket *s, enum sio_gone why);
+/* Tells the client that it does not join the namespace of that name; as sio_refuse. */
+void sio_socket_refuse(struct sio_session *t, struct slice nsp, const char *message,
+                       struct slice data);
 
 #endif

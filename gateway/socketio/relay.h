@@ -1,26 +1,24 @@
-#ifndef SLUICE_NET_RELAY_H
-#define SLUICE_NET_RELAY_H
+#ifndef SLUICE_SOCKETIO_RELAY_H
+#define SLUICE_SOCKETIO_RELAY_H
 
-#include "gateway/net/eio_server.h"
-#include "gateway/net/http_out.h"
+#include "gateway/net/http_later.h"
 #include "gateway/net/tunnel.h"
+#include "gateway/socketio/relay_peer.h"
 
 /*
  * Hands requests for sessions of other nodes over to them: polls and posts one by one over kept
  * connections, upgrades by a tunnel. The node that has the session answers; this one only
- * passes on. Who the nodes are is told by the owner, never by a request.
+ * passes on. The owner tells which nodes there are; a request never does.
  *
  * Between nodes, beside what the client sent:
- *   Sluice-Handover: KEY    on each request: it is never handed over again. KEY is what only a
- *                           node can know of the one that it asks.
+ *   Sluice-Handover: KEY        on each request: it is never handed over again. Only a node can
+ *                               know the KEY of the one that it asks.
  *   a poll's connection ends    this node goes: the poll is over, the session stays
- *   an empty line behind a      it has been passed on. Without it (or a request) before the
+ *   an empty line after a       it has been passed on. Without it (or a request) before the
  *   poll's answer               connection's end the session ends, if messages were in it
  *   a POST without a body       the client has given a request up: the session ends
  * A POST is passed on piece by piece, so it is the owner that says what may come.
  */
-#define RELAY_KEY_SIZE EIO_ID_SIZE
-
 struct relay {
     struct net *net;
     const char *key;   /* of this node */
@@ -55,7 +53,7 @@ void relay_met(struct relay *r, const char *name, const struct conn_address *at,
 /* It is dead: what waits for it is answered "Session ID unknown", tunnels end. */
 void relay_lost(struct relay *r, const char *name);
 
-/* The owner has looked for nodes: those who are held go on, or are answered. */
+/* The owner has looked for nodes: the requests that are held go on, or are answered. */
 void relay_ready(struct relay *r);
 /* For net's on_tick. */
 void relay_tick(struct relay *r, uint64_t now);

@@ -1,10 +1,10 @@
-#include <stdlib.h>
+#include "gateway/socketio/eio_session.h"
+
+#include <assert.h>
 
 #include "common/base64.h"
-#include "gateway/net/eio_internal.h"
+#include "common/eio.h"
 #include "gateway/net/token.h"
-
-#define MAX_FRAGMENTS 16384
 
 static const char *gone_text(enum eio_gone why) {
 #define TEXT(symbol, text) text,
@@ -40,14 +40,15 @@ static uint64_t ping_time(const struct eio_session *s) {
     return s->alive_until > lead ? s->alive_until - lead : 0;
 }
 
+static uint64_t carrier_due(const struct eio_session *s) {
+    return s->carrier->due != NULL ? s->carrier->due(s) : UINT64_MAX;
+}
+
 void eio_arm(struct eio_session *s) {
     uint64_t at = s->ping_out ? s->alive_until : ping_time(s);
+    uint64_t due = carrier_due(s);
     if (s->alarm != 0 && s->alarm < at)
         at = s->alarm;
-    if (s->probe != NULL && s->probe->until < at)
-        at = s->probe->until;
-    enum eio_gone why;
-    uint64_t due = eio_polling_due(s, &why);
     if (due < at)
         at = due;
     wheel_set(&s->server->wheel, &s->timer, at);
@@ -61,7 +62,9 @@ static void is_alive(struct eio_session *s) {
 }
 
 bool eio_is_over(const struct eio_session *s) {
-    return now_of(s) >= s->alive_until && !s->paused && !eio_polling_receives(s);
+    if (now_of(s) < s->alive_until || s->paused)
+        return false;
+    return s->carrier->receives == NULL || !s->carrier->receives(s);
 }
 
 /* No pong came in time, but it may be among what is held back: another ping, now. */
@@ -87,26 +90,17 @@ static void look_at_ping(struct eio_session *s) {
     }
 }
 
-static void fire(void *arg, struct wheel_timer *t) {
-    struct eio_session *s = container_of(t, struct eio_session, timer);
+void eio_on_timer(struct eio_session *s) {
     uint64_t now = now_of(s);
-    (void)arg;
     look_at_ping(s);
-    if (s->state != EIO_CLOSED && s->probe != NULL && now >= s->probe->until)
-        eio_probe_drop(s);
-    enum eio_gone why;
-    if (s->state != EIO_CLOSED && now >= eio_polling_due(s, &why))
-        eio_end(s, why);
+    if (s->state != EIO_CLOSED && now >= carrier_due(s))
+        s->carrier->on_due(s);
     if (s->state != EIO_CLOSED && s->alarm != 0 && now >= s->alarm) {
         s->alarm = 0;
         s->server->ops->on_alarm(s);
     }
     if (s->state != EIO_CLOSED)
         eio_arm(s);
-}
-
-void eio_server_tick(struct eio_server *e, uint64_t now) {
-    wheel_run(&e->wheel, now, fire, e);
 }
 
 void eio_set_alarm(struct eio_session *s, uint64_t at) {
@@ -118,10 +112,10 @@ void eio_set_alarm(struct eio_session *s, uint64_t at) {
 /* --- life -----------------------------------------------------------------------------------
  */
 
-static void put_open(const struct eio_session *s, enum eio_state state, struct buf *out) {
+static void put_open(const struct eio_session *s, struct buf *out) {
     const struct eio_config *c = &s->server->config;
     buf_printf(out, "0{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":", s->sid,
-               state == EIO_POLLING ? "\"websocket\"" : "");
+               s->state == EIO_POLLING ? "\"websocket\"" : "");
     buf_u64(out, c->ping_interval_ms);
     buf_str(out, ",\"pingTimeout\":");
     buf_u64(out, c->ping_timeout_ms);
@@ -131,28 +125,31 @@ static void put_open(const struct eio_session *s, enum eio_state state, struct b
 }
 
 bool eio_begin(struct eio_server *e, struct eio_session *s, const struct conn *c,
-               enum eio_state state, struct buf *open) {
+               const struct eio_carrier *carrier, struct buf *open) {
     if (s == NULL)
         return false;
     s->server = e;
     s->address = c->address;
-    s->state = (unsigned char)state;
+    s->carrier = carrier;
+    s->state = (unsigned char)carrier->state;
     list_init(&s->link);
-    bool good = make_sid(&e->config, s->sid) && (state != EIO_POLLING || eio_polling_begin(s));
+    bool good = make_sid(&e->config, s->sid) && (carrier->begin == NULL || carrier->begin(s));
     s->node.key = slice_of(s->sid);
-    put_open(s, state, open);
+    put_open(s, open);
     if (!good || open->failed || !map_insert(&e->sessions, &s->node)) {
-        eio_polling_free(s);
+        if (carrier->free != NULL)
+            carrier->free(s);
         e->ops->on_free(s);
         return false;
     }
     e->count++;
-    e->by_state[state]++;
+    e->by_state[s->state]++;
     is_alive(s);
     return true;
 }
 
-void eio_state_set(struct eio_session *s, enum eio_state to) {
+static void state_set(struct eio_session *s, enum eio_state to) {
+    assert(to > s->state);
     if (s->state == EIO_POLLING)
         addresses_leave(&s->server->polled, &s->address);
     s->server->by_state[s->state]--;
@@ -161,19 +158,23 @@ void eio_state_set(struct eio_session *s, enum eio_state to) {
         s->server->by_state[to]++;
 }
 
+void eio_upgrade(struct eio_session *s, const struct eio_carrier *carrier,
+                 struct wsock *socket) {
+    state_set(s, carrier->state);
+    s->carrier = carrier;
+    s->socket = socket;
+}
+
 static void end(struct eio_session *s, enum eio_gone why, uint16_t code, const char *reason) {
     struct eio_server *e = s->server;
     if (s->state == EIO_CLOSED)
         return;
-    eio_state_set(s, EIO_CLOSED);
+    state_set(s, EIO_CLOSED);
     wheel_clear(&e->wheel, &s->timer);
     map_remove(&e->sessions, &s->node);
     list_remove(&s->link);
     list_push(&e->gone, &s->link);
-    if (s->polling != NULL)
-        eio_polling_end(s, why);
-    eio_socket_let_go(&s->socket, code, reason);
-    eio_probe_drop(s);
+    s->carrier->end(s, why, code, reason);
     e->ops->on_gone(s, why);
 }
 
@@ -189,16 +190,6 @@ void eio_end(struct eio_session *s, enum eio_gone why) {
 
 void eio_close(struct eio_session *s, uint16_t code, const char *reason) {
     end(s, EIO_GONE_SERVER, code, reason);
-}
-
-static void free_gone(struct eio_server *e) {
-    while (!list_empty(&e->gone)) {
-        struct eio_session *s = container_of(e->gone.next, struct eio_session, link);
-        list_remove(&s->link);
-        eio_polling_free(s);
-        e->count--;
-        e->ops->on_free(s);
-    }
 }
 
 /* --- packets in -----------------------------------------------------------------------------
@@ -293,15 +284,14 @@ bool eio_send(struct eio_session *s, struct region message, bool ephemeral) {
         eio_end(s, EIO_GONE_MEMORY);
         return false;
     }
-    if (s->state == EIO_POLLING)
-        return eio_polling_send(s, message, ephemeral);
-    struct conn *c = s->socket->ws.conn;
-    if (conn_is_full(c, message.len)) {
+    if (s->socket == NULL)
+        return s->carrier->send(s, message, ephemeral);
+    if (conn_is_full(s->socket->conn, message.len)) {
         if (!ephemeral)
             eio_end(s, EIO_GONE_SLOW);
         return false;
     }
-    return wsock_send(&s->socket->ws, message, ephemeral);
+    return wsock_send(s->socket, message, ephemeral);
 }
 
 /* A packet of the server's own. */
@@ -311,17 +301,13 @@ static bool put_packet(struct eio_session *s, const char *text) {
 }
 
 size_t eio_queued(const struct eio_session *s) {
-    if (s->state == EIO_WEBSOCKET)
-        return s->socket->ws.conn->queue.bytes;
-    return s->state == EIO_POLLING ? s->polling->out.bytes : 0;
+    return s->state != EIO_CLOSED ? s->carrier->queued(s) : 0;
 }
 
 void eio_want_drained(struct eio_session *s) {
     s->want_drained = true;
-    if (s->state == EIO_WEBSOCKET)
-        wsock_want_drained(&s->socket->ws);
-    else
-        eio_mark(s);
+    if (s->state != EIO_CLOSED)
+        s->carrier->want_drained(s);
 }
 
 void eio_pause(struct eio_session *s, bool pause) {
@@ -330,56 +316,6 @@ void eio_pause(struct eio_session *s, bool pause) {
         eio_arm(s);
     }
     s->paused = pause;
-    if (s->state == EIO_WEBSOCKET)
-        conn_pause(s->socket->ws.conn, pause);
-    else
-        eio_mark(s);
-}
-
-/* --- the server -----------------------------------------------------------------------------
- */
-
-void eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
-                     const struct eio_ops *ops, void *owner) {
-    *e = (struct eio_server){.net = net, .config = *config, .ops = ops, .owner = owner};
-    /* Browsers fail a WebSocket for which they asked for one (option `protocols` of the client)
-     * and got none. */
-    e->sockets =
-        (struct wsock_shared){.net = net, .close_timeout_ms = config->close_timeout_ms};
-    ws_pool_init(&e->sockets.pool, config->max_payload, MAX_FRAGMENTS);
-    wheel_init(&e->wheel, net_now(net));
-    list_init(&e->dirty);
-    list_init(&e->gone);
-    map_init(&e->sessions);
-    addresses_init(&e->polled, config->max_polled);
-}
-
-bool eio_server_close_one(struct eio_server *e, uint16_t code, const char *reason) {
-    struct map_node *first = map_next(&e->sessions, NULL);
-    if (first == NULL)
-        return false;
-    eio_close(container_of(first, struct eio_session, node), code, reason);
-    return true;
-}
-
-void eio_server_deinit(struct eio_server *e) {
-    while (eio_server_close_one(e, WS_CODE_GOING_AWAY, ""))
-        continue;
-    free_gone(e);
-    map_deinit(&e->sessions);
-    addresses_deinit(&e->polled);
-    ws_pool_deinit(&e->sockets.pool);
-}
-
-void eio_server_flush(struct eio_server *e) {
-    struct list work;
-    list_init(&work);
-    list_splice(&work, &e->dirty);
-    while (!list_empty(&work)) {
-        struct eio_session *s = container_of(work.next, struct eio_session, link);
-        list_remove(&s->link);
-        if (s->state == EIO_POLLING)
-            eio_polling_flush(s);
-    }
-    free_gone(e);
+    if (s->state != EIO_CLOSED)
+        s->carrier->pause(s, pause);
 }

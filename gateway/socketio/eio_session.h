@@ -1,22 +1,26 @@
-#ifndef SLUICE_NET_EIO_SERVER_H
-#define SLUICE_NET_EIO_SERVER_H
+#ifndef SLUICE_SOCKETIO_EIO_SESSION_H
+#define SLUICE_SOCKETIO_EIO_SESSION_H
 
-#include "common/eio.h"
 #include "common/map.h"
 #include "gateway/net/addresses.h"
 #include "gateway/net/http_later.h"
 #include "gateway/net/wsock.h"
+#include "gateway/socketio/eio_config.h"
 
 /*
- * Engine.IO v4 sessions at one path of the port: over HTTP long-polling, over a WebSocket, or
- * begun by the one and upgraded to the other. What the messages mean is the owner's business.
+ * A session of Engine.IO v4 ("eio" in names), whatever carries it: HTTP long-polling, a
+ * WebSocket, or first the one and, after an upgrade, the other. The owner decides what the
+ * messages mean.
  *
  *     GET ?EIO=4&transport=polling     POLLING ── 2probe, 5 ──> WEBSOCKET <── GET ...=websocket
  *                                         └──────> CLOSED <──────┘
  *
- * One deadline a session: a pong must come until alive_until; the ping leaves ping_timeout_ms
- * (and at most a tick of the clock) before that. A request looks at the deadline itself, so a
- * session is over at that moment, however late the timer is.
+ * A session has one deadline: a pong must come until alive_until; the ping leaves
+ * ping_timeout_ms (and at most a tick of the clock) before that. A request looks at the
+ * deadline itself, so a session is over at that moment, however late the timer is.
+ *
+ * An owner needs of this header: struct eio_ops, and the functions from eio_encode on. The
+ * server's functions stand in eio_server.h.
  */
 struct eio_session;
 
@@ -34,9 +38,10 @@ struct eio_session;
 enum eio_gone { EIO_GONE_TABLE(EIO_GONE_ENUM) EIO_GONE_COUNT };
 #undef EIO_GONE_ENUM
 
+/* A session goes from one to a later one, never back. */
 enum eio_state { EIO_POLLING, EIO_WEBSOCKET, EIO_CLOSED };
 
-/* None of these may free the session. */
+/* The owner's. None of these may free the session. */
 struct eio_ops {
     /* A session begins: returns it, zeroed, embedded in what the owner keeps of it; NULL: no
      * memory. Nothing can be sent yet. */
@@ -55,46 +60,33 @@ struct eio_ops {
     void (*on_free)(struct eio_session *s);
 };
 
-/* A token (token.h) and a NUL. */
-#define EIO_ID_SIZE 21
-
-/* What of a sid names the node that has the session: 8 of the same characters, at its end. */
-#define EIO_NODE_SIZE 9
-#define EIO_SID_SIZE  (EIO_ID_SIZE + EIO_NODE_SIZE - 1)
-
-/*
- * The way to sessions that other nodes have: asked when a request is in order but for its sid,
- * which names the node `node`. Such a request is GET (a poll, or with `upgrade`) or POST.
- */
-struct eio_elsewhere {
-    /* Answers it, now or later. False: no such node is known; the sid is answered as unknown.
+/* How packets go to and fro: eio_polling.h, eio_socket.h. NULL, where it may be: nothing is to
+ * be done. */
+struct eio_carrier {
+    enum eio_state state; /* of the sessions that it carries */
+    /* A session begins. False: no memory. Or NULL. */
+    bool (*begin)(struct eio_session *s);
+    /* As eio_send. NULL: the session's socket is sent to directly. */
+    bool (*send)(struct eio_session *s, struct region message, bool ephemeral);
+    size_t (*queued)(const struct eio_session *s);
+    void (*want_drained)(struct eio_session *s);
+    void (*pause)(struct eio_session *s, bool pause);
+    /* True while a pong could not come, since something else does, slowly perhaps. Or NULL. */
+    bool (*receives)(const struct eio_session *s);
+    /* When on_due is to be called, which may end the session; UINT64_MAX: not at all. Or NULL.
      */
-    bool (*route)(void *owner, const struct http_request *request, struct slice node);
-    /* Its body is to come: may http_watch it. False: as above. */
-    bool (*body)(void *owner, const struct http_request *request, struct slice node);
-    /* True for a request that another node has handed over: not to be passed on again. */
-    bool (*is_handed_over)(void *owner, const struct http_request *request);
-    void *owner;
+    uint64_t (*due)(const struct eio_session *s);
+    void (*on_due)(struct eio_session *s);
+    /* The loop is about to sleep (after eio_mark). Or NULL. */
+    void (*flush)(struct eio_session *s);
+    /* The session has ended: lets go of connections. A WebSocket is closed with the code and
+     * the reason. */
+    void (*end)(struct eio_session *s, enum eio_gone why, uint16_t code, const char *reason);
+    /* Frees what it keeps, in a later turn or when the session's beginning failed. Or NULL. */
+    void (*free)(struct eio_session *s);
 };
 
-struct eio_config {
-    const char *node;                      /* ends each sid; NULL: nothing does */
-    const struct eio_elsewhere *elsewhere; /* NULL: there are no other nodes */
-    uint64_t ping_interval_ms;
-    uint64_t ping_timeout_ms;
-    uint64_t upgrade_timeout_ms; /* from a probe's connection to its "5" */
-    uint64_t close_timeout_ms;
-    size_t max_payload;    /* of a message or a POST, inclusive */
-    unsigned max_sessions; /* above: 503; 0: no limit */
-    /* Sessions of one address that have no WebSocket, whose connections say nothing of how many
-     * there are; above: 429; 0: no limit. */
-    unsigned max_polled;
-    /* Origins of pages elsewhere that may use it, separated by commas; "*": any; "": none is
-     * named in an answer. With a list, a page of another origin (that is not this host's own)
-     * is refused (403), by WebSocket, too. The caller's; holds as long as the server. */
-    const char *origins;
-};
-
+/* A server, as its sessions see it. */
 struct eio_server {
     struct net *net;
     struct eio_config config;
@@ -110,17 +102,14 @@ struct eio_server {
     unsigned by_state[EIO_CLOSED]; /* of these, those that live */
 };
 
-/* What a session has while it is polled: freed by an upgrade. */
-struct eio_polling;
-
 struct eio_session {
     struct eio_server *server;
     struct map_node node;
     struct list link; /* in the server's dirty or gone */
     struct wheel_timer timer;
-    struct eio_polling *polling;
-    struct eio_socket *socket; /* the WebSocket that carries it */
-    struct eio_socket *probe;  /* the one that is to carry it */
+    const struct eio_carrier *carrier;
+    struct eio_polling *polling; /* eio_polling.c's; freed by an upgrade */
+    struct wsock *socket;        /* the WebSocket that carries it, or NULL */
     uint64_t alive_until;
     uint64_t alarm; /* the owner's; 0: none */
     struct conn_address address;
@@ -131,35 +120,9 @@ struct eio_session {
     bool want_drained : 1;
 };
 
-/* The config is copied. */
-void eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
-                     const struct eio_ops *ops, void *owner);
-/* No connection may be left. Calls on_gone and on_free for the sessions that are. */
-void eio_server_deinit(struct eio_server *e);
-
-/* For the owner of the port: requests for the path (any method), the head of one with a body
- * (struct http_router), net's before_flush and net's on_tick. */
-void eio_server_route(struct eio_server *e, const struct http_request *request);
-size_t eio_server_body(struct eio_server *e, const struct http_request *request);
-void eio_server_flush(struct eio_server *e);
-void eio_server_tick(struct eio_server *e, uint64_t now);
-
-/* Header lines that every answer to such a request has (struct http_router): which pages may
- * read it. */
-void eio_server_lines(const struct eio_server *e, const struct http_request *request,
-                      struct buf *out);
-
-/* For who answers requests of other nodes' sessions: that the session is unknown, or that
- * nothing has come for a poll. */
-void eio_answer_unknown(struct http_later *later);
-void eio_answer_nothing(struct http_later *later);
-
-/* Ends one session, if one is left: to drain them one by one. False: none is left. */
-bool eio_server_close_one(struct eio_server *e, uint16_t code, const char *reason);
-
 /* A message as a region (no reference of its own), to be sent to any number of sessions: a
- * whole WebSocket frame, which polled sessions look behind the header of. text: valid UTF-8;
- * the packet's type is put in front. slab is NULL without memory. */
+ * whole WebSocket frame; a poll is answered with the bytes after its header. text:
+ * valid UTF-8; the packet's type is put in front. slab is NULL without memory. */
 struct region eio_encode(struct net *n, bool binary, const struct slice parts[], size_t count);
 
 /* Sends an encoded message: over a WebSocket or with the next answer to a poll. Over net's
@@ -180,5 +143,31 @@ void eio_set_alarm(struct eio_session *s, uint64_t at);
 /* Ends it. A WebSocket is closed with the code and the reason, a poll that waits is answered
  * with what is left and a close packet. on_gone is called before it returns. */
 void eio_close(struct eio_session *s, uint16_t code, const char *reason);
+
+/* --- for carriers and the server ------------------------------------------------------------
+ */
+
+/* Begins a session that ops->on_open has made (NULL is good), and writes its open packet
+ * (text). False: no memory; it has been freed. */
+bool eio_begin(struct eio_server *e, struct eio_session *s, const struct conn *c,
+               const struct eio_carrier *carrier, struct buf *open);
+/* A polled session is carried by a WebSocket from now on. */
+void eio_upgrade(struct eio_session *s, const struct eio_carrier *carrier,
+                 struct wsock *socket);
+/* Ends a session; does nothing the second time. It is freed in a later turn. */
+void eio_end(struct eio_session *s, enum eio_gone why);
+/* Bytes that the client may send now: a packet, or a POST. */
+size_t eio_most(const struct eio_session *s, bool post);
+/* A packet that came on the session's carrier. May end the session; one that a client has no
+ * reason to send is ignored, as the reference server does, but for a ping. */
+void eio_take(struct eio_session *s, struct slice text);
+/* The carrier's flush comes to it before the loop sleeps. */
+void eio_mark(struct eio_session *s);
+/* True when no pong came in time: it is only to be ended. */
+bool eio_is_over(const struct eio_session *s);
+/* Sets the timer, when what it depends on has changed. */
+void eio_arm(struct eio_session *s);
+/* The timer has come. */
+void eio_on_timer(struct eio_session *s);
 
 #endif

@@ -1,0 +1,62 @@
+#ifndef SLUICE_DOORS_SIO_CLIENT_H
+#define SLUICE_DOORS_SIO_CLIENT_H
+
+#include "gateway/client/request.h"
+#include "gateway/socketio/sio_server.h"
+
+/* A client of the Socket.IO door: one socket of a session, that is, one namespace. */
+
+/* The door, as its clients see it. */
+struct sio_door {
+    struct sio_server server;
+    struct clients *clients;
+    const struct door *ops;
+    struct client *acting; /* whom the domain calls the door for just now */
+    struct list orphans;   /* sockets whose client has not been told that it is gone */
+    struct list waiting;   /* clients that are to be logged in when Redis answers */
+    uint64_t waiting_next; /* when they try again */
+};
+
+struct sio_client {
+    struct sio_socket sio;
+    struct list orphan;  /* in the door's orphans */
+    struct list waiting; /* in the door's waiting, for Redis: it is to be logged in */
+    struct client client;
+    char *auth; /* owned: what it is to be logged in with; NULL: nothing, or it is */
+    size_t auth_len;
+    uint64_t until;      /* it waits so long */
+    bool error_acks : 1; /* wants every failure in the ack */
+    bool told : 1;       /* client_gone was called */
+    bool done : 1;       /* nothing of the server's refers to it any more */
+};
+
+static inline struct sio_client *of_client(const struct client *c) {
+    return container_of(c, struct sio_client, client);
+}
+
+static inline struct sio_client *of_socket(struct sio_socket *s) {
+    return container_of(s, struct sio_client, sio);
+}
+
+static inline struct sio_door *door_of(const struct sio_client *k) {
+    return k->sio.server->owner;
+}
+
+/*
+ * A message to one client may end the session, and with it the clients of its other
+ * namespaces. The domain expects that a call ends the client that it is made for at most, so
+ * the others are told before the loop sleeps: they are ended between sio_act(c) and
+ * sio_acted(c, what sio_act returned).
+ */
+static inline struct client *sio_act(struct client *c) {
+    struct sio_door *d = door_of(of_client(c));
+    struct client *before = d->acting;
+    d->acting = c;
+    return before;
+}
+
+static inline void sio_acted(const struct client *c, struct client *before) {
+    door_of(of_client(c))->acting = before;
+}
+
+#endif

@@ -1,0 +1,31 @@
+#ifndef SLUICE_SOCKETIO_SIO_GATHER_H
+#define SLUICE_SOCKETIO_SIO_GATHER_H
+
+#include "common/sio.h"
+
+/* A packet of Socket.IO whose attachments have not all come: a copy of its text, and of the
+ * attachments so far. */
+struct sio_gather {
+    struct buf text;
+    struct sio_packet packet; /* slices of text */
+    struct buf bytes;         /* of the attachments, one after the other */
+    uint32_t count;           /* of attachments so far */
+    size_t ends[];            /* of each of them in bytes */
+};
+
+/* text: of a valid packet with so many attachments. NULL: no memory. */
+struct sio_gather *sio_gather_begin(struct slice text, uint32_t attachments);
+/* NULL is good. */
+void sio_gather_free(struct sio_gather *g);
+
+/* One more attachment, of those that were announced. False: no memory. */
+bool sio_gather_add(struct sio_gather *g, struct slice bytes);
+
+static inline bool sio_gather_is_whole(const struct sio_gather *g) {
+    return g->count == g->packet.attachments;
+}
+
+/* The attachments, as slices of `bytes`: to be freed by the caller; NULL: no memory. */
+struct slice *sio_gather_attachments(const struct sio_gather *g);
+
+#endif

@@ -1,0 +1,262 @@
+#include "gateway/socketio/sio_server.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "gateway/socketio/sio_agent.h"
+#include "gateway/socketio/sio_gather.h"
+
+#define STRANGER_MESSAGE 16384  /* bytes, of a packet or all of its attachments */
+#define STRANGER_POST    65536  /* several packets */
+#define WAITING_POST     262144 /* and all that a client had to say before it came */
+
+static struct sio_session *of_eio(struct eio_session *e) {
+    return container_of(e, struct sio_session, eio);
+}
+
+static void invalid(struct sio_session *t, const char *why) {
+    if (log_enabled(LOG_DEBUG)) { /* not by its sid: whoever knows that may speak for it */
+        char address[CONN_ADDRESS_SIZE];
+        conn_address_text(&t->eio.address, address);
+        log_write(LOG_DEBUG, "socket_io_invalid", "addr", address, "why", why, NULL);
+    }
+    eio_close(&t->eio, WS_CODE_PROTOCOL, why);
+}
+
+/* A client that the application does not know says little. */
+static size_t most(const struct eio_session *e, bool post) {
+    const struct sio_session *t = container_of(e, const struct sio_session, eio);
+    const struct sio_server *v = sio_server_of(t);
+    bool joined = false;
+    for (unsigned i = 0; i < v->name_count; i++) {
+        const struct sio_socket *s = t->slots[i].socket;
+        if (s != NULL && (v->app->is_known == NULL || v->app->is_known(s)))
+            return SIZE_MAX;
+        joined = joined || s != NULL;
+    }
+    if (v->app->is_known == NULL)
+        return SIZE_MAX;
+    if (!post)
+        return STRANGER_MESSAGE;
+    return joined ? WAITING_POST : STRANGER_POST;
+}
+
+/* --- packets in -----------------------------------------------------------------------------
+ */
+
+static void give_to_app(struct sio_socket *s, const struct sio_packet *p,
+                        const struct slice *attachments) {
+    const struct sio_app *app = s->server->app;
+    struct sio_message m = {.name = p->name,
+                            .args = p->args,
+                            .has_id = p->has_id,
+                            .id = p->id,
+                            .attachments = attachments,
+                            .attachment_count = p->attachments};
+    bool event = p->type == SIO_EVENT || p->type == SIO_BINARY_EVENT;
+    if (event && p->name.type != JSON_NONE)
+        app->on_event(s, &m);
+    else if (!event && p->has_id && p->payload.type != JSON_NONE)
+        app->on_ack(s, &m);
+}
+
+/* A whole packet. */
+static void take_packet(struct sio_session *t, const struct sio_packet *p,
+                        const struct slice *attachments) {
+    const struct sio_server *v = sio_server_of(t);
+    unsigned nsp = 0;
+    while (nsp < v->name_count && !slice_eq(v->names[nsp], p->nsp))
+        nsp++;
+    struct sio_slot *slot = nsp < v->name_count ? &t->slots[nsp] : NULL;
+    struct sio_socket *s = slot != NULL ? slot->socket : NULL;
+    if (slot == NULL && p->type == SIO_CONNECT)
+        sio_socket_refuse(t, p->nsp, "Invalid namespace", (struct slice){NULL, 0});
+    else if (slot == NULL)
+        invalid(t, "a packet for an unknown namespace");
+    else if (s == NULL && p->type == SIO_CONNECT)
+        sio_socket_begin(t, nsp, p->payload.raw);
+    else if (s == NULL && slot->left)
+        return;
+    else if (s == NULL)
+        invalid(t, "a packet for a namespace that was not joined");
+    else if (p->type == SIO_CONNECT)
+        invalid(t, "joined a namespace twice");
+    else if (p->type == SIO_DISCONNECT)
+        sio_socket_end(s, SIO_GONE_CLIENT);
+    else if (s->state == SIO_PENDING)
+        invalid(t, "a packet before the answer to connect");
+    else
+        give_to_app(s, p, attachments);
+}
+
+static void out_of_memory(struct sio_session *t) {
+    eio_close(&t->eio, WS_CODE_INTERNAL, "out of memory");
+}
+
+/* All attachments have come. What the application does may close the session, so the packet is
+ * not the session's any more. */
+static void gather_end(struct sio_session *t) {
+    struct sio_gather *g = t->gather;
+    struct slice *attachments = sio_gather_attachments(g);
+    if (attachments == NULL) {
+        out_of_memory(t);
+        return;
+    }
+    t->gather = NULL;
+    take_packet(t, &g->packet, attachments);
+    free(attachments);
+    sio_gather_free(g);
+}
+
+static void take_attachment(struct sio_session *t, struct slice bytes) {
+    size_t limit = sio_server_of(t)->config.max_attached;
+    size_t allowed = most(&t->eio, false);
+    limit = allowed < limit ? allowed : limit;
+    struct sio_gather *g = t->gather;
+    if (g == NULL) {
+        invalid(t, "an attachment that was not announced");
+        return;
+    }
+    if (g->bytes.len > limit || bytes.len > limit - g->bytes.len) {
+        eio_close(&t->eio, WS_CODE_TOO_BIG, "attachments too big");
+        return;
+    }
+    if (!sio_gather_add(g, bytes))
+        out_of_memory(t);
+    else if (sio_gather_is_whole(g))
+        gather_end(t);
+}
+
+static void take_text(struct sio_session *t, struct slice text) {
+    struct sio_packet p;
+    enum sio_error e = sio_read(text, sio_server_of(t)->config.max_attachments, &p);
+    if (e != SIO_OK)
+        invalid(t, sio_error_text(e));
+    else if (t->gather != NULL)
+        invalid(t, "a packet where an attachment was announced");
+    else if (p.attachments == 0)
+        take_packet(t, &p, NULL);
+    else if ((t->gather = sio_gather_begin(text, p.attachments)) == NULL)
+        out_of_memory(t);
+}
+
+/* --- what Engine.IO tells -------------------------------------------------------------------
+ */
+
+static struct eio_session *on_open(void *owner, const struct http_request *request) {
+    struct sio_server *v = owner;
+    struct sio_session *t = calloc(1, sizeof *t + v->name_count * sizeof t->slots[0]);
+    if (t == NULL)
+        return NULL;
+    t->official = sio_agent_is_official(request);
+    t->eio.alarm = net_now(v->eio.net) + v->config.connect_timeout_ms;
+    return &t->eio;
+}
+
+static void on_message(struct eio_session *e, bool binary, struct slice bytes) {
+    if (binary)
+        take_attachment(of_eio(e), bytes);
+    else
+        take_text(of_eio(e), bytes);
+}
+
+static void on_alarm(struct eio_session *e) {
+    eio_close(e, WS_CODE_POLICY, "no namespace was joined in time");
+}
+
+static void on_drained(struct eio_session *e) {
+    struct sio_session *t = of_eio(e);
+    const struct sio_server *v = sio_server_of(t);
+    for (unsigned i = 0; i < v->name_count; i++) {
+        struct sio_socket *s = t->slots[i].socket;
+        if (s == NULL || !s->want_drained)
+            continue;
+        s->want_drained = false;
+        v->app->on_drained(s);
+    }
+}
+
+static void on_gone(struct eio_session *e, enum eio_gone why) {
+    struct sio_session *t = of_eio(e);
+    (void)why;
+    const struct sio_server *v = sio_server_of(t);
+    for (unsigned i = 0; i < v->name_count; i++) {
+        if (t->slots[i].socket != NULL)
+            sio_socket_end(t->slots[i].socket, SIO_GONE_SESSION);
+    }
+}
+
+static void on_free(struct eio_session *e) {
+    struct sio_session *t = of_eio(e);
+    sio_gather_free(t->gather);
+    free(t);
+}
+
+static const struct eio_ops ops = {.on_open = on_open,
+                                   .on_message = on_message,
+                                   .most = most,
+                                   .on_drained = on_drained,
+                                   .on_alarm = on_alarm,
+                                   .on_gone = on_gone,
+                                   .on_free = on_free};
+
+/* --- the server -----------------------------------------------------------------------------
+ */
+
+static const char *add_name(struct sio_server *v, struct slice name) {
+    struct slice *grown = realloc(v->names, (v->name_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return "out of memory";
+    v->names = grown;
+    v->names[v->name_count++] = name;
+    return NULL;
+}
+
+static const char *read_names(struct sio_server *v, const char *list) {
+    const char *wrong = add_name(v, SLICE("/"));
+    while (*list != '\0' && wrong == NULL) {
+        struct slice name = {list, strcspn(list, ",")};
+        if (name.len < 2 || name.len > SIO_NAMESPACE_MAX || name.ptr[0] != '/')
+            return log_text("\"%.*s\": a namespace begins with / and has at most %d bytes",
+                            (int)name.len, name.ptr, SIO_NAMESPACE_MAX);
+        for (unsigned i = 0; i < v->name_count; i++) {
+            if (slice_eq(v->names[i], name))
+                return log_text("%.*s is named twice", (int)name.len, name.ptr);
+        }
+        wrong = add_name(v, name);
+        list += name.len;
+        list += *list == ',';
+    }
+    return wrong;
+}
+
+const char *sio_server_init(struct sio_server *v, struct net *net,
+                            const struct sio_config *config, const struct sio_app *app,
+                            void *owner) {
+    *v = (struct sio_server){.config = *config, .app = app, .owner = owner};
+    list_init(&v->dead);
+    const char *wrong = read_names(v, config->namespaces);
+    if (wrong != NULL)
+        return wrong;
+    eio_server_init(&v->eio, net, &config->eio, &ops, v);
+    return NULL;
+}
+
+static void free_dead(struct sio_server *v) {
+    while (!list_empty(&v->dead)) {
+        struct sio_socket *s = container_of(v->dead.next, struct sio_socket, link);
+        list_remove(&s->link);
+        v->app->on_free(s);
+    }
+}
+
+void sio_server_flush(struct sio_server *v) {
+    eio_server_flush(&v->eio);
+    free_dead(v);
+}
+
+void sio_server_deinit(struct sio_server *v) {
+    eio_server_deinit(&v->eio);
+    free_dead(v);
+    free(v->names);
+}
