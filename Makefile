@@ -2,7 +2,7 @@
 #
 #     make V=1            shows whole commands
 #     make CC=clang       builds with another compiler
-#     make test T=health  runs the tests whose file name has "health" in it
+#     make test T=health  runs the tests whose path has "health" in it
 
 VERSION := 0.1.0
 

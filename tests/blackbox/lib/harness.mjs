@@ -2,7 +2,7 @@
 // port of 127.0.0.1 and stopped by pid.
 //
 //     import assert from 'node:assert/strict';
-//     import { cluster, login, test } from './lib/harness.mjs';
+//     import { cluster, login, test } from '../lib/harness.mjs';
 //
 //     test('a message crosses nodes', async (t) => {
 //       const { nodes, stop } = await cluster({ nodes: 2 });

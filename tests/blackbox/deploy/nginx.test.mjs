@@ -1,0 +1,133 @@
+// nginx with the files of deploy/nginx: nodes come and go behind it, clients do not notice.
+import assert from 'node:assert/strict';
+import { cluster, connect, login, request, startNode, test, until } from '../lib/harness.mjs';
+import { startNginx } from '../lib/nginx.mjs';
+import { hash } from '../lib/registry.mjs';
+
+const DRAIN = ['--drain', '1s'];
+
+async function stand(t, { nodes = 2, args = [] } = {}) {
+  const all = await cluster({ nodes, args });
+  const nginx = await startNginx(all.nodes);
+  t.after(async () => {
+    await nginx.stop();
+    await all.stop();
+  });
+  return { ...all, nginx };
+}
+
+// Asks for `where` again and again; settled() resolves when what was asked before is answered, and
+// stop() fails if an answer was other than 200.
+function keepAsking(nginx, where) {
+  const wrong = [];
+  let asked = 0;
+  let stopped = false;
+  const asking = (async () => {
+    while (!stopped) {
+      const answer = await request(nginx.url + where).catch((error) => ({ status: error.code }));
+      asked++;
+      if (answer.status === 200) continue;
+      wrong.push(`${new Date().toISOString()} ${answer.status} ${answer.body ?? ''}`);
+    }
+  })();
+  return {
+    async settled() {
+      const before = asked;
+      await until(() => asked > before, { what: `an answer of ${where}` });
+    },
+    async stop() {
+      stopped = true;
+      await asking;
+      assert.ok(asked > 10, `${where} was asked for ${asked} times`);
+      assert.deepEqual(wrong, [], `${where}, of ${asked}; nginx: ${nginx.log().slice(-4000)}`);
+    },
+  };
+}
+
+test('a client cannot say who it is: the node gets the address that nginx saw', async (t) => {
+  const { redis, nginx } = await stand(t, { args: ['--real-address-header', 'X-Real-IP'] });
+  const forged = { 'X-Real-IP': '203.0.113.9', 'X-Forwarded-For': '203.0.113.9' };
+  await login(nginx, 'ann', {}, { headers: forged });
+  const [conn] = Object.values(await hash(redis, 'sluice:{user:ann}:conns'));
+  assert.match(conn.split(' ')[2], /^127\.0\.0\.1/);
+});
+
+test('sockets are spread over the nodes and speak across them', async (t) => {
+  const { nginx, nodes } = await stand(t, { nodes: 3 });
+  const clients = [];
+  for (let i = 0; i < 12; i++) clients.push(await login(nginx, `u${i}`));
+  for (const node of nodes) {
+    const mine = clients.filter((client) => client.ack.node === node.id).length;
+    assert.ok(mine >= 3 && mine <= 5, `${node.id} has ${mine} of 12`);
+  }
+  for (const client of clients) await client.emit('join', { room: 'r' });
+  await clients[0].emit('sendMessage', { room: 'r', message: 'hello' });
+  for (const client of clients) await client.next('chatMessage');
+});
+
+test('a node that is killed costs no request', async (t) => {
+  const { nginx, nodes } = await stand(t, { nodes: 3 });
+  const asking = ['/', '/healthz', '/readyz'].map((where) => keepAsking(nginx, where));
+  await nodes[0].kill();
+  for (let i = 0; i < 20; i++) {
+    const client = await login(nginx, `u${i}`);
+    assert.notEqual(client.ack.node, nodes[0].id);
+  }
+  for (const one of asking) await one.stop();
+});
+
+test('nodes that are replaced one by one cost no request', async (t) => {
+  const { redis, nginx, nodes } = await stand(t, { args: DRAIN });
+  const asking = ['/', '/readyz'].map((where) => keepAsking(nginx, where));
+  const clients = [];
+  for (let i = 0; i < 10; i++) {
+    const client = await login(nginx, `u${i}`);
+    await client.emit('join', { room: 'r' });
+    clients.push(client);
+  }
+  for (const old of nodes) {
+    const theirs = clients.filter((client) => client.ack.node === old.id);
+    assert.ok(theirs.length > 0);
+    const end = old.stop('SIGTERM');
+    for (const client of theirs) {
+      assert.deepEqual(await client.closed, { code: 1012, reason: 'restart' });
+      const back = await login(nginx, client.user, { resume: client.positions });
+      assert.equal(back.ack.recovered, true);
+      assert.notEqual(back.ack.node, old.id);
+      clients[clients.indexOf(client)] = back;
+    }
+    assert.equal((await end).code, 0);
+    const fresh = await startNode({ redis, port: old.port, args: DRAIN });
+    t.after(() => fresh.stop());
+    await until(async () => {
+      const { node } = (await request(`${nginx.url}/healthz`)).json();
+      return node === fresh.id;
+    });
+    // Who asked the one before it was there must not find the other one draining.
+    for (const one of asking) await one.settled();
+  }
+  for (const one of asking) await one.stop();
+});
+
+test('while Redis is away no node is taken out: pages and sockets go on', async (t) => {
+  const { redis, nginx, nodes } = await stand(t);
+  await redis.stop();
+  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 503);
+  for (let i = 0; i < 6; i++) {
+    const ready = await request(`${nginx.url}/readyz`);
+    assert.deepEqual([ready.status, ready.json().reason], [503, 'redis']);
+    assert.equal((await request(`${nginx.url}/`)).status, 200);
+    await (await connect(nginx)).close();
+  }
+  await redis.restart();
+});
+
+test('without a node 502; with one again, within a second or two', async (t) => {
+  const { redis, nginx, nodes } = await stand(t);
+  await nodes[0].kill();
+  await nodes[1].kill();
+  assert.equal((await request(`${nginx.url}/`)).status, 502);
+  const back = await startNode({ redis, port: nodes[1].port });
+  t.after(() => back.stop());
+  await until(async () => (await request(`${nginx.url}/`)).status === 200);
+});

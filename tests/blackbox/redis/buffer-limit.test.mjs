@@ -1,0 +1,33 @@
+// Redis drops a subscriber that reads too slowly (client-output-buffer-limit): the node heals.
+import assert from 'node:assert/strict';
+import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
+
+test('a node that stood still gets all that Redis threw away', async (t) => {
+  const config = { 'client-output-buffer-limit': 'pubsub 256kb 128kb 1' };
+  const { redis, nodes, stop } = await cluster({ nodes: 2, redis: { config } });
+  t.after(stop);
+  const ann = await login(nodes[0], 'ann');
+  const bob = await login(nodes[1], 'bob');
+  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  nodes[1].suspend();
+  const big = 'x'.repeat(50000);
+  const killed = async () =>
+    /scheduled to be closed ASAP for overcoming of output buffer/.test(redis.log());
+  let n = 0;
+  while (!(await killed())) {
+    assert.ok(++n < 400, 'Redis cuts the subscriber');
+    await ann.emit('sendMessage', { room: 'r', message: `${n} ${big}` });
+    if (n % 20 === 0) await sleep(10);
+  }
+  nodes[1].resume();
+  await bob.next('chatMessage', { timeout: 15000, match: ({ seq }) => seq === n });
+  const numbers = bob.frames
+    .filter(({ event }) => event === 'chatMessage')
+    .map(({ data }) => Number(data.message.split(' ')[0]));
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: n }, (_, i) => i + 1),
+  );
+  await bob.none('channel_reset');
+  await until(async () => (await nodes[1].get('/readyz')).status === 200);
+});

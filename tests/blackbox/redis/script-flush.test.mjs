@@ -1,0 +1,35 @@
+// SCRIPT FLUSH while messages flow: nothing fails, nothing is lost or doubled.
+import assert from 'node:assert/strict';
+import { cluster, login, test } from '../lib/harness.mjs';
+import { assertHeard, talk } from '../lib/talk.mjs';
+
+test('scripts that Redis forgot are sent again', async (t) => {
+  const { redis, nodes, stop } = await cluster({ nodes: 2 });
+  t.after(stop);
+  const ann = await login(nodes[0], 'ann');
+  const bob = await login(nodes[1], 'bob');
+  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const room = talk(ann, { room: 'r' });
+  const dm = talk(bob, { peer: 'ann' });
+  for (let i = 0; i < 5; i++) {
+    await room.more(10);
+    await redis.cli('SCRIPT', 'FLUSH');
+    await dm.more(10);
+  }
+  const said = await room.stop();
+  const whispered = await dm.stop();
+  assert.deepEqual([...room.failures, ...dm.failures], []);
+  for (const client of [ann, bob]) await assertHeard(client, 'chatMessage', 'ann', said);
+  await assertHeard(ann, 'new_private_message', 'bob', whispered);
+
+  await redis.cli('SCRIPT', 'FLUSH');
+  const burst = Array.from({ length: 100 }, (_, i) => `burst ${i}`);
+  await Promise.all(burst.map((message) => ann.emit('sendMessage', { room: 'r', message })));
+  await assertHeard(bob, 'chatMessage', 'ann', [...said, ...burst]);
+
+  await redis.cli('SCRIPT', 'FLUSH');
+  const cat = await login(nodes[1], 'cat', { csId: 'x' });
+  await cat.emit('join', { room: 'r' });
+  const { messages } = await cat.emit('history', { room: 'r', limit: 1 });
+  assert.equal(messages[0].message, 'burst 99');
+});
