@@ -117,7 +117,7 @@ test('without Redis: 503 at once', async (t) => {
   assert.equal((await node.get('/api/v1/cluster', { headers: bearer })).status, 200);
   proxy.refusing = true;
   proxy.cut();
-  await until(async () => (await node.get('/readyz')).status === 503);
+  await node.untilNotReady();
   for (const path of ['/api/v1/cluster', '/api/v1/online', '/api/v1/users/ann']) {
     const { status, json } = await node.get(path, { headers: bearer });
     assert.equal(status, 503);

@@ -158,7 +158,8 @@ let nodeCount = 0;
  *   ready    false: does not await /readyz (for a node without Redis)
  *   shown    false: its log is not shown when the process ends with a failure
  * Has: id, pid, port, url, log(), stop(signal), kill(), suspend(), resume(), health(),
- * get(path), exited (a promise of { code, signal }).
+ * get(path), exited (a promise of { code, signal }); readyz(), which resolves to the status of
+ * /readyz, and untilReady(), untilNotReady(), which wait for it with the options of until().
  */
 export async function startNode(options = {}) {
   const { redis, id, args = [], env = {}, port = 0, host = '127.0.0.1', ready = true, shown = true } = options;
@@ -193,6 +194,9 @@ export async function startNode(options = {}) {
     async health() {
       return (await node.get('/healthz')).json();
     },
+    readyz: async () => (await node.get('/readyz')).status,
+    untilReady: (how) => untilStatus(200, how),
+    untilNotReady: (how) => untilStatus(503, how),
     suspend: () => node.signal('SIGSTOP'),
     resume: () => node.signal('SIGCONT'),
     signal: child.signal,
@@ -218,6 +222,8 @@ export async function startNode(options = {}) {
       return result;
     },
   };
+  const untilStatus = (status, how) =>
+    until(async () => (await node.readyz()) === status, { what: `${name}: ${status}`, ...how });
   const keepLog = () => {
     finalLog ??= child.output();
     removeDir(dir);
@@ -242,7 +248,7 @@ export async function startNode(options = {}) {
     node.url = `http://127.0.0.1:${node.port}`;
     return true;
   });
-  if (ready) await waitUntil('is ready', async () => (await node.get('/readyz')).status === 200);
+  if (ready) await waitUntil('is ready', async () => (await node.readyz()) === 200);
   return node;
 }
 

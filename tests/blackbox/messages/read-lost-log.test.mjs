@@ -1,10 +1,9 @@
 // Read marks and unread counts when what they speak of is gone: a log that was deleted or expired, or
 // that lost its end in a failover. A mark of what is gone must not count for what comes after.
 import assert from 'node:assert/strict';
-import { cluster, login, test, until } from '../lib/harness.mjs';
+import { cluster, login, test } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 
-const ready = async (node) => (await node.get('/readyz')).status === 200;
 
 // Two users on two nodes who share a room.
 async function pair(nodes, name) {
@@ -140,9 +139,9 @@ test('a failover without the last messages', async (t) => {
     const metas = await Promise.all(names.map((name) => hash(redis, `sluice:{${name}}:meta`)));
     await redis.cli('SAVE');
     await redis.kill();
-    for (const node of nodes) await until(async () => !(await ready(node)));
+    for (const node of nodes) await node.untilNotReady();
     await redis.restart();
-    for (const node of nodes) await until(() => ready(node));
+    for (const node of nodes) await node.untilReady();
     for (const [i, name] of names.entries()) {
       const mark = isPlain ? seq : `${seq} ${metas[i].epoch}`;
       await redis.cli('HSET', `sluice:{${name}}:read`, a.reader.user, mark);

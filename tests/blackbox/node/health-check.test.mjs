@@ -68,7 +68,7 @@ test('0 without Redis and while draining: a restart would mend neither', async (
   const redis = await startRedis();
   const node = await startNode({ redis });
   await redis.stop();
-  await until(async () => (await node.get('/readyz')).status === 503);
+  await node.untilNotReady();
   assert.equal((await check(`127.0.0.1:${node.port}`)).code, 0);
   await node.stop();
 });

@@ -1,8 +1,6 @@
 // /healthz says who the node is; /readyz follows Redis.
 import assert from 'node:assert/strict';
-import { cluster, test, until } from '../lib/harness.mjs';
-
-const readiness = async (node) => (await node.get('/readyz')).status;
+import { cluster, test } from '../lib/harness.mjs';
 
 test('healthz names the node, its address and version', async (t) => {
   const { nodes, stop } = await cluster({ nodes: 2 });
@@ -18,16 +16,16 @@ test('healthz names the node, its address and version', async (t) => {
 test('readyz is 503 while Redis is away, healthz stays 200', async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 2 });
   t.after(stop);
-  for (const node of nodes) assert.equal(await readiness(node), 200);
+  for (const node of nodes) assert.equal(await node.readyz(), 200);
 
   await redis.stop();
   for (const node of nodes) {
-    await until(async () => (await readiness(node)) === 503, { what: 'readyz is 503' });
+    await node.untilNotReady();
     assert.equal((await node.get('/healthz')).status, 200);
   }
 
   await redis.restart();
   for (const node of nodes) {
-    await until(async () => (await readiness(node)) === 200, { what: 'readyz is 200 again' });
+    await node.untilReady();
   }
 });

@@ -1,6 +1,6 @@
 // The log: one line an event, logfmt or JSON; the first has the address.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, startRedis, test, until } from '../lib/harness.mjs';
+import { cluster, connect, login, startRedis, test } from '../lib/harness.mjs';
 
 async function busy({ redis, nodes }) {
   const ann = await login(nodes[0], 'ann"a"\\=', { csId: '1' });
@@ -9,9 +9,9 @@ async function busy({ redis, nodes }) {
   odd.raw(Buffer.from([0xff]));
   await odd.closed;
   await redis.kill();
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 503);
+  for (const node of nodes) await node.untilNotReady();
   await redis.restart();
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+  for (const node of nodes) await node.untilReady();
   await ann.close();
 }
 

@@ -189,7 +189,7 @@ test('an address that is in use', async (t) => {
   assert.match(result.err, /in use/i);
   assert.ok(result.err.includes(String(nodes[0].port)), `names the address: ${result.err}`);
   assert.ok(!SANITIZERS.test(result.all), result.all);
-  assert.equal((await nodes[0].get('/readyz')).status, 200);
+  assert.equal(await nodes[0].readyz(), 200);
 });
 
 test('an address beyond loopback wants --allow-anonymous', async () => {

@@ -52,7 +52,7 @@ test('while it drains it is not ready and takes nobody; closes are spread', asyn
   assert.deepEqual(await end, { code: 0, signal: null });
   await until(() => closedAt.length === clients.length);
   assert.ok(closedAt.at(-1) - closedAt[0] > 500, 'not all at once');
-  assert.equal((await nodes[0].get('/readyz')).status, 200);
+  assert.equal(await nodes[0].readyz(), 200);
   await stop();
 });
 
@@ -85,7 +85,7 @@ test('it ends in time without Redis, and when Redis answers nothing', async () =
   assert.deepEqual(await nodes[0].stop('SIGTERM'), { code: 0, signal: null });
   redis.resume();
   await redis.kill();
-  await until(async () => (await nodes[1].get('/readyz')).status === 503);
+  await nodes[1].untilNotReady();
   assert.deepEqual(await nodes[1].stop('SIGTERM'), { code: 0, signal: null });
   const never = await startNode({ redis, ready: false });
   assert.deepEqual(await never.stop('SIGTERM'), { code: 0, signal: null });

@@ -23,7 +23,7 @@ async function notReady(url, { word, secret }) {
   for (const node of nodes) {
     await until(() => word.test(node.log()), { what: `${word} in the log`, timeout: 10000 });
     assert.equal((await node.get('/healthz')).status, 200);
-    assert.equal((await node.get('/readyz')).status, 503);
+    assert.equal(await node.readyz(), 503);
     if (secret) assert.ok(!node.log().includes(secret), 'the log has no password');
     await node.stop();
     if (secret) assert.ok(!node.log().includes(secret), 'the log has no password');
@@ -147,10 +147,10 @@ test('a replica is not ready until it is made a master', async () => {
   const other = await startRedis();
   const { nodes, ann, bob } = await works(other.url, ['--redis-timeout', '500ms']);
   await other.cli('REPLICAOF', '127.0.0.1', master.port);
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 503);
+  for (const node of nodes) await node.untilNotReady();
   await assert.rejects(ann.emit('sendMessage', 'to a replica'), { code: 'unavailable' });
   await other.cli('REPLICAOF', 'NO', 'ONE');
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+  for (const node of nodes) await node.untilReady();
   await until(() => ann.emit('sendMessage', 'to a master'));
   await bob.next('chatMessage', { match: ({ data }) => data.message === 'to a master' });
   await end(nodes);

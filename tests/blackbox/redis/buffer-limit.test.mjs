@@ -1,6 +1,6 @@
 // Redis drops a subscriber that reads too slowly (client-output-buffer-limit): the node heals.
 import assert from 'node:assert/strict';
-import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
+import { cluster, login, sleep, test } from '../lib/harness.mjs';
 
 test('a node that stood still gets all that Redis threw away', async (t) => {
   const config = { 'client-output-buffer-limit': 'pubsub 256kb 128kb 1' };
@@ -29,5 +29,5 @@ test('a node that stood still gets all that Redis threw away', async (t) => {
     Array.from({ length: n }, (_, i) => i + 1),
   );
   await bob.none('channel_reset');
-  await until(async () => (await nodes[1].get('/readyz')).status === 200);
+  await nodes[1].untilReady();
 });

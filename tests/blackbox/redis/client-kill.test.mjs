@@ -40,7 +40,7 @@ async function underKills(t, kill) {
   await until(async () => Object.keys(await scores(redis, 'sluice:nodes')).length === 2, {
     what: 'leases of former incarnations are gone',
   });
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+  for (const node of nodes) await node.untilReady();
   await fence(redis, [ann, bob, cat]);
   for (const client of [ann, bob, cat]) assert.equal(count(client, 'user_offline'), 0);
 }

@@ -5,18 +5,17 @@ import path from 'node:path';
 import { cluster, login, test, until } from '../lib/harness.mjs';
 import { hash, scores } from '../lib/registry.mjs';
 
-const ready = async (node) => (await node.get('/readyz')).status === 200;
 
 async function killedAndEmptied({ redis, nodes }) {
   await redis.kill();
-  for (const node of nodes) await until(async () => !(await ready(node)));
+  for (const node of nodes) await node.untilNotReady();
   fs.rmSync(path.join(redis.dir, 'appendonlydir'), { recursive: true, force: true });
   for (const name of fs.readdirSync(redis.dir)) {
     if (/\.(aof|rdb)$/.test(name)) fs.rmSync(path.join(redis.dir, name));
   }
   await redis.restart();
   assert.ok(Number(await redis.cli('EXISTS', 'sluice:{room:r}:log')) === 0, 'the log is gone');
-  for (const node of nodes) await until(() => ready(node));
+  for (const node of nodes) await node.untilReady();
 }
 
 const flushed = ({ redis }) => redis.cli('FLUSHALL');

@@ -32,7 +32,7 @@ test('sends and reads go on, and nothing is missed when it hears again', async (
   const acked = ann.emit('private_message', { receiverId: 'bob', content: 'three' });
   const again = login(node, 'ann', { csId: 'a' }); // waits as well
   await bob.next('new_private_message');
-  assert.equal((await node.get('/readyz')).status, 200);
+  assert.equal(await node.readyz(), 200);
   assert.equal(await Promise.race([acked, again, 'none']), 'none');
 
   proxy.refusing = false;
@@ -52,9 +52,9 @@ test('a subscriber link that stays away: not ready, and what waits fails', async
   await fall();
   const waits = ann.emit('private_message', { receiverId: 'bob', content: 'x' });
   await assert.rejects(waits, { code: 'unavailable', outcome: 'unknown' });
-  await until(async () => (await node.get('/readyz')).status === 503);
+  await node.untilNotReady();
   await assert.rejects(ann.emit('sendMessage', 'y'), { code: 'unavailable', outcome: 'refused' });
   proxy.refusing = false;
-  await until(async () => (await node.get('/readyz')).status === 200);
+  await node.untilReady();
   await until(() => ann.emit('sendMessage', 'z').catch(() => false));
 });

@@ -2,8 +2,7 @@
 // again, while it runs and its connections stay open: nothing that was acknowledged is overwritten
 // unseen.
 import assert from 'node:assert/strict';
-import { cluster, login, startNode, startRedis, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { cluster, login, startRedis, test, until } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 import { roam } from '../lib/roaming.mjs';
 
@@ -18,7 +17,6 @@ const level = async (a, b) =>
     const [one, two] = [await info(a, 'master_repl_offset'), await info(b, 'master_repl_offset')];
     return one === two;
   });
-const ready = (node) => until(async () => (await node.get('/readyz')).status === 200);
 const texts = (client) =>
   client.frames.filter(({ event }) => event === 'chatMessage').map(({ data }) => data.message);
 
@@ -86,7 +84,7 @@ test('fail over and back', async (t) => {
   await synced(a);
   await promote(a);
   await until(() => it.send('new a').catch(() => false));
-  for (const node of nodes) await ready(node);
+  for (const node of nodes) await node.untilReady();
   const after = await hash(a, 'sluice:term');
   assert.equal(after.run, before.run, 'the same server');
   assert.equal(after.replid, await info(a, 'master_replid'));
@@ -104,7 +102,7 @@ test('so fast that no node asks Redis anything meanwhile', async (t) => {
   await promote(a);
   await until(() => it.send('new a').catch(() => false));
   for (const node of nodes) {
-    await ready(node);
+    await node.untilReady();
     assert.doesNotMatch(node.log(), /no longer the master/);
   }
   await judge(it);

@@ -75,7 +75,7 @@ test('Redis stands still, links open: not ready, then healed', async (t) => {
   await talking.more(5);
   redis.pause();
   try {
-    await until(async () => (await node.get('/readyz')).status === 503);
+    await node.untilNotReady();
     await assert.rejects(ann.emit('sendMessage', { room: 'still', message: 'x' }), {
       code: 'unavailable',
     });
@@ -83,7 +83,7 @@ test('Redis stands still, links open: not ready, then healed', async (t) => {
   } finally {
     redis.resume();
   }
-  await until(async () => (await node.get('/readyz')).status === 200);
+  await node.untilReady();
   await talking.more(5);
   const said = await talking.stop();
   for (const client of [ann, bob]) await assertHeard(client, 'chatMessage', bob.user, said);
@@ -94,7 +94,7 @@ test('a node cut off alone is not ready, and heals when the way is free', async 
   await ann.emit('sendMessage', { room: 'cut', message: '1' });
   proxy.refusing = true;
   proxy.cut();
-  await until(async () => (await node.get('/readyz')).status === 503);
+  await node.untilNotReady();
   await assert.rejects(bob.emit('sendMessage', { room: 'cut', message: 'x' }), {
     code: 'unavailable',
     outcome: 'refused',
@@ -103,7 +103,7 @@ test('a node cut off alone is not ready, and heals when the way is free', async 
   for (const message of texts.slice(1)) await ann.emit('sendMessage', { room: 'cut', message });
   proxy.refusing = false;
   await assertHeard(bob, 'chatMessage', ann.user, texts);
-  await until(async () => (await node.get('/readyz')).status === 200);
+  await node.untilReady();
   await until(() => bob.emit('sendMessage', { room: 'cut', message: 'back' }));
   await assertHeard(ann, 'chatMessage', bob.user, ['back']);
 });
@@ -165,7 +165,7 @@ test('rosters are fresh after a node was cut off', async (t) => {
   await bob.next('update_member_list', three);
   proxy.refusing = true;
   proxy.cut();
-  await until(async () => (await node.get('/readyz')).status === 503);
+  await node.untilNotReady();
   await cat.close();
   await ann.next('user_offline', { match: (frame) => frame.data === 'cat' });
   bob.take('onlineUsers');

@@ -1,6 +1,6 @@
 // A node that starts before Redis keeps trying, and says that it is not ready.
 import assert from 'node:assert/strict';
-import { connect, freePort, login, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { connect, freePort, login, startNode, startRedis, test } from '../lib/harness.mjs';
 
 test('nodes started without Redis serve as soon as it is there', async () => {
   const port = await freePort();
@@ -22,7 +22,7 @@ test('nodes started without Redis serve as soon as it is there', async () => {
 
   const redis = await startRedis({ port });
   for (const node of nodes) {
-    await until(async () => (await node.get('/readyz')).status === 200, { timeout: 20000 });
+    await node.untilReady({ timeout: 20000 });
   }
   await ann.emit('login', { userId: 'ann', csId: '1' }); // on the socket that was there before
   const bob = await login(nodes[1], 'bob', { csId: '1' });

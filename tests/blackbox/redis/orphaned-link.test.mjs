@@ -25,7 +25,6 @@ for (const [what, aclUser] of [
       await proxy.close();
       await redis.stop();
     });
-    const isReady = async () => (await node.get('/readyz')).status === 200;
     const incarnation = async () => (await node.health()).incarnation;
 
     const eve = await login(node, 'eve');
@@ -52,7 +51,7 @@ for (const [what, aclUser] of [
     // The links fall, and are back at once.
     await until(async () => (await incarnation()) !== first, { timeout: 20000 });
     assert.equal((await late)[1].reason?.code, 'unavailable');
-    await until(isReady, { timeout: 20000 });
+    await node.untilReady({ timeout: 20000 });
 
     // All of them act again, over the new connection.
     await until(() => eve.emit('heartbeat').catch(() => false));

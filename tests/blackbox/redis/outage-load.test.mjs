@@ -18,7 +18,6 @@ const OTHERS_AT_ONCE = 64; // what else may be pending: leases, scores, clients 
 const quarantine = 'quarantine_size_mb=1:thread_local_quarantine_size_kb=64';
 const env = { ASAN_OPTIONS: `detect_leaks=1:abort_on_error=0:exitcode=99:${quarantine}` };
 
-const ready = async (node) => (await node.get('/readyz')).status === 200;
 const topics = Array.from({ length: CHANNELS }, (_, i) => `topic:t${i}`);
 
 function resident(node) {
@@ -43,7 +42,7 @@ test('Redis down: refused at once, nothing kept, 503; connections stay', async (
   const users = Array.from({ length: SENDERS }, (_, i) => `u${i}`);
   const clients = await Promise.all(users.map((user) => login(node, user, { csId: 'c' })));
   await redis.kill();
-  await until(async () => (await node.get('/readyz')).status === 503);
+  await node.untilNotReady();
 
   const message = 'x'.repeat(16384);
   let going = true;
@@ -71,11 +70,11 @@ test('Redis down: refused at once, nothing kept, 503; connections stay', async (
   t.diagnostic(`${refused} sends refused, slowest after ${slowest} ms; ${more}`);
   assert.ok(slowest < 1000, `refused after ${slowest} ms`);
   assert.ok(grown < 16, `${grown} MB more after 96 MB of refused messages`);
-  assert.equal((await node.get('/readyz')).status, 503);
+  assert.equal(await node.readyz(), 503);
   assert.ok(clients.every(({ isOpen }) => isOpen));
 
   await redis.restart();
-  await until(() => ready(node), { timeout: 20000 });
+  await node.untilReady({ timeout: 20000 });
   for (const client of clients.slice(0, 3)) {
     await until(() => client.emit('sendMessage', { message: 'back', clientMessageId: 'back' }));
   }
@@ -100,7 +99,7 @@ test(`${CHANNELS} channels heal in bounded batches`, { timeout: 150000 }, async 
   // The node is cut off; elsewhere a message is published to each channel.
   proxy.refusing = true;
   proxy.cut();
-  await until(async () => !(await ready(node)));
+  await node.untilNotReady();
   const publisher = await login(nodes[0], 'publisher');
   for (let i = 0; i < CHANNELS; i += PER_CLIENT) {
     const publish = (channel) => publisher.emit('publish', { channel, data: channel });

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { cluster, connect, login, test, until } from '../lib/harness.mjs';
 import { count, fence, keys, scores } from '../lib/registry.mjs';
 
-const ready = async (node) => (await node.get('/readyz')).status === 200;
 
 test('presence is right again after an outage', async (t) => {
   const args = ['--lease-timeout', '1s', '--lease-interval', '200ms'];
@@ -17,14 +16,14 @@ test('presence is right again after an outage', async (t) => {
   await login(nodes[1], 'two');
   for (const client of [ann, bob, eve, fay, two]) await client.emit('join', { room: 'r' });
   await redis.kill();
-  for (const node of nodes) await until(async () => !(await ready(node)));
+  for (const node of nodes) await node.untilNotReady();
   await eve.close();
   fay.terminate();
   await two.close();
   const gus = await connect(nodes[1]);
   await assert.rejects(gus.emit('login', { userId: 'gus', csId: '1' }), { code: 'unavailable' });
   await redis.restart();
-  for (const node of nodes) await until(() => ready(node));
+  for (const node of nodes) await node.untilReady();
   await gus.emit('login', { userId: 'gus', csId: '1' });
 
   const online = async () =>

@@ -57,7 +57,7 @@ test('a user without channels: an ever slower knocking', async (t) => {
   const knocks = (await connects()) - before - 21;
   assert.ok(knocks < 12, `${knocks} new links`);
   await redis.cli('ACL', 'SETUSER', 'mute', 'allchannels');
-  await until(async () => (await node.get('/readyz')).status === 200, { timeout: 10000 });
+  await node.untilReady({ timeout: 10000 });
   await redis.stop();
 });
 

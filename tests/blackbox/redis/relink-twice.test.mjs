@@ -28,7 +28,7 @@ test('rooms heal though reads of an earlier link were still under way', async ()
   }
   const links = proxy.opened;
   await until(() => proxy.opened >= links + 2, { what: 'both links are made anew' });
-  await until(async () => (await node.get('/readyz')).status === 200);
+  await node.untilReady();
 
   for (const room of ROOMS) {
     for (const sender of [ann, bob]) {

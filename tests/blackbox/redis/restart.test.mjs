@@ -1,10 +1,9 @@
 // Redis killed and started again with its data: nothing acknowledged is missing, sockets stay.
 import assert from 'node:assert/strict';
-import { cluster, login, test, until } from '../lib/harness.mjs';
+import { cluster, login, test } from '../lib/harness.mjs';
 import { count, fence, hash, scores } from '../lib/registry.mjs';
 import { assertHeard, assertLogged, talk } from '../lib/talk.mjs';
 
-const ready = async (node) => (await node.get('/readyz')).status === 200;
 
 test('live sockets are healed; what was acknowledged is there, in order, once', async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 2 });
@@ -20,7 +19,7 @@ test('live sockets are healed; what was acknowledged is there, in order, once', 
     await Promise.all(talks.map((one) => one.more(20)));
     await redis.kill();
     for (const node of nodes) {
-      await until(async () => !(await ready(node)));
+      await node.untilNotReady();
       const told = (await node.get('/readyz')).json();
       assert.deepEqual([told.ready, told.reason], [false, 'redis']);
       assert.ok(told.detail);
@@ -28,7 +27,7 @@ test('live sockets are healed; what was acknowledged is there, in order, once', 
     await redis.restart();
     await Promise.all(talks.map((one) => one.more(20)));
   }
-  for (const node of nodes) assert.ok(await ready(node));
+  for (const node of nodes) assert.equal(await node.readyz(), 200);
   const [annSaid, bobSaid, danSaid] = await Promise.all(talks.map((one) => one.stop()));
 
   for (const client of [ann, bob, cat]) {
@@ -72,7 +71,7 @@ test('a send during the outage is answered at once, with unavailable and an outc
   const ann = await login(nodes[0], 'ann');
   await ann.emit('join', { room: 'r' });
   await redis.kill();
-  await until(async () => !(await ready(nodes[0])));
+  await nodes[0].untilNotReady();
   const outage = Date.now();
   const sends = [
     ['sendMessage', { room: 'r', message: 'x' }],
@@ -94,7 +93,7 @@ test('a send during the outage is answered at once, with unavailable and an outc
   assert.ok(Date.now() - outage < 5000, 'all of these took milliseconds');
   assert.ok(ann.isOpen);
   await redis.restart();
-  await until(() => ready(nodes[0]));
+  await nodes[0].untilReady();
   await ann.emit('sendMessage', { room: 'r', message: 'back' });
   assert.equal((await ann.next('chatMessage')).data.message, 'back');
 });
@@ -114,7 +113,7 @@ test('pipelined messages: when one fails, those behind it fail, and resending ke
   await redis.kill();
   let results = await first;
   await redis.restart();
-  for (const node of nodes) await until(() => ready(node));
+  for (const node of nodes) await node.untilReady();
   for (let round = 0; rest.length; round++) {
     const failed = results.findIndex((result) => result.status === 'rejected');
     if (failed >= 0) {

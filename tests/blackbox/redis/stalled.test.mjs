@@ -16,7 +16,7 @@ async function through(t, { args = [], redis: config }, stall) {
   const clients = await Promise.all(nodes.map((node, i) => login(node, `u${i}`)));
   for (const client of clients) await client.emit('join', { room: 'r' });
   await stall({ redis, nodes, clients });
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+  for (const node of nodes) await node.untilReady();
   await until(() => clients[0].emit('sendMessage', { room: 'r', message: 'after' }));
   for (const client of clients) {
     await client.next('chatMessage', { match: ({ data }) => data.message === 'after' });

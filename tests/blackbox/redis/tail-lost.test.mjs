@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { cluster, login, test, until } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 
-const ready = async (node) => (await node.get('/readyz')).status === 200;
 const texts = (client) =>
   client.frames.filter(({ event }) => event === 'chatMessage').map(({ data }) => data.message);
 
@@ -29,9 +28,9 @@ test('positions before the loss are good, those after it are lost', async (t) =>
   await eve.next('chatMessage', { match: ({ seq }) => seq === 8 });
 
   await redis.kill();
-  for (const node of nodes) await until(async () => !(await ready(node)));
+  for (const node of nodes) await node.untilNotReady();
   await redis.restart();
-  for (const node of nodes) await until(() => ready(node));
+  for (const node of nodes) await node.untilReady();
   const at = (seq) => ({ resume: { 'room:r': { epoch: old, seq } } });
 
   // Before the first append.
@@ -110,9 +109,9 @@ for (const losses of [2, 3]) {
     let lame;
     for (let loss = 1; loss <= losses; loss++) {
       await redis.kill();
-      for (const node of nodes) await until(async () => !(await ready(node)));
+      for (const node of nodes) await node.untilNotReady();
       await redis.restart();
-      for (const node of nodes) await until(() => ready(node));
+      for (const node of nodes) await node.untilReady();
       for (const client of loss > 1 ? heard : []) {
         const { data } = await client.next('channel_reset', inRoom);
         assert.deepEqual(data, { channel: 'room:r', from: 121, to: 122 });

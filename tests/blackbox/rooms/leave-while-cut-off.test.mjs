@@ -8,7 +8,6 @@ import { fence, scores } from '../lib/registry.mjs';
 const redis = await startRedis();
 const plain = await startNode({ redis });
 const members = async (room) => Object.keys(await scores(redis, `sluice:{room:${room}}:members`));
-const readyz = async (node) => (await node.get('/readyz')).status;
 
 test('who left stays out, who stayed stays in', async (t) => {
   const proxy = await startProxy(redis);
@@ -24,13 +23,13 @@ test('who left stays out, who stayed stays in', async (t) => {
 
   proxy.refusing = true;
   proxy.cut();
-  await until(async () => (await readyz(node)) === 503);
+  await node.untilNotReady();
   await here.emit('leave', { room: 'left' });
   await here.emit('leave', { room: 'again' });
   await here.emit('join', { room: 'again' });
   await redis.cli('DEL', 'sluice:{room:kept}:members'); // lost, not left: it is made anew
   proxy.refusing = false;
-  await until(async () => (await readyz(node)) === 200);
+  await node.untilReady();
   assert.notEqual((await node.health()).incarnation, before);
   await until(async () => (await members('kept')).includes('ann'));
 

@@ -97,7 +97,7 @@ test('a node that drains: polls are let go and sent elsewhere, posts pass, nothi
   const own = await leaving.get(OPEN);
   assert.equal(own.status, 200);
   const end = leaving.stop();
-  await until(async () => (await leaving.get('/readyz')).status === 503);
+  await leaving.untilNotReady();
   assert.equal((await some[0].post(leaving, BEAT)).status, 200);
   assert.equal((await some[1].get(leaving).catch(() => ({ status: 503 }))).status, 503);
   const bodies = (await Promise.all(waiting)).map(({ body }) => body);
@@ -130,7 +130,7 @@ test('Redis is away: polling goes on across nodes', async () => {
   const away = Date.now();
   await own.redis.kill();
   for (const node of own.nodes) {
-    await until(async () => (await node.get('/readyz')).status === 503);
+    await node.untilNotReady();
   }
   for (let i = 0; i < 20; i++) {
     const waiting = s.get(own.nodes[i % 2]);
@@ -145,7 +145,7 @@ test('Redis is away: polling goes on across nodes', async () => {
   await s.waits();
   await own.redis.restart();
   for (const node of own.nodes) {
-    await until(async () => (await node.get('/readyz')).status === 200);
+    await node.untilReady();
   }
   for (const each of [s, other]) assert.equal((await each.post(own.nodes[0], BEAT)).body, 'ok');
   for (const answer of waiting) assert.equal((await answer).body, '431[{}]');

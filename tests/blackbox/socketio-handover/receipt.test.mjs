@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after } from 'node:test';
-import { acquainted, begin, OPEN, UNKNOWN } from '../lib/handover.mjs';
+import { acquainted, begin, UNKNOWN } from '../lib/handover.mjs';
 import { cluster, login, startNode, test, until } from '../lib/harness.mjs';
 import * as raw from '../lib/rawws.mjs';
 import { hash } from '../lib/registry.mjs';

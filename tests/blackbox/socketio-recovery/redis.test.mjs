@@ -1,7 +1,7 @@
 // Connection state recovery when Redis fails: its links cut, its scripts gone, still, stopped.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { cluster, sleep, test, until } from '../lib/harness.mjs';
+import { cluster, sleep, test } from '../lib/harness.mjs';
 import * as recovery from '../lib/recovery.mjs';
 import { WAYS } from '../lib/socketio.mjs';
 
@@ -15,7 +15,7 @@ test('Redis loses its links and its scripts meanwhile', async (t) => {
   // The speaker's messages may fail meanwhile; they are said again.
   const steady = async (act) => {
     await act();
-    for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+    for (const node of nodes) await node.untilReady();
   };
   const faults = [
     ['CLIENT', 'KILL', 'TYPE', 'normal'],
@@ -76,7 +76,7 @@ for (const [what, ms, same, stopped, again] of [
     const recovered = await Promise.all(comings);
     assert.ok(Date.now() - began < 30000, `${Date.now() - began} ms`);
     if (same) assert.deepEqual(recovered, [true, true, true]);
-    for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+    for (const node of nodes) await node.untilReady();
     for (const [i, ann] of guests.entries()) {
       if (!recovered[i]) await assertStranger(ann, before[i]);
       else assert.equal(ann.id, before[i].id);
@@ -92,7 +92,7 @@ test('who stays while Redis is restarted is recovered later', async (t) => {
     await scene.check();
     await redis[how]();
     await redis.restart();
-    for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+    for (const node of nodes) await node.untilReady();
     await scene.check();
     await sleep(2000); // ten times the lease's interval
     await scene.check();

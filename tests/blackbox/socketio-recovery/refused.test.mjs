@@ -373,10 +373,6 @@ test('Redis is flushed while it is connected', async (t) => {
 test('Redis comes back empty, or without its last moments', async (t) => {
   const own = await cluster({ nodes: 2, args: QUICK, redis: { config: { appendonly: 'no' } } });
   t.after(own.stop);
-  const ready = () =>
-    Promise.all(
-      own.nodes.map((node) => until(async () => (await node.get('/readyz')).status === 200)),
-    );
   for (const how of ['empty', 'tail lost, which it had', 'tail lost, which it had not']) {
     const ann = await guest(t, own.nodes[0], how.replace(/\W+/g, '-'));
     const scene = await Scene.of(t, own.nodes[1], ann);
@@ -392,7 +388,7 @@ test('Redis comes back empty, or without its last moments', async (t) => {
     }
     await own.redis.kill();
     await own.redis.restart();
-    await ready();
+    for (const node of own.nodes) await node.untilReady();
     // The channel's numbers are given anew.
     for (let i = 0; i < 5; i++) {
       await until(() => scene.speaker.emit('sendMessage', { room: scene.name, message: `anew ${i}` }));

@@ -1,7 +1,7 @@
 // What `auth` of the official client does at CONNECT, and events that come before the login.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { cluster, connect, login, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { cluster, connect, login, startNode, startRedis, test } from '../lib/harness.mjs';
 import { emit, enter, front, next, once, WAYS } from '../lib/socketio.mjs';
 import { startDoor } from '../lib/roaming.mjs';
 
@@ -180,7 +180,7 @@ test('Redis is away at CONNECT: the login waits for it', async (t) => {
     await own.stop();
   });
   await own.stop();
-  await until(async () => (await node.get('/readyz')).status === 503);
+  await node.untilNotReady();
   const ann = await front(node, { wait: false, auth: { userId: 'ann' } });
   const connected = once(ann, 'connect', 30000);
   await once(ann.io.engine, 'packetCreate');

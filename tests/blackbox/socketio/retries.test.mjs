@@ -7,10 +7,8 @@ import { emit, enter, front, next, once } from '../lib/socketio.mjs';
 const { redis, nodes, stop } = await cluster({ nodes: 2, args: ['--rate-limit', '20'] });
 after(stop);
 
-const ready = (status) =>
-  until(async () => (await Promise.all(nodes.map((node) => node.get('/readyz')))).every((one) => one.status === status), {
-    timeout: 20000,
-  });
+const ready = () => Promise.all(nodes.map((node) => node.untilReady({ timeout: 20000 })));
+const notReady = () => Promise.all(nodes.map((node) => node.untilNotReady({ timeout: 20000 })));
 
 // Nobody is in the room any more after Redis was away: it remembers; but the log is the judge.
 async function logged(user, room) {
@@ -25,7 +23,7 @@ test('three messages with retries while Redis is away arrive once each', async (
   const ann = await enter(nodes[0], 'ann', {}, { retries: 100, ackTimeout: 400 });
   await emit(ann, 'join', { room: 'r' });
   await redis.stop();
-  await ready(503);
+  await notReady();
   const acks = ['one', 'two', 'three'].map(
     (message, n) =>
       new Promise((resolve) => {
@@ -35,7 +33,7 @@ test('three messages with retries while Redis is away arrive once each', async (
   const told = await next(ann, 'error', { match: ({ event }) => event === 'sendMessage' });
   assert.deepEqual([told.code, told.outcome, told.clientMessageId], ['unavailable', 'refused', 'm0']);
   await redis.restart();
-  await ready(200);
+  await ready();
   assert.deepEqual(await Promise.all(acks), [1, 2, 3]);
   assert.deepEqual(await logged('judge1', 'r'), ['one', 'two', 'three']);
   ann.end();
@@ -46,7 +44,7 @@ test('the same of a callback with a time limit; auth.errors gives it to the call
   const asked = await enter(nodes[0], 'asked', {}, { auth: { errors: 'ack' } });
   const atConnect = await front(nodes[0], { auth: { userId: 'ann3', errors: 'event' } });
   await redis.stop();
-  await ready(503);
+  await notReady();
   await assert.rejects(ann.timeout(500).emitWithAck('join', { room: 'q' }), /timed out/);
   assert.equal((await next(ann, 'error')).event, 'join');
   const refused = { code: 'unavailable', outcome: 'refused' };
@@ -56,7 +54,7 @@ test('the same of a callback with a time limit; auth.errors gives it to the call
   // What is the client's own fault is acknowledged, whatever Redis does.
   await assert.rejects(emit(ann, 'private_message', {}), { code: 'missing_field' });
   await redis.restart();
-  await ready(200);
+  await ready();
   for (const s of [ann, asked, atConnect]) s.end();
 });
 
@@ -83,7 +81,7 @@ test('what was buffered is told as unavailable when the login is', async () => {
   const told = [];
   ann.on('error', ({ event, code, outcome, clientMessageId }) => told.push([event, code, outcome, clientMessageId]));
   await redis.stop();
-  await ready(503);
+  await notReady();
   ann.on('connect', () => ann.emit('login', { userId: 'ann4' }, () => told.push('acked')));
   ann.emit('sendMessage', { message: 'x', clientMessageId: 'b' }, () => told.push('acked'));
   ann.connect();
@@ -94,6 +92,6 @@ test('what was buffered is told as unavailable when the login is', async () => {
     ['sendMessage', 'unavailable', 'refused', 'b'],
   ]);
   await redis.restart();
-  await ready(200);
+  await ready();
   ann.end();
 });

@@ -109,7 +109,7 @@ test('a new incarnation of the node does not bring back those who are silent', a
   assert.deepEqual(await hash(redis, 'sluice:{user:eve-g}:conns'), {});
   await eve.emit('heartbeat', {});
   await ann.next('user_online', of('eve-g'));
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+  for (const node of nodes) await node.untilReady();
 });
 
 test('heartbeats move the score in sluice:online', async () => {

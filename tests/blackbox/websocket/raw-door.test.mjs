@@ -147,10 +147,10 @@ test('readers stay over a Redis restart and hear what comes after', async () => 
   const clients = await readers('chat');
   const ann = await login(nodes[0], 'ann');
   await redis.kill();
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 503);
+  for (const node of nodes) await node.untilNotReady();
   clients[0].raw('lost');
   await redis.restart();
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 200);
+  for (const node of nodes) await node.untilReady();
   await until(async () => (await redis.cli('PUBSUB', 'NUMSUB', 'chat')).split('\n')[1] === '2');
   clients[0].raw('heard');
   for (const client of clients) assert.equal((await client.next('raw')).text, 'heard');
