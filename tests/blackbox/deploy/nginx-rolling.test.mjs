@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
 import { connect, cluster, request, startNode, test, until } from '../lib/harness.mjs';
-import { startNginx, upstreamConf } from '../lib/nginx.mjs';
+import { clusterBehindNginx } from '../lib/nginx.mjs';
 
 const DRAIN = ['--drain', '1s'];
 const POLLING = '/socket.io/?EIO=4&transport=polling';
@@ -85,34 +85,23 @@ async function replace(t, { redis, nginx, nodes }) {
 
 for (const count of [2, 3]) {
   test(`${count} nodes, each on the port that it had`, async (t) => {
-    const all = await cluster({ nodes: count, args: DRAIN });
-    const nginx = await startNginx(all.nodes);
-    t.after(async () => {
-      await nginx.stop();
-      await all.redis.stop();
-    });
-    const stop = load(nginx);
-    await replace(t, { ...all, nginx });
-    await replace(t, { ...all, nginx });
+    const all = await clusterBehindNginx({ nodes: count, args: DRAIN });
+    t.after(all.stop);
+    const stop = load(all.nginx);
+    await replace(t, all);
+    await replace(t, all);
     await stop();
   });
 }
 
 test('nginx that keeps connections to the nodes', async (t) => {
-  const all = await cluster({ nodes: 2, args: DRAIN });
-  const upstream = upstreamConf(all.nodes).replace('least_conn;', 'least_conn;\n').replace(
-    /(upstream sluice \{[^}]*)\}/,
-    '$1keepalive 16;\n}',
-  );
+  const edit = (text) => text.replace(/(upstream sluice \{[^}]*)\}/, '$1keepalive 16;\n}');
   const more = 'location /kept/ { proxy_set_header Connection ""; proxy_pass http://sluice/; }\n';
-  const nginx = await startNginx(all.nodes, { upstream, more });
-  t.after(async () => {
-    await nginx.stop();
-    await all.redis.stop();
-  });
-  const kept = { url: `${nginx.url}/kept` };
+  const all = await clusterBehindNginx({ nodes: 2, args: DRAIN, nginx: { edit, more } });
+  t.after(all.stop);
+  const kept = { url: `${all.nginx.url}/kept` };
   const asking = [keepDoing('pages', 4, page(kept)), keepDoing('polling', 4, polling(kept))];
-  await replace(t, { ...all, nginx });
+  await replace(t, all);
   for (const one of asking) {
     const [what, done, wrong] = await one.stop();
     assert.deepEqual(wrong, {}, `${what}, of ${done}`);
@@ -134,7 +123,7 @@ test('a node that drains answers on kept connections, and says that they end', a
   const quiet = net.connect(node.port, '127.0.0.1');
   await new Promise((resolve) => quiet.on('connect', resolve));
   const ended = node.stop('SIGTERM');
-  await until(async () => (await node.get('/readyz')).status === 503);
+  await node.untilNotReady();
   const last = await ask();
   assert.deepEqual([last.statusCode, last.headers.connection], [200, 'close']);
   assert.equal((await ask()).statusCode, 200, 'a new connection is served, too');

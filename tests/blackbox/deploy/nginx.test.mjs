@@ -1,19 +1,15 @@
 // nginx with the files of deploy/nginx: nodes come and go behind it, clients do not notice.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, request, startNode, test, until } from '../lib/harness.mjs';
-import { startNginx } from '../lib/nginx.mjs';
+import { connect, login, request, startNode, test, until } from '../lib/harness.mjs';
+import { clusterBehindNginx } from '../lib/nginx.mjs';
 import { hash } from '../lib/registry.mjs';
 
 const DRAIN = ['--drain', '1s'];
 
-async function stand(t, { nodes = 2, args = [] } = {}) {
-  const all = await cluster({ nodes, args });
-  const nginx = await startNginx(all.nodes);
-  t.after(async () => {
-    await nginx.stop();
-    await all.stop();
-  });
-  return { ...all, nginx };
+async function stand(t, options) {
+  const all = await clusterBehindNginx(options);
+  t.after(all.stop);
+  return all;
 }
 
 // Asks for `where` again and again; settled() resolves when what was asked before is answered, and
@@ -112,7 +108,7 @@ test('nodes that are replaced one by one cost no request', async (t) => {
 test('while Redis is away no node is taken out: pages and sockets go on', async (t) => {
   const { redis, nginx, nodes } = await stand(t);
   await redis.stop();
-  for (const node of nodes) await until(async () => (await node.get('/readyz')).status === 503);
+  for (const node of nodes) await node.untilNotReady();
   for (let i = 0; i < 6; i++) {
     const ready = await request(`${nginx.url}/readyz`);
     assert.deepEqual([ready.status, ready.json().reason], [503, 'redis']);

@@ -2,13 +2,12 @@
 // in two ways is refused, the connection ends, and nobody gets the answer to another's request.
 import assert from 'node:assert/strict';
 import net from 'node:net';
-import { cluster, request, test, until } from '../lib/harness.mjs';
+import { request, test, until } from '../lib/harness.mjs';
 import { begin } from '../lib/handover.mjs';
-import { startNginx } from '../lib/nginx.mjs';
+import { clusterBehindNginx } from '../lib/nginx.mjs';
 
-const { nodes } = await cluster({ nodes: 2, args: ['--drain', '0'] });
+const { nodes, nginx } = await clusterBehindNginx({ nodes: 2, args: ['--drain', '0'] });
 const [one, two] = nodes;
-const nginx = await startNginx([one, two]);
 const mine = await begin(one, nodes);
 const INNER = 'GET /sluice.js HTTP/1.1\r\nHost: x\r\n\r\n';
 const STATUS = /HTTP\/1\.1 (\d\d\d) /g;

@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { launchChromium } from './chromium.mjs';
-import { startNginx } from './nginx.mjs';
-import { cluster } from './servers.mjs';
+import { clusterBehindNginx } from './nginx.mjs';
 import { test, until } from './waiting.mjs';
 
 const PATIENCE = 15000; // ms that a page may take for anything
@@ -61,10 +60,8 @@ export function browserTest(name, fn, { args = [], tolerated } = {}) {
     t.after(async () => {
       for (const end of ends.reverse()) await end();
     });
-    const { nodes, redis, stop } = await cluster({ nodes: 2, args });
+    const { nodes, redis, nginx, stop } = await clusterBehindNginx({ nodes: 2, args });
     ends.push(stop);
-    const nginx = await startNginx(nodes);
-    ends.push(nginx.stop);
     const browser = await launchChromium();
     ends.push(() => browser.close());
     const pages = [];

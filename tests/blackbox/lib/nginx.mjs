@@ -1,23 +1,23 @@
 // nginx in front of nodes, with the files of deploy/nginx.
 
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { findProgram, request, startProcess, tempDir } from './processes.mjs';
+import { cluster } from './servers.mjs';
 import { freePort, ROOT, until } from './waiting.mjs';
 
 export const NGINX_FILES = path.join(ROOT, 'deploy/nginx');
 
-// What stands in upstream.conf for these nodes ({ port }). method: how a node is chosen; '' is each
-// in turn.
-export function upstreamConf(nodes, { method = 'least_conn;' } = {}) {
-  const servers = (rest) => nodes.map(({ port }) => `server 127.0.0.1:${port} ${rest};`);
-  return [
-    `upstream sluice {\nzone sluice 64k;\n${method}`,
-    ...servers('max_fails=1 fail_timeout=1s'),
-    '}\nupstream sluice_ready {\nzone sluice_ready 64k;',
-    ...servers('max_fails=0'),
-    '}\n',
-  ].join('\n');
+const UPSTREAM = path.join(ROOT, 'scripts/nginx-upstream');
+
+// An edit of upstream.conf: each node in turn gets a connection.
+export const inTurn = (text) => text.replace('least_conn;', '');
+
+// upstream.conf for these nodes: { port }, or { address } as nginx has it.
+function upstreamConf(nodes) {
+  const addresses = nodes.map(({ address, port }) => address ?? `127.0.0.1:${port}`);
+  return execFileSync(UPSTREAM, addresses, { encoding: 'utf8' });
 }
 
 // A directory that nginx can be started in: { dir, args }.
@@ -32,11 +32,17 @@ export function nginxDir({ upstream, listen }) {
   return { dir, args: ['-e', 'stderr', '-p', dir, '-c', path.join(dir, 'nginx.conf')] };
 }
 
-// Resolves when /readyz answers 200 through it: { url, port, log(), stop() }. `more` stands in its
-// server beside the files of deploy/nginx.
-export async function startNginx(nodes, { upstream = upstreamConf(nodes), more = '' } = {}) {
+/*
+ * Resolves when /readyz answers 200 through it: { url, port, log(), stop() }. Options:
+ *   edit   a function from the text of upstream.conf to the one that is used
+ *   more   stands in its server beside the files of deploy/nginx
+ */
+export async function startNginx(nodes, { edit = (text) => text, more = '' } = {}) {
   const port = await freePort();
-  const { dir, args } = nginxDir({ upstream, listen: `listen 127.0.0.1:${port};\n${more}` });
+  const { dir, args } = nginxDir({
+    upstream: edit(upstreamConf(nodes)),
+    listen: `listen 127.0.0.1:${port};\n${more}`,
+  });
   const log = path.join(dir, 'log');
   const child = startProcess(findProgram('nginx'), [...args, '-g', 'daemon off;'], {
     cwd: dir,
@@ -47,4 +53,15 @@ export async function startNginx(nodes, { upstream = upstreamConf(nodes), more =
     what: `nginx answers:\n${child.output()}`,
   });
   return { url, port, stop: () => child.end('SIGTERM', 5000), log: child.output };
+}
+
+// As cluster(), with nginx in front of it; `nginx` has the options of startNginx().
+export async function clusterBehindNginx({ nginx: how, ...options } = {}) {
+  const all = await cluster(options);
+  const nginx = await startNginx(all.nodes, how);
+  const stop = async () => {
+    await nginx.stop();
+    await all.stop();
+  };
+  return { ...all, nginx, stop };
 }

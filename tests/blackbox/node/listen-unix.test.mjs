@@ -86,9 +86,7 @@ test('what is no socket stays; paths and modes that are wrong', async () => {
 test('behind nginx: addresses of clients come from the header, strangers do not share a limit', async (t) => {
   const args = ['--real-address-header', 'X-Forwarded-For', '--max-connections-per-address', '1'];
   await start(t, ...args, '--listen-mode', '666');
-  const upstream = `upstream sluice { server unix:${file}; }\nupstream sluice_ready { server unix:${file}; }\n`;
-  const nginx = await startNginx([], {
-    upstream,
+  const nginx = await startNginx([{ address: `unix:${file}` }], {
     more: 'location = /far { proxy_set_header X-Forwarded-For 203.0.113.5; proxy_set_header Connection $connection_upgrade; proxy_set_header Upgrade $http_upgrade; proxy_pass http://sluice/ws; }\n',
   });
   t.after(() => nginx.stop());

@@ -3,19 +3,21 @@ import assert from 'node:assert/strict';
 import { becomes, online, say, texts } from '../lib/browser.mjs';
 import { launchChromium } from '../lib/chromium.mjs';
 import { cluster, test, until } from '../lib/harness.mjs';
-import { startNginx } from '../lib/nginx.mjs';
+import { clusterBehindNginx } from '../lib/nginx.mjs';
 
 const TOKEN = 'a-token-of-the-test';
 
 async function stand(t) {
-  const all = await cluster({ nodes: 2, env: { SLUICE_ADMIN_TOKEN: TOKEN } });
-  const only = 'location /chat/ { proxy_pass http://sluice/; proxy_read_timeout 1h; }';
-  const nginx = await startNginx(all.nodes, { more: `${only}\n` });
+  const more = 'location /chat/ { proxy_pass http://sluice/; proxy_read_timeout 1h; }\n';
+  const { nginx, stop } = await clusterBehindNginx({
+    nodes: 2,
+    env: { SLUICE_ADMIN_TOKEN: TOKEN },
+    nginx: { more },
+  });
   const browser = await launchChromium();
   t.after(async () => {
     await browser.close();
-    await nginx.stop();
-    await all.stop();
+    await stop();
   });
   const asked = [];
   const open = async (path) => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { freePort, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { acquainted } from '../lib/handover.mjs';
-import { startNginx, upstreamConf } from '../lib/nginx.mjs';
+import { inTurn, startNginx } from '../lib/nginx.mjs';
 import { emit, front, next } from '../lib/socketio.mjs';
 
 test('every node is replaced while clients talk', { timeout: 120000 }, async (t) => {
@@ -11,7 +11,7 @@ test('every node is replaced while clients talk', { timeout: 120000 }, async (t)
   const args = ['--drain', '1s'];
   const ports = [await freePort(), await freePort(), await freePort()];
   const nodes = await Promise.all(ports.map((port) => startNode({ redis, port, args })));
-  const nginx = await startNginx(nodes, { upstream: upstreamConf(nodes, { method: '' }) });
+  const nginx = await startNginx(nodes, { edit: inTurn });
   t.after(async () => {
     await nginx.stop();
     await Promise.all(nodes.map((node) => node.stop()));

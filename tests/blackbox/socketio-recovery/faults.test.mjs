@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after } from 'node:test';
 import { cluster, login, startNode, sleep, test, until } from '../lib/harness.mjs';
-import { startNginx } from '../lib/nginx.mjs';
+import { clusterBehindNginx } from '../lib/nginx.mjs';
 import { packets, poll } from '../lib/conformance.mjs';
 import * as recovery from '../lib/recovery.mjs';
 import { hash, metric } from '../lib/registry.mjs';
@@ -194,12 +194,10 @@ test('a client that reads slowly is closed for it, and goes on', async (t) => {
 });
 
 test('nginx in front: the node is killed, its clients go on at another', async (t) => {
-  const own = await cluster({ nodes: 3, redis, args: QUICK });
+  const own = await clusterBehindNginx({ nodes: 3, redis, args: QUICK });
   t.after(own.stop);
-  const nginx = await startNginx(own.nodes);
-  t.after(() => nginx.stop());
   const guests = await Promise.all(
-    WAYS.map((transports) => guest(t, nginx, `ng-${transports.join('')}`, { transports })),
+    WAYS.map((transports) => guest(t, own.nginx, `ng-${transports.join('')}`, { transports })),
   );
   const scenes = [];
   for (const ann of guests) scenes.push(await Scene.of(t, nodes[1], ann));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { cluster, login, startNode, test, until } from '../lib/harness.mjs';
-import { startNginx } from '../lib/nginx.mjs';
+import { clusterBehindNginx } from '../lib/nginx.mjs';
 import { startProxy } from '../lib/proxy.mjs';
 import { emit, enter, front, next, once, WAYS } from '../lib/socketio.mjs';
 import { keys, metric, metrics, scores } from '../lib/registry.mjs';
@@ -67,9 +67,8 @@ for (const transports of WAYS) {
 }
 
 test('a killed node: the client comes back on the other one by itself', async () => {
-  const own = await cluster({ nodes: 2, redis });
-  const nginx = await startNginx(own.nodes);
-  const ann = await front(nginx, {
+  const own = await clusterBehindNginx({ nodes: 2, redis });
+  const ann = await front(own.nginx, {
     transports: ['websocket'],
     reconnection: true,
     reconnectionDelay: 100,
@@ -95,8 +94,7 @@ test('a killed node: the client comes back on the other one by itself', async ()
   assert.equal((await next(ann, 'chatMessage')).message, 'still there?');
   ann.end();
   await json.close();
-  await nginx.stop();
-  await own.nodes.find(({ id }) => id === connects[1]).stop();
+  await own.stop();
 });
 
 test('who reads slowly is closed, and delays nobody', async () => {

@@ -3,17 +3,16 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { acquainted } from '../lib/handover.mjs';
-import { cluster, login, startNode, test, until } from '../lib/harness.mjs';
-import { startNginx, upstreamConf } from '../lib/nginx.mjs';
+import { login, startNode, test, until } from '../lib/harness.mjs';
+import { clusterBehindNginx, inTurn, startNginx } from '../lib/nginx.mjs';
 import { metrics } from '../lib/registry.mjs';
 import { emit, front, next, once, WAYS } from '../lib/socketio.mjs';
 
-const { redis, nodes, stop } = await cluster({ nodes: 3 });
-const nginx = await startNginx(nodes, { upstream: upstreamConf(nodes, { method: '' }) });
-after(async () => {
-  await nginx.stop();
-  await stop();
+const { redis, nodes, nginx, stop } = await clusterBehindNginx({
+  nodes: 3,
+  nginx: { edit: inTurn },
 });
+after(stop);
 await acquainted(nodes);
 
 const handedOver = async (result) => {
@@ -85,7 +84,7 @@ test('they were handed over, and none was lost', async () => {
 test('polling: a node dies that has none of the sessions: nobody notices', async (t) => {
   const doomed = await startNode({ redis });
   const all = [...nodes, doomed];
-  const wide = await startNginx(all, { upstream: upstreamConf(all, { method: '' }) });
+  const wide = await startNginx(all, { edit: inTurn });
   t.after(() => wide.stop());
   await acquainted(all);
   const some = [];

@@ -5,8 +5,8 @@ import http from 'node:http';
 import path from 'node:path';
 import { after } from 'node:test';
 import { launchChromium } from '../lib/chromium.mjs';
-import { cluster, login, ROOT, test, until } from '../lib/harness.mjs';
-import { startNginx } from '../lib/nginx.mjs';
+import { login, ROOT, test, until } from '../lib/harness.mjs';
+import { clusterBehindNginx } from '../lib/nginx.mjs';
 
 const DIST = path.join(ROOT, 'tests/node_modules/socket.io-client/dist');
 
@@ -38,16 +38,14 @@ const site = http.createServer(({ url }, response) => {
 await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve));
 const siteUrl = `http://127.0.0.1:${site.address().port}`;
 
-const { nodes, stop } = await cluster({
+const { nodes, nginx, stop } = await clusterBehindNginx({
   nodes: 2,
   args: ['--socketio-client', DIST, '--cors-origins', siteUrl],
+  nginx: { more: `location /site/ { proxy_pass ${siteUrl}; }\n` },
 });
-const more = `location /site/ { proxy_pass ${siteUrl}; }\n`;
-const nginx = await startNginx(nodes, { more });
 const browser = await launchChromium();
 after(async () => {
   await browser.close();
-  await nginx.stop();
   await stop();
   site.close();
 });
