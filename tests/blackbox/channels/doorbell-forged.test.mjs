@@ -1,14 +1,13 @@
 // A doorbell is not believed against the log: what somebody publishes there does no harm.
 import assert from 'node:assert/strict';
-import { cluster, login, test, until } from '../lib/harness.mjs';
+import { chats } from '../lib/frames.mjs';
+import { cluster, inRoom, test, until } from '../lib/harness.mjs';
 import { fence, hash, metric, publish, publishBytes } from '../lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
 
 async function room(name) {
-  const ann = await login(nodes[0], `ann-${name}`);
-  const bob = await login(nodes[1], `bob-${name}`);
-  for (const client of [ann, bob]) await client.emit('join', { room: name });
+  const [ann, bob] = await inRoom(nodes, name, `ann-${name}`, `bob-${name}`);
   await ann.emit('sendMessage', { room: name, message: 'first' });
   for (const client of [ann, bob]) await client.next('chatMessage');
   const { epoch } = await hash(redis, `sluice:{room:${name}}:meta`);
@@ -22,7 +21,7 @@ async function room(name) {
     for (const message of texts) await ann.emit('sendMessage', { room: name, message });
     for (const client of [ann, bob]) {
       await client.next('chatMessage', { match: ({ data }) => data.message === 'fourth' });
-      const got = client.frames.filter(({ event }) => event === 'chatMessage');
+      const got = chats(client);
       assert.deepEqual(
         got.map(({ data }) => data.message),
         ['first', ...texts],

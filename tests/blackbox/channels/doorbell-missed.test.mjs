@@ -1,6 +1,7 @@
 // A doorbell that never rang: the next one shows the hole, and the log fills it.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { chats } from '../lib/frames.mjs';
+import { cluster, inRoom, test } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
@@ -25,9 +26,7 @@ function appendSilently(room, texts) {
 }
 
 async function heard(room, hidden, more = []) {
-  const ann = await login(nodes[0], `ann-${room}`);
-  const bob = await login(nodes[1], `bob-${room}`);
-  for (const client of [ann, bob]) await client.emit('join', { room });
+  const [ann, bob] = await inRoom(nodes, room, `ann-${room}`, `bob-${room}`);
   await ann.emit('sendMessage', { room, message: 'first' });
   for (const client of [ann, bob]) await client.next('chatMessage');
   await appendSilently(room, hidden);
@@ -35,7 +34,7 @@ async function heard(room, hidden, more = []) {
   await Promise.all(texts.map((message) => ann.emit('sendMessage', { room, message })));
   for (const client of [ann, bob]) {
     await client.next('chatMessage', { match: ({ data }) => data.message === texts.at(-1) });
-    const got = client.frames.filter(({ event }) => event === 'chatMessage');
+    const got = chats(client);
     assert.deepEqual(
       got.map(({ data }) => data.message),
       ['first', ...hidden, ...texts],
@@ -61,9 +60,7 @@ test('more arrive while the hole is filled', () =>
 
 test('a hole that the log does not cover is announced, and what follows comes', async () => {
   const room = 'gone';
-  const ann = await login(nodes[0], 'ann-gone');
-  const bob = await login(nodes[1], 'bob-gone');
-  for (const client of [ann, bob]) await client.emit('join', { room });
+  const [ann, bob] = await inRoom(nodes, room, 'ann-gone', 'bob-gone');
   await ann.emit('sendMessage', { room, message: 'first' });
   for (const client of [ann, bob]) await client.next('chatMessage');
   await appendSilently(room, ['hidden 1', 'hidden 2', 'kept']);
@@ -73,7 +70,7 @@ test('a hole that the log does not cover is announced, and what follows comes', 
     const reset = await client.next('channel_reset');
     assert.deepEqual(reset.data, { channel: 'room:gone', from: 2, to: 3 });
     await client.next('chatMessage', { match: ({ data }) => data.message === 'next' });
-    const got = client.frames.filter(({ event }) => event === 'chatMessage');
+    const got = chats(client);
     assert.deepEqual(
       got.map(({ data }) => data.message),
       ['first', 'kept', 'next'],
@@ -83,9 +80,7 @@ test('a hole that the log does not cover is announced, and what follows comes', 
 
 test('a room whose log and meta are deleted goes on in another epoch', async () => {
   const room = 'deleted';
-  const ann = await login(nodes[0], 'ann-deleted');
-  const bob = await login(nodes[1], 'bob-deleted');
-  for (const client of [ann, bob]) await client.emit('join', { room });
+  const [ann, bob] = await inRoom(nodes, room, 'ann-deleted', 'bob-deleted');
   for (let i = 1; i <= 3; i++) await ann.emit('sendMessage', { room, message: `old ${i}` });
   for (const client of [ann, bob])
     await client.next('chatMessage', { match: ({ seq }) => seq === 3 });

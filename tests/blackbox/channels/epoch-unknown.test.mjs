@@ -1,17 +1,13 @@
 // The log's epoch is lost while the nodes run: what was delivered is not delivered again.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
-import { range } from '../lib/frames.mjs';
+import { cluster, inRoom, test } from '../lib/harness.mjs';
+import { chatTexts, range } from '../lib/frames.mjs';
 import { fence } from '../lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
-const texts = (client) =>
-  client.frames.filter(({ event }) => event === 'chatMessage').map(({ data }) => data.message);
 
 test('the meta of a room is deleted between two messages', async () => {
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   const send = (message) => ann.emit('sendMessage', { room: 'r', message });
   const hear = (message) =>
     Promise.all(
@@ -28,7 +24,7 @@ test('the meta of a room is deleted between two messages', async () => {
   await hear('m7');
   await fence(redis, [ann, bob]);
   for (const client of [ann, bob]) {
-    assert.deepEqual(texts(client), range(1, 7).map((i) => `m${i}`));
+    assert.deepEqual(chatTexts(client), range(1, 7).map((i) => `m${i}`));
     await client.none('channel_reset');
   }
 });

@@ -1,6 +1,6 @@
 // history: pages of a room or a conversation, oldest first, the bytes that were delivered.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { dataText, range, refused, seqs } from '../lib/frames.mjs';
 
 const { nodes } = await cluster({ nodes: 2 });
@@ -9,9 +9,7 @@ const page = (answer) => [...seqs(answer.messages)];
 
 // ann and bob in a room on two nodes, with `count` messages, 1 to count.
 async function filled(room, count) {
-  const ann = await login(nodes[0], `ann-${room}`);
-  const bob = await login(nodes[1], `bob-${room}`);
-  for (const client of [ann, bob]) await client.emit('join', { room });
+  const [ann, bob] = await inRoom(nodes, room, `ann-${room}`, `bob-${room}`);
   await Promise.all(range(1, count).map((message) => ann.emit('sendMessage', { room, message })));
   const get = (fields) => bob.emit('history', { room, ...fields });
   return { ann, bob, get };

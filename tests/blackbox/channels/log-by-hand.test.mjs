@@ -1,6 +1,6 @@
 // What somebody wrote into Redis by hand and is no message: nobody is sent it, and the room goes on.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2, args: ['--lease-interval', '200ms'] });
 
@@ -23,10 +23,8 @@ function write(room, frame, times = 1) {
   return redis.cli('EVAL', WRITE, 1, `sluice:{room:${room}}`, frame, times);
 }
 
-async function inRoom(room) {
-  const ann = await login(nodes[0], `ann-${room}`);
-  const bob = await login(nodes[1], `bob-${room}`);
-  for (const client of [ann, bob]) await client.emit('join', { room });
+async function talkedIn(room) {
+  const [ann, bob] = await inRoom(nodes, room, `ann-${room}`, `bob-${room}`);
   await ann.emit('sendMessage', { room, message: 'first' });
   for (const client of [ann, bob]) await client.next('chatMessage');
   return [ann, bob];
@@ -41,7 +39,7 @@ const bad = {
 for (const [name, frame] of Object.entries(bad))
   test(`${name} at the end of a log: announced, and the room goes on`, async () => {
     const room = name.replaceAll(' ', '-');
-    const clients = await inRoom(room);
+    const clients = await talkedIn(room);
     await write(room, frame(room));
     await redis.cli('CLIENT', 'KILL', 'TYPE', 'pubsub'); // so that the nodes read the log
     for (const client of clients) {
@@ -57,7 +55,7 @@ for (const [name, frame] of Object.entries(bad))
 
 test('pages of a log that have nothing else: the same for who comes back', async () => {
   const room = 'pages';
-  const [ann, bob] = await inRoom(room);
+  const [ann, bob] = await talkedIn(room);
   const { epoch } = ann.frames.find(({ event }) => event === 'chatMessage');
   await write(room, frameOf(room, '}'), 300);
   const resume = { [`room:${room}`]: { epoch, seq: 1 } };
@@ -77,7 +75,7 @@ test('pages of a log that have nothing else: the same for who comes back', async
 
 test('history leaves it out', async () => {
   const room = 'history';
-  const [ann] = await inRoom(room);
+  const [ann] = await talkedIn(room);
   await write(room, frameOf(room, '{"a":]}'));
   await ann.emit('sendMessage', { room, message: 'last' });
   const { messages } = await ann.emit('history', { room });
@@ -89,7 +87,7 @@ test('history leaves it out', async () => {
 
 test('a name that is not UTF-8 does not break the list of members', async () => {
   const room = 'members';
-  const [ann] = await inRoom(room);
+  const [ann] = await talkedIn(room);
   const script = `redis.call('HSET', KEYS[1], 'username', string.char(255), 'role', 'x')`;
   await redis.cli('EVAL', script, 1, `sluice:{user:bob-${room}}:profile`);
   const members = await ann.emit('all_member', { room });

@@ -1,6 +1,6 @@
 // Resume: what was missed comes once, in order, byte for byte, from any node and again and again.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { range } from '../lib/frames.mjs';
 
 const { nodes } = await cluster({ nodes: 2 });
@@ -52,9 +52,7 @@ test('inbox, room and topic together, across nodes, while they are being written
 
 test('payloads are byte-exact live, in history and in a resume', async () => {
   const texts = ['9007199254740993', '1.0', '1e400', '{"b":1,"a":[ -0, 1E+2 ],"b":2}', '"\\u0041/\\/"'];
-  const ann = await login(nodes[0], 'ann2');
-  const bob = await login(nodes[1], 'bob2');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'exact' });
+  const [ann, bob] = await inRoom(nodes, 'exact', 'ann2', 'bob2');
   const away = structuredClone(bob.positions);
   const check = async (client) => {
     for (const text of texts) {

@@ -1,14 +1,13 @@
 // Retention: old heads are trimmed by appends, logs are bounded, and what is gone is said.
 import assert from 'node:assert/strict';
-import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
+import { chats } from '../lib/frames.mjs';
+import { cluster, inRoom, login, sleep, test, until } from '../lib/harness.mjs';
 import { log } from '../lib/registry.mjs';
 
 test('an append trims what is older than the retention', async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 2, args: ['--room-retention', '2s'] });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   let sent = 0;
   const send = () => ann.emit('sendMessage', { room: 'r', message: ++sent });
   const old = await send();
@@ -31,7 +30,7 @@ test('an append trims what is older than the retention', async (t) => {
 
   // Live sockets got all of it; a position from before is lost, and that is said.
   await bob.next('chatMessage', { match: ({ data }) => data.message === sent });
-  assert.equal(bob.frames.filter(({ event }) => event === 'chatMessage').length, sent);
+  assert.equal(chats(bob).length, sent);
   await bob.none('channel_reset');
   const back = await login(nodes[0], 'bob', { resume: { 'room:r': early['room:r'] } });
   assert.equal(back.ack.recovered, false);
@@ -64,14 +63,14 @@ test('history-max bounds a log', async (t) => {
     );
   }
   await bob.next('new_private_message', { match: ({ data }) => data.content === 30 });
-  assert.equal(bob.frames.filter(({ event }) => event === 'chatMessage').length, 30);
+  assert.equal(chats(bob).length, 30);
 
   const epoch = bob.positions['room:r'].epoch;
   const resume = (seq) => login(nodes[0], 'bob', { resume: { 'room:r': { epoch, seq } } });
   const good = await resume(20);
   assert.equal(good.ack.recovered, true);
   await good.next('chatMessage', { match: ({ seq }) => seq === 30 });
-  assert.equal(good.frames.filter(({ event }) => event === 'chatMessage').length, 10);
+  assert.equal(chats(good).length, 10);
   const lost = await resume(19);
   assert.equal(lost.ack.recovered, false);
   assert.equal(lost.ack.resume['room:r'].seq, 30);
@@ -81,9 +80,7 @@ test('meta outlives its log: seqs go on, a member who comes back is told', async
   const args = ['--room-retention', '1s', '--inbox-retention', '1s'];
   const { redis, nodes, stop } = await cluster({ nodes: 2, args });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   await ann.emit('sendMessage', { room: 'r', message: 1 });
   await bob.next('chatMessage');
   const positions = structuredClone(bob.positions);

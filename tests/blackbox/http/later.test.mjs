@@ -1,8 +1,8 @@
 // HTTP answers that wait for Redis: order, peers that go, Redis that stalls or is away.
 import assert from 'node:assert/strict';
 import net from 'node:net';
-import { cluster, login, startNode, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { cluster, login, test, until } from '../lib/harness.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { scores } from '../lib/registry.mjs';
 
 const TOKEN = 'a-token-of-the-test';
@@ -12,8 +12,7 @@ const [plain] = nodes;
 
 // A node behind a proxy to Redis.
 async function behind(t, args = []) {
-  const proxy = await startProxy(redis);
-  const node = await startNode({ redis: proxy.url, args, env: { SLUICE_ADMIN_TOKEN: TOKEN } });
+  const { proxy, node } = await nodeBehindProxy(redis, { args, env: { SLUICE_ADMIN_TOKEN: TOKEN } });
   t.after(async () => {
     await node.stop();
     proxy.close();
@@ -98,8 +97,7 @@ test('Redis stops during the read: 503 in time; it comes back: 200', async (t) =
 });
 
 test('a node that ends while answers wait', async () => {
-  const proxy = await startProxy(redis);
-  const node = await startNode({ redis: proxy.url, env: { SLUICE_ADMIN_TOKEN: TOKEN } });
+  const { proxy, node } = await nodeBehindProxy(redis, { env: { SLUICE_ADMIN_TOKEN: TOKEN } });
   proxy.stall({ direction: 'toNode' });
   const peers = ['/api/v1/cluster', '/api/v1/online', '/api/v1/users/ann'].map((path) => {
     const peer = open(node);

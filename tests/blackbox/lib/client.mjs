@@ -277,3 +277,12 @@ export async function login(node, userId, extra = {}, options = {}) {
   client.user = String(userId);
   return client;
 }
+
+// Logs these users in, the first at the first of the nodes and so on in turn; then each of them, in
+// this order, joins the room. Resolves to their clients.
+export async function inRoom(nodes, room, ...users) {
+  const all = [];
+  for (const [i, user] of users.entries()) all.push(await login(nodes[i % nodes.length], user));
+  for (const client of all) await client.emit('join', { room });
+  return all;
+}

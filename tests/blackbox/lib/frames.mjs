@@ -10,6 +10,10 @@ export function logged(client, channel) {
   return client.frames.filter((frame) => frame.channel === channel && frame.seq > 0);
 }
 
+// The messages of rooms that a client got, and their texts.
+export const chats = ({ frames }) => frames.filter(({ event }) => event === 'chatMessage');
+export const chatTexts = (client) => chats(client).map(({ data }) => data.message);
+
 export const seqs = (frames) => frames.map((frame) => frame.seq);
 
 // The whole numbers from..to.

@@ -19,5 +19,5 @@
 
 export { findProgram, request, stopAll, tempDir } from './processes.mjs';
 export { cluster, startNode, startRedis } from './servers.mjs';
-export { connect, login } from './client.mjs';
+export { connect, inRoom, login } from './client.mjs';
 export { freePort, hasComeTo, ROOT, sleep, test, until } from './waiting.mjs';

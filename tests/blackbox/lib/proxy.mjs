@@ -2,6 +2,7 @@
 // and cut.
 
 import net from 'node:net';
+import { startNode } from './servers.mjs';
 import { sleep } from './waiting.mjs';
 
 /*
@@ -148,4 +149,10 @@ export async function startProxy(redis) {
       for (const socket of sockets) socket.destroy();
     },
   });
+}
+
+// A node, with the options of startNode(), that reaches this Redis through a proxy: { proxy, node }.
+export async function nodeBehindProxy(redis, options) {
+  const proxy = await startProxy(redis);
+  return { proxy, node: await startNode({ ...options, redis: proxy.url }) };
 }

@@ -1,6 +1,6 @@
 // Limits on connections and rates: who is over them is told so, and others are served.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, request, test, until } from '../lib/harness.mjs';
+import { cluster, connect, inRoom, login, request, test, until } from '../lib/harness.mjs';
 import { socket } from '../lib/conformance.mjs';
 import { range } from '../lib/frames.mjs';
 import { OPEN } from '../lib/handover.mjs';
@@ -78,10 +78,7 @@ test('events a second: rate_limited, the connection stays', async (t) => {
 test('a client that does not read is closed as slow, and resumes', async (t) => {
   const { nodes, stop } = await cluster({ nodes: 2, args: ['--max-queue', '200K'] });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  const cat = await login(nodes[1], 'cat');
-  for (const client of [ann, bob, cat]) await client.emit('join', { room: 'r' });
+  const [ann, bob, cat] = await inRoom([nodes[0], nodes[1], nodes[1]], 'r', 'ann', 'bob', 'cat');
   const resume = structuredClone(bob.positions);
   bob.pauseReading();
   let sent = 0;

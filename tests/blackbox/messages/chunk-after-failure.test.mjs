@@ -1,13 +1,12 @@
 // A chunked message behind one that failed fails too: sent again, they come in order.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { chats } from '../lib/frames.mjs';
+import { cluster, inRoom, test } from '../lib/harness.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
 
 test('message_chunk behind a message that Redis broke off', async () => {
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'good' });
+  const [ann, bob] = await inRoom(nodes, 'good', 'ann', 'bob');
   await ann.emit('join', { room: 'bad' });
   await redis.cli('SET', 'sluice:{room:bad}:log', 'no stream'); // appends to it fail
   const send = (room, message) => ann.emit('sendMessage', { room, message });
@@ -29,6 +28,6 @@ test('message_chunk behind a message that Redis broke off', async () => {
   await chunk();
   await send('good', 'D');
   await bob.next('chatMessage', { match: ({ data }) => data.message === 'D' });
-  const got = bob.frames.filter(({ event }) => event === 'chatMessage');
+  const got = chats(bob);
   assert.deepEqual(got.map(({ data }) => data.message), ['B', 'C', 'D']);
 });

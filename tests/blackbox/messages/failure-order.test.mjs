@@ -1,13 +1,12 @@
 // When a message fails with `unavailable`, those that wait behind it fail too: order survives.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, sleep, test, until } from '../lib/harness.mjs';
+import { chats } from '../lib/frames.mjs';
+import { cluster, connect, inRoom, login, sleep, test, until } from '../lib/harness.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
 
 test('a message that Redis refuses takes those behind it along', async () => {
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'good' });
+  const [ann, bob] = await inRoom(nodes, 'good', 'ann', 'bob');
   await ann.emit('join', { room: 'bad' });
   await redis.cli('SET', 'sluice:{room:bad}:log', 'no stream'); // appends to it fail, others work
   const send = (room, message) =>
@@ -28,7 +27,7 @@ test('a message that Redis refuses takes those behind it along', async () => {
   // None of them was sent; resent, they come in order.
   for (const message of ['one', 'two', 'three', 'five']) await send('good', message);
   await bob.next('chatMessage', { match: ({ data }) => data.message === 'five' });
-  const got = bob.frames.filter(({ event }) => event === 'chatMessage');
+  const got = chats(bob);
   assert.deepEqual(
     got.map(({ data }) => data.message),
     ['one', 'two', 'three', 'five'],
@@ -37,9 +36,7 @@ test('a message that Redis refuses takes those behind it along', async () => {
 });
 
 test('so do messages that were on their way when it failed', async () => {
-  const cat = await login(nodes[0], 'cat');
-  const dan = await login(nodes[1], 'dan');
-  for (const client of [cat, dan]) await client.emit('join', { room: 'late' });
+  const [cat, dan] = await inRoom(nodes, 'late', 'cat', 'dan');
   await cat.emit('join', { room: 'bad' });
   const send = (room, message, id = message) =>
     cat.emit('sendMessage', { room, message, clientMessageId: id });
@@ -56,7 +53,7 @@ test('so do messages that were on their way when it failed', async () => {
   await until(() => send('late', 'four'));
   assert.ok(Date.now() - begin > 1000, 'it was held');
   await dan.next('chatMessage', { match: ({ data }) => data.message === 'four' });
-  const got = dan.frames.filter(({ event }) => event === 'chatMessage');
+  const got = chats(dan);
   assert.deepEqual(
     got.map(({ data }) => data.message),
     ['one', 'two', 'four'],
@@ -65,9 +62,7 @@ test('so do messages that were on their way when it failed', async () => {
 });
 
 test('a message that names the one before it fails with it, however late it comes', async () => {
-  const eve = await login(nodes[0], 'eve');
-  const fay = await login(nodes[1], 'fay');
-  for (const client of [eve, fay]) await client.emit('join', { room: 'named' });
+  const [eve, fay] = await inRoom(nodes, 'named', 'eve', 'fay');
   await eve.emit('join', { room: 'bad' });
   const send = (room, message, after) =>
     eve.emit('sendMessage', { room, message, clientMessageId: message, after });
@@ -81,7 +76,7 @@ test('a message that names the one before it fails with it, however late it come
   for (const [message, after] of [['two', 'one'], ['three', 'two'], ['four', 'three']])
     await send('named', message, after);
   await fay.next('chatMessage', { match: ({ data }) => data.message === 'four' });
-  const got = fay.frames.filter(({ event }) => event === 'chatMessage');
+  const got = chats(fay);
   assert.deepEqual(
     got.map(({ data }) => data.message),
     ['zero', 'one', 'two', 'three', 'four'],

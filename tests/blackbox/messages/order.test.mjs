@@ -1,6 +1,6 @@
 // Events take effect in the order sent, without waiting for acks; acks come in that order.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, test } from '../lib/harness.mjs';
+import { cluster, connect, inRoom, login, test } from '../lib/harness.mjs';
 import { logged, range, seqs } from '../lib/frames.mjs';
 
 const { nodes } = await cluster({ nodes: 2 });
@@ -86,9 +86,7 @@ test('an error in the middle disturbs neither order nor what follows', async () 
 
 test('more events than may wait: none is lost', async () => {
   const COUNT = 3000;
-  const gil = await login(nodes[0], 'gil');
-  const hal = await login(nodes[1], 'hal');
-  for (const client of [gil, hal]) await client.emit('join', { room: 'flood' });
+  const [gil, hal] = await inRoom(nodes, 'flood', 'gil', 'hal');
   const done = Promise.all(
     range(1, COUNT).map((message) =>
       gil.emit('sendMessage', { room: 'flood', message }, { timeout: 30000 }),

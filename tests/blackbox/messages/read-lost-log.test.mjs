@@ -1,7 +1,7 @@
 // Read marks and unread counts when what they speak of is gone: a log that was deleted or expired, or
 // that lost its end in a failover. A mark of what is gone must not count for what comes after.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, test } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 
 
@@ -9,9 +9,7 @@ import { hash } from '../lib/registry.mjs';
 async function pair(nodes, name) {
   const room = `room-${name}`;
   const dm = `dm:r-${name}:w-${name}`;
-  const writer = await login(nodes[0], `w-${name}`);
-  const reader = await login(nodes[1], `r-${name}`);
-  for (const client of [writer, reader]) await client.emit('join', { room });
+  const [writer, reader] = await inRoom(nodes, room, `w-${name}`, `r-${name}`);
   const write = async (n, from = writer, to = reader) => {
     for (let i = 0; i < n; i++) {
       await from.emit('private_message', { receiverId: to.user, content: i });

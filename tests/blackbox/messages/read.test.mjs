@@ -1,6 +1,6 @@
 // read and the unread counts of all_member; message_read to the peer.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { range } from '../lib/frames.mjs';
 import { count, fence } from '../lib/registry.mjs';
 
@@ -9,9 +9,7 @@ const { redis, nodes } = await cluster({ nodes: 2 });
 // Two users on two nodes who share a room; unread(): what `reader` has not read of `writer`.
 async function pair(name) {
   const room = `room-of-${name}`;
-  const writer = await login(nodes[0], `w-${name}`);
-  const reader = await login(nodes[1], `r-${name}`);
-  for (const client of [writer, reader]) await client.emit('join', { room });
+  const [writer, reader] = await inRoom(nodes, room, `w-${name}`, `r-${name}`);
   const write = async (n) => {
     let ack;
     for (let i = 0; i < n; i++) {

@@ -1,19 +1,13 @@
 // sendMessage: to every member on every node, the sender included.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { logged, range, refused, seqs } from '../lib/frames.mjs';
 import { fence } from '../lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
 
-async function inRoom(room, ...users) {
-  const clients = await Promise.all(users.map((user, i) => login(nodes[i % 2], user)));
-  for (const client of clients) await client.emit('join', { room });
-  return clients;
-}
-
 test('every member gets it once, the sender included', async () => {
-  const all = await inRoom('tea', 'ann', 'bob', 'cat');
+  const all = await inRoom(nodes, 'tea', 'ann', 'bob', 'cat');
   const stranger = await login(nodes[1], 'stranger');
   const { seq, timestamp, ...rest } = await all[0].emit('sendMessage', { room: 'tea', message: 'hi' });
   assert.deepEqual(rest, {});
@@ -29,7 +23,7 @@ test('every member gets it once, the sender included', async () => {
 });
 
 test('the members of the frame have their order', async () => {
-  const [, bob] = await inRoom('order', 'ann1', 'bob1');
+  const [, bob] = await inRoom(nodes, 'order', 'ann1', 'bob1');
   await bob.emit('sendMessage', { room: 'order', message: 'x' });
   const { text } = await bob.next('chatMessage');
   assert.match(
@@ -39,7 +33,7 @@ test('the members of the frame have their order', async () => {
 });
 
 test('time never falls, seq has no holes, whoever sends', async () => {
-  const clients = await inRoom('times', 'ann2', 'bob2', 'cat2');
+  const clients = await inRoom(nodes, 'times', 'ann2', 'bob2', 'cat2');
   const each = range(1, 20);
   await Promise.all(
     clients.flatMap((client) => each.map((i) => client.emit('sendMessage', { message: i }))),
@@ -70,14 +64,14 @@ test('the string form goes to the room entered last', async () => {
 });
 
 test('who entered no room speaks to the lobby', async () => {
-  const [, gil] = await inRoom('lobby', 'fay', 'gil');
+  const [, gil] = await inRoom(nodes, 'lobby', 'fay', 'gil');
   const again = await login(nodes[0], 'fay'); // fay is a member by her other connection
   await again.emit('sendMessage', 'from nowhere');
   assert.equal((await gil.next('chatMessage')).data.room, 'lobby');
 });
 
 test('one who is not a member is refused, and nothing is sent', async () => {
-  const [hal] = await inRoom('closed', 'hal');
+  const [hal] = await inRoom(nodes, 'closed', 'hal');
   const ivy = await login(nodes[1], 'ivy');
   await refused(ivy.emit('sendMessage', { room: 'closed', message: 'x' }), 'not_a_member');
   await refused(ivy.emit('sendMessage', 'x'), 'not_a_member');

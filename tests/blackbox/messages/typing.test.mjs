@@ -1,6 +1,6 @@
 // typing: ephemeral, to the receiver or to the room's others.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { refused } from '../lib/frames.mjs';
 import { count, fence } from '../lib/registry.mjs';
 
@@ -43,9 +43,7 @@ test("the room's others get it", async () => {
 });
 
 test('it is not kept: not in history, not in a resume', async () => {
-  const gil = await login(nodes[0], 'gil');
-  const hal = await login(nodes[1], 'hal');
-  for (const client of [gil, hal]) await client.emit('join', { room: 'kept' });
+  const [gil, hal] = await inRoom(nodes, 'kept', 'gil', 'hal');
   hal.terminate();
   await gil.emit('typing', { room: 'kept' });
   await gil.emit('typing', { receiverId: 'hal' });

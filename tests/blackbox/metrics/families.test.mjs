@@ -2,7 +2,7 @@
 // closes. (redis.test.mjs: what comes of Redis, histograms, the process.)
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { cluster, connect, login, startNode, test, until } from '../lib/harness.mjs';
+import { cluster, connect, inRoom, login, startNode, test, until } from '../lib/harness.mjs';
 import { refused } from '../lib/frames.mjs';
 import * as raw from '../lib/rawws.mjs';
 import { beside, front, once } from '../lib/socketio.mjs';
@@ -250,9 +250,7 @@ test('a node that drains: 1012, and not ready', async () => {
 test('users, channels, subscriptions', async () => {
   const value = await metrics(node);
   const stranger = await connect(node);
-  const ann = await login(node, 'ann');
-  const bob = await login(node, 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'u' });
+  const [ann, bob] = await inRoom([node], 'u', 'ann', 'bob');
   const now = await metrics(node);
   const rise = (name) => now(`sluice_${name}`) - value(`sluice_${name}`);
   assert.equal(rise('users'), 2);

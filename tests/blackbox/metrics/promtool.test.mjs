@@ -1,7 +1,7 @@
 // Prometheus's own tool reads /metrics and has nothing to remark.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cluster, findProgram, login, test } from '../lib/harness.mjs';
+import { cluster, findProgram, inRoom, test } from '../lib/harness.mjs';
 
 const promtool = findProgram('promtool');
 assert.ok(promtool, 'no promtool: scripts/install-deps test gets it');
@@ -9,9 +9,7 @@ const check = (input) => spawnSync(promtool, ['check', 'metrics'], { input, enco
 
 test('promtool check metrics', async () => {
   const { nodes } = await cluster({ nodes: 2, args: ['--channels', 'events'] });
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   await ann.emit('sendMessage', { room: 'r', message: 'hi' });
   await bob.next('chatMessage');
   for (const node of nodes) {

@@ -1,6 +1,6 @@
 // Families of /metrics that move with Redis; histograms; the process.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, startNode, test, until } from '../lib/harness.mjs';
+import { cluster, connect, inRoom, login, startNode, test, until } from '../lib/harness.mjs';
 import { refused } from '../lib/frames.mjs';
 import { hash, metricChanges, metrics } from '../lib/registry.mjs';
 
@@ -17,9 +17,7 @@ const risen = (before, by, name, labels, where = node) =>
   });
 
 test('heals, holes, reads of the log', async () => {
-  const ann = await login(node, 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'h' });
+  const [ann, bob] = await inRoom([node, nodes[1]], 'h', 'ann', 'bob');
   await bob.emit('sendMessage', { room: 'h', message: 1 });
   await ann.next('chatMessage');
   const base = 'sluice:{room:h}';
@@ -106,9 +104,7 @@ test('Redis: errors, links, readiness', async (t) => {
 });
 
 test('histograms: round trips, delivery, turns', async () => {
-  const ann = await login(node, 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 't' });
+  const [ann, bob] = await inRoom([node, nodes[1]], 't', 'ann', 'bob');
   const rise = await changes(async () => {
     for (let i = 0; i < 20; i++) await bob.emit('sendMessage', { room: 't', message: i });
     await ann.next('chatMessage', { match: ({ data }) => data.message === 19 });

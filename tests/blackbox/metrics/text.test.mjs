@@ -1,6 +1,6 @@
 // /metrics is Prometheus text whose counters follow what happens; /healthz and /readyz.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, request, test, until } from '../lib/harness.mjs';
+import { cluster, connect, inRoom, request, test, until } from '../lib/harness.mjs';
 import { metric, scores } from '../lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
@@ -91,9 +91,7 @@ test('counters follow', async () => {
     'users',
   ];
   const before = await Promise.all(nodes.map((node) => read(node, ...names)));
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'm' });
+  const [ann, bob] = await inRoom(nodes, 'm', 'ann', 'bob');
   for (let i = 0; i < 5; i++) await ann.emit('sendMessage', { room: 'm', message: i });
   await assert.rejects(ann.emit('no_such_event', {}), { code: 'unknown_event' });
   for (const client of [ann, bob])

@@ -1,6 +1,6 @@
 // A node that is killed: a survivor announces its users offline, once, and cleans up.
 import assert from 'node:assert/strict';
-import { cluster, login, startNode, test, until } from '../lib/harness.mjs';
+import { cluster, inRoom, login, startNode, test, until } from '../lib/harness.mjs';
 import { count, fence, hash, keys, scores } from '../lib/registry.mjs';
 
 const QUICK = ['--lease-timeout', '1s', '--lease-interval', '200ms'];
@@ -59,9 +59,7 @@ test('a user who comes back elsewhere before the reaping stays online', async ()
   const { redis, nodes, stop } = await cluster({ nodes: 2, args: QUICK });
   const doomed = await startNode({ redis, args: QUICK });
   const { incarnation } = await doomed.health();
-  const ann = await login(nodes[0], 'ann');
-  const eve = await login(doomed, 'eve');
-  for (const client of [ann, eve]) await client.emit('join', { room: 'r' });
+  const [ann, eve] = await inRoom([nodes[0], doomed], 'r', 'ann', 'eve');
   await doomed.kill();
   await ann.emit('sendMessage', { room: 'r', message: 'meanwhile' });
   const back = await login(nodes[1], 'eve', { resume: eve.positions });

@@ -1,16 +1,14 @@
 // A node that stands still for longer than the lease timeout is reaped; when it wakes, its users
 // come back under a new incarnation.
 import assert from 'node:assert/strict';
-import { cluster, login, test, until } from '../lib/harness.mjs';
+import { cluster, inRoom, test, until } from '../lib/harness.mjs';
 import { count, fence, hash, scores } from '../lib/registry.mjs';
 
 test('a stopped node is reaped, and comes back whole', async () => {
   const args = ['--lease-timeout', '1s', '--lease-interval', '200ms'];
   const { redis, nodes, stop } = await cluster({ nodes: 2, args });
   const { incarnation } = await nodes[1].health();
-  const ann = await login(nodes[0], 'ann');
-  const eve = await login(nodes[1], 'eve');
-  for (const client of [ann, eve]) await client.emit('join', { room: 'r' });
+  const [ann, eve] = await inRoom(nodes, 'r', 'ann', 'eve');
 
   nodes[1].suspend();
   await ann.next('user_offline', { timeout: 10000, match: (frame) => frame.data === 'eve' });
@@ -42,9 +40,7 @@ test('a short stop is not a death', async () => {
   const args = ['--lease-timeout', '5s', '--lease-interval', '200ms'];
   const { redis, nodes, stop } = await cluster({ nodes: 2, args });
   const { incarnation } = await nodes[1].health();
-  const ann = await login(nodes[0], 'ann');
-  const eve = await login(nodes[1], 'eve');
-  for (const client of [ann, eve]) await client.emit('join', { room: 'r' });
+  const [ann, eve] = await inRoom(nodes, 'r', 'ann', 'eve');
   nodes[1].suspend();
   await ann.emit('sendMessage', { room: 'r', message: '1' });
   const before = (await scores(redis, 'sluice:nodes'))[(await nodes[0].health()).incarnation];

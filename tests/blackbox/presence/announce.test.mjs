@@ -1,21 +1,20 @@
 // user_online and user_offline: to those who share a room, on every node, once per socket.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { count, fence } from '../lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 3 });
 
 // Sockets of three people in `room`, on three nodes, ann's two among them.
-async function watchers(room) {
-  const all = await Promise.all([
-    login(nodes[0], `ann-${room}`),
-    login(nodes[1], `ann-${room}`),
-    login(nodes[1], `bob-${room}`),
-    login(nodes[2], `cat-${room}`),
-  ]);
-  for (const client of all) await client.emit('join', { room });
-  return all;
-}
+const watchers = (room) =>
+  inRoom(
+    [nodes[0], nodes[1], nodes[1], nodes[2]],
+    room,
+    `ann-${room}`,
+    `ann-${room}`,
+    `bob-${room}`,
+    `cat-${room}`,
+  );
 
 const event = (name, user) => ({ what: name, match: (frame) => frame.data === user });
 const each = (clients, name, user) =>

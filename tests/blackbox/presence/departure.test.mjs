@@ -1,6 +1,6 @@
 // When a member's last connection goes: userLeft, onlineUsers and update_member_list.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { count, fence } from '../lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
@@ -13,10 +13,7 @@ const roster = (...ids) => ({
 });
 
 test('the room hears of it once and its rosters shrink; the membership stays', async () => {
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  const eve = await login(nodes[1], 'eve');
-  for (const client of [ann, bob, eve]) await client.emit('join', { room: 'r' });
+  const [ann, bob, eve] = await inRoom([nodes[0], nodes[1], nodes[1]], 'r', 'ann', 'bob', 'eve');
   for (const client of [ann, bob]) {
     await client.next('onlineUsers', roster('ann', 'bob', 'eve'));
     await client.next('update_member_list', counts(3, 3));

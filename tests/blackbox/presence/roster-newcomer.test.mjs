@@ -1,9 +1,9 @@
 // Everybody in a room has its last roster in the end: who is still being caught up too, and who
 // came while it was another one.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, sleep, startNode, test, until } from '../lib/harness.mjs';
+import { cluster, connect, login, sleep, test, until } from '../lib/harness.mjs';
 import { range } from '../lib/frames.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { front, next } from '../lib/socketio.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2, args: ['--roster-interval', '2s'] });
@@ -46,9 +46,8 @@ test('who is being caught up gets the roster', async () => {
 });
 
 test('who comes after the roster that a newcomer was given is announced to it', async (t) => {
-  const proxy = await startProxy(redis);
+  const { proxy, node } = await nodeBehindProxy(redis);
   t.after(() => proxy.close());
-  const node = await startNode({ redis: proxy.url });
   proxy.delay = 100; // the roster is there two round trips before the join is answered
   const json = await connect(node);
   const sio = await front(node);
@@ -84,9 +83,8 @@ test('who came while somebody was away gets the roster that the others had befor
 });
 
 test('a roster whose reading failed with the command link is read again', async (t) => {
-  const proxy = await startProxy(redis);
+  const { proxy, node } = await nodeBehindProxy(redis);
   t.after(() => proxy.close());
-  const node = await startNode({ redis: proxy.url });
   const ann = await login(node, 'ann3');
   await ann.emit('join', { room: 't' });
   await sees(ann, 'ann3');

@@ -1,14 +1,13 @@
 // Redis drops a subscriber that reads too slowly (client-output-buffer-limit): the node heals.
 import assert from 'node:assert/strict';
-import { cluster, login, sleep, test } from '../lib/harness.mjs';
+import { chats } from '../lib/frames.mjs';
+import { cluster, inRoom, sleep, test } from '../lib/harness.mjs';
 
 test('a node that stood still gets all that Redis threw away', async (t) => {
   const config = { 'client-output-buffer-limit': 'pubsub 256kb 128kb 1' };
   const { redis, nodes, stop } = await cluster({ nodes: 2, redis: { config } });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   nodes[1].suspend();
   const big = 'x'.repeat(50000);
   const killed = async () =>
@@ -21,8 +20,7 @@ test('a node that stood still gets all that Redis threw away', async (t) => {
   }
   nodes[1].resume();
   await bob.next('chatMessage', { timeout: 15000, match: ({ seq }) => seq === n });
-  const numbers = bob.frames
-    .filter(({ event }) => event === 'chatMessage')
+  const numbers = chats(bob)
     .map(({ data }) => Number(data.message.split(' ')[0]));
   assert.deepEqual(
     numbers,

@@ -1,16 +1,14 @@
 // CLIENT KILL of the nodes' links while messages flow: live sockets miss nothing, get nothing twice.
 import assert from 'node:assert/strict';
-import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
+import { chats } from '../lib/frames.mjs';
+import { cluster, inRoom, sleep, test, until } from '../lib/harness.mjs';
 import { count, fence, scores } from '../lib/registry.mjs';
 import { assertHeard, assertLogged, talk } from '../lib/talk.mjs';
 
 async function underKills(t, kill) {
   const { redis, nodes, stop } = await cluster({ nodes: 2, args: ['--lease-interval', '200ms'] });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  const cat = await login(nodes[1], 'cat');
-  for (const client of [ann, bob, cat]) await client.emit('join', { room: 'r' });
+  const [ann, bob, cat] = await inRoom([nodes[0], nodes[1], nodes[1]], 'r', 'ann', 'bob', 'cat');
   const talks = [talk(ann, { room: 'r' }), talk(bob, { room: 'r' }), talk(cat, { peer: 'ann' })];
   for (let i = 0; i < 6; i++) {
     await kill(redis, i);
@@ -22,7 +20,7 @@ async function underKills(t, kill) {
   for (const client of [ann, bob, cat]) {
     await assertHeard(client, 'chatMessage', 'ann', annSaid);
     await assertHeard(client, 'chatMessage', 'bob', bobSaid);
-    const seqs = client.frames.filter(({ event }) => event === 'chatMessage').map(({ seq }) => seq);
+    const seqs = chats(client).map(({ seq }) => seq);
     assert.deepEqual(
       seqs,
       Array.from({ length: seqs.length }, (_, i) => i + 1),

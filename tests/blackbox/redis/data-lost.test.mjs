@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { cluster, login, test, until } from '../lib/harness.mjs';
+import { chats } from '../lib/frames.mjs';
+import { cluster, inRoom, login, test, until } from '../lib/harness.mjs';
 import { hash, scores } from '../lib/registry.mjs';
 
 
@@ -24,10 +25,7 @@ async function lose(t, how) {
   const all = await cluster({ nodes: 2, args: ['--lease-interval', '200ms'] });
   const { redis, nodes } = all;
   t.after(all.stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  const cat = await login(nodes[1], 'cat');
-  for (const client of [ann, bob, cat]) await client.emit('join', { room: 'r' });
+  const [ann, bob, cat] = await inRoom([nodes[0], nodes[1], nodes[1]], 'r', 'ann', 'bob', 'cat');
   for (let i = 1; i <= 5; i++) await ann.emit('sendMessage', { room: 'r', message: `old ${i}` });
   for (let i = 1; i <= 3; i++)
     await ann.emit('private_message', { receiverId: 'bob', content: 'old' });
@@ -93,9 +91,7 @@ test('FLUSHALL under the running nodes', (t) => lose(t, flushed));
 test('a sender keeps its order over FLUSHALL, with several messages under way', async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 2, args: ['--lease-interval', '400ms'] });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   await redis.cli('FLUSHALL');
   const send = (message) =>
     ann.emit('sendMessage', { room: 'r', message, clientMessageId: message });
@@ -110,7 +106,7 @@ test('a sender keeps its order over FLUSHALL, with several messages under way', 
   codes.delete('unavailable');
   assert.deepEqual([...codes], [], 'nobody has left the room');
   await bob.next('chatMessage', { match: ({ data }) => data.message === 'm39' });
-  const got = bob.frames.filter(({ event }) => event === 'chatMessage');
+  const got = chats(bob);
   const texts = got.map(({ data }) => data.message);
   assert.deepEqual(texts, Array.from({ length: 40 }, (_, i) => `m${i}`));
 });
@@ -118,9 +114,7 @@ test('a sender keeps its order over FLUSHALL, with several messages under way', 
 test('a node that slept through FLUSHALL and a restart delivers all of the new log', async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 2, args: ['--lease-interval', '200ms'] });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   const send = (message) =>
     until(() => ann.emit('sendMessage', { room: 'r', message, clientMessageId: message }));
   for (let i = 1; i <= 9; i++) await send(`old ${i}`);
@@ -138,7 +132,7 @@ test('a node that slept through FLUSHALL and a restart delivers all of the new l
   });
   assert.deepEqual(data, { channel: 'room:r', from: 1, to: 9 });
   await bob.next('chatMessage', { match: (frame) => frame.data.message === 'new 4' });
-  const got = bob.frames.filter(({ event }) => event === 'chatMessage').slice(9);
+  const got = chats(bob).slice(9);
   assert.deepEqual(
     got.map((frame) => frame.data.message),
     ['new 1', 'new 2', 'new 3', 'new 4'],

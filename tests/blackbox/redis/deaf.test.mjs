@@ -1,17 +1,17 @@
 // A fallen subscriber link alone stops nothing: appends and reads go on over the command link, a
 // private message's ack waits for the heal. Only if it stays away the node is not ready.
 import assert from 'node:assert/strict';
+import { chats } from '../lib/frames.mjs';
 import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 
 const redis = await startRedis();
 const plain = await startNode({ redis });
 
 // A node behind a proxy that lets no new link through, with its subscriber link cut.
 async function deafNode(t, args) {
-  const proxy = await startProxy(redis);
+  const { proxy, node } = await nodeBehindProxy(redis, { args });
   t.after(() => proxy.close());
-  const node = await startNode({ redis: proxy.url, args });
   const ann = await login(node, 'ann', { csId: 'a' });
   const bob = await login(plain, 'bob', { csId: 'a' });
   const fall = async () => {
@@ -39,7 +39,7 @@ test('sends and reads go on, and nothing is missed when it hears again', async (
   assert.ok((await acked).seq);
   assert.ok(await again);
   await ann.next('chatMessage', { match: ({ data }) => data.message === 'two' });
-  const heard = ann.frames.filter(({ event }) => event === 'chatMessage');
+  const heard = chats(ann);
   assert.deepEqual(
     heard.map(({ data }) => data.message),
     ['one', 'two'],

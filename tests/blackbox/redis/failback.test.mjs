@@ -2,6 +2,7 @@
 // again, while it runs and its connections stay open: nothing that was acknowledged is overwritten
 // unseen.
 import assert from 'node:assert/strict';
+import { chatTexts } from '../lib/frames.mjs';
 import { cluster, login, startRedis, test, until } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 import { roam } from '../lib/roaming.mjs';
@@ -17,8 +18,6 @@ const level = async (a, b) =>
     const [one, two] = [await info(a, 'master_repl_offset'), await info(b, 'master_repl_offset')];
     return one === two;
   });
-const texts = (client) =>
-  client.frames.filter(({ event }) => event === 'chatMessage').map(({ data }) => data.message);
 
 /*
  * One master with five messages in a room, and a replica that has three of them. `lose` makes the
@@ -60,7 +59,7 @@ async function judge({ a, nodes, ann, bob, lib, old }) {
     await client.next('chatMessage', { match: ({ data }) => data.message === 'new b' });
     const { data } = await client.next('channel_reset');
     assert.deepEqual([data.channel, data.from, data.to], ['room:r', 4, 5]);
-    assert.deepEqual(texts(client), ['m1', 'm2', 'm3', 'lost 4', 'lost 5', 'new a', 'new b']);
+    assert.deepEqual(chatTexts(client), ['m1', 'm2', 'm3', 'lost 4', 'lost 5', 'new a', 'new b']);
   }
   await until(() => lib.heard.includes('new b'));
   assert.deepEqual(lib.heard, ['m1', 'm2', 'm3', 'lost 4', 'lost 5', 'new a', 'new b']);
@@ -70,7 +69,7 @@ async function judge({ a, nodes, ann, bob, lib, old }) {
     assert.equal(back.ack.recovered, recovered, `from ${at}`);
     if (recovered) {
       await back.next('chatMessage', { match: ({ data }) => data.message === 'new b' });
-      assert.deepEqual(texts(back), ['new a', 'new b']);
+      assert.deepEqual(chatTexts(back), ['new a', 'new b']);
     }
     await back.close();
   }

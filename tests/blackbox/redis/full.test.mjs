@@ -1,5 +1,6 @@
 // Redis out of memory: sends are refused, leases go on, and all is well when there is room again.
 import assert from 'node:assert/strict';
+import { chats } from '../lib/frames.mjs';
 import { cluster, connect, login, test, until } from '../lib/harness.mjs';
 import { count, fence, scores } from '../lib/registry.mjs';
 
@@ -51,7 +52,7 @@ test('a full Redis refuses messages but nobody is declared dead', async (t) => {
   await ann.emit('sendMessage', { room: 'r', message: 'after' });
   for (const client of [ann, bob]) {
     await client.next('chatMessage', { match: ({ data }) => data.message === 'after' });
-    const got = client.frames.filter(({ event }) => event === 'chatMessage');
+    const got = chats(client);
     assert.deepEqual(
       got.map(({ data }) => data.message),
       ['before', 'after'],

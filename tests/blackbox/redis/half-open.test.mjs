@@ -1,7 +1,7 @@
 // Half-open and bad links between a node and Redis: found, made anew and healed.
 import assert from 'node:assert/strict';
-import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { inRoom, login, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { nodeBehindProxy, startProxy } from '../lib/proxy.mjs';
 import { count, hash } from '../lib/registry.mjs';
 import { assertHeard, talk } from '../lib/talk.mjs';
 
@@ -10,11 +10,8 @@ const redis = await startRedis();
 const plain = await startNode({ redis, args: QUICK });
 
 async function behindProxy(t, room) {
-  const proxy = await startProxy(redis);
-  const node = await startNode({ redis: proxy.url, args: QUICK });
-  const ann = await login(plain, `ann-${room}`);
-  const bob = await login(node, `bob-${room}`);
-  for (const client of [ann, bob]) await client.emit('join', { room });
+  const { proxy, node } = await nodeBehindProxy(redis, { args: QUICK });
+  const [ann, bob] = await inRoom([plain, node], room, `ann-${room}`, `bob-${room}`);
   t.after(async () => {
     await ann.close();
     await bob.close();
@@ -117,9 +114,7 @@ test('a node cut off for longer than its lease is reaped, and comes back', async
   ];
   t.after(() => Promise.all(nodes.map((node) => node.stop('SIGINT'))));
   const { incarnation } = await nodes[1].health();
-  const ann = await login(nodes[0], 'ann-reap');
-  const bob = await login(nodes[1], 'bob-reap');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'reap' });
+  const [ann, bob] = await inRoom(nodes, 'reap', 'ann-reap', 'bob-reap');
   proxy.refusing = true;
   proxy.cut();
   const of = { timeout: 10000, match: (frame) => frame.data === 'bob-reap' };

@@ -1,7 +1,7 @@
 // A room is entered, and its answers come while the subscriber link is down: it is live when that
 // is back, and so is what was entered before.
 import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { metric } from '../lib/registry.mjs';
 
 const QUICK = ['--lease-timeout', '30s', '--redis-timeout', '10s'];
@@ -9,9 +9,8 @@ const redis = await startRedis();
 const plain = await startNode({ redis, args: QUICK });
 
 test('checked between two subscriptions', async (t) => {
-  const proxy = await startProxy(redis);
+  const { proxy, node } = await nodeBehindProxy(redis, { args: QUICK });
   t.after(() => proxy.close());
-  const node = await startNode({ redis: proxy.url, args: QUICK });
   const ann = await login(plain, 'ann');
   const bob = await login(node, 'bob');
 

@@ -2,7 +2,7 @@
 // gave up arrive after those of the next one: they undo nothing.
 import assert from 'node:assert/strict';
 import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { hash, members, scores } from '../lib/registry.mjs';
 
 const args = ['--redis-timeout', '2s', '--lease-interval', '200ms', '--lease-timeout', '3s'];
@@ -17,8 +17,7 @@ for (const [what, aclUser] of [
 ]) {
   test(`old connections ${what}`, { timeout: 60000 }, async (t) => {
     const redis = await startRedis({ aclUser });
-    const proxy = await startProxy(redis);
-    const node = await startNode({ redis: proxy.url, args });
+    const { proxy, node } = await nodeBehindProxy(redis, { args });
     const other = await startNode({ redis, args: args.slice(0, -2) });
     t.after(async () => {
       for (const one of [node, other]) await one.stop();

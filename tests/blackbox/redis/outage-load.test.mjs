@@ -4,8 +4,8 @@
 // OUTAGE_CHANNELS=10000 SLUICE_BIN=$PWD/build/sluice: the full size, and the program as it is used.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { cluster, login, sleep, startNode, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { metric, metrics } from '../lib/registry.mjs';
 
 const CHANNELS = Number(process.env.OUTAGE_CHANNELS || 2000);
@@ -83,9 +83,8 @@ test('Redis down: refused at once, nothing kept, 503; connections stay', async (
 test(`${CHANNELS} channels heal in bounded batches`, { timeout: 150000 }, async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 1, env, redis: { appendfsync: 'no' } });
   t.after(stop);
-  const proxy = await startProxy(redis);
+  const { proxy, node } = await nodeBehindProxy(redis, { env });
   t.after(() => proxy.close());
-  const node = await startNode({ redis: proxy.url, env });
   const listeners = [];
   for (let i = 0; i < CHANNELS; i += PER_CLIENT) {
     const client = await login(node, `listener-${i}`);

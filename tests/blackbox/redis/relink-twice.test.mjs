@@ -2,7 +2,7 @@
 // room heals, and the node does not read without end.
 import assert from 'node:assert/strict';
 import { login, sleep, startNode, startRedis, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { having } from '../lib/frames.mjs';
 import { metric } from '../lib/registry.mjs';
 
@@ -13,8 +13,7 @@ const redis = await startRedis();
 const plain = await startNode({ redis, args: QUICK });
 
 test('rooms heal though reads of an earlier link were still under way', async () => {
-  const proxy = await startProxy(redis);
-  const node = await startNode({ redis: proxy.url, args: QUICK });
+  const { proxy, node } = await nodeBehindProxy(redis, { args: QUICK });
   const ann = await login(node, 'ann');
   const bob = await login(plain, 'bob');
   for (const room of ROOMS) for (const client of [ann, bob]) await client.emit('join', { room });

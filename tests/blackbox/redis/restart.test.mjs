@@ -1,6 +1,7 @@
 // Redis killed and started again with its data: nothing acknowledged is missing, sockets stay.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { chats } from '../lib/frames.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { count, fence, hash, scores } from '../lib/registry.mjs';
 import { assertHeard, assertLogged, talk } from '../lib/talk.mjs';
 
@@ -45,7 +46,7 @@ test('live sockets are healed; what was acknowledged is there, in order, once', 
   // Seqs go on without a hole, in another epoch, and old positions are good for it.
   const after = await hash(redis, 'sluice:{room:r}:meta');
   assert.notEqual(after.epoch, epoch);
-  const seqs = cat.frames.filter((frame) => frame.event === 'chatMessage').map(({ seq }) => seq);
+  const seqs = chats(cat).map(({ seq }) => seq);
   assert.deepEqual(
     seqs,
     Array.from({ length: seqs.length }, (_, i) => i + 1),
@@ -101,9 +102,7 @@ test('a send during the outage is answered at once, with unavailable and an outc
 test('pipelined messages: when one fails, those behind it fail, and resending keeps order', async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 2 });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   const send = (text) =>
     ann.emit('sendMessage', { room: 'r', message: text, clientMessageId: text });
   const all = Array.from({ length: 400 }, (_, i) => `m${i}`);

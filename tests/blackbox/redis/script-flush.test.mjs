@@ -1,14 +1,12 @@
 // SCRIPT FLUSH while messages flow: nothing fails, nothing is lost or doubled.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { assertHeard, talk } from '../lib/talk.mjs';
 
 test('scripts that Redis forgot are sent again', async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 2 });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   const room = talk(ann, { room: 'r' });
   const dm = talk(bob, { peer: 'ann' });
   for (let i = 0; i < 5; i++) {

@@ -1,11 +1,10 @@
 // Redis comes back without its last messages (a crash without fsync, a failover): the ones who had
 // them are told, the others are caught up, and nobody mistakes new messages for old ones.
 import assert from 'node:assert/strict';
-import { cluster, login, test, until } from '../lib/harness.mjs';
+import { chatTexts } from '../lib/frames.mjs';
+import { cluster, inRoom, login, test, until } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 
-const texts = (client) =>
-  client.frames.filter(({ event }) => event === 'chatMessage').map(({ data }) => data.message);
 
 test('positions before the loss are good, those after it are lost', async (t) => {
   const { redis, nodes, stop } = await cluster({
@@ -13,9 +12,7 @@ test('positions before the loss are good, those after it are lost', async (t) =>
     redis: { config: { appendonly: 'no' } },
   });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   const send = (client, message) => client.emit('sendMessage', { room: 'r', message });
   for (let i = 1; i <= 5; i++) await send(ann, `m${i}`);
   const { epoch: old } = await hash(redis, 'sluice:{room:r}:meta');
@@ -57,10 +54,10 @@ test('positions before the loss are good, those after it are lost', async (t) =>
     assert.notEqual(frame.epoch, old);
   }
   const before = ['m1', 'm2', 'm3', 'm4', 'm5', 'lost 6', 'lost 7', 'lost 8'];
-  for (const client of [ann, bob]) assert.deepEqual(texts(client), [...before, 'new 6', 'new 7']);
-  assert.deepEqual(texts(eve), [...before.slice(5), 'new 6', 'new 7']);
-  assert.deepEqual(texts(early), ['new 6', 'new 7']);
-  assert.deepEqual(texts(good), ['m4', 'm5', 'new 6', 'new 7']);
+  for (const client of [ann, bob]) assert.deepEqual(chatTexts(client), [...before, 'new 6', 'new 7']);
+  assert.deepEqual(chatTexts(eve), [...before.slice(5), 'new 6', 'new 7']);
+  assert.deepEqual(chatTexts(early), ['new 6', 'new 7']);
+  assert.deepEqual(chatTexts(good), ['m4', 'm5', 'new 6', 'new 7']);
 
   // After it: the fork decides.
   const { [`fork:${old}`]: fork } = await hash(redis, 'sluice:{room:r}:meta');
@@ -76,7 +73,7 @@ test('positions before the loss are good, those after it are lost', async (t) =>
     assert.equal(late.ack.recovered, recovered, `from ${seq}`);
     if (expected.length) await late.next('chatMessage', { match: ({ seq: n }) => n === 7 });
     await late.none('channel_reset');
-    assert.deepEqual(texts(late), expected, `from ${seq}`);
+    assert.deepEqual(chatTexts(late), expected, `from ${seq}`);
     await late.close();
   }
 });
@@ -93,11 +90,9 @@ for (const losses of [2, 3]) {
     t.after(stop);
     const [first, second, third] = nodes;
     const is = (message) => ({ match: ({ data }) => data.message === message });
-    const inRoom = { match: ({ data }) => data.channel === 'room:r' };
+    const ofRoom = { match: ({ data }) => data.channel === 'room:r' };
     const send = (message) => ann.emit('sendMessage', { room: 'r', message }).catch(() => false);
-    const ann = await login(first, 'ann');
-    const bob = await login(second, 'bob');
-    for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+    const [ann, bob] = await inRoom([first, second], 'r', 'ann', 'bob');
     const old = Array.from({ length: 120 }, (_, i) => `m${i + 1} ${'.'.repeat(60000)}`);
     for (const message of old) await send(message);
     for (const client of [ann, bob]) await client.next('chatMessage', is(old.at(-1)));
@@ -113,7 +108,7 @@ for (const losses of [2, 3]) {
       await redis.restart();
       for (const node of nodes) await node.untilReady();
       for (const client of loss > 1 ? heard : []) {
-        const { data } = await client.next('channel_reset', inRoom);
+        const { data } = await client.next('channel_reset', ofRoom);
         assert.deepEqual(data, { channel: 'room:r', from: 121, to: 122 });
       }
       const fresh = [`a after loss ${loss}`, `b after loss ${loss}`];
@@ -137,8 +132,8 @@ for (const losses of [2, 3]) {
     await lame.next('chatMessage', is(last[1]));
     heard.push(lame);
     for (const client of heard) {
-      await client.none('channel_reset', 0, inRoom);
-      assert.deepEqual(texts(client), expected.get(client));
+      await client.none('channel_reset', 0, ofRoom);
+      assert.deepEqual(chatTexts(client), expected.get(client));
     }
   });
 }

@@ -1,6 +1,6 @@
 // all_member: the members of a room, online or not, as the caller sees them.
 import assert from 'node:assert/strict';
-import { cluster, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { refused } from '../lib/frames.mjs';
 import { count, fence } from '../lib/registry.mjs';
 
@@ -29,10 +29,7 @@ test('the list tells id, role, username, online and message_count', async () => 
 });
 
 test('myUsersList is the same array, to the caller alone', async () => {
-  const dan = await login(nodes[0], 'dan');
-  const desk = await login(nodes[0], 'dan');
-  const eve = await login(nodes[1], 'eve');
-  for (const client of [dan, desk, eve]) await client.emit('join', { room: 'mine' });
+  const [dan, desk, eve] = await inRoom([nodes[0], nodes[0], nodes[1]], 'mine', 'dan', 'dan', 'eve');
   const list = await dan.emit('all_member'); // the room entered last
   const frame = await dan.next('myUsersList');
   assert.deepEqual(frame.data, list);

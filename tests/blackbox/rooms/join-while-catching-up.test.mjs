@@ -1,16 +1,14 @@
 // A `join` of a room that is still being caught up must not answer the end of the log as position:
 // a client that is cut then would lose what lies between.
 import assert from 'node:assert/strict';
-import { cluster, connect, login, test } from '../lib/harness.mjs';
+import { cluster, connect, inRoom, login, test } from '../lib/harness.mjs';
 import { logged, range, seqs } from '../lib/frames.mjs';
 
 const COUNT = 600;
 const { nodes } = await cluster({ nodes: 2 });
 
 test('its position is not ahead of what was sent before it', async () => {
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  for (const client of [ann, bob]) await client.emit('join', { room: 'r' });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
   await bob.close();
   const message = 'y'.repeat(20000);
   const send = () => ann.emit('sendMessage', { room: 'r', message });

@@ -2,7 +2,7 @@
 // that node does not make the membership anew when it is back.
 import assert from 'node:assert/strict';
 import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { fence, scores } from '../lib/registry.mjs';
 
 const redis = await startRedis();
@@ -10,9 +10,8 @@ const plain = await startNode({ redis });
 const members = async (room) => Object.keys(await scores(redis, `sluice:{room:${room}}:members`));
 
 test('who left stays out, who stayed stays in', async (t) => {
-  const proxy = await startProxy(redis);
+  const { proxy, node } = await nodeBehindProxy(redis);
   t.after(() => proxy.close());
-  const node = await startNode({ redis: proxy.url });
   const here = await login(plain, 'ann');
   const there = await login(node, 'ann');
   const bob = await login(plain, 'bob');

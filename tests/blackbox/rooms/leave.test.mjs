@@ -1,17 +1,13 @@
 // leave: the membership ends, for all of the user's connections.
 import assert from 'node:assert/strict';
-import { cluster, login, test, until } from '../lib/harness.mjs';
+import { cluster, inRoom, login, test, until } from '../lib/harness.mjs';
 import { logged, refused, roster } from '../lib/frames.mjs';
 import { count, fence } from '../lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
 
 // Two devices of user `a`, and one of user `b`, on two nodes, all in the room.
-async function three(room, a, b) {
-  const all = await Promise.all([login(nodes[0], a), login(nodes[1], a), login(nodes[1], b)]);
-  for (const client of all) await client.emit('join', { room });
-  return all;
-}
+const three = (room, a, b) => inRoom([nodes[0], nodes[1], nodes[1]], room, a, a, b);
 
 test('the others hear of it, and a roster without the one who left', async () => {
   const [ann, , bob] = await three('tea', 'ann', 'bob');

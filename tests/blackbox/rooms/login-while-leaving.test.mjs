@@ -1,7 +1,7 @@
 // A user leaves a room on one connection while another's login, which enters it, waits for Redis.
 import assert from 'node:assert/strict';
 import { connect, login, sleep, startNode, startRedis, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { having } from '../lib/frames.mjs';
 
 const QUICK = ['--redis-timeout', '1s', '--lease-timeout', '10s', '--drain', '100ms'];
@@ -9,8 +9,7 @@ const redis = await startRedis();
 const plain = await startNode({ redis, args: QUICK });
 
 test('the login ends, and the connection can do everything after it', async () => {
-  const proxy = await startProxy(redis);
-  const node = await startNode({ redis: proxy.url, args: QUICK });
+  const { proxy, node } = await nodeBehindProxy(redis, { args: QUICK });
   const ann = await login(node, 'ann');
   await ann.emit('join', { room: 'r' }); // the node knows the room
   const phone = await login(plain, 'eve');

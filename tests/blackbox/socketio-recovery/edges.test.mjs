@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { cluster, login, startNode, startRedis, test, until } from '../lib/harness.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { metric } from '../lib/registry.mjs';
 import { beside, emit, enter, front, next, once } from '../lib/socketio.mjs';
 
@@ -16,7 +16,6 @@ after(stop);
 const WAY = { transports: ['websocket'] };
 const cut = (socket) => socket.io.engine.close();
 const isBack = (socket, former) => socket._pid === former._pid;
-const behind = (proxy) => startNode({ redis: { ...redis, url: proxy.url } });
 
 // Comes with what the client of `former` would say.
 const comeBack = (node, former, options) =>
@@ -51,8 +50,7 @@ test('an offset with a NUL, or a long one, is none', async () => {
 });
 
 test('nor is it one when Redis is away, and Redis back makes it none', async () => {
-  const proxy = await startProxy(redis);
-  const node = await behind(proxy);
+  const { proxy, node } = await nodeBehindProxy(redis);
   const ann = await withOne(node, 'away');
   cut(ann);
   proxy.refusing = true;
@@ -68,8 +66,7 @@ test('nor is it one when Redis is away, and Redis back makes it none', async () 
 
 for (const link of ['commands', 'subscriber', 'all']) {
   test(`Redis's links fall while it is asked: ${link}`, async () => {
-    const proxy = await startProxy(redis);
-    const node = await behind(proxy);
+    const { proxy, node } = await nodeBehindProxy(redis);
     const user = `fall-${link}`;
     const ann = await withOne(node, user);
     cut(ann);
@@ -89,8 +86,7 @@ for (const link of ['commands', 'subscriber', 'all']) {
 }
 
 test('a node stops while clients wait for Redis', async () => {
-  const proxy = await startProxy(redis);
-  const node = await behind(proxy);
+  const { proxy, node } = await nodeBehindProxy(redis);
   const ann = await withOne(node, 'stops');
   cut(ann);
   proxy.refusing = true;
@@ -124,8 +120,7 @@ test('who joins again and again in one session is not asked about in Redis', asy
 });
 
 test('topics that were left just before the cut stay left', async () => {
-  const proxy = await startProxy(redis);
-  const node = await behind(proxy);
+  const { proxy, node } = await nodeBehindProxy(redis);
   const ann = await withOne(node, 'leaver');
   for (const channel of ['topic:x', 'topic:y']) await emit(ann, 'subscribe', { channel });
   proxy.delay = 100;

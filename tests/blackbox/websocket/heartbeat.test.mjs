@@ -1,6 +1,6 @@
 // Heartbeats: who sends one is held to it, who never does is watched by pings alone.
 import assert from 'node:assert/strict';
-import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
+import { cluster, inRoom, login, sleep, test, until } from '../lib/harness.mjs';
 import { count, fence, hash, scores } from '../lib/registry.mjs';
 
 const TIMEOUT = 1000;
@@ -12,14 +12,8 @@ const { redis, nodes } = await cluster({
 const of = (user) => ({ timeout: 10000, match: (frame) => frame.data === user });
 const score = async (user) => (await scores(redis, 'sluice:online'))[user];
 
-async function inRoom(room, ...users) {
-  const clients = await Promise.all(users.map((user, i) => login(nodes[i % 2], user)));
-  for (const client of clients) await client.emit('join', { room });
-  return clients;
-}
-
 test('silent after a heartbeat: out of presence, the socket stays, an event brings it back', async () => {
-  const [ann, eve] = await inRoom('a', 'ann', 'eve');
+  const [ann, eve] = await inRoom(nodes, 'a', 'ann', 'eve');
   const begun = Date.now();
   assert.deepEqual(await eve.emit('heartbeat', {}), {});
   await ann.next('user_offline', of('eve')); // although its WebSocket answers pings
@@ -44,7 +38,7 @@ test('silent after a heartbeat: out of presence, the socket stays, an event brin
 });
 
 test('a client that never sends one stays online', async () => {
-  const [ann, quiet, beating] = await inRoom('b', 'ann-b', 'quiet', 'beating');
+  const [ann, quiet, beating] = await inRoom(nodes, 'b', 'ann-b', 'quiet', 'beating');
   await beating.emit('heartbeat');
   await ann.next('user_offline', of('beating'));
   await beating.emit('heartbeat');
@@ -55,7 +49,7 @@ test('a client that never sends one stays online', async () => {
 });
 
 test('any event counts as a beat', async () => {
-  const [ann, eve] = await inRoom('c', 'ann-c', 'eve-c');
+  const [ann, eve] = await inRoom(nodes, 'c', 'ann-c', 'eve-c');
   await eve.emit('heartbeat', {});
   for (let i = 0; i < 12; i++) {
     await sleep(TIMEOUT / 5);
@@ -67,7 +61,7 @@ test('any event counts as a beat', async () => {
 });
 
 test('a silent device does not take down a user who has another', async () => {
-  const [ann, phone] = await inRoom('d', 'ann-d', 'eve-d');
+  const [ann, phone] = await inRoom(nodes, 'd', 'ann-d', 'eve-d');
   const desk = await login(nodes[0], 'eve-d');
   await phone.emit('heartbeat');
   const conns = async () => Object.keys(await hash(redis, 'sluice:{user:eve-d}:conns'));
@@ -78,7 +72,7 @@ test('a silent device does not take down a user who has another', async () => {
 });
 
 test('one who went silent and then leaves is announced once', async () => {
-  const [ann, eve] = await inRoom('f', 'ann-f', 'eve-f');
+  const [ann, eve] = await inRoom(nodes, 'f', 'ann-f', 'eve-f');
   await eve.emit('heartbeat', {});
   await ann.next('user_offline', of('eve-f'));
   await eve.close();
@@ -90,7 +84,7 @@ test('one who went silent and then leaves is announced once', async () => {
 });
 
 test('a new incarnation of the node does not bring back those who are silent', async () => {
-  const [ann, eve] = await inRoom('g', 'ann-g', 'eve-g'); // eve on the second node
+  const [ann, eve] = await inRoom(nodes, 'g', 'ann-g', 'eve-g'); // eve on the second node
   const quiet = await login(nodes[1], 'quiet-g');
   await eve.emit('heartbeat', {});
   await ann.next('user_offline', of('eve-g'));
@@ -113,7 +107,7 @@ test('a new incarnation of the node does not bring back those who are silent', a
 });
 
 test('heartbeats move the score in sluice:online', async () => {
-  const [eve] = await inRoom('e', 'eve-e');
+  const [eve] = await inRoom(nodes, 'e', 'eve-e');
   const first = await score('eve-e');
   assert.ok(
     Math.abs(first - Number((await redis.cli('TIME')).split('\n')[0]) * 1000) < 60000,
@@ -130,7 +124,7 @@ test('heartbeats move the score in sluice:online', async () => {
 });
 
 test('a beat never puts anyone into sluice:online', async () => {
-  const [eve, fay] = await inRoom('h', 'eve-h', 'fay-h');
+  const [eve, fay] = await inRoom(nodes, 'h', 'eve-h', 'fay-h');
   const other = await login(nodes[0], 'other-h'); // on the node of eve
   await redis.cli('ZREM', 'sluice:online', 'eve-h');
   const first = await score('other-h');
