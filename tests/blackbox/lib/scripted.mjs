@@ -1,4 +1,5 @@
-// A server for one client library in the same process: the test says each word of it.
+// A server for one client library in the same process: the test says each word of it, in an order
+// that no real server can be made to keep.
 
 import { until } from './waiting.mjs';
 
