@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { cluster, login, test, until } from '../lib/harness.mjs';
-import { hash } from '../lib/registry.mjs';
+import { connections } from '../lib/registry.mjs';
 
 const address = async (redis, user) => {
-  const [conn] = Object.values(await hash(redis, `sluice:{user:${user}}:conns`));
-  return conn.split(' ')[2];
+  const [conn] = await connections(redis, user);
+  return conn.address;
 };
 
 test('the header counts only if the option names it', async (t) => {

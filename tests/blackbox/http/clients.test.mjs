@@ -1,10 +1,10 @@
 // Clients of HTTP as they are: version 1.0, slow lines, other spellings of a URL, pages of other
 // origins; load balancers that ask after a node's health, when it is full, too.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import net from 'node:net';
 import { describe } from 'node:test';
 import { cluster, connect, sleep, startNode, test, until } from '../lib/harness.mjs';
+import { memory } from '../lib/processes.mjs';
 import { begin, OPEN, UNKNOWN } from '../lib/handover.mjs';
 import { startNginx } from '../lib/nginx.mjs';
 import { front, once } from '../lib/socketio.mjs';
@@ -162,7 +162,7 @@ test('every answer of /socket.io/ says which pages may read it', async (t) => {
 });
 
 // MiB of memory, at most so far. Nodes for this let go of what they free, also with ASan.
-const peak = (node) => Number(fs.readFileSync(`/proc/${node.pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)[1]) >> 10;
+const peak = (node) => Math.floor(memory(node, 'VmHWM'));
 const lean = { ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:exitcode=99:quarantine_size_mb=1' };
 
 // Each of these waits most of its time, and has nodes of its own.

@@ -1,13 +1,12 @@
 // A client that pipelines HTTP requests and reads no answer cannot fill the node's memory.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import net from 'node:net';
 import { cluster, hasComeTo, test, until } from '../lib/harness.mjs';
+import { memory } from '../lib/processes.mjs';
 
 const MOST_MIB = 150; // more than the node is worth, far less than all the answers
 const { nodes } = await cluster({ nodes: 2 });
-const peak = (node) =>
-  Number(fs.readFileSync(`/proc/${node.pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)[1]) >> 10;
+const peak = (node) => Math.floor(memory(node, 'VmHWM'));
 
 test('answers come in order until the node ends the connection, its memory stays', async () => {
   const [node] = nodes;

@@ -1,7 +1,7 @@
 // Chromium on the chat page, through nginx with the files of deploy/nginx.
 
 import assert from 'node:assert/strict';
-import { launchChromium } from './chromium.mjs';
+import { faultsOf, launchChromium } from './chromium.mjs';
 import { clusterBehindNginx } from './nginx.mjs';
 import { test, until } from './waiting.mjs';
 
@@ -14,12 +14,8 @@ const PATIENCE = 15000; // ms that a page may take for anything
 async function openPage(browser, address, { context, ...options }) {
   const page = await (context ?? (await browser.newContext(options))).newPage();
   page.setDefaultTimeout(PATIENCE);
-  page.faults = [];
+  page.faults = faultsOf(page, { levels: ['error', 'warning'] });
   const fault = (text) => page.faults.push(text);
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) fault(message.text());
-  });
-  page.on('pageerror', (error) => fault(error.stack));
   page.on('requestfailed', (failed) => {
     const { errorText } = failed.failure();
     if (errorText !== 'net::ERR_ABORTED') fault(`${failed.url()} ${errorText}`); // a reload aborts

@@ -21,3 +21,16 @@ export function launchChromium() {
   if (!executablePath) throw new Error('there is no Chromium: make deps-test installs it');
   return chromium.launch({ executablePath, args: FLAGS, timeout: 30000 });
 }
+
+/*
+ * Collects what goes wrong in a page, in the array that it returns: exceptions, and what its console
+ * says at these levels, less what `known` matches.
+ */
+export function faultsOf(page, { levels = ['error'], known } = {}) {
+  const faults = [];
+  page.on('pageerror', (error) => faults.push(error.stack ?? String(error)));
+  page.on('console', (message) => {
+    if (levels.includes(message.type()) && !known?.test(message.text())) faults.push(message.text());
+  });
+  return faults;
+}

@@ -37,6 +37,9 @@ export const roster = (...ids) => ({
   match: ({ data }) => JSON.stringify([...data].sort()) === JSON.stringify([...ids].sort()),
 });
 
+// Of a frame whose data is this user: user_online, user_offline.
+export const ofUser = (user, more) => ({ ...more, match: ({ data }) => data === user });
+
 // The data of a frame has these members.
 export const having = (fields) => ({
   match: ({ data }) => Object.entries(fields).every(([key, value]) => data?.[key] === value),

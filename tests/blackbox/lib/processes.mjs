@@ -90,6 +90,12 @@ export function startProcess(command, args, { env, log, cwd }) {
   return self;
 }
 
+// MiB of memory that a process has; `what`: VmRSS now, VmHWM at most so far.
+export function memory({ pid }, what) {
+  const [, kilobytes] = fs.readFileSync(`/proc/${pid}/status`, 'utf8').match(`${what}:\\s+(\\d+)`);
+  return Number(kilobytes) / 1024;
+}
+
 // The path of the first of these commands that this machine has, or null.
 export function findProgram(...names) {
   const dirs = [process.env.PATH, '/usr/local/sbin:/usr/sbin:/sbin', `${ROOT}/build/tools`];

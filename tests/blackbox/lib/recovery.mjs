@@ -253,3 +253,7 @@ export async function claim(node, auth, { nsp = '/' } = {}) {
 }
 
 export const sessionKey = (pid) => `sluice:{sio:${pid}}`;
+
+// Awaits that Redis has forgotten the session.
+export const forgotten = (redis, pid, how) =>
+  until(async () => (await redis.cli('EXISTS', sessionKey(pid))) === '0', how);

@@ -15,6 +15,14 @@ export async function hash(redis, key) {
   return out;
 }
 
+// The connections of a user that are online: [{ id, incarnation, since, address, door }].
+export async function connections(redis, user) {
+  return Object.entries(await hash(redis, `sluice:{user:${user}}:conns`)).map(([id, text]) => {
+    const [incarnation, since, address, door] = text.split(' ');
+    return { id, incarnation, since, address, door };
+  });
+}
+
 // A sorted set: member → score.
 export async function scores(redis, key) {
   const all = lines(await redis.cli('ZRANGE', key, 0, -1, 'WITHSCORES'));

@@ -145,6 +145,13 @@ export async function startRedis(options = {}) {
   return redis;
 }
 
+// A Redis that has begun to follow this one.
+export async function startReplica({ port }) {
+  const replica = await startRedis({ config: { replicaof: `127.0.0.1 ${port}` } });
+  await until(async () => /role:slave/.test(await replica.cli('INFO', 'replication')));
+  return replica;
+}
+
 // ---- Nodes
 
 let nodeCount = 0;

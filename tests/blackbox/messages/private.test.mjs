@@ -1,7 +1,7 @@
 // private_message: across nodes, to all devices of both, and what the sender learns.
 import assert from 'node:assert/strict';
 import { cluster, login, test } from '../lib/harness.mjs';
-import { having, logged, range, seqs } from '../lib/frames.mjs';
+import { having, logged, ofUser, range, seqs } from '../lib/frames.mjs';
 import { count, fence } from '../lib/registry.mjs';
 
 const { redis, nodes } = await cluster({ nodes: 2 });
@@ -80,7 +80,7 @@ test('delivered tells whether the receiver had a live connection', async () => {
   await hal.emit('join', { room: 'watch' });
   await desk.emit('join', { room: 'watch' });
   await desk.close();
-  await hal.next('user_offline', { match: (frame) => frame.data === 'ivy' });
+  await hal.next('user_offline', ofUser('ivy'));
   const last = await send();
   assert.equal(last.delivered, false);
   assert.equal(last.seq, 4);

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { cluster, inRoom, test } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 
-
 // Two users on two nodes who share a room.
 async function pair(nodes, name) {
   const room = `room-${name}`;

@@ -1,5 +1,6 @@
 // A node that is killed: a survivor announces its users offline, once, and cleans up.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, inRoom, login, startNode, test, until } from '../lib/harness.mjs';
 import { count, fence, hash, keys, scores } from '../lib/registry.mjs';
 
@@ -21,7 +22,7 @@ async function killed({ args }, within) {
 
   await doomed.kill();
   for (const client of [ann, bob]) {
-    const offline = { timeout: within, match: (frame) => frame.data === 'eve' };
+    const offline = ofUser('eve', { timeout: within });
     await client.next('user_offline', offline);
     await client.next('userLeft', { match: (frame) => frame.data.userId === 'eve' });
     await client.next('update_member_list', {

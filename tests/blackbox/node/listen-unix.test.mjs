@@ -8,7 +8,7 @@ import WebSocket from 'ws';
 import { login, startRedis, tempDir, test, until } from '../lib/harness.mjs';
 import { startNginx } from '../lib/nginx.mjs';
 import { runProgram } from '../lib/program.mjs';
-import { hash } from '../lib/registry.mjs';
+import { connections } from '../lib/registry.mjs';
 import { BINARY } from '../lib/servers.mjs';
 
 const redis = await startRedis();
@@ -58,8 +58,8 @@ test('the first line and /healthz name it; permissions; a file that was left; on
   await new Promise((resolve, reject) => ws.on('open', resolve).on('error', reject));
   ws.send('{"event":"login","data":{"userId":"ann"},"ack":1}');
   await new Promise((resolve) => ws.on('message', resolve));
-  const [conn] = Object.values(await hash(redis, 'sluice:{user:ann}:conns'));
-  assert.equal(conn.split(' ')[2], 'unix');
+  const [conn] = await connections(redis, 'ann');
+  assert.equal(conn.address, 'unix');
   ws.terminate();
 
   await first.end('SIGKILL');
@@ -92,8 +92,7 @@ test('behind nginx: addresses of clients come from the header, strangers do not 
   t.after(() => nginx.stop());
   const ann = await login(nginx, 'near', {});
   const bob = await login(nginx, 'far', {}, { path: '/far' });
-  const at = async (user) =>
-    Object.values(await hash(redis, `sluice:{user:${user}}:conns`))[0].split(' ')[2];
+  const at = async (user) => (await connections(redis, user))[0].address;
   assert.match(await at('near'), /^127\.0\.0\.1/);
   assert.match(await at('far'), /^203\.0\.113\.5/);
   await assert.rejects(login(nginx, 'third', {}));

@@ -1,8 +1,9 @@
 // A node that stands still for longer than the lease timeout is reaped; when it wakes, its users
 // come back under a new incarnation.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, inRoom, test, until } from '../lib/harness.mjs';
-import { count, fence, hash, scores } from '../lib/registry.mjs';
+import { connections, count, fence, hash, scores } from '../lib/registry.mjs';
 
 test('a stopped node is reaped, and comes back whole', async () => {
   const args = ['--lease-timeout', '1s', '--lease-interval', '200ms'];
@@ -11,18 +12,18 @@ test('a stopped node is reaped, and comes back whole', async () => {
   const [ann, eve] = await inRoom(nodes, 'r', 'ann', 'eve');
 
   nodes[1].suspend();
-  await ann.next('user_offline', { timeout: 10000, match: (frame) => frame.data === 'eve' });
+  await ann.next('user_offline', ofUser('eve', { timeout: 10000 }));
   await until(async () => !(incarnation in (await scores(redis, 'sluice:nodes'))));
   assert.deepEqual(await hash(redis, 'sluice:{user:eve}:conns'), {});
   await ann.emit('sendMessage', { room: 'r', message: 'are you there?' });
 
   nodes[1].resume();
-  await ann.next('user_online', { match: (frame) => frame.data === 'eve' });
+  await ann.next('user_online', ofUser('eve'));
   const { incarnation: second } = await nodes[1].health();
   assert.notEqual(second, incarnation);
   assert.ok(second in (await scores(redis, 'sluice:nodes')));
-  const [conn] = Object.values(await hash(redis, 'sluice:{user:eve}:conns'));
-  assert.equal(conn.split(' ')[0], second);
+  const [conn] = await connections(redis, 'eve');
+  assert.equal(conn.incarnation, second);
   await until(async () => 'eve' in (await scores(redis, 'sluice:{room:r}:here')));
   assert.ok('eve' in (await scores(redis, 'sluice:online')));
 

@@ -1,5 +1,6 @@
 // SIGTERM: the node drains, closes with 1012, leaves presence and ends with 0.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, connect, login, startNode, test, until } from '../lib/harness.mjs';
 import { count, fence, hash, keys, scores } from '../lib/registry.mjs';
 
@@ -26,7 +27,7 @@ test('clients are closed with 1012, announced offline, and the lease is gone', a
     assert.deepEqual(end, { code: 1012, reason: 'restart' });
 
   for (let i = 0; i < 10; i++) {
-    await ann.next('user_offline', { match: (frame) => frame.data === `eve${i}` });
+    await ann.next('user_offline', ofUser(`eve${i}`));
   }
   assert.ok(!(incarnation in (await scores(redis, 'sluice:nodes'))), 'the lease is given back');
   await fence(redis, [ann]);
@@ -101,7 +102,7 @@ test('SIGINT ends it at once, whatever the drain', async () => {
   await eve.emit('join', { room: 'r' });
   await going.stop('SIGINT'); // within 15 s, without a word of a sanitizer
   await eve.closed;
-  await ann.next('user_offline', { timeout: 12000, match: (frame) => frame.data === 'eve' });
+  await ann.next('user_offline', ofUser('eve', { timeout: 12000 }));
   await nodes[0].stop('SIGINT');
   await stop();
 });

@@ -1,6 +1,6 @@
 // The cluster page in Chromium: the door, what it shows, a node that dies, Redis away.
 import assert from 'node:assert/strict';
-import { launchChromium } from '../lib/chromium.mjs';
+import { faultsOf, launchChromium } from '../lib/chromium.mjs';
 import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
 
 const TOKEN = 'a token/of the+test'.replaceAll(' ', '-');
@@ -15,12 +15,8 @@ async function begin(t, options = {}) {
     await stop();
   });
   const page = await (await browser.newContext(options)).newPage();
-  const faults = [];
-  page.on('pageerror', (error) => faults.push(String(error)));
-  page.on('console', (message) => {
-    const known = /status of (400|401|503)|ERR_/.test(message.text()); // asked for by the test
-    if (['error', 'warning'].includes(message.type()) && !known) faults.push(message.text());
-  });
+  const known = /status of (400|401|503)|ERR_/; // asked for by the test
+  const faults = faultsOf(page, { levels: ['error', 'warning'], known });
   await page.addInitScript(() => {
     window.violations = [];
     document.addEventListener('securitypolicyviolation', (event) =>

@@ -1,5 +1,6 @@
 // --presence-all: everybody hears of everybody, once.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, connect, login, test } from '../lib/harness.mjs';
 import { count, fence } from '../lib/registry.mjs';
 
@@ -10,7 +11,7 @@ test('comings and goings reach those who share no room', async (t) => {
   const bob = await login(nodes[1], 'bob', { csId: '1' });
   const nobody = await connect(nodes[0]);
   const eve = await login(nodes[1], 'eve', { csId: '1' });
-  const of = { match: (frame) => frame.data === 'eve' };
+  const of = ofUser('eve');
   for (const client of [ann, bob]) await client.next('user_online', of);
   await eve.close();
   for (const client of [ann, bob]) await client.next('user_offline', of);

@@ -1,5 +1,6 @@
 // Several devices of one user, on different nodes: online with the first, offline with the last.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, login, test } from '../lib/harness.mjs';
 import { count, fence, hash, scores } from '../lib/registry.mjs';
 
@@ -27,7 +28,7 @@ test('offline comes only after the last device, and never to the user', async ()
   assert.ok('eve' in (await scores(redis, 'sluice:online')));
 
   await desk.close();
-  await ann.next('user_offline', { match: (frame) => frame.data === 'eve' });
+  await ann.next('user_offline', ofUser('eve'));
   await fence(redis, [ann]);
   assert.equal(count(ann, 'user_offline', 'eve'), 1);
   for (const client of [phone, tablet, desk]) {
@@ -46,7 +47,7 @@ test('a user who logs in on two nodes at once is announced once', async () => {
     const all = await Promise.all(nodes.map((node) => login(node, 'fay')));
     await first.close().catch(() => {});
     await Promise.all(all.map((client) => client.close()));
-    await ann.next('user_offline', { match: (frame) => frame.data === 'fay' });
+    await ann.next('user_offline', ofUser('fay'));
     await fence(redis, [ann]);
     assert.equal(count(ann, 'user_offline', 'fay'), round);
     assert.equal(count(ann, 'user_online', 'fay'), round - 1);

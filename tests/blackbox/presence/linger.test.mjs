@@ -1,5 +1,6 @@
 // --linger: a page reload is not seen by anyone; who stays away is announced after it.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, login, startNode, test, until } from '../lib/harness.mjs';
 import { count, fence, hash, scores } from '../lib/registry.mjs';
 
@@ -7,7 +8,7 @@ const LINGER = 2000;
 const QUICK = ['--lease-timeout', '1s', '--lease-interval', '200ms'];
 const ARGS = ['--linger', `${LINGER}ms`, ...QUICK];
 const { redis, nodes } = await cluster({ nodes: 2, args: ARGS });
-const of = (user) => ({ timeout: 10000, match: (frame) => frame.data === user });
+const of = (user) => ofUser(user, { timeout: 10000 });
 
 test('a reload, on the same node or another, is absorbed; staying away is not', async () => {
   const ann = await login(nodes[0], 'ann');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { login, ROOT, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { startReplica } from '../lib/servers.mjs';
 import { fence, keys, publish } from '../lib/registry.mjs';
 import { enter, next, once } from '../lib/socketio.mjs';
 
@@ -139,8 +140,7 @@ test('a unix socket, with a database and a password', async () => {
 
 test('a replica is not ready until it is made a master', async () => {
   const master = await startRedis();
-  const replica = await startRedis({ config: { replicaof: `127.0.0.1 ${master.port}` } });
-  await until(async () => /role:slave/.test(await replica.cli('INFO', 'replication')));
+  const replica = await startReplica(master);
   await notReady(replica.url, { word: /not a master/i });
 
   // A master that is demoted under a running node: not ready; promoted again: ready.

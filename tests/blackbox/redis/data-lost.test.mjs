@@ -6,7 +6,6 @@ import { chats } from '../lib/frames.mjs';
 import { cluster, inRoom, login, test, until } from '../lib/harness.mjs';
 import { hash, scores } from '../lib/registry.mjs';
 
-
 async function killedAndEmptied({ redis, nodes }) {
   await redis.kill();
   for (const node of nodes) await node.untilNotReady();

@@ -1,18 +1,16 @@
 // Redis out of memory: sends are refused, leases go on, and all is well when there is room again.
 import assert from 'node:assert/strict';
-import { chats } from '../lib/frames.mjs';
-import { cluster, connect, login, test, until } from '../lib/harness.mjs';
+import { chats, ofUser } from '../lib/frames.mjs';
+import { cluster, connect, inRoom, login, test, until } from '../lib/harness.mjs';
 import { count, fence, scores } from '../lib/registry.mjs';
 
 test('a full Redis refuses messages but nobody is declared dead', async (t) => {
   const args = ['--lease-timeout', '1s', '--lease-interval', '200ms'];
   const { redis, nodes, stop } = await cluster({ nodes: 2, args });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  const cat = await login(nodes[1], 'cat');
+  const at = [nodes[0], nodes[1], nodes[1]];
+  const [ann, bob, cat] = await inRoom(at, 'r', 'ann', 'bob', 'cat');
   const dan = await login(nodes[0], 'dan');
-  for (const client of [ann, bob, cat]) await client.emit('join', { room: 'r' });
   await ann.emit('sendMessage', { room: 'r', message: 'before' });
   const leases = await scores(redis, 'sluice:nodes');
   assert.equal(Object.keys(leases).length, 2);
@@ -60,7 +58,7 @@ test('a full Redis refuses messages but nobody is declared dead', async (t) => {
   }
   await late.emit('login', { userId: 'late' });
   // Who left meanwhile is gone by now, announced once.
-  await ann.next('user_offline', { timeout: 10000, match: (frame) => frame.data === 'cat' });
+  await ann.next('user_offline', ofUser('cat', { timeout: 10000 }));
   await until(async () => {
     const online = Object.keys(await scores(redis, 'sluice:online')).sort();
     return online.join() === 'ann,bob,dan,late';

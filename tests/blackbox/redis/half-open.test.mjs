@@ -1,8 +1,9 @@
 // Half-open and bad links between a node and Redis: found, made anew and healed.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { inRoom, login, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { nodeBehindProxy, startProxy } from '../lib/proxy.mjs';
-import { count, hash } from '../lib/registry.mjs';
+import { connections, count } from '../lib/registry.mjs';
 import { assertHeard, talk } from '../lib/talk.mjs';
 
 const QUICK = ['--redis-timeout', '500ms', '--lease-interval', '200ms', '--lease-timeout', '10s'];
@@ -117,13 +118,13 @@ test('a node cut off for longer than its lease is reaped, and comes back', async
   const [ann, bob] = await inRoom(nodes, 'reap', 'ann-reap', 'bob-reap');
   proxy.refusing = true;
   proxy.cut();
-  const of = { timeout: 10000, match: (frame) => frame.data === 'bob-reap' };
+  const of = ofUser('bob-reap', { timeout: 10000 });
   await ann.next('user_offline', of);
   assert.ok(bob.isOpen);
   proxy.refusing = false;
   await ann.next('user_online', of);
-  const [conn] = Object.values(await hash(redis, 'sluice:{user:bob-reap}:conns'));
-  assert.ok(!conn.startsWith(`${incarnation} `), 'under a new incarnation');
+  const [conn] = await connections(redis, 'bob-reap');
+  assert.notEqual(conn.incarnation, incarnation, 'under a new incarnation');
   await until(() => ann.emit('sendMessage', { room: 'reap', message: 'x' }));
   await assertHeard(bob, 'chatMessage', 'ann-reap', ['x']);
   assert.equal(count(ann, 'user_offline', 'bob-reap'), 1);
@@ -162,7 +163,7 @@ test('rosters are fresh after a node was cut off', async (t) => {
   proxy.cut();
   await node.untilNotReady();
   await cat.close();
-  await ann.next('user_offline', { match: (frame) => frame.data === 'cat' });
+  await ann.next('user_offline', ofUser('cat'));
   bob.take('onlineUsers');
   proxy.refusing = false;
   const two = { match: ({ data }) => data.online === 2 && data.total === 3 };

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { nodeBehindProxy } from '../lib/proxy.mjs';
-import { hash, members, scores } from '../lib/registry.mjs';
+import { connections, members, scores } from '../lib/registry.mjs';
 
 const args = ['--redis-timeout', '2s', '--lease-interval', '200ms', '--lease-timeout', '3s'];
 args.push('--drain', '0', '--heartbeat-timeout', '1s');
@@ -36,7 +36,7 @@ for (const [what, aclUser] of [
     const first = await incarnation();
 
     const belongsTo = async (user) =>
-      Object.values(await hash(redis, `sluice:{user:${user}}:conns`)).map((v) => v.split(' ')[0]);
+      (await connections(redis, user)).map(({ incarnation: its }) => its);
 
     // Held on the way: eve goes silent (offline), bob beats again (online), cat leaves a room.
     await until(async () => (await belongsTo('bob')).length === 0);

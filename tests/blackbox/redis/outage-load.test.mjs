@@ -3,8 +3,8 @@
 //
 // OUTAGE_CHANNELS=10000 SLUICE_BIN=$PWD/build/sluice: the full size, and the program as it is used.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
+import { memory } from '../lib/processes.mjs';
 import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { metric, metrics } from '../lib/registry.mjs';
 
@@ -20,10 +20,7 @@ const env = { ASAN_OPTIONS: `detect_leaks=1:abort_on_error=0:exitcode=99:${quara
 
 const topics = Array.from({ length: CHANNELS }, (_, i) => `topic:t${i}`);
 
-function resident(node) {
-  const [, kilobytes] = fs.readFileSync(`/proc/${node.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/);
-  return Number(kilobytes) / 1024;
-}
+const resident = (node) => memory(node, 'VmRSS');
 
 // The loop turns since an earlier call: { count, longest }, the longest as the bound of its bucket.
 async function turns(node, before) {

@@ -1,8 +1,8 @@
 // Who goes while Redis is away is gone when it is back; who stays, stays; who comes, waits.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, connect, login, test, until } from '../lib/harness.mjs';
 import { count, fence, keys, scores } from '../lib/registry.mjs';
-
 
 test('presence is right again after an outage', async (t) => {
   const args = ['--lease-timeout', '1s', '--lease-interval', '200ms'];
@@ -39,7 +39,7 @@ test('presence is right again after an outage', async (t) => {
   await until(async () => Object.keys(await scores(redis, 'sluice:nodes')).length === 2);
   for (const client of [ann, bob]) {
     for (const user of ['eve', 'fay']) {
-      await client.next('user_offline', { match: (frame) => frame.data === user });
+      await client.next('user_offline', ofUser(user));
     }
     await client.next('update_member_list', {
       match: ({ data }) => data.online === 3 && data.total === 5,

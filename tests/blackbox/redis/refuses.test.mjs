@@ -2,6 +2,7 @@
 // it does not knock again and again. And one that may evict messages: it is warned of.
 import assert from 'node:assert/strict';
 import { startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { startReplica } from '../lib/servers.mjs';
 import { metric } from '../lib/registry.mjs';
 
 async function refused(t, url, why) {
@@ -35,8 +36,7 @@ test('a wrong password, no password, and a user without INFO', async (t) => {
 
 test('a replica', async (t) => {
   const master = await startRedis();
-  const replica = await startRedis({ config: { replicaof: `127.0.0.1 ${master.port}` } });
-  await until(async () => /role:slave/.test(await replica.cli('INFO', 'replication')));
+  const replica = await startReplica(master);
   await refused(t, replica.url, /not a master/);
   await replica.stop();
   await master.stop();

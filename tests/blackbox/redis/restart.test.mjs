@@ -5,15 +5,12 @@ import { cluster, inRoom, login, test } from '../lib/harness.mjs';
 import { count, fence, hash, scores } from '../lib/registry.mjs';
 import { assertHeard, assertLogged, talk } from '../lib/talk.mjs';
 
-
 test('live sockets are healed; what was acknowledged is there, in order, once', async (t) => {
   const { redis, nodes, stop } = await cluster({ nodes: 2 });
   t.after(stop);
-  const ann = await login(nodes[0], 'ann');
-  const bob = await login(nodes[1], 'bob');
-  const cat = await login(nodes[1], 'cat');
+  const at = [nodes[0], nodes[1], nodes[1]];
+  const [ann, bob, cat] = await inRoom(at, 'r', 'ann', 'bob', 'cat');
   const dan = await login(nodes[0], 'dan');
-  for (const client of [ann, bob, cat]) await client.emit('join', { room: 'r' });
   const { epoch } = await hash(redis, 'sluice:{room:r}:meta');
   const talks = [talk(ann, { room: 'r' }), talk(bob, { room: 'r' }), talk(dan, { peer: 'cat' })];
   for (let round = 0; round < 2; round++) {

@@ -5,7 +5,6 @@ import { chatTexts } from '../lib/frames.mjs';
 import { cluster, inRoom, login, test, until } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 
-
 test('positions before the loss are good, those after it are lost', async (t) => {
   const { redis, nodes, stop } = await cluster({
     nodes: 2,

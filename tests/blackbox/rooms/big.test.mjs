@@ -1,5 +1,6 @@
 // A big room gets counts in place of single joins and leaves, until it is small again.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, login, test } from '../lib/harness.mjs';
 import { count, fence } from '../lib/registry.mjs';
 
@@ -62,7 +63,7 @@ test('counts above big-room, single events again at big-room-until', async (t) =
   }
   await last.close();
   for (const client of watchers()) {
-    await client.next('user_offline', { match: (frame) => frame.data === 'last' });
+    await client.next('user_offline', ofUser('last'));
     await client.next('userLeft', { match: ({ data }) => data.userId === 'last' });
   }
 });

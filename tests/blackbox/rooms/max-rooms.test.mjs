@@ -1,7 +1,7 @@
 // --max-rooms: how many rooms a user may belong to, in the whole cluster, by whatever way they are entered.
 import assert from 'node:assert/strict';
 import { cluster, connect, login, test, until } from '../lib/harness.mjs';
-import { range, refused } from '../lib/frames.mjs';
+import { ofUser, range, refused } from '../lib/frames.mjs';
 import { count, fence, hash, keys, members, publish } from '../lib/registry.mjs';
 import { comeBack, guest } from '../lib/recovery.mjs';
 import { emit } from '../lib/socketio.mjs';
@@ -74,7 +74,7 @@ test('login: one that is refused logs nobody in and leaves nothing behind', asyn
   await refused(client.emit('login', { userId: 'bob', csId: 'more' }), 'too_many', 'csId');
   const good = { 'room:bob-1': { epoch: 'x', seq: 1 } };
   assert.equal((await client.emit('login', { userId: 'bob', resume: good })).userId, 'bob');
-  await watcher.next('user_online', { match: ({ data }) => data === 'bob' });
+  await watcher.next('user_online', ofUser('bob'));
 });
 
 test('Socket.IO: told by the callback, and the socket goes on', async (t) => {

@@ -8,7 +8,8 @@ import * as recovery from '../lib/recovery.mjs';
 import { keys } from '../lib/registry.mjs';
 import { once } from '../lib/socketio.mjs';
 
-const { assertStranger, claim, comeBack, guest, guestBeside, QUICK, Scene, sessionKey } = recovery;
+const { assertStranger, claim, comeBack, forgotten, guest, guestBeside } = recovery;
+const { QUICK, Scene, sessionKey } = recovery;
 const ARGS = [...QUICK, '--socketio-namespaces', '/shop'];
 const { redis, nodes, stop } = await cluster({ nodes: 2, args: ARGS });
 after(stop);
@@ -177,7 +178,7 @@ test('the session of another namespace', async (t) => {
   // One leaves by itself, the other is recovered alone.
   const { pid } = beside;
   beside.disconnect();
-  await until(async () => (await redis.cli('EXISTS', sessionKey(pid))) === '0');
+  await forgotten(redis, pid);
   await comeBack(main, nodes[0], { meanwhile: () => scenes[0].say(2) });
   await scenes[0].check();
   const before = { id: beside.comings.at(-1).id, pid };

@@ -7,14 +7,14 @@ import * as recovery from '../lib/recovery.mjs';
 import { keys, metrics, scores } from '../lib/registry.mjs';
 import { emit, front, next, WAYS } from '../lib/socketio.mjs';
 
-const { away, back, claim, comeBack, guest, QUICK, Scene, sessionKey } = recovery;
+const { away, back, claim, comeBack, forgotten, guest, QUICK, Scene, sessionKey } = recovery;
 const { redis, nodes, stop } = await cluster({ nodes: 2, args: QUICK });
 after(stop);
 
 const SPARE = 60000; // for a node that is killed: its clients' time begins with its last word
 const ttl = async (pid) => Number(await redis.cli('PTTL', sessionKey(pid)));
 const allSessions = () => keys(redis, 'sluice:{sio:*');
-const gone = (pid) => until(async () => (await redis.cli('EXISTS', sessionKey(pid))) === '0');
+const gone = (pid) => forgotten(redis, pid);
 
 test('a session has its key from login on, a hash with a time to live', async (t) => {
   const ann = await guest(t, nodes[0], null);

@@ -2,6 +2,7 @@
 // on which everything goes on, as often as it happens.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, login, test, until } from '../lib/harness.mjs';
 import * as recovery from '../lib/recovery.mjs';
 import { hash, publish } from '../lib/registry.mjs';
@@ -92,11 +93,11 @@ test('it is logged in as before: user, username, role, default room', async (t) 
   for (const node of [nodes[1], nodes[0]]) {
     await comeBack(ann, node, {
       meanwhile: async () => {
-        await bob.next('user_offline', { match: ({ data }) => data === 'who' });
+        await bob.next('user_offline', ofUser('who'));
         await redis.cli('DEL', 'sluice:{user:who}:profile');
       },
     });
-    await bob.next('user_online', { match: ({ data }) => data === 'who' });
+    await bob.next('user_online', ofUser('who'));
     const rows = await bob.emit('all_member', { room: 'room-who' });
     const row = rows.find(({ id }) => id === 'who');
     assert.deepEqual([row.username, row.role, row.online], ['Ann the First', 'agent', true]);
@@ -117,7 +118,7 @@ test('it gets fresh rosters of its rooms, and the others hear that it is back', 
   for (const node of [nodes[1], nodes[0]]) {
     await comeBack(ann, node, {
       meanwhile: async () => {
-        await bob.next('user_offline', { match: ({ data }) => data === 'ro-ann' });
+        await bob.next('user_offline', ofUser('ro-ann'));
         ann.got.length = 0;
       },
     });
@@ -128,7 +129,7 @@ test('it gets fresh rosters of its rooms, and the others hear that it is back', 
     for (const room of ['ro', 'room-ro']) {
       await next(ann, 'update_member_list', { match: (l) => l.room === room && counts(l) });
     }
-    await bob.next('user_online', { match: ({ data }) => data === 'ro-ann' });
+    await bob.next('user_online', ofUser('ro-ann'));
     await bob.next('onlineUsers', { match: ({ data }) => all(data) });
   }
   assert.equal(said(bob, 'user_offline', 'ro-ann'), 2);

@@ -8,8 +8,8 @@ import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
 import * as recovery from '../lib/recovery.mjs';
 import { emit, next, once, WAYS } from '../lib/socketio.mjs';
 
-const { assertStranger, away, back, comeBack, comeBackUnknown, guest, QUICK, Scene } = recovery;
-const { sessionKey } = recovery;
+const { assertStranger, away, back, comeBack, comeBackUnknown, forgotten, guest } = recovery;
+const { QUICK, Scene, sessionKey } = recovery;
 const { redis, nodes, stop } = await cluster({ nodes: 2, args: QUICK });
 after(stop);
 
@@ -35,7 +35,7 @@ for (const transports of WAYS) {
     await comeBack(ann, nodes[1]);
     const { id, pid } = ann;
     ann.disconnect();
-    await until(async () => (await redis.cli('EXISTS', sessionKey(pid))) === '0');
+    await forgotten(redis, pid);
     await scene.say(2);
     ann.connect();
     await once(ann, 'connect');
@@ -83,7 +83,7 @@ test('away for longer than the option says; present for as long as it likes', as
   const pids = guests.map(({ pid }) => pid);
   for (const ann of guests) await away(ann);
   for (const pid of pids) {
-    await until(async () => (await redis.cli('EXISTS', sessionKey(pid))) === '0', { timeout: 15000 });
+    await forgotten(redis, pid, { timeout: 15000 });
   }
   await Promise.all(guests.map((ann) => comeBackUnknown(ann, own.nodes[0])));
 });

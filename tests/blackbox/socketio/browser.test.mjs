@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after } from 'node:test';
-import { launchChromium } from '../lib/chromium.mjs';
+import { faultsOf, launchChromium } from '../lib/chromium.mjs';
 import { cluster, login, ROOT, startNode, test } from '../lib/harness.mjs';
 
 const BUNDLES = {
@@ -37,9 +37,7 @@ after(() => browser.close());
 // A page with that client's io().
 async function open(version) {
   const page = await (await browser.newContext()).newPage();
-  page.faults = [];
-  page.on('console', (message) => message.type() === 'error' && page.faults.push(message.text()));
-  page.on('pageerror', (error) => page.faults.push(String(error)));
+  page.faults = faultsOf(page);
   await page.goto(`${ORIGIN}/`);
   await page.addScriptTag({ url: `/${version}` });
   return page;

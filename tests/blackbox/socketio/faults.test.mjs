@@ -1,6 +1,7 @@
 // Connections of the official client that end: cut, drained, their node killed, not read from.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, login, startNode, test, until } from '../lib/harness.mjs';
 import { clusterBehindNginx } from '../lib/nginx.mjs';
 import { startProxy } from '../lib/proxy.mjs';
@@ -13,7 +14,7 @@ const { redis, nodes, stop } = await cluster({ nodes: 2, args });
 after(stop);
 
 const offline = (client, user) =>
-  client.next('user_offline', { timeout: 15000, match: ({ data }) => data === user });
+  client.next('user_offline', ofUser(user, { timeout: 15000 }));
 
 for (const transports of WAYS) {
   const way = transports.join(' then ');

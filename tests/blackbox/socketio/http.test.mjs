@@ -4,7 +4,7 @@ import net from 'node:net';
 import { after, describe } from 'node:test';
 import { cluster, sleep, startNode, test, until } from '../lib/harness.mjs';
 import { emit, enter, front, once } from '../lib/socketio.mjs';
-import { hash } from '../lib/registry.mjs';
+import { connections } from '../lib/registry.mjs';
 
 const AT_ONCE = ['--drain', '0'];
 const { redis, nodes, stop } = await cluster({ nodes: 2, args: AT_ONCE });
@@ -110,9 +110,9 @@ describe('times', { concurrency: true }, () => {
     for (const transport of ['polling', 'websocket']) {
       const options = { transports: [transport], extraHeaders: { 'X-Real-IP': '10.1.2.3' } };
       const ann = await enter(node, `ann-${transport}`, {}, options);
-      const conns = Object.values(await hash(redis, `sluice:{user:ann-${transport}}:conns`));
-      assert.match(conns[0], /10\.1\.2\.3/);
-      assert.match(conns[0], /socketio/);
+      const [conn] = await connections(redis, `ann-${transport}`);
+      assert.match(conn.address, /10\.1\.2\.3/);
+      assert.match(conn.door, /socketio/);
       ann.end();
     }
     await node.stop();

@@ -1,9 +1,10 @@
 // Namespaces: a client of its own each, on one connection.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, login, test, until } from '../lib/harness.mjs';
 import { beside, emit, enter, next, once, WAYS } from '../lib/socketio.mjs';
-import { hash, metric } from '../lib/registry.mjs';
+import { connections, metric } from '../lib/registry.mjs';
 import { runProgram } from '../lib/program.mjs';
 
 const { redis, nodes, stop } = await cluster({
@@ -30,18 +31,16 @@ for (const transports of WAYS) {
     assert.equal((await next(shop, 'new_private_message')).content, 'psst');
     assert.ok(!main.got.some(({ event }) => event === 'new_private_message'));
     shop.disconnect();
-    await json.next('user_offline', { match: ({ data }) => data === `shop-${tag}` });
+    await json.next('user_offline', ofUser(`shop-${tag}`));
     assert.deepEqual(await emit(main, 'heartbeat'), {});
     shop.connect();
     await once(shop, 'connect');
     await emit(shop, 'login', { userId: `shop-${tag}` });
-    const [{ door }] = Object.values(await hash(redis, `sluice:{user:main-${tag}}:conns`)).map(
-      (text) => ({ door: text }),
-    );
+    const [{ door }] = await connections(redis, `main-${tag}`);
     assert.match(door, /socketio/);
     main.io.engine.close();
-    await json.next('user_offline', { match: ({ data }) => data === `shop-${tag}` });
-    await json.next('user_offline', { match: ({ data }) => data === `main-${tag}` });
+    await json.next('user_offline', ofUser(`shop-${tag}`));
+    await json.next('user_offline', ofUser(`main-${tag}`));
     main.end();
     await json.close();
   });
@@ -82,7 +81,7 @@ test('a slow connection ends for all of its namespaces, alone', async () => {
     await json.emit('sendMessage', { room: 'slow', message: 'x'.repeat(50000) });
   }
   for (const user of ['slow-main', 'slow-admin']) {
-    await json.next('user_offline', { match: ({ data }) => data === user });
+    await json.next('user_offline', ofUser(user));
   }
   assert.equal(await metric(slow, 'sluice_closes_total', { code: 1013 }), 1);
   main.io.engine.transport.ws._socket.resume();

@@ -4,6 +4,7 @@ import { after } from 'node:test';
 import socketio3 from 'socket.io-client-3';
 import socketio40 from 'socket.io-client-40';
 import { startConformance } from '../lib/conformance.mjs';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, login, startNode, test } from '../lib/harness.mjs';
 import { startDoor } from '../lib/roaming.mjs';
 import { beside, emit, enter, front, next, once, WAYS } from '../lib/socketio.mjs';
@@ -59,7 +60,7 @@ for (const { version, io, transports } of ALL) {
     await emit(bob, 'private_message', { receiverId: `shop-${tag}`, content: 'psst' });
     assert.equal((await next(shop, 'new_private_message')).content, 'psst');
     ann.end();
-    await json.next('user_offline', { match: ({ data }) => data === `ann-${tag}` });
+    await json.next('user_offline', ofUser(`ann-${tag}`));
     bob.end();
     await json.close();
   });

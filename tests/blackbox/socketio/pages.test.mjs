@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import path from 'node:path';
 import { after } from 'node:test';
-import { launchChromium } from '../lib/chromium.mjs';
+import { faultsOf, launchChromium } from '../lib/chromium.mjs';
 import { login, ROOT, test, until } from '../lib/harness.mjs';
 import { clusterBehindNginx } from '../lib/nginx.mjs';
 
@@ -53,9 +53,7 @@ after(async () => {
 // The page at this address, in which nothing may go wrong.
 async function open(t, address) {
   const page = await (await browser.newContext()).newPage();
-  const faults = [];
-  page.on('pageerror', (error) => faults.push(error.stack));
-  page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+  const faults = faultsOf(page);
   t.after(async () => {
     await page.context().close();
     assert.deepEqual(faults, []);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { startConformance } from '../lib/conformance.mjs';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, login, startNode, test } from '../lib/harness.mjs';
 import { KINDS, python } from '../lib/python.mjs';
 import { startDoor } from '../lib/roaming.mjs';
@@ -76,7 +77,7 @@ for (const { kind, transports } of ALL) {
     assert.equal((await ann.event('error'))[0].code, 'unknown_event');
 
     assert.equal(await ann.end(), 0);
-    await json.next('user_offline', { match: ({ data }) => data === `ann-${tag}` });
+    await json.next('user_offline', ofUser(`ann-${tag}`));
     bob.end();
     await json.close();
   });

@@ -2,6 +2,7 @@
 // the other node.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, login, test } from '../lib/harness.mjs';
 import { emit, enter, front, next, once, WAYS } from '../lib/socketio.mjs';
 
@@ -43,7 +44,7 @@ for (const transports of WAYS) {
     assert.deepEqual(mine, theirs.data);
     assert.deepEqual([mine.room, mine.message], [room, 'to the room']);
     ann.end();
-    await bob.next('user_offline', { match: (frame) => frame.data === `ann-${tag}` });
+    await bob.next('user_offline', ofUser(`ann-${tag}`));
     await bob.close();
   });
 

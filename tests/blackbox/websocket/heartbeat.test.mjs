@@ -1,5 +1,6 @@
 // Heartbeats: who sends one is held to it, who never does is watched by pings alone.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, inRoom, login, sleep, test, until } from '../lib/harness.mjs';
 import { count, fence, hash, scores } from '../lib/registry.mjs';
 
@@ -9,7 +10,7 @@ const { redis, nodes } = await cluster({
   args: ['--heartbeat-timeout', `${TIMEOUT}ms`, '--ping-interval', '200ms'],
 });
 
-const of = (user) => ({ timeout: 10000, match: (frame) => frame.data === user });
+const of = (user) => ofUser(user, { timeout: 10000 });
 const score = async (user) => (await scores(redis, 'sluice:online'))[user];
 
 test('silent after a heartbeat: out of presence, the socket stays, an event brings it back', async () => {

@@ -1,5 +1,6 @@
 // A peer that answers no WebSocket ping is cut and goes offline, whatever else trickles in.
 import assert from 'node:assert/strict';
+import { ofUser } from '../lib/frames.mjs';
 import { cluster, connect, login, test, until } from '../lib/harness.mjs';
 import * as raw from '../lib/rawws.mjs';
 
@@ -11,7 +12,7 @@ test('no pong: cut and announced; pongs keep a silent client', async (t) => {
   const eve = await connect(nodes[1], { autoPong: false });
   await eve.emit('login', { userId: 'eve' });
   for (const client of [ann, eve]) await client.emit('join', { room: 'r' });
-  await ann.next('user_offline', { timeout: 10000, match: (frame) => frame.data === 'eve' });
+  await ann.next('user_offline', ofUser('eve', { timeout: 10000 }));
   await eve.closed;
   assert.ok(ann.isOpen);
 });
