@@ -1,5 +1,7 @@
 // What tests read in Redis with redis-cli, and what they publish there by hand.
 
+import { until } from './waiting.mjs';
+
 let fences = 0;
 
 const lines = (text) => (text === '' ? [] : text.split('\n'));
@@ -97,6 +99,22 @@ export async function metrics(node) {
     if (found.length === 0) throw new Error(`no ${name} ${wanted} in /metrics`);
     return found.reduce((sum, sample) => sum + sample.value, 0);
   };
+}
+
+const GAUGES = ['connections', 'users', 'channels', 'subscriptions', 'queue_bytes'];
+
+// What these nodes hold at one moment, as text that can be compared.
+export async function gauges(nodes) {
+  const all = await Promise.all(nodes.map(metrics));
+  return all.flatMap((value) => GAUGES.map((name) => value(`sluice_${name}`))).join();
+}
+
+// The same when no request of HTTP is left but the one that asks. (What asked whether they are ready
+// may still be going.)
+export async function restingGauges(nodes) {
+  const rests = async (node) => (await metric(node, 'sluice_connections', { door: 'http' })) <= 1;
+  for (const node of nodes) await until(() => rests(node));
+  return gauges(nodes);
 }
 
 export async function metric(node, name, labels) {

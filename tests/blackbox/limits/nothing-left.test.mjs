@@ -1,7 +1,7 @@
 // 500 clients come, enter rooms and topics, and go: nothing of them is left over.
 import assert from 'node:assert/strict';
 import { cluster, connect, login, test, until } from '../lib/harness.mjs';
-import { keys, metrics, scores } from '../lib/registry.mjs';
+import { gauges, keys, metrics, restingGauges, scores } from '../lib/registry.mjs';
 
 const PEOPLE = 500;
 // Who has sent one heartbeat stays, however long the others take to come.
@@ -9,12 +9,6 @@ const { redis, nodes } = await cluster({ nodes: 2, args: ['--heartbeat-timeout',
 
 async function channels() {
   return (await redis.cli('PUBSUB', 'CHANNELS')).split('\n').sort();
-}
-
-async function gauges() {
-  const names = ['connections', 'users', 'channels', 'subscriptions', 'queue_bytes'];
-  const all = await Promise.all(nodes.map(metrics));
-  return all.flatMap((value) => names.map((name) => value(`sluice_${name}`)));
 }
 
 async function comeAndGo(round) {
@@ -49,14 +43,14 @@ async function comeAndGo(round) {
 }
 
 test('Redis, /metrics and the subscriptions are as before', { timeout: 90000 }, async () => {
-  const before = { channels: await channels(), gauges: await gauges() };
+  const before = { channels: await channels(), gauges: await restingGauges(nodes) };
   await comeAndGo(1);
   await until(async () => (await keys(redis, '*:conns')).length === 0, { timeout: 20000 });
   await until(async () => (await keys(redis, '*:here')).length === 0);
   assert.deepEqual(await keys(redis, 'sluice:{node:*}:users'), []);
   assert.equal(await redis.cli('EXISTS', 'sluice:online'), '0');
   await until(async () => (await channels()).join() === before.channels.join());
-  await until(async () => (await gauges()).join() === before.gauges.join());
+  await until(async () => (await gauges(nodes)) === before.gauges);
   for (const key of await keys(redis)) {
     // -2: gone meanwhile, as the last room of the index may be.
     if (key !== 'sluice:nodes') assert.notEqual(await redis.cli('TTL', key), '-1', key);

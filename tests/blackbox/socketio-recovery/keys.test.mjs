@@ -4,7 +4,7 @@ import { after } from 'node:test';
 import { cluster, login, sleep, startNode, test, until } from '../lib/harness.mjs';
 import { runProgram } from '../lib/program.mjs';
 import * as recovery from '../lib/recovery.mjs';
-import { keys, metrics, scores } from '../lib/registry.mjs';
+import { gauges, keys, restingGauges, scores } from '../lib/registry.mjs';
 import { emit, front, next, WAYS } from '../lib/socketio.mjs';
 
 const { away, back, claim, comeBack, forgotten, guest, QUICK, Scene, sessionKey } = recovery;
@@ -85,12 +85,7 @@ test('its time to live begins anew while it is connected, and runs when it is no
 
 test('nothing is left when all have gone and their time is over', async () => {
   const own = await cluster({ nodes: 2, args: [...QUICK, '--socketio-recovery', '2s'] });
-  const names = ['connections', 'users', 'channels', 'subscriptions', 'queue_bytes'];
-  const gauges = async () => {
-    const all = await Promise.all(own.nodes.map(metrics));
-    return all.flatMap((value) => names.map((name) => value(`sluice_${name}`))).join();
-  };
-  const before = await gauges();
+  const before = await restingGauges(own.nodes);
   const claims = [];
   for (let round = 0; round < 3; round++) {
     const fronts = await Promise.all(
@@ -119,7 +114,7 @@ test('nothing is left when all have gone and their time is over', async () => {
   await empty('sluice:{sio:*');
   await empty('*:conns');
   await empty('*:here');
-  await until(async () => (await gauges()) === before, { timeout: 20000 });
+  await until(async () => (await gauges(own.nodes)) === before, { timeout: 20000 });
   assert.equal(Object.keys(await scores(own.redis, 'sluice:online')).length, 0);
   for (const key of await keys(own.redis)) {
     if (key !== 'sluice:nodes') assert.notEqual(await own.redis.cli('TTL', key), '-1', key);
