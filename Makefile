@@ -144,7 +144,7 @@ run: all deps-run ## a private Redis, two nodes and nginx; ends with Ctrl-C
 	@exec scripts/run
 
 UNIT_PROGRAMS := $(UNIT:tests/unit/%.c=build/asan/tests/%)
-UNIT_SHARED   := $(UNIT_HELP:%.c=build/asan/%.o) $(filter-out %/main.o,$(call objects,asan))
+UNIT_SHARED   := $(filter-out %/main.o,$(call objects,asan))
 
 test: build/asan/sluice build/asan/sluice-conformance $(BROKEN) $(UNIT_PROGRAMS) deps-test ## every test, with ASan and UBSan
 	@exec tests/run $(T)
@@ -157,6 +157,8 @@ UNIT_ALONE     := build/asan/tests/test_channel
 
 build/asan/tests/test_channel: $(UNIT_channel:%.c=build/asan/%.o)
 $(filter-out $(UNIT_ALONE),$(UNIT_PROGRAMS)): $(UNIT_SHARED)
+# Programs of one subject share what they stand on.
+$(addprefix build/asan/tests/test_,ws ws_fails): build/asan/tests/unit/ws_session.o
 $(UNIT_PROGRAMS): build/asan/tests/%: build/asan/tests/unit/%.o
 	$(call say,link,$@)
 	$(Q)$(LINK) -lcmocka
