@@ -304,8 +304,11 @@ static const struct http_parser_ops parser_ops = {
 static size_t read_request(struct http *h, const char *bytes, size_t len) {
     bool whole = false;
     size_t used = http_parse(&h->parser, bytes, len, &whole);
-    if (used == SIZE_MAX && h->parser.refusal.status != 0)
+    if (used == SIZE_MAX && h->parser.refusal.status != 0) {
+        if (!h->begun)
+            h->answered = false; /* that was the request before */
         refuse(h, h->parser.refusal.status, h->parser.refusal.why);
+    }
     return whole ? used : SIZE_MAX;
 }
 

@@ -88,6 +88,15 @@ async function each(fn) {
 
 test('here: refused, and what follows is no request', () => each((row) => isRefused(one, 'here', row)));
 
+test('behind a request in order: likewise, and each gets its own answer', async () => {
+  const good = head('GET /healthz');
+  for (const line of ['X: y\nX: z', 'X: y\rX: z', ': no name']) {
+    const got = await ask(one, good + head('GET /healthz', line) + INNER);
+    assert.deepEqual(got.statuses, [200, 400], `${line}: ${got.text}`);
+    assert.ok(got.over);
+  }
+});
+
 test('elsewhere: likewise, and the way between the nodes is still in step', async () => {
   for (const row of WRONG) {
     await isRefused(two, 'elsewhere', row);
