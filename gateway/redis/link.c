@@ -206,8 +206,10 @@ static void on_greeted(void *owner, const char *why) {
 static void greet(struct link *l) {
     state_set(l, LINK_GREETING);
     l->error[0] = '\0';
-    reading_begin(&l->reading, &l->handle.stream);
-    greeting_begin(&l->greeting, l->address, l->name, greeting_sends);
+    if (reading_begin(&l->reading, &l->handle.stream))
+        greeting_begin(&l->greeting, l->address, l->name, greeting_sends);
+    else
+        link_fall(l, "out of memory");
 }
 
 static void tell_closed(struct link *l) {
@@ -307,8 +309,6 @@ static void on_wait_over(uv_timer_t *timer) {
 
 /* A name's next address is tried without a wait. */
 static uint64_t wait_ms(struct link *l) {
-    if (l->reading.reader == NULL)
-        return l->backoff_ms;
     if (resolver_has_next(&l->resolver))
         return 0;
     return backoff_after(&l->backoff, l->setback, uv_now(l->loop), l->backoff_ms);
@@ -318,7 +318,7 @@ static void on_stream_closed(uv_handle_t *handle) {
     struct link *l = container_of((void *)handle, struct link, handle);
     l->handles--;
     pipeline_forget(&l->pipeline);
-    reading_reset(&l->reading, !l->closing);
+    reading_forget(&l->reading);
     if (l->closing) {
         state_set(l, LINK_CLOSED);
         tell_closed(l);
@@ -356,9 +356,9 @@ static void link_fall(struct link *l, const char *why) {
 /* --- public ---------------------------------------------------------------------------------
  */
 
-int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *address,
-              const struct link_events *events, void *owner, const char *name, bool subscriber,
-              uint64_t timeout_ms) {
+void link_init(struct link *l, uv_loop_t *loop, const struct redis_address *address,
+               const struct link_events *events, void *owner, const char *name, bool subscriber,
+               uint64_t timeout_ms) {
     memset(l, 0, sizeof *l);
     l->loop = loop;
     l->address = address;
@@ -370,15 +370,13 @@ int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *addre
     l->backoff_ms = BACKOFF_MOST_MS;
     l->reading.on_reply = on_reply;
     l->reading.on_broken = on_broken;
-    if (!reading_init(&l->reading, loop))
-        return UV_ENOMEM;
+    reading_init(&l->reading, loop);
     l->greeting.done = on_greeted;
     l->greeting.owner = l;
     l->timer.data = l->reading.idle.data = l->connecting.data = l->write.data = l;
     resolver_init(&l->resolver, on_resolved);
     uv_timer_init(loop, &l->timer);
     l->handles = 2;
-    return 0;
 }
 
 void link_open(struct link *l) {
@@ -410,7 +408,7 @@ void link_close(struct link *l, void (*on_closed)(struct link *l)) {
     if (!l->resolver.busy)
         resolver_forget(&l->resolver);
     if (l->state != LINK_FALLING)
-        reading_reset(&l->reading, false);
+        reading_forget(&l->reading);
     uv_close((uv_handle_t *)&l->timer, on_helper_closed);
     uv_close((uv_handle_t *)&l->reading.idle, on_helper_closed);
 }

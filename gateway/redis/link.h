@@ -82,10 +82,10 @@ struct link {
 };
 
 /* Prepares it; nothing is opened yet. backoff_ms may be changed after it. address, events and
- * name stay the caller's. Returns 0 or a libuv error. */
-int link_init(struct link *l, uv_loop_t *loop, const struct redis_address *address,
-              const struct link_events *events, void *owner, const char *name, bool subscriber,
-              uint64_t timeout_ms);
+ * name stay the caller's. */
+void link_init(struct link *l, uv_loop_t *loop, const struct redis_address *address,
+               const struct link_events *events, void *owner, const char *name, bool subscriber,
+               uint64_t timeout_ms);
 /* Begins to connect. Calls nothing back before it returns. */
 void link_open(struct link *l);
 /* The link has done what it is for: an answer came that is no error, or a push. Only a link

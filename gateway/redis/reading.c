@@ -67,19 +67,19 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     }
 }
 
-bool reading_init(struct reading *r, uv_loop_t *loop) {
+void reading_init(struct reading *r, uv_loop_t *loop) {
+    uv_idle_init(loop, &r->idle);
+}
+
+bool reading_begin(struct reading *r, uv_stream_t *stream) {
     r->reader = reply_reader_create();
     if (r->reader == NULL)
         return false;
-    uv_idle_init(loop, &r->idle);
-    return true;
-}
-
-void reading_begin(struct reading *r, uv_stream_t *stream) {
     r->stream = stream;
     r->on = true;
     stream->data = r;
     uv_read_start(stream, on_alloc, on_read);
+    return true;
 }
 
 void reading_end(struct reading *r) {
@@ -87,7 +87,7 @@ void reading_end(struct reading *r) {
     uv_idle_stop(&r->idle);
 }
 
-void reading_reset(struct reading *r, bool again) {
+void reading_forget(struct reading *r) {
     reply_reader_destroy(r->reader);
-    r->reader = again ? reply_reader_create() : NULL;
+    r->reader = NULL;
 }

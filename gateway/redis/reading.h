@@ -12,7 +12,7 @@
  */
 struct reading {
     uv_stream_t *stream;
-    struct reply_reader *reader; /* NULL: no memory */
+    struct reply_reader *reader; /* NULL: nothing has been read since the last stream */
     uv_idle_t idle;              /* more replies have come than a turn may handle */
     uint64_t read_at;            /* ns: when the replies being handled were read */
     bool on;
@@ -22,14 +22,13 @@ struct reading {
     void (*on_broken)(struct reading *r, const char *why);
 };
 
-/* The callbacks are set. False: no memory, and nothing is to be undone. The owner closes `idle`
- * at last. */
-bool reading_init(struct reading *r, uv_loop_t *loop);
-void reading_begin(struct reading *r, uv_stream_t *stream);
+/* The callbacks are set. The owner closes `idle` at last. */
+void reading_init(struct reading *r, uv_loop_t *loop);
+/* False: no memory, and the stream is not read. */
+bool reading_begin(struct reading *r, uv_stream_t *stream);
 /* Nothing is called any more. Does nothing the second time. */
 void reading_end(struct reading *r);
-/* The stream is closed: forgets what was read of it, and is ready for another one if `again`.
- */
-void reading_reset(struct reading *r, bool again);
+/* The stream is closed: forgets what was read of it. Another one may begin. */
+void reading_forget(struct reading *r);
 
 #endif

@@ -227,12 +227,11 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
         return UV_ENOMEM;
     snprintf(r->names[0], sizeof r->names[0], "sluice-%s", config->node);
     snprintf(r->names[1], sizeof r->names[1], "sluice-%s-sub", config->node);
-    int status = link_init(&r->commands, loop, &r->config.address, &link_handlers, r,
-                           r->names[0], false, config->timeout_ms);
+    link_init(&r->commands, loop, &r->config.address, &link_handlers, r, r->names[0], false,
+              config->timeout_ms);
     r->commands.metrics = config->metrics;
-    if (status == 0)
-        status = link_init(&r->subscriber, loop, &r->config.address, &link_handlers, r,
-                           r->names[1], true, config->timeout_ms);
+    link_init(&r->subscriber, loop, &r->config.address, &link_handlers, r, r->names[1], true,
+              config->timeout_ms);
     r->rising = (struct rising){.commands = &r->commands,
                                 .subscriber = &r->subscriber,
                                 .events = &rising_handlers,
@@ -241,7 +240,7 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     r->deaf_timer.data = r;
     uv_timer_init(loop, &r->deaf_timer);
     r->commands.backoff_ms = r->subscriber.backoff_ms = config->backoff_ms;
-    return status;
+    return 0;
 }
 
 void redis_open(struct redis *r) {

@@ -213,8 +213,8 @@ int bench_set_up(void **state) {
     snprintf(bench->address.host, sizeof bench->address.host, "127.0.0.1");
     bench->address.port = ntohs(at.sin_port);
     alarm(60);
-    return link_init(&bench->link, &bench->loop, &bench->address, &events, NULL, "unit", false,
-                     5000);
+    link_init(&bench->link, &bench->loop, &bench->address, &events, NULL, "unit", false, 5000);
+    return 0;
 }
 
 bool bench_wait_for(const unsigned *count, unsigned least) {
