@@ -150,12 +150,22 @@ test: build/asan/sluice build/asan/sluice-conformance $(BROKEN) $(UNIT_PROGRAMS)
 	@exec tests/run $(T)
 
 $(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
-# A program that takes the place of redis.c: only channel/ and what is below it is linked.
-BELOW_common   := $(wildcard common/*.c) gateway/net/slab.c gateway/redis/reply.c gateway/redis/clock.c
-UNIT_channel   := $(BELOW_common) $(wildcard gateway/channel/*.c)
-UNIT_ALONE     := build/asan/tests/test_channel
+# These have fake_redis.c in the place of redis.c. Each links its room and what is below it alone, so
+# a call that points up does not link.
+room = $(wildcard gateway/$(1)/*.c)
+BELOW_common   := $(wildcard common/*.c) gateway/net/slab.c gateway/redis/reply.c \
+                  gateway/redis/clock.c tests/unit/fake_redis.c
+UNIT_channel   := $(BELOW_common) $(call room,channel)
+UNIT_lease     := $(BELOW_common) $(call room,cluster) gateway/net/conn_address.c gateway/net/token.c
+UNIT_registry  := $(UNIT_channel) $(UNIT_lease) $(call room,presence)
+UNIT_request   := $(UNIT_registry) $(call room,client)
+UNIT_session   := $(UNIT_request) $(call room,session)
+UNIT_bucket    := # a header alone
+ALONE          := channel lease registry request session bucket
+UNIT_ALONE     := $(ALONE:%=build/asan/tests/test_%)
 
-build/asan/tests/test_channel: $(UNIT_channel:%.c=build/asan/%.o)
+alone = build/asan/tests/test_$(1): $(UNIT_$(1):%.c=build/asan/%.o)
+$(foreach a,$(ALONE),$(eval $(call alone,$(a))))
 $(filter-out $(UNIT_ALONE),$(UNIT_PROGRAMS)): $(UNIT_SHARED)
 # Programs of one subject share what they stand on.
 $(addprefix build/asan/tests/test_,ws ws_fails): build/asan/tests/unit/ws_session.o

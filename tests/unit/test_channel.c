@@ -7,70 +7,15 @@
 
 #include <cmocka.h>
 
+#include "fake_redis.h"
 #include "gateway/channel/heal.h"
 #include "gateway/channel/hub.h"
 
-/*
- * Channels above a Redis that answers what the test says, when the test says: this program
- * links gateway/channel and what is below it, and takes the place of redis.c.
- */
+/* Channels above a fake Redis: this program links gateway/channel and what is below it. */
 
-/* --- Redis ----------------------------------------------------------------------------------
- */
+#define BELL "sluice:{room:r}"
 
-#define READS_MOST 16
-struct asked {
-    char args[256]; /* joined by spaces */
-    redis_done done;
-    void *arg;
-};
-static struct asked reads[READS_MOST];
-static unsigned first_read, last_read;
-static bool down;
-static const struct subscription_events *bell;
-static void *bell_arg;
-
-bool redis_script(struct redis *r, enum script script, const struct slice keys[],
-                  size_t key_count, const struct slice args[], size_t arg_count,
-                  redis_done done, void *arg) {
-    (void)r;
-    assert_int_equal(script, SCRIPT_read);
-    assert_int_equal(key_count, 1);
-    assert_true(slice_is(keys[0], "room:r"));
-    if (down)
-        return false;
-    struct asked *a = &reads[last_read++ % READS_MOST];
-    int len = 0;
-    a->args[0] = '\0';
-    for (size_t i = 0; i < arg_count; i++) {
-        if (i != 3) /* most bytes */
-            len += snprintf(a->args + len, sizeof a->args - (size_t)len, "%s%.*s",
-                            i > 0 ? " " : "", (int)args[i].len, args[i].ptr);
-    }
-    a->done = done;
-    a->arg = arg;
-    return true;
-}
-
-struct subscription *redis_subscribe(struct redis *r, struct slice channel,
-                                     const struct subscription_events *events, void *arg) {
-    (void)r;
-    assert_true(slice_is(channel, "sluice:{room:r}"));
-    bell = events;
-    bell_arg = arg;
-    return (struct subscription *)&bell;
-}
-
-void redis_unsubscribe(struct redis *r, struct subscription *s) {
-    (void)r;
-    assert_ptr_equal(s, &bell);
-    bell = NULL;
-}
-
-void redis_doorbell(const struct redis *r, struct buf *out, struct slice name) {
-    (void)r;
-    buf_printf(out, "sluice:{%.*s}", (int)name.len, name.ptr);
-}
+static struct hub hub;
 
 /* --- the log --------------------------------------------------------------------------------
  */
@@ -85,32 +30,14 @@ static const char *frame(char out[160], const char *epoch, unsigned seq) {
 
 static void ring(const char *epoch, unsigned seq) {
     char bytes[160];
-    bell->on_message(bell_arg, slice_of(frame(bytes, epoch, seq)));
+    fake_ring(BELL, frame(bytes, epoch, seq));
 }
 
-/* The next read must be this one; or none is there. */
+/* The next read must be this one: a position, how many entries, and the lineage. */
 static void assert_read(const char *args) {
-    assert_true(first_read < last_read);
-    assert_string_equal(reads[first_read % READS_MOST].args, args);
-}
-static void assert_no_read(void) {
-    assert_int_equal(first_read, last_read);
-}
-
-static struct reply *texts(struct reply *r, const char *const *from, size_t count) {
-    *r = (struct reply){.type = REPLY_ARRAY, .count = count};
-    r->items = calloc(count + 1, sizeof *r->items);
-    for (size_t i = 0; i < count; i++) {
-        r->items[i] = calloc(1, sizeof *r->items[i]);
-        *r->items[i] = (struct reply){.type = REPLY_STRING, .text = slice_of(from[i])};
-    }
-    return r;
-}
-
-static void texts_free(struct reply *r) {
-    for (size_t i = 0; i < r->count; i++)
-        free(r->items[i]);
-    free(r->items);
+    int three = 0;
+    sscanf(args, "%*s %*s %*s%n", &three);
+    assert_asked("read room:r | %.*s %s%s", three, args, hub.page_bytes, args + three);
 }
 
 /* Answers the oldest read: the log is in `epoch` and ends at `last`; from `from` on there are
@@ -120,35 +47,18 @@ struct answer {
     const char *epoch;
     unsigned last, from;
     const char *entries;
-    const char *forks[5];
+    const char *forks;
 };
 
 static void answer(struct answer a) {
-    struct asked *r = &reads[first_read++ % READS_MOST];
-    char status[8], last[16], from[16], frames[8][160];
-    const char *items[6 + 8] = {status, a.epoch, last, from, "1732155555123456", ""};
-    size_t count = 6, forks_count = 0;
-    struct reply page, forks;
-    snprintf(status, sizeof status, "%d", a.status);
-    snprintf(last, sizeof last, "%u", a.last);
-    snprintf(from, sizeof from, "%u", a.from);
-    for (const char *e = a.entries; e != NULL && *e != '\0'; e++, count++) {
+    char entries[8 * 161] = "", bytes[160];
+    unsigned seq = a.from;
+    for (const char *e = a.entries; e != NULL && *e != '\0'; e++) {
         const char epoch[] = {*e, '\0'};
-        unsigned seq = a.from + (unsigned)(count - 5);
-        items[count] = frame(frames[count - 6], epoch, seq);
+        strcat(strcat(entries, " "), frame(bytes, epoch, ++seq));
     }
-    while (a.forks[forks_count] != NULL)
-        forks_count++;
-    texts(&page, items, count);
-    *page.items[5] = *texts(&forks, a.forks, forks_count);
-    r->done(r->arg, &page, OUTCOME_NONE);
-    texts_free(&forks);
-    texts_free(&page);
-}
-
-static void answer_none(void) {
-    struct asked *r = &reads[first_read++ % READS_MOST];
-    r->done(r->arg, NULL, OUTCOME_REFUSED);
+    fake_answer("%d %s %u %u 1732155555123456 [ %s ]%s", a.status, a.epoch, a.last, a.from,
+                a.forks != NULL ? a.forks : "", entries);
 }
 
 /* --- subscribers ----------------------------------------------------------------------------
@@ -241,8 +151,6 @@ static const struct hub_events events = {.on_room_event = on_room_event,
  */
 
 static uv_loop_t loop;
-static struct hub hub;
-static struct redis redis;
 static struct slabs slabs;
 static struct metrics metrics;
 static struct subscribers all;
@@ -257,22 +165,21 @@ static void enter(struct listener *l, const char *epoch, unsigned seq) {
 /* ann is live at the position a 3. */
 static int set_up(void **state) {
     (void)state;
-    first_read = last_read = 0;
-    down = false;
+    fake_begin();
     memset(&ann, 0, sizeof ann);
     memset(&bob, 0, sizeof bob);
     assert_int_equal(uv_loop_init(&loop), 0);
     subscribers_init(&all, &slabs, 1);
     subscriber_init(&ann.as, &ops, &all);
     subscriber_init(&bob.as, &ops, &all);
-    assert_int_equal(hub_init(&hub, &loop, &redis, &slabs, 1048576, &metrics, &events, NULL),
-                     0);
+    assert_int_equal(
+        hub_init(&hub, &loop, &fake.redis, &slabs, 1048576, &metrics, &events, NULL), 0);
     enter(&ann, "", 0);
-    assert_no_read(); /* the doorbell comes first */
-    bell->on_confirmed(bell_arg);
-    assert_read(" 0 0");
+    assert_nothing_asked(); /* the doorbell comes first */
+    fake_confirm(BELL);
+    assert_read("'' 0 0");
     answer((struct answer){.epoch = "a", .last = 3, .from = 3});
-    assert_no_read();
+    assert_nothing_asked();
     assert_true(ann.started);
     return 0;
 }
@@ -283,9 +190,7 @@ static int tear_down(void **state) {
         sub_drop(container_of(ann.as.subs.next, struct sub, in_subscriber));
     while (!list_empty(&bob.as.subs))
         sub_drop(container_of(bob.as.subs.next, struct sub, in_subscriber));
-    while (first_read < last_read) /* a read holds its channel */
-        answer_none();
-    assert_null(bell);
+    fake_end();
     hub_close(&hub, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -301,7 +206,7 @@ static void delivers_what_follows(void **state) {
     ring("a", 5); /* once more */
     ring("a", 3);
     assert_string_equal(ann.heard, "a4 a5 ");
-    assert_no_read();
+    assert_nothing_asked();
 }
 
 static void reads_a_hole(void **state) {
@@ -312,7 +217,7 @@ static void reads_a_hole(void **state) {
     ring("a", 6); /* the page does not have it: it was sent before */
     answer((struct answer){.epoch = "a", .last = 5, .from = 3, .entries = "aa"});
     assert_string_equal(ann.heard, "a4 a5 a6 ");
-    assert_no_read();
+    assert_nothing_asked();
 }
 
 static void reads_once_more_after_what_it_cannot_explain(void **state) {
@@ -324,15 +229,14 @@ static void reads_once_more_after_what_it_cannot_explain(void **state) {
     assert_read("a 5 100");
     answer((struct answer){.epoch = "a", .last = 7, .from = 5, .entries = "aa"});
     assert_string_equal(ann.heard, "a4 a5 a6 a7 ");
-    assert_no_read();
+    assert_nothing_asked();
 }
 
 static void goes_on_in_another_epoch(void **state) {
     (void)state;
     ring("b", 4); /* b began at 3: nothing is lost */
     assert_read("a 3 100");
-    answer((struct answer){
-        .epoch = "b", .last = 4, .from = 3, .entries = "b", .forks = {"a", "3"}});
+    answer((struct answer){.epoch = "b", .last = 4, .from = 3, .entries = "b", .forks = "a 3"});
     assert_string_equal(ann.heard, "b4 ");
     ring("b", 5);
     assert_string_equal(ann.heard, "b4 b5 ");
@@ -343,53 +247,50 @@ static void tells_of_a_lost_end(void **state) {
     ring("b", 3); /* b began at 1 */
     assert_read("a 3 100");
     answer((struct answer){
-        .status = 1, .epoch = "b", .last = 3, .from = 1, .entries = "bb", .forks = {"a", "1"}});
+        .status = 1, .epoch = "b", .last = 3, .from = 1, .entries = "bb", .forks = "a 1"});
     assert_string_equal(ann.heard, "reset:2-3 b2 b3 ");
 }
 
 static void finds_its_way_by_its_lineage(void **state) {
     (void)state;
     ring("b", 4);
-    answer((struct answer){
-        .epoch = "b", .last = 4, .from = 3, .entries = "b", .forks = {"a", "3"}});
+    answer((struct answer){.epoch = "b", .last = 4, .from = 3, .entries = "b", .forks = "a 3"});
     /* A log without b, which is still in a: the read says where b came from. */
-    bell->on_lost(bell_arg);
-    bell->on_confirmed(bell_arg);
+    fake_lose(BELL);
+    fake_confirm(BELL);
     assert_read("b 4 100 a 3");
     answer((struct answer){.status = 1, .epoch = "a", .last = 3, .from = 3});
     assert_string_equal(ann.heard, "b4 reset:4-4 ");
     ring("c", 4);
     assert_read("a 3 100 b 3 a 3");
-    answer((struct answer){
-        .epoch = "c", .last = 4, .from = 3, .entries = "c", .forks = {"a", "3"}});
+    answer((struct answer){.epoch = "c", .last = 4, .from = 3, .entries = "c", .forks = "a 3"});
     assert_string_equal(ann.heard, "b4 reset:4-4 c4 ");
 }
 
 static void finds_its_way_after_several_losses_when_it_is_behind(void **state) {
     (void)state;
     ring("b", 4);
-    answer((struct answer){
-        .epoch = "b", .last = 4, .from = 3, .entries = "b", .forks = {"a", "3"}});
+    answer((struct answer){.epoch = "b", .last = 4, .from = 3, .entries = "b", .forks = "a 3"});
     bob.queued = SIZE_MAX; /* it takes nothing */
     enter(&bob, "b", 2);
     assert_read("b 2 0 a 2");
-    answer((struct answer){.epoch = "b", .last = 4, .from = 2, .forks = {"a", "3"}});
+    answer((struct answer){.epoch = "b", .last = 4, .from = 2, .forks = "a 3"});
     assert_true(bob.wants_drained);
     for (const char *epoch = "cd"; *epoch != '\0'; epoch++) {
         const char name[] = {*epoch, '\0'};
-        bell->on_lost(bell_arg);
-        bell->on_confirmed(bell_arg);
+        fake_lose(BELL);
+        fake_confirm(BELL);
         answer((struct answer){.status = 1, .epoch = "a", .last = 3, .from = 3});
         ring(name, 4);
         answer((struct answer){
-            .epoch = name, .last = 4, .from = 3, .entries = name, .forks = {"a", "3"}});
+            .epoch = name, .last = 4, .from = 3, .entries = name, .forks = "a 3"});
     }
-    assert_no_read();
+    assert_nothing_asked();
     bob.queued = 0;
     subscriber_drained(&bob.as);
     assert_read("b 2 100 a 2");
-    answer((struct answer){
-        .epoch = "d", .last = 4, .from = 2, .entries = "ad", .forks = {"a", "3"}});
+    answer(
+        (struct answer){.epoch = "d", .last = 4, .from = 2, .entries = "ad", .forks = "a 3"});
     assert_string_equal(bob.heard, "a3 d4 ");
     ring("d", 5);
     assert_string_equal(bob.heard, "a3 d4 d5 ");
@@ -398,15 +299,15 @@ static void finds_its_way_after_several_losses_when_it_is_behind(void **state) {
 static void a_page_from_before_a_loss_proves_nothing(void **state) {
     (void)state;
     ring("a", 5);
-    bell->on_lost(bell_arg);
-    bell->on_confirmed(bell_arg);
+    fake_lose(BELL);
+    fake_confirm(BELL);
     assert_read("a 3 100");
     answer((struct answer){.epoch = "a", .last = 5, .from = 3, .entries = "aa"});
     assert_string_equal(ann.heard, "");
     assert_read("a 3 100");
     answer((struct answer){.epoch = "a", .last = 5, .from = 3, .entries = "aa"});
     assert_string_equal(ann.heard, "a4 a5 ");
-    assert_no_read();
+    assert_nothing_asked();
 }
 
 static void tells_of_what_fell_out_of_the_log(void **state) {
@@ -432,7 +333,7 @@ static void catches_one_up_from_the_log_and_the_tail(void **state) {
     ring("a", 5);
     assert_string_equal(bob.heard, "a2 a3 a4 a5 ");
     assert_string_equal(ann.heard, "a4 a5 ");
-    assert_no_read();
+    assert_nothing_asked();
 }
 
 static void waits_for_a_slow_socket(void **state) {
@@ -441,7 +342,7 @@ static void waits_for_a_slow_socket(void **state) {
     enter(&bob, "a", 1);
     answer((struct answer){.epoch = "a", .last = 3, .from = 1});
     assert_true(bob.wants_drained);
-    assert_no_read();
+    assert_nothing_asked();
     bob.queued = 0;
     subscriber_drained(&bob.as);
     assert_read("a 1 100");
@@ -450,13 +351,13 @@ static void waits_for_a_slow_socket(void **state) {
 static void fails_when_redis_is_away(void **state) {
     (void)state;
     enter(&bob, "a", 1);
-    answer_none();
+    fake_fail(OUTCOME_REFUSED);
     assert_int_equal(bob.result, CHECK_FAILED);
     assert_null(bob.sub);
     assert_true(list_empty(&bob.as.subs));
-    down = true;
+    fake_fall();
     bob.result = CHECK_GOOD;
-    bell->on_lost(bell_arg);
+    fake_lose(BELL);
     enter(&bob, "a", 1);
     hub_redis_down(&hub);
     assert_int_equal(bob.result, CHECK_FAILED);

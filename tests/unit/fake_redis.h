@@ -1,0 +1,54 @@
+#ifndef SLUICE_TESTS_FAKE_REDIS_H
+#define SLUICE_TESTS_FAKE_REDIS_H
+
+#include "gateway/redis/redis.h"
+
+/*
+ * A Redis that answers what a test says, when the test says. It takes the place of
+ * gateway/redis/redis.c, so a program with it links only the room that it tests and those
+ * below. Scripts are answered in the order in which they were sent.
+ */
+struct fake_redis {
+    struct redis redis;
+    unsigned pending; /* scripts that are not answered yet */
+    unsigned resets, probes, looks;
+    uint64_t probe_age;
+    const char *reset_why;
+};
+extern struct fake_redis fake;
+
+/* It is up, and knows nothing. */
+void fake_begin(void);
+/* Nothing may be subscribed to any more; what is not answered yet fails. */
+void fake_end(void);
+
+/* The oldest script that is not answered: "script key key | argument argument". An empty
+ * argument is written ''. Given as printf does it. */
+const char *fake_asked(void);
+const char *fake_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define assert_asked(...)      assert_string_equal(fake_asked(), fake_format(__VA_ARGS__))
+#define assert_nothing_asked() assert_string_equal(fake_asked(), "")
+/* An argument of it. */
+const char *fake_argument(size_t i);
+
+/* Answers it with an array of texts: "0 12 [ a b ] '' 'with spaces'". */
+void fake_answer(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* It fails: refused while Redis is up, or unknown when the link falls. */
+void fake_fail(enum outcome outcome);
+/* Answers all with {0}, and those that are sent meanwhile. */
+void fake_answer_all(void);
+/* The link falls: from now on nothing is sent. fake_fail_all: what was sent fails. */
+void fake_fall(void);
+void fake_fail_all(void);
+
+/* The same array for a function that reads one. */
+struct reply *fake_reply(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fake_reply_free(struct reply *r);
+
+/* Subscriptions, by the name of the Redis channel: "sluice:{room:r}". */
+bool fake_subscribed(const char *channel);
+void fake_confirm(const char *channel);
+void fake_ring(const char *channel, const char *payload);
+void fake_lose(const char *channel);
+
+#endif
