@@ -153,19 +153,31 @@ $(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
 # These have fake_redis.c in the place of redis.c. Each links its room and what is below it alone, so
 # a call that points up does not link.
 room = $(wildcard gateway/$(1)/*.c)
-BELOW_common   := $(wildcard common/*.c) gateway/net/slab.c gateway/redis/reply.c \
-                  gateway/redis/clock.c tests/unit/fake_redis.c
-UNIT_channel   := $(BELOW_common) $(call room,channel)
-UNIT_lease     := $(BELOW_common) $(call room,cluster) gateway/net/conn_address.c gateway/net/token.c
-UNIT_registry  := $(UNIT_channel) $(UNIT_lease) $(call room,presence)
-UNIT_request   := $(UNIT_registry) $(call room,client)
-UNIT_session   := $(UNIT_request) $(call room,session)
-UNIT_bucket    := # a header alone
-ALONE          := channel lease registry request session bucket
-UNIT_ALONE     := $(ALONE:%=build/asan/tests/test_%)
+BELOW_channel  := $(wildcard common/*.c) gateway/net/slab.c gateway/redis/reply.c \
+                  gateway/redis/clock.c tests/unit/fake_redis.c tests/unit/told.c
+ROOM_channel   := $(BELOW_channel) $(call room,channel)
+ROOM_cluster   := $(BELOW_channel) $(call room,cluster) gateway/net/conn_address.c gateway/net/token.c
+ROOM_presence  := $(ROOM_channel) $(ROOM_cluster) $(call room,presence)
+ROOM_client    := $(ROOM_presence) $(call room,client)
+ROOM_session   := $(ROOM_client) $(call room,session)
+ALONE_channel  := channel
+ALONE_cluster  := lease reaper peers
+ALONE_presence := registry heartbeat membership
+ALONE_client   := request request_fails early
+ALONE_session  := session keep offset_sent recovered
+BENCH_cluster  := tests/unit/lease_bench.c
+BENCH_presence := tests/unit/registry_bench.c
+BENCH_client   := tests/unit/client_bench.c
+BENCH_session  := tests/unit/session_bench.c
+ALONE          := channel cluster presence client session
+program         = build/asan/tests/test_$(1)
+UNIT_ALONE     := $(foreach r,$(ALONE),$(foreach a,$(ALONE_$(r)),$(call program,$(a))))
 
-alone = build/asan/tests/test_$(1): $(UNIT_$(1):%.c=build/asan/%.o)
-$(foreach a,$(ALONE),$(eval $(call alone,$(a))))
+define alone
+$(foreach a,$(ALONE_$(1)),$(call program,$(a))): \
+    $(patsubst %.c,build/asan/%.o,$(ROOM_$(1)) $(BENCH_$(1)))
+endef
+$(foreach r,$(ALONE),$(eval $(call alone,$(r))))
 $(filter-out $(UNIT_ALONE),$(UNIT_PROGRAMS)): $(UNIT_SHARED)
 # Programs of one subject share what they stand on.
 $(addprefix build/asan/tests/test_,ws ws_fails): build/asan/tests/unit/ws_session.o
