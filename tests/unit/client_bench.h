@@ -1,0 +1,46 @@
+#ifndef SLUICE_TESTS_CLIENT_BENCH_H
+#define SLUICE_TESTS_CLIENT_BENCH_H
+
+#include "gateway/client/request.h"
+
+/*
+ * A client above a fake Redis, with a door and handlers of the test's own: programs with it
+ * link gateway/client and what is below it. Time is the loop's, which the test moves. What the
+ * door is to do is told (told.h): "1={} !2:unavailable/refused #2 pause close:1013:slow ".
+ */
+#define MOST 1048576 /* max-message */
+
+extern uv_loop_t loop;
+extern struct lease lease;
+extern struct clients clients;
+extern struct options options;
+extern struct event_row rows[EVENT_COUNT];
+extern struct door door;
+extern struct client *client;
+extern struct request *held; /* by `typing`, which takes its time */
+extern bool abandoned;       /* that one was */
+extern bool freed;           /* the client is */
+extern bool kills;           /* an answer ends the connection */
+
+/* In the end nothing may be left of the client. */
+int set_up_anonymous(void **state);
+int set_up(void **state); /* it is logged in, as ann */
+int tear_down(void **state);
+#define NEW(name)  cmocka_unit_test_setup_teardown(name, set_up_anonymous, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+void client_make(void);
+void client_log_in(void);
+
+/* An event with this data, or without any if it is empty; the number is its ack. `publish`
+ * appends, `history` asks Redis, `heartbeat` is answered at once, `typing` is held. */
+void send_event(const char *event, unsigned number, const char *data);
+/* A message whose clientMessageId is this number. after: 0, or the one before it. */
+void send_message(unsigned number, unsigned after);
+/* The oldest script must append this message. */
+void assert_appends(unsigned number);
+void answer_append(unsigned seq);
+/* The handler of `typing`. */
+void hold(struct request *r, struct json_value data);
+
+#endif
