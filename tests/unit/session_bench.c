@@ -1,0 +1,246 @@
+#include "session_bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "gateway/client/life.h"
+#include "gateway/session/offset.h"
+#include "told.h"
+uv_loop_t loop;
+struct lease lease;
+static struct hub hub;
+static struct clients clients;
+struct sessions sessions;
+static struct options options;
+static struct slabs slabs;
+static struct metrics metrics;
+unsigned freed;
+
+/* --- the door -------------------------------------------------------------------------------
+ */
+
+static void on_deliver(struct subscriber *s, struct message *m) {
+    struct session *own = client_of(s)->session;
+    struct buf out;
+    buf_init(&out);
+    if (m->seq != 0 || slice_is(m->event, "e"))
+        offset_put(own, m, offset_sends(own, m), &out);
+    tell("%llu:%.*s ", (unsigned long long)m->seq, (int)out.len, out.len > 0 ? out.data : "");
+    buf_deinit(&out);
+}
+static size_t on_queued(const struct subscriber *s) {
+    (void)s;
+    return 0;
+}
+static void on_want_drained(struct subscriber *s) {
+    (void)s;
+}
+static void on_close(struct subscriber *s, uint16_t code, const char *reason) {
+    tell("close:%u:%s ", code, reason);
+    session_over(client_of(s)->session, false);
+    client_gone(client_of(s));
+}
+static void on_free(struct subscriber *s) {
+    struct client *c = client_of(s);
+    freed++;
+    session_free(c->session);
+    client_deinit(c);
+    free(c);
+}
+static const struct door door = {.as = {.name = "door",
+                                        .deliver = on_deliver,
+                                        .queued = on_queued,
+                                        .want_drained = on_want_drained,
+                                        .close = on_close,
+                                        .free = on_free}};
+
+/* --- what the hub tells ---------------------------------------------------------------------
+ */
+
+static enum audience on_room_event(void *owner, struct channel *ch, const struct message *m,
+                                   struct name *skip) {
+    (void)owner, (void)ch, (void)m, (void)skip;
+    return AUDIENCE_LIVE;
+}
+static void on_channel(void *owner, struct channel *ch) {
+    (void)owner, (void)ch;
+}
+static void on_subscriber(void *owner, struct subscriber *s) {
+    (void)owner, (void)s;
+}
+static void on_entering(void *owner, struct subscriber *s) {
+    (void)owner;
+    session_entering(client_of(s));
+}
+static void on_entered(void *owner, struct sub *sub, const struct position *floor,
+                       uint64_t clock, bool resumed) {
+    (void)owner;
+    session_entered(sub, floor, clock, resumed);
+}
+static void on_reset(void *owner, struct sub *sub, struct slice epoch, uint64_t from) {
+    (void)owner;
+    session_reset(sub, epoch, from);
+}
+static void on_dropped(void *owner, struct sub *sub) {
+    (void)owner;
+    session_dropped(sub);
+}
+static const struct hub_events hub_events = {.on_room_event = on_room_event,
+                                             .on_healed = on_channel,
+                                             .on_free = on_channel,
+                                             .on_entering = on_entering,
+                                             .on_entered = on_entered,
+                                             .on_made = on_subscriber,
+                                             .on_reset = on_reset,
+                                             .on_dropped = on_dropped};
+
+static void on_nothing(void *owner) {
+    (void)owner;
+}
+static size_t put_stats(void *owner, struct slice *args) {
+    (void)owner, (void)args;
+    return 0;
+}
+static const struct lease_events lease_events = {.on_leased = on_nothing,
+                                                 .on_tick = on_nothing,
+                                                 .on_swept = on_nothing,
+                                                 .put_stats = put_stats};
+static void on_registration(void *owner, struct registration *g) {
+    (void)owner, (void)g;
+}
+static const struct registry_events registry_events = {.on_registered = on_registration,
+                                                       .on_visited = on_registration};
+
+/* --- a client, and where it is --------------------------------------------------------------
+ */
+
+struct client *ann;
+
+struct client *client_make(void) {
+    struct client *c = calloc(1, sizeof *c);
+    client_open(c, &clients, &door);
+    c->as.user = slice_of(strdup("ann"));
+    assert_true(session_open(c, NAME, SLICE("/")));
+    return c;
+}
+
+static void on_checked(void *arg, struct sub *sub, enum check_result result,
+                       const struct position *now) {
+    (void)arg, (void)result, (void)now;
+    sub_start(sub);
+}
+
+const char *bell_of(const char *channel) {
+    static char name[64];
+    snprintf(name, sizeof name, "sluice:{%s}", channel);
+    return name;
+}
+
+/* Asks to enter a channel, from a seq if that is not 0; the log is not asked for yet. */
+struct sub *subscribe(const char *channel, unsigned seq) {
+    struct position since = {.epoch = ""};
+    if (seq > 0)
+        position_set(&since, SLICE("a"), seq);
+    struct sub *sub =
+        hub_subscribe(&hub, &ann->as, slice_of(channel), &since, on_checked, NULL);
+    fake_confirm(bell_of(channel));
+    return sub;
+}
+
+/* Enters a channel whose log is in the epoch a, and ends at 5 with the time 100. */
+struct sub *enter(const char *channel) {
+    struct sub *sub = subscribe(channel, 0);
+    fake_answer("0 a 5 5 100 [ ]");
+    return sub;
+}
+
+const char *frame(const char *channel, unsigned seq, unsigned time) {
+    static char text[256];
+    snprintf(text, sizeof text,
+             "{\"channel\":\"%s\",\"epoch\":\"a\",\"seq\":%u,\"time\":%u,\"event\":\"e\","
+             "\"data\":0}",
+             channel, seq, time);
+    return text;
+}
+
+void ring(const char *channel, unsigned seq, unsigned time) {
+    fake_ring(bell_of(channel), frame(channel, seq, time));
+}
+
+static void on_saved(void *arg, bool good) {
+    (void)arg;
+    tell(good ? "saved " : "not-saved ");
+}
+
+void save(struct sub *room) {
+    session_save(ann->session, room, on_saved, NULL);
+}
+
+/* The oldest script of ann's session: verb, then what follows the incarnation. */
+void assert_session(const char *verb, const char *more) {
+    char id[CLIENT_ID_SIZE];
+    struct slice own = client_id(ann, id);
+    assert_asked("session sio:%s | %s %.*s %s%s", ann->session->pid, verb, (int)own.len,
+                 own.ptr, lease.incarnation, more);
+}
+
+const char *whole_of(const char *room, const char *channels) {
+    static char text[1024];
+    char id[CLIENT_ID_SIZE];
+    struct slice own = subscriber_origin(&ann->as, id);
+    snprintf(text, sizeof text, " " TTL " salt %u room %s user ann namespace / origin %.*s%s",
+             ann->session->salt, room, (int)own.len, own.ptr, channels);
+    return text;
+}
+
+int set_up(void **state) {
+    (void)state;
+    told_forget();
+    freed = 0;
+    options = (struct options){.lease_interval = 1000,
+                               .lease_timeout = 5000,
+                               .redis_timeout = 3000,
+                               .score_interval = 30000,
+                               .sio_recovery = RECOVERY};
+    fake_begin();
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(
+        hub_init(&hub, &loop, &fake.redis, &slabs, 1048576, &metrics, &hub_events, NULL), 0);
+    assert_int_equal(lease_init(&lease, &loop, &fake.redis, &options, "n", &lease_events, NULL),
+                     0);
+    lease_redis_up(&lease);
+    fake_answer("0 0 %s 1", lease.incarnation);
+    sessions = (struct sessions){.term = 0};
+    sessions_init(&sessions, &lease, &hub);
+    sessions_redis_up(&sessions);
+    clients = (struct clients){.sessions = &sessions};
+    clients_init(&clients, &slabs, &hub, &lease, &metrics, &registry_events, NULL);
+    ann = client_make();
+    return 0;
+}
+
+int tear_down(void **state) {
+    (void)state;
+    lease.stopping = true;
+    fake_fall();
+    while (!list_empty(&clients.registry.all.list)) {
+        struct client *c = client_at(clients.registry.all.list.next);
+        session_over(c->session, false);
+        client_gone(c);
+    }
+    redis_unsubscribe(&fake.redis, lease.beacon_bell);
+    fake_end();
+    assert_int_equal(freed, clients.registry.all.last);
+    assert_true(list_empty(&sessions.kept));
+    hub_close(&hub, NULL);
+    lease_close(&lease, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    hub_deinit(&hub);
+    slabs_deinit(&slabs);
+    return 0;
+}
