@@ -54,9 +54,6 @@ struct registration {
 struct registry_events {
     /* The connection has just been registered. */
     void (*on_registered)(void *owner, struct registration *g);
-    /* It is registered under another incarnation than before: its rooms are to be entered
-     * again. */
-    void (*on_reentered)(void *owner, struct registration *g);
     /* Each connection, in turn, once in score-interval. */
     void (*on_visited)(void *owner, struct registration *g);
 };
