@@ -156,13 +156,14 @@ room = $(wildcard gateway/$(1)/*.c)
 BELOW_channel  := $(wildcard common/*.c) gateway/net/slab.c gateway/redis/reply.c \
                   gateway/redis/clock.c tests/unit/fake_redis.c tests/unit/told.c
 ROOM_channel   := $(BELOW_channel) $(call room,channel)
-ROOM_cluster   := $(BELOW_channel) $(call room,cluster) gateway/net/conn_address.c gateway/net/token.c
+ROOM_cluster   := $(BELOW_channel) $(call room,cluster) gateway/net/conn_address.c \
+                  gateway/net/token.c
 ROOM_presence  := $(ROOM_channel) $(ROOM_cluster) $(call room,presence)
 ROOM_client    := $(ROOM_presence) $(call room,client)
 ROOM_session   := $(ROOM_client) $(call room,session)
 ALONE_channel  := channel
 ALONE_cluster  := lease reaper peers
-ALONE_presence := registry heartbeat membership
+ALONE_presence := registry heartbeat membership overdue
 ALONE_client   := request request_fails early
 ALONE_session  := session keep offset_sent recovered
 BENCH_cluster  := tests/unit/lease_bench.c
