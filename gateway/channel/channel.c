@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "gateway/channel/name.h"
 #include "gateway/channel/tail.h"
 
 #define AGE_MOST_US 3600000000ULL /* more is a time that somebody made up */
@@ -89,7 +90,7 @@ bool channel_is(const struct channel *ch, struct slice quoted) {
     struct slice inner = {quoted.ptr + 1, quoted.len - 2};
     if (memchr(inner.ptr, '\\', inner.len) == NULL)
         return slice_eq(inner, name);
-    char decoded[NAME_MAX_LEN + 8];
+    char decoded[CHANNEL_NAME_SIZE];
     struct json_value value = {JSON_STRING, quoted};
     ptrdiff_t len = json_decode(value, decoded, sizeof decoded);
     return len >= 0 && slice_eq((struct slice){decoded, (size_t)len}, name);

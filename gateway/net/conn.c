@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "gateway/read_buffer.h"
+
 #define WRITE_SLICES 64
 
 /* --- what is sent ---------------------------------------------------------------------------
@@ -198,13 +200,6 @@ bool conn_push(struct conn *c) {
 /* --- reading --------------------------------------------------------------------------------
  */
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-    static char shared[65536]; /* every read is used up before the next one of the loop */
-    (void)handle;
-    (void)suggested;
-    *buf = uv_buf_init(shared, sizeof shared);
-}
-
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     struct conn *c = (struct conn *)(void *)stream;
     if (c->closed || n == 0)
@@ -228,7 +223,7 @@ void conn_pause(struct conn *c, bool pause) {
     if (pause)
         uv_read_stop((uv_stream_t *)&c->tcp);
     else
-        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+        uv_read_start((uv_stream_t *)&c->tcp, read_buffer, on_read);
 }
 
 /* --- life -----------------------------------------------------------------------------------
@@ -310,7 +305,7 @@ struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn
     c->ops = ops;
     conn_address_set(&c->address, (const struct sockaddr *)&from);
     uv_tcp_nodelay(&c->tcp, 1);
-    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    uv_read_start((uv_stream_t *)&c->tcp, read_buffer, on_read);
     return c;
 }
 
@@ -323,7 +318,7 @@ static void on_connected(uv_connect_t *request, int status) {
     if (status < 0)
         c->ops->on_end(c, status);
     else if (!c->paused)
-        uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+        uv_read_start((uv_stream_t *)&c->tcp, read_buffer, on_read);
 }
 
 struct conn *conn_connect(struct net *n, const struct conn_address *to,

@@ -1,6 +1,7 @@
 #include "gateway/redis/reading.h"
 
 #include "common/list.h"
+#include "gateway/read_buffer.h"
 
 #define FEED_BYTES     16384      /* more at once makes the reader 2 to 5 times slower */
 #define TURN_BUDGET_NS 5000000ULL /* parsing and fan-out in one loop turn */
@@ -23,13 +24,6 @@ static bool drain_replies(struct reading *r, uint64_t until) {
     return true;
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-    static char shared[65536]; /* one loop, and every read is used up before the next */
-    (void)handle;
-    (void)suggested;
-    *buf = uv_buf_init(shared, sizeof shared);
-}
-
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
 static void on_idle(uv_idle_t *idle) {
@@ -38,7 +32,7 @@ static void on_idle(uv_idle_t *idle) {
         return;
     uv_idle_stop(idle);
     if (r->on)
-        uv_read_start(r->stream, on_alloc, on_read);
+        uv_read_start(r->stream, read_buffer, on_read);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
@@ -78,7 +72,7 @@ bool reading_begin(struct reading *r, uv_stream_t *stream) {
     r->stream = stream;
     r->on = true;
     stream->data = r;
-    uv_read_start(stream, on_alloc, on_read);
+    uv_read_start(stream, read_buffer, on_read);
     return true;
 }
 

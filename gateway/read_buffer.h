@@ -1,0 +1,10 @@
+#ifndef SLUICE_GATEWAY_READ_BUFFER_H
+#define SLUICE_GATEWAY_READ_BUFFER_H
+
+#include <uv.h>
+
+/* A uv_alloc_cb: 64 KiB that all streams of the process read into. Its users have copied or
+ * used up what was read before their uv_read_cb returns, so one buffer is enough. */
+void read_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+
+#endif
