@@ -11,33 +11,34 @@
 #define WAITS_MOST   50
 
 enum catchup_state {
-    CATCHUP_UNCHECKED, /* waits for the subscription to be confirmed */
+    CATCHUP_UNCHECKED, /* waits until the subscription is confirmed */
     CATCHUP_CHECKING,
     CATCHUP_CHECKED, /* waits for sub_start */
-    CATCHUP_IDLE,    /* goes on as soon as the channel is live */
+    CATCHUP_IDLE,    /* goes on when the channel is live */
     CATCHUP_READING,
     CATCHUP_DRAINING
 };
 
+/* How far a sub is that is behind. */
 struct catchup {
     enum catchup_state state;
-    struct position at; /* epoch of what the subscriber has; the seq is the sub's */
-    struct position now;
+    struct position at;  /* the epoch of the sub's position; its seq is sub->seq */
+    struct position now; /* the end of the log, as the check found it */
     enum check_result result;
     struct list in_page;
     struct sub *sub;
     sub_checked checked;
     void *arg;
-    unsigned waits; /* steps for the channel to reach what the sub has read already */
+    unsigned waits; /* steps since the sub is ahead of the channel */
 };
 
-/* A page under way, shared by all that ask for the same one. */
+/* A page under way. All subs that ask for the same page share it. */
 struct shared_page {
     struct list link; /* in channel->reads */
     struct channel *channel;
     struct position from;
-    bool check;
-    bool stale;
+    bool check;          /* no entries: only the position is checked */
+    bool stale;          /* it was asked for before the subscription was lost */
     struct list waiting; /* catchups */
 };
 
@@ -63,7 +64,7 @@ void reads_stale(struct channel *ch) {
 
 static void catchup_step(struct sub *sub);
 
-/* A page has come, or will not be waited for: the subscriber's next one may be asked for. */
+/* A page has come, or is no longer waited for. The subscriber's next one may be asked for. */
 static void paging_over(struct subscriber *s) {
     s->paging = false;
     if (s->behind && !s->gone)
@@ -164,8 +165,8 @@ static struct shared_page *shared_send(struct channel *ch, const struct position
     return p;
 }
 
-/* Joins a page under way or asks for one. It may be older than this call: what came since is in
- * the tail, or is read by the next page. */
+/* Joins a page under way, or asks for one. A page under way may be older than this call; the
+ * tail or the next page has the messages that came since. */
 static void sub_read(struct sub *sub, bool check) {
     struct channel *ch = sub->channel;
     struct catchup *c = sub->catchup;
@@ -177,7 +178,7 @@ static void sub_read(struct sub *sub, bool check) {
     else
         p = shared_send(ch, &from, check);
     if (p == NULL) {
-        ch->hub->stalled = true; /* the hub's timer comes back to it */
+        ch->hub->stalled = true; /* the hub's timer tries again */
         return;
     }
     list_push(&p->waiting, &c->in_page);
@@ -221,7 +222,7 @@ static void check_done(struct sub *sub, const struct page *page, bool stale) {
     if (ch->at.epoch[0] == '\0') {
         lineage_move(&ch->lineage, &ch->at, page->epoch, page->last, page->forks);
         if (stale || ch->state != CHANNEL_HEALING)
-            channel_heal(ch); /* the doorbell was not heard all the time since */
+            channel_heal(ch); /* the doorbell may have been missed since the check */
         else
             channel_check_live(ch);
     }
@@ -229,7 +230,7 @@ static void check_done(struct sub *sub, const struct page *page, bool stale) {
     c->checked(c->arg, sub, c->result, &c->now);
 }
 
-/* An event may end its subscriber, which takes that one out of the list. */
+/* An event may end its subscriber, which takes this sub out of the list. */
 static void page_hole(void *arg, uint64_t from, uint64_t to) {
     struct shared_page *p = arg;
     for (struct list *at = p->waiting.next, *next; at != &p->waiting; at = next) {
@@ -269,8 +270,9 @@ static void page_done(struct shared_page *p, const struct page *page) {
     }
 }
 
-/* The log has another epoch than the channel, or ends before it: meta was lost without the link
- * being lost (FLUSHALL, an eviction). Without a heal no sub would ever be level. */
+/* Heals the channel if the log has another epoch or ends before the channel's position. Then
+ * Redis lost `meta` while the link stayed up (FLUSHALL, an eviction). Without a heal, no sub
+ * would ever be level. */
 static void suspect(struct channel *ch, const struct page *page) {
     bool other = !slice_is(page->epoch, ch->at.epoch);
     bool shorter = page->last < ch->at.seq && page->count == 0;
@@ -333,8 +335,8 @@ static bool replay_to_sub(void *arg, struct message *m) {
     return s->catching != NULL;
 }
 
-/* From where the sub is to the channel's position without a read, if the tail reaches. False:
- * the subscriber is gone, and the sub with it. */
+/* Moves the sub towards the channel's position without a read, as far as the tail has frames.
+ * False: the subscriber is gone, and the sub with it. */
 static bool replay_tail(struct sub *sub) {
     struct subscriber *s = sub->subscriber;
     s->catching = sub;
@@ -345,8 +347,9 @@ static bool replay_tail(struct sub *sub) {
     return here;
 }
 
-/* The sub has read past a doorbell that is on its way: each delivery, and the hub's timer, step
- * it again. If it does not come, the log is asked. */
+/* The sub has read a message from the log whose doorbell is still under way. The channel's next
+ * delivery and the hub's timer step the sub again. If the doorbell does not come, the channel
+ * is healed. */
 static void wait_for_channel(struct sub *sub) {
     struct channel *ch = sub->channel;
     ch->awaited = true;
@@ -405,7 +408,8 @@ static void catchup_step(struct sub *sub) {
 
 void channel_step_behind(struct channel *ch) {
     struct list all;
-    channel_ref(ch); /* a step may end a subscriber; those that wait in `all` do not hold it */
+    channel_ref(
+        ch); /* a step may end a subscriber; the subs in `all` do not hold the channel */
     list_init(&all);
     list_splice(&all, &ch->behind);
     while (!list_empty(&all)) {
@@ -422,10 +426,10 @@ void sub_fail_checks(struct channel *ch) {
         struct sub *sub = container_of(at, struct sub, in_channel);
         next = at->next;
         if (sub->catchup->state != CATCHUP_UNCHECKED)
-            continue; /* those under way fail with their read */
+            continue; /* the others fail with their read */
         channel_ref(ch);
         check_failed(sub);
-        /* The caller of `checked` may have dropped other subs of this channel. */
+        /* `checked` may have dropped other subs of this channel. */
         next = ch->behind.next;
         channel_unref(ch);
     }

@@ -7,7 +7,7 @@
 #include "gateway/channel/name.h"
 #include "gateway/channel/tail.h"
 
-#define AGE_MOST_US 3600000000ULL /* more is a time that somebody made up */
+#define AGE_MOST_US 3600000000ULL /* an older time was made up by somebody */
 
 void channel_state_set(struct channel *ch, enum channel_state to) {
     assert(to != ch->state);
@@ -100,7 +100,7 @@ bool channel_is(const struct channel *ch, struct slice quoted) {
  */
 
 static void deliver_to(struct list *subs, struct message *m, struct slice skip) {
-    /* A delivery may close its subscriber, which takes that one's sub out of the list. */
+    /* A delivery may close its subscriber, which takes this sub out of the list. */
     for (struct list *at = subs->next, *next; at != subs; at = next) {
         struct sub *sub = container_of(at, struct sub, in_channel);
         struct subscriber *s = sub->subscriber;
@@ -133,7 +133,7 @@ void channel_deliver_timed(struct channel *ch, struct message *m, enum audience 
         metric_observe(h->metrics, HISTOGRAM_PUBLISH_TO_DELIVER, age);
 }
 
-/* --- who waits for a seq --------------------------------------------------------------------
+/* --- waiters for a seq ----------------------------------------------------------------------
  */
 
 void sub_await(struct sub *sub, struct waiter *w) {

@@ -27,7 +27,7 @@ void channel_heal(struct channel *ch) {
     heal_queue(ch);
 }
 
-/* The log that the position belonged to is gone, or lost its end. */
+/* The log of the position is gone, or has lost its end. */
 static void heal_reset(struct channel *ch, const struct page *page) {
     struct hub *h = ch->hub;
     uint64_t had = ch->at.seq, from = page->from;
@@ -45,7 +45,7 @@ static void heal_reset(struct channel *ch, const struct page *page) {
 static void on_message(void *arg, struct message *m) {
     struct channel *ch = arg;
     ch->at.seq = m->seq;
-#ifdef SLUICE_BREAK_HEAL /* only for the test of tests/chaos, which must notice */
+#ifdef SLUICE_BREAK_HEAL /* a fault on purpose, which tests/chaos must find */
     return;
 #endif
     metric_add(ch->hub->metrics, METRIC_HEALED, 1);
@@ -58,7 +58,7 @@ static void on_hole(void *arg, uint64_t from, uint64_t to) {
 
 static const struct page_events page_events = {.on_message = on_message, .on_hole = on_hole};
 
-/* Returns with the channel live, or with another read queued. */
+/* After it, the channel is live or another read is queued. */
 static void heal_page(struct channel *ch, const struct page *page) {
     bool lost = page->status == PAGE_LOST;
     if (lost)
@@ -96,7 +96,7 @@ static bool heal_read(struct channel *ch) {
     struct page_args args;
     page_args(&args, &ch->at, SLICE(PAGE_ENTRIES), slice_of(h->page_bytes), &ch->at,
               ch->lineage);
-    ch->doubtful = false; /* what rang before this read is covered by it */
+    ch->doubtful = false; /* this read covers every doorbell that rang before it */
     if (!redis_script(h->redis, SCRIPT_read, &name, 1, args.all, args.count, on_page, ch))
         return false;
     ch->reading = true;
@@ -126,8 +126,8 @@ static bool replay_one(void *arg, struct message *m) {
 void channel_check_live(struct channel *ch) {
     struct hub *h = ch->hub;
     tail_replay(ch->tail, slice_of(ch->at.epoch), ch->at.seq, replay_one, ch);
-    /* A doorbell that the position does not explain may have rung after the log was read: one
-     * more read. What rang before that one and is still not in the log is not believed. */
+    /* A frame that the position does not explain may have come after the log was read, so the
+     * log is read once more. If the log still lacks it then, the frame is dropped. */
     unsigned unexplained = tail_unexplained(ch->tail, &ch->at);
     metric_add(h->metrics, METRIC_DROPPED + DROP_UNCONFIRMED, unexplained);
     if (unexplained > 0 || list_empty(&ch->reads))

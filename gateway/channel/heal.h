@@ -4,16 +4,19 @@
 #include "gateway/channel/channel.h"
 
 /*
- * The heal: a channel is compared with its log, page by page, and what the doorbell missed is
- * delivered. Ten thousand channels heal in a bounded number of reads at a time.
+ * The heal: a channel is compared with its log, page by page, and gets the messages that its
+ * doorbell missed. The number of reads at a time is bounded, however many channels heal.
  */
-/* Compares the channel with its log, if that is not being done. */
+/* Starts a heal. If a read is under way, the log is read once more after it. While the channel
+ * is SUBSCRIBING it does nothing: the confirmation starts the heal. */
 void channel_heal(struct channel *ch);
-/* The same for one that is healing: its turn comes. A read under way comes round to it. */
+/* Queues the next read of a channel that is healing. If a read is under way, its answer goes on
+ * with the heal. */
 void heal_queue(struct channel *ch);
-/* After the position moved to the end of the log: live, or healing once more. */
+/* Called when the position is at the end of the log. The channel becomes live, or another read
+ * is queued. */
 void channel_check_live(struct channel *ch);
-/* Sends the reads whose turn it is. */
+/* Sends reads from the queue, up to the bound. */
 void heal_pump(struct hub *h);
 
 #endif

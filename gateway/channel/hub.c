@@ -12,7 +12,8 @@
 #define PAGE_BYTES    ((size_t)262144)
 #define LOW_WATER     ((size_t)65536)
 #define TOUCH_KEYS    100
-#define TOUCH_MOST_MS 1200000ULL /* a third of the time that the least of them lives */
+#define TOUCH_MOST_MS 1200000ULL /* a third of the shortest life of a key: an hour (log.lua)   \
+                                  */
 
 static const struct slice nobody = {NULL, 0};
 
@@ -75,7 +76,7 @@ static void logged(struct channel *ch, struct message *m) {
 static void on_message(void *arg, struct slice payload) {
     struct channel *ch = arg;
     struct message m;
-    channel_ref(ch); /* a delivery may close the last connection that is in it */
+    channel_ref(ch); /* a delivery may close the last subscriber of the channel */
     if (!utf8_valid(payload))
         drop(ch->hub, DROP_NOT_UTF8);
     else if (!message_parse(&m, payload) || !channel_is(ch, m.channel))
@@ -93,7 +94,7 @@ static void on_confirmed(void *arg) {
         return;
     channel_state_set(ch, CHANNEL_HEALING);
     if (ch->at.epoch[0] != '\0')
-        heal_queue(ch); /* else its first sub's check brings the position */
+        heal_queue(ch); /* without a position, the first sub's check brings one */
     channel_step_behind(ch);
 }
 
@@ -123,7 +124,7 @@ struct sub *hub_subscribe(struct hub *h, struct subscriber *s, struct slice name
     return sub;
 }
 
-/* --- Redis falls and comes back -------------------------------------------------------------
+/* --- the link to Redis is lost, and is up again ---------------------------------------------
  */
 
 static void release_all(struct list *channels) {
@@ -138,7 +139,7 @@ void hub_redis_down(struct hub *h) {
     struct list all, done;
     list_init(&all);
     list_init(&done);
-    /* What fails may leave channels: each is held until its turn is over. */
+    /* A callback may leave channels, so all are held until the end. */
     for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
          at = map_next(&h->channels, at)) {
         struct channel *ch = container_of(at, struct channel, node);
@@ -221,7 +222,7 @@ void hub_deinit(struct hub *h) {
     map_deinit(&h->channels);
 }
 
-/* --- what is in use must not expire ---------------------------------------------------------
+/* --- logs in use must not expire ------------------------------------------------------------
  */
 
 static void touch_send(struct hub *h, const struct slice keys[], size_t count) {

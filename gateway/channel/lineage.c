@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* Where this epoch stands in the lineage; LINEAGE_MOST: nowhere. */
+/* The index of this epoch in the lineage, or LINEAGE_MOST. */
 static unsigned find(const struct lineage *l, const char *epoch) {
     for (unsigned i = 0; l != NULL && i < l->count; i++) {
         if (strcmp(epoch, l->before[i].epoch) == 0)
@@ -16,7 +16,8 @@ static void add(struct lineage *l, struct slice epoch, uint64_t seq) {
         position_set(&l->before[l->count++], epoch, seq);
 }
 
-/* Has the log seen all of a former lineage? If not, subs that are behind may be in it. */
+/* Has the log all epochs of the former lineage? If not, subs that are behind may stand in an
+ * epoch that it lacks. */
 static bool covers(const struct lineage *forks, const struct position *at,
                    const struct lineage *former) {
     bool all = find(forks, at->epoch) != LINEAGE_MOST;

@@ -19,7 +19,7 @@ static bool take(struct cursor *c, struct slice literal) {
     return true;
 }
 
-/* A JSON string; `out` with its quotes. */
+/* Takes a JSON string; `out` includes the quotes. */
 static bool take_string(struct cursor *c, struct slice *out) {
     const char *begin = c->at;
     if (c->at == c->end || *c->at != '"')
@@ -36,7 +36,7 @@ static bool take_string(struct cursor *c, struct slice *out) {
     return false;
 }
 
-/* A string of plain characters; `out` without its quotes. */
+/* Takes a string without escapes; `out` excludes the quotes. */
 static bool take_word(struct cursor *c, struct slice *out) {
     struct slice quoted;
     if (!take_string(c, &quoted))

@@ -6,24 +6,25 @@
 #include "common/buf.h"
 #include "gateway/net/slab.h"
 
-/* How doors write a message: each codec encodes it once, for all of its sockets. */
+/* The forms in which doors write a message. A message is encoded once a form, for all sockets
+ * that use it. Socket.IO has a form a namespace. */
 #define SIO_NAMESPACES_MAX 8
 enum codec {
     CODEC_JSON,
-    CODEC_SIO, /* and behind it one for each further namespace */
-    CODEC_SIO_BARE = CODEC_SIO + SIO_NAMESPACES_MAX,      /* without offsets, in the same way */
-    CODEC_SIO_BASE = CODEC_SIO_BARE + SIO_NAMESPACES_MAX, /* for sessions of the same `base` */
+    CODEC_SIO,                                            /* the first of one a namespace */
+    CODEC_SIO_BARE = CODEC_SIO + SIO_NAMESPACES_MAX,      /* the same without offsets */
+    CODEC_SIO_BASE = CODEC_SIO_BARE + SIO_NAMESPACES_MAX, /* for sessions with one `base` */
     CODEC_COUNT
 };
 
 /*
- * A published message (DESIGN: the frame's fixed member order), taken apart without being
- * parsed:
+ * A published message, taken apart without being parsed. The members of its frame always stand
+ * in this order:
  * {"channel":C,"epoch":"E","seq":N,"time":T,"event":"X","origin":"O","data":D}
- * epoch (with seq 0) and origin may be missing. The slices point into the frame.
+ * The epoch is missing if seq is 0; the origin may be missing. The slices point into the frame.
  */
 struct message {
-    struct slice frame;   /* the whole of it: what JSON clients get */
+    struct slice frame;   /* the whole frame; JSON clients get it as it is */
     struct slice channel; /* as a JSON string, with its quotes */
     struct slice epoch;   /* empty: ephemeral */
     uint64_t seq;
@@ -33,17 +34,18 @@ struct message {
     struct slice data;
     bool ephemeral;                     /* a slow client may miss it */
     struct region encoded[CODEC_COUNT]; /* made on first use; each holds a reference */
-    uint64_t base;                      /* whom encoded[CODEC_SIO_BASE] is for: session.h */
+    /* encoded[CODEC_SIO_BASE] is for sessions with this base and term (session.h). */
+    uint64_t base;
     uint32_t base_term;
     unsigned base_nsp;
-    struct region *attached; /* owned: binary frames behind it; the same */
+    struct region *attached; /* owned: the binary frames that follow; each holds a reference */
     unsigned attached_count;
 };
 
-/* Takes a frame apart; false if it has not exactly this shape. The data is not looked into. */
+/* Takes a frame apart. False if it does not have exactly this shape. The data is not parsed. */
 bool message_parse(struct message *m, struct slice frame);
-/* The same for an entry of a log, which somebody may have written by hand: false also if it is
- * not JSON in valid UTF-8. */
+/* The same for an entry of a log, which somebody may have written by hand. It is false also if
+ * the entry is not JSON in valid UTF-8. */
 bool message_parse_entry(struct message *m, struct slice frame);
 
 /* Builds {"event":..,"data":..} in `frame`. False: out of memory. data: JSON. */
@@ -53,11 +55,11 @@ bool message_bare(struct message *m, struct buf *frame, const char *event, struc
 bool message_ephemeral(struct message *m, struct buf *frame, struct slice channel,
                        const char *event, struct slice data);
 
-/* The same around a text that somebody published by hand: event `message`. */
+/* The same for a text that somebody published by hand. The event is `message`. */
 bool message_text(struct message *m, struct buf *frame, struct slice channel,
                   struct slice text);
 
-/* Lets go of the encoded forms. */
+/* Releases the encoded forms. */
 void message_done(struct message *m, struct slabs *slabs);
 
 #endif

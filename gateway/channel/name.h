@@ -5,12 +5,12 @@
 #include "common/name.h"
 
 /*
- * Names of channels: room:<name>, topic:<name>, user:<id> (a user's inbox) and dm:<a>:<b>, the
- * ids sorted bytewise.
+ * Names of channels: room:<name>, topic:<name>, user:<id> (a user's inbox), and dm:<a>:<b> (the
+ * messages between two users, whose ids are sorted bytewise).
  */
-#define CHANNEL_NAME_SIZE (NAME_MAX_LEN + 8) /* with the NUL; but for dm: */
+#define CHANNEL_NAME_SIZE (NAME_MAX_LEN + 8) /* with the NUL; a dm: name is longer */
 
-/* What stands after "<kind>:", which the name is known to begin with. */
+/* The part of a name after its kind ("room:" and the like). The name must begin with it. */
 static inline struct slice channel_rest(struct slice name, struct slice kind) {
     return (struct slice){name.ptr + kind.len, name.len - kind.len};
 }
@@ -24,15 +24,15 @@ static inline bool is_room(struct slice name) {
     return slice_starts(name, SLICE("room:"));
 }
 
-/* user:<id>, also the name of the user's other keys. */
+/* Writes user:<id>. The user's other keys have the same name. */
 struct slice user_channel(struct slice user, char out[CHANNEL_NAME_SIZE]);
 
-/* Appends <kind><name>. kind: "room:" and the like. */
+/* Appends <kind><name>. */
 void channel_join_name(struct buf *out, const char *kind, struct slice name);
 /* Appends dm:<a>:<b>. */
 void channel_dm_name(struct buf *out, struct slice a, struct slice b);
 
-/* May this user be in that channel by asking (login's `resume`)? */
+/* May this user enter that channel by naming it in login's `resume`? */
 bool resumable(struct slice user, struct slice name);
 
 #endif

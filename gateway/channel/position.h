@@ -6,13 +6,14 @@
 
 #include "common/slice.h"
 
-/* A place in a channel's log: what stands up to this seq, in this life of the log. */
+/* A place in a channel's log: everything up to this seq, in the life of the log that the epoch
+ * names. */
 struct position {
-    char epoch[16]; /* empty: from now on */
+    char epoch[16]; /* empty: no place yet; a reader begins with what comes next */
     uint64_t seq;
 };
 
-/* Of an epoch that is too long, which no log has, the beginning. */
+/* An epoch that is too long is cut; no log has such an epoch. */
 static inline void position_set(struct position *p, struct slice epoch, uint64_t seq) {
     size_t len = epoch.len < sizeof p->epoch ? epoch.len : sizeof p->epoch - 1;
     if (len > 0)

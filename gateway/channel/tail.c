@@ -32,7 +32,6 @@ void tail_forget(struct tail **tail) {
     *tail = NULL;
 }
 
-/* The frame of that number, taken apart. */
 static bool frame_at(const struct tail *t, unsigned i, struct message *m) {
     size_t begin = i > 0 ? t->ends[i - 1] : 0;
     return message_parse(m, (struct slice){t->bytes.data + begin, t->ends[i] - begin});
