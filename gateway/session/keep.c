@@ -4,7 +4,7 @@
 
 #define KEEP_EVERY_MS 30000
 #define KEEP_AT_ONCE  100
-#define KEEP_A_TICK   2000 /* more than are there in KEEP_EVERY_MS / the lease's interval */
+#define KEEP_A_TICK   2000 /* more than fall due in an interval of the lease */
 
 struct keeping {
     size_t count;
@@ -14,7 +14,7 @@ struct keeping {
 static void kept(struct client *c, long long status) {
     struct session *s = c->session;
     if (c->as.gone || !s->stored || s->busy)
-        return; /* what is on its way tells more */
+        return; /* a write under way will answer the same and more */
     if (status == SESSION_TAKEN) {
         session_taken(s);
     } else if (status == SESSION_NONE) {
@@ -52,8 +52,8 @@ static void keep_some(struct sessions *all, struct keeping *k) {
     }
 }
 
-/* The next that is due. One that another Redis was told of is due at once: it may have lost
- * that, and does not let it be recovered before. */
+/* The next session that is due, or NULL. A session that was written in another term is due at
+ * once: Redis may have lost it, and refuses to recover it until it is written again. */
 static struct session *next_due(struct sessions *all) {
     uint64_t now = lease_now(all->lease);
     if (list_empty(&all->kept))

@@ -3,10 +3,10 @@
 
 #include "gateway/session/session.h"
 
-/* From the lease's timer: what is in use must not expire, and what Redis may have lost is
- * written again, some of it at a time. */
+/* Called by the lease's timer. Keeps the hashes of sessions in use from expiring, and writes
+ * those again that Redis may have lost, some at a time. */
 void sessions_keep(struct sessions *all);
-/* Redis may have lost what it was told: all of it is written again. */
+/* Redis may have lost any session. sessions_keep writes all of them again. */
 void sessions_doubt(struct sessions *all);
 
 #endif

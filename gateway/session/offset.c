@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-/* --- what a client is told ------------------------------------------------------------------
+/* --- writing --------------------------------------------------------------------------------
  */
 
+/* Are all channels of the client live? */
 static bool is_calm(struct session *s) {
     const struct client *c = s->client;
     uint32_t upsets = *s->all->upsets;
@@ -19,7 +20,7 @@ static bool is_calm(struct session *s) {
     return true;
 }
 
-/* The client has all up to this time, and nothing later. */
+/* The client has every message up to this time, and none that is later. */
 static void settle(struct session *s, uint64_t time) {
     s->base = s->high = time;
     for (unsigned i = 0; s->moved > 0 && i < s->count; i++)
@@ -80,7 +81,7 @@ void offset_put(const struct session *s, const struct message *m, enum offset_ki
     }
 }
 
-/* --- what it says ---------------------------------------------------------------------------
+/* --- reading --------------------------------------------------------------------------------
  */
 
 static bool take_hex(struct slice *at, char end, uint64_t *out) {
@@ -104,7 +105,8 @@ static bool take_mark(struct slice *at, struct mark *m) {
         return false;
     const char *dot = memchr(at->ptr, '.', at->len);
     size_t len = dot != NULL ? (size_t)(dot - at->ptr) : 0;
-    /* A NUL would end it before its end: an empty epoch asks for nothing that was missed. */
+    /* A NUL would cut the epoch short, and a recovery with an empty epoch gets nothing of what
+     * it missed. */
     if (len == 0 || len >= sizeof m->at.epoch || memchr(at->ptr, 0, len) != NULL)
         return false;
     position_set(&m->at, (struct slice){at->ptr, len}, m->at.seq);

@@ -3,22 +3,23 @@
 
 #include "gateway/session/session.h"
 
-/* The offset, whose forms stand in session.h: as it goes with a message, and as a client says
- * it when it comes back. */
+/* The offset, whose forms are in session.h. It is written with each message, and read when a
+ * client comes back with it. */
 
 enum offset_kind {
-    OFFSET_NONE,  /* nothing: it is of no log */
+    OFFSET_NONE,  /* none: the message is in no log */
     OFFSET_PLAIN, /* the same for all clients */
-    OFFSET_BASE,  /* the same for all with this session's base and term */
-    OFFSET_OWN    /* this client's alone */
+    OFFSET_BASE,  /* the same for all sessions with this base and term */
+    OFFSET_OWN    /* only for this client */
 };
-/* To be called once for each message that is sent to the client. */
+/* Decides which offset a message gets, and notes that the client has the message. To be called
+ * once for each message that is sent to the client. */
 enum offset_kind offset_sends(struct session *s, const struct message *m);
-/* Appends the offset, without quotes, as it stands in a JSON string. */
+/* Appends the offset as the inside of a JSON string, without the quotes. */
 void offset_put(const struct session *s, const struct message *m, enum offset_kind kind,
                 struct buf *out);
 
-#define OFFSET_MARKS_MOST 65 /* the message's own, and what offset.c puts beside it at most */
+#define OFFSET_MARKS_MOST 65 /* the message's own mark, and at most 64 others */
 
 /* What an offset says of one channel. */
 struct mark {
@@ -35,10 +36,11 @@ struct offset {
     struct mark marks[OFFSET_MARKS_MOST]; /* the message's own first */
 };
 
-/* Reads one into a zeroed *o; its slices point into the text. False: it is none of ours. */
+/* Reads an offset into a zeroed *o, whose slices then point into the text. False: no node wrote
+ * this text. */
 bool offset_parse(struct offset *o, struct slice at);
 
-/* What it says of a channel; NULL: nothing. */
+/* The mark of a channel; NULL: there is none. */
 const struct mark *offset_mark(const struct offset *o, struct slice channel);
 
 #endif

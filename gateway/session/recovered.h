@@ -6,12 +6,12 @@
 #include "gateway/channel/subscriber.h"
 #include "gateway/redis/reply.h"
 
-/* What Redis has of a session that is claimed, as session.lua answers it. */
+/* The state of a session that is being recovered, as session.lua answers it. */
 struct recovered_channel {
     char name[CHANNEL_NAME_SIZE];
     struct position floor;
     uint64_t since;
-    struct position at; /* what the client has: found out by the recovery */
+    struct position at; /* up to where the client has messages; the recovery finds it */
     bool moved;         /* the same */
 };
 struct recovered {
@@ -22,15 +22,15 @@ struct recovered {
     char room[CHANNEL_NAME_SIZE]; /* the default room's channel, or empty */
     struct recovered_channel *channels;
     size_t count;
-    uint64_t base; /* the time of the offset: the recovery's */
+    uint64_t base; /* the time of the offset; the recovery sets it */
     uint64_t clock;
     uint32_t salt;
 };
 
-/* Reads the answer to a claim, status first, into a zeroed struct. False: it is none of ours,
- * or no memory. */
+/* Reads the answer to a claim, whose first item is the status, into a zeroed struct. False: the
+ * answer has no session of ours, or there is no memory. */
 bool recovered_read(struct recovered *what, const struct reply *reply);
-/* It is zeroed. */
+/* Frees what it holds, and zeroes it. */
 void recovered_deinit(struct recovered *what);
 
 #endif

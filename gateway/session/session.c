@@ -6,11 +6,11 @@
 #include "common/random.h"
 #include "gateway/net/token.h"
 
-#define SPARE_MS      60000 /* a key outlives the last word of its connection by this */
+#define SPARE_MS      60000 /* a hash in use lives this much longer than sio-recovery */
 #define FIXED_FIELDS  8
 #define CHANNEL_FIELD (NAME_MAX_LEN + 96)
 
-/* --- of a node ------------------------------------------------------------------------------
+/* --- all sessions ---------------------------------------------------------------------------
  */
 
 void sessions_init(struct sessions *all, struct lease *lease, const struct hub *hub) {
@@ -98,14 +98,14 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
     }
     s->standings = grown;
     s->version++;
-    if (s->count == 0 && s->base == 0) /* what it has of times is nothing, on this Redis */
+    if (s->count == 0 && s->base == 0) /* it has no time of another Redis */
         s->term = session_term(s) ^ s->salt;
     if (resumed) {
         uint32_t salt = (uint32_t)random_u64() | 1;
         s->term ^= s->salt ^ salt;
         s->salt = salt;
     }
-    /* The answer may be older than the sub, and than what the client was sent before it. */
+    /* The check's answer may be older than the sub, and than messages that the client has. */
     uint64_t since = clock > s->high ? clock : s->high;
     grown[s->count++] =
         (struct standing){.sub = sub, .floor = *floor, .since = since, .version = s->version};
@@ -136,7 +136,7 @@ void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
     t->version = ++s->version;
     if (!s->stored)
         return;
-    /* Many are reset at once: the next turns of sessions_keep write them. */
+    /* Many sessions are reset at once, so sessions_keep writes them in its next turns. */
     s->stored_term = 0;
     s->kept = 0;
     list_remove(&s->link);
@@ -146,7 +146,7 @@ void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
 /* --- in Redis -------------------------------------------------------------------------------
  */
 
-/* Arguments of session.lua: texts that were made for it live in `text`. */
+/* Arguments of session.lua. Some of them point into `text`. */
 struct fields {
     struct slice *args;
     size_t count;
@@ -179,7 +179,8 @@ static void put_who(struct fields *f, const struct session *s, char id[CLIENT_ID
         put(f, "role", name_slice(&p->role));
 }
 
-/* "c:<channel>" and "<epoch> <floor> <since>" of those that came later than `after`. */
+/* Adds "c:<channel>" and "<epoch> <floor> <since>" of each channel that changed after the
+ * version `after`. */
 static void put_channels(struct fields *f, const struct session *s, uint64_t after) {
     for (unsigned i = 0; i < s->count && !f->text.failed; i++) {
         const struct standing *t = &s->standings[i];
@@ -218,7 +219,7 @@ static bool send_state(struct session *s, bool whole, redis_done done) {
     struct fields f = {.args =
                            calloc(4 + 2 * (size_t)(FIXED_FIELDS + s->count), sizeof *f.args)};
     buf_init(&f.text);
-    /* The arguments point into it: it must not move. */
+    /* The arguments point into the buffer, so it must not move. */
     bool sent = f.args != NULL && buf_reserve(&f.text, s->count * (size_t)CHANNEL_FIELD) &&
                 send_fields(s, &f, whole, done);
     buf_deinit(&f.text);
@@ -252,7 +253,7 @@ static void on_state(void *arg, const struct reply *reply, enum outcome outcome)
     if (status == SCRIPT_REAPED)
         lease_renew_incarnation(s->all->lease);
     if (reply == NULL || status == SCRIPT_REAPED) {
-        s->stored_term = 0; /* sessions_keep writes it whole */
+        s->stored_term = 0; /* sessions_keep writes all of it */
         tell(s, false);
     } else if (status == SESSION_TAKEN) {
         session_taken(s);
@@ -281,7 +282,7 @@ void session_sync(struct session *s) {
     if (s->busy || c->as.gone) {
         if (c->as.gone)
             tell(s, false);
-        return; /* on_state comes back to it */
+        return; /* on_state calls this again */
     }
     if (s->beyond || s->count > SESSION_CHANNELS_MOST) {
         session_over(s, false); /* it is not recovered */
@@ -304,7 +305,7 @@ void session_sync(struct session *s) {
     }
 }
 
-/* All that Redis lacks is that one channel was left. */
+/* Tells Redis that the client left one channel. Only good if Redis lacks nothing else. */
 static bool send_drop(struct session *s, const struct channel *ch) {
     char key_bytes[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], field[NAME_MAX_LEN + 16];
     struct client *c = s->client;
@@ -351,7 +352,7 @@ void session_over(struct session *s, bool back) {
     char key_bytes[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
     if (s == NULL || !s->stored)
         return;
-    /* It was told that it left a channel, and Redis was not: that waits for an answer. */
+    /* The client was told that it left a channel, but Redis was not: a write was under way. */
     if (back && s->dropped > (s->busy ? s->sending : s->saved))
         send_state(s, true, NULL);
     struct slice key = session_key(s->pid, key_bytes);

@@ -5,141 +5,150 @@
 #include "gateway/session/recovered.h"
 
 /*
- * Connection state recovery: a client that was cut off comes back, to any node, with two
- * strings, and is what it was: logged in, in its channels, and sent what it missed, once.
+ * Connection state recovery. A client whose connection was lost comes back, to any node, with
+ * two strings. It is then logged in again, is in its channels again, and is sent each message
+ * that it missed, once.
  *
- * The first string, its `pid`, names a hash in Redis, {sio:<pid>}: who it is and which channels
- * it is in. The second, the offset, stands behind each message of a log, is the client's last
- * word of what it has, and is one of
+ * The first string, the `pid`, names a hash in Redis, {sio:<pid>}, which has the user and the
+ * channels of the session. The second string is the offset. Each message from a log carries
+ * one, and the client gives back the last one that it got. An offset has one of these forms (T,
+ * term and seq are hexadecimal):
  *
- *   T.seq.epoch.channel                      plain: the message, at the time T. Of every other
- *                                            channel the client has what is not later than T.
+ *   T.seq.epoch.channel
+ *       The plain form. The message has this seq, and the time T. In every other channel, the
+ *       client has all messages that are not later than T.
  *   ~T.term.seq.epoch.channel[ seq.epoch.channel]...
- *                                            the client has what is not later than T, but of
- *                                            these channels what is up to the seq.
- *   !                                        it cannot be said (too many channels)
+ *       In the channels that are named, the client has all messages up to the seq. In every
+ *       other channel, it has all messages that are not later than T.
+ *   !
+ *       Too many channels would have to be named. The session cannot be recovered from here.
  *
- * (T, term and seq in hexadecimal.) A plain one is the same for all clients, and may be so
- * because times rise from one append to the next on one Redis, in all channels together
- * (log.lua), and doorbells ring in that order: a client whose channels are all live has all up
- * to the time of the message that it gets. While some channel of its own is not live (a heal, a
- * client that is caught up), messages come out of that order, and it gets the second form;
- * `term` is the Redis's whose order T belongs to, mixed with a number that the session takes
- * anew when it enters a channel from an older position: what an offset said of that channel
- * before is void then.
+ * The plain form is the same for all clients. That is possible since on one Redis the times
+ * rise from one append to the next over all channels (log.lua), and doorbells ring in the same
+ * order. So a client whose channels are all live has everything up to the time of the message
+ * that it gets.
  *
- * (An entry that was put into a log by hand, without ringing the doorbell, is outside of that
- * order: who is there gets it with the next message's heal, who is recovered may not.)
+ * While some channel of the client is not live (it heals, or the client is catching up),
+ * messages come out of that order, and the client gets the second form. Its `term` names the
+ * Redis to whose order T belongs. It is mixed with a number, the salt. The session takes a new
+ * salt when it enters a channel from an older position, because earlier offsets are then wrong
+ * about that channel.
  *
- * What the hash says of a channel is where the client entered it: epoch, seq (the floor: it
- * has had nothing up to there, or need not), and the latest time of any message then: an offset
- * that is not later says nothing of the channel. All of it is checked against the logs, and
- * what cannot be exact is not recovered.
+ * An entry that was put into a log by hand, without ringing the doorbell, is outside of that
+ * order. Connected clients get it when the next message makes the channel heal. A client that
+ * is recovered may not get it.
+ *
+ * For each channel, the hash has the point at which the client entered it: epoch, seq (the
+ * floor: messages up to there need not be sent), and the latest time that any message had then.
+ * An offset that is not later than this time says nothing about the channel. All of this is
+ * checked against the logs. A session that cannot be recovered exactly is not recovered.
  */
-/* Of the socket; the pid begins with it. */
+/* The length of the socket's name, with which the pid begins. */
 #define SESSION_NAME_LEN 20
 #define SESSION_PID_SIZE (2 * SESSION_NAME_LEN + 1)
-/* A session with more is not recovered. */
+/* A session with more channels is not recovered. */
 #define SESSION_CHANNELS_MOST 1000
 
-/* A channel of a session. */
+/* A standing is what a session knows about one channel that its client is in. */
 struct standing {
     struct sub *sub;
-    struct position floor;
-    uint64_t since;
-    uint64_t version; /* of the session, when it came */
-    bool moved;       /* the client was sent messages of it that `base` does not cover */
+    struct position floor; /* where the client entered it, as above */
+    uint64_t since;        /* the latest time that any message had then */
+    uint64_t version;      /* of the session when the channel came, or its floor changed */
+    bool moved;            /* the client was sent messages of it that `base` does not cover */
 };
 
-/* All of a node. */
+/* All sessions of a node. */
 struct sessions {
     struct lease *lease;
     struct redis *redis;
     const struct options *options;
     const uint32_t *upsets; /* of the hub */
-    struct list kept;       /* that are in Redis; those first that were kept first */
-    struct list recoveries; /* that wait for Redis (login/recover.h) */
-    uint32_t term;          /* a hash of the term of the Redis that is, or was last, up */
+    struct list kept; /* sessions that are in Redis; the next one to be kept alive first */
+    struct list recoveries; /* those that wait for Redis (login/recover.h) */
+    uint32_t term;          /* a hash of the term of the Redis that is up, or was up last */
 };
 
 struct session {
     struct client *client;
     struct sessions *all;
     struct list link; /* in all->kept */
-    uint64_t kept;
+    uint64_t kept;    /* loop time at which Redis was last asked to keep it alive */
     char pid[SESSION_PID_SIZE];
     struct slice space; /* the namespace */
     struct standing *standings;
     unsigned count;
-    unsigned moved;
+    unsigned moved; /* standings that are `moved` */
 
-    /* What the client was sent: see above. */
+    /* The client has every message up to `base`; the channels that are `moved` go beyond it. */
     uint64_t base;
-    uint64_t high; /* the latest time of any message */
-    uint32_t term; /* of base, with the salt */
+    uint64_t high; /* the latest time of any message that it was sent */
+    uint32_t term; /* that of base, mixed with the salt */
     uint32_t salt; /* 0 until a channel is entered from an older position */
-    uint32_t calm; /* *all->upsets when all its channels were seen live */
+    uint32_t calm; /* the value of *all->upsets when all its channels were last seen live */
 
-    /* Redis has, or is being sent, the state of a version. */
+    /* The state has versions. Redis has the version `saved`; `sending` is under way. */
     uint64_t version;
     uint64_t saved;
     uint64_t sending;
-    uint64_t dropped; /* the version that last lost a channel */
-    uint32_t stored_term;
-    bool stored;
-    bool beyond; /* some channel could not be noted: no memory */
-    bool busy; /* a script is on its way: one at a time, since two could overtake each other */
-    void (*done)(void *arg, bool good); /* who waits for it */
+    uint64_t dropped;     /* the version that last lost a channel */
+    uint32_t stored_term; /* of the Redis that has the whole state; 0: write all of it again */
+    bool stored;          /* there is a hash in Redis, as far as known */
+    bool beyond;          /* some channel could not be noted: no memory */
+    bool busy;            /* a script is under way: one at a time, since two could overtake
+                           * each other */
+    void (*done)(void *arg, bool good); /* of session_save, until it is called */
     void *arg;
     struct sub *room; /* the default room */
 };
 
-/* What is given is borrowed. */
+/* The arguments are borrowed. */
 void sessions_init(struct sessions *all, struct lease *lease, const struct hub *hub);
-/* Before anything else is told that Redis is up. */
+/* Redis is up. To be called before any other part is told so. */
 void sessions_redis_up(struct sessions *all);
 
-/* Its term now, as in `term`. */
+/* The hash of the term of the Redis that is up now, without the salt. */
 uint32_t session_term(const struct session *s);
-/* {sio:<pid>}, the name of its hash. */
+/* Writes sio:<pid>, the name of its hash. */
 #define SESSION_KEY_SIZE (SESSION_PID_SIZE + 4)
 struct slice session_key(const char *pid, char out[SESSION_KEY_SIZE]);
-/* Of a session in use, in ms. */
+/* How long the hash of a session in use lives, in ms. */
 struct slice session_ttl(const struct sessions *all, char out[DIGITS_SIZE]);
-/* The client was, or was not, sent messages of a channel that `base` does not cover. */
+/* Sets `moved` of a standing, and counts it. */
 void session_moved(struct session *s, struct standing *t, bool moved);
 
-/* Begins one for a client that has none, or begins anew with another pid. name: of
- * SESSION_NAME_LEN characters; space: outlives it. False: no memory, no randomness. */
+/* Begins a client's session. One that it has is replaced. name: SESSION_NAME_LEN characters,
+ * copied. space: must outlive the session. False: no memory, or no randomness. */
 bool session_open(struct client *c, const char *name, struct slice space);
-/* The connection is over (before client_gone). back: it may be recovered. NULL is good. */
+/* The connection is over; to be called before client_gone. back: it may be recovered. s may be
+ * NULL. */
 void session_over(struct session *s, bool back);
-/* With its client; NULL is good. */
+/* To be called when the client is freed; s may be NULL. */
 void session_free(struct session *s);
 
-/* Brings Redis to the session's version. */
+/* Sends Redis what it lacks of the session's state. */
 void session_sync(struct session *s);
-/* Another connection goes on where this one was, which is only in the way: it is closed. */
+/* Another connection has recovered the session. Closes this one. */
 void session_taken(struct session *s);
-/* What session.lua and keep.lua answer besides 0. */
+/* Answers of session.lua and keep.lua other than 0: there is no such hash; it belongs to
+ * another connection. */
 enum { SESSION_NONE = 1, SESSION_TAKEN = 2 };
 
-/* From hub_events: a client is about to have a sub that is not live; the sub was checked and
- * will begin behind `floor`; it is about to be freed; the client was told that its log begins
- * anew behind `from`. */
+/* Called for the functions of hub_events that have the same names (channel.h). */
 void session_entering(const struct client *c);
 void session_entered(struct sub *sub, const struct position *floor, uint64_t clock,
                      bool resumed);
 void session_dropped(struct sub *sub);
 void session_reset(struct sub *sub, struct slice epoch, uint64_t from);
 
-/* Writes what it is to Redis; room: the default room from now on, or NULL. done is called once,
- * perhaps before it returns; with false if Redis did not take it, or if the session is another
- * connection's by now: then the client is closed. */
+/* Writes the session's state to Redis. room: the default room from now on, or NULL. done is
+ * called once, perhaps before it returns. It gets false if Redis did not take the state, or if
+ * another connection has the session by now; in the latter case the client is closed. */
 void session_save(struct session *s, struct sub *room, void (*done)(void *arg, bool good),
                   void *arg);
 
-/* Its channels are entered: what Redis knew of it and of each of them is the session's. */
+/* For a recovery whose channels are entered: takes over the state that Redis had, of the
+ * session and of each channel. */
 void session_restore(struct session *s, const struct recovered *what);
 void session_restore_channel(struct sub *sub, const struct recovered_channel *was);
 
