@@ -66,8 +66,8 @@ static bool read_resume(struct request *r, struct json_value resume) {
     return true;
 }
 
-/* Who speaks from now on: an attempt that failed may have left another name behind. False: no
- * memory. */
+/* Sets the client's user and profile. A login that failed may have left others there, which are
+ * replaced. False: no memory. */
 static bool take_user(struct client *c, const struct name *user, const struct profile *p) {
     char *bytes = malloc(user->len);
     bool named = p->username.len != 0 || p->role.len != 0;
@@ -102,7 +102,8 @@ static bool set_user(struct request *r, const struct name *user, struct json_val
     return false;
 }
 
-/* The user of a login or join: *fresh if the connection has none yet. */
+/* Reads the user of a login or join. Sets login.fresh if the connection has no user yet. False:
+ * the request has failed. */
 static bool read_user(struct request *r, struct json_value id, const char *field, bool optional,
                       struct json_value username, struct json_value role) {
     struct client *c = r->client;
@@ -127,7 +128,8 @@ static bool read_user(struct request *r, struct json_value id, const char *field
     return true;
 }
 
-/* *at: its index among the entries. announced: as by `join`. */
+/* Adds a room; *at is its index among the entries. announced: others are told, as by `join`.
+ * False: the request has failed. */
 static bool add_room(struct request *r, struct slice room, bool announced, size_t *at) {
     struct login *l = r->state;
     struct client *c = r->client;
@@ -151,7 +153,7 @@ static bool add_room(struct request *r, struct slice room, bool announced, size_
     return false;
 }
 
-/* Entries may have moved while they were added. */
+/* room: an index, since entries may have moved while others were added. */
 static void begin_with_room(struct request *r, size_t room) {
     struct login *l = r->state;
     l->room = room < l->count ? &l->entries[room] : NULL;

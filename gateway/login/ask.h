@@ -4,12 +4,14 @@
 #include "gateway/login/login.h"
 
 /*
- * What a login asks for: by the fields of `login` and `join`, whose handlers (client/request.h)
- * are here, or as a recovery knows it.
+ * The beginning of a login: finds out which user and which channels are asked for. They come
+ * from the fields of `login` and `join`, whose handlers (client/request.h) are here, or from a
+ * recovery.
  */
 
-/* Logs a client in as one that was recovered. done: once, perhaps before it returns; but for
- * LOGIN_DONE the client is not logged in. What is given must hold until then. */
+/* Logs a client in with the state of a session that is recovered. done is called once, perhaps
+ * before it returns. The client is logged in only after LOGIN_DONE. `what` must stay valid
+ * until done is called. */
 void login_recover(struct client *c, const struct recovered *what,
                    void (*done)(void *arg, enum login_end how), void *arg);
 

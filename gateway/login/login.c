@@ -18,8 +18,8 @@ struct entry *entry_find(struct login *l, struct slice name) {
 /* --- the answer -----------------------------------------------------------------------------
  */
 
-/* What this connection has of a channel: see PROTOCOL.md, login. One that it was in before has
- * moved on since the check. */
+/* The position of a channel that the answer gives: see PROTOCOL.md, login. If the connection
+ * was in the channel before, the position has moved on since the check. */
 static struct position entry_position(const struct client *c, const struct entry *e) {
     const struct sub *known = e->sub == NULL ? sub_find(&c->as, entry_name(e)) : NULL;
     if (known != NULL)
@@ -55,7 +55,7 @@ static void put_channel(struct buf *out, bool first, struct slice name, struct p
     put_position(out, &at);
 }
 
-/* Every channel of the connection: those of this login, then those that it was in before. */
+/* Writes every channel of the connection: those of this login, then those from before. */
 static void put_channels(struct buf *out, const struct client *c, struct login *l) {
     bool first = true;
     for (size_t i = 0; i < l->count; i++, first = false)
@@ -131,8 +131,8 @@ static void is_logged_in(struct client *c, const struct login *l) {
         "recovered", l->what != NULL ? "true" : "false", NULL);
 }
 
-/* While a client that is recovered, or that logs in as it connects, entered its rooms, it could
- * not be told anything. */
+/* A client that is recovered, or that logs in as it connects, could not be sent anything while
+ * it entered its rooms. So their rosters are sent again. */
 static void renew_rosters(struct client *c, const struct login *l) {
     for (size_t i = 0; i < l->count && !c->as.gone; i++) {
         const struct entry *e = &l->entries[i];
@@ -242,7 +242,7 @@ static void save(struct request *r, struct login *l) {
     session_save(c->session, room, on_saved, r);
 }
 
-/* --- what is waited for ---------------------------------------------------------------------
+/* --- the answers that a step awaits ---------------------------------------------------------
  */
 
 static void on_entered(struct registration *g, enum entered how) {
@@ -252,8 +252,8 @@ static void on_entered(struct registration *g, enum entered how) {
     one_done(r, how == ENTERED);
 }
 
-/* None of a recovery, whose user has been in them: which of them were left meanwhile is not
- * known yet. */
+/* entering.rooms. A recovery gives none: the user was in its rooms already, and it is not known
+ * yet which of them the user has left meanwhile. */
 static size_t put_rooms(const struct entering *entering, struct slice *out) {
     const struct login *l = container_of(entering, struct login, entering);
     size_t count = 0;
@@ -355,10 +355,10 @@ static void entry_begin(struct request *r, struct entry *e) {
         entry_enter(r, e, sub, e->announced && !known ? MEMBER_ANNOUNCED : MEMBER_QUIETLY);
 }
 
-/* A recovery's channels, before anything else. */
+/* The first step of a recovery: checks its channels. */
 static void check_all(struct request *r, struct login *l) {
     l->checked = true;
-    l->pending = 1; /* this function's own: nothing ends before all has begun */
+    l->pending = 1; /* this function's own, so that the step cannot end before all has begun */
     for (size_t i = 0; i < l->count; i++)
         entry_begin(r, &l->entries[i]);
     one_done(r, true);

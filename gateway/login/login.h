@@ -5,14 +5,18 @@
 #include "gateway/session/session.h"
 
 /*
- * A login, from what is asked for (ask.h) to the answer. First the registry, which refuses one
- * whose rooms would be too many before anything is written; then the inbox, rooms and topics,
- * all asked for at once; then the session is written, if there is one; then the answer leaves.
- * If one fails for want of Redis, all of it is undone, so that the client can simply try again.
+ * A login, after its channels are known (ask.h), up to the answer. Its steps:
+ *  1. The connection is entered in the registry. The registry refuses it before anything is
+ *     written if the user would then be in too many rooms.
+ *  2. The inbox, rooms and topics are entered, all at once.
+ *  3. The session is written, if there is one.
+ *  4. The answer is sent.
+ * If Redis does not answer a step, the login is undone, so that the client can simply try
+ * again.
  *
- * A recovery is a login that nobody asked for by an event, with two differences: the registry
- * and the rooms are entered only when all channels are known to be good, since nobody logs in
- * if one is not; and a room that the user has left meanwhile is left out.
+ * A recovery is a login without an event. It differs in two ways. All channels are checked
+ * before the registry and the rooms are entered, since a client that lost messages in one
+ * channel is not logged in at all. And rooms that the user has left meanwhile are left out.
  */
 
 /* A channel that is asked for. */
@@ -20,39 +24,39 @@ struct entry {
     struct request *request;
     struct sub *sub;       /* made by this login; NULL: refused, or the client was in already */
     struct position since; /* as the client gave it */
-    struct position now;
+    struct position now;   /* the end of the log when it was checked */
     enum check_result result;
-    bool resumed;                        /* named in `resume` */
-    bool checking;                       /* its first answer is on its way */
-    bool announced;                      /* entered as by `join` */
-    bool left;                           /* a recovery's: the user is no member any more */
-    const struct recovered_channel *was; /* a recovery's */
+    bool resumed;                        /* named in `resume`, or part of a recovery */
+    bool checking;                       /* the check's answer is awaited */
+    bool announced;                      /* others are told that the user came, as by `join` */
+    bool left;                           /* of a recovery: the user is no member any more */
+    const struct recovered_channel *was; /* of a recovery: its state; else NULL */
     unsigned char len;
     char name[CHANNEL_NAME_SIZE];
 };
 
 enum login_end {
     LOGIN_DONE,
-    LOGIN_LOST,      /* a channel cannot be caught up */
-    LOGIN_UNANSWERED /* by Redis; or the client is gone */
+    LOGIN_LOST,      /* it cannot be recovered: a channel has lost messages, for instance */
+    LOGIN_UNANSWERED /* Redis did not answer, or the client is gone */
 };
 
 struct login {
-    struct entering entering; /* the registry's answer is waited for */
-    unsigned pending;
+    struct entering entering; /* given to the registry while its answer is awaited */
+    unsigned pending;         /* answers that the current step awaits */
     bool failed;
-    bool too_many;
-    bool joins; /* it is a `join`, and so answered */
-    bool fresh; /* logs the connection in */
+    bool too_many; /* rooms */
+    bool joins;    /* it is a `join`, and gets the answer of one */
+    bool fresh;    /* the connection had no user before */
     bool resuming;
-    struct entry *room; /* of csId or join: the default from now on */
+    struct entry *room; /* named by csId, room or join: the default room from now on */
     struct entry *entries;
     size_t count;
     bool saved;
-    const struct recovered *what; /* NULL: no recovery */
-    void (*recovered)(void *arg, enum login_end how);
+    const struct recovered *what; /* the state to recover; NULL: no recovery */
+    void (*recovered)(void *arg, enum login_end how); /* a recovery's `done` */
     void *arg;
-    /* What is done or need not be: see login_step. */
+    /* Steps that are done or are not needed: see login_step. */
     bool checked;
     bool registered;
     bool entered;
@@ -64,16 +68,16 @@ static inline struct slice entry_name(const struct entry *e) {
 static inline bool entry_is_room(const struct entry *e) {
     return is_room(entry_name(e));
 }
-/* Of an entry of a room: its name. */
+/* The room's name; only for the entry of a room. */
 static inline struct slice entry_room(const struct entry *e) {
     return room_of(entry_name(e));
 }
-/* NULL: this login does not name it. */
+/* NULL: this login has no entry of that name. */
 struct entry *entry_find(struct login *l, struct slice name);
 
-/* All that is asked for is in r->state. Answers r, now or later. */
+/* Begins the steps. r->state is the login, with all its entries. Answers r, now or later. */
 void login_begin(struct request *r);
-/* It will not be: undoes what there is, and answers r. */
+/* Undoes the steps that are done, and answers r with a failure. */
 void login_fail(struct request *r, struct login *l);
 
 #endif

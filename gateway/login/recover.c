@@ -15,17 +15,17 @@
 #define OFFSET_MOST 16384
 
 /*
- * One recovery: the session is claimed, the position of each channel found, and the rest is a
- * login. Each step may find that it cannot be; then the client begins as a new one.
+ * A recovery claims the session, finds the position of each channel, and then logs the client
+ * in. Any step may find that the session cannot be recovered. Then the client gets a new one.
  */
 struct recovery {
     struct list link; /* in sessions.recoveries while it waits for Redis */
     struct client *client;
-    uint64_t until; /* it waits for Redis so long */
-    uint64_t next;  /* attempt */
+    uint64_t until; /* loop time up to which it waits for Redis */
+    uint64_t next;  /* loop time of the next attempt */
     char pid[SESSION_PID_SIZE];
-    char name[SESSION_NAME_LEN + 1]; /* its own, if it is not recovered */
-    char *text;                      /* of the offset */
+    char name[SESSION_NAME_LEN + 1]; /* of the client's new session, if it is not recovered */
+    char *text;                      /* owned; `offset` points into it */
     struct offset offset;
     struct recovered what;
     unsigned pending;
@@ -46,7 +46,7 @@ static void recovery_free(struct recovery *w) {
     free(w);
 }
 
-/* The client begins anew, under its own name; nobody is to come back to what it was. */
+/* Gives the client a new session under its own name, and ends the one that it claimed. */
 static bool begin_anew(struct recovery *w) {
     char key[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE];
     struct client *c = w->client;
@@ -66,7 +66,7 @@ static void over(struct recovery *w, const char *why) {
     metric_add(clients_of(c)->metrics,
                METRIC_RECOVERIES + (good ? RECOVERY_DONE : RECOVERY_NOT), 1);
     list_remove(&w->link);
-    /* Who has gone may come back, with the same pid. */
+    /* A client that has gone may come back with the same pid. */
     if (!c->as.gone && (good || begin_anew(w)))
         w->done(c, good);
     else if (!c->as.gone)
@@ -74,7 +74,7 @@ static void over(struct recovery *w, const char *why) {
     recovery_free(w);
 }
 
-/* Redis did not answer: another attempt, when it does. */
+/* Redis did not answer. There is another attempt later. */
 static void again(struct recovery *w) {
     struct client *c = w->client;
     if (c->as.gone || client_now(c) >= w->until) {
@@ -97,7 +97,7 @@ static void on_logged_in(void *arg, enum login_end how) {
         over(arg, how == LOGIN_DONE ? NULL : "a channel");
 }
 
-/* From here on it is the former session: so it is written, and so it sends. */
+/* From here on the client has the former session's pid and origin. */
 static void log_in(struct recovery *w) {
     struct session *s = w->client->session;
     memcpy(s->pid, w->pid, sizeof s->pid);
@@ -115,7 +115,8 @@ static void log_in(struct recovery *w) {
 
 struct asking {
     struct recovery *recovery;
-    struct recovered_channel *channel; /* NULL: the offset's own message is looked for */
+    struct recovered_channel
+        *channel; /* NULL: the question is about the offset's own message */
 };
 
 static void answered(struct recovery *w) {
@@ -177,11 +178,11 @@ static void ask_witness(struct recovery *w, const struct mark *m) {
         w->failed = true;
 }
 
-/* Where each channel goes on: the rules are in session.h. */
+/* Finds where each channel goes on. The rules are in session.h. */
 static void find_positions(struct recovery *w) {
     const struct offset *o = &w->offset;
-    bool used = false; /* o->time is believed for some channel */
-    bool seen = false; /* and checked with the message's own */
+    bool used = false; /* some channel relies on o->time */
+    bool seen = false; /* some mark is used, whose position the login checks */
     w->pending = 1;    /* this function's own */
     for (size_t i = 0; i < w->what.count; i++) {
         struct recovered_channel *ch = &w->what.channels[i];
@@ -206,8 +207,8 @@ static void find_positions(struct recovery *w) {
 /* --- the claim ------------------------------------------------------------------------------
  */
 
-/* Times rise in the order of appends only while Redis has its clock's last one: one that was
- * evicted begins anew with the machine's, which may have been set back. */
+/* Times rise in the order of appends only while Redis has the key with the last one. If that
+ * key was evicted, times begin again from the machine's clock, which may have been set back. */
 static bool clock_known(const struct recovery *w) {
     bool known = w->offset.time <= w->what.clock;
     for (size_t i = 0; known && i < w->what.count; i++)

@@ -4,16 +4,18 @@
 #include "gateway/session/session.h"
 
 /*
- * Makes a client that has just been opened, with a session, what another one was. Returns false
- * if pid is none. Else `done` is called once, perhaps before it returns, but not if the client
- * goes before: with true, and the session has the pid given; or with false, and it is a new
- * one. No event of the client may come before; what it missed follows when done has returned.
+ * Recovers a session for a client that has just been opened, with a session of its own. Returns
+ * false if pid cannot be a pid. Otherwise `done` is called once, perhaps before it returns,
+ * unless the client goes first. done(true): the client has the former session, with the pid
+ * given. done(false): it has a new session. The client must not have any event before. The
+ * messages that it missed follow after done has returned.
  */
 bool recover_client(struct client *c, struct slice pid, struct slice offset,
                     void (*done)(struct client *c, bool recovered));
-/* Redis is up: those that wait for it try again. */
+/* Redis is up. Recoveries that wait for it try again. */
 void recover_waiting(struct sessions *all);
-/* Ends those that have waited for Redis long enough; now: UINT64_MAX ends all. */
+/* Ends recoveries that have waited for Redis too long, and lets others try again. now: loop
+ * time; UINT64_MAX ends all. */
 void recover_tick(struct sessions *all, uint64_t now);
 
 #endif
