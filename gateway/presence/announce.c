@@ -4,7 +4,7 @@
 #include "gateway/channel/name.h"
 #include "gateway/presence/membership.h"
 
-/* --- comings and goings ---------------------------------------------------------------------
+/* --- a user comes online or goes offline ----------------------------------------------------
  */
 
 struct coming {
@@ -102,7 +102,7 @@ static void on_presence(void *arg, struct slice payload) {
     buf_deinit(&e.frame);
 }
 
-/* --- everybody ------------------------------------------------------------------------------
+/* --- the channel `all` ----------------------------------------------------------------------
  */
 
 static void on_all(void *arg, struct slice payload) {
@@ -124,7 +124,7 @@ static void on_all(void *arg, struct slice payload) {
 }
 
 static void on_nothing(void *arg) {
-    (void)arg; /* what was missed while Redis was away, the registry and the rosters mend */
+    (void)arg; /* after an outage, the registry and the rosters bring everything up to date */
 }
 
 static const struct subscription_events presence_events = {

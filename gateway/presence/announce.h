@@ -5,8 +5,9 @@
 #include "gateway/presence/roster.h"
 
 /*
- * Comings and goings, as Redis tells all nodes of them: to the rooms that the user is a member
- * of, and, with presence-all, to everybody. So is what is published to the channel `all`.
+ * Announces users that come online or go offline. Redis tells all nodes; each node tells its
+ * connections in the rooms of the user, and with presence-all every connection. Messages that
+ * are published to the channel `all` go to every connection, too.
  */
 struct announcer {
     struct subscribers *all;
@@ -14,17 +15,16 @@ struct announcer {
     struct lease *lease;
     struct rosters *rosters;
     const struct options *options;
-    uint32_t stamp; /* of the coming or going that is being told */
+    uint32_t stamp; /* of the announcement under way (subscriber.stamp) */
     struct subscription *presence_bell;
     struct subscription *all_bell;
 };
 
-/* What is given is borrowed; all: of the node. Returns 0 or UV_ENOMEM. */
+/* The arguments are borrowed. all: the node's subscribers. Returns 0 or UV_ENOMEM. */
 int announcer_init(struct announcer *a, struct subscribers *all, struct hub *hub,
                    struct lease *lease, struct rosters *rosters, const struct options *options);
 
-/* From hub_events.on_room_event: who gets an ephemeral message of a room. *skip: a user whose
- * connections do not. */
+/* For hub_events.on_room_event (channel.h). */
 enum audience announce_room_event(struct announcer *a, struct channel *ch,
                                   const struct message *m, struct name *skip);
 

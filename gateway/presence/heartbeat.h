@@ -4,20 +4,21 @@
 #include "gateway/presence/registry.h"
 
 /*
- * Connections that are held to their heartbeat, and the scores of users: when each was last
- * heard of, for whoever looks for users that no node keeps.
+ * Heartbeats of connections, and scores of users. A connection that has sent one heartbeat must
+ * go on to send them. A score is the time at which a user was last known to be online. By it,
+ * overdue.h finds users that no node keeps online any more.
  */
 
-/* An event came. beats: it is a heartbeat, and from now on the connection is held to it. A
- * connection that was silent is registered again. */
+/* An event came from the connection. beats: it is a heartbeat. If the connection was taken out
+ * of the registry for its silence, it is registered again. */
 void heartbeat_heard(struct registration *g, bool beats);
-/* It has logged in: if it has sent a heartbeat, it is held to it. */
+/* The connection has logged in. If it has sent a heartbeat, its timer starts. */
 void heartbeat_hold(struct registration *g);
-/* Its timer has fired, after its login: silent for too long, it is taken out of the registry;
- * or it has lingered long enough. May free it. */
+/* The connection's timer has fired, after its login. A connection that was silent for too long,
+ * or has lingered long enough, is taken out of the registry. May free it. */
 void heartbeat_timer(struct registration *g);
-/* Writes the scores that are due: of those who sent a heartbeat since the last time, and of a
- * share of the others, so that each of them has its turn within score-interval. */
+/* Writes scores: of the connections that sent a heartbeat since the last call, and of a share
+ * of the others, so that each has its turn within score-interval. */
 void heartbeat_scores(struct registry *r, uint64_t elapsed_ms);
 
 #endif

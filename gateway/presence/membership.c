@@ -17,7 +17,7 @@ bool membership_enter(const struct lease *l, const struct subscriber *s,
     return redis_script(l->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
 }
 
-/* A user's connection here is in a room that the user may have left elsewhere. */
+/* A connection is in a room that its user may have left by another connection. */
 struct leaver {
     struct subscriber *subscriber; /* a reference */
     uint32_t serial;
@@ -42,7 +42,7 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
     struct subscriber *s = l->subscriber;
     (void)outcome;
     long long status = reply != NULL ? reply_number(reply_item(reply, 0)) : 0;
-    /* Too many: other rooms were joined in place of this one, which an outage had taken. */
+    /* TOO_MANY: an outage took the membership, and the user has joined other rooms since. */
     bool left = status == SCRIPT_NOT_A_MEMBER || status == SCRIPT_TOO_MANY;
     char bytes[CHANNEL_NAME_SIZE];
     int len = snprintf(bytes, sizeof bytes, "room:%.*s", l->room.len, l->room.bytes);
@@ -52,7 +52,7 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
         sub_drop(sub);
         tell_leaver(s, name_slice(&l->room));
     } else if (left && same) {
-        sub->recheck = true; /* a login that is under way owns it: see membership_recheck */
+        sub->recheck = true; /* a login under way owns the sub: see membership_recheck */
     }
     subscriber_unref(s);
     free(l);
@@ -92,8 +92,8 @@ void membership_recheck(const struct lease *lease, struct sub *sub) {
     ask_member(lease, sub, false);
 }
 
-/* The user may have joined again meanwhile, so Redis is asked; a sub made after this is spared.
- */
+/* Redis is asked, since the user may have joined again meanwhile. A sub that is made after the
+ * question is not dropped. */
 void membership_left(const struct lease *lease, struct channel *ch, struct slice user) {
     struct list *const lists[] = {&ch->live, &ch->behind};
     for (int i = 0; i < 2; i++) {

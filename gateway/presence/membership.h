@@ -5,22 +5,25 @@
 #include "gateway/cluster/lease.h"
 
 /*
- * Who is a member of a room: users, in Redis. A connection is in a room as a subscriber of its
- * channel. Here the two are kept together: a user who left by one connection has left by all.
+ * The members of a room are users, and Redis has them. A connection is in a room as a
+ * subscriber of its channel. This part keeps the two alike: a user that leaves a room by one
+ * connection has left it by all.
  */
-enum membership { MEMBER_QUIETLY, MEMBER_ANNOUNCED, MEMBER_AGAIN }; /* as enter.lua has it */
+enum membership { MEMBER_QUIETLY, MEMBER_ANNOUNCED, MEMBER_AGAIN }; /* modes of enter.lua */
 
-/* The subscriber's user enters a room. done may be NULL; false: Redis is away. */
+/* Makes the subscriber's user a member of a room. done may be NULL. False: Redis is away. */
 bool membership_enter(const struct lease *l, const struct subscriber *s,
                       const struct channel *ch, enum membership how, redis_done done,
                       void *arg);
-/* A doorbell said that a user left a room: the subscribers of that user here go too, if it is
- * still so. */
+/* A doorbell said that a user left a room. If Redis confirms it, the user's subscribers on this
+ * node leave the channel, too. */
 void membership_left(const struct lease *l, struct channel *ch, struct slice user);
-/* A sub that could not be taken out while its login was under way has started. */
+/* A sub has started. If its user left the room while the login was under way (sub.recheck),
+ * Redis is asked again. */
 void membership_recheck(const struct lease *l, struct sub *sub);
-/* After an outage: the memberships of all rooms that a subscriber is in are made again. Of a
- * room that the user has left by another connection meanwhile, the sub is dropped. */
+/* After an outage: makes the user of a subscriber a member again, in all rooms that the
+ * subscriber is in. If the user has left a room meanwhile, by another connection, the sub is
+ * dropped. */
 void membership_renew(const struct lease *l, struct subscriber *s);
 
 #endif

@@ -2,7 +2,7 @@
 
 #define DUE_AT_ONCE "200"
 #define LOOK_LEASES 10 /* intervals between two looks at old scores */
-#define OLD_SCORES  4  /* score intervals after which a score is one that nobody renews */
+#define OLD_SCORES  4  /* score intervals after which no node renews a score any more */
 
 void overdue_init(struct overdue *o, struct lease *lease, struct metrics *metrics) {
     *o = (struct overdue){.lease = lease, .metrics = metrics};
@@ -36,7 +36,7 @@ static void due_ask(struct overdue *o, bool all, bool looks) {
               : none,
         slice_digits(o->rank, rank)};
     if (o->asked)
-        return; /* on_due comes round to it */
+        return; /* on_due asks for the rest */
     o->all = all;
     o->asked = redis_script(o->lease->redis, SCRIPT_due, NULL, 0, args, 4, on_due, o);
 }

@@ -44,10 +44,10 @@ static void registry_answered(struct registration *g, bool entering,
     if (status == SCRIPT_REAPED)
         lease_renew_incarnation(r->lease);
     if (status == SCRIPT_REAPED && !entering)
-        g->in = false; /* whoever reaps the incarnation takes it out */
+        g->in = false; /* the node that reaps the incarnation takes it out */
     else if (status == SCRIPT_TOO_MANY)
         g->wanted = false;
-    else if (status != SCRIPT_REAPED) /* of a former incarnation it is reaped: not in yet */
+    else if (status != SCRIPT_REAPED) /* an answer for a former incarnation does not count */
         g->in = entering && g->asked_generation == r->lease->generation;
     if (g->in)
         r->events->on_registered(r->owner, g);
@@ -59,7 +59,7 @@ static void on_registry(struct registration *g, bool entering, const struct repl
     if (reply != NULL)
         registry_answered(g, entering, reply);
     else if (g->as.gone && redis_up(r->redis))
-        lease_doubt(r->lease); /* it could not be taken out */
+        lease_doubt(r->lease); /* the connection could not be taken out */
     if (g->reentering) {
         g->reentering = false;
         r->reentering--;
@@ -73,7 +73,7 @@ static void on_registry(struct registration *g, bool entering, const struct repl
     if (reply != NULL)
         registry_step(g);
     else if (refused && !g->as.gone && g->wanted && list_empty(&g->reenter))
-        list_push(&r->reenter, &g->reenter); /* a full Redis: again with the next lease */
+        list_push(&r->reenter, &g->reenter); /* Redis is full: again with the next lease */
     if (!refused)
         registry_pump(r);
     subscriber_unref(&g->as);
@@ -120,7 +120,8 @@ static bool send_enter(struct registration *g, struct slice key, struct slice id
     return sent;
 }
 
-/* How long a connection that is over stays in presence after this node has gone. */
+/* How long, in ms, a connection that is over has to stay in presence after this node is gone.
+ */
 static uint64_t lingers_for(const struct registration *g) {
     const struct registry *r = registry_of(g);
     uint64_t due = g->heard + r->options->linger;
@@ -153,7 +154,7 @@ static void registry_step(struct registration *g) {
     struct slice key = user_channel(g->as.user, key_bytes);
     struct slice id = subscriber_id(&g->as, id_bytes);
     if (!(in ? send_enter(g, key, id) : send_leave(g, key, id)))
-        return; /* Redis is away: registry_reenter comes when it is back */
+        return; /* Redis is away; registry_reenter is called when it is back */
     g->busy = true;
     g->asked_generation = r->lease->generation;
     subscriber_ref(&g->as);

@@ -7,54 +7,62 @@
 #include "gateway/cluster/lease.h"
 
 /*
- * Which connections of this node are in the online registry. What is wanted and what Redis has
- * answered are kept apart, with one script in flight a connection, because two could overtake
- * each other after a SCRIPT FLUSH. A script's answer counts for the incarnation that it was
- * sent for; under a new incarnation all are registered again.
+ * The online registry in Redis has the connections of all nodes. This part registers those of
+ * this node.
  *
- * A connection that is over stays registered for the linger time. While the node runs it waits
- * here; when the node drains, Redis is told when it is due (overdue.h).
+ * For each connection, the state that is wanted and the state that Redis has answered are kept
+ * apart. Each connection has at most one script under way, because two could overtake each
+ * other after a SCRIPT FLUSH. An answer counts only for the incarnation for which its script
+ * was sent. Under a new incarnation, all connections are registered again.
+ *
+ * A connection that is over stays registered for the linger time. While the node runs, the
+ * connection waits here. When the node drains, Redis is told when the time is over (overdue.h).
  */
 struct registration;
 
-/* What a user is called, if a login said so. */
+/* A user's display name and role, as a login gave them. */
 struct profile {
     struct name username;
     struct name role;
 };
 
-enum entered { ENTERED, ENTERED_TOO_MANY, ENTERED_NOT }; /* the second: rooms; wanted no more */
+/* TOO_MANY: the user would be in too many rooms; the connection is no longer `wanted`. */
+enum entered { ENTERED, ENTERED_TOO_MANY, ENTERED_NOT };
 
 /* A login that waits until its connection is registered. */
 struct entering {
-    struct slice room; /* that it enters first; or empty */
-    /* The names of all rooms that it enters; out: NULL, or space for them. Returns how many. */
+    struct slice room; /* the room that it enters first, or empty */
+    /* Writes the names of all rooms that it enters to `out`, unless that is NULL. Returns their
+     * number. */
     size_t (*rooms)(const struct entering *e, struct slice *out);
     /* Called once; registration.entering is NULL by then. */
     void (*done)(struct registration *g, enum entered how);
 };
 
-/* A subscriber that may have a user. struct client begins with it. */
+/* A connection as the registry knows it: a subscriber that may have a user. struct client
+ * begins with a struct registration. */
 struct registration {
     struct subscriber as;
-    const struct entering *entering; /* NULL: nobody waits */
+    const struct entering *entering; /* NULL: no login waits */
     struct profile *profile;         /* owned; NULL: username and role are the defaults */
-    struct list beat;         /* in registry.beaten: the user's score is due (heartbeat.h) */
-    struct list reenter;      /* in registry.reenter */
-    struct wheel_timer timer; /* heartbeat silence, or lingering; before a login its deadline */
-    uint64_t heard;           /* loop time of the last event; once it is gone, of its end */
-    uint32_t asked_generation; /* of the incarnation that its script is under way for */
-    bool beating : 1;          /* sent a heartbeat: is held to it */
-    bool wanted : 1;           /* should be registered */
-    bool in : 1;               /* is, as far as Redis has answered */
-    bool busy : 1;             /* a script is on its way */
+    struct list beat;    /* in registry.beaten: the user's score is due (heartbeat.h) */
+    struct list reenter; /* in registry.reenter */
+    /* The deadline of its login, then the end of its heartbeat's time, then that of lingering.
+     */
+    struct wheel_timer timer;
+    uint64_t heard; /* loop time of the last event; when the connection is gone, of its end */
+    uint32_t asked_generation; /* of the incarnation for which its script is under way */
+    bool beating : 1;          /* it has sent a heartbeat, so it must go on to send them */
+    bool wanted : 1;           /* it should be registered */
+    bool in : 1;               /* it is registered, as far as Redis has answered */
+    bool busy : 1;             /* a script is under way */
     bool reentering : 1;       /* counted in registry.reentering */
 };
 
 struct registry_events {
     /* The connection has just been registered. */
     void (*on_registered)(void *owner, struct registration *g);
-    /* Each connection, in turn, once in score-interval. */
+    /* Called for each connection in turn, once in score-interval. */
     void (*on_visited)(void *owner, struct registration *g);
 };
 
@@ -64,17 +72,17 @@ struct registry {
     struct lease *lease;
     struct redis *redis;
     const struct options *options;
-    struct wheel *wheel; /* of the registrations' timers */
+    struct wheel *wheel; /* for the registrations' timers */
     const struct registry_events *events;
     void *owner;
     struct list beaten;
     struct list reenter;   /* to be registered under this incarnation */
-    struct list lingering; /* gone, and registered a little longer */
+    struct list lingering; /* connections that are over, registered for the linger time */
     unsigned reentering;
     bool draining;
 };
 
-/* What is given is borrowed. `all` is the caller's to initialize. */
+/* The arguments are borrowed. The caller initializes `all`. */
 void registry_init(struct registry *r, struct lease *lease, struct wheel *wheel,
                    const struct registry_events *events, void *owner);
 void registration_init(struct registration *g);
@@ -82,7 +90,7 @@ void registration_init(struct registration *g);
 static inline struct registration *registration_of(const struct subscriber *s) {
     return container_of(s, struct registration, as);
 }
-/* The one that stands there in registry.all, or in registry.lingering. */
+/* The registration with this link in registry.all or registry.lingering. */
 static inline struct registration *registration_at(const struct list *link) {
     return registration_of(container_of(link, struct subscriber, link));
 }
@@ -90,24 +98,26 @@ static inline struct registry *registry_of(const struct registration *g) {
     return container_of(g->as.all, struct registry, all);
 }
 
-/* The connection should be in, or out of, the registry. Scripts follow as Redis allows. */
+/* Says whether the connection should be in the registry. Scripts are sent when Redis takes
+ * them.
+ */
 void registry_want(struct registration *g, bool in);
-/* The connection is over: out of the registry, at once or after the linger time. It may hold a
- * reference until then. */
+/* The connection is over. It leaves the registry at once or after the linger time, and may hold
+ * a reference to itself until then. */
 void registry_leave(struct registration *g);
-/* Its linger time is over. May free it. */
+/* The linger time of a connection is over. May free it. */
 void registry_lingered(struct registration *g);
 
-/* Logins that wait for the registry fail. */
+/* The link to Redis is lost. Logins that wait for the registry fail. */
 void registry_redis_down(struct registry *r);
-/* This incarnation has its lease: all are registered again. */
+/* This incarnation has its lease. All connections are registered again. */
 void registry_reenter(struct registry *r);
-/* Tries those again that Redis refused. */
+/* Goes on to register the connections that wait for it, a bounded number at a time. */
 void registry_pump(struct registry *r);
-/* The node drains: connections that linger are left to the other nodes, each with the time
- * that it is due, and so are those that end from now on. */
+/* The node drains. Redis is told of each lingering connection and when it is due, so that other
+ * nodes take it out. The same is done for connections that end later. */
 void registry_drain(struct registry *r);
-/* The node closes: those that linger are given up, since no connection would end them. */
+/* The node closes. Frees the connections that linger, without a script. */
 void registry_close(struct registry *r);
 
 #endif

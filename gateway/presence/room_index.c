@@ -26,7 +26,7 @@ void room_index_changed(struct room_index *x, struct slice room) {
     buf_char(&x->names, '\0'); /* names have none */
 }
 
-/* Redis refused, came back or is another: it is told of all rooms once more. */
+/* Redis refused a write, came back, or is another one. All rooms are sent again. */
 static void all_changed(struct room_index *x) {
     x->stale = false;
     for (struct map_node *at = map_next(&x->hub->channels, NULL); at != NULL;

@@ -5,31 +5,31 @@
 #include "gateway/options.h"
 
 /*
- * The index of rooms by size, sluice:rooms. Nodes tell of rooms whose number of members online
- * has changed, or that nobody here is in any more, gathered and sent with each lease; the
- * script counts. Some entries are looked at besides, in turn, so that those of rooms that
- * nobody tells of (their node died) go too.
+ * The index of rooms by size, sluice:rooms in Redis. With each lease, a node sends the names of
+ * rooms whose number of members online has changed, or in which it has no connection any more.
+ * The script then counts their members. It also checks some entries of the index in turn, so
+ * that the rooms of a node that died leave it as well.
  */
 struct room_index {
     struct redis *redis;
     const struct options *options;
     uv_loop_t *loop;
     struct hub *hub;
-    struct buf names; /* of rooms to tell of, each with a NUL after it */
+    struct buf names; /* of rooms to send, each followed by a NUL */
     uint64_t swept;   /* loop time of the last look at entries */
     uint64_t rank;    /* of the next entry to look at */
-    bool stale;       /* Redis may lack what it was told */
+    bool stale;       /* Redis may lack some of what it was sent */
 };
 
-/* What is given is borrowed. */
+/* The arguments are borrowed. */
 void room_index_init(struct room_index *x, uv_loop_t *loop, struct redis *redis,
                      const struct options *options, struct hub *hub);
 void room_index_deinit(struct room_index *x);
-/* Redis may lack all of it. */
+/* Redis is up, and may lack the whole index. */
 void room_index_redis_up(struct room_index *x);
-/* Members of this room came online or went. */
+/* The number of members online in this room has changed. */
 void room_index_changed(struct room_index *x, struct slice room);
-/* Writes the index: once an interval of the lease. */
+/* Sends the rooms that changed. To be called once an interval of the lease. */
 void room_index_tell(struct room_index *x);
 
 #endif

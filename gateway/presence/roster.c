@@ -8,16 +8,16 @@
 
 #define RETRY_MS 500
 
-/* What the node knows of a room's roster: channel.room. */
+/* The state of a room's roster on this node; channel.room points to it. */
 struct room {
     struct wheel_timer timer;
     struct channel *channel;
     struct rosters *all;
     uint64_t sent_at;
     uint64_t sent_hash;
-    uint64_t online; /* members, as far as the index of rooms was told */
-    bool reading;
-    bool again;
+    uint64_t online; /* members, as the index of rooms was told last */
+    bool reading;    /* a script is under way */
+    bool again;      /* something changed since: read once more after it */
     bool big;
 };
 
@@ -68,15 +68,15 @@ struct roster {
     uint64_t hash;
 };
 
-/* A hash of the items up to and with this one. Users choose their ids, and must not be able to
- * choose two rosters that are taken for one. */
+/* Adds an item to a hash of all items so far. The hash has a secret key, since users choose
+ * their ids and must not be able to make two rosters with one hash. */
 static uint64_t hash_item(const struct rosters *all, uint64_t hash, const void *bytes,
                           size_t len) {
     struct siphash_key key = {all->key.k0 ^ hash, all->key.k1};
     return siphash(&key, (struct slice){bytes, len});
 }
 
-/* online, total, id... from a place in a script's answer. */
+/* Reads online, total, id... from a script's answer, from the item `at` on. */
 static struct roster roster_of(const struct rosters *all, const struct reply *reply,
                                size_t at) {
     struct roster r = {.reply = reply, .first = at + 2, .hash = 0};
@@ -105,7 +105,7 @@ static void put_event(struct channel *ch, const char *event, struct slice data, 
     buf_deinit(&frame);
 }
 
-/* Every frame of a roster, to whatever `out` does with them. */
+/* Makes every frame of a roster and passes it to `out`. */
 static void put_roster(struct channel *ch, const struct roster *r, roster_out out, void *arg) {
     struct slice room = room_of(channel_name(ch));
     struct buf data;
@@ -166,7 +166,7 @@ void roster_counted(struct rosters *all, struct channel *ch, struct slice counts
     roster_touch(all, ch);
 }
 
-/* The counts that a roster came with. */
+/* Takes over the counts of a roster. */
 static void learn(struct room *room, const struct roster *r) {
     size_up(room, r->total);
     if (r->online == room->online)
@@ -184,8 +184,9 @@ static void roster_publish(struct room *room, const struct roster *r) {
     put_roster(room->channel, r, to_all, NULL);
 }
 
-/* Redis did not answer: again a little later, until it does. (A room whose link to its doorbell
- * fell is touched when it has healed; that link may stand while commands fail.) */
+/* Redis did not answer. The roster is read again a little later, until it does. (When the
+ * subscriber link was lost, the room is touched after it has healed. But that link may be up
+ * while commands fail.) */
 static void roster_again(struct room *room) {
     wheel_set(&room->all->wheel, &room->timer, uv_now(room->all->loop) + RETRY_MS);
 }
@@ -271,7 +272,9 @@ bool roster_entered(struct rosters *all, struct channel *ch, const struct reply 
         roster_publish(room, &r);
         return true;
     }
-    /* The newcomer gets another one than the others have: the next is for all. */
+    /* The new connection gets a roster that the others do not have, so the next one goes to
+     * all.
+     */
     room->sent_hash = 0;
     roster_touch(all, ch);
     return false;

@@ -6,37 +6,39 @@
 #include "gateway/presence/room_index.h"
 
 /*
- * Who is online in a room, for this node's connections: read from Redis when something changed,
- * at once, then at most once in roster-interval, and sent only if it differs from what was sent
- * last.
+ * A room's roster: the users that are online in it. The node reads it from Redis when something
+ * changed: the first time at once, then at most once in roster-interval. It sends the roster to
+ * the room's connections only if it differs from the one that was sent last.
  */
 struct rosters {
     struct redis *redis;
     const struct options *options;
     uv_loop_t *loop;
     struct room_index *index;
-    struct wheel wheel; /* of the rooms' timers */
+    struct wheel wheel; /* for the rooms' timers */
     struct siphash_key key;
 };
 
-/* What is given is borrowed. */
+/* The arguments are borrowed. */
 void rosters_init(struct rosters *all, uv_loop_t *loop, struct redis *redis,
                   const struct options *options, struct room_index *index);
-/* Reads those that are due. */
+/* Reads the rosters that are due. now: loop time. */
 void rosters_tick(struct rosters *all, uint64_t now);
 
-/* Somebody came, went or changed state: the room's connections get its roster soon. */
+/* A user entered, left or changed state. The room's connections get the roster soon. */
 void roster_touch(struct rosters *all, struct channel *ch);
-/* A doorbell told a big room's counts. */
+/* A doorbell brought the counts of a big room, as JSON. */
 void roster_counted(struct rosters *all, struct channel *ch, struct slice counts);
-/* The answer of enter.lua, for the others as usual. Returns true if all have just got it, the
- * newcomer too; else the newcomer gets it by roster_send. */
+/* Takes the roster from an answer of enter.lua. True: it was sent to all of the room's
+ * connections, the new one included. False: the caller sends it to the new one by roster_send.
+ */
 bool roster_entered(struct rosters *all, struct channel *ch, const struct reply *reply);
+/* Sends the roster in an answer of enter.lua to one connection. */
 void roster_send(struct rosters *all, struct subscriber *s, struct channel *ch,
                  const struct reply *reply);
-/* Somebody has been in the room without being told its roster: all are told it again. */
+/* A connection is in the room that was not sent the roster. It is sent to all again. */
 void roster_renew(struct rosters *all, struct channel *ch);
-/* Has it so many members that comings and goings are told as counts alone? */
+/* Has the room so many members that, when users enter or leave, only counts are sent? */
 bool roster_is_big(const struct channel *ch);
 /* The channel is about to be freed. */
 void roster_free(struct channel *ch);
