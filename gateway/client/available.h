@@ -4,14 +4,15 @@
 #include "gateway/client/client.h"
 
 /*
- * The event `available`. Clients whose events failed for want of Redis would else have to ask
- * again and again, all ten thousand of them, and still lose the time between two questions.
- * Those that asked for the event and had an event refused since are told.
+ * The event `available`: Redis can be reached again. It is sent to clients that asked for it at
+ * login, and of which an event was refused since they last got it. Without it, all clients
+ * whose events failed would have to try again and again, and still lose the time between two
+ * tries.
  */
 
-/* The client has been registered. */
+/* Tells one client, which has just been registered. */
 void client_tell_available(struct client *c);
-/* Redis can be reached again. */
+/* Tells all clients. */
 void clients_tell_available(struct clients *all);
 
 #endif

@@ -5,9 +5,9 @@
 #include "common/name.h"
 #include "gateway/options.h"
 
-/* Messages that come in pieces, as far as they have come: what a connection holds of them. */
+/* The pieces of messages that come in pieces, until a message is complete. */
 
-/* What all connections of the node hold. */
+/* The pieces of all connections of the node. */
 struct chunk_store {
     const struct options *options;
     size_t bytes;
@@ -23,11 +23,12 @@ struct chunked {
     struct slice head; /* owned: the first piece's data, with the event's other fields */
     size_t total;
     size_t have;
-    size_t bytes; /* that it holds, this struct included */
+    size_t bytes; /* the memory that it holds, this struct included */
     struct name id;
-    struct slice pieces[]; /* owned; ptr NULL: not there yet; the first lies in head */
+    struct slice pieces[]; /* owned; ptr NULL: has not come yet; the first points into head */
 };
 
+/* The incomplete messages of a connection. */
 struct chunks {
     struct chunk_store *store;
     struct chunked *first;
@@ -37,19 +38,19 @@ struct chunks {
 
 /* NULL: no memory. */
 struct chunks *chunks_make(struct chunk_store *store);
-/* NULL is good, here and below. */
+/* all may be NULL. */
 void chunks_free(struct chunks *all);
-/* Drops those for which no piece has come in chunk-timeout. */
+/* Drops messages for which no piece has come in chunk-timeout. all may be NULL. */
 void chunks_expire(struct chunks *all, uint64_t now);
 
 /* NULL: there is none. */
 struct chunked *chunked_find(struct chunks *all, const struct name *id);
-/* Begins one, in *out. ERR_TOO_MANY: so many are not complete; ERR_TOO_LARGE: more than
- * max-chunked; ERR_INTERNAL: no memory. */
+/* Begins a message, in *out. ERR_TOO_MANY: too many messages are incomplete; ERR_TOO_LARGE:
+ * they would hold more than max-chunked; ERR_INTERNAL: no memory. */
 enum err chunked_begin(struct chunks *all, const struct name *id, size_t total,
                        struct chunked **out);
-/* Takes the bytes of a piece, or those that make up the head (index 0), which then holds the
- * first piece too; the caller has its place in pieces[0] set. ERR_TOO_LARGE, ERR_INTERNAL. */
+/* Copies the bytes of a piece. With index 0 the bytes become the head, in which the first piece
+ * is; the caller then sets pieces[0]. Returns ERR_OK, ERR_TOO_LARGE or ERR_INTERNAL. */
 enum err chunked_take(struct chunks *all, struct chunked *c, size_t index, struct slice bytes,
                       uint64_t now);
 void chunked_free(struct chunks *all, struct chunked *c);

@@ -12,8 +12,8 @@
 #include "gateway/presence/registry.h"
 
 /*
- * One connection as the domain knows it: who speaks, which channels it is in, which events
- * wait. How it is framed is its door's business; a door embeds this struct in its own.
+ * One connection as the domain knows it: its user, its channels, and its events that wait. A
+ * door knows how to write its frames, and embeds this struct in a struct of its own.
  */
 struct client;
 struct request;
@@ -24,37 +24,38 @@ struct sessions;
 struct failure {
     enum err err;
     const char *field;   /* or NULL */
-    const char *message; /* or NULL: the error's own */
+    const char *message; /* or NULL: the error's own text */
     enum outcome outcome;
     struct slice message_id; /* the event's clientMessageId, as it was written; or empty */
 };
 
 struct door {
     struct subscriber_ops as;
-    /* Events that come before the login wait for it a little (early.h), since clients send
-     * first what they were given while they were away. */
+    /* Events that come before the login wait for it a short time (early.h). Clients of such a
+     * door first send the events that were queued while they were away. */
     bool waits_for_login;
     void (*answer)(struct client *c, const struct ack *ack, struct slice data);
-    /* event: which one failed, or NULL when it could not be told. */
+    /* event: the name of the event that failed, or NULL if it is not known. */
     void (*fail)(struct client *c, const struct ack *ack, const char *event,
                  const struct failure *failure);
-    /* Stops and starts taking events from the socket. */
+    /* Stops (true) or starts (false) to take events from the socket. */
     void (*pause)(struct client *c, bool pause);
 };
 
-/* What there is to know of an event: a row of EVENT_TABLE. */
+/* A row of EVENT_TABLE. */
 struct event_row {
     const char *name;
-    /* data: an object, or what the event takes; holds until it returns. */
+    /* data: an object, or another value that the event takes. It is valid until handle returns.
+     */
     void (*handle)(struct request *r, struct json_value data);
     unsigned flags;      /* enum event_flags */
-    const char *payload; /* the field that holds what is said; or NULL */
+    const char *payload; /* the name of the field with the message, or NULL */
 };
 
-/* Events beyond the one under way. Most clients only listen and never have one. */
+/* Events after the one under way. Most clients only listen and never have one. */
 struct backlog {
     struct waiting waiting;
-    unsigned failing; /* so many of those that wait fail with the one before them */
+    unsigned failing; /* the first so many that wait fail, since a message before them failed */
     struct order order;
 };
 
@@ -64,25 +65,24 @@ struct client {
         struct registration presence;
     };
     struct sub *inbox;
-    struct sub *last_room;   /* entered last, by csId or join */
+    struct sub *last_room;   /* the default room: the last one entered by a login or join */
     struct chunks *chunks;   /* owned; NULL: none */
     struct early *early;     /* owned: events that wait for the login; or NULL */
-    struct session *session; /* NULL: it cannot be recovered (session.h). The door's to free */
+    struct session *session; /* the door frees it; NULL: it cannot be recovered (session.h) */
     struct bucket rate;      /* limits.h */
     struct bucket made;
-    /* Events of a connection take effect one after the other. */
-    struct request *current;
-    struct backlog *backlog; /* owned; NULL: it has not said anything that may need one */
+    struct request *current; /* the event under way: one at a time; or NULL */
+    struct backlog *backlog; /* owned; NULL: no event has needed one */
     bool paused : 1;
     bool pumping : 1;
-    bool unheard : 1; /* set by its door: it cannot send yet. Until a login is answered */
-    bool wants_available : 1;
-    bool refused : 1; /* an event of it failed with ERR_UNAVAILABLE since it was last told */
+    bool unheard : 1; /* set by its door: nothing can be sent until a login is answered */
+    bool wants_available : 1; /* it asked for the event `available` */
+    bool refused : 1; /* an event failed with ERR_UNAVAILABLE since it last got `available` */
 };
 
-/* All clients of a node, and what their events need. */
+/* All clients of a node, and the parts that their events use. */
 struct clients {
-    struct registry registry; /* of which all are registrations */
+    struct registry registry; /* each client is a registration in it */
     struct slabs *slabs;
     struct hub *hub;
     struct lease *lease;
@@ -91,17 +91,17 @@ struct clients {
     struct sessions *sessions;
     const struct options *options;
     struct metrics *metrics;
-    const struct event_row *rows; /* EVENT_COUNT */
-    struct wheel wheel;           /* of their timers */
+    const struct event_row *rows; /* EVENT_COUNT rows */
+    struct wheel wheel;           /* for their timers */
     struct chunk_store chunks;
     size_t waiting_bytes; /* held by events that wait */
-    unsigned user_count;  /* logged in */
+    unsigned user_count;  /* clients that are logged in */
 };
 
 static inline struct client *client_of(const struct subscriber *s) {
     return container_of(s, struct client, as);
 }
-/* The one that stands there in registry.all. */
+/* The client with this link in registry.all. */
 static inline struct client *client_at(const struct list *link) {
     return client_of(container_of(link, struct subscriber, link));
 }
@@ -130,16 +130,17 @@ static inline struct slice client_id(const struct client *c, char out[CLIENT_ID_
     return subscriber_id(&c->as, out);
 }
 
-/* Tells a client that an event failed; the event may be of any time. event may be NULL. */
+/* Tells a client that an event failed, which need not be the one under way. event may be NULL.
+ */
 void client_fail(struct client *c, const struct ack *ack, const char *event,
                  const struct failure *failure);
-/* The frame could not be read as an event. */
+/* Tells a client that a frame could not be read as an event. */
 void client_bad_frame(struct client *c, enum err err, const struct ack *ack, const char *field);
 
-/* Makes its backlog if there is none. NULL: no memory. */
+/* The client's backlog, which is made if there is none. NULL: no memory. */
 struct backlog *client_backlog(struct client *c);
 
-/* For the door's `free`, before it frees the struct. */
+/* To be called by the door's `free`, before it frees the struct. */
 void client_deinit(struct client *c);
 
 #endif

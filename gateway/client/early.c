@@ -8,11 +8,11 @@
 struct early {
     struct waiting events;
     uint64_t until;
-    uint64_t deadline; /* of the login, for the timer afterwards; 0: none */
-    bool full;         /* nothing more is taken: what is refused must not be overtaken */
+    uint64_t deadline; /* of the login, to which the timer is set again; 0: none */
+    bool full;         /* an event was refused: no later one may overtake it */
 };
 
-/* Is it of somebody who has to be logged in? A `join` without an id is. */
+/* Does the event need a login before it? A `join` without an id does. */
 static bool needs_login(const struct event_row *row, struct json_value data) {
     static const char *const names[] = {"id"};
     struct json_value id;
@@ -68,7 +68,7 @@ void early_release(struct client *c) {
     waiting_put_before(&c->backlog->waiting, &events);
 }
 
-/* The timer is the login's deadline again. */
+/* Sets the timer to the login's deadline again. */
 static void give_timer_back(struct client *c) {
     if (c->early->deadline != 0)
         wheel_set(&clients_of(c)->wheel, &c->presence.timer, c->early->deadline);
@@ -86,7 +86,7 @@ void early_fail(struct client *c, enum err err, enum outcome outcome) {
     while ((w = waiting_pop(&events, &clients_of(c)->waiting_bytes)) != NULL) {
         struct failure failure = {.err = err, .outcome = outcome};
         bool by_id = (w->row->flags & EVENT_BY_ID) != 0;
-        if (by_id && err == ERR_NOT_LOGGED_IN) /* as if it had not waited */
+        if (by_id && err == ERR_NOT_LOGGED_IN) /* the error that it gets without waiting */
             failure = (struct failure){.err = ERR_MISSING_FIELD, .field = "id"};
         failure.message_id = message_id_of(waiting_event_data(w));
         client_fail(c, &w->ack, w->row->name, &failure);

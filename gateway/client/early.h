@@ -4,19 +4,18 @@
 #include "gateway/client/client.h"
 
 /*
- * Events that come before the login wait for it a little, at doors that say so, since clients
- * send first what they were given while they were away.
+ * At a door with `waits_for_login`, events that come before the login wait for it a short time.
  */
 
-/* True: the event waits; in order, 2 s after the first at most, 256 KiB all in all. What comes
- * when that is full is not taken, nor is anything after it. */
+/* True: the event waits. Events wait in order, until 2 s after the first, with 256 KiB in all.
+ * When that is full, no event is taken any more, so that none overtakes another. */
 bool early_takes(struct client *c, const struct event_row *row, struct json_value data,
                  const struct ack *ack);
-/* The client is logged in: they are the next events. */
+/* The client is logged in. The events that waited are its next ones. */
 void early_release(struct client *c);
-/* They fail, in order. */
+/* Fails the events that wait, in order. */
 void early_fail(struct client *c, enum err err, enum outcome outcome);
-/* The client's timer, before its login. False: none waits. */
+/* The client's timer has fired, before its login. False: no event waits. */
 bool early_timer(struct client *c);
 void early_free(struct client *c);
 

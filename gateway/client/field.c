@@ -97,7 +97,7 @@ bool field_message_id(struct request *r, struct json_value value, struct buf *ou
         return bad(r, "clientMessageId", "must be a string of 1 to 128 bytes, or an integer");
     r->message = message_hash(value.raw);
     request_keep_id(r, value.raw);
-#ifdef SLUICE_BREAK_IDEMPOTENCY /* only for the test of tests/chaos, which must notice */
+#ifdef SLUICE_BREAK_IDEMPOTENCY /* a fault on purpose, which tests/chaos must find */
     return true;
 #endif
     buf_slice(out, client_user(r->client));
@@ -128,7 +128,7 @@ bool field_read_position(struct json_value value, struct position *out) {
     if (fields[0].type != JSON_STRING || !json_uint64(fields[1], &out->seq) ||
         out->seq > 1ULL << 53)
         return false;
-    /* One that no log can have is an unknown one. */
+    /* An epoch that no log can have becomes "?", which no log has either. */
     bool usable =
         len > 0 && (size_t)len < sizeof out->epoch && memchr(epoch, 0, (size_t)len) == NULL;
     snprintf(out->epoch, sizeof out->epoch, "%.*s", usable ? (int)len : 1,

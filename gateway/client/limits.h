@@ -3,20 +3,20 @@
 
 #include "gateway/client/client.h"
 
-/* What a connection may do in a time. */
+/* The limits of a connection over time. */
 
-/* An event came. True: it is over rate-limit; else it counts. */
+/* An event came. True: it is over rate-limit. False: it is within it, and is counted. */
 bool limits_over_rate(struct client *c);
 
 /*
- * A client that enters a channel to which nobody has written makes its `meta` in Redis, so that
- * there is always a position; it lives for an hour, or while somebody is in it. So that nobody
- * fills Redis with them, a connection makes at most max-subscriptions of them at once and in an
- * hour.
+ * When a client enters a channel to which nobody has written, the channel's `meta` is made in
+ * Redis, so that there is always a position. It lives for an hour, or as long as a connection
+ * is in the channel. So that no client fills Redis with them, a connection makes at most
+ * max-subscriptions of them at once, and as many in an hour.
  */
 /* May this client enter channels that it is not in? */
 bool limits_may_make(const struct client *c);
-/* It has made one. */
+/* The client has made the `meta` of a channel. */
 void limits_made(struct client *c);
 
 #endif

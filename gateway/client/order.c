@@ -2,7 +2,7 @@
 
 #include "common/hash.h"
 
-#define HELD_MS 2000 /* for longer nothing is on its way from a client, on an ordinary line */
+#define HELD_MS 2000 /* on an ordinary line, no message is under way for longer */
 
 uint64_t message_hash(struct slice id) {
     return hash_add(HASH_EMPTY, id.ptr, id.len) | 1;

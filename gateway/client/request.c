@@ -7,7 +7,8 @@
 #include "gateway/client/limits.h"
 #include "gateway/presence/heartbeat.h"
 
-/* After one event in flight so many may wait; then the socket is not read. */
+/* When so many events wait after the one under way, the socket is no longer read, until fewer
+ * than WAITING_LEAST wait. */
 #define WAITING_MOST  1024
 #define WAITING_LEAST 256
 
@@ -42,7 +43,7 @@ size_t client_message_most(const struct client *c) {
     return known ? most : BEFORE_LOGIN_MOST;
 }
 
-/* Does an event belong to the user who speaks? */
+/* Does the data name another user than the client's as the sender? */
 static bool names_other(const struct client *c, struct json_value data) {
     static const char *const names[] = {"senderId", "userId"};
     struct json_value values[2];
@@ -74,7 +75,7 @@ static void request_begin(struct request *r, struct json_value data) {
         r->row->handle(r, data);
 }
 
-/* Ends a message that fails for one before it, or over the rate. */
+/* Fails a message because one before it failed, or because it is over the rate. */
 static void refuse(struct request *r, struct json_value data, enum err err) {
     request_keep_id(r, message_id_of(data));
     if (err == ERR_UNAVAILABLE)
@@ -83,14 +84,14 @@ static void refuse(struct request *r, struct json_value data, enum err err) {
         request_fail(r, err, NULL, NULL);
 }
 
-/* A message failed that its sender will send again. */
+/* A message failed that its sender will send again, so those that wait after it fail, too. */
 static void message_failed(struct client *c, uint64_t message, enum err err) {
     c->backlog->failing = c->backlog->waiting.count;
     order_failed(&c->backlog->order, message, err, client_now(c));
 }
 
-/* It has a backlog. follows: it was sent before its sender heard of a failure. limited: it came
- * over the rate. */
+/* The client has a backlog. follows: the message was sent before the client heard of a failure.
+ * limited: it is over the rate. */
 static void begin_message(struct request *r, struct json_value data, bool follows,
                           bool limited) {
     struct client *c = r->client;
@@ -173,7 +174,7 @@ void client_event(struct client *c, struct slice event, struct json_value data,
     struct failure failure = {.err = ERR_OK};
     unsigned which = row != NULL ? (unsigned)(row - all->rows) : EVENT_COUNT;
     metric_add(all->metrics, METRIC_EVENTS + which, 1);
-    client_ref(c); /* an answer that finds the socket too slow ends the client */
+    client_ref(c); /* an answer may end the client, if its socket is too slow */
     heartbeat_heard(&c->presence, row != NULL && (row->flags & EVENT_BEATS) != 0);
     if (row == NULL)
         failure = (struct failure){.err = ERR_UNKNOWN_EVENT, .field = "event"};
@@ -226,7 +227,7 @@ static void request_end(struct request *r) {
 
 void request_ok(struct request *r, struct slice data) {
     struct client *c = r->client;
-    r->abandon = NULL; /* what the door does may end the client: the request ends here, once */
+    r->abandon = NULL; /* the door may end the client, but the request must end only once */
     if (r->ack.len != 0 && !c->as.gone)
         client_door(c)->answer(c, &r->ack, data);
     request_end(r);
@@ -252,10 +253,10 @@ void request_ok_buf(struct request *r, struct buf *data) {
 
 void request_keep_id(struct request *r, struct slice id) {
     if (id.len != 0 && r->message_id == NULL)
-        r->message_id = strndup(id.ptr, id.len); /* without memory it is not told */
+        r->message_id = strndup(id.ptr, id.len); /* without memory, the failure lacks the id */
 }
 
-/* Tells the client, and the events that wait for this login, if it is one. */
+/* Tells the client. If the request is a login, the events that wait for it fail, too. */
 static void fail_request(struct request *r, struct failure *failure) {
     struct client *c = r->client;
     bool refused = failure->err == ERR_UNAVAILABLE;

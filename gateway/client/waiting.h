@@ -8,7 +8,7 @@
 
 /* Events that wait for their turn, in order. */
 
-/* The client's token for an answer, as it was written: a JSON integer or string. */
+/* The token by which a client knows an answer, as it was written: a JSON integer or string. */
 #define ACK_MAX 66
 struct ack {
     unsigned char len; /* 0: no answer is wanted */
@@ -21,7 +21,7 @@ struct waiting_event {
     struct waiting_event *next;
     size_t len;
     struct ack ack;
-    bool limited; /* over the rate: it fails in its turn */
+    bool limited; /* it is over the rate, and fails in its turn */
     const struct event_row *row;
     char data[];
 };
@@ -33,7 +33,7 @@ struct waiting {
     unsigned count;
 };
 
-/* All memory that they take. */
+/* The memory that the events take. */
 static inline size_t waiting_size(const struct waiting *w) {
     return w->bytes + w->count * sizeof(struct waiting_event);
 }
@@ -41,14 +41,14 @@ static inline size_t waiting_size(const struct waiting *w) {
 /* A copy of an event, to be freed with free(); NULL: no memory. */
 struct waiting_event *waiting_event_make(const struct event_row *row, struct json_value data,
                                          const struct ack *ack);
-/* Its data; it points into the event. */
+/* The event's data. It points into the event. */
 struct json_value waiting_event_data(const struct waiting_event *e);
 
-/* held: what all queues of the node hold, kept up to date; here and below. */
+/* held: the bytes in all such queues of the node; these functions keep it up to date. */
 void waiting_push(struct waiting *w, struct waiting_event *e, size_t *held);
-/* The first one, the caller's from now on; NULL: none. */
+/* Takes out the first event, which the caller then owns; NULL: none. */
 struct waiting_event *waiting_pop(struct waiting *w, size_t *held);
-/* Puts others before all that wait; they are empty then. */
+/* Moves all `others` in front of the events that wait. */
 void waiting_put_before(struct waiting *w, struct waiting *others);
 void waiting_drop(struct waiting *w, size_t *held);
 
