@@ -6,16 +6,16 @@
 #include "common/random.h"
 
 #define BEACON         "beacon"
-#define STEP_S         10 /* less is no matter to anything that expires */
-#define STATS_TIMEOUTS 4  /* lease timeouts that a node's own words outlive it */
-#define OWN_ARGS       5  /* of lease.lua, before what the node says of itself */
+#define STEP_S         10 /* a smaller step of the clock does no harm to keys that expire */
+#define STATS_TIMEOUTS 4  /* a node's figures live so many lease timeouts */
+#define OWN_ARGS       5  /* arguments of lease.lua before the node's figures */
 
 static void lease_ask(struct lease *l);
 
 /* --- incarnations ---------------------------------------------------------------------------
  */
 
-/* Its own beacon, or another node that says that it has come. */
+/* This node's own beacon came back, or another node says that it has begun an incarnation. */
 static void on_beacon(void *arg, struct slice payload) {
     struct lease *l = arg;
     if (slice_is(payload, BEACON))
@@ -64,7 +64,7 @@ static bool goodbye(struct lease *l, const char *incarnation, redis_done done, v
 
 void lease_renew_incarnation(struct lease *l) {
     if (!l->held)
-        return; /* a new one is on its way */
+        return; /* the new incarnation's lease is under way */
     snprintf(l->former, sizeof l->former, "%s", l->incarnation);
     l->former_since = lease_now(l);
     incarnate(l);
@@ -72,8 +72,8 @@ void lease_renew_incarnation(struct lease *l) {
     lease_ask(l);
 }
 
-/* The ghosts are announced when the other nodes, which may have lost Redis as well, are back to
- * hear it. */
+/* Waits half a lease timeout before it announces the ghosts, since other nodes may have lost
+ * Redis as well and must be back to hear it. */
 void lease_all_entered(struct lease *l) {
     if (l->former[0] == '\0' || !l->held ||
         lease_now(l) - l->former_since < l->options->lease_timeout / 2)
@@ -82,7 +82,7 @@ void lease_all_entered(struct lease *l) {
         l->former[0] = '\0';
 }
 
-/* --- the others -----------------------------------------------------------------------------
+/* --- other nodes' leases --------------------------------------------------------------------
  */
 
 static void see(struct lease *l, struct slice incarnation, uint64_t number) {
@@ -101,7 +101,7 @@ static void sweep(struct lease *l, const struct reply *reply) {
 /* --- renewing -------------------------------------------------------------------------------
  */
 
-/* So that the age of messages can be told, which carry Redis's time. */
+/* Learns Redis's time, by which the age of messages is measured. */
 static int64_t learn_time(struct lease *l, const struct reply *reply) {
     uint64_t time = (uint64_t)reply_number(reply_item(reply, 1));
     if (time == 0)
@@ -109,8 +109,8 @@ static int64_t learn_time(struct lease *l, const struct reply *reply) {
     return redis_clock_learn(&l->redis->clock, l->asked_us, uv_hrtime() / 1000, time);
 }
 
-/* Redis's keys expire by its clock: when that is set ahead, what is in use goes with what is
- * not. So what the node can make again is made again. */
+/* Redis's keys expire by its clock. When the clock is set ahead, even keys in use expire, so
+ * the node makes again those that it can. */
 static void clock_stepped(struct lease *l, int64_t by_us) {
     long long seconds = by_us / 1000000;
     if (seconds > -STEP_S && seconds < STEP_S)
@@ -130,7 +130,7 @@ static void on_lease(void *arg, const struct reply *reply, enum outcome outcome)
         return;
     int64_t step = learn_time(l, reply);
     if (l->asked_generation != l->generation) {
-        lease_ask(l); /* it was about the former incarnation */
+        lease_ask(l); /* the answer was about the former incarnation */
         return;
     }
     if (reply_number(reply_item(reply, 0)) == SCRIPT_REAPED) {
@@ -178,7 +178,7 @@ void lease_watch(struct lease *l) {
     if (!redis_up(l->redis) || l->stopping)
         return;
     if (redis_deaf(l->redis))
-        l->beacon_seen = lease_now(l); /* it cannot come */
+        l->beacon_seen = lease_now(l); /* the beacon cannot come */
     bool silent = lease_now(l) - l->beacon_seen > beacon_patience(l);
     bool deaf = !redis_deaf(l->redis) && redis_probe_age(l->redis) > beacon_patience(l);
     if (!silent && !deaf)
@@ -206,7 +206,7 @@ void lease_redis_up(struct lease *l) {
     l->beacon_seen = lease_now(l);
     l->doubted = false;
     if (l->held)
-        lease_renew_incarnation(l); /* what was not taken out meanwhile is left behind */
+        lease_renew_incarnation(l); /* entries may not have been taken out meanwhile */
     lease_ask(l);
 }
 

@@ -7,33 +7,34 @@
 #include "gateway/redis/redis.h"
 
 /*
- * The lease of this node. One lease a node keeps its users online, so that liveness costs Redis
- * as much as there are nodes, however many users there are. Each renewal carries a beacon that
- * must come back on the subscriber link: so a half-open link is found.
+ * The lease of this node in Redis. One lease keeps all users of a node online, so the cost for
+ * Redis grows with the nodes and not with the users. Each renewal publishes a beacon that must
+ * come back on the subscriber link; so a half-open link is noticed.
  *
- * A lease is an incarnation's. The node takes a new incarnation whenever what Redis has of the
- * former one cannot be trusted; others reap the former one.
+ * A lease belongs to an incarnation of the node. The node takes a new incarnation when the
+ * entries of the former one in Redis cannot be trusted. Other nodes reap the former one: they
+ * take its entries out.
  *
- * Each answer names the leases of all nodes. What is made of them, and of each interval, is the
- * business of those above, by lease_events.
+ * Each answer names the leases of all nodes. The layers above use them, and each interval,
+ * through lease_events.
  */
 #define INCARNATION_SIZE 96
 
 struct lease_events {
     /* This incarnation has its lease. */
     void (*on_leased)(void *owner);
-    /* An interval is over, Redis is up, and the renewal is on its way. */
+    /* An interval is over, Redis is up, and the renewal was sent. */
     void (*on_tick)(void *owner);
-    /* Another node's lease, as the answer has it; 0: it was given back. */
+    /* The answer has another node's lease. number: 0 if the lease was given back. */
     void (*on_seen)(void *owner, struct slice incarnation, uint64_t number);
-    /* All of the answer has been seen. */
+    /* The answer has no more leases. */
     void (*on_swept)(void *owner);
-    /* Another node says that it has begun an incarnation. */
+    /* Another node has begun an incarnation. */
     void (*on_hello)(void *owner, struct slice incarnation);
-    /* Redis's clock was set ahead: what expires may be gone. A new incarnation follows. */
+    /* Redis's clock was set ahead, so keys may have expired. A new incarnation follows. */
     void (*on_clock_ahead)(void *owner);
-    /* Puts what the node says of itself, field, value, ..., into args, at most LEASE_SAYS; they
-     * hold until the next call. Returns how many. */
+    /* Writes the node's own figures (field, value, ...) to args, at most LEASE_SAYS slices,
+     * which stay valid until the next call. Returns their number. */
     size_t (*put_stats)(void *owner, struct slice *args);
 };
 #define LEASE_SAYS 30
@@ -46,15 +47,15 @@ struct lease {
     const struct lease_events *events;
     void *owner;
     char incarnation[INCARNATION_SIZE];
-    char former[INCARNATION_SIZE]; /* given up: others may reap it once all are registered again
-                                    */
+    char former[INCARNATION_SIZE]; /* given up; others may reap it when all connections are
+                                    * registered again; or empty */
     uint64_t former_since;
-    bool held; /* the lease of this incarnation */
-    bool asked;
+    bool held;    /* this incarnation has its lease */
+    bool asked;   /* a renewal is under way */
     bool doubted; /* see lease_doubt */
     bool stopping;
-    uint64_t asked_us;   /* of uv_hrtime */
-    unsigned generation; /* of incarnations */
+    uint64_t asked_us;   /* when the renewal was sent, by uv_hrtime */
+    unsigned generation; /* counts incarnations */
     unsigned asked_generation;
     struct subscription *beacon_bell;
     uint64_t beacon_seen; /* loop time */
@@ -62,7 +63,7 @@ struct lease {
     void (*on_bye)(void *owner, bool last);
 };
 
-/* What is given is borrowed. Returns 0 or a libuv error. */
+/* The arguments are borrowed. Returns 0 or a libuv error. */
 int lease_init(struct lease *l, uv_loop_t *loop, struct redis *redis,
                const struct options *options, const char *node_id,
                const struct lease_events *events, void *owner);
@@ -73,25 +74,26 @@ static inline uint64_t lease_now(const struct lease *l) {
 }
 
 void lease_redis_up(struct lease *l);
-/* Drops the links if the beacon or the subscriber link's answers are late. Called often, so
- * that a silent link is noticed when its time is over and not with the next lease. */
+/* Drops the links if the beacon or the subscriber link's answers are late. To be called often,
+ * so that a silent link is noticed at once and not with the next lease. */
 void lease_watch(struct lease *l);
-/* Renews the lease now, for its answer: who is there. */
+/* Renews the lease now, since the caller needs the leases in the answer. */
 void lease_look(struct lease *l);
-/* This incarnation was reaped, or its entries cannot be trusted: takes a new one. Does nothing
- * while a new one is on its way. */
+/* This incarnation was reaped, or its entries cannot be trusted. Takes a new one, unless the
+ * present one does not have its lease yet. */
 void lease_renew_incarnation(struct lease *l);
-/* Some entry of this incarnation could not be taken out: with the next interval it is left
- * behind. */
+/* An entry of this incarnation could not be taken out. The node takes a new incarnation with
+ * the next interval. */
 void lease_doubt(struct lease *l);
-/* All are registered under this incarnation: what is left of the former one are ghosts, which
- * others may reap. */
+/* All connections are registered under this incarnation. The entries of the former one are
+ * ghosts now, which other nodes may reap. */
 void lease_all_entered(struct lease *l);
-/* Gives the lease back: what is left in presence is reaped by other nodes at once. last: there
- * are no other nodes. done in a later turn, or before it returns when Redis is away. */
+/* Gives the lease back, so that other nodes reap what is left in presence at once. done is
+ * called in a later turn, or before it returns if Redis is away. last: there is no other node.
+ */
 void lease_bye(struct lease *l, void (*done)(void *owner, bool last));
 
-/* node:<incarnation>, the name of its keys. */
+/* Writes node:<incarnation>, the name of its keys. */
 #define NODE_KEY_SIZE (INCARNATION_SIZE + 8)
 struct slice node_key(const char *incarnation, char out[NODE_KEY_SIZE]);
 

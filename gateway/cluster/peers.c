@@ -26,13 +26,13 @@ void peers_set_address(struct peers *p, const struct conn_address *listen,
         conn_address_text(a, p->address);
 }
 
-/* Who listens at any address listens at the one that leads to Redis. A Redis that is a path is
- * on this machine, and so are the others. */
+/* A node that listens at any address also listens at the one that leads to Redis. If Redis is a
+ * path, it is on this machine, and so are the other nodes. */
 static void learn_address(struct peers *p) {
     struct sockaddr_storage at;
     struct conn_address here;
     bool ip4 = conn_address_is_ip4(&p->listen);
-    if (conn_address_is_none(&p->listen)) { /* a path: others reach it by nothing */
+    if (conn_address_is_none(&p->listen)) { /* it listens at a path: others cannot reach it */
         p->address[0] = '\0';
         return;
     }
@@ -56,7 +56,7 @@ void peers_redis_up(struct peers *p) {
         p->all[i].seen = lease_now(p->lease);
 }
 
-/* --- the others -----------------------------------------------------------------------------
+/* --- other nodes ----------------------------------------------------------------------------
  */
 
 static struct peer *find_incarnation(struct peers *p, struct slice incarnation) {
@@ -96,7 +96,7 @@ static void forget(struct peers *p, size_t at) {
     p->on_lost(p->owner, gone.name);
 }
 
-/* What a node says of itself: {name, address, key}. One of an older version says nothing. */
+/* says: a node's {name, address, key}. A node of an older version has none of them. */
 static void meet(struct peers *p, const char *incarnation, const struct reply *says) {
     struct slice name = reply_text(reply_item(says, 0));
     struct slice secret = reply_text(reply_item(says, 2));
@@ -151,7 +151,7 @@ static void ask(struct peers *p) {
     if (redis_script(p->lease->redis, SCRIPT_peers, keys, p->unknown.count, NULL, 0, on_answer,
                      p))
         p->asking = p->unknown;
-    p->unknown.count = 0; /* those that did not answer are seen again with the next lease */
+    p->unknown.count = 0; /* those without an answer are seen again with the next lease */
 }
 
 static void add_unknown(struct peers *p, struct slice incarnation) {

@@ -5,19 +5,17 @@
 #include "gateway/net/conn_address.h"
 
 /*
- * The other nodes, as processes that can be reached: name, address and key of each, which it
- * writes with its lease. An incarnation that is new in a lease's answer, or that says so by a
- * doorbell, is looked up in its hash; one whose lease stands still is forgotten. Nothing is
- * forgotten while Redis is away.
+ * The other nodes as processes that can be reached. Each node writes its name, address and key
+ * with its lease. When an answer or a doorbell brings a new incarnation, its hash is read. An
+ * incarnation whose lease stands still is forgotten, but none is while Redis is away.
  *
- * A process keeps its name over all of its incarnations: it is lost with the last of them.
+ * A process keeps its name over all of its incarnations, and is lost with the last of them.
  */
 #define PEER_NAME_SIZE   9
 #define PEER_KEY_SIZE    21
 #define PEERS_ASKED_MOST 32 /* at a time */
 
-/* An incarnation. Several may be of one process: those that it gave up are there until they are
- * reaped. */
+/* An incarnation. A process may have several: one that it gave up stays until it is reaped. */
 struct peer {
     char incarnation[INCARNATION_SIZE];
     char name[PEER_NAME_SIZE];
@@ -25,6 +23,7 @@ struct peer {
     uint64_t seen; /* loop time of the sweep that first saw this lease */
 };
 
+/* Incarnations of which the name, address and key are not known yet. */
 struct peers_unknown {
     char incarnations[PEERS_ASKED_MOST][INCARNATION_SIZE];
     size_t count;
@@ -34,43 +33,43 @@ struct peers {
     struct lease *lease;
     void *owner;
     char name[PEER_NAME_SIZE]; /* of this process */
-    char key[PEER_KEY_SIZE];   /* what others show that they have it from Redis */
+    char key[PEER_KEY_SIZE];   /* others show it, which proves that they can read this Redis */
     struct conn_address listen;
-    char address[CONN_ADDRESS_SIZE]; /* for others; empty: not known (yet) */
-    bool given;                      /* it does not depend on the link to Redis */
-    bool told;                       /* all of this has been with a lease */
-    bool ready;                      /* the others have been asked about once */
+    char address[CONN_ADDRESS_SIZE]; /* where others reach it; empty: not known (yet) */
+    bool given;                      /* the address does not depend on the link to Redis */
+    bool told;                       /* name, address and key were sent with a lease */
+    bool ready;                      /* all others have been looked up once */
     struct peer *all;
     size_t count;
-    struct peers_unknown unknown; /* to be asked about */
-    struct peers_unknown asking;  /* the question is under way */
-    /* Also when it is known: with another address, maybe. */
+    struct peers_unknown unknown; /* to be looked up */
+    struct peers_unknown asking;  /* being looked up */
+    /* A process was found. It may be known already, and may have another address now. */
     void (*on_met)(void *owner, const char *name, const struct conn_address *at,
                    const char *key);
     void (*on_lost)(void *owner, const char *name);
-    /* An answer is through: whoever was there has been met. */
+    /* All processes in an answer have been passed to on_met. */
     void (*on_ready)(void *owner);
 };
 
 /* False: no randomness. */
 bool peers_init(struct peers *p, struct lease *lease, void *owner);
 void peers_deinit(struct peers *p);
-/* Where others reach this node: `given`, or, if that is NULL, where it listens. If that is any
- * address, then the one that its link to Redis has. */
+/* Sets where others reach this node: at `given`, or, if that is NULL, where it listens. If it
+ * listens at any address, others reach it at the local address of its link to Redis. */
 void peers_set_address(struct peers *p, const struct conn_address *listen,
                        const struct conn_address *given);
-/* Redis is up: the link's address, and the observation of leases starts anew. */
+/* Redis is up. Takes the link's address, and begins to observe the leases again. */
 void peers_redis_up(struct peers *p);
 
-/* A lease in an answer; 0: it was given back. */
+/* An answer has this lease; 0: it was given back. */
 void peers_see(struct peers *p, struct slice incarnation, uint64_t lease);
-/* The answer is through: who was not seen for lease-timeout is forgotten, who is new is asked
- * about. */
+/* The answer has no more leases. Nodes not seen for lease-timeout are forgotten, and new ones
+ * are looked up. */
 void peers_sweep(struct peers *p);
-/* Looks for nodes that are not known yet: on_ready follows, unless the link falls. False: Redis
- * is away. */
+/* Looks for nodes that are not known yet. on_ready follows, unless the link is lost. False:
+ * Redis is away. */
 bool peers_look(struct peers *p);
-/* An incarnation has begun. */
+/* An incarnation has begun, as lease_events.on_hello says. */
 void peers_hello(struct peers *p, struct slice incarnation);
 
 #endif

@@ -26,7 +26,7 @@ static struct sighting *sighting_find(struct reaper *r, struct slice incarnation
             return &r->sightings[i];
     }
     if (incarnation.len >= INCARNATION_SIZE)
-        return NULL; /* not written by a node */
+        return NULL; /* no node wrote it */
     struct sighting *grown = realloc(r->sightings, (r->count + 1) * sizeof *r->sightings);
     if (grown == NULL)
         return NULL;
@@ -40,7 +40,7 @@ static struct sighting *sighting_find(struct reaper *r, struct slice incarnation
 
 struct reaping {
     struct reaper *reaper;
-    uint64_t lease; /* the last before it was dead */
+    uint64_t lease; /* the last one that was seen */
     char incarnation[INCARNATION_SIZE];
 };
 
@@ -61,7 +61,7 @@ static void on_reaped(void *arg, const struct reply *reply, enum outcome outcome
     if (s != NULL) {
         s->reaping = false;
         if (status == 1)
-            s->lease = UINT64_MAX; /* it has renewed after all */
+            s->lease = UINT64_MAX; /* the node has renewed its lease after all */
         else if (reply != NULL && left > 0)
             reap(r, s, reaping->lease);
         else if (reply != NULL)
