@@ -17,7 +17,7 @@ void clients_tell_available(struct clients *all) {
     buf_init(&frame);
     if (!message_bare(&m, &frame, "available", SLICE("{}"))) {
         buf_deinit(&frame);
-        return; /* out of memory: they ask by themselves before long */
+        return; /* out of memory; the clients try again by themselves before long */
     }
     for (struct list *at = all->registry.all.list.next, *next; at != &all->registry.all.list;
          at = next) {

@@ -7,7 +7,7 @@
 
 #define LOGIN_AGAIN_MS 1000
 
-/* --- of a node ------------------------------------------------------------------------------
+/* --- all clients ----------------------------------------------------------------------------
  */
 
 void clients_init(struct clients *all, struct slabs *slabs, struct hub *hub,
@@ -39,7 +39,7 @@ void clients_tick(struct clients *all, uint64_t now) {
     wheel_run(&all->wheel, now, on_timer, all);
 }
 
-/* --- of a client ----------------------------------------------------------------------------
+/* --- one client -----------------------------------------------------------------------------
  */
 
 void client_open(struct client *c, struct clients *all, const struct door *door) {

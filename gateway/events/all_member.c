@@ -1,7 +1,7 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
 
-/* all_member: the members of a room. */
+/* all_member: answers with the members of a room. */
 
 static void put_member(struct buf *out, const struct reply *reply, size_t at) {
     buf_str(out, "{\"id\":");

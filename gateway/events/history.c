@@ -1,15 +1,16 @@
 #include "gateway/client/field.h"
 
-/* history: a page of a conversation's messages, and how far it was read. */
+/* history: answers with a page of a conversation's messages, and up to where each side has read
+ * it. */
 
 #define PAGE_BYTES "1048576"
 
 struct history {
     struct name peer; /* empty: a room */
-    bool marks;       /* how far each has read is wanted */
+    bool marks;       /* the answer is to have the read marks */
 };
 
-/* "read":{"<user>":seq,"<peer>":seq} */
+/* Writes ,"read":{"<user>":seq,"<peer>":seq} */
 static void put_marks(struct buf *out, const struct request *r, const struct reply *reply) {
     const struct history *h = r->state;
     struct slice peer = name_slice(&h->peer);
@@ -52,7 +53,7 @@ static void on_history_page(void *arg, const struct reply *reply, enum outcome o
     buf_deinit(&answer);
 }
 
-/* A number as a script's argument; empty if the field was not there. */
+/* A number as a script's argument; empty if the field is missing. */
 static struct slice optional_number(struct json_value given, uint64_t n,
                                     char out[DIGITS_SIZE]) {
     if (given.type == JSON_NONE || given.type == JSON_NULL)

@@ -1,7 +1,7 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
 
-/* leave: the end of a membership, for all of a user's connections. */
+/* leave: ends a user's membership in a room, for all of the user's connections. */
 
 static void on_left(void *arg, const struct reply *reply, enum outcome outcome) {
     struct request *r = arg;

@@ -1,15 +1,15 @@
 #include "gateway/client/field.h"
 
 /*
- * message_chunk: an event in pieces. The pieces are JSON strings; their insides, put together
- * as they were written, are the string of the event's payload. The piece with index 0 begins a
- * message. Any other piece whose id is not begun belongs to one that was dropped, or is done:
- * were it taken for a beginning, the last piece would be answered as if all were there.
+ * message_chunk: an event in pieces. The pieces are JSON strings. Their insides, joined as they
+ * were written, are the string of the event's payload. The piece with index 0 begins a message.
+ * Any other piece with an unknown id belongs to a message that was dropped or is complete. It
+ * must not begin a message: the last piece would then be answered as if all had come.
  */
 #define PIECES_MOST 4096
 
-/* The first piece's members and the payload: the last of two equal keys counts, so that goes
- * last. */
+/* Writes the first piece's members and then the payload. The payload comes last, since the last
+ * of two equal keys counts. */
 static void put_together(struct buf *out, const struct chunked *c) {
     struct json_value head;
     struct json_iter it;
@@ -52,7 +52,8 @@ static void fail_chunked(struct request *r, struct chunked *c, enum err err, con
     request_fail(r, err, field, err == ERR_INTERNAL ? "out of memory" : message);
 }
 
-/* The head is there; inner: where the first piece lies in the data that it is a copy of. */
+/* Takes the first piece, after the head was copied. inner: where the piece is in the data of
+ * which the head is a copy. */
 static bool take_first(struct request *r, struct chunked *c, struct json_value event,
                        size_t inner_at, size_t inner_len) {
     char name[64];
@@ -112,7 +113,7 @@ static struct chunked *begin(struct request *r, const struct name *id, size_t to
     return c;
 }
 
-/* The unfinished message that a piece belongs to; NULL: the request has failed. */
+/* The incomplete message to which a piece belongs; NULL: the request has failed. */
 static struct chunked *open_chunked(struct request *r, const struct name *id, uint64_t index,
                                     uint64_t total) {
     struct client *client = r->client;

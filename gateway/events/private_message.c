@@ -1,10 +1,11 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
 
-/* private_message: to a user, whose inbox and the sender's get it, on all their connections. */
+/* private_message: sends a message to a user. The inboxes of both users get it, and so do all
+ * of their connections except this one. */
 
-/* The answer waits until everything up to its inbox position has been sent to this connection.
- */
+/* The answer waits until this connection was sent everything up to the inbox position that the
+ * answer gives. */
 struct sent_message {
     struct request *request;
     struct waiter waiter;

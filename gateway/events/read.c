@@ -1,7 +1,7 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
 
-/* read: how far the user has read a conversation. */
+/* read: notes up to where the user has read a conversation. */
 
 static void read_send(struct request *r, struct slice channel, struct slice peer,
                       uint64_t seq) {

@@ -1,7 +1,7 @@
 #include "gateway/client/field.h"
 #include "gateway/presence/membership.h"
 
-/* sendMessage: to a room that the user is a member of. */
+/* sendMessage: sends a message to a room of which the user is a member. */
 
 static void on_alive(void *arg, const struct reply *reply, enum outcome outcome) {
     struct request *r = arg;
@@ -15,9 +15,11 @@ static void on_alive(void *arg, const struct reply *reply, enum outcome outcome)
     request_unavailable(r, OUTCOME_REFUSED);
 }
 
-/* From a client that is in the room. If it is no member, it has left by another connection, or
- * Redis has lost its data (with the lease), or the membership, which expires by a clock that
- * was set ahead. So it is made again, or the client is taken out of the room: a repeat is told.
+/* The answer for a client that is in the room's channel. If its user is no member, there are
+ * three possible reasons: the user left by another connection; Redis lost its data, and the
+ * lease with it; or the membership expired by a clock that was set ahead. Then the membership
+ * is made again, or the client is taken out of the room. A repeat of the message gets the
+ * result.
  */
 static void on_appended_inside(void *arg, const struct reply *reply, enum outcome outcome) {
     struct request *r = arg;
@@ -28,7 +30,7 @@ static void on_appended_inside(void *arg, const struct reply *reply, enum outcom
         request_appended(arg, reply, outcome);
         return;
     }
-    if (!lease->held || !c->presence.in || c->presence.busy) { /* it is being made again */
+    if (!lease->held || !c->presence.in || c->presence.busy) { /* being registered again */
         request_unavailable(r, OUTCOME_REFUSED);
         return;
     }

@@ -3,7 +3,7 @@
 #include "gateway/client/limits.h"
 #include "gateway/session/session.h"
 
-/* subscribe, unsubscribe, publish: topics, which are whatever an application likes. */
+/* subscribe, unsubscribe, publish: the events of topics. An application chooses its topics. */
 
 struct subscribing {
     struct position since;
@@ -111,7 +111,8 @@ void on_subscribe(struct request *r, struct json_value data) {
     }
     struct sub *known = sub_find(&c->as, name);
     if (known != NULL && s->since.epoch[0] != '\0') {
-        sub_drop(known); /* it asks to be caught up from there, so from there it is */
+        sub_drop(
+            known); /* the client asks for the messages since a position: begin again there */
         known = NULL;
     }
     if (known != NULL) {

@@ -1,7 +1,7 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
 
-/* typing: to a user or a room; in no log. */
+/* typing: tells a user or a room that the user is typing. No log keeps it. */
 
 static void typing_send(struct request *r, struct slice channel, const char *who,
                         struct slice to, const char *where, bool member) {
