@@ -1,8 +1,8 @@
--- A room's or topic's message. KEYS: the channel.
--- ARGV: event, data (of a room: an object without its end, to which time and seq are added),
--- idempotency field or '', member to check or ''.
--- Returns {0, seq, time, epoch} or {NOT_A_MEMBER}, or the error STALE: nothing was done, and the node
--- has to greet Redis again.
+-- Appends a message to a room or topic. KEYS: the channel.
+-- ARGV: event, data (of a room: an object without its closing brace, to which time and seq are
+-- added), idempotency field or '', member to check or ''.
+-- Returns {0, seq, time, epoch} or {NOT_A_MEMBER}, or the error STALE: nothing was written, and the
+-- node has to greet Redis again.
 local base, event, data, field, member = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local wall, text, steps, same = look_at_clock()
 local first = seen(base, field, wall, steps)

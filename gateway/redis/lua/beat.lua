@@ -1,5 +1,6 @@
--- Refreshes the score of users who are online; never adds one. KEYS: the node.
--- ARGV: incarnation, user... (none: only asks whether it lives). Returns {0} or {REAPED}.
+-- Refreshes the scores of users that are online; never adds a user. KEYS: the node.
+-- ARGV: incarnation, user... (with no user, it only asks whether the incarnation lives).
+-- Returns {0} or {REAPED}.
 if not alive(ARGV[3]) then return { REAPED } end
 local ms, args = millis(now()), { 'ZADD', P .. 'online', 'XX' }
 for i = 4, #ARGV do

@@ -1,6 +1,6 @@
--- The whole cluster at a glance. ARGV: most rooms, most users.
+-- An overview of the cluster. ARGV: most rooms, most users.
 -- Returns {0, time,
---   {{incarnation, lease, users, {field, value...} of what the node says of itself}...},
+--   {{incarnation, lease, users, {field, value...} the node's own figures}...},
 --   {{room, online, total}...}, the largest first,
 --   how many users are online, {{id, last heartbeat, username}...}, the latest first,
 --   INFO's text}.
@@ -11,7 +11,7 @@ for i = 1, #leases, 2 do
   local users, stats = call('SCARD', base .. ':users'), call('HGETALL', base .. ':stats')
   nodes[#nodes + 1] = { leases[i], leases[i + 1], users, stats }
 end
--- The index may be behind: the largest are counted again, and what is wrong is set right.
+-- The index may be out of date, so the largest rooms are counted again and their entries corrected.
 local index = P .. 'rooms'
 local listed = call('ZREVRANGE', index, 0, 2 * ARGV[3] - 1, 'WITHSCORES')
 for i = 1, #listed, 2 do

@@ -1,6 +1,7 @@
--- Takes out of presence whoever nobody else does: connections that linger and are due, and users whose
--- score nobody renews, as no node knows their connections. ARGV: most of each, '1' to take all that
--- linger or '', age (ms) of a score that nobody renews or '' for no look, the rank to look from.
+-- Takes entries out of presence that no node takes out: connections whose linger time is over, and
+-- users whose score no node renews, since none knows their connections. ARGV: most of each; '1' to
+-- take all that linger, or ''; age (ms) from which a score counts as not renewed, or '' not to look
+-- at scores; the rank to begin at.
 -- Returns {0, 1 if there are more that are due, the rank to go on from, users taken out}.
 local most, ms, out = tonumber(ARGV[3]), millis(now()), 0
 local due = call('ZRANGEBYSCORE', P .. 'lingering', '-inf', ARGV[4] == '1' and '+inf' or ms, 'LIMIT', 0, most)

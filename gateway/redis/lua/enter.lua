@@ -1,6 +1,7 @@
 -- A connection enters a room. KEYS: room, user.
--- ARGV: user, room's name, incarnation, mode: '1' announces a member too, if this is their only
--- connection; '2' makes a membership anew after an outage, unless the user has left since; else '0'.
+-- ARGV: user, room's name, incarnation, mode. Mode '1' also announces a user that is a member
+-- already, if this is the user's only connection. Mode '2' makes a membership again after an
+-- outage, unless the user has left since. Otherwise the mode is '0'.
 -- Returns {0, 1 if the user is a new member, online, total, id...} (at most 100 of those online)
 -- or {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}.
 local base, user, room = KEYS[1], ARGV[3], ARGV[4]
@@ -22,7 +23,7 @@ if call('EXISTS', KEYS[2] .. ':conns') == 1 and not call('ZSCORE', base .. ':her
 end
 if added == 1 or (ARGV[6] == '1' and call('HLEN', KEYS[2] .. ':conns') == 1) then
   local total = call('ZCARD', base .. ':members')
-  if total > BIG_ROOM then -- it is told counts in place of names
+  if total > BIG_ROOM then -- such a room gets counts in place of names
     bell(base, 'update_member_list', '{"room":' .. quote(room) .. ',"online":' ..
       call('ZCARD', base .. ':here') .. ',"total":' .. total .. '}')
   else

@@ -1,5 +1,5 @@
--- Keeps sessions of connections that are there from expiring. KEYS: the sessions. ARGV: ttl, the owner
--- of each. Returns {0, status...}, each as session.lua has it.
+-- Keeps the sessions of live connections from expiring. KEYS: the sessions. ARGV: ttl, the owner of
+-- each. Returns {0, status...}; each status is one of session.lua's.
 local out = { 0 }
 for i, key in ipairs(KEYS) do
   local s = call('HMGET', key, 'owner', 'term')

@@ -1,10 +1,12 @@
--- A node's lease and beacon. KEYS: the node. ARGV: incarnation, 'new', 'renew' or 'bye', beacon, the
--- incarnation that a new one follows or '', and what the node says of itself: for how long (ms), then
--- field, value... From a new one's first lease on, the writes of the former are refused; its users are
--- reaped when it is given back ('bye'), or when its lease has stood still.
--- Returns {0, time, incarnation, lease...} of all nodes, or {REAPED}, or the error STALE (append.lua);
--- to 'bye' {0, time, how many nodes are left}.
--- The ZREM makes the script one that has written: so a full Redis lets the ZADD pass.
+-- Renews a node's lease and rings its beacon. KEYS: the node. ARGV: incarnation; 'new', 'renew' or
+-- 'bye'; beacon; the incarnation that a new one follows, or ''; then the node's own figures: for
+-- how long (ms) they live, and field, value...
+-- From the first lease of a new incarnation on, the writes of the former one are refused. Its users
+-- are reaped when its lease is given back ('bye') or has stood still.
+-- Returns {0, time, incarnation, lease...} of all nodes, or {REAPED}, or the error STALE
+-- (append.lua). To 'bye' it returns {0, time, how many nodes are left}.
+-- A Redis that is full refuses the ZADD unless the script has written before; so the ZREM comes
+-- first.
 local nodes, me, mode = P .. 'nodes', ARGV[3], ARGV[4]
 local time, text, steps = look_at_clock()
 if stale(time, text) then return STALE end
@@ -12,7 +14,7 @@ if mode == 'renew' and not alive(me) then return { REAPED } end
 call('ZREM', nodes, me)
 if mode == 'bye' then
   call('DEL', KEYS[1] .. ':stats')
-  -- With users left, a lease of 0 asks the others to reap at once.
+  -- If users are left, a lease of 0 asks the other nodes to reap at once.
   if call('EXISTS', KEYS[1] .. ':users') == 1 then call('ZADD', nodes, 0, me) end
   return { 0, time, call('ZCOUNT', nodes, '(1', '+inf') }
 end
@@ -22,7 +24,7 @@ call('PEXPIRE', KEYS[1] .. ':users', USER_TTL)
 set_clock(text ~= '' and string.sub(text, 1, 16) or time, time, steps, TERM)
 call('PEXPIRE', CLOCK, YEAR)
 call('PEXPIRE', TERM_KEY, YEAR)
--- Ids of messages that are too old to be repeated (log.lua).
+-- Deletes the ids of messages that are too old to be repeated (log.lua).
 local over = call('ZRANGEBYSCORE', P .. 'ids', '-inf', digits(math.floor((time - steps) / 300000000) - 2),
                   'LIMIT', 0, 1000)
 if #over > 0 then
@@ -31,13 +33,13 @@ if #over > 0 then
 end
 call('PEXPIRE', P .. 'ids', YEAR)
 call('PUBLISH', KEYS[1], ARGV[5])
-if #ARGV > 7 then -- the lease stands whatever becomes of these
+if #ARGV > 7 then -- the lease is good even if these writes fail
   redis.pcall('HSET', KEYS[1] .. ':stats', unpack(ARGV, 8))
   redis.pcall('PEXPIRE', KEYS[1] .. ':stats', ARGV[7])
 end
 local out = { 0, time }
 for _, item in ipairs(call('ZRANGE', nodes, 0, -1, 'WITHSCORES')) do out[#out + 1] = item end
-if mode == 'new' then -- the others need not wait for their next answer to know it
+if mode == 'new' then -- so the other nodes know it before their next answer
   for i = 3, #out, 2 do
     if out[i] ~= me then redis.pcall('PUBLISH', base_of('node:' .. out[i]), me) end
   end

@@ -1,5 +1,5 @@
--- A user's membership ends. KEYS: room, user. ARGV: user, room's name, incarnation, '1' if the
--- connection that says so is in the room, or ''.
+-- Ends a user's membership. KEYS: room, user. ARGV: user, room's name, incarnation, '1' if the
+-- connection that leaves is in the room's channel, or ''.
 -- Returns {0, 1 if the user was a member} or {REAPED}.
 local base, user, room = KEYS[1], ARGV[3], ARGV[4]
 if not alive(ARGV[5]) then return { REAPED } end
@@ -7,8 +7,9 @@ local removed = call('ZREM', base .. ':members', user)
 call('ZREM', base .. ':here', user)
 call('HDEL', base .. ':read', user)
 call('SREM', KEYS[2] .. ':rooms', room)
--- For nodes that are cut off: they must not make the membership anew. Kept for a day, of as many rooms
--- as one may have been in. (Who is in the room is no member when Redis has lost that.)
+-- Notes that the user left, for nodes that are cut off: they must not make the membership again.
+-- The note is kept for a day, for as many rooms as a user may be in. (A connection may be in the
+-- room without a membership if Redis has lost that.)
 if removed == 1 or ARGV[6] ~= '' then
   local left, day, ms = KEYS[2] .. ':left', 86400000, tonumber(millis(now()))
   call('ZREMRANGEBYSCORE', left, '-inf', digits(ms - day))
@@ -17,7 +18,7 @@ if removed == 1 or ARGV[6] ~= '' then
   call('PEXPIRE', left, digits(day))
 end
 if removed == 1 then
-  -- The nodes learn from userLeft, also of a big room, that the user's other connections go.
+  -- By userLeft the nodes know that the user's other connections leave, too, even of a big room.
   bell(base, 'userLeft', '{"room":' .. quote(room) .. ',"userId":' .. quote(user) .. '}')
 end
 return { 0, removed }

@@ -1,5 +1,6 @@
--- A connection is over, and its node goes: it stays in presence until it is due, and then whatever node
--- is there takes it out (due.lua). KEYS: the user. ARGV: user, connection, incarnation, for how long (ms).
+-- A connection is over, and its node is going. The connection stays in presence for the linger
+-- time; then any node takes it out (due.lua). KEYS: the user. ARGV: user, connection, incarnation,
+-- for how long (ms).
 -- Returns {0} or {REAPED}.
 local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
 if not alive(incarnation) then return { REAPED } end

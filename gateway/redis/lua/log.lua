@@ -1,13 +1,12 @@
--- A channel's log. The expiry of a log and its meta is pushed forward by an append when the last push
--- was a 1024th of the retention ago: a call here costs Redis as much as the XADD.
+-- A channel's log. An append sets the expiry of the log and its meta again if that was last done a
+-- 1024th of the retention ago, and not each time: the call costs Redis as much as the XADD.
 local HOUR = 3600000
 
 local function run_now()
   return call('HGET', P .. 'term', 'run') or ''
 end
 
--- The channel's state as it stands; without an epoch where there is no meta. `a` and `b` are further
--- fields to read.
+-- The channel's state; it has no epoch if there is no meta. `a` and `b` are further fields to read.
 local function look(base, a, b)
   local meta = base .. ':meta'
   local m = call('HMGET', meta, 'epoch', 'seq', 'term', 'time', 'fresh', a or 'epoch', b or 'epoch')
@@ -23,14 +22,16 @@ local function look(base, a, b)
   return c
 end
 
--- How long a meta lives that tells of no message yet: an inbox's as long as its user may resume it,
--- that of a room or topic, which anybody can ask for, as long as somebody is in it, and an hour.
+-- How long the meta of a log without a message lives. That of an inbox lives as long as its user
+-- may resume it. That of a room or topic, which any client can cause to be made, lives as long as a
+-- connection is in it, and an hour more.
 local function empty_ttl(kind)
   return digits(kind == 'us' and INBOX_TTL + HOUR or HOUR)
 end
 
--- Makes the meta of a log that has none. Read marks without an epoch are of the epoch that `read`
--- names; where no message is left, none is read. The last entry of a dm tells how many each has sent.
+-- Makes the meta of a log that has none. Read marks without an epoch belong to the epoch that
+-- `read` names; if no message is left, none counts as read. The last entry of a dm has the number
+-- of messages that each user has sent.
 local function found(c, a, b)
   c.epoch = FRESH
   call('HSET', c.meta, 'epoch', FRESH, 'seq', digits(c.seq), 'term', TERM, 'run', run_now(), 'read', FRESH)
@@ -49,7 +50,7 @@ local function found(c, a, b)
   c.a, c.b = sent[a or ''], sent[b or '']
 end
 
--- The epochs of a log that are over: {epoch, its last seq}, the latest first.
+-- The earlier epochs of a log: {epoch, its last seq}, the latest first.
 local FORKS_MOST = 8
 local function forks_of(c)
   local all, forks = call('HGETALL', c.meta), {}
@@ -61,9 +62,9 @@ local function forks_of(c)
   return forks
 end
 
--- The channel's state; makes meta where there is none. With `appending`, another term than that of the
--- last append starts an epoch: what was appended last in that one may be missing here. (`run` is for
--- nodes of an older version.)
+-- The channel's state; makes meta if there is none. With `appending`, a new epoch begins if the
+-- term is another one than at the last append, since this Redis may lack messages that were
+-- appended last in the older term. (`run` is for nodes of an older version.)
 local function open(base, appending, a, b)
   local c = look(base, a, b)
   local meta = c.meta
@@ -80,15 +81,15 @@ local function open(base, appending, a, b)
   return c
 end
 
--- Where the oldest epoch that meta has a fork of was over; nil if none has been forgotten yet.
+-- The seq at which the oldest epoch that meta still has ended; nil if meta has forgotten none.
 local function oldest_fork(c)
   return (forks_of(c)[FORKS_MOST] or {})[2]
 end
 
--- Appends to the log and returns the frame, not yet published: the caller rings when all is written.
--- field, value: one more for meta; sent: one more for the entry. A log is trimmed to its length a few
--- entries early and now and then, since Redis seeks its first entry for that each time; what is too
--- old goes with every 16th append.
+-- Appends to the log and returns the frame. The caller publishes it when all is written. field,
+-- value: one more field of meta; sent: one more of the entry. The log is not trimmed to its length
+-- with each append, since Redis then seeks the first entry; it is trimmed now and then, by a few
+-- entries more. Entries that are too old are taken out with every 16th append.
 local function append(c, time, event, data, origin, field, value, sent)
   local seq, ttl = c.next, c.ttl
   if time < c.time then time = c.time end
@@ -132,10 +133,10 @@ local function append(c, time, event, data, origin, field, value, sent)
   return frame
 end
 
--- Idempotency: two buckets of 5 minutes are looked at, so a repeat is known for 5 to 10 minutes. They go
--- by elapsed time, so that no step of Redis's clock makes a bucket old; their lifetime is long, since
--- a step can end that, too. A bucket is noted when it begins, and the nodes' leases delete those that
--- are over.
+-- Idempotency. The ids of messages are in buckets of 5 minutes, of which the last two are searched,
+-- so a repeat is known for 5 to 10 minutes. Buckets go by elapsed time, so that a step of Redis's
+-- clock does not end one. Their lifetime is long, since such a step could end that, too. A bucket
+-- is noted when it begins, and the nodes' leases delete the buckets that are over.
 local BUCKET, IDS_TTL = 300000000, 2592000000
 local function seen(base, field, wall, steps)
   if field == '' then return nil end
@@ -152,6 +153,6 @@ local function remember(base, field, wall, steps, what)
   if call('HLEN', key) == 1 then
     call('PEXPIRE', key, IDS_TTL)
     call('ZADD', P .. 'ids', bucket, key)
-    call('PEXPIRE', P .. 'ids', USER_TTL) -- leases prolong it
+    call('PEXPIRE', P .. 'ids', USER_TTL) -- leases prolong its life
   end
 end

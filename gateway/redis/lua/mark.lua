@@ -1,5 +1,5 @@
--- Marks a conversation as read up to a seq; never backwards. KEYS: dm or room, the reader, the peer
--- (of a dm). ARGV: reader, peer or '', seq.
+-- Marks a conversation as read up to a seq. A mark never moves back. KEYS: dm or room, the reader,
+-- the peer (of a dm). ARGV: reader, peer or '', seq.
 -- Returns {0, 1 if the mark moved} or {NOT_A_MEMBER}.
 local base, me, peer = KEYS[1], ARGV[3], ARGV[4]
 if peer == '' and not call('ZSCORE', base .. ':members', me) then return { NOT_A_MEMBER } end
@@ -16,8 +16,8 @@ if moves then
   call('PEXPIRE', base .. ':read', digits(ROOM_TTL + USER_TTL))
 end
 if peer == '' or peer == me then return { 0, moves and 1 or 0 } end
--- Unread: what the peer has sent in all, less what they had sent by then. It is set right whether the
--- mark moves or not: what it counted may be gone.
+-- Unread is the number of messages that the peer has sent, less the number up to the mark. It is
+-- set even if the mark does not move, since messages that it counted may be gone.
 local unread = call('HGET', KEYS[2] .. ':unread', peer)
 if unread then
   local total = tonumber(call('HGET', c.meta, 'sent:' .. peer) or 0)

@@ -1,6 +1,6 @@
--- How far each has read: {room}:read and {dm}:read, user → "<seq>", or "<seq> <epoch>" when the
--- epoch is not the one that meta's `read` names. A log that lost its end goes on with the same seqs
--- for other messages, so a mark of an epoch that is over counts up to where the next one began.
+-- Read marks: {room}:read and {dm}:read, user → "<seq>", or "<seq> <epoch>" if the epoch is not the
+-- one that meta's `read` names. A log that lost its end uses the same seqs again for other
+-- messages, so a mark of an earlier epoch counts only up to where the next epoch began.
 local function marked(c, mark)
   if not mark then return 0 end
   local seq, epoch = string.match(mark, '^(%d+) ?(.*)$')
@@ -10,8 +10,8 @@ local function marked(c, mark)
   return math.min(good, tonumber(call('HGET', c.meta, 'fork:' .. epoch) or oldest_fork(c) or 0))
 end
 
--- How many messages a peer of `me` had sent in their dm by `seq`, of `total` so far. Entries have how
--- many each of the two had sent, in the order of their ids.
+-- The number of messages that the peer of `me` had sent in their dm by `seq`, of `total` so far. An
+-- entry has the numbers that each of the two had sent, in the order of their ids.
 local function sent_by(c, me, peer, seq, total)
   local place = me <= peer and 2 or 1
   local function sent(entry)
@@ -21,7 +21,7 @@ local function sent_by(c, me, peer, seq, total)
   if entry then return sent(entry) end
   local after = call('XRANGE', c.log, digits(seq + 1) .. '-0', '+', 'COUNT', 1)[1]
   if not after then return total end
-  -- Trimmed up to `seq`: what stood before the first that is left.
+  -- The log was trimmed up to `seq`: the number before the first entry that is left.
   local theirs = string.find(after[2][2], '"data":{"senderId":' .. quote(peer), 1, true)
   return sent(after) - (theirs and 1 or 0)
 end

@@ -1,8 +1,9 @@
--- All members of a room, those seen last first, as one of them sees them. KEYS: room, that member.
--- ARGV: that member. Returns {0, then for each: id, username, role, online, unread} or {NOT_A_MEMBER}.
+-- All members of a room, as one of them sees them; those that were seen last come first.
+-- KEYS: room, that member. ARGV: that member.
+-- Returns {0, then for each: id, username, role, online, unread} or {NOT_A_MEMBER}.
 local base, me = KEYS[1], ARGV[3]
 if not call('ZSCORE', base .. ':members', me) then return { NOT_A_MEMBER } end
--- What was counted may have left the log meanwhile, or the log may be gone.
+-- Messages that were counted may have left the log since, or the log may be gone.
 local function unread(peer)
   local count = tonumber(call('HGET', KEYS[2] .. ':unread', peer) or 0)
   if count == 0 then return '0' end

@@ -1,5 +1,6 @@
 -- A connection leaves the registry. KEYS: the user. ARGV: user, connection, incarnation.
--- Only what this incarnation entered is taken out. Returns {0, 1 if it was the user's last} or {REAPED}.
+-- Only an entry of this incarnation is taken out.
+-- Returns {0, 1 if it was the user's last connection} or {REAPED}.
 local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
 if not alive(incarnation) then return { REAPED } end
 local entry, removed = call('HGET', base .. ':conns', ARGV[4]), 0

@@ -1,8 +1,9 @@
 -- A connection enters the registry. KEYS: the user.
--- ARGV: user, connection, incarnation, address, door, username, role, the room that this login enters
--- or '': a newcomer is a member before the announcement, so that those in the room get it; all rooms that
--- this login is about to enter: nothing is written if they are too many.
--- Returns {0, 1 if it is the user's first}, {REAPED} or {TOO_MANY}.
+-- ARGV: user, connection, incarnation, address, door, username, role; the room that this login
+-- enters, or '' (the user becomes a member of it before the announcement, so that those in the room
+-- get that); all rooms that this login is about to enter (if they are too many, nothing is
+-- written).
+-- Returns {0, 1 if it is the user's first connection}, {REAPED} or {TOO_MANY}.
 local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
 if not alive(incarnation) then return { REAPED } end
 if too_many_rooms(base, { unpack(ARGV, 11) }) then return { TOO_MANY } end

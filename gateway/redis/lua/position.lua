@@ -1,6 +1,7 @@
--- Where a channel's log was at a time: after the last entry that is not later. KEYS: the channel.
--- ARGV: the time; an epoch and a seq of it that the position is not before.
--- Returns {0, epoch, seq}, or {1} if it cannot be told any more: that log is gone, or was trimmed.
+-- The position of a channel's log at a time: after the last entry that is not later. KEYS: the
+-- channel.
+-- ARGV: the time; an epoch and seq before which the position cannot be.
+-- Returns {0, epoch, seq}, or {1} if it is not known any more: that log is gone, or was trimmed.
 local c, time, epoch, least = look(KEYS[1]), ARGV[3], ARGV[4], tonumber(ARGV[5])
 if not c.epoch then return { 1 } end
 local known = epoch == c.epoch and c.seq or call('HGET', c.meta, 'fork:' .. epoch)
@@ -18,11 +19,11 @@ if c.time ~= '' and c.time <= time then return answer(c.seq) end
 local first = call('XRANGE', c.log, '-', '+', 'COUNT', 1)[1]
 if not first then return least == c.seq and answer(c.seq) or { 1 } end
 local low, first_time = seq_of(first)
-if first_time > time then -- what stood before it must be known to be had
+if first_time > time then -- good only if the client is known to have all before it
   return low <= least + 1 and answer(low - 1) or { 1 }
 end
 local high = c.seq + 1
-while high - low > 1 do -- what stands up to `low` is not later, what stands from `high` on is
+while high - low > 1 do -- entries up to `low` are not later; entries from `high` on are
   local middle = math.floor((low + high) / 2)
   local entry = call('XREVRANGE', c.log, digits(middle) .. '-0', digits(low + 1) .. '-0', 'COUNT', 1)[1]
   local seq, at = middle, ''

@@ -1,14 +1,14 @@
--- Shared by all scripts. Before it stand the constants P (key prefix), MAXLEN, BIG_ROOM, MAX_ROOMS,
--- ROOM_TTL, INBOX_TTL and USER_TTL (ms); after it, for those that need them, clock.lua, log.lua,
--- presence.lua and marks.lua: each function here is made again at every call of a script, so there are
--- few. KEYS are channel bases such
--- as sluice:{room:lobby}; what else a script touches hangs on a base, so per-channel scripts stay
--- within one Cluster slot (but for the clock).
-local TERM, FRESH = ARGV[1], ARGV[2] -- that of the node's greeting; a random epoch, in case one is needed
+-- Shared by all scripts. The constants P (key prefix), MAXLEN, BIG_ROOM, MAX_ROOMS, ROOM_TTL,
+-- INBOX_TTL and USER_TTL (ms) come before it. clock.lua, log.lua, presence.lua and marks.lua come
+-- after it in the scripts that need them. Each call of a script makes every function here again, so
+-- there are few. KEYS are channel bases such as sluice:{room:lobby}. The names of all other keys
+-- begin with a base, so a script for one channel stays within one Cluster slot (except for the
+-- clock).
+local TERM, FRESH = ARGV[1], ARGV[2] -- the term of the node's greeting; a random epoch for a new one
 local call = redis.call
 local TOO_MANY, REAPED, NOT_A_MEMBER = -3, -2, -1
 
--- Microseconds as 16 digits: compared and cut as text, which is cheaper than numbers here.
+-- Microseconds as 16 digits. They are compared and cut as text, which is cheaper here than numbers.
 local function now()
   local t = call('TIME')
   return t[1] .. string.sub('00000' .. t[2], -6)

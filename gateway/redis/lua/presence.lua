@@ -1,16 +1,16 @@
--- Who is where.
+-- Presence: the users that are online, and the members of rooms.
 local function base_of(name)
   return P .. '{' .. name .. '}'
 end
 
--- Rings a doorbell without the log: an ephemeral event.
+-- Rings a doorbell with an ephemeral event, which is not in the log.
 local function bell(base, event, data)
   call('PUBLISH', base, '{"channel":' .. quote(name_of(base)) .. ',"seq":0,"time":' .. now() ..
     ',"event":"' .. event .. '","data":' .. data .. '}')
 end
 
--- May this incarnation write? Not if it was reaped, nor if its node has taken a new one (a lease of 1):
--- what comes from it then was sent over a link that fell, and must not undo what came since.
+-- May this incarnation write? Not if it was reaped, and not if its node has taken a new one (a
+-- lease of 1): a write was then sent over a link that was lost, and must not undo later ones.
 local function alive(incarnation)
   local score = call('ZSCORE', P .. 'nodes', incarnation)
   return score and tonumber(score) > 1
@@ -23,8 +23,8 @@ local function announce(event, user, rooms)
     ',"rooms":[' .. table.concat(names, ',') .. ']}')
 end
 
--- Connections that are over and stay in presence until they are due. (The ZREM lets a full Redis take
--- the ZADD.)
+-- Connections that are over, and stay in presence until they are due. (The ZREM comes first so that
+-- a full Redis takes the ZADD.)
 local function linger(incarnation, connection, user, due)
   local member = incarnation .. ' ' .. connection .. ' ' .. user
   call('ZREM', P .. 'lingering', member)
@@ -36,14 +36,15 @@ local function lingers(incarnation, connection, user)
   return call('ZSCORE', P .. 'lingering', incarnation .. ' ' .. connection .. ' ' .. user)
 end
 
--- What belongs to a user lives for USER_TTL after this.
+-- The keys of a user live for USER_TTL from now on.
 local function touch_user(base)
   for _, part in ipairs({ ':conns', ':rooms', ':unread', ':profile' }) do
     call('PEXPIRE', base .. part, USER_TTL)
   end
 end
 
--- Would these rooms be more than a user may have? Each coming and going walks them all.
+-- Would the user be in too many rooms with these? Each time that a user comes online or goes
+-- offline, all of the user's rooms are walked.
 local function too_many_rooms(base, rooms)
   local have, added = call('SCARD', base .. ':rooms'), 0
   if have + #rooms <= MAX_ROOMS then return false end
@@ -65,8 +66,8 @@ local function in_room(room, user, ms, here)
   end
 end
 
--- Members who were not seen for so long are none any more; a few at a time. Those who are online stay:
--- a clock that was set ahead makes all of them look old.
+-- Takes out members that were not seen for too long, a few at a time. Members that are online stay,
+-- since a clock that was set ahead makes all of them look old.
 local function expire_members(base, ms)
   local high = '(' .. digits(ms - USER_TTL)
   local old = call('ZRANGEBYSCORE', base .. ':members', '-inf', high, 'LIMIT', 0, 1000)
@@ -83,7 +84,7 @@ local function expire_members(base, ms)
   call('HDEL', base .. ':read', unpack(gone))
 end
 
--- The user's first connection came, or the last one went: the one place that announces it.
+-- Announces that a user's first connection came or the last one went. No other place does so.
 local function came(user, base, ms)
   local rooms = call('SMEMBERS', base .. ':rooms')
   for _, room in ipairs(rooms) do in_room(room, user, ms, true) end

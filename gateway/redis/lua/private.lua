@@ -1,19 +1,22 @@
--- A private message, whole: the record (dm, no doorbell), both inboxes, unread.
+-- Writes a private message to the log of the two users (dm, without a doorbell), to both inboxes,
+-- and to the receiver's count of unread messages.
 -- KEYS: dm, the receiver's inbox, the sender's inbox.
--- ARGV: sender, receiver, data (an object without its end), idempotency field or '', connection.
--- Returns {0, seq, time, delivered, the sender's inbox: epoch, seq} or the error STALE (append.lua).
+-- ARGV: sender, receiver, data (an object without its closing brace), idempotency field or '',
+-- connection.
+-- Returns {0, seq, time, delivered, the sender's inbox: epoch, seq} or the error STALE
+-- (append.lua).
 local sender, receiver, data, field, origin = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local wall, text, steps, same = look_at_clock()
 local delivered = call('EXISTS', KEYS[2] .. ':conns')
 local first = seen(KEYS[1], field, wall, steps)
 if first then
   local seq, stamp, inbox = string.match(first, '^(%d+) (%d+) (%d+)')
-  local c = open(KEYS[3]) -- which may have been lost since: nobody can wait for what it had
+  local c = open(KEYS[3]) -- it may have been lost since; then no connection can wait for its old seq
   return { 0, seq, stamp, delivered, c.epoch, digits(math.min(inbox, c.seq)) }
 end
 if stale(wall, text) then return STALE end
--- How many each of the two has sent so far: `read` counts with it. An entry has both, in the order
--- of their ids.
+-- The numbers of messages that each of the two has sent so far, by which `read` counts. An entry
+-- has both, in the order of the users' ids.
 local field_mine = 'sent:' .. sender
 local dm, mine = open(KEYS[1], true, field_mine, 'sent:' .. receiver), open(KEYS[3], true)
 local time = tick(wall, text, steps, same)
@@ -21,8 +24,8 @@ if time < dm.time then time = dm.time end
 data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. dm.next .. '}'
 local by_sender, by_other = digits((dm.a or 0) + 1), dm.b or '0'
 local sent = sender <= receiver and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
--- What is new to the receiver. A conversation that begins (again) has nothing unread from before. The
--- hash lives for USER_TTL, which only the user prolongs, and strangers cannot fill it.
+-- Messages that are unread by the receiver. A conversation that begins (again) has none from
+-- before. The hash lives for USER_TTL, which only the user prolongs, so strangers cannot fill it.
 local PEERS = 1000
 local function count_unread()
   local unread = KEYS[2] .. ':unread'

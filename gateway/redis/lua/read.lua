@@ -1,21 +1,24 @@
 -- A page of a log after a position, and whether the position is good. KEYS: the channel.
--- ARGV: epoch ('' asks for the end of the log), seq, most entries (0: only the check), most bytes; then
--- pairs of epoch and seq, positions that this one descends from, the newest first: the first that the
--- log knows says from where it is new.
--- Returns {status, epoch, seq, from, clock, forks, frame...}: the log's epoch and last seq; the entries
--- after `from` follow; what has been appended so far has a time of at most `clock`. status 0: good; 1:
--- the position is of a log that was lost, `from` is where that one's successor begins; 2 (check only):
--- good, but what follows is no longer in the log. forks, when it is a check or the position is of another
--- epoch: {epoch, seq...}, where each of the last epochs was over, the newest first.
--- A meta that is missing is made, but, with 0 as the most bytes, not that of a log without a message; a
--- check that made one of those has one item more.
+-- ARGV: epoch ('' asks for the end of the log), seq, most entries (0: only the check), most bytes;
+-- then pairs of epoch and seq: the positions from which this one descends, the newest first. All
+-- entries after the first of them that the log knows are new.
+-- Returns {status, epoch, seq, from, clock, forks, frame...}:
+--   status      0: the position is good; 1: its log was lost, and the new one goes on after `from`;
+--               2 (only of a check): good, but the log no longer has what follows it
+--   epoch, seq  of the log's end
+--   from        the frames are of the entries after this seq
+--   clock       nothing that was appended so far has a later time
+--   forks       {epoch, seq...}: where each of the last epochs ended, the newest first; only of a
+--               check, or if the position has another epoch
+-- If meta is missing, it is made; but not that of a log without a message if the most bytes are 0.
+-- A check that made such a meta answers one more item.
 local c = look(KEYS[1], 'read')
 if not c.epoch and (ARGV[6] ~= '0' or c.last) then c = open(KEYS[1], false, 'read') end
 local epoch, from, most, bytes = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local status, clock = 0, string.sub(call('GET', P .. 'clock') or '0', 1, 16)
 if not c.epoch then return { 1, '', '0', '0', clock, {} } end
 
--- Up to where the log has what a position has; nil: it knows nothing of that epoch.
+-- The seq up to which the log has the same as a position; nil: it does not know that epoch.
 local function shared(theirs, seq)
   if theirs == c.epoch then return math.min(seq, c.seq) end
   local fork = call('HGET', c.meta, 'fork:' .. theirs)
@@ -34,8 +37,8 @@ else
   for i = 7, #ARGV, 2 do
     good = good or shared(ARGV[i], tonumber(ARGV[i + 1]))
   end
-  -- No epoch of this log, so all of the log is new; or the log has seen so many that this one was
-  -- forgotten: then at least what stands behind those that are kept is new.
+  -- The epoch is not one of this log, so all of the log is new. Or the log has had so many epochs
+  -- that it forgot this one: then at least the entries after the forgotten ones are new.
   if not good then
     status, good = 1, oldest_fork(c) or 0
   elseif good < from then
@@ -65,7 +68,7 @@ while #out - HEAD < most and not full do
   local entries = call('XRANGE', c.log, digits(at + 1) .. '-0', '+', 'COUNT', math.min(8, most - #out + HEAD))
   if #entries == 0 then break end
   for _, entry in ipairs(entries) do
-    full = size > 0 and size + #entry[2][2] > bytes -- one entry always goes, however long
+    full = size > 0 and size + #entry[2][2] > bytes -- one entry is always sent, however long
     if full then break end
     out[#out + 1] = entry[2][2]
     size = size + #entry[2][2]

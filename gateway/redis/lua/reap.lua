@@ -1,7 +1,7 @@
--- Takes a dead node's connections out of presence, a bite at a time. KEYS: the dead node.
--- ARGV: its incarnation, the lease that was seen standing still (0: it said goodbye), most users, for
--- how long (ms) a connection lingers: that counts from the lease, the last that was seen of it.
--- Returns {0, users left, users taken out} or {1} when the node has renewed its lease after all.
+-- Takes a dead node's connections out of presence, some at a time. KEYS: the dead node.
+-- ARGV: its incarnation, the lease that stood still (0: the node gave it back), most users, for how
+-- long (ms) a connection lingers, which counts from that lease.
+-- Returns {0, users left, users taken out}, or {1} if the node has renewed its lease after all.
 local nodes, dead, users = P .. 'nodes', ARGV[3], KEYS[1] .. ':users'
 local lease = call('ZSCORE', nodes, dead)
 if not lease then return { 0, 0, 0 } end

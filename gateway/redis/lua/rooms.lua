@@ -1,7 +1,7 @@
--- Writes the index of rooms by how many of their members are online. The number is counted here, so
--- it does not matter who tells of a room, or how late. ARGV: the rank from which to look at entries
--- nobody tells of (of rooms that died with their node) or '', how many, rooms...
--- Returns {0, the rank to go on from} or {1} when a full Redis refused.
+-- Writes the index of rooms by their number of members online. The script counts the members, so it
+-- does not matter which node names a room, or how late. ARGV: the rank from which to check entries
+-- (some are of rooms that no node names, since theirs died) or '', how many to check, rooms...
+-- Returns {0, the rank to go on from}, or {1} if a full Redis refused.
 local index, refused, gone = P .. 'rooms', 0, 0
 local function count(room)
   local online = call('ZCARD', base_of('room:' .. room) .. ':here')

@@ -1,7 +1,8 @@
--- Who is online and has a text in their id. ARGV: the text, it as a pattern for MATCH, cursor ('0'
--- begins), most users, most steps (of 250 users each).
--- Returns {0, cursor ('0' when all were looked at), time, {{id, last heartbeat, username}...}}, that id
--- itself first. What one step finds is not divided, so there may be more than the most.
+-- Users that are online and have a text in their id. ARGV: the text, the text as a pattern for
+-- MATCH, cursor ('0' begins), most users, most steps (of 250 users each).
+-- Returns {0, cursor ('0' after the end), time, {{id, last heartbeat, username}...}}. A user whose
+-- id is the text comes first. The results of one step are not divided, so there may be more users
+-- than the most.
 local index, text, cursor = P .. 'online', ARGV[3], ARGV[5]
 local most, steps, found, known = tonumber(ARGV[6]), tonumber(ARGV[7]), {}, {}
 local function add(id, score)

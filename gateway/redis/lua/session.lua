@@ -1,13 +1,13 @@
--- What a connection that may be recovered has in Redis. KEYS: the session; ARGV: verb, owner (the
--- connection that it belongs to now), incarnation, and:
---   put    ttl, field, value...  writes it whole
---   add    ttl, field, value...  writes fields of one that is there
---   drop   ttl, field            takes one out
+-- The session of a connection that may be recovered. KEYS: the session. ARGV: verb, owner (the
+-- connection that has the session now), incarnation, and:
+--   put    ttl, field, value...  writes all of it
+--   add    ttl, field, value...  writes more fields, if the session is there
+--   drop   ttl, field            takes a field out
 --   leave  ttl                   the connection is gone, and may come back for so long
 --   end                          it will not come back
 --   claim  ttl, namespace        the connection takes it over
--- Returns {0}, {1} if there is none (of this term: what was known in another one may be missing here),
--- {2} if it belongs to another connection, {REAPED}; claim: {0, clock, field, value...}.
+-- Returns {0}; {1} if there is no session of this term (one of another term may lack news); {2} if
+-- it belongs to another connection; or {REAPED}. To a claim: {0, clock, field, value...}.
 if not alive(ARGV[5]) then return { REAPED } end
 local key, verb, me, ttl = KEYS[1], ARGV[3], ARGV[4], ARGV[6]
 local function write()

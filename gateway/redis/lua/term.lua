@@ -1,9 +1,11 @@
--- A node greets a master. The term is raised when this is another one than that which stands in Redis:
--- another run_id, or another replid, which changes with each promotion. What was appended in an older
--- term may be missing here. ARGV: run_id (or what stands for it), replid as the greeting had it ('' if
--- it is not told), '1' to take what stands over whoever made it.
+-- A node greets a master. The term is raised if the master is another one than the one noted in
+-- Redis: if its run_id is another, or its replid, which changes with each promotion. This master
+-- may lack messages that were appended in an older term. ARGV: run_id (or a substitute), replid as
+-- the greeting had it ('' if Redis does not tell it), '1' to keep the term that is noted, whichever
+-- master made it.
 -- Returns {0, term}.
--- The HDEL makes the script one that has written: so a full Redis lets the others pass.
+-- A full Redis refuses the other writes unless the script has written before; so the HDEL comes
+-- first.
 local run, replid = ARGV[3], replid_now() or ARGV[4]
 local stored = call('HMGET', TERM_KEY, 'number', 'run', 'replid')
 local wall, text, steps = look_at_clock()
@@ -12,7 +14,8 @@ local same = stored[1] == digits(number) and
   (ARGV[5] == '1' or (stored[2] == run and stored[3] == replid))
 call('HDEL', TERM_KEY, '')
 if not same then
-  -- The first one is the second that it was made in: none that was lost with this key comes again.
+  -- The first term is the present second, so that no term that was lost with this key is used
+  -- again.
   number = number > 0 and number + 1 or math.floor(wall / 1000000)
   number = math.max(number, (tonumber(TERM) or 0) + 1)
   call('HSET', TERM_KEY, 'number', digits(number), 'run', run, 'replid', replid)

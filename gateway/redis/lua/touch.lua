@@ -1,5 +1,5 @@
--- Keeps what is in use from expiring. KEYS: channels that a node is subscribed to; for a user's
--- inbox also what belongs to the user.
+-- Keeps keys in use from expiring. KEYS: channels to which a node is subscribed. With a user's
+-- inbox, the user's other keys are kept, too.
 local ms = millis(now())
 for _, base in ipairs(KEYS) do
   local kind = string.sub(name_of(base), 1, 2)

@@ -1,6 +1,6 @@
--- A user as they stand in the registry. KEYS: the user.
--- Returns {0, time, {connection, what it is...}, {room...}, username, role, last seen}, or {1} for
--- somebody who was never here or long ago.
+-- A user in the registry. KEYS: the user.
+-- Returns {0, time, {connection, its description...}, {room...}, username, role, last seen}, or {1}
+-- for a user that is not known, or not known any more.
 local base = KEYS[1]
 local conns, rooms = call('HGETALL', base .. ':conns'), call('SMEMBERS', base .. ':rooms')
 local profile = call('HMGET', base .. ':profile', 'username', 'role', 'seen')
