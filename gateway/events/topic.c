@@ -111,8 +111,7 @@ void on_subscribe(struct request *r, struct json_value data) {
     }
     struct sub *known = sub_find(&c->as, name);
     if (known != NULL && s->since.epoch[0] != '\0') {
-        sub_drop(
-            known); /* the client asks for the messages since a position: begin again there */
+        sub_drop(known); /* a new sub begins at the position that the client gave */
         known = NULL;
     }
     if (known != NULL) {
