@@ -10,14 +10,14 @@
 #include "gateway/listen.h"
 
 /*
- * /healthz and not /readyz: a node without Redis, or one that drains, does its work as well as
- * it can. Whoever replaced it for that would cut off clients and mend nothing.
+ * It asks /healthz and not /readyz. A node without Redis, or one that drains, does its work as
+ * well as it can; to replace it would cut off clients and repair nothing.
  */
 #define REQUEST "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 #define STATUS  "HTTP/1.1 200 "
 #define SECONDS 2
 
-/* "Any address" is one to listen on, not to connect to. */
+/* A node can listen at "any address", but nothing can connect to that. */
 static void any_to_loopback(struct sockaddr_storage *at) {
     struct sockaddr_in *ip4 = (struct sockaddr_in *)at;
     struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)at;
@@ -45,7 +45,7 @@ static const char *open_link(const struct sockaddr_storage *at, int *link) {
     return NULL;
 }
 
-/* Only the status counts; what follows it is not read. */
+/* Reads only the status line's beginning. */
 static const char *ask(int link) {
     char answer[sizeof STATUS - 1];
     size_t have = 0;

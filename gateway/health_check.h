@@ -4,9 +4,9 @@
 #include "gateway/options.h"
 
 /*
- * --health-check: asks /healthz of the node that was started with the same options, as the
- * health check of a container. Returns the process's exit status: 0, or 1 with the reason on
- * standard error when no healthy answer came in 2 s.
+ * --health-check, for the health check of a container: asks /healthz of the node that was
+ * started with the same options. Returns the process's exit status: 0, or 1, with the reason on
+ * standard error, if no healthy answer came within 2 s.
  */
 int health_check_run(const struct options *options);
 

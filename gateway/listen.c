@@ -55,7 +55,7 @@ const char *listen_resolve(const char *text, bool path_too, struct sockaddr_stor
     return NULL;
 }
 
-/* A file that nobody listens at any more, as a process leaves it that was killed. */
+/* A socket's file at which no process listens any more: a process that was killed leaves it. */
 static const char *remove_stale(const struct sockaddr_storage *at, const char *path) {
     struct stat is;
     if (lstat(path, &is) != 0)

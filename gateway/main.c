@@ -4,8 +4,8 @@
 #include "gateway/health_check.h"
 #include "gateway/node/run.h"
 
-/* From the first instruction on: a node is told to read its options again by SIGHUP, and
- * nothing by the others, whose default is to end it. SIGHUP waits until it can be taken. */
+/* To be called first. SIGHUP makes a node read its options again; it is held until the node can
+ * take it. The other signals mean nothing, but would end the process by default. */
 static void guard_signals(void) {
     sigset_t later;
     signal(SIGPIPE, SIG_IGN);

@@ -105,7 +105,7 @@ static bool parse_number(const char *text, const struct unit *units, uint64_t *o
     if (errno != 0)
         return false;
     if (n == 0 && *end == '\0') {
-        *out = 0; /* nothing needs no unit */
+        *out = 0; /* zero needs no unit */
         return true;
     }
     for (; units->suffix != NULL; units++) {
@@ -173,7 +173,7 @@ static bool set_text(struct loader *l, const struct row *row, const char *text,
     return *at != NULL;
 }
 
-/* Sets one option unless a stronger source did; a bad value is an error even then. */
+/* Sets one option, unless a stronger source has set it. A bad value is an error in any case. */
 static bool set(struct loader *l, const struct row *row, const char *text, const char *place) {
     char *base = (char *)l->options;
     size_t index = (size_t)(row - rows);
@@ -197,7 +197,7 @@ static void print_help(FILE *out) {
           "Each option may also be an environment variable (--redis-url: SLUICE_REDIS_URL) or\n"
           "a line `redis-url = ...` of the file named by --config. A flag goes before the\n"
           "environment, that before the file. Times take ms, s, m, h or d. SIGHUP reads the\n"
-          "file again: what is marked (live) changes at once, the rest needs a restart.\n\n",
+          "file again: options marked (live) change at once, the others need a restart.\n\n",
           out);
     for (size_t i = 0; i < ROWS; i++) {
         char head[64];
@@ -363,7 +363,7 @@ const char *options_place(const struct options *o, const char *flag) {
     return row != NULL && o->places[row - rows] != NULL ? o->places[row - rows] : "?";
 }
 
-/* --- again ----------------------------------------------------------------------------------
+/* --- loading again --------------------------------------------------------------------------
  */
 
 static bool is_text(const struct row *row) {
@@ -392,7 +392,7 @@ static char **owner_of(struct options *o, const char *text) {
     return &o->texts[i];
 }
 
-/* Each text stays with the struct that has a pointer to it. */
+/* Each text moves with the pointer to it. */
 static void swap_texts(struct options *a, struct options *b, const char **in_a,
                        const char **in_b) {
     char **from_a = owner_of(a, *in_a), **from_b = owner_of(b, *in_b);
