@@ -106,7 +106,7 @@ function left(room) {
   else lists();
 }
 
-// The conversation that was open is no more.
+// The conversation that was open is gone.
 function closed() {
   open = null;
   history.replaceState(history.state, '', location.pathname);
@@ -120,14 +120,14 @@ function closed() {
 
 const isAttending = () => document.visibilityState === 'visible' && document.hasFocus();
 
-// The reader has the end in sight: it is read.
+// The user sees the end of the conversation, so it counts as read.
 function seen() {
   if (!open) return;
   if (log.isAtEnd && isAttending()) session.markRead(open);
   log.showJump(open.unread);
 }
 
-// The lists, soon, and not for each message of a busy room.
+// Renders the lists soon, but not for each message of a busy room.
 function lists() {
   const pause = Math.max(0, listedAt + LISTS_PAUSE - performance.now());
   listsTimer ||= setTimeout(renderLists, pause);
@@ -281,7 +281,7 @@ function enter(name) {
   if (!narrow.matches) composer.focus();
 }
 
-// The page starts anew: nothing of this session is left.
+// Begins the page again, without anything of this session.
 async function signOut() {
   sessionStorage.clear();
   await session.close();
@@ -289,7 +289,7 @@ async function signOut() {
   location.replace(location.pathname);
 }
 
-// The server does not let this user in: back to the door, which says why.
+// The server does not let this user in. Shows the login form again, with the reason.
 function refused(error) {
   session = null;
   sessionStorage.clear();

@@ -1,4 +1,5 @@
-// Where the user writes: a field that grows with its text, a draft for each conversation.
+// The field in which the user writes. It grows with its text, and has a draft for each
+// conversation.
 
 import { $, directionOf } from './dom.js';
 

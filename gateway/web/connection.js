@@ -1,11 +1,11 @@
-// What the user sees of the connection: its state, and what became of it when it was gone.
+// Shows the user the state of the connection, and what happened while it was lost.
 
 import { $, setText } from './dom.js';
 
 const duration = (ms) => (ms < 1500 ? 'a second' : `${Math.round(ms / 1000)} s`);
 
 /*
- * `acts` has back(text), when it is there again, and refused(error), when it never will be.
+ * `acts` has back(text), called when it is online again, and refused(error), when it never will be.
  */
 export class ConnectionState {
   #acts;

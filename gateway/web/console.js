@@ -7,7 +7,7 @@ import { drawSpark, element, makeCells, makeSpark, put, reconcile } from './cons
 const POLL_MS = 2000;
 const SEARCH_MS = 6000; // a search is asked again after this
 const TIMEOUT_MS = 5000;
-const GONE_MS = 60000; // how long a node that went is still shown
+const GONE_MS = 60000; // ms for which a node that is gone is still shown
 const HISTORY = 60; // points of a sparkline
 const TOKEN = 'sluice-admin-token';
 
@@ -22,7 +22,8 @@ let trouble = ''; // why there is none just now
 const history = new Map(); // incarnation → { points, node, goneAt }
 let search = newSearch('', 0);
 
-// `number` tells answers to an older one; againAt: when it is to be asked again, in performance.now().
+// `number` tells answers to an older one; againAt: when it is to be asked again, in
+// performance.now().
 function newSearch(text, number) {
   return { text, number, users: [], cursor: '', at: 0, againAt: Infinity, refused: false };
 }
@@ -159,7 +160,7 @@ function showUsers() {
   } else if (users.length < count) {
     words += `; the ${number(users.length)} heard last`;
   }
-  $('found').setAttribute('aria-live', search.text ? 'polite' : 'off'); // who searches wants to know
+  $('found').setAttribute('aria-live', search.text ? 'polite' : 'off'); // a user that searches waits for the result
   put($('found'), words);
 }
 
@@ -171,7 +172,7 @@ async function runSearch(from = '') {
   let cursor = from;
   let users = from ? search.users : [];
   try {
-    // An answer that looked at many and found none is no answer yet.
+    // A step of the search may look at many users and find none; then the search goes on.
     for (let tries = 0; tries < 50; tries++) {
       const query = `search=${encodeURIComponent(text)}${cursor && `&cursor=${cursor}`}`;
       const answer = await ask(`api/v1/online?${query}`);
@@ -321,7 +322,7 @@ function showState() {
   showAge();
 }
 
-// The age beside the trouble grows; that is not for the live region.
+// The age next to the trouble grows; it is outside the live region, so that it is not read out.
 function showAge() {
   if (!trouble || !view) return;
   let age = $('banner').querySelector('span');

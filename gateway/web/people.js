@@ -1,4 +1,4 @@
-// Who is in the rooms, who is online, and what they are called.
+// The users in the rooms: their names, and whether they are online.
 
 import { idOf } from './dom.js';
 import { roomKey } from './store.js';
@@ -7,7 +7,7 @@ const PAUSE = 2000; // ms between two reads of a room's members
 const PAUSE_BIG = 10000;
 const BIG = 250; // members
 
-// A username counts only if it is the id's: nobody passes for another.
+// A username counts only if it belongs to the id, so that no user passes for another.
 export const nameFor = (id, username) => (username && idOf(username) === id ? username : id);
 
 /*
@@ -40,7 +40,7 @@ export class People {
     for (const [event, listener] of Object.entries(listeners)) sluice.on(event, listener);
   }
 
-  // Reads who is in the room: now or, if that was done just now, in a while.
+  // Reads the members of the room: now, or later if they were read just before.
   refresh(room) {
     const rest = this.#resting.get(room);
     if (rest) {
@@ -88,7 +88,7 @@ export class People {
     this.#acts.changed();
   }
 
-  // They may be online all the same, elsewhere.
+  // The user may still be online elsewhere.
   #left(room) {
     if (room) this.refresh(room);
   }

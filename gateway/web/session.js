@@ -11,8 +11,8 @@ const READ_PAUSE = 250; // ms in which read marks gather
 const REMEMBERED = 40; // private conversations that the next visit shows
 
 /*
- * One user's conversations. `page` hears of what changed:
- *   messages(conversation, fresh, isPast)  messages came, or (fresh null) all of them anew
+ * One user's conversations. It calls `page` when something changed:
+ *   messages(conversation, fresh, isPast)  messages came, or (fresh null) all were read again
  *   pending(conversation)                  what is being sent
  *   marks(conversation)                    the other one's read mark
  *   typing(conversation)
@@ -20,7 +20,7 @@ const REMEMBERED = 40; // private conversations that the next visit shows
  *   state(change)                          as sluice.js tells it
  *   left(conversation)                     it is closed: the user left the room elsewhere
  *   lost(conversation, from, to)           messages may be missing
- *   notice(conversation, text)             the operator says something (no conversation: to all)
+ *   notice(conversation, text)             the operator sent a text (no conversation: to all)
  */
 export class Session {
   #page;
@@ -57,7 +57,7 @@ export class Session {
 
   // ---- Conversations
 
-  // What was open at the last visit.
+  // The conversations that were open at the last visit.
   #recall() {
     const { rooms, people } = this.#remembered();
     for (const room of rooms) this.join(room);
@@ -71,7 +71,7 @@ export class Session {
     let known = {};
     try {
       known = JSON.parse(localStorage.getItem(this.#memory)) ?? {};
-    } catch {} // what somebody else wrote there
+    } catch {} // another page may have written there
     return { rooms: known.rooms ?? ['lobby'], people: known.people ?? [], inbox: known.inbox };
   }
 
@@ -99,7 +99,7 @@ export class Session {
     } catch {} // full, or not allowed
   }
 
-  // The room's conversation at once; what was said in it comes as soon as it can.
+  // Returns the room's conversation at once; its messages come later.
   join(name) {
     const known = this.store.get(roomKey(name));
     if (known) return known;
@@ -115,7 +115,7 @@ export class Session {
       const { seq } = await this.sluice.emit('join', { room: room.name });
       this.#people.refresh(room);
       await this.load(room);
-      // To who was never here, nothing is unread.
+      // A user that was never here has nothing unread.
       if (room.read === 0 && seq > 0) this.markRead(room, seq);
     } catch (error) {
       if (error.code === 'closed') return;
@@ -224,7 +224,7 @@ export class Session {
     }
   }
 
-  // Sends what failed once more, as the last.
+  // Sends a message that failed once more, after all others.
   async retry(conversation, entry) {
     conversation.settle(entry);
     if (entry.error?.code === 'not_a_member') {
@@ -238,7 +238,7 @@ export class Session {
     this.#page.pending(conversation);
   }
 
-  // Tells the others, now and then, that I write.
+  // Tells the others now and then that I am typing.
   type(conversation) {
     const { isRoom, name, typedAt } = conversation;
     if (Date.now() - typedAt < TYPING_PAUSE) return;
@@ -273,7 +273,7 @@ export class Session {
     this.#tellRead(conversation);
   }
 
-  // The page may go: what is told later would be lost.
+  // The page may be closed, so what was gathered is sent now.
   flush() {
     this.#rememberInbox();
     for (const conversation of [...this.#readTimers.keys()]) this.#pauseEnds(conversation);
@@ -320,7 +320,7 @@ export class Session {
     this.#rememberInbox();
   }
 
-  // One of mine may come before its ack.
+  // A message of mine may come before its ack.
   #came(conversation, data) {
     if (!conversation) return;
     const message = messageOf(data);
@@ -361,7 +361,7 @@ export class Session {
     this.#page.typing(conversation);
   }
 
-  // Private messages that nobody has read: of before this page was there.
+  // Private messages from before this page was opened that are not read yet.
   #unread(id, count) {
     const conversation = this.openPeer(id);
     if (!conversation.isLoaded) conversation.counted = count;
@@ -378,7 +378,7 @@ export class Session {
     }
   }
 
-  // What is known of it, and how far it was read, is of messages that are no more.
+  // Its messages and read marks belong to a log that is gone.
   #restart(conversation) {
     conversation.reset();
     this.#page.messages(conversation, null, true);

@@ -1,5 +1,6 @@
 /*
- * The client library of Sluice: one user, over as many sockets as it takes. In browsers, and in Node.
+ * The client library of Sluice, for browsers and Node. It serves one user, and opens a new socket
+ * when the last one was lost.
  *
  *     import { Sluice } from '/sluice.js'; // from any node; other origins may import it too
  *
@@ -12,47 +13,50 @@
  *     const { messages } = await sluice.emit('history', { room: 'lobby', limit: 20 });
  *     await sluice.close();
  *
- * Node 18 and 20 have no WebSocket: `new Sluice(url, user, { WebSocket })` with that of `ws`.
+ * Node 18 and 20 have no WebSocket: pass that of `ws`, by `new Sluice(url, user, { WebSocket })`.
  *
- * What it does by itself, so that a page need not:
- *  - It comes back when cut off, on whatever node the proxy chooses, and tells where it left off:
- *    what was missed follows. A message of a logged channel is passed on once, in order.
+ * The library does all this by itself:
+ *  - When the connection is lost, it connects again, to any node that the proxy chooses. It tells
+ *    the node which messages it has, and gets those that it missed. A message of a logged channel
+ *    is passed on once, in order.
  *  - Events that must not get lost are kept in order until they are answered, over any number of
  *    sockets. Messages carry a clientMessageId, so that a repeat takes effect once.
- *  - It is in the same rooms and topics again, also when Redis has lost its memory.
- *  - It finds out by itself that a connection is dead, and beats so that the user counts as online.
- *  - A long text goes up in pieces.
- * An own private message never comes as an event, from whatever connection of this Sluice it left.
+ *  - It enters the same rooms and topics again, even if Redis has lost its data.
+ *  - It notices a dead connection, and sends heartbeats so that the user counts as online.
+ *  - It sends a long text in pieces.
+ * A private message that this Sluice has sent never comes back to it as an event, even if it was
+ * sent over an earlier connection.
  * The events and their data are in gateway/docs/events.md, every option in sluice.d.ts.
  */
 
-const FRAME_MOST = 1048576; // bytes, of what cannot go up in pieces
+const FRAME_MOST = 1048576; // bytes of an event that cannot be sent in pieces
 const STRANGER_MOST = 16384; // bytes that the server takes before a login
 const PIECES_MOST = 4096;
-const FLIGHT_MOST = 262144; // bytes that are sent and not answered: more wait here
-const SLOWEST = 16; // bytes per ms that a line carries at least, before it counts as dead
-const EASY = 16384; // bytes on their way that need no time of their own
-const OFFLINE_RETRY = 30000; // the browser sees no network; it has been wrong before
+const FLIGHT_MOST = 262144; // bytes that may be sent and not answered; more wait here
+const SLOWEST = 16; // bytes per ms; a line that carries less counts as dead
+const EASY = 16384; // bytes under way for which no more time is allowed
+const OFFLINE_RETRY = 30000; // ms, while the browser sees no network, which may be wrong
 const PATIENCE_MOST = 60000;
-const STEADY = 1000; // online for so long, the way is good again
-const PROMISE = 300000; // for so long the server knows a repeat as one
-const RETRIES = 3; // of a message that failed without a reason that time mends
-const OWN_MOST = 100; // connections that are remembered as our own
-const WINDOW = { first: 8, most: 32 }; // sent and not answered: grows with each answer
-const HASTE = 0.6; // of the silence is over when a page has just come back
-const GRACE = 4000; // silent for longer, a user is out of presence
+const STEADY = 1000; // ms online after which the connection counts as good again
+const PROMISE = 300000; // ms for which the server recognizes a repeat
+const RETRIES = 3; // of a message that failed for a reason that may not pass
+const OWN_MOST = 100; // ids of our own connections that are remembered
+const WINDOW = { first: 8, most: 32 }; // messages sent and not answered: grows with each answer
+const HASTE = 0.6; // this part of the silence is over when a page is shown again
+const GRACE = 4000; // ms of silence after which a user is out of presence
 const TICKER = 'sluice ticker';
 
-// Events that are kept until they are answered; of messages, the field that may be long.
+// Events that are kept until they are answered; for messages, the name of the field that may be
+// long.
 const PAYLOAD = { private_message: 'content', sendMessage: 'message', publish: 'data' };
 const KEPT = new Set([
   ...Object.keys(PAYLOAD),
   ...['join', 'leave', 'subscribe', 'unsubscribe', 'history', 'all_member', 'read'],
 ]);
-// Without a room they mean the one entered last, which the next connection does not know.
+// Without a room, these mean the room entered last, which the next connection does not know.
 const OF_A_ROOM = new Set(['sendMessage', 'leave', 'typing', 'history', 'all_member', 'read']);
 
-// Close codes: what they mean, and how to come back if not in the usual way.
+// Close codes: their meaning, and how to come back, if not in the usual way.
 const CLOSES = {
   1000: ['The server or a proxy closed the connection.'],
   1001: ['The server or a proxy is going away.'],
@@ -73,26 +77,26 @@ const CLOSES = {
   garbled: ['What answers there does not speak this protocol.', 'fault'],
 };
 
-const NOTHING = '{"channel":"topic:-"}'; // to unsubscribe from: asks for an answer, and no more
+const NOTHING = '{"channel":"topic:-"}'; // to unsubscribe from this has no effect but an answer
 
 const utf8 = new TextEncoder();
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 const isPassing = ({ code }) => code === 'unavailable' || code === 'rate_limited';
-// Of a piece of a long text: the server has dropped, or never had, what came before it.
+// The failure of a piece of a long text: the server does not have the pieces before it.
 const isBroken = ({ code, field }) => code === 'bad_field' && field === 'id';
 const isHidden = () => globalThis.document?.visibilityState === 'hidden';
 const isOffline = () => globalThis.navigator?.onLine === false;
 const least = (...values) => Math.min(...values);
-// Two clocks: the one may stand still while the device sleeps, the other may be set.
+// Two clocks, since one may stand still while the device sleeps, and the other may be set.
 const mark = () => [performance.now(), Date.now()];
 const elapsed = ([now, date]) => Math.max(performance.now() - now, Date.now() - date);
 
-// Bytes that a text takes, exactly only if it might be above `most`.
+// The bytes that a text takes; exact only if they may be above `most`.
 function bytesOf(text, most) {
   return text.length * 3 <= most ? text.length : utf8.encode(text).length;
 }
 
-// A fault in a listener is the application's: it is shown, and nothing here stops for it.
+// An error in a listener is the application's. It is shown, and the library goes on.
 function report(error) {
   if (typeof reportError === 'function') reportError(error);
   else
@@ -109,7 +113,7 @@ function toJson(value) {
   }
 }
 
-// By default the door beside this file, whatever path a proxy gives the node.
+// By default the `ws` beside this file, so a proxy may serve the node under any path.
 function address(url = new URL('ws', import.meta.url).href) {
   const page = globalThis.location?.href;
   if (!page && !/^[a-z]+:/i.test(url)) throw new TypeError(`no page for the relative URL ${url}`);
@@ -143,7 +147,8 @@ function split(text, most) {
   return pieces;
 }
 
-// A hidden page's timers may fire once a minute; those of a worker do not. The worker is this file.
+// A hidden page's timers may fire only once a minute, but those of a worker do not. The worker is
+// this file.
 function startTicker(every, tick) {
   try {
     const worker = new Worker(import.meta.url, { type: 'module', name: TICKER });
@@ -202,7 +207,7 @@ class Listeners {
   tell(event, ...what) {
     const set = this.#sets.get(event);
     for (const entry of [...(set ?? [])]) {
-      if (!set.has(entry)) continue; // one before it took it away
+      if (!set.has(entry)) continue; // a listener before it has removed it
       if (entry.once) set.delete(entry);
       try {
         entry.listener(...what);
@@ -213,8 +218,8 @@ class Listeners {
   }
 }
 
-// One socket. It calls `on.opened()`, `on.frame(frame)` and `on.closed(code, reason)`, and what
-// waits for acks, until end(); nothing after that.
+// One socket. Until end() it calls `on.opened()`, `on.frame(frame)`, `on.closed(code, reason)` and
+// the functions that wait for acks.
 class Link {
   silent = 0; // ms for which the server has owed an answer, by `seen`
   seen = performance.now();
@@ -258,8 +263,8 @@ class Link {
     this.seen = performance.now();
   }
 
-  // Time has passed. A timer that comes late says nothing about the server: of what lies between
-  // two calls, `most` ms count.
+  // Time has passed. A late timer says nothing about the server, so at most `most` ms count between
+  // two calls.
   wait(most) {
     const now = performance.now();
     this.silent = this.isOwed ? this.silent + least(now - this.seen, most) : 0;
@@ -280,8 +285,8 @@ class Link {
     return waiting?.done(frame.error && new SluiceError(frame.error), frame.data);
   }
 
-  // Resolves when the socket is closed, but after `wait` ms it is dropped. (That of `ws` would else
-  // wait half a minute for a dead peer.)
+  // Resolves when the socket is closed. After `wait` ms the socket is dropped. (The socket of `ws`
+  // would otherwise wait half a minute for a dead peer.)
   end(wait = 0) {
     const socket = this.#socket;
     const drop = () => socket.terminate?.();
@@ -318,18 +323,18 @@ export class Sluice {
   #retryAt = 0;
   #attempt = 0;
   #since = Infinity; // when it came online
-  #positions = new Map(); // channel → { epoch, seq }: the last that we have
-  #lost = new Set(); // channels for which that was of no use; not told yet
-  #isWhole = true; // none was since it was online last
+  #positions = new Map(); // channel → { epoch, seq }: the last message that we have
+  #lost = new Set(); // channels whose position was lost, and was not told yet
+  #isWhole = true; // no channel was lost since it was online last
   #loginMost; // bytes of a login
   #wanted = new Map(); // channel → [event, data] that enters it
   #room = 'lobby'; // entered last
-  #queue = new Set(); // what is kept, in order, until it is answered
-  #flight = 0; // of those, sent on this link
+  #queue = new Set(); // events that are kept, in order, until they are answered
+  #flight = 0; // how many of those were sent on this link
   #flightBytes = 0;
   #flightMessages = 0;
   #last = null; // the message that was sent last on this link
-  #window = 1; // how many may be
+  #window = 1; // how many messages may be
   #failing = null; // the error after which nothing leaves until all that was sent is answered
   #stall = 0; // the timer that ends the pause after that
   #stalls = 0; // in a row
@@ -468,8 +473,8 @@ export class Sluice {
     this.#ticked = performance.now();
   }
 
-  // Positions that are too many for one login are told by further ones, each when the one before
-  // it is answered.
+  // Positions that do not fit in one login go in further ones, each after the answer to the one
+  // before it.
   async #login(link) {
     const { userId } = this.#user;
     const user = link.isIn ? { userId } : { ...this.#user, available: true };
@@ -491,7 +496,7 @@ export class Sluice {
     });
   }
 
-  // First what the first login enters by itself: a position that comes later is of no use.
+  // The channels that the first login enters by itself come first: a later position is of no use.
   #inOrder() {
     const { csId, room } = this.#user;
     const first = [`user:${this.userId}`, `room:room-${csId}`, `room:${room}`];
@@ -502,7 +507,7 @@ export class Sluice {
   // The positions that go into the next login, at least one.
   #fitting({ isIn, toResume }, user) {
     let left = isIn ? this.#loginMost : least(STRANGER_MOST, this.#loginMost);
-    left -= utf8.encode(JSON.stringify(user)).length + 64; // and what is around it
+    left -= utf8.encode(JSON.stringify(user)).length + 64; // and the frame around it
     const positions = [];
     for (const channel of toResume) {
       const position = this.#positions.get(channel);
@@ -513,7 +518,7 @@ export class Sluice {
     return positions;
   }
 
-  // A login is acknowledged; what was missed in the channels that it named comes behind the ack.
+  // A login is acknowledged. The messages missed in the channels that it named follow the ack.
   #enter({ connectionId, node, recovered, lost = [], resume = {} }, resumed) {
     const link = this.#link;
     link.isIn = true;
@@ -551,7 +556,7 @@ export class Sluice {
     if (this.#lost.delete(channel)) this.#listeners.tell('lost', { channel });
   }
 
-  // Full jitter: those who were cut off together do not come back together.
+  // Full jitter: clients that lost their connections together do not come back together.
   #jitter(attempt) {
     const { least: first, most } = this.#options.pause;
     return Math.random() * least(most, first * 2 ** attempt);
@@ -561,7 +566,7 @@ export class Sluice {
   #delay(how) {
     const { most } = this.#options.pause;
     if (how === 'soon' && this.#attempt === 0) return Math.random() * least(100, most);
-    if (how === 'fault') return most * (2 + 4 * Math.random()); // it would only happen again
+    if (how === 'fault') return most * (2 + 4 * Math.random()); // it would only fail again
     return this.#jitter(this.#attempt);
   }
 
@@ -599,7 +604,7 @@ export class Sluice {
     this.#link = this.#last = null;
     clearTimeout(this.#stall);
     clearTimeout(this.#alarm);
-    const ended = link?.end(wait); // each in flight hears `gone`
+    const ended = link?.end(wait); // each event in flight fails with `gone`
     this.#stall = this.#alarm = this.#leaveAt = 0;
     this.#failing = null;
     this.#isTold = false;
@@ -644,11 +649,12 @@ export class Sluice {
   // step: ms since the last time.
   #listen(step) {
     if (this.#isSilent()) return;
-    // Once a minute would make the user come and go each minute: it stays out until the page is seen.
+    // A heartbeat once a minute would make the user come and go each minute. So none is sent until
+    // the page is shown again.
     if (!isHidden() || step < this.#every + GRACE) this.#beat();
   }
 
-  // Cuts a link that is. If it would be soon, looks again just then.
+  // Cuts a link that is dead. If it would soon count as dead, looks again at that moment.
   #isSilent() {
     const link = this.#link;
     const { silence } = this.#options;
@@ -673,7 +679,7 @@ export class Sluice {
     this.#link.request('heartbeat', undefined, () => {});
   }
 
-  // Something may have changed: comes back at once, or sees whether the server answers, and soon.
+  // Something may have changed: connects at once, or quickly checks whether the server answers.
   #look() {
     const { heartbeat, silence } = this.#options;
     if (this.#retry) this.#connect();
@@ -721,7 +727,7 @@ export class Sluice {
     this.#positions.set(channel, { epoch, seq });
   }
 
-  // A position from an ack counts only where there is none: what was missed is still to come.
+  // A position from an ack counts only if there is none: missed messages are still to come.
   #baseline(channel, { epoch, seq }) {
     if (!this.#positions.has(channel)) this.#positions.set(channel, { epoch, seq });
   }
@@ -737,7 +743,7 @@ export class Sluice {
   #receive({ event, data, ...meta }) {
     if (meta.epoch !== undefined && !this.#advance(meta.channel, meta)) return;
     if (this.#own.has(meta.origin)) return;
-    this.#tellLost(meta.channel); // before what follows, if that comes before the last login's ack
+    this.#tellLost(meta.channel); // before messages that come before the last login's ack
     if (event === 'available') return this.#available();
     if (event === 'userLeft' && String(data.userId) === this.userId) this.#left(data.room);
     if (event === 'error') this.#listeners.tell('error', new SluiceError(data));
@@ -745,7 +751,7 @@ export class Sluice {
     if (event === 'channel_reset') this.#listeners.tell('lost', data);
   }
 
-  // Another connection of this user left a room: this one is not to enter it again.
+  // Another connection of this user left a room, so this one must not enter it again.
   #left(room) {
     const channel = `room:${room}`;
     if ([...this.#queue].some(({ enters }) => enters === channel)) return;
@@ -761,7 +767,7 @@ export class Sluice {
 
   // ---- What leaves
 
-  // The data as another connection understands it too.
+  // The data in a form that another connection also understands.
   #complete(event, data) {
     if (event === 'sendMessage' && typeof data === 'string') data = { message: data };
     if (data !== undefined && data !== null && !isObject(data)) return data;
@@ -791,7 +797,7 @@ export class Sluice {
     this.#pump();
   }
 
-  // As text, so that a change of the data after emit() does no harm; a long text in pieces.
+  // The data as text, so that a change of it after emit() does no harm. A long text is in pieces.
   #pack(item) {
     const { piece } = this.#options;
     const field = PAYLOAD[item.event];
@@ -808,7 +814,7 @@ export class Sluice {
       throw new SluiceError({ code: 'too_large', message: `${item.event} is too large`, field });
   }
 
-  // Which rooms and topics it is to be in, whatever happens.
+  // Notes the rooms and topics that each new connection must enter.
   #want(item) {
     const { event, data } = item;
     if (event === 'join') {
@@ -836,7 +842,7 @@ export class Sluice {
     this.#queue = new Set([item, ...this.#queue]);
   }
 
-  // Sends what may leave now.
+  // Sends the events that may leave now.
   #pump() {
     if (this.#state !== 'online' || this.#stall) return;
     if (this.#failing && this.#flight > 0) return;
@@ -844,12 +850,12 @@ export class Sluice {
     for (const item of this.#queue) {
       if (!item.sent && !this.#fits(item)) return;
       if (!item.sent && !this.#giveUp(item)) this.#send(item);
-      if (item.pieces && item.sent) return; // nothing beside it
+      if (item.pieces && item.sent) return; // nothing else is sent with it
     }
   }
 
-  // Of messages as many are on their way as the option window allows: should one of them fail, the
-  // node lets those behind it fail, too.
+  // As many messages are under way as the option window allows. If one of them fails, the node
+  // fails those after it, too.
   #fits({ bytes, pieces }) {
     if (this.#flight === 0) return true;
     if (pieces || this.#flightMessages >= this.#options.window) return false;
@@ -868,7 +874,7 @@ export class Sluice {
     });
   }
 
-  // With the id of the message before it, if that is not answered yet: it must not overtake it.
+  // Adds the id of the message before it, if that is not answered yet and must not be overtaken.
   #named(item) {
     const last = this.#last;
     if (!item.messageId) return item.json;
@@ -876,8 +882,8 @@ export class Sluice {
     return last?.sent ? `{"after":${last.messageId},${item.json.slice(1)}` : item.json;
   }
 
-  // From when on it may have been stored without our knowing it: as long as that is so, a repeat is
-  // taken as one only for the time that the server promises.
+  // From when on it may have been stored without our knowledge. The server recognizes a repeat only
+  // for the time that it promises from then on.
   #doubt(item, error) {
     const { event, pieces, index, left } = item;
     const isWhole = !pieces || index === pieces.length - 1;
@@ -942,7 +948,7 @@ export class Sluice {
     }
   }
 
-  // What an ack says about positions.
+  // Takes the positions from an ack.
   #learn({ event, data: sent }, data) {
     if (event === 'join') {
       this.#baseline(`room:${data.room}`, data);
@@ -961,7 +967,7 @@ export class Sluice {
     if (error.code === 'gone') return this.#restart(item);
     if (isPassing(error)) {
       const last = item.pieces && item.index === item.pieces.length - 1;
-      if (last && error.code === 'unavailable') this.#restart(item); // it was put together
+      if (last && error.code === 'unavailable') this.#restart(item); // all pieces had come
       return this.#hold(error);
     }
     if (item.pieces && isBroken(error) && item.index > 0 && item.retries++ < RETRIES) {
@@ -984,15 +990,17 @@ export class Sluice {
     item.id = item.index = undefined;
   }
 
-  // The messages after one that failed fail, too. When all are answered they leave again, in order.
+  // The messages after one that failed fail, too. When all are answered, they are sent again, in
+  // order.
   #hold(error) {
     this.#failing = error;
     this.#window = 1;
     return this.#pump();
   }
 
-  // Goes on after a while, or as soon as Redis is back. A node that is without it for too long is
-  // left. Until then the socket stays: thousands would come back at once.
+  // Goes on after a while, or when Redis is back. If the node is without Redis for too long,
+  // another one is tried. Until then the socket stays open, since thousands would come back at
+  // once.
   #later({ code }) {
     const { patience } = this.#options;
     if (this.#isTold) return this.#goOn();
@@ -1025,7 +1033,7 @@ export class Sluice {
     if (this.#stall) this.#goOn();
   }
 
-  // The bigger a message, the likelier that it was the one which the server did not take.
+  // The largest message is the most likely one that the server did not take.
   #giveUpBiggest() {
     const sent = [...this.#queue].filter((item) => item.sent).sort((a, b) => b.bytes - a.bytes);
     const error = { code: 'too_large', message: 'the server does not take so big a message' };

@@ -1,6 +1,6 @@
-// What the page knows: conversations and people. Neither the page nor the network is known here.
+// The data of the page: conversations and people. This file knows neither the page nor the network.
 
-const KEPT = 500; // messages of a conversation, when nobody looks at its past
+const KEPT = 500; // messages of a conversation, unless the user looks at its past
 const ROSTER = 100; // ids that a roster names at most
 const MEMBERS = 1000; // rows that all_member answers at most
 const collator = new Intl.Collator();
@@ -28,8 +28,8 @@ export class Conversation {
   life = 0; // counts resets
   read = 0; // I have read up to this
   toldRead = 0; // and the server was told
-  peerRead = 0; // the other one has
-  divider = 0; // what is above it was new when I came; 0: nothing was
+  peerRead = 0; // the other user has read up to this
+  divider = 0; // messages below it were new when I came; 0: none was
   counted = 0; // unread, as the server says, until the history is loaded
   members = new Set(); // of a room
   online = 0;
@@ -42,7 +42,7 @@ export class Conversation {
     this.name = key.slice(key.indexOf(':') + 1); // the room, or the other one's id
   }
 
-  // What the protocol calls it, in history, read and typing.
+  // The fields that name it in history, read and typing.
   get target() {
     return this.isRoom ? { room: this.name } : { peer: this.name };
   }
@@ -62,7 +62,7 @@ export class Conversation {
     return this.hasMore ? count + this.messages[0].seq - this.read - 1 : count;
   }
 
-  // From the end, where what is asked for mostly stands.
+  // Searches from the end, since most messages that are asked for are there.
   has(seq) {
     const last = this.messages.findLast((message) => message.seq <= seq);
     return last?.seq === seq;
@@ -84,7 +84,7 @@ export class Conversation {
     return fresh;
   }
 
-  // Mine is stored, but came as an event before its ack: it is not shown twice.
+  // A message of mine is stored. It may have come as an event before its ack; it is shown once.
   hidePending(text) {
     const same = this.pending.find((one) => one.isShown && !one.error && one.text === text);
     if (same) same.isShown = false;
@@ -104,7 +104,7 @@ export class Conversation {
     return notice;
   }
 
-  // Where the line of new messages stands, for one who looks (again) at what is unread.
+  // Sets the line of new messages, when the user looks (again) at unread messages.
   divide() {
     this.divider = this.unread > 0 && this.read > 0 ? this.read : 0;
   }
@@ -117,7 +117,7 @@ export class Conversation {
     return true;
   }
 
-  // Forgets what came, as it may have holes.
+  // Forgets all messages, since some may be missing between them.
   reset() {
     this.life++;
     Object.assign(this, {
@@ -188,7 +188,7 @@ export class Store {
     return isRoom ? name : this.nameOf(name);
   }
 
-  // The answer of all_member. nameFor(id, username) decides what somebody is called.
+  // Takes the answer of all_member. nameFor(id, username) returns the name to show.
   members(room, list, nameFor) {
     room.members = new Set(list.map(({ id }) => String(id)));
     for (const { id, username, online } of list) {
@@ -198,7 +198,7 @@ export class Store {
     room.total = list.length < MEMBERS ? list.length : Math.max(room.total, list.length);
   }
 
-  // Somebody is in the room, and online. False if they were no member so far.
+  // A user is in the room, and online. False if the user was no member so far.
   enter(room, id) {
     const isMember = room.members.has(id);
     this.person(id).online = true;
@@ -206,8 +206,8 @@ export class Store {
     return isMember;
   }
 
-  // A roster: who is online in a room, if it is not cut off. False if it does not fit what is
-  // known: somebody is new here, or is not there who was.
+  // Takes a roster: the users that are online in a room, unless the list is cut off. False if it
+  // differs from what is known: a user is new, or is missing.
   roster(room, ids) {
     const here = new Set(ids.map(String));
     const isWhole = here.size < ROSTER;
@@ -218,7 +218,7 @@ export class Store {
     return isKnown && ![...room.members].some(isMissed);
   }
 
-  // Members of a room for the eye: those online first, then by name; I am first of all.
+  // The members of a room in the order to show: I first, then those online, each by name.
   listed(room) {
     const rank = ({ id, online }) => (id === this.me ? 0 : online ? 1 : 2);
     return [...room.members]
