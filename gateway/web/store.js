@@ -29,7 +29,7 @@ export class Conversation {
   read = 0; // I have read up to this
   toldRead = 0; // and the server was told
   peerRead = 0; // the other user has read up to this
-  divider = 0; // messages below it were new when I came; 0: none was
+  divider = 0; // messages of a higher seq were new when I came; 0: none
   counted = 0; // unread, as the server says, until the history is loaded
   members = new Set(); // of a room
   online = 0;
