@@ -111,7 +111,7 @@ build/clang/sluice: $(call objects,clang)
 	$(call say,link,$@)
 	$(Q)$(LINK) $(HARDEN)
 
-# The doors with an echo in place of the chat, for suites of the protocols to be run on.
+# The doors with an echo in place of the chat, for the test suites of the protocols.
 conform = $(CONFORM:%.c=build/$(1)/%.o) $(filter-out %/gateway/main.o,$(call objects,$(1)))
 build/sluice-conformance: $(call conform,release)
 	$(call say,link,$@)
@@ -120,7 +120,7 @@ build/asan/sluice-conformance: $(call conform,asan)
 	$(call say,link,$@)
 	$(Q)$(LINK)
 
-# ---- Nodes that break a promise: tests/chaos must find them out. One object differs from asan.
+# ---- Nodes that break a promise, which tests/chaos must find. One object differs from asan.
 BROKEN_heal        := gateway/channel/heal
 BROKEN_idempotency := gateway/client/field
 BROKEN             := build/broken-heal/sluice build/broken-idempotency/sluice
@@ -252,7 +252,7 @@ $(FUZZ): build/fuzz/%: tests/fuzz/%.c $(wildcard common/*.[ch]) Makefile build/c
 	$(Q)$(CLANG) $(STD) $(LIB_FLAGS) -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined \
 	  -fno-sanitize-recover=undefined -o $@ $< $(wildcard common/*.c) $(LIBS)
 
-# ---- make install: the binary, and what systemd and its operator read
+# ---- make install: the binary, the unit of systemd, and an example of its configuration
 PREFIX ?= /usr/local
 SHARED := $(PREFIX)/share/doc/sluice
 .PHONY: install
