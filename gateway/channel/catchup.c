@@ -408,8 +408,7 @@ static void catchup_step(struct sub *sub) {
 
 void channel_step_behind(struct channel *ch) {
     struct list all;
-    channel_ref(
-        ch); /* a step may end a subscriber; the subs in `all` do not hold the channel */
+    channel_ref(ch); /* a step may end a subscriber, and subs in `all` do not hold it */
     list_init(&all);
     list_splice(&all, &ch->behind);
     while (!list_empty(&all)) {
