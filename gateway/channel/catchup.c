@@ -4,11 +4,10 @@
 #include <stdlib.h>
 
 #include "gateway/channel/heal.h"
-#include "gateway/channel/page.h"
+#include "gateway/channel/shared_page.h"
 #include "gateway/channel/tail.h"
 
-#define PAGE_ENTRIES "100"
-#define WAITS_MOST   50
+#define WAITS_MOST 50
 
 enum catchup_state {
     CATCHUP_UNCHECKED, /* waits until the subscription is confirmed */
@@ -32,16 +31,6 @@ struct catchup {
     unsigned waits; /* steps since the sub is ahead of the channel */
 };
 
-/* A page under way. All subs that ask for the same page share it. */
-struct shared_page {
-    struct list link; /* in channel->reads */
-    struct channel *channel;
-    struct position from;
-    bool check;          /* no entries: only the position is checked */
-    bool stale;          /* it was asked for before the subscription was lost */
-    struct list waiting; /* catchups */
-};
-
 static void state_set(struct catchup *c, enum catchup_state to) {
     static const unsigned from[] = {
         [CATCHUP_CHECKING] = 1U << CATCHUP_UNCHECKED,
@@ -52,11 +41,6 @@ static void state_set(struct catchup *c, enum catchup_state to) {
     };
     assert((from[to] & 1U << c->state) != 0);
     c->state = to;
-}
-
-void reads_stale(struct channel *ch) {
-    for (struct list *at = ch->reads.next; at != &ch->reads; at = at->next)
-        container_of(at, struct shared_page, link)->stale = true;
 }
 
 /* --- a sub's way ----------------------------------------------------------------------------
@@ -128,42 +112,7 @@ static void deliver_one(struct sub *sub, struct message *m) {
 /* --- pages ----------------------------------------------------------------------------------
  */
 
-static struct shared_page *shared_find(struct channel *ch, const struct position *from,
-                                       bool check) {
-    for (struct list *at = ch->reads.next; at != &ch->reads; at = at->next) {
-        struct shared_page *p = container_of(at, struct shared_page, link);
-        if (!p->stale && p->check == check && p->from.seq == from->seq &&
-            strcmp(p->from.epoch, from->epoch) == 0)
-            return p;
-    }
-    return NULL;
-}
-
-static void on_page(void *arg, const struct reply *reply, enum outcome outcome);
-
-static struct shared_page *shared_send(struct channel *ch, const struct position *from,
-                                       bool check) {
-    struct hub *h = ch->hub;
-    struct slice name = channel_name(ch);
-    struct page_args args;
-    struct shared_page *p = calloc(1, sizeof *p);
-    if (p == NULL)
-        return NULL;
-    page_args(&args, from, check ? SLICE("0") : SLICE(PAGE_ENTRIES), slice_of(h->page_bytes),
-              &ch->at, ch->lineage);
-    if (!redis_script(h->redis, SCRIPT_read, &name, 1, args.all, args.count, on_page, p)) {
-        free(p);
-        return NULL;
-    }
-    p->channel = ch;
-    p->from = *from;
-    p->check = check;
-    list_init(&p->waiting);
-    list_push(&ch->reads, &p->link);
-    channel_ref(ch);
-    metric_add(h->metrics, METRIC_READS, 1);
-    return p;
-}
+static void on_page(struct shared_page *p, const struct page *page);
 
 /* Joins a page under way, or asks for one. A page under way may be older than this call; the
  * tail or the next page has the messages that came since. */
@@ -172,11 +121,7 @@ static void sub_read(struct sub *sub, bool check) {
     struct catchup *c = sub->catchup;
     struct position from = c->at;
     from.seq = sub->seq;
-    struct shared_page *p = shared_find(ch, &from, check);
-    if (p != NULL)
-        metric_add(ch->hub->metrics, METRIC_READS_SHARED, 1);
-    else
-        p = shared_send(ch, &from, check);
+    struct shared_page *p = shared_page_ask(ch, &from, check, on_page);
     if (p == NULL) {
         ch->hub->stalled = true; /* the hub's timer tries again */
         return;
@@ -299,28 +244,16 @@ static void page_over(struct shared_page *p, struct catchup *c, const struct pag
         catchup_step(sub);
 }
 
-static void on_page(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct shared_page *p = arg;
-    struct channel *ch = p->channel;
-    struct page page;
-    bool read = reply != NULL;
-    (void)outcome;
-    list_remove(&p->link);
-    if (read)
-        page_read(&page, reply);
-    if (read && !p->check)
-        page_done(p, &page);
-    if (read)
-        suspect(ch, &page);
+static void on_page(struct shared_page *p, const struct page *page) {
+    if (page != NULL && !p->check)
+        page_done(p, page);
+    if (page != NULL)
+        suspect(p->channel, page);
     while (!list_empty(&p->waiting)) {
         struct catchup *c = container_of(p->waiting.next, struct catchup, in_page);
         list_remove(&c->in_page);
-        page_over(p, c, read ? &page : NULL);
+        page_over(p, c, page);
     }
-    if (ch->state == CHANNEL_LIVE && list_empty(&ch->reads))
-        tail_forget(&ch->tail);
-    free(p);
-    channel_unref(ch);
 }
 
 /* --- steps ----------------------------------------------------------------------------------

@@ -38,8 +38,6 @@ bool sub_started(const struct sub *sub);
  * May end the subscriber. */
 void subscriber_drained(struct subscriber *s);
 
-/* Marks the pages under way as asked for before the subscription was lost. */
-void reads_stale(struct channel *ch);
 /* Moves each sub that is behind as far as it can go now. */
 void channel_step_behind(struct channel *ch);
 /* Ends the subs whose check was not sent yet, with CHECK_FAILED. */

@@ -6,6 +6,7 @@
 #include "common/utf8.h"
 #include "gateway/channel/heal.h"
 #include "gateway/channel/name.h"
+#include "gateway/channel/shared_page.h"
 #include "gateway/channel/tail.h"
 
 #define HEAL_RETRY_MS 200
@@ -104,7 +105,7 @@ static void on_lost(void *arg) {
     list_remove(&ch->heal_link);
     tail_forget(&ch->tail);
     ch->stale = true; /* a page asked for before the next confirmation proves nothing */
-    reads_stale(ch);
+    shared_pages_stale(ch);
 }
 
 static const struct subscription_events doorbell_events = {
