@@ -68,8 +68,8 @@ static void upgrade(struct eio_session *s, struct wsock *probe) {
 static void take_probe(struct eio_session *s, struct wsock *probe, enum ws_opcode opcode,
                        struct slice text) {
     if (opcode == WS_TEXT && slice_is(text, "2probe")) {
+        eio_polling_probed(s); /* before the answer, which may end the probe */
         send_text(probe, SLICE("3probe"));
-        eio_polling_probed(s);
     } else if (opcode == WS_TEXT && text.len > 0 && text.ptr[0] == EIO_UPGRADE) {
         upgrade(s, probe);
     } else {

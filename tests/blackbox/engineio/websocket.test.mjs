@@ -179,6 +179,25 @@ test('a probe whose connection ends leaves the session as it was', async () => {
   assert.ok(['4a', '6'].includes((await waiting).body));
 });
 
+test('a probe that asks on and reads no answer is closed, and polls wait as before', async () => {
+  const s = await poll(p);
+  const { ws } = await probeOf(s);
+  let over = false;
+  ws.on('error', () => {}).on('close', () => (over = true));
+  ws._socket.pause();
+  const frame = Buffer.from('8186000000003270726f6265', 'hex'); // 2probe, masked by zeros
+  const many = Buffer.concat(Array(20000).fill(frame));
+  await until(() => {
+    if (!over && ws._socket.writableLength < 2 * many.length) ws._socket.write(many);
+    return over;
+  }, { every: 1, what: 'the probe is closed' });
+  for (const text of ['4one', '4two']) {
+    const waiting = s.get();
+    await s.post(text);
+    assert.equal((await waiting).body, text);
+  }
+});
+
 test('a probe that does not go on is closed in time, polling goes on', async (t) => {
   const own = await startConformance({ args: ['--ping-interval', '25000', '--upgrade-timeout', '200'] });
   t.after(() => own.stop());
