@@ -23,7 +23,7 @@ static bool needs_login(const struct event_row *row, struct json_value data) {
 }
 
 static struct early *begin(struct client *c) {
-    struct early *e = calloc(1, sizeof *e);
+    struct early *e = client_backlog(c) != NULL ? calloc(1, sizeof *e) : NULL;
     if (e == NULL)
         return NULL;
     e->deadline = wheel_is_set(&c->presence.timer) ? c->presence.timer.deadline : 0;
@@ -60,10 +60,6 @@ static struct waiting end(struct client *c) {
 void early_release(struct client *c) {
     if (c->early == NULL)
         return;
-    if (client_backlog(c) == NULL) {
-        early_fail(c, ERR_INTERNAL, OUTCOME_NONE);
-        return;
-    }
     struct waiting events = end(c);
     waiting_put_before(&c->backlog->waiting, &events);
 }

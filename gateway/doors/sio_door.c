@@ -48,6 +48,7 @@ static void on_free(struct sio_socket *s) {
 static void free_client(struct subscriber *s) {
     struct sio_client *k = of_client(client_of(s));
     session_free(k->client.session);
+    k->client.session = NULL;
     client_deinit(&k->client);
     if (k->done)
         release(k); /* else on_free does it */
