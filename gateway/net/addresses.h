@@ -5,20 +5,20 @@
 #include "common/map.h"
 #include "gateway/net/conn_address.h"
 
-/* How many of something (connections, sessions) each client's address has, up to a limit. Ports
- * do not count. */
+/* Counts how many of something (connections, sessions) each client's address has, up to a
+ * limit. Ports are ignored. */
 struct addresses {
     struct map counts;
-    unsigned most; /* of an address; 0: no limit, nothing is counted */
+    unsigned most; /* for one address; 0: no limit, and nothing is counted */
 };
 
 void addresses_init(struct addresses *a, unsigned most);
-/* All that entered have left. */
+/* Called when all that entered have left. */
 void addresses_deinit(struct addresses *a);
 
-/* One more. False: the address has as many as it may, or there is no memory. */
+/* Counts one more. Returns false when the address has as many as it may, or without memory. */
 bool addresses_enter(struct addresses *a, const struct conn_address *of);
-/* One less, of those that entered. */
+/* Counts one less, for an address that entered. */
 void addresses_leave(struct addresses *a, const struct conn_address *of);
 
 #endif

@@ -43,7 +43,8 @@ bool conn_send_parts(struct conn *c, const struct slice parts[], size_t count) {
     return conn_send(c, slabs_commit(slabs, len));
 }
 
-/* A write under way ends when the kernel has taken all of it, but that may be long. */
+/* A running uv_write is reported when the kernel has taken all of it, which may take long. So
+ * this looks how much it has taken so far. */
 static void look_at_write(struct conn *c) {
     size_t left = c->writing ? uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp) : 0;
     if (left >= c->write_left)
@@ -112,7 +113,8 @@ static void on_written(uv_write_t *write, int status) {
     make_dirty(c);
 }
 
-/* The kernel's buffer is full: libuv waits for room. burst: bytes that it was to take. */
+/* The kernel's buffer is full, so libuv waits for room. burst: the bytes that were offered to
+ * it. */
 static void write_later(struct conn *c, size_t burst) {
     struct net *n = c->net;
     queue_lags(&c->queue, &n->out, burst, net_awake(n));
@@ -140,7 +142,7 @@ static void write_later(struct conn *c, size_t burst) {
 }
 
 static void on_shutdown(uv_shutdown_t *request, int status) {
-    (void)status; /* a broken connection is seen by the read side */
+    (void)status; /* the read side notices a broken connection */
     free(request);
 }
 
@@ -162,7 +164,7 @@ static void queue_is_empty(struct conn *c) {
     c->ops->on_drained(c);
 }
 
-/* False: it is not all with the kernel (yet). */
+/* Returns false while the kernel has not taken everything. */
 static bool conn_write(struct conn *c) {
     size_t burst = c->queue.bytes;
     while (c->queue.bytes > 0) {
@@ -219,7 +221,7 @@ void conn_pause(struct conn *c, bool pause) {
         return;
     c->paused = pause;
     if (c->connecting)
-        return; /* it reads when it stands */
+        return; /* reading begins when it is established */
     if (pause)
         uv_read_stop((uv_stream_t *)&c->tcp);
     else
@@ -252,8 +254,8 @@ static void on_turned_away(uv_handle_t *handle) {
         turn_away(n, n->turned_from);
 }
 
-/* Takes a connection that there is no memory for off the listener, which accepts no other one
- * before, and closes it. */
+/* Accepts a connection for which there is no memory, and closes it. The listener accepts no
+ * other connection until it is taken. */
 static void turn_away(struct net *n, uv_stream_t *listener) {
     n->turned_from = listener;
     n->turn_next = n->turning_away;

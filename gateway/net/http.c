@@ -6,13 +6,13 @@
 #include "gateway/net/http_state.h"
 
 #define QUEUED_MOST 65536 /* bytes of answers that a connection may leave unread */
-#define LINGER_MS   2000  /* after an answer that closes: for the peer to read it */
+#define LINGER_MS   2000  /* how long the peer may take to read the last answer */
 
 static struct http *http_of(struct http_parser *p) {
     return container_of(p, struct http, parser);
 }
 
-/* Holds until the next request. */
+/* Valid until the next request. */
 static struct http_request request_of(struct http *h) {
     struct http_request request = http_request_of(&h->parser);
     request.conn = h->conn;
@@ -49,7 +49,7 @@ static void lose_receipt(struct http *h) {
         receipt->gone(receipt);
 }
 
-/* Somebody else gave the answer to a request whose body was watched. */
+/* A request whose body was watched was answered by another part of the program. */
 static void lose_watcher(struct http *h) {
     struct http_later *watched = h->watched;
     h->watched = NULL;
@@ -60,7 +60,7 @@ static void lose_watcher(struct http *h) {
 /* --- answers --------------------------------------------------------------------------------
  */
 
-/* Nothing is lost if it is closed now. */
+/* From now on nothing is lost if the connection is closed. */
 static void idle_again(struct http *h) {
     list_remove(&h->link);
     list_push(&h->conn->net->http_idle, &h->link);
@@ -73,7 +73,7 @@ static void close_after(struct http *h) {
     idle_again(h);
 }
 
-/* What the path has to say in whatever answer it gives. */
+/* Appends the header lines that every answer of the path has. */
 static void put_lines(struct http *h, struct buf *out) {
     if (!h->parser.has_head || h->passed_on || h->router->lines == NULL)
         return;
@@ -113,7 +113,7 @@ static void refuse(struct http *h, int status, const char *why) {
                         extra);
 }
 
-/* False: the connection speaks HTTP no more. */
+/* Returns false when the connection no longer speaks HTTP. */
 static bool route(struct http *h) {
     struct conn *c = h->conn;
     struct http_request request = request_of(h);
@@ -130,7 +130,7 @@ static bool route(struct http *h) {
     return !c->closed;
 }
 
-/* Counts the memory of the request under way, and of what came after it. */
+/* Counts the memory of the request under way, and of the bytes that came after it. */
 static void count(struct http *h) {
     size_t now = sizeof *h + http_parser_held(&h->parser) + h->body.cap + h->rest.cap;
     h->conn->net->requests_held += now - h->counted;
@@ -156,7 +156,7 @@ static void on_closed(struct conn *c) {
     http_free(c->peer);
 }
 
-/* A peer that only sends no more may still read its answer. */
+/* A peer that has only shut its sending side may still read its answer. */
 static void on_end(struct conn *c, int status) {
     struct http *h = c->peer;
     if (status == UV_EOF && c->queue.bytes > 0) {
@@ -169,14 +169,16 @@ static void on_end(struct conn *c, int status) {
     lose_receipt(h);
 }
 
-/* A long answer takes a slow peer long: while some of it goes, there is time for the rest. */
+/* A slow peer takes long to read a long answer. It has time for the rest as long as it takes
+ * some of it. */
 static bool is_taking(struct http *h) {
     size_t before = h->unsent;
     h->unsent = conn_unsent(h->conn);
     return h->answered && h->unsent > 0 && h->unsent < before;
 }
 
-/* Likewise a body, of a client whose way up is slow, or that is held back. */
+/* Likewise, a body may come slowly because the client's uplink is slow, or because it is held
+ * back here. */
 static bool is_giving(struct http *h) {
     size_t least = (size_t)(HTTP_FLOOR * h->router->timeout_ms / 1000);
     size_t before = h->body_seen;
@@ -185,7 +187,7 @@ static bool is_giving(struct http *h) {
            (h->conn->paused || h->parser.body_got - before >= least);
 }
 
-/* It waits for a request, and may yet. */
+/* It waits for a request, and has time left to do so. */
 static bool is_resting(struct http *h) {
     return h->answered && !h->begun && !h->closing && conn_unsent(h->conn) == 0 &&
            net_now(h->conn->net) < h->idle_until;
@@ -196,7 +198,7 @@ static void extend(struct http *h, uint64_t until) {
     conn_deadline(h->conn, at < until ? at : until);
 }
 
-/* For the next request, if what was answered is taken. */
+/* Waits for the next request once the peer has taken the last answer. */
 static void rest(struct http *h) {
     idle_again(h);
     h->idle_until = net_now(h->conn->net) + h->router->idle_ms;
@@ -215,11 +217,12 @@ static void on_deadline(struct conn *c) {
         conn_deadline(c, h->idle_until);
     else if (h->begun && !h->answered)
         refuse(h, 408, "the request came too slowly\n");
-    else /* a peer may have the whole answer and not have read it: a reset would take it away */
+    else /* the peer may have the whole answer without having read it yet, and a reset would
+            discard it */
         conn_close(c, !h->answered || h->unsent > 0);
 }
 
-/* The answer is put off, and so is what has come after the request. */
+/* The answer is deferred, and so are the bytes that came after the request. */
 static void hold(struct http *h, const char *bytes, size_t len) {
     bool watched = h->later != NULL && h->later->gone != NULL;
     buf_append(&h->rest, bytes, len);
@@ -240,7 +243,7 @@ static void next_request(struct http *h) {
 
 static void on_begin(struct http_parser *p) {
     struct http *h = http_of(p);
-    bool first = !p->has_head; /* it has its time from the connection on */
+    bool first = !p->has_head; /* its time runs since the connection was accepted */
     h->begun = true;
     if (!first)
         conn_deadline(h->conn, net_now(h->conn->net) + h->router->timeout_ms);
@@ -248,7 +251,7 @@ static void on_begin(struct http_parser *p) {
     h->body_seen = 0;
 }
 
-/* A method that may be good here, but never has a body. */
+/* A method that may be allowed here, but that never has a body. */
 static bool takes_none(const llhttp_t *llhttp) {
     return llhttp->method == HTTP_GET || llhttp->method == HTTP_HEAD ||
            llhttp->method == HTTP_OPTIONS;
@@ -300,7 +303,8 @@ static bool on_body(struct http_parser *p, struct slice piece) {
 static const struct http_parser_ops parser_ops = {
     .on_begin = on_begin, .on_body_announced = on_body_announced, .on_body = on_body};
 
-/* Parses up to the end of a request. SIZE_MAX: nothing more is read, or it is not whole yet. */
+/* Parses up to the end of a request. Returns SIZE_MAX when nothing more is read, or when the
+ * request is not whole yet. */
 static size_t read_request(struct http *h, const char *bytes, size_t len) {
     bool whole = false;
     size_t used = http_parse(&h->parser, bytes, len, &whole);
@@ -328,7 +332,7 @@ static void take_bytes(struct conn *c, const char *bytes, size_t len) {
         bytes += used;
         len -= used;
         if (!route(h)) {
-            if (c->peer != h && !c->closed && len > 0) /* the rest is the new layer's */
+            if (c->peer != h && !c->closed && len > 0) /* the rest belongs to the new layer */
                 c->ops->on_bytes(c, bytes, len);
             return;
         }
@@ -340,7 +344,7 @@ static void take_bytes(struct conn *c, const char *bytes, size_t len) {
 
 static void on_bytes(struct conn *c, const char *bytes, size_t len);
 
-/* An answer that was put off has left: goes on with what came after its request. */
+/* A deferred answer has left: goes on with the bytes that came after its request. */
 static void on_drained(struct conn *c) {
     struct http *h = c->peer;
     if (h->closing) {
@@ -352,7 +356,8 @@ static void on_drained(struct conn *c) {
     h->held = false;
     conn_pause(c, false);
     rest(h);
-    on_bytes(c, left.data, left.len); /* may be held back once more, or upgrade */
+    on_bytes(c, left.data,
+             left.len); /* they may be held back once more, or the connection may upgrade */
     buf_deinit(&left);
 }
 
@@ -408,15 +413,16 @@ bool http_end_idle(struct conn *c) {
     const struct http *h = c->peer;
     bool idle = h->answered && !h->held && (h->closing || h->parser.head_bytes == 0);
     if (idle && c->queue.bytes == 0)
-        conn_close(c, false); /* no reset: it may not have read the answer yet */
+        conn_close(c, false); /* no reset: the peer may not have read the answer yet */
     return c->closed;
 }
 
 bool http_keeps(const struct http_request *request) {
     const struct http *h = request->http;
-    /* A peer that asks on without reading the answers is not answered for ever. */
+    /* A peer that goes on asking without reading the answers is not answered for ever. */
     bool reads_on = request->conn->queue.bytes <= QUEUED_MOST;
-    /* What comes after an upgrade may be of the new protocol, also when that was refused. */
+    /* The bytes that follow a request for an upgrade may be of the new protocol, even if the
+     * upgrade was refused. */
     return reads_on && !request->upgrade && !h->router->draining &&
            h->parser.llhttp.http_minor == 1 &&
            !fields_have(&h->parser.fields, "connection", "close");

@@ -6,53 +6,54 @@
 #include "gateway/net/http_request.h"
 
 /*
- * The HTTP/1.1 side of the port (RFC 9112): requests, with a body where the router wants one,
- * answers of known length, keep-alive; and the way into an upgrade. HTTP/1.0 is answered and
- * closed. The parser lives only as long as a connection speaks HTTP. What a request means is
- * decided by the router.
+ * The server side of HTTP/1.1 (RFC 9112). It reads requests, with a body where the router wants
+ * one, writes answers of known length, keeps connections alive, and upgrades them. An HTTP/1.0
+ * request is answered, and then the connection is closed. The parser is freed when a connection
+ * no longer speaks HTTP. The router decides what a request means.
  *
- * What two readers could take for different messages is refused (http_parse.h), and so is a
- * body with another method than POST; then the connection ends. It ends after an upgrade that
- * is refused, too: what follows may be of the new protocol.
+ * A request that two readers could understand differently is refused (http_parse.h), and so is
+ * a body with another method than POST. The connection ends after such a refusal. It also ends
+ * after a refused upgrade, because the bytes that follow may be of the new protocol.
  */
 struct http_router {
-    /* Answers with http_answer, puts the answer off with http_defer, or takes the connection
-     * over with conn_take after http_upgrade. The request holds until it returns. */
+    /* Answers with http_answer, defers the answer with http_defer, or takes the connection over
+     * with conn_take after http_upgrade. The request is valid until the callback returns. */
     void (*route)(void *owner, const struct http_request *request);
-    /* The head of a POST that announces a body has come: returns the most bytes that the body
-     * may have, or 0: this path takes none (405). A longer body is answered 413. May also
-     * answer for good with http_answer, or http_watch the request. NULL: no path takes a body.
-     */
+    /* The head of a POST that announces a body has come. Returns the most bytes that the body
+     * may have, or 0 if this path takes no body (405). A longer body is answered 413. The
+     * callback may also give the final answer with http_answer, or watch the request with
+     * http_watch. NULL: no path takes a body. */
     size_t (*body)(void *owner, const struct http_request *request);
-    /* Appends header lines that each answer to the request has, errors too. NULL: none. */
+    /* Appends the header lines that every answer to the request has, also an error. NULL: there
+     * are no such lines. */
     void (*lines)(void *owner, const struct http_request *request, struct buf *out);
     void *owner;
-    uint64_t timeout_ms; /* for a request's head; a body of which less than HTTP_FLOOR came in
-                          * it is given up, as is an answer of which nothing went: 408 */
+    uint64_t timeout_ms; /* for a request's head (else 408). Also how often a body is looked at,
+                            which is given up when less than HTTP_FLOOR came (408), and an
+                            answer, when none of it left */
     uint64_t body_ms;    /* for a whole body */
     uint64_t idle_ms;    /* between two requests */
     bool draining;       /* each answer ends its connection */
 };
-#define HTTP_FLOOR 100 /* bytes a second of a body */
+#define HTTP_FLOOR 100 /* the least bytes a second of a body */
 
 /*
- * An answer that comes later, and what a peer says when it has passed an answer on: the
- * functions for both are in http_later.h. http.c calls these back when the connection has
- * something to tell.
+ * An answer that comes later, and a receipt, by which a peer says that it has passed an answer
+ * on. The functions for both are in http_later.h. http.c calls these callbacks.
  */
 struct http_later {
-    struct http *http; /* NULL: nobody waits for it (any more) */
+    struct http *http; /* NULL: nobody waits for the answer (any more) */
     void (*late)(struct http_later *later);
     void (*gone)(struct http_later *later); /* or NULL */
     bool keep_errors;                       /* as http_answer_and_keep */
-    bool passed_on; /* what is answered is another's, which has the router's lines already */
-    /* Takes each piece of a watched body, which is not kept then; or NULL. May answer with
-     * http_answer_later. The bytes hold until it returns. */
+    bool passed_on; /* the answer comes from another node and has the router's lines already */
+    /* Takes each piece of a watched body, which is then not kept; or NULL. May answer with
+     * http_answer_later. The bytes are valid until the callback returns. */
     void (*piece)(struct http_later *later, struct slice bytes);
 };
 
 struct http_receipt {
-    struct http *http; /* NULL: none is awaited (any more) */
+    struct http *http; /* NULL: no receipt is awaited (any more) */
     void (*come)(struct http_receipt *receipt);
     void (*gone)(struct http_receipt *receipt);
 };
@@ -61,39 +62,38 @@ struct http_receipt {
 struct conn *http_accept(struct net *n, uv_stream_t *listener,
                          const struct http_router *router);
 
-/* Closes the connection that has waited longest for a request, or for its end after the last
- * answer, to make room. False: there is none. */
+/* Makes room: closes the connection that has waited longest for a request, or for its end after
+ * the last answer. False: there is no such connection. */
 bool http_close_idle(struct net *n);
-/* The process is about to end: closes the connection if it waits between two requests. False:
- * it has something to do, or has not asked for anything yet. Not for a connection that has
- * become something else. */
+/* Called before the process ends: closes the connection if it waits between two requests.
+ * Returns false when a request is under way, or when none has come yet. The connection must
+ * still speak HTTP. */
 bool http_end_idle(struct conn *c);
 
-/* Answers. type and extra (whole lines with CR LF) may be NULL. 4xx and 5xx close the
- * connection afterwards, as does a request that asks for it. HEAD gets no body, nor do 204 and
- * 304.
- */
+/* Answers. type and extra (whole lines with CR LF) may be NULL. After a 4xx or 5xx the
+ * connection is closed, and also when the request asks for that. An answer to HEAD has no body,
+ * nor have 204 and 304. */
 void http_answer(const struct http_request *request, int status, const char *type,
                  struct slice body, const char *extra);
 /* As http_answer, but an error leaves the connection open: the request was read to its end, and
- * is wrong for what runs on the connection only. Not in the router's body(). */
+ * only its content is wrong. Not to be called in the router's body(). */
 void http_answer_and_keep(const struct http_request *request, int status, const char *type,
                           struct slice body, const char *extra);
 
-/* Writes `head` (a whole response head) and frees the parser: the caller's layer is on from
- * here (conn_take). Returns false when the head could not be queued; the connection is closed
- * then. */
+/* Writes `head` (a whole response head) and frees the parser. The caller then takes the
+ * connection over (conn_take). Returns false when the head could not be queued; the connection
+ * is then closed. */
 bool http_upgrade(const struct http_request *request, struct slice head);
 
 /* --- for http_later.c alone --- */
 
-/* Whether the connection stays open after an answer to the request that is no error. */
+/* True if the connection stays open after the request is answered without an error. */
 bool http_keeps(const struct http_request *request);
-/* Answers; after an answer that does not keep it the connection ends. Before it returns, `gone`
- * is called of what waited for the connection. */
+/* Answers. If `keep` is false the connection ends after the answer, and before this returns
+ * `gone` is called for whatever waited for the connection. */
 void http_put_answer(struct http *h, int status, const char *type, struct slice body,
                      bool head_only, bool keep, const char *extra);
-/* The connection speaks HTTP no more. */
+/* The connection no longer speaks HTTP. */
 void http_free(struct http *h);
 
 #endif

@@ -41,7 +41,7 @@ static const char *reason(int status) {
     }
 }
 
-/* RFC 9110, 6.6.1; made once a second. */
+/* The Date line (RFC 9110, 6.6.1). It is formatted at most once a second. */
 static const char *date_line(void) {
     static char line[40];
     static time_t made;

@@ -17,9 +17,9 @@ struct http_out {
     struct buf lines;
     struct buf body;
     size_t head_bytes;
-    bool stood;  /* the connection has been one */
-    bool reused; /* it has carried a request before this one */
-    bool heard;  /* of the answer */
+    bool stood;  /* the connection was established */
+    bool reused; /* it carried a request before this one */
+    bool heard;  /* a byte of the answer came */
     bool whole;
 };
 
@@ -30,7 +30,7 @@ static struct http_out *out_of(llhttp_t *parser) {
     return parser->data;
 }
 
-/* What is about the connection between two nodes is not passed on. */
+/* Header lines about the connection between two nodes are not passed on. */
 static bool is_passed_on(const char *name) {
     static const char *const own[] = {"connection", "content-length",    "keep-alive",
                                       "upgrade",    "transfer-encoding", "date"};
@@ -87,7 +87,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len) {
     return o->body.failed ? HPE_USER : 0;
 }
 
-/* Stops the parser there: nothing comes after an answer, unless it is an upgrade. */
+/* Stops the parser: nothing may follow an answer, except after an upgrade. */
 static int on_message_complete(llhttp_t *parser) {
     out_of(parser)->whole = true;
     return HPE_PAUSED;
@@ -127,7 +127,7 @@ static struct http_call *take_call(struct http_out *o) {
     return call;
 }
 
-/* It stays among the busy ones until it is gone. */
+/* The connection stays in the busy list until it is gone. */
 static void out_close(struct http_out *o, bool reset) {
     list_remove(&o->link);
     list_push(&o->peer->busy, &o->link);
@@ -158,7 +158,8 @@ static void check_closed(struct http_peer *p) {
         p->on_closed(p);
 }
 
-/* The connection is ready for the next call before this one is told: it may begin one. */
+/* The connection is made ready for the next call before this one is told, because its callback
+ * may begin one. */
 static void answered(struct http_out *o) {
     struct http_peer *p = o->peer;
     struct http_reply reply = reply_of(o);
@@ -182,7 +183,7 @@ static void answered(struct http_out *o) {
     if (keep && fate == HTTP_PASSED_ON)
         conn_send_parts(o->conn, &SLICE("\r\n"), 1);
     else if (keep && fate == HTTP_DROPPED)
-        out_close(o, false); /* else its next request would be taken for that line */
+        out_close(o, false); /* otherwise its next request would be taken for that line */
     buf_deinit(&lines);
     buf_deinit(&body);
 }
@@ -205,7 +206,7 @@ static void upgraded(struct http_out *o, struct slice rest) {
 
 static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     struct http_out *o = c->peer;
-    if (o->call == NULL) { /* nobody asked */
+    if (o->call == NULL) { /* the peer sends though nothing was asked */
         out_close(o, true);
         return;
     }
@@ -229,7 +230,7 @@ static void on_end(struct conn *c, int status) {
     fail(c->peer);
 }
 
-/* It did not stand in time, or was idle for its time. */
+/* It was not established in time, or its idle time is over. */
 static void on_deadline(struct conn *c) {
     struct http_out *o = c->peer;
     if (c->connecting || o->call == NULL)
@@ -250,7 +251,7 @@ static void on_closed(struct conn *c) {
     if (o == NULL)
         return;
     struct http_peer *p = o->peer;
-    fail(o); /* where it broke below us */
+    fail(o); /* in case it broke without on_end */
     out_free(o);
     check_closed(p);
 }

@@ -5,79 +5,85 @@
 #include "gateway/net/conn.h"
 
 /*
- * HTTP/1.1 from the other side: requests that this node makes of another one. A connection
- * carries one request at a time and is kept for the next; there are as many as requests wait.
+ * The client side of HTTP/1.1: requests of this node to another one. A connection carries one
+ * request at a time, and is kept for the next one. There are as many connections as there are
+ * requests that wait.
  */
 struct http_out; /* a connection to another node */
 struct http_call;
 
-/* The node that is asked. Embedded in what the owner keeps of it. */
+/* The node that is asked. The owner embeds it. */
 struct http_peer {
     struct net *net;
     struct conn_address address;
     struct list idle; /* kept connections, the latest last */
     struct list busy;
-    uint64_t connect_ms; /* time for a connection to stand */
-    uint64_t idle_ms;    /* kept for this; less than the other side keeps its own */
-    size_t body_max;     /* longest body of an answer */
+    uint64_t connect_ms; /* time to establish a connection */
+    uint64_t
+        idle_ms; /* how long an idle connection is kept: less than the other side keeps it */
+    size_t body_max; /* the longest body that an answer may have */
     bool closed;
-    void (*on_closed)(struct http_peer *p); /* after http_peer_close: nothing is left of it */
+    void (*on_closed)(
+        struct http_peer *p); /* after http_peer_close: all its connections are gone */
 };
 
 struct http_reply {
     int status;
-    const char *lines; /* of the head, each with CR LF, but those about the connection, the
+    const char *lines; /* of the head, each with CR LF, without those about the connection, the
                           length and the upgrade */
     struct slice body;
 };
 
 enum http_failure {
-    HTTP_UNREACHABLE, /* no connection stood */
+    HTTP_UNREACHABLE, /* no connection was established */
     HTTP_STALE,       /* a kept connection ended, and no byte of an answer came */
-    HTTP_ENDED,       /* a new one did */
-    HTTP_BROKEN       /* amid the answer, or it was none */
+    HTTP_ENDED,       /* a new connection ended so */
+    HTTP_BROKEN       /* it broke within the answer, or the bytes were no answer */
 };
 
-/* What became of an answer. */
+/* How an answer ended. */
 enum http_fate {
     HTTP_TAKEN,     /* nobody waits to hear of it */
     HTTP_PASSED_ON, /* the other side is told so by an empty line (http.h, struct http_receipt),
-                     * which leaves after all that was queued till then */
-    HTTP_DROPPED    /* the other side is told so: the connection ends without that line */
+                       which is sent after all that was queued before */
+    HTTP_DROPPED    /* the connection ends without that line, which tells the other side */
 };
 
-/* A request. One of the three is called, once, in a later turn; the call is over then. */
+/* A request. Exactly one of answered, failed and upgraded is called, once, in a later turn. The
+ * call is then over. */
 struct http_call {
     struct http_out *out; /* NULL: over, or not begun */
     bool open;            /* more of the request is to come by http_call_send */
-    /* What was sent is with the kernel, asked for by http_call_send; or NULL. */
+    /* The kernel has taken all that http_call_send queued; or NULL. */
     void (*drained)(struct http_call *call);
     enum http_fate (*answered)(struct http_call *call, const struct http_reply *reply);
     void (*failed)(struct http_call *call, enum http_failure why);
-    /* Status 101: the connection is the caller's, which takes it over (conn_take) or closes it.
-     * rest: what came after the head; it holds until this returns. */
+    /* Status 101: the caller owns the connection, and takes it over (conn_take) or closes it.
+     * rest: the bytes that came after the head, valid until the callback returns. */
     void (*upgraded)(struct http_call *call, const struct http_reply *reply, struct conn *c,
                      struct slice rest);
 };
 
-/* net, address, times, body_max and on_closed are set. */
+/* The caller has set net, address, the times, body_max and on_closed. */
 void http_peer_init(struct http_peer *p);
-/* Closes all of its connections: calls fail, and on_closed comes, in later turns (on_closed at
- * once if there is no connection). */
+/* Closes all of its connections. In later turns the calls fail and on_closed is called; if
+ * there is no connection, on_closed is called at once. */
 void http_peer_close(struct http_peer *p);
 
-/* Sends a whole request, in parts, which are copied. fresh: not over a kept connection. Returns
- * false, with nothing called, without memory or a way there. */
+/* Sends a request, given in parts, which are copied. fresh: not over a kept connection. Returns
+ * false, and calls nothing, without memory or without a route to the node. */
 bool http_call_begin(struct http_call *call, struct http_peer *p, const struct slice parts[],
                      size_t count, bool fresh);
-/* More of an open request, copied; the last of it after `open` was cleared. Returns how much
- * waits to leave, of which `drained` tells once when it is over HTTP_CALL_MOST; SIZE_MAX: no
- * memory, or it is over. Calls nothing back. */
+/* Sends more of an open request, copied. The caller clears `open` before it sends the last of
+ * it. Returns how many bytes wait to be written. If they are more than HTTP_CALL_MOST,
+ * `drained` is called once when they are written. Returns SIZE_MAX without memory, or when the
+ * call is over. Calls nothing back. */
 size_t http_call_send(struct http_call *call, const struct slice parts[], size_t count);
 #define HTTP_CALL_MOST 65536
-/* Gives it up; nothing is called. Does nothing if it is over. */
+/* Gives the call up. Nothing is called. Does nothing if the call is over. */
 void http_call_drop(struct http_call *call);
-/* Ends our side of its connection: an answer under way still comes; without one it fails. */
+/* Ends our side of its connection. An answer that has begun still comes; otherwise the call
+ * fails. */
 void http_call_hang_up(struct http_call *call);
 
 #endif

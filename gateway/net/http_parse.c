@@ -44,7 +44,7 @@ static int on_url(llhttp_t *llhttp, const char *at, size_t len) {
 
 static int on_header_field(llhttp_t *llhttp, const char *at, size_t len) {
     struct http_parser *p = parser_of(llhttp);
-    if (!p->in_body) /* nobody asks for one that follows a chunked body */
+    if (!p->in_body) /* a trailer after a chunked body, which nothing reads */
         fields_name(&p->fields, (struct slice){at, len});
     return 0;
 }
@@ -65,7 +65,7 @@ static int on_header_value(llhttp_t *llhttp, const char *at, size_t len) {
     return 0;
 }
 
-/* HTTP/1.0 may leave it out. */
+/* HTTP/1.0 may leave the Host out. */
 static bool has_host(const struct http_parser *p) {
     unsigned count = fields_count(&p->fields, "host");
     if (count == 0)
@@ -74,7 +74,7 @@ static bool has_host(const struct http_parser *p) {
 }
 
 /* Other readers of the same head must find the same end of the request (RFC 9112, 6): one
- * length, or chunks and no other coding. Returns the status of a refusal; 0: it is good. */
+ * length, or chunks and no other coding. Returns the status of a refusal, or 0. */
 static int wrong_framing(const struct http_parser *p) {
     const char *length = fields_get(&p->fields, "content-length");
     const char *coding = fields_get(&p->fields, "transfer-encoding");
@@ -96,8 +96,9 @@ static bool is_unreserved(char c) {
     return isalnum((unsigned char)c) || (c != '\0' && strchr("-._~", c) != NULL);
 }
 
-/* Decodes, in place, what need not be percent-encoded: it means the same (RFC 3986, 6.2.2.2).
- * All that follows a broken escape stays, or a new escape might come of it. */
+/* Decodes, in place, what need not be percent-encoded. The target means the same after that
+ * (RFC 3986, 6.2.2.2). All that follows a broken escape stays as it is, since decoding could
+ * make a new escape of it. */
 static bool plain_target(struct buf *target) {
     size_t to = 0;
     bool broken = false;
@@ -116,7 +117,7 @@ static bool plain_target(struct buf *target) {
     return to > 0;
 }
 
-/* No body follows; what comes after an upgrade is not HTTP. */
+/* Tells llhttp that no body follows, and that the bytes after an upgrade are not HTTP. */
 enum { HEADERS_ALONE = 2 };
 
 static int on_headers_complete(llhttp_t *llhttp) {
@@ -142,9 +143,9 @@ static int on_headers_complete(llhttp_t *llhttp) {
 }
 
 /*
- * What stands between the pieces of a chunked body up to `at`: each ends with CR LF, and so do
- * the lines between, of which none continues the one before. llhttp takes any two bytes after a
- * piece, a lone LF, and trailers that are folded.
+ * Checks the bytes between the pieces of a chunked body, up to `at`. Each piece must end with
+ * CR LF, and so must the lines between them, of which none may continue the line before. llhttp
+ * would accept any two bytes after a piece, a lone LF, and folded trailers.
  */
 static bool chunks_are_plain(struct http_parser *p, size_t at) {
     struct head_lines *l = &p->lines;
@@ -223,8 +224,8 @@ static void refuse_parse(struct http_parser *p, llhttp_errno_t error) {
 }
 
 /*
- * Lines of a head end in CR LF, and none continues the one before: other readers may take a
- * lone LF, or a fold, for something else. Looks at a piece of a head, up to its end.
+ * Looks at a piece of a head, up to its end. Each line must end in CR LF, and none may continue
+ * the line before: other readers may understand a lone LF, or a fold, differently.
  */
 static bool lines_are_plain(struct http_parser *p, const char *bytes, size_t len) {
     struct head_lines *l = &p->lines;

@@ -7,34 +7,34 @@
 
 /*
  * Reads requests of HTTP/1.1 (RFC 9112) from bytes that come in pieces; llhttp does the
- * grammar. Knows no connection: the owner embeds the parser, is asked about bodies by
+ * grammar. It knows no connection. The owner embeds the parser, decides about bodies in
  * callbacks, and answers refusals itself.
  *
- * It refuses what two readers could take for different messages: a length that is not one plain
- * number, a length beside chunks, a coding besides chunks, lines that do not end in CR LF or
- * that continue the one before.
+ * It refuses a request that two readers could understand differently. Such are a length that is
+ * not one plain number, a length together with chunks, a coding other than chunks, and lines
+ * that do not end in CR LF or that continue the line before.
  */
 #define HTTP_HEAD_MAX 16384
 
 struct http_parser;
 
 struct http_parser_ops {
-    /* The first byte of a request has come. has_head is still that of the one before. */
+    /* The first byte of a request has come. has_head is still that of the request before. */
     void (*on_begin)(struct http_parser *p);
-    /* The head is whole, and announces a body: sets body_max. False: the owner has answered or
-     * closed, and nothing more is read. */
+    /* The head is whole, and announces a body. The callback sets body_max, or returns false
+     * when the owner has answered or closed; then nothing more is read. */
     bool (*on_body_announced)(struct http_parser *p);
-    /* A piece of the body, of at most body_max bytes in all; it holds until this returns. False
-     * as above. */
+    /* A piece of the body, which has at most body_max bytes in all. The piece is valid until
+     * the callback returns. False means the same as above. */
     bool (*on_body)(struct http_parser *p, struct slice piece);
 };
 
-/* Where the lines of a head are. */
+/* How far the lines of a head were read. */
 struct head_lines {
-    size_t len; /* of the line under way, without CR */
+    size_t len; /* of the current line, without CR */
     bool more;  /* a line came before, so an empty one ends the head */
-    bool cr;    /* the last byte was one */
-    size_t end; /* of the head, in the bytes that were looked at last */
+    bool cr;    /* the last byte was a CR */
+    size_t end; /* where the head ends in the bytes that were looked at last */
 };
 
 struct http_refusal {
@@ -45,17 +45,17 @@ struct http_refusal {
 struct http_parser {
     llhttp_t llhttp;
     const struct http_parser_ops *ops;
-    struct buf target; /* as it came, but for what need not be percent-encoded */
+    struct buf target; /* as it came, except that what need not be percent-encoded is decoded */
     struct fields fields;
     size_t body_max;   /* of the request under way; 0: it has none */
     size_t body_got;   /* bytes of it that came */
     size_t head_bytes; /* of the request under way, up to its body */
     const char *feed;  /* bytes that are being parsed */
     size_t body_at;    /* where a body begins in them; SIZE_MAX: none has */
-    size_t framing_at; /* so far they are a body's data, or were looked at */
-    unsigned ends;     /* bytes that a chunk's data has yet to be followed by: CR LF */
+    size_t framing_at; /* up to here the bytes are a body's data, or were looked at */
+    unsigned ends;     /* how many bytes of the CR LF after a chunk's data are still to come */
     bool in_body;      /* the head is whole */
-    bool has_head; /* target and fields hold, of a request that is, or was last, under way */
+    bool has_head; /* target and fields are valid, for the current request or the last one */
     bool stopped;  /* a callback returned false, or the request was refused */
     struct head_lines lines;
     struct http_refusal refusal;
@@ -65,12 +65,12 @@ void http_parser_init(struct http_parser *p, const struct http_parser_ops *ops);
 void http_parser_deinit(struct http_parser *p);
 
 /*
- * Parses up to the end of a request, which sets *whole. Returns how many bytes were used, or
- * SIZE_MAX when nothing more is to be read: p->refusal says what to answer before the
- * connection is closed, or has the status 0 if a callback returned false.
+ * Parses up to the end of a request, and sets *whole there. Returns how many bytes were used,
+ * or SIZE_MAX when nothing more is to be read. Then p->refusal says what to answer before the
+ * connection is closed; its status is 0 if a callback returned false.
  */
 size_t http_parse(struct http_parser *p, const char *bytes, size_t len, bool *whole);
-/* The request was handled: the next one may come. */
+/* Called when the request was handled and the next one may come. */
 void http_parser_next(struct http_parser *p);
 
 /* Bytes of memory that the request under way holds. */

@@ -9,28 +9,30 @@ struct http_later;
 struct http_receipt;
 struct http_router;
 
-/* A connection that speaks HTTP, as http.c, which has it, and http_later.c, for answers that
- * come later, know it. */
+/* The state of a connection that speaks HTTP. It belongs to http.c, and http_later.c uses it
+ * for answers that come later. */
 struct http {
     struct http_parser parser;
     const struct http_router *router;
     struct conn *conn;
     struct buf body;
-    size_t body_seen;    /* bytes of it that had come when its deadline was set */
-    uint64_t body_until; /* it is whole, or given up */
+    size_t body_seen;    /* bytes of the body that had come when its deadline was set */
+    uint64_t body_until; /* when the body must be whole */
     bool begun;          /* a request is under way */
     bool answered;
-    struct list link;           /* in the net's http_idle, while nothing would be lost */
-    uint64_t idle_until;        /* without a request */
-    struct http_later *watched; /* of the request that is being routed, until it is claimed */
-    size_t unsent;            /* of the last answer, when it was looked at; SIZE_MAX: not yet */
-    bool closing;             /* answered for the last time: drain what still comes */
-    struct http_later *later; /* an answer is put off, or a body's end is watched for */
-    bool later_head;          /* that one is to HEAD */
-    bool later_keep;          /* and leaves the connection open */
-    bool passed_on;           /* the answer has the router's lines */
+    struct list link;    /* in the net's http_idle, while nothing would be lost by closing */
+    uint64_t idle_until; /* when a connection without a request is closed */
+    struct http_later
+        *watched;  /* watches the request that is being routed, until it is claimed */
+    size_t unsent; /* bytes of the last answer at the last look; SIZE_MAX: it was not looked at
+                      yet */
+    bool closing;  /* the last answer was given: whatever still comes is thrown away */
+    struct http_later *later;     /* an answer is deferred, or a body is watched */
+    bool later_head;              /* the deferred answer is to HEAD */
+    bool later_keep;              /* the deferred answer leaves the connection open */
+    bool passed_on;               /* the answer has the router's lines */
     struct http_receipt *receipt; /* of the last answer */
-    bool held;                    /* what comes is kept in `rest` until that answer has left */
+    bool held; /* incoming bytes are kept in `rest` until that answer has left */
     struct buf rest;
     size_t counted; /* in net's requests_held */
 };

@@ -9,9 +9,9 @@
 #include "gateway/net/queue.h"
 
 /*
- * What the connections of a loop share: memory, deadlines and lists. It is driven by turn.h:
- * what was queued in a turn of the loop is written at its end, in one go for each socket, with
- * a budget of time; what the budget leaves goes first in the next turn.
+ * What the connections of a loop share: memory, deadlines and lists. turn.h drives it. What was
+ * queued in a turn of the loop is written at the turn's end, at once for each socket, within a
+ * budget of time. Whatever the budget leaves is written first in the next turn.
  */
 struct conn;
 
@@ -30,7 +30,8 @@ struct net {
     struct wheel wheel;
     struct slabs slabs;
     struct list conns;
-    struct list http_idle; /* of http.c: those that may be closed to make room, oldest first */
+    struct list http_idle; /* used by http.c: connections that may be closed to make room,
+                              oldest first */
     struct list dirty;
     struct list flushing; /* empty outside of a flush */
     bool again_wanted;    /* net_again was called since the last flush */
@@ -42,19 +43,20 @@ struct net {
     size_t requests_held; /* bytes of memory for requests that are not answered yet */
     struct metrics *metrics;
     uint64_t awake_ms;    /* net_awake */
-    uint64_t awake_at;    /* loop time of when that was counted last */
-    uint64_t turn_began;  /* ns: the loop turn that is measured */
-    uint64_t turn_waited; /* ns that the loop had slept by then */
+    uint64_t awake_at;    /* loop time at which awake_ms was last counted */
+    uint64_t turn_began;  /* ns: when the turn of the loop that is measured began */
+    uint64_t turn_waited; /* ns that the loop had slept until then */
     uv_prepare_t prepare;
     uv_idle_t again; /* keeps the loop turning while the budget left work */
     uv_timer_t tick;
-    uv_tcp_t turned_away; /* a connection that there was no memory for */
+    uv_tcp_t turned_away; /* a connection for which there was no memory */
     uv_stream_t *turned_from;
-    bool turning_away;                            /* it is closing */
-    bool turn_next;                               /* and another one waits */
-    void (*before_flush)(void *owner);            /* once a turn, before the sockets */
-    void (*on_gone)(void *owner, struct conn *c); /* one less, after its on_closed */
-    void (*on_tick)(void *owner, uint64_t now);   /* every WHEEL_TICK_MS */
+    bool turning_away;                 /* it is closing */
+    bool turn_next;                    /* another one waits after it */
+    void (*before_flush)(void *owner); /* once a turn, before the sockets */
+    void (*on_gone)(void *owner,
+                    struct conn *c); /* a connection is gone; called after its on_closed */
+    void (*on_tick)(void *owner, uint64_t now); /* every WHEEL_TICK_MS */
     void *owner;
     unsigned handles;
     void (*on_closed)(void *owner);
@@ -64,20 +66,20 @@ struct net {
  */
 void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
               void *owner);
-/* After turn_close has called back. */
+/* Called after turn_close has called back. */
 void net_deinit(struct net *n);
 
 static inline uint64_t net_now(const struct net *n) {
     return uv_now(n->loop);
 }
 
-/* A clock of ms to judge others by: in a turn that took long, or after the process was stopped,
- * it has gone by 100 only, since nobody had a chance meanwhile. */
+/* A clock of ms by which peers are judged. A turn that took long, or a time in which the
+ * process was stopped, counts as at most 100 ms, since no peer could be served meanwhile. */
 static inline uint64_t net_awake(const struct net *n) {
     return n->awake_ms;
 }
 
-/* The loop does not sleep before its next turn: there is work left. */
+/* There is work left: the loop does not sleep before its next turn. */
 static inline void net_again(struct net *n) {
     n->again_wanted = true;
 }

@@ -75,7 +75,7 @@ bool proxies_have(const struct proxies *p, const struct conn_address *a) {
     if (conn_address_is_none(a))
         return true;
     for (unsigned i = 0; i < p->count; i++) {
-        /* ::/0 is every IPv6 address, and none of IPv4. */
+        /* ::/0 has every IPv6 address and no IPv4 address. */
         bool ip6 = p->all[i].bits < 96;
         if (!(ip6 && conn_address_is_ip4(a)) && network_has(&p->all[i], a))
             return true;
@@ -94,7 +94,7 @@ static bool is_port(struct slice text) {
     return text.len > 0 && text.len <= 5;
 }
 
-/* Without the port: after brackets, or after the only colon. */
+/* Cuts off a port, which follows brackets or the only colon. */
 static bool cut_port(struct slice *hop) {
     const char *end = hop->ptr + hop->len;
     const char *colon = memchr(hop->ptr, ':', hop->len);

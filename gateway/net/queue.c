@@ -4,11 +4,11 @@
 #include <string.h>
 
 #define CHUNKS_KEPT 4096
-#define OWN_LEAST   1024       /* bytes of a slab of a queue's own */
-#define SLOW_MS     1000       /* so long a reader may take nothing of a burst over the limit */
-#define TURN_MOST   (4U << 20) /* bytes of a turn, whatever the limit is */
-#define ASKED_MOST  (1U << 20) /* the same of what the reader itself asks for */
-#define MOVING_MS   100        /* a reader that took something so lately is at it */
+#define OWN_LEAST   1024 /* the least bytes of a queue's own slab */
+#define SLOW_MS     1000 /* how long a reader may take nothing of a burst over the limit */
+#define TURN_MOST   (4U << 20) /* bytes that may be queued in a turn, whatever the limit is */
+#define ASKED_MOST  (1U << 20) /* the same for what the reader itself asks for */
+#define MOVING_MS   100        /* a reader that took something within this time is taking */
 #define QUEUE_MOST  (1U << 30) /* bytes of any queue: sums stay below 2^32 */
 
 static struct out_chunk *chunk_take(struct out_pool *pool) {
@@ -50,7 +50,7 @@ void out_pool_deinit(struct out_pool *pool) {
     pool->free_count = 0;
 }
 
-/* What waits changed by whole numbers of bytes: so does the sum of all. */
+/* Sets the bytes that wait, and keeps the pool's sum in step. */
 static void set_bytes(struct out_queue *q, struct out_pool *pool, uint32_t bytes) {
     pool->bytes += (uint64_t)bytes - q->bytes;
     q->bytes = bytes;
@@ -91,7 +91,8 @@ static void lag_on(struct out_queue *q, struct out_pool *pool, bool grows) {
         list_push(&pool->loose, &q->loose);
 }
 
-/* For each delivery: nothing is called for a neighbour to a reader that keeps up. */
+/* Runs for each delivery. No function is called when the region continues the last one and the
+ * reader keeps up. */
 bool queue_push(struct out_queue *q, struct out_pool *pool, struct region r, bool framed) {
     struct out_entry *e = last_of(q);
     bool grows =
@@ -199,8 +200,8 @@ static bool add(struct out_queue *q, struct out_pool *pool, struct out_entry mor
     return true;
 }
 
-/* Puts an entry at the end, with bytes of its own if it would waste the slab; takes over its
- * reference. There is a chunk for it. Without memory for a copy it stays as it is. */
+/* Puts an entry at the end and takes over its reference. If the entry would waste its slab, its
+ * bytes are copied; without memory for a copy it stays as it is. There is a chunk for it. */
 static void put_back(struct out_queue *q, struct out_pool *pool, struct out_entry e) {
     struct slab *own = is_wasteful(&e) ? own_room(q, pool, e.len) : NULL;
     if (own == NULL) {
@@ -237,7 +238,7 @@ static void settle_all(struct out_queue *q, struct out_pool *pool) {
     q->entries = 0;
     while (chunk != NULL) {
         struct out_chunk was = *chunk;
-        chunk_give(pool, chunk); /* and have it again, for these at the latest */
+        chunk_give(pool, chunk); /* so that put_back finds a free chunk at any rate */
         for (unsigned i = was.head; i < was.tail; i++)
             put_back(q, pool, was.entries[i]);
         chunk = was.next;
@@ -288,7 +289,7 @@ void out_pool_settle(struct out_pool *pool) {
 /* --- dropping -------------------------------------------------------------------------------
  */
 
-/* How long the frame is that begins there; RFC 6455, 5.2: a server's frames are unmasked. */
+/* The length of the frame that begins there (RFC 6455, 5.2). A server's frames are unmasked. */
 static uint32_t frame_len(const char *at) {
     const unsigned char *b = (const unsigned char *)at;
     uint32_t len = b[1] & 0x7fU;
@@ -317,7 +318,7 @@ static uint32_t frame_end(const struct out_entry *e, uint32_t upto) {
     return at;
 }
 
-/* Lets go of a chunk's entries from the `keep`th on, and of all chunks after it. */
+/* Releases a chunk's entries from the `keep`th on, and all chunks after it. */
 static void cut(struct out_queue *q, struct out_pool *pool, struct out_chunk *chunk,
                 unsigned keep) {
     for (unsigned i = keep; i < chunk->tail; i++, q->entries--)
@@ -338,7 +339,7 @@ static void cut(struct out_queue *q, struct out_pool *pool, struct out_chunk *ch
 void queue_drop(struct out_queue *q, struct out_pool *pool, uint32_t keep) {
     const struct out_entry *first = first_of(q);
     if (keep == 0 && (first == NULL || frame_end(first, first->sent) == first->sent)) {
-        queue_clear(q, pool); /* nothing is half gone */
+        queue_clear(q, pool); /* nothing was partly sent */
         return;
     }
     uint32_t kept = 0;

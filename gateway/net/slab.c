@@ -41,7 +41,7 @@ void slabs_rest(struct slabs *s) {
     s->lone = NULL;
 }
 
-/* The current slab stays: what comes after a long frame still lies right after what was before
+/* The current slab stays, so frames after a long one still lie right after the frames before
  * it. */
 static char *reserve_lone(struct slabs *s, size_t len) {
     s->lone = s->reserved = slab_make(s, len);
@@ -62,7 +62,7 @@ char *slabs_reserve(struct slabs *s, size_t len) {
         if (c != NULL)
             slab_unref(s, c);
     } else if (c->refs == 1) {
-        c->used = 0; /* nobody has any of it any more */
+        c->used = 0; /* no queue has a part of it any more */
     }
     s->reserved = s->current;
     return s->current->bytes + s->current->used;

@@ -17,7 +17,7 @@ struct slab {
     unsigned refs; /* queue entries, and one while a struct slabs has it at hand */
     uint32_t used;
     uint32_t size;
-    bool own; /* of one queue: nobody else writes into it (queue.c) */
+    bool own; /* belongs to one queue, which alone writes into it (queue.c) */
     char bytes[];
 };
 
@@ -29,23 +29,23 @@ struct region {
 
 struct slabs {
     struct slab *current;
-    struct slab *spare;    /* an ordinary one at rest */
-    struct slab *lone;     /* of a long frame, until the next reservation */
+    struct slab *spare;    /* one of ordinary size that is not in use */
+    struct slab *lone;     /* holds a long frame, until the next reservation */
     struct slab *reserved; /* where the last reservation is */
-    uint64_t held;         /* bytes of memory, of all that there are */
+    uint64_t held;         /* bytes of memory of all slabs */
 };
 
 /* Room for `len` bytes (below 2^31) that lie right after those of the last reservation, if they
- * fit there; good until the next call. NULL without memory. */
+ * fit there; valid until the next call. NULL without memory. */
 char *slabs_reserve(struct slabs *s, size_t len);
-/* The bytes written there become a region, without a reference of its own: it holds until the
- * next slabs_reserve or slabs_rest, or as long as a queue has it. */
+/* Makes a region of the bytes that were written there. It has no reference of its own: it is
+ * valid until the next slabs_reserve or slabs_rest, or as long as a queue has it. */
 struct region slabs_commit(struct slabs *s, size_t len);
-/* The turn is over: a long frame that nobody has is let go of. */
+/* Called at the end of a turn: frees a long frame that no queue has. */
 void slabs_rest(struct slabs *s);
 void slabs_deinit(struct slabs *s);
 
-/* One that is not shared, with one reference; NULL without memory. */
+/* Makes a slab that is not shared, with one reference; NULL without memory. */
 struct slab *slab_make(struct slabs *s, size_t size);
 static inline void slab_ref(struct slab *slab) {
     slab->refs++;

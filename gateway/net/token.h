@@ -3,12 +3,12 @@
 
 #include "common/slice.h"
 
-/* Names that nobody guesses, of characters of base64url: ids of sessions and sockets, and what
- * nodes know of each other. */
+/* Random names that cannot be guessed, of base64url characters. They are the ids of sessions
+ * and sockets, and the secrets by which nodes know each other. */
 
 /* Writes `len` (at most 64) characters and a NUL. False: longer. */
 bool token_make(char *out, size_t len);
-/* Could it be one, of that length? */
+/* True if the text could be a token of that length. */
 bool token_valid(struct slice s, size_t len);
 
 #endif

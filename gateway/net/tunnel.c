@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#define MOST_QUEUED 131072 /* bytes for a side: above, the other one is not read */
+#define MOST_QUEUED 131072 /* with more bytes waiting for a side, the other is not read */
 
 static const struct conn_ops tunnel_ops;
 
@@ -56,7 +56,8 @@ static void on_drained(struct conn *c) {
 /* --- the end --------------------------------------------------------------------------------
  */
 
-/* It gets an end after what waits for it, and is read until its own. */
+/* Ends our side of the connection after all that waits for it, and reads until the peer ends.
+ */
 static void end_after_rest(struct tunnel_side *side) {
     conn_end(side->conn);
     conn_pause(side->conn, false);
@@ -65,8 +66,8 @@ static void end_after_rest(struct tunnel_side *side) {
     set_limit(side);
 }
 
-/* A side sends no more. The other gets what is left and then that end; when both have ended,
- * each is closed after its last byte. */
+/* One side sends nothing more. The other side gets what is left, and then the end. When both
+ * have ended, each is closed after its last byte. */
 static void on_end(struct conn *c, int status) {
     struct tunnel_side *side = side_of(c);
     struct tunnel_side *other = other_of(side);
@@ -116,7 +117,7 @@ static void on_nothing(struct conn *c) {
     (void)c;
 }
 
-/* For a connection that nobody has. */
+/* For a connection that has no owner. */
 static const struct conn_ops closed_ops = {.on_closed = on_nothing};
 
 bool tunnel_open(struct tunnels *all, struct conn *near, struct conn *far, const void *mark,

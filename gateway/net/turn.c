@@ -3,7 +3,7 @@
 #include "gateway/net/conn.h"
 
 #define FLUSH_BUDGET_NS 5000000ULL
-#define AWAKE_MOST_MS   100 /* of a turn; ticks are closer together */
+#define AWAKE_MOST_MS   100 /* counted for one turn at most; ticks come more often */
 
 /* --- the turn -------------------------------------------------------------------------------
  */
@@ -12,7 +12,8 @@ static void on_again(uv_idle_t *idle) {
     (void)idle; /* only keeps the loop from sleeping */
 }
 
-/* A turn ends where the loop is about to sleep, or not to. What it slept is not its work. */
+/* A turn ends where the loop is about to sleep, whether or not it does. The time that it slept
+ * is not counted. */
 static void measure_turn(struct net *n) {
     uint64_t now = uv_hrtime();
     uint64_t waited = uv_metrics_idle_time(n->loop);
@@ -43,7 +44,7 @@ static void on_prepare(uv_prepare_t *prepare) {
         if (done % 64 == 0 && uv_hrtime() > until)
             break;
     }
-    n->before_flush(n->owner); /* once more: a drained socket asks for its next page */
+    n->before_flush(n->owner); /* once more, because a drained socket asks for its next page */
     out_pool_settle(&n->out);
     slabs_rest(&n->slabs);
     /* What the budget left goes first in the next turn. */
@@ -68,7 +69,8 @@ static void fire(void *arg, struct wheel_timer *t) {
 
 static void on_tick(uv_timer_t *timer);
 
-/* At the wheel's own times: a timer that repeats drifts, and is up to a tick late. */
+/* Ticks at the wheel's own times. A timer that repeats would drift, and be up to a tick late.
+ */
 static int tick_later(struct net *n) {
     return uv_timer_start(&n->tick, on_tick, WHEEL_TICK_MS - uv_now(n->loop) % WHEEL_TICK_MS,
                           0);

@@ -21,9 +21,9 @@ static bool refuse(const struct http_request *request, int status, const char *w
 
 #define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 
-/* A line that agrees to the first subprotocol that the request names, since a browser gives up
- * when none of its own is; empty: it names none. Not to a token, which is no protocol but rides
- * with them. */
+/* Makes the header line that accepts the first subprotocol that the request names, since a
+ * browser gives up when none is accepted. It is empty if the request names none. A token, which
+ * a client sends among the subprotocols, is not one of them. */
 #define PROTOCOL_MAX 128
 static void put_protocol(const struct http_request *request, char out[PROTOCOL_MAX + 32]) {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789"
@@ -161,7 +161,7 @@ static void send_close(struct wsock *w, uint16_t code, const char *reason) {
     conn_send(w->conn, slabs_commit(slabs, len));
 }
 
-/* Shuts our side: the peer reads the close frame, and its end of the stream ends ours. */
+/* Shuts our side. The peer reads the close frame, and ends the stream. */
 static void end(struct wsock *w) {
     gone(w, WSOCK_ENDED);
     conn_pause(w->conn, false);
@@ -180,14 +180,15 @@ void wsock_close(struct wsock *w, uint16_t code, const char *reason) {
     gone(w, WSOCK_CLOSE_SENT);
     conn_pause(w->conn, false);
     if (code == WS_CODE_UNSUPPORTED)
-        conn_end(w->conn); /* a failure, as those that the codec finds: RFC 6455, 7.1.7 */
+        conn_end(w->conn); /* a failure, like those that the codec finds (RFC 6455, 7.1.7) */
     arm(w, w->shared->close_timeout_ms);
 }
 
 /* --- in -------------------------------------------------------------------------------------
  */
 
-/* Any byte would be too little: a frame that never ends would hold its connection for ever. */
+/* The peer is alive: called for whole messages and pongs, not for any byte. Otherwise a frame
+ * that never ends would hold its connection for ever. */
 static void is_alive(struct wsock *w) {
     w->heard = net_now(w->shared->net);
     w->ping_out = false;
@@ -242,7 +243,7 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     struct wsock *w = wsock_of(c);
     uint16_t code = 0;
     if (w->state == WSOCK_ENDED)
-        return; /* drained, until the peer ends or the deadline comes */
+        return; /* bytes are thrown away until the peer ends or the deadline comes */
     enum ws_result result =
         ws_feed(&w->input, &w->shared->pool, &handler, w, bytes, len, &code);
     if (c->closed || result == WS_OK || result == WS_STOPPED)
@@ -270,7 +271,8 @@ static void on_deadline(struct conn *c) {
     if (w->state != WSOCK_OPEN) {
         conn_close(c, true);
     } else if (c->paused) {
-        w->ping_out = false; /* its pong may be among what is held back: another one, later */
+        w->ping_out = false; /* its pong may be among the bytes that are held back: another ping
+                                is sent later */
         arm(w, s->ping_interval_ms);
     } else if (w->ping_out) {
         gone(w, WSOCK_ENDED);
@@ -295,7 +297,7 @@ static void on_drained(struct conn *c) {
 
 static void on_closed(struct conn *c) {
     struct wsock *w = wsock_of(c);
-    gone(w, WSOCK_ENDED); /* where the connection broke below us */
+    gone(w, WSOCK_ENDED); /* in case the connection broke without on_end */
     ws_input_deinit(&w->input, &w->shared->pool);
     w->conn = NULL;
     w->shared->count--;
