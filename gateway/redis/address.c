@@ -4,7 +4,7 @@
 
 #include "common/percent.h"
 
-/* As a string; a NUL inside is refused. */
+/* Decodes to a string. A NUL inside is refused. */
 static bool decode_into(char *out, size_t size, const char *from, const char *end) {
     ptrdiff_t n = percent_decode((struct slice){from, (size_t)(end - from)}, out, size - 1);
     if (n < 0 || memchr(out, 0, (size_t)n) != NULL)

@@ -14,8 +14,8 @@ struct redis_address {
 };
 
 /*
- * Reads redis://[USER:PASSWORD@]HOST[:PORT][/DB] or unix://[USER:PASSWORD@]/PATH[?db=DB]; user
- * and password may be percent-encoded. Returns NULL, or what is wrong with it.
+ * Reads redis://[USER:PASSWORD@]HOST[:PORT][/DB] or unix://[USER:PASSWORD@]/PATH[?db=DB]; the
+ * user and password may be percent-encoded. Returns NULL, or an error text.
  */
 const char *redis_address_parse(struct redis_address *a, const char *url);
 

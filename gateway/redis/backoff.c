@@ -3,8 +3,9 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#define EAGER_MS      10000
-#define EAGER_LEAST   50 /* ms between two eager attempts, and up to as much again */
+#define EAGER_MS    10000
+#define EAGER_LEAST 50 /* ms between two attempts in the first 10 s, plus up to as much again  \
+                        */
 #define RARE_FIRST    100
 #define REFUSED_FIRST 50
 
@@ -14,7 +15,7 @@ static uint64_t random_below(uint64_t n) {
     return bits % n;
 }
 
-/* From half of a bound, which doubles with each attempt, to all of it. */
+/* A random time from half of a bound to all of it. The bound doubles with each attempt. */
 static uint64_t doubled(uint64_t first, unsigned times, uint64_t most) {
     uint64_t bound = first;
     for (unsigned i = 0; i < times && bound < most; i++)

@@ -1,6 +1,6 @@
 #include "gateway/redis/clock.h"
 
-#define DRIFT 5000 /* one in so many: 200 ppm, which two bad clocks may differ by */
+#define DRIFT 5000 /* one part in so many: 200 ppm, by which two bad clocks may differ */
 
 int64_t redis_clock_learn(struct redis_clock *c, uint64_t asked, uint64_t answered,
                           uint64_t time) {

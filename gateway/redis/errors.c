@@ -31,7 +31,8 @@ struct slice redis_error_code(struct slice text) {
 }
 
 enum outcome redis_error_outcome(struct slice text) {
-    /* Answered instead of a command, or of the first write of a script. */
+    /* The errors that Redis answers in place of a command, or of the first write of a script.
+     */
     static const char *const refused[] = {"OOM",         "READONLY", "MISCONF", "NOREPLICAS",
                                           "MASTERDOWN",  "LOADING",  "NOAUTH",  "BUSY",
                                           "CLUSTERDOWN", "MOVED",    "ASK",     "TRYAGAIN",

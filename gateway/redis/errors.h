@@ -10,12 +10,12 @@
  * Error running script (call to f_2fa1): @user_script:9: -READONLY You can't write ...").
  */
 
-/* The error's first word; of a wrapped one, that of the error inside. */
+/* The first word of the error; for a wrapped error, the first word of the error inside. */
 struct slice redis_error_code(struct slice text);
 
-/* OUTCOME_REFUSED if the command, or script, cannot have had an effect: Redis stops a script
- * with such an error at its first write. OUTCOME_UNKNOWN for all others: a script that breaks
- * in the middle has written something already. */
+/* Returns OUTCOME_REFUSED if the command or script cannot have had an effect: with such an
+ * error Redis stops a script at its first write. Returns OUTCOME_UNKNOWN for all other errors,
+ * since a script that fails in the middle may have written something already. */
 enum outcome redis_error_outcome(struct slice text);
 
 #endif

@@ -12,7 +12,7 @@ static void finish(struct greeting *g, const char *why) {
     g->done(g->owner, why);
 }
 
-/* Redis answers, but does not let us work. */
+/* Redis answers, but refuses the link. */
 static void refuse(struct greeting *g, const char *why) {
     g->refused = !g->over;
     finish(g, why);
@@ -37,7 +37,7 @@ static void on_select(void *arg, const struct reply *reply, enum outcome outcome
         refuse(arg, "Redis refuses the database");
 }
 
-/* An operator may have forbidden it. */
+/* The id stays unknown if an operator has forbidden the command. */
 static void on_id(void *arg, const struct reply *reply, enum outcome outcome) {
     struct greeting *g = arg;
     (void)outcome;

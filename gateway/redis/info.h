@@ -5,7 +5,8 @@
 
 #include "common/slice.h"
 
-/* The value of a line `field:value` of INFO, as much as has room; "" if there is none. */
+/* Copies the value of the line `field:value` of INFO, cut off at the size of `out`; "" if there
+ * is no such line. */
 void info_field(struct slice info, const char *field, char *out, size_t size);
 
 #endif

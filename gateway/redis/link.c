@@ -7,9 +7,9 @@
 #include "common/log.h"
 #include "gateway/redis/errors.h"
 
-#define BACKOFF_MOST_MS 2000 /* unless the owner wants less */
-#define SETTLED_MS      1000 /* a link that served for so long was no hollow success */
-#define LOADING_MS      100  /* between two questions whether Redis has loaded its data */
+#define BACKOFF_MOST_MS 2000 /* unless the owner sets less */
+#define SETTLED_MS      1000 /* ms after which a link that falls counts as having worked */
+#define LOADING_MS      100  /* ms between two questions whether Redis has loaded its data */
 
 static void link_fall(struct link *l, const char *why);
 static void on_timeout(uv_timer_t *timer);
@@ -60,7 +60,7 @@ static void error_keep(struct link *l, struct slice text) {
              text.ptr);
 }
 
-/* Redis answers, but does not let us work; its last error is told as well. */
+/* Redis answers, but refuses the link. Its last error is told as well. */
 static void link_refused(struct link *l, const char *what) {
     char why[256];
     bool more = l->error[0] != '\0';
@@ -69,7 +69,7 @@ static void link_refused(struct link *l, const char *what) {
     link_fall(l, why);
 }
 
-/* A script that Redis forgot (SCRIPT FLUSH, a failover): once more, whole. */
+/* Redis has forgotten a script (SCRIPT FLUSH, a failover): the script is sent again, whole. */
 static bool command_again(struct link *l, struct command *c) {
     struct buf head;
     buf_init(&head);
@@ -118,7 +118,7 @@ static void on_reply(struct reading *r, const struct reply *reply) {
     }
     struct command *c = pipeline_pop(&l->pipeline);
     if (l->state == LINK_GREETING)
-        patience_begin(l); /* it answers, however slowly: nothing is gained by a new attempt */
+        patience_begin(l); /* Redis answers, if slowly: a new attempt would gain nothing */
     if (l->metrics != NULL && l->state == LINK_READY)
         metric_observe(l->metrics, HISTOGRAM_REDIS_ROUND_TRIP,
                        (l->reading.read_at - c->sent_at) / 1000);
@@ -170,7 +170,7 @@ static void on_loading_timer(uv_timer_t *timer) {
     greeting_ping(&l->greeting, greeting_sends);
 }
 
-/* It is asked again on the same link: what has loaded serves at once. */
+/* Asks again on the same link, which can be used as soon as the data is loaded. */
 static void await_data(struct link *l) {
     static const char why[] = "Redis loads its data";
     if (strcmp(l->why_text, why) != 0)
@@ -263,7 +263,7 @@ static void on_resolved(struct resolver *r, int status) {
 }
 
 static void resolve(struct link *l) {
-    bool busy = l->resolver.busy; /* since before a reset: its answer serves */
+    bool busy = l->resolver.busy; /* a question from before a reset: its answer is used */
     state_set(l, LINK_RESOLVING);
     int status = resolver_ask(&l->resolver, l->loop, l->address->host, l->address->port);
     if (status < 0)
@@ -307,7 +307,7 @@ static void on_wait_over(uv_timer_t *timer) {
 /* --- falling --------------------------------------------------------------------------------
  */
 
-/* A name's next address is tried without a wait. */
+/* The next address of a name is tried without a wait. */
 static uint64_t wait_ms(struct link *l) {
     if (resolver_has_next(&l->resolver))
         return 0;
@@ -329,7 +329,7 @@ static void on_stream_closed(uv_handle_t *handle) {
     uv_timer_start(&l->timer, on_wait_over, wait_ms(l), 0);
 }
 
-/* A Redis that lets us in only to throw us out at once has not let us in. */
+/* A Redis that accepts the link and drops it at once counts as one that refuses it. */
 static enum setback setback_of(const struct link *l) {
     bool stood = l->state == LINK_READY;
     bool settled = stood && l->proved && uv_now(l->loop) - l->ready_at >= SETTLED_MS;

@@ -14,9 +14,9 @@
 #include "gateway/redis/resolver.h"
 
 /*
- * One connection to one Redis: connects, greets (greeting.h), then carries
- * pipelined commands and, on a subscriber link, pushed messages. When it falls it fails what
- * was under way, waits (backoff.h) and begins again, until it is closed.
+ * One connection to one Redis. It connects, greets (greeting.h), and then carries pipelined
+ * commands or, on a subscriber link, pushed messages. When it falls, it fails the commands
+ * under way, waits (backoff.h) and begins again, until it is closed.
  */
 enum link_state {
     LINK_CLOSED,
@@ -24,15 +24,15 @@ enum link_state {
     LINK_CONNECTING,
     LINK_GREETING,
     LINK_READY,
-    LINK_FALLING, /* awaits uv_close */
+    LINK_FALLING, /* waits for uv_close */
     LINK_WAITING  /* backing off */
 };
 
 struct link;
 struct link_events {
     void (*on_ready)(struct link *l);
-    /* Once for each on_ready and for each failed attempt. All commands have been failed.
-     * l->refused: Redis answers, but does not let us work. */
+    /* Called once for each on_ready and once for each failed attempt. All commands were failed
+     * before. l->refused: Redis answers, but refuses the link. */
     void (*on_down)(struct link *l, const char *why);
     /* Subscriber links: a pushed array (message, subscribe, unsubscribe). */
     void (*on_push)(struct link *l, const struct reply *push);
@@ -50,17 +50,17 @@ struct link {
     const char *name; /* for CLIENT SETNAME and the log */
     bool subscriber;
     uint64_t timeout_ms;     /* for connecting, and for each answer of the greeting */
-    uint64_t backoff_ms;     /* longest wait between attempts */
+    uint64_t backoff_ms;     /* the longest wait between attempts */
     struct metrics *metrics; /* gets the round trips; NULL: they are not measured */
 
     enum link_state state;
     bool closing;             /* link_close was called */
-    struct greeting greeting; /* with what the server told of itself */
+    struct greeting greeting; /* has what the server told about itself */
     char why_text[256];
     char error[208];   /* Redis's last one, as text */
-    unsigned attempts; /* failed ones since it was ready */
-    bool refused;      /* the attempt, or the link, is not wanted by Redis */
-    bool proved;       /* it has served since it is ready */
+    unsigned attempts; /* failed attempts since it was ready */
+    bool refused;      /* Redis refuses the attempt, or the link */
+    bool proved;       /* it has done something useful since it is ready */
     uint64_t ready_at; /* loop time */
     enum setback setback;
     struct backoff backoff;
@@ -81,35 +81,35 @@ struct link {
     void (*on_closed)(struct link *l);
 };
 
-/* Prepares it; nothing is opened yet. backoff_ms may be changed after it. address, events and
- * name stay the caller's. */
+/* Prepares the link; nothing is opened yet. backoff_ms may be changed after it. address, events
+ * and name stay the caller's. */
 void link_init(struct link *l, uv_loop_t *loop, const struct redis_address *address,
                const struct link_events *events, void *owner, const char *name, bool subscriber,
                uint64_t timeout_ms);
 /* Begins to connect. Calls nothing back before it returns. */
 void link_open(struct link *l);
-/* The link has done what it is for: an answer came that is no error, or a push. Only a link
- * that was proved, and stood for a second, is tried at once when it falls. */
+/* The link has done something useful: an answer came that is no error, or a push. Only a link
+ * that was proved, and was ready for a second, is tried again at once when it falls. */
 void link_proved(struct link *l);
-/* Why it is not ready; NULL: it is. Holds until the link changes its state. */
+/* Why the link is not ready; NULL if it is. Valid until the link changes its state. */
 const char *link_trouble(const struct link *l);
 /* Drops the connection; it comes again by itself, soon if it was ready. on_down is called
  * before it returns. Does nothing while it is not connected. */
 void link_reset(struct link *l, const char *why);
-/* For good; on_closed is called in a later turn, when nothing is left of it. */
+/* Closes the link for good. on_closed is called in a later turn, when nothing is left of it. */
 void link_close(struct link *l, void (*on_closed)(struct link *l));
 
 /*
- * Sends a command: `head` is RESP up to the arguments in `tail`; both are copied. script: of an
- * EVALSHA, with the count of all its arguments in argc, sent once more as EVAL when Redis
- * answers NOSCRIPT; -1 for others. done (may be NULL) is called once, in a later turn or in
- * link_reset. Returns false, with nothing sent and done never called, when the link is not
- * ready or memory is short.
+ * Sends a command. `head` is RESP up to the arguments in `tail`; both are copied. script: for
+ * an EVALSHA, its script, which is sent again as EVAL when Redis answers NOSCRIPT (argc counts
+ * all its arguments); -1 for other commands. done (may be NULL) is called once, in a later turn
+ * or in link_reset. Returns false when the link is not ready or memory is short; then nothing
+ * is sent, and done is never called.
  */
 bool link_send(struct link *l, int script, unsigned argc, struct slice head, struct slice tail,
                redis_done done, void *arg);
 
-/* Writes out what the turn gathered. */
+/* Writes out the commands that the turn gathered. */
 void link_flush(struct link *l);
 
 #endif

@@ -6,12 +6,13 @@
 #include <stdint.h>
 
 /*
- * Connections of ours that fell. Redis may still hold one as open, and its last commands may
- * arrive seconds later, after those of the next connection. So each is noted when it falls,
- * with the server that it led to, and is ended (CLIENT KILL ID) before the node is up again on
- * that server. A server is known by its run_id: after a restart ids begin again.
+ * Our connections that fell. For Redis such a connection may still be open, and its last
+ * commands may arrive seconds later, after those of the next connection. So each one is noted
+ * when it falls, with its server, and is ended (CLIENT KILL ID) before the node is up again on
+ * that server. The run_id identifies the server, because the connections' ids begin again after
+ * a restart.
  */
-/* The oldest are forgotten; scripts do not take them for ours either. */
+/* When there are more, the oldest are forgotten. The scripts do not take them for ours either. */
 #define ORPHANS_MOST 64
 
 struct orphan {
@@ -24,10 +25,10 @@ struct orphans {
     size_t count;
 };
 
-/* run and id as the greeting had them; "" or 0, of a link that was not greeted, are not noted.
- */
+/* Notes a connection, with run and id from the greeting. A link that was not greeted has "" or
+ * 0, and is not noted. */
 void orphans_add(struct orphans *o, const char *run, uint64_t id);
-/* Those of this server are ended, or cannot be. */
+/* Forgets the connections to this server: they were ended, or cannot be. */
 void orphans_forget(struct orphans *o, const char *run);
 
 #endif

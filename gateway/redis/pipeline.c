@@ -6,7 +6,7 @@
 
 bool pipeline_put(struct pipeline *p, struct slice head, struct slice tail) {
     if (!buf_reserve(&p->out, head.len + tail.len)) {
-        p->out.failed = false; /* what is in it is whole */
+        p->out.failed = false; /* its bytes are whole commands */
         return false;
     }
     buf_slice(&p->out, head);

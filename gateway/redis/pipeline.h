@@ -10,13 +10,13 @@
 #include "gateway/redis/reply.h"
 
 /*
- * The commands of one link, in the order in which Redis answers them, and their bytes: those of
- * a turn gather in `out` until its flush. Knows no socket.
+ * The commands of one link, in the order in which Redis answers them, and their bytes, which
+ * gather in `out` until the flush at the end of the turn. It knows no socket.
  */
 
 /*
- * How a command ended. reply: Redis's answer, never an error; NULL when there is none, and then
- * `outcome` tells whether the command can have had an effect.
+ * Tells how a command ended. reply: Redis's answer, never an error. NULL if there is no answer;
+ * then `outcome` tells whether the command can have had an effect.
  */
 typedef void (*redis_done)(void *arg, const struct reply *reply, enum outcome outcome);
 
@@ -27,22 +27,23 @@ struct command {
     uint64_t sent_at; /* ns; when the flush took it */
     int script;
     unsigned argc;
-    struct slice tail; /* of a script: kept for NOSCRIPT; bytes follow this struct */
+    struct slice
+        tail; /* a script's arguments, kept for NOSCRIPT; the bytes follow this struct */
     char bytes[];
 };
 
 /* All zeros is empty. */
 struct pipeline {
     struct buf out;     /* grows until the turn's flush */
-    struct buf writing; /* with the kernel */
+    struct buf writing; /* bytes that the kernel is taking */
     struct command *first;
     struct command *last;
-    struct command *unsent; /* the first that no flush has taken yet */
+    struct command *unsent; /* the first command that no flush has taken yet */
     size_t kept;            /* bytes of memory for the commands in flight, beside the buffers */
     unsigned in_flight;
 };
 
-/* Puts a command at the end; its bytes are the caller's business. False: no memory. */
+/* Puts a command at the end. The caller writes its bytes. Returns false without memory. */
 static inline bool pipeline_push(struct pipeline *p, int script, unsigned argc,
                                  struct slice tail, redis_done done, void *arg) {
     size_t kept = script >= 0 ? tail.len : 0;
@@ -65,7 +66,7 @@ static inline bool pipeline_push(struct pipeline *p, int script, unsigned argc,
     return true;
 }
 
-/* Takes out the first command, which was answered; it is the caller's to free. There is one. */
+/* Takes out the first command, which was answered. The caller frees it. There must be one. */
 static inline struct command *pipeline_pop(struct pipeline *p) {
     struct command *c = p->first;
     p->first = c->next;
@@ -78,25 +79,26 @@ static inline struct command *pipeline_pop(struct pipeline *p) {
     return c;
 }
 
-/* Bytes of memory for what is not sent, or not answered, yet. */
+/* Bytes of memory for commands that are not sent, or not answered, yet. */
 static inline size_t pipeline_held(const struct pipeline *p) {
     return p->kept + p->out.cap + p->writing.cap;
 }
 
-/* Copies the bytes of a command that is answered by no reply. False: no memory, and nothing was
- * taken. */
+/* Copies the bytes of a command that gets no reply. Returns false without memory, and then
+ * nothing was taken. */
 bool pipeline_put(struct pipeline *p, struct slice head, struct slice tail);
-/* The same for a command that is answered; for the rest see link_send. */
+/* The same for a command that gets a reply. The arguments are those of link_send. */
 bool pipeline_send(struct pipeline *p, int script, unsigned argc, struct slice head,
                    struct slice tail, redis_done done, void *arg);
 
-/* What was gathered goes into `writing`, which is empty, as sent now. */
+/* Moves the gathered bytes into `writing`, which must be empty. The commands count as sent now.
+ */
 void pipeline_take(struct pipeline *p);
-/* What was in `writing` is with Redis. */
+/* The bytes in `writing` were written. */
 void pipeline_written(struct pipeline *p);
 
 /* Fails all commands: those that no flush has taken as refused, the others as unknown. Calls
- * their done: the owner sees to it that nothing is sent meanwhile. */
+ * their done; the owner makes sure that nothing is sent meanwhile. */
 void pipeline_fail(struct pipeline *p);
 /* Frees the buffers. */
 void pipeline_forget(struct pipeline *p);

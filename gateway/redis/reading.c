@@ -3,8 +3,8 @@
 #include "common/list.h"
 #include "gateway/read_buffer.h"
 
-#define FEED_BYTES     16384      /* more at once makes the reader 2 to 5 times slower */
-#define TURN_BUDGET_NS 5000000ULL /* parsing and fan-out in one loop turn */
+#define FEED_BYTES     16384      /* with more at once the reader is 2 to 5 times slower */
+#define TURN_BUDGET_NS 5000000ULL /* for parsing and fan-out in one turn of the loop */
 
 /* Handles whole replies until none is left (true) or the turn's budget is spent (false). */
 static bool drain_replies(struct reading *r, uint64_t until) {

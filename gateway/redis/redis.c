@@ -28,7 +28,8 @@ static void on_deaf_long(uv_timer_t *timer) {
     go_down(timer->data, "the subscriber link does not come back");
 }
 
-/* Commands go on meanwhile: what was published is read from the logs when it hears again. */
+/* Commands go on meanwhile. When Redis hears again, messages that were published in between are
+ * read from the logs. */
 static void go_deaf(struct redis *r) {
     if (!r->up || r->deaf)
         return;
@@ -52,7 +53,7 @@ static void put_eval_head(struct buf *out, unsigned argc, const char *verb,
     resp_bulk(out, script);
 }
 
-/* Epochs must only differ: 8 letters of base 36. */
+/* Makes an epoch of 8 characters in base 36. Epochs only need to differ. */
 static void fresh_epoch(char out[8]) {
     uint64_t z = random_u64();
     for (int i = 0; i < 8; i++, z /= 36)
@@ -104,7 +105,7 @@ static void on_risen(void *owner, struct slice term) {
     struct redis *r = owner;
     bool changed = !slice_is(term, r->term);
     snprintf(r->term, sizeof r->term, "%.*s", (int)term.len, term.ptr);
-    r->clock = (struct redis_clock){.learnt = 0}; /* another machine, perhaps */
+    r->clock = (struct redis_clock){.learnt = 0}; /* it may be another machine */
     r->up = true;
     r->deaf = false;
     r->policy.at = 0;
@@ -133,7 +134,7 @@ static void on_ready(struct link *l) {
     if (l == &r->subscriber) {
         r->probed = uv_now(l->loop);
         subscriptions_renew(&r->subscriptions);
-        redis_probe(r); /* is answered when nothing is subscribed to, too */
+        redis_probe(r); /* it is answered even when nothing is subscribed */
     }
     check_up(r);
 }
@@ -150,14 +151,14 @@ static void on_down(struct link *l, const char *why) {
     rising_fell(&r->rising, l);
     if (l == &r->subscriber)
         subscriptions_lost(&r->subscriptions);
-    /* A Redis that refuses the one link is not the one that the other link leads to. */
+    /* If Redis refuses one link, it is no longer the Redis to which the other link leads. */
     if (l == &r->subscriber && !l->refused && !l->closing)
         go_deaf(r);
     else
         go_down(r, why);
 }
 
-/* One line a second at most: a full Redis refuses thousands of commands a second. */
+/* Logs at most one line a second, since a full Redis refuses thousands of commands a second. */
 static void log_error(struct redis *r, struct slice text) {
     uint64_t now = uv_now(r->commands.loop);
     if (r->error_logged != 0 && now - r->error_logged < ERROR_LOG_MS) {

@@ -11,27 +11,28 @@
 
 /*
  * One Redis as the node sees it: a command link, a subscriber link and the scripts. It comes up
- * when both links are ready, the subscriber link has heard something, both lead to the same
- * master, and that has told its term (rising.h). It goes down when the command link falls, or
- * when the subscriber link, which has fallen alone, is not back within the timeout: until then
- * it is deaf, and commands go on. Keys are given as channel names (room:lobby); prefix and
- * braces are added here.
+ * when both links are ready and lead to the same master, the subscriber link has heard
+ * something, and the master has told its term (rising.h). It goes down when the command link
+ * falls. When the subscriber link falls alone, Redis is deaf: commands go on, and it goes down
+ * only if the link is not back within the timeout. Keys are given as channel names
+ * (room:lobby); prefix and braces are added here.
  *
- * Each greeting of a master asks for its term (term.lua): a number that is raised whenever
- * another server, or this one after it was demoted and promoted, is the master. Each script
- * carries the term. Redis answers STALE to an append of another term than its own; then both
- * links are dropped and greet it again. So nothing is appended to a log that lost its tail
- * without a new epoch, also when a link stays open over a failover and back.
+ * After each greeting the master is asked for its term (term.lua). The term is a number that is
+ * raised whenever another server becomes the master, or the same one after it was demoted and
+ * promoted. Each script carries the term. Redis answers STALE to an append with another term
+ * than its own; then both links are dropped and greet it again. So nothing is appended without
+ * a new epoch to a log that lost its tail, even if a link stays open over a failover and back.
  */
 struct redis;
 
 struct redis_events {
-    /* It came up, or, without an on_down before, it hears again after it was deaf.
-     * Subscriptions are renewed by themselves. changed: it is another term than last time (or
-     * the first time): what was acknowledged last in that one may be missing. */
+    /* Redis came up, or, without an on_down before, it hears again after it was deaf.
+     * Subscriptions are renewed without the owner. changed: the term differs from the last one,
+     * or it is the first. Then the last messages that were acknowledged in the earlier term may
+     * be missing. */
     void (*on_up)(void *owner, bool changed);
     void (*on_down)(void *owner, const char *why);
-    /* Redis answered a command with an error: for the metrics; it is logged here. */
+    /* Redis answered a command with an error. The owner counts it; it is logged here. */
     void (*on_error)(void *owner, struct slice text);
 };
 
@@ -39,9 +40,9 @@ struct redis_config {
     struct redis_address address;
     struct script_constants constants;
     const char *node;
-    struct metrics *metrics; /* gets the round trips of commands */
+    struct metrics *metrics; /* has the round trips of commands */
     uint64_t timeout_ms;
-    uint64_t backoff_ms; /* a link that fell waits at most this before it tries again */
+    uint64_t backoff_ms; /* the longest wait of a link that fell before it tries again */
 };
 
 struct redis {
@@ -53,13 +54,14 @@ struct redis {
     struct link subscriber;
     struct rising rising;
     bool up;
-    bool deaf;            /* up, while the subscriber link alone is away */
-    char term[TERM_SIZE]; /* of the server that is, or was last, up; "" before the first */
+    bool deaf;            /* up, while only the subscriber link is away */
+    char term[TERM_SIZE]; /* of the server that is up, or was up last; "" before the first */
     uint64_t probed;      /* when the subscriber link last answered a probe, or became ready */
     uv_timer_t deaf_timer;
-    char lost_text[256];      /* why a link fell last: each reason is logged once in a row */
+    char
+        lost_text[256]; /* why a link fell last; the same reason is not logged twice in a row */
     char error_text[256];     /* Redis's last error */
-    struct redis_clock clock; /* nothing is known when it comes up; lease.c teaches it */
+    struct redis_clock clock; /* empty when Redis comes up; lease.c sets it */
     struct policy policy;
     struct subscriptions subscriptions;
     struct buf scratch;
@@ -67,48 +69,52 @@ struct redis {
     unsigned open_parts;
     void (*on_closed)(void *owner);
     uint64_t error_logged; /* loop time of the last error line */
-    unsigned errors_held;  /* errors since that were not logged */
+    unsigned errors_held;  /* errors after that which were not logged */
 };
 
 /* Prepares it. Returns 0 or a libuv error. */
 int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *config,
                const struct redis_events *events, void *owner);
-/* Begins to connect, for ever. */
+/* Connects, and keeps trying for ever. */
 void redis_open(struct redis *r);
-/* For good; on_closed in a later turn. Subscriptions must be gone by then. */
+/* Closes Redis for good. on_closed comes in a later turn; all subscriptions must be gone by
+ * then. */
 void redis_close(struct redis *r, void (*on_closed)(void *owner));
 void redis_deinit(struct redis *r);
 
-/* The address of this end of the link; false: there is no link, or Redis is a path. */
+/* The address of our end of the command link. False: there is no link, or it is a Unix socket.
+ */
 bool redis_here(const struct redis *r, struct sockaddr_storage *out);
 
 static inline bool redis_up(const struct redis *r) {
     return r->up;
 }
 
-/* Up, but nothing published is heard. */
+/* True while Redis is up, but published messages are not received. */
 static inline bool redis_deaf(const struct redis *r) {
     return r->deaf;
 }
 
-/* Why it is not up, or deaf; NULL: it is neither. Holds until the loop's next turn. */
+/* Why Redis is not up, or why it is deaf; NULL if it is up and hears. Valid until the loop's
+ * next turn. */
 const char *redis_trouble(const struct redis *r);
 
-/* Asks the subscriber link for a sign of life, if it is ready: requests may get lost on it
- * while messages still come. redis_probe_age: ms since it last gave one. */
+/* Asks the subscriber link for a sign of life, if it is ready, since requests may get lost on
+ * it while messages still come. redis_probe_age: the ms since the last sign of life. */
 void redis_probe(struct redis *r);
 uint64_t redis_probe_age(const struct redis *r);
 
-/* Asks now and then whether Redis evicts keys (policy.h); called with each lease. */
+/* Asks from time to time whether Redis evicts keys (policy.h). Called with each lease. */
 void redis_look(struct redis *r);
 
-/* Drops both links and connects again (a late beacon, a demoted master). */
+/* Drops both links and connects again, for example after a late beacon or when the master was
+ * demoted. */
 void redis_reset(struct redis *r, const char *why);
 
 /*
- * Runs a script. keys: channel names; args: its arguments after the term and the fresh
- * epoch, which are added here. done: as redis_done; a reply is an array whose first item is a
- * number. Returns false, with done never called, when Redis is not up: nothing was sent.
+ * Runs a script. keys: channel names; args: its arguments after the term and the fresh epoch,
+ * which are added here. done: as redis_done; a reply is an array whose first item is a number.
+ * Returns false when Redis is not up; then nothing is sent, and done is never called.
  */
 bool redis_script(struct redis *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
@@ -125,9 +131,9 @@ static inline size_t redis_backlog(const struct redis *r) {
 }
 
 /*
- * True while commands that Redis has not answered hold so much memory that no more should be
- * sent for clients (request_script refuses them then); what keeps the node alive and its
- * channels whole is sent all the same.
+ * True while unanswered commands hold so much memory that no more should be sent for clients;
+ * request_script then refuses them. Commands that keep the node alive and its channels complete
+ * are still sent.
  */
 #define REDIS_HELD_MOST 67108864
 static inline size_t redis_held(const struct redis *r) {
@@ -152,8 +158,8 @@ void redis_unsubscribe(struct redis *r, struct subscription *s);
 /* Appends prefix, braces and name. */
 void redis_doorbell(const struct redis *r, struct buf *out, struct slice name);
 
-/* Writes out what the turn gathered, and drops links that are too slow to come up; called once
- * a turn, of which there is one a second at least. */
+/* Writes out the commands that the turn gathered, and drops links that are too slow to come up.
+ * Called once a turn; there is at least one turn a second. */
 void redis_flush(struct redis *r);
 
 #endif

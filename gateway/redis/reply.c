@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 /*
- * hiredis parses; its replies are made here, in an arena that is forgotten as a whole, so that
- * a message costs no malloc and no free.
+ * hiredis parses. The replies are made here, in an arena that is freed as a whole, so that a
+ * message costs no malloc and no free.
  */
 #define ARENA_BLOCK 16384
 
@@ -21,7 +21,7 @@ struct block {
 struct reply_reader {
     redisReader *reader;
     struct block *blocks; /* the newest first */
-    bool taken;           /* the reply that was handed out last is still in the arena */
+    bool taken;           /* the last reply that was returned is still in the arena */
 };
 
 static const struct reply nil = {.type = REPLY_NIL};
@@ -141,8 +141,8 @@ static void *make_nil(const redisReadTask *task) {
 }
 
 #if HIREDIS_MAJOR >= 1
-/* Kinds of RESP3, which no Redis sends unasked. Without these hiredis would hand out a number
- * in place of a pointer. */
+/* Types of RESP3, which Redis does not send unless it is asked to. Without these functions
+ * hiredis would return a number in place of a pointer. */
 static void *refuse_double(const redisReadTask *task, double value, char *text, size_t len) {
     (void)task;
     (void)value;

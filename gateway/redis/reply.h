@@ -6,7 +6,8 @@
 
 #include "common/slice.h"
 
-/* A Redis reply (RESP2). It belongs to its reader and holds until the reader's next call. */
+/* A Redis reply (RESP2). It belongs to its reader, and is valid until the next call for that
+ * reader. */
 enum reply_type {
     REPLY_STRING,
     REPLY_STATUS,
@@ -27,7 +28,7 @@ struct reply {
 /* The i-th item, or a nil reply if there is none or `r` is not an array: no check is needed
  * before a look into a script's answer. */
 const struct reply *reply_item(const struct reply *r, size_t i);
-/* A number, also from a string of at most 18 digits; 0 for anything else. */
+/* The number of an integer, or of a string of at most 18 digits; 0 for anything else. */
 long long reply_number(const struct reply *r);
 /* The text of a string or status; empty for anything else. */
 struct slice reply_text(const struct reply *r);
@@ -39,8 +40,8 @@ struct reply_reader *reply_reader_create(void);
 void reply_reader_destroy(struct reply_reader *r);
 /* Takes bytes from the wire, best at most 16 KiB a call. False: out of memory. */
 bool reply_reader_feed(struct reply_reader *r, const char *bytes, size_t len);
-/* 1: *out is the next whole reply. 0: feed more. -1: not RESP2, or out of memory; the reader
- * is of no further use. Frees the reply before. */
+/* Frees the last reply. Returns 1: *out is the next whole reply; 0: feed more; -1: not RESP2,
+ * or out of memory, and the reader cannot be used any more. */
 int reply_reader_next(struct reply_reader *r, const struct reply **out);
 
 #endif

@@ -44,8 +44,8 @@ static void end_orphans(struct rising *r, const char *run) {
 /* --- the term -------------------------------------------------------------------------------
  */
 
-/* A subscriber link that has heard nothing yet may be refused to hear anything. Resets them if
- * they lead to different servers. */
+/* True when both links can be used. A subscriber link that has heard nothing yet may still be
+ * refused. Resets both if they lead to different servers. */
 static bool both_ready(struct rising *r) {
     const struct greeting *a = &r->commands->greeting, *b = &r->subscriber->greeting;
     bool hears = r->subscriber->state == LINK_READY && r->subscriber->proved;
@@ -69,14 +69,14 @@ static void on_term(void *arg, const struct reply *reply, enum outcome outcome) 
     }
     if (!both_ready(r))
         return; /* the subscriber link fell meanwhile */
-    orphans_forget(&r->orphans, r->commands->greeting.run); /* each was answered */
+    orphans_forget(&r->orphans, r->commands->greeting.run); /* every kill was answered */
     r->stale = false;
     r->events->on_risen(r->owner, term);
 }
 
-/* A server that tells neither of the two is another one at each link, as far as one can know.
- * Then the first to greet it raises the term, and the others, whose links did not fall, take
- * that over. */
+/* A server that tells neither run_id nor replid counts as another server with each link. Then
+ * the first node that greets it raises the term, and the other nodes, whose links did not fall,
+ * take the new term over. */
 static bool ask_term(struct rising *r) {
     const struct greeting *g = &r->commands->greeting;
     char made[24];

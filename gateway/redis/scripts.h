@@ -6,14 +6,14 @@
 
 #include "common/buf.h"
 
-/* The Lua scripts in lua/, where each one's keys, arguments and answer are written down, and
- * which of the shared parts stand before each (besides prelude.lua). */
+/* The Lua scripts in lua/, and the shared parts that are put before each one (besides
+ * prelude.lua). The keys, arguments and answer of a script are described in its file. */
 enum script_parts {
     PARTS_NONE = 0,
     PARTS_CLOCK = 1,
     PARTS_LOG = 2,
     PARTS_PRESENCE = 4,
-    PARTS_MARKS = 8, /* wants PARTS_LOG, too */
+    PARTS_MARKS = 8, /* needs PARTS_LOG, too */
     PARTS_APPEND = PARTS_CLOCK | PARTS_LOG,
     PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
     PARTS_BOTH = PARTS_LOG | PARTS_PRESENCE
@@ -52,10 +52,10 @@ enum script_parts {
 enum script { SCRIPT_TABLE(SCRIPT_ENUM) SCRIPT_COUNT };
 #undef SCRIPT_ENUM
 
-/* What scripts answer first, in place of 0. */
+/* The first number of a script's answer, in place of 0. */
 enum { SCRIPT_NOT_A_MEMBER = -1, SCRIPT_REAPED = -2, SCRIPT_TOO_MANY = -3 };
 
-/* What every script is compiled with. */
+/* The constants with which every script is compiled. */
 struct script_constants {
     const char *prefix;
     uint64_t history_max;
@@ -71,8 +71,8 @@ struct scripts {
     char sha[SCRIPT_COUNT][41];
 };
 
-/* Puts the scripts together. False: out of memory. scripts_deinit is due whatever it returns.
- */
+/* Puts the scripts together. False: out of memory. The caller calls scripts_deinit in either
+ * case. */
 bool scripts_init(struct scripts *s, const struct script_constants *constants);
 void scripts_deinit(struct scripts *s);
 

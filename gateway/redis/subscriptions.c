@@ -8,14 +8,15 @@
 
 struct subscription {
     struct map_node node; /* by channel; the key's bytes follow this struct */
-    const struct subscription_events *events; /* NULL: unsubscribed, waits to be confirmed so */
+    const struct subscription_events
+        *events; /* NULL: unsubscribed, waits for the confirmation */
     void *arg;
     unsigned awaited; /* confirmations of SUBSCRIBE and UNSUBSCRIBE still to come */
     bool confirmed;
     char channel[];
 };
 
-/* SUBSCRIBE, UNSUBSCRIBE or PING: what a subscriber link may send. */
+/* Sends SUBSCRIBE, UNSUBSCRIBE or PING, the only commands of a subscriber link. */
 static void send_subscribe(struct subscriptions *all, const char *verb,
                            const struct slice channels[], size_t count) {
     struct buf *b = &all->scratch;
@@ -29,8 +30,8 @@ static void send_subscribe(struct subscriptions *all, const char *verb,
         link_reset(all->link, "out of memory");
 }
 
-/* Subscribes to what is wanted; unsubscribes once more from what is not, since the confirmation
- * frees it. */
+/* Subscribes again to the channels that are wanted. Unsubscribes again from the others, since
+ * the confirmation frees them. */
 static void ask_again(struct subscriptions *all, const char *verb, bool wanted) {
     struct slice batch[RESUBSCRIBE_BATCH];
     size_t n = 0;

@@ -4,14 +4,15 @@
 #include "common/map.h"
 #include "gateway/redis/link.h"
 
-/* The Redis channels that a subscriber link listens to. They outlive the link's falls. */
+/* The Redis channels to which a subscriber link listens. They are kept when the link falls. */
 struct subscription;
 struct subscription_events {
-    /* Redis confirmed it: what is published from now on arrives. Again after each on_lost. */
+    /* Redis confirmed the subscription: all that is published from now on arrives. Called again
+     * after each on_lost. */
     void (*on_confirmed)(void *arg);
     void (*on_message)(void *arg, struct slice payload);
-    /* Messages may be missing until the next on_confirmed. It must not subscribe or
-     * unsubscribe; redis_events.on_up or on_down follows, which may. */
+    /* Messages may be missing until the next on_confirmed. The callback must not subscribe or
+     * unsubscribe; redis_events.on_up or on_down follows, and those may. */
     void (*on_lost)(void *arg);
 };
 
@@ -29,11 +30,11 @@ struct subscription *subscriptions_add(struct subscriptions *all, struct slice c
                                        const struct subscription_events *events, void *arg);
 void subscriptions_remove(struct subscriptions *all, struct subscription *s);
 
-/* The link became ready: asks for all of them again. */
+/* The link became ready: subscribes to all channels again. */
 void subscriptions_renew(struct subscriptions *all);
 /* The link fell. Calls on_lost. */
 void subscriptions_lost(struct subscriptions *all);
-/* The link heard something. */
+/* The link received a push. */
 void subscriptions_take(struct subscriptions *all, const struct reply *push);
 /* Asks for a sign of life (the push "pong"), if the link is ready. */
 void subscriptions_probe(struct subscriptions *all);
