@@ -12,15 +12,15 @@
 /* Refuses a request that was read to its end. The connection stays open: clients that have to
  * open another one reorder their requests. */
 void eio_answer_error(const struct http_request *request, enum eio_error error);
-/* Refuses a request whose body has not come. The connection ends. */
+/* Refuses a request whose body has not come. The connection is closed. */
 void eio_answer_head(const struct http_request *request, enum eio_error error);
 
-/* As http_answer_later: they do nothing if nobody waits. */
+/* As http_answer_later: these do nothing if nobody waits for the answer. */
 void eio_answer_error_later(struct http_later *later, enum eio_error error);
 void eio_answer_text(struct http_later *later, struct slice text);
-/* To a request of a session that another node has, or had: the session is unknown. */
+/* Answers a request for a session of another node: the session is unknown. */
 void eio_answer_unknown(struct http_later *later);
-/* To a poll: nothing has come (a noop packet). */
+/* Answers a poll when there is nothing to send (a noop packet). */
 void eio_answer_nothing(struct http_later *later);
 
 #endif

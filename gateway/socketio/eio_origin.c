@@ -20,7 +20,8 @@ static struct slice next_origin(const char **list) {
 
 static const char *check_one(struct slice origin) {
     char text[256];
-    /* RFC 6454, 6.1: pages of files, as apps have them; but also every sandboxed frame. */
+    /* RFC 6454, 6.1: the origin of pages that are files, which apps use, but also of every
+     * sandboxed frame. */
     if (slice_is(origin, "null") || slice_is(origin, "file://"))
         return NULL;
     snprintf(text, sizeof text, "%.*s", (int)origin.len, origin.ptr);
@@ -45,7 +46,7 @@ const char *eio_origin_check(const char *origins) {
     return wrong;
 }
 
-/* The element of the list that the request's Origin is; empty: none. */
+/* The element of the list that equals the request's Origin; empty: none does. */
 static struct slice find_origin(const char *origins, const struct http_request *request) {
     const char *origin = http_header(request, "origin");
     if (strcmp(origins, "*") == 0)
@@ -61,7 +62,7 @@ static struct slice find_origin(const char *origins, const struct http_request *
 /* --- requests -------------------------------------------------------------------------------
  */
 
-/* A page of this very host needs no permission. */
+/* A page of this host needs no permission. */
 static bool is_own_page(const struct http_request *request, const char *origin) {
     const char *host = http_header(request, "host");
     const char *at = strstr(origin, "://");
@@ -87,7 +88,7 @@ void eio_origin_lines(const char *origins, const struct http_request *request,
         buf_str(out, "Vary: Origin\r\n");
 }
 
-/* Browsers ask it before a request that is not simple. */
+/* Browsers ask this before a request that is not simple. */
 void eio_origin_preflight(const char *origins, const struct http_request *request) {
     const char *wanted = http_header(request, "access-control-request-headers");
     struct buf extra;

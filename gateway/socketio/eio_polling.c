@@ -5,40 +5,42 @@
 #include "gateway/socketio/eio_answer.h"
 #include "gateway/socketio/eio_post.h"
 
-#define SECOND_MS 500 /* for a dead node's connection to end */
-/* An answer has no more messages, once it has as many bytes: it is a copy of its own. */
+#define SECOND_MS 500 /* how long the connection of a dead node may take to end */
+/* An answer that has as many bytes gets no more messages, since it is a copy. */
 #define ANSWER_BYTES 1048576
-#define FLOOR        16 /* bytes of an answer that take a slow line a ms: 16 KB/s */
+#define FLOOR        16 /* bytes of an answer that a slow line takes a ms: 16 KB/s */
 
 struct eio_polling {
     struct eio_session *session;
-    struct wsock *probe;         /* or NULL */
-    uint64_t probe_until;        /* when it has to be through */
-    struct http_later get;       /* a poll that waits for something to send */
-    struct http_later second;    /* another poll: is the node gone that the first came by? */
-    uint64_t second_until;       /* after this it is not, and there are two at once */
-    struct http_receipt receipt; /* of messages that went through another node */
+    struct wsock *probe;      /* or NULL */
+    uint64_t probe_until;     /* when the upgrade must be done */
+    struct http_later get;    /* a poll that waits for something to send */
+    struct http_later second; /* another poll, which waits to see whether the node through which
+                                 the first came is dead */
+    uint64_t second_until;    /* after this the node is alive, so there are two polls at once */
+    struct http_receipt receipt; /* for messages that went through another node */
     struct eio_post post;
     struct out_queue out;  /* WebSocket frames that wait for a poll */
-    size_t most;           /* packets that a poll may be answered with */
-    uint64_t polled_until; /* the client polls again before, or it is gone */
+    size_t most;           /* the most packets of an answer to a poll */
+    uint64_t polled_until; /* the client is gone if it does not poll again before this */
     bool probed;           /* the probe's "2probe" came */
-    bool get_from_node;    /* the poll that waits came by another node */
+    bool get_from_node;    /* the waiting poll came through another node */
     bool second_from_node;
-    bool unsure; /* whether messages were passed on: nothing more is said, or the client would
-                  * have a gap that it does not know of */
+    bool unsure; /* it is not known whether messages were passed on. Nothing more is sent, or
+                    the client would have a gap without knowing */
 };
 
 /* --- a polled session -----------------------------------------------------------------------
  */
 
-/* When a second poll, or that there is none, ends the session; UINT64_MAX: neither. */
+/* When the session ends because of a second poll, or because no poll came. UINT64_MAX: never.
+ */
 static uint64_t ends_at(const struct eio_polling *p, enum eio_gone *why) {
     *why = EIO_GONE_OVERLAP;
     if (p->second.http != NULL)
         return p->second_until;
     *why = EIO_GONE_TIMEOUT;
-    /* A client that probes holds its polls back; the probe has a time of its own. */
+    /* A client that probes sends no polls; the probe has its own time limit. */
     bool waits = p->get.http != NULL || eio_post_is_under_way(&p->post) || p->probe != NULL;
     return waits ? UINT64_MAX : p->polled_until;
 }
@@ -60,7 +62,7 @@ static void on_due(struct eio_session *s) {
         eio_end(s, why);
 }
 
-/* The client's next poll is due, after an answer of so many bytes. */
+/* Sets the time until which the client must poll again after an answer of so many bytes. */
 static void await_poll(struct eio_session *s, size_t answered) {
     if (s->state != EIO_POLLING)
         return;
@@ -69,14 +71,14 @@ static void await_poll(struct eio_session *s, size_t answered) {
     eio_arm(s);
 }
 
-/* A post's body is coming, slowly perhaps, and a pong cannot come beside it. */
+/* While the body of a POST comes, which may be slow, no pong can come. */
 static bool receives(const struct eio_session *s) {
     const struct eio_post *post = &s->polling->post;
     return eio_post_is_under_way(post) && !post->handling;
 }
 
-/* A client that gives its poll up has gone. Another node that gives one up is going itself: it
- * says so otherwise if it was the client. */
+/* A client that gives its poll up is gone. When another node gives a poll up, that node is
+ * ending; if the client is gone, the node says so in another way. */
 static void on_get_gone(struct http_later *later) {
     struct eio_polling *p = container_of(later, struct eio_polling, get);
     if (!p->get_from_node) {
@@ -103,7 +105,8 @@ static void on_receipt(struct http_receipt *receipt) {
         eio_mark(p->session);
 }
 
-/* The node died with messages, or it did not; the client is recovered if it begins again. */
+/* It is not known whether the node passed the messages on before it died. The session ends, and
+ * the client is recovered when it begins a new one. */
 static void on_receipt_gone(struct http_receipt *receipt) {
     eio_end(container_of(receipt, struct eio_polling, receipt)->session, EIO_GONE_TRANSPORT);
 }
@@ -135,7 +138,7 @@ static void free_polling(struct eio_session *s) {
     free(p);
 }
 
-/* The client of Python gives up a session whose poll has more packets than this. */
+/* The Python client gives up a session when the answer to a poll has more packets than this. */
 #define PACKETS_OF_PYTHON 16
 
 static size_t most_packets(const struct http_request *request) {
@@ -143,7 +146,7 @@ static size_t most_packets(const struct http_request *request) {
     return agent != NULL && strcasestr(agent, "python") != NULL ? PACKETS_OF_PYTHON : SIZE_MAX;
 }
 
-/* Appends the packet of a frame that wsock_encode made. True: it is a message. */
+/* Appends the packet of a frame that wsock_encode made. Returns true if it is a message. */
 static bool put_packet(struct region frame, struct buf *payload) {
     const unsigned char *b = (const unsigned char *)frame.slab->bytes + frame.at;
     size_t head = b[1] < 126 ? 2 : b[1] == 126 ? 4 : WS_HEADER_MAX;
@@ -175,7 +178,7 @@ static bool send_message(struct eio_session *s, struct region message, bool ephe
     return true;
 }
 
-/* Gives what waits to the poll that waits. */
+/* Answers the waiting poll with the packets that wait. */
 static void answer_with_queue(struct eio_session *s) {
     struct eio_polling *p = s->polling;
     struct net *n = s->server->net;
@@ -199,7 +202,7 @@ static void answer_with_queue(struct eio_session *s) {
     buf_deinit(&payload);
 }
 
-/* Lets a poll that waits go: the probe is through. */
+/* Answers a waiting poll with a noop, because the probe was accepted. */
 static void release(struct eio_session *s) {
     struct eio_polling *p = s->polling;
     if (p->get.http == NULL || p->unsure)
@@ -220,9 +223,9 @@ static void end(struct eio_session *s, enum eio_gone why, uint16_t code, const c
     struct eio_polling *p = s->polling;
     (void)code;
     (void)reason;
-    /* A close never follows messages in one answer: official clients end at once, hand these on
-     * a turn later without keeping their offset, and would get them again when they are
-     * recovered. A client that gets messages learns of the end by its next poll. */
+    /* A close never follows messages in one answer. Official clients would end at once, hand
+     * the messages on a turn later without keeping their offset, and get them again when they
+     * are recovered. A client that gets messages learns of the end by its next poll. */
     if (why == EIO_GONE_CLIENT)
         eio_answer_nothing(&p->get);
     else if (p->unsure)
@@ -236,7 +239,7 @@ static void end(struct eio_session *s, enum eio_gone why, uint16_t code, const c
     eio_polling_drop_probe(s);
 }
 
-/* A POST has been answered: the client may poll after it. */
+/* A POST was answered: the client may poll after it. */
 static void posted(struct eio_session *s) {
     struct eio_polling *p = s->polling;
     p->polled_until += net_now(s->server->net) - p->post.since;
@@ -270,8 +273,9 @@ static bool is_from_node(const struct eio_session *s, const struct http_request 
     return way != NULL && way->is_handed_over(way->owner, request);
 }
 
-/* A poll waits at another node. If that has died, the client's proxy may ask once more before
- * this one sees the connection's end: so it is waited for, and nothing is said meanwhile. */
+/* The first poll waits at another node. If that node has died, the client's proxy may poll
+ * again before this node sees the connection's end. So this node waits for the end, and answers
+ * neither poll meanwhile. */
 static void get_second(struct eio_session *s, const struct http_request *request) {
     struct eio_polling *p = s->polling;
     p->second_from_node = is_from_node(s, request);
@@ -313,7 +317,7 @@ static size_t queued(const struct eio_session *s) {
 }
 
 static void pause_session(struct eio_session *s, bool pause) {
-    (void)pause; /* the flush looks at it */
+    (void)pause; /* the flush looks at whether the session is paused */
     eio_mark(s);
 }
 
@@ -333,7 +337,7 @@ static const struct eio_carrier carrier = {.state = EIO_POLLING,
 void eio_polling_open(struct eio_server *e, const struct http_request *request) {
     struct buf open;
     if (!addresses_enter(&e->polled, &request->conn->address)) {
-        /* No 503: a proxy would take the node for ill and ask the next one. */
+        /* Not 503, because a proxy would take the node for ill and ask the next one. */
         http_answer_and_keep(request, 429, EIO_TEXT_TYPE, SLICE("too many from your address\n"),
                              NULL);
         return;
@@ -392,7 +396,8 @@ void eio_polling_lost(struct eio_session *s, const struct wsock *w) {
 
 bool eio_polling_finish(struct eio_session *s) {
     const struct eio_polling *p = s->polling;
-    /* Which would come first? And a client that polls has not got what was said before. */
+    /* Ends the session. With a POST under way, the order of messages would not be known. A
+     * client that still polls after an unsure answer has not got that answer. */
     if (eio_post_is_under_way(&p->post) || (p->unsure && p->get.http != NULL))
         eio_end(s, EIO_GONE_OVERLAP);
     else
@@ -400,7 +405,7 @@ bool eio_polling_finish(struct eio_session *s) {
     return s->state == EIO_POLLING;
 }
 
-/* Sends the frames that waited for a poll over the WebSocket. */
+/* Sends the frames that waited for a poll over the WebSocket instead. */
 static void move_queue(struct eio_session *s, struct out_queue *from) {
     struct out_pool *pool = &s->server->net->out;
     while (s->state == EIO_WEBSOCKET && from->bytes > 0) {

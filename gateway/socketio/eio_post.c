@@ -3,7 +3,7 @@
 #include "common/utf8.h"
 #include "gateway/socketio/eio_answer.h"
 
-#define PACKETS_A_TURN 512 /* of one session's POST; the rest waits for the next turn */
+#define PACKETS_A_TURN 512 /* packets of one POST; the rest waits for the next turn */
 
 static void on_gone(struct http_later *later) {
     eio_end(container_of(later, struct eio_post, request)->session, EIO_GONE_TRANSPORT);
@@ -35,7 +35,7 @@ bool eio_post_watch(struct eio_post *p, const struct http_request *request) {
     return true;
 }
 
-/* Handles as many packets as a turn may have. */
+/* Handles the packets of one turn. */
 bool eio_post_go_on(struct eio_post *p) {
     struct eio_session *s = p->session;
     struct slice packet;
@@ -60,14 +60,14 @@ bool eio_post_go_on(struct eio_post *p) {
     return true;
 }
 
-/* The request's body does not outlive this turn. */
+/* Copies the rest of the body, which is valid in this turn only. */
 static void keep_rest(struct eio_post *p) {
     struct slice rest = {p->reading.at, (size_t)(p->reading.end - p->reading.at)};
     buf_slice(&p->rest, rest);
     if (p->rest.failed)
         eio_end(p->session, EIO_GONE_MEMORY);
     else if (rest.len == 0)
-        eio_end(p->session, EIO_GONE_INVALID); /* it ends in a separator */
+        eio_end(p->session, EIO_GONE_INVALID); /* the body ends in a separator */
     else
         eio_payload_init(&p->reading, buf_bytes(&p->rest));
 }

@@ -13,8 +13,8 @@
 void eio_server_init(struct eio_server *e, struct net *net, const struct eio_config *config,
                      const struct eio_ops *ops, void *owner) {
     *e = (struct eio_server){.net = net, .config = *config, .ops = ops, .owner = owner};
-    /* Browsers fail a WebSocket for which they asked for one (option `protocols` of the client)
-     * and got none. */
+    /* A browser that asked for a subprotocol (option `protocols` of the client) and got none
+     * fails the WebSocket. */
     e->sockets =
         (struct wsock_shared){.net = net, .close_timeout_ms = config->close_timeout_ms};
     ws_pool_init(&e->sockets.pool, config->max_payload, MAX_FRAGMENTS);
@@ -78,7 +78,7 @@ void eio_server_tick(struct eio_server *e, uint64_t now) {
 /* --- is a request in order? -----------------------------------------------------------------
  */
 
-/* A request that was found to be in order. */
+/* A request that is valid. */
 struct call {
     bool websocket;
     struct eio_session *session; /* NULL: a new one */
@@ -105,7 +105,7 @@ static enum eio_error check_session(struct eio_server *e, const struct http_requ
     return EIO_ERROR_COUNT;
 }
 
-/* EIO_ERROR_COUNT: in order. */
+/* Returns the error of a request; EIO_ERROR_COUNT: it is valid. */
 static enum eio_error check(struct eio_server *e, const struct http_request *request,
                             struct call *call) {
     struct slice transport = eio_query(request->query, "transport");
@@ -129,7 +129,8 @@ static enum eio_error check(struct eio_server *e, const struct http_request *req
 /* --- the way of a request -------------------------------------------------------------------
  */
 
-/* The node that a sid names, if it is another one and the request is one for it; else empty. */
+/* The node that a sid names, if it is another node and the request may go to it; otherwise
+ * empty. */
 static struct slice node_of(const struct eio_server *e, const struct http_request *request) {
     struct slice sid = eio_query(request->query, "sid");
     struct slice none = {NULL, 0};
@@ -181,7 +182,7 @@ void eio_server_route(struct eio_server *e, const struct http_request *request) 
         eio_polling_post(call.session, request);
 }
 
-/* A body is to come: only where there is a session for it, and one at a time. */
+/* A body is to come. It is read only if there is a session for it, and one at a time. */
 size_t eio_server_body(struct eio_server *e, const struct http_request *request) {
     struct call call;
     enum eio_error error = check(e, request, &call);

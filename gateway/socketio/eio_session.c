@@ -13,7 +13,7 @@ static const char *gone_text(enum eio_gone why) {
     return texts[why];
 }
 
-/* Random characters, and the name of the node. */
+/* Makes a sid of random characters and the name of the node. */
 static bool make_sid(const struct eio_config *config, char out[EIO_SID_SIZE]) {
     if (!token_make(out, EIO_ID_SIZE - 1))
         return false;
@@ -29,8 +29,8 @@ static uint64_t now_of(const struct eio_session *s) {
     return net_now(s->server->net);
 }
 
-/* The client has all of ping_timeout_ms for its pong, so the ping leaves one or two ticks
- * early: never late, on a busy machine either. */
+/* The client has all of ping_timeout_ms for its pong. So the ping is sent one or two ticks
+ * early, so that it is not late even on a busy machine. */
 static uint64_t ping_lead(const struct eio_session *s) {
     return s->server->config.ping_timeout_ms + UINT64_C(2) * WHEEL_TICK_MS;
 }
@@ -67,7 +67,8 @@ bool eio_is_over(const struct eio_session *s) {
     return s->carrier->receives == NULL || !s->carrier->receives(s);
 }
 
-/* No pong came in time, but it may be among what is held back: another ping, now. */
+/* No pong came in time, but it may be among the packets that are held back. So another ping is
+ * sent now. */
 static void ask_again(struct eio_session *s) {
     s->alive_until = now_of(s) + ping_lead(s);
     s->ping_out = false;
@@ -75,8 +76,8 @@ static void ask_again(struct eio_session *s) {
 
 static bool put_packet(struct eio_session *s, const char *text);
 
-/* A client that is held back is pinged like others: it ends a session that it hears nothing
- * of. */
+/* A client that is held back is pinged like others, because it would end a session that is
+ * silent. */
 static void look_at_ping(struct eio_session *s) {
     if (eio_is_over(s)) {
         eio_end(s, EIO_GONE_TIMEOUT);
@@ -235,10 +236,10 @@ void eio_take(struct eio_session *s, struct slice text) {
     case EIO_BINARY:
         take_binary(s, p.data);
         break;
-    case EIO_PING: /* a client of Engine.IO 3: it would wait for a pong in vain */
+    case EIO_PING: /* sent by a client of Engine.IO 3, which would wait for a pong in vain */
         eio_end(s, EIO_GONE_INVALID);
         break;
-    case EIO_OPEN: /* not for a client to send, or not here; yet some do, and mean no harm */
+    case EIO_OPEN: /* a client should not send these, or not here; some do, without harm */
     case EIO_UPGRADE:
     case EIO_NOOP:
         break;
@@ -294,7 +295,7 @@ bool eio_send(struct eio_session *s, struct region message, bool ephemeral) {
     return wsock_send(s->socket, message, ephemeral);
 }
 
-/* A packet of the server's own. */
+/* Sends a packet of the server itself. */
 static bool put_packet(struct eio_session *s, const char *text) {
     struct slice all = slice_of(text);
     return eio_send(s, wsock_encode(s->server->net, WS_TEXT, &all, 1), false);

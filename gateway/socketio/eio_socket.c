@@ -5,11 +5,11 @@
 #include "common/eio.h"
 #include "gateway/socketio/eio_polling.h"
 
-#define PROBE_MOST 125 /* bytes of a message: "2probe", "5" */
+#define PROBE_MOST 125 /* bytes of a probe's message, which is "2probe" or "5" */
 
 struct eio_socket {
     struct wsock ws;
-    struct eio_session *session; /* NULL: of none any more, or refused: it is closing */
+    struct eio_session *session; /* NULL: it is closing, without a session */
 };
 
 static struct eio_socket *of_wsock(struct wsock *w) {
@@ -64,7 +64,7 @@ static void upgrade(struct eio_session *s, struct wsock *probe) {
         eio_want_drained(s);
 }
 
-/* As with the reference server, a probe may be asked for again, or be left out. */
+/* As with the reference server, "2probe" may come again, or be left out. */
 static void take_probe(struct eio_session *s, struct wsock *probe, enum ws_opcode opcode,
                        struct slice text) {
     if (opcode == WS_TEXT && slice_is(text, "2probe")) {
@@ -149,7 +149,7 @@ static struct eio_socket *open_socket(struct eio_server *e,
 
 void eio_socket_open(struct eio_server *e, const struct http_request *request) {
     struct conn *c = request->conn;
-    struct eio_session *s = e->ops->on_open(e->owner, request); /* which the upgrade ends */
+    struct eio_session *s = e->ops->on_open(e->owner, request); /* the upgrade ends it */
     struct eio_socket *socket = open_socket(e, request);
     struct buf open;
     if (socket == NULL) {
@@ -176,5 +176,5 @@ void eio_socket_open_probe(struct eio_session *s, const struct http_request *req
     if (polled && eio_polling_probe(s, &socket->ws))
         socket->session = s;
     else
-        wsock_close(&socket->ws, WS_CODE_NORMAL, ""); /* the one that is there stays */
+        wsock_close(&socket->ws, WS_CODE_NORMAL, ""); /* the first probe stays */
 }

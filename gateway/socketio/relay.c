@@ -5,8 +5,8 @@
 #include "gateway/socketio/eio_answer.h"
 #include "gateway/socketio/relay_head.h"
 
-#define HOLD_MS 2000 /* at most, for a node to be found */
-#define LOOK_MS 100  /* between two looks for one */
+#define HOLD_MS 2000 /* the longest time that a request is held until its node is found */
+#define LOOK_MS 100  /* the least time between two looks for nodes */
 #define SPARE   16   /* connections beyond the limit, for clients that are there already */
 
 enum kind { POLL, POST, UPGRADE, GIVE_UP };
@@ -17,13 +17,13 @@ struct relay_request {
     struct http_later later;
     struct http_call call;
     struct buf target;
-    struct buf head; /* up to the key */
-    struct buf body; /* what came of it while it is held */
+    struct buf head; /* the request's head, up to the key */
+    struct buf body; /* the bytes of the body that came while it was held */
     char node[EIO_NODE_SIZE];
     enum kind kind;
-    bool chunked;  /* its body, of which nobody knows the length yet */
-    bool released; /* its connection has been ended, for it to be answered */
-    bool again;    /* it has been sent twice */
+    bool chunked;  /* its body is sent in chunks, since its length is not known */
+    bool released; /* its connection to the node was ended, so that the node answers it */
+    bool again;    /* it was sent twice */
 };
 
 static void count(struct relay *r, enum handover what) {
@@ -108,8 +108,8 @@ static enum http_fate on_answered(struct http_call *call, const struct http_repl
     return !polls ? HTTP_TAKEN : passed ? HTTP_PASSED_ON : HTTP_DROPPED;
 }
 
-/* A kept connection ended before it gave an answer: the other node has not read the request.
- * A POST changes something, so it is never sent twice. */
+/* A kept connection ended before an answer came, so the other node has not read the request. A
+ * POST changes something, so it is never sent twice. */
 static bool start_again(struct relay_request *q, enum http_failure why) {
     struct relay_peer *p = relay_peer_find(&q->relay->peers, slice_of(q->node));
     if (why != HTTP_STALE || p == NULL || q->kind == POST || q->released || q->again)
@@ -160,8 +160,8 @@ static void on_upgraded(struct http_call *call, const struct http_reply *reply,
     request_free(q);
 }
 
-/* The other node hears it from a POST that no client sends: it ends the session, as it would if
- * the client had been its own. */
+/* Tells the other node that the client is gone, by a POST that no client sends. That node ends
+ * the session, as it would for a client of its own. */
 static bool give_up(struct relay_request *q) {
     struct relay_peer *p = relay_peer_find(&q->relay->peers, slice_of(q->node));
     if (p == NULL)
@@ -196,7 +196,7 @@ static void put_piece(struct buf *out, bool chunked, struct slice bytes) {
         buf_str(out, "\r\n");
 }
 
-/* Nobody takes it: the client's connection ends. */
+/* The body cannot be passed on: the client's connection ends. */
 static void lose_body(struct relay_request *q) {
     http_call_drop(&q->call);
     count(q->relay, HANDOVER_FAILED);
@@ -204,7 +204,7 @@ static void lose_body(struct relay_request *q) {
     request_free(q);
 }
 
-/* While its node is looked for no more is read than what has come by then. */
+/* While the node is looked for, only the bytes that have already come are read. */
 static void on_piece(struct http_later *later, struct slice bytes) {
     struct relay_request *q = container_of(later, struct relay_request, later);
     struct buf piece;
@@ -239,7 +239,7 @@ static bool put_end(struct relay_request *q) {
     return !q->body.failed;
 }
 
-/* All of it has come: its answer is awaited. */
+/* All of the body has come: waits for the answer. */
 static void end_body(struct http_later *later, const struct http_request *request) {
     struct relay_request *q = container_of(later, struct relay_request, later);
     http_defer(request, later, 0);
@@ -255,7 +255,7 @@ bool relay_is_handed_over(void *relay, const struct http_request *request) {
     return relay_head_has_key(request, r->key);
 }
 
-/* Looking is bounded: anybody can make names up. */
+/* Limits how often nodes are looked for, because a client can invent names of nodes. */
 static bool may_come(struct relay *r) {
     uint64_t now = net_now(r->net);
     if (r->looking || now < r->look_again || !r->look(r->owner))
@@ -265,7 +265,7 @@ static bool may_come(struct relay *r) {
     return r->looking = true;
 }
 
-/* Whoever wrote the header: the request has come far enough. */
+/* A request that has the header is not passed on, whoever wrote the header. */
 static bool may_go(struct relay *r, const struct http_request *request, struct slice node) {
     bool goes = !relay_head_is_marked(request) &&
                 (relay_peer_find(&r->peers, node) != NULL || may_come(r));
@@ -274,7 +274,8 @@ static bool may_go(struct relay *r, const struct http_request *request, struct s
     return goes;
 }
 
-/* To the node that it names, or to wait for that. False: it goes nowhere. */
+/* Sends the request to the node that it names, or holds it until that node is found. Returns
+ * false if it can do neither. */
 static bool send_off(struct relay_request *q, const struct http_request *request) {
     struct relay *r = q->relay;
     struct relay_peer *p = relay_peer_find(&r->peers, slice_of(q->node));
@@ -290,8 +291,8 @@ static bool send_off(struct relay_request *q, const struct http_request *request
     return true;
 }
 
-/* The node that has the session is asked before the body is read: it alone knows whether there
- * is one. */
+/* The node that has the session is asked before the body is read, because only that node knows
+ * whether the session exists. */
 bool relay_body(void *relay, const struct http_request *request, struct slice node) {
     struct relay_request *q = NULL;
     if (may_go(relay, request, node))
@@ -308,7 +309,8 @@ bool relay_body(void *relay, const struct http_request *request, struct slice no
     return true;
 }
 
-/* Not while this node drains: the proxy asks the next one, which will be there for longer. */
+/* Refuses the request while this node drains: the proxy then asks the next node, which will
+ * stay longer. */
 static bool turned_away(const struct relay *r, const struct http_request *request) {
     if (!r->draining || slice_is(request->method, "POST"))
         return false;
@@ -387,7 +389,7 @@ void relay_met(struct relay *r, const char *name, const struct conn_address *at,
     relay_peer_add(&r->peers, r->net, r->idle_ms, name, at, key);
 }
 
-/* A tunnel's mark is the node that the far side leads to. */
+/* The mark of a tunnel is the node to which its far side leads. */
 void relay_lost(struct relay *r, const char *name) {
     struct relay_peer *p = relay_peer_find(&r->peers, slice_of(name));
     if (p == NULL)

@@ -23,7 +23,7 @@ void relay_head_put(struct buf *out, const struct http_request *request, struct 
     if (http_header(request, "Host") != NULL)
         put_header(out, request, "Host");
     else
-        buf_str(out, "Host: sluice\r\n"); /* HTTP/1.0 may have none */
+        buf_str(out, "Host: sluice\r\n"); /* an HTTP/1.0 request may have none */
     put_header(out, request, "Origin");
     if (request->upgrade) {
         buf_str(out, "Connection: Upgrade\r\nUpgrade: websocket\r\n");

@@ -6,7 +6,7 @@
 #include "common/log.h"
 
 #define CONNECT_MS 1000
-/* The answer to a poll may have twice the queue, as base64, and a message that is longer. */
+/* The answer to a poll may have twice the queue, in base64, and one message that is longer. */
 #define MORE_BODY (128UL << 20)
 
 struct relay_peer *relay_peer_find(const struct list *peers, struct slice name) {

@@ -4,7 +4,7 @@
 #include "gateway/net/http_out.h"
 #include "gateway/socketio/eio_config.h"
 
-/* The nodes that a relay hands requests over to. */
+/* The nodes to which a relay hands requests over. */
 
 #define RELAY_KEY_SIZE EIO_ID_SIZE
 
@@ -15,15 +15,16 @@ struct relay_peer {
     char key[RELAY_KEY_SIZE];
 };
 
-/* The node of that name in a list of them; NULL: it is not known. */
+/* Finds the node of that name in a list; NULL: it is not known. */
 struct relay_peer *relay_peer_find(const struct list *peers, struct slice name);
-/* True if requests go to it as they should: the address and the key are those. */
+/* True if the node has this address and this key. */
 bool relay_peer_is(const struct relay_peer *p, const struct conn_address *at, const char *key);
-/* Adds a node to the list; without memory nothing is added, and that is logged. idle_ms: its
- * connections are kept for so long. */
+/* Adds a node to the list. Without memory nothing is added, which is logged. idle_ms: how long
+ * its idle connections are kept. */
 void relay_peer_add(struct list *peers, struct net *n, uint64_t idle_ms, const char *name,
                     const struct conn_address *at, const char *key);
-/* Takes it out of the list and closes its connections; it frees itself when they have ended. */
+/* Takes a node out of the list and closes its connections. It frees itself when they have
+ * ended. */
 void relay_peer_close(struct relay_peer *p);
 
 #endif

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Of npm's `ws`, which names nothing else: libraries of other languages that name themselves as
- * little send an Origin (Python, Swift), or no extension (Rust, .NET, Go). */
+/* True for npm's `ws`, which sends no User-Agent. Libraries of other languages that send none
+ * either send an Origin (Python, Swift), or no extension (Rust, .NET, Go). */
 static bool is_ws_of_node(const struct http_request *request) {
     const char *extensions = http_header(request, "sec-websocket-extensions");
     return request->upgrade && http_header(request, "origin") == NULL && extensions != NULL &&

@@ -4,10 +4,10 @@
 #include "gateway/net/http.h"
 
 /*
- * Tells from a session's first request what its client is: true for the official one of
- * browsers and of Node, whose programs do not mind an argument more. Nothing on the wire tells
- * its version. Those of other languages are not it, also where it cannot be told (in React
- * Native).
+ * Tells from a session's first request whether its client is the official one for browsers and
+ * Node, whose programs ignore an additional argument. The protocol does not tell the client's
+ * version. Clients of other languages are not official, nor is a client that cannot be
+ * recognised (in React Native).
  */
 bool sio_agent_is_official(const struct http_request *request);
 

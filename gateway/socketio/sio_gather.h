@@ -13,19 +13,20 @@ struct sio_gather {
     size_t ends[];            /* of each of them in bytes */
 };
 
-/* text: of a valid packet with so many attachments. NULL: no memory. */
+/* text: a valid packet with so many attachments. NULL: no memory. */
 struct sio_gather *sio_gather_begin(struct slice text, uint32_t attachments);
-/* NULL is good. */
+/* g may be NULL. */
 void sio_gather_free(struct sio_gather *g);
 
-/* One more attachment, of those that were announced. False: no memory. */
+/* Adds the next of the announced attachments. False: no memory. */
 bool sio_gather_add(struct sio_gather *g, struct slice bytes);
 
 static inline bool sio_gather_is_whole(const struct sio_gather *g) {
     return g->count == g->packet.attachments;
 }
 
-/* The attachments, as slices of `bytes`: to be freed by the caller; NULL: no memory. */
+/* Returns the attachments as slices of `bytes`, in an array that the caller frees; NULL: no
+ * memory. */
 struct slice *sio_gather_attachments(const struct sio_gather *g);
 
 #endif

@@ -6,16 +6,19 @@
 #include "gateway/socketio/sio_agent.h"
 #include "gateway/socketio/sio_gather.h"
 
-#define STRANGER_MESSAGE 16384  /* bytes, of a packet or all of its attachments */
-#define STRANGER_POST    65536  /* several packets */
-#define WAITING_POST     262144 /* and all that a client had to say before it came */
+/* Before a client is known, the most bytes of a packet or of all its attachments, and of a
+ * POST, which may have several packets. */
+#define STRANGER_MESSAGE 16384
+#define STRANGER_POST    65536
+#define WAITING_POST     262144 /* with all that the client sent before it was let in */
 
 static struct sio_session *of_eio(struct eio_session *e) {
     return container_of(e, struct sio_session, eio);
 }
 
 static void invalid(struct sio_session *t, const char *why) {
-    if (log_enabled(LOG_DEBUG)) { /* not by its sid: whoever knows that may speak for it */
+    if (log_enabled(LOG_DEBUG)) { /* not by its sid, because anybody that knows the sid may
+                                     speak for the client */
         char address[CONN_ADDRESS_SIZE];
         conn_address_text(&t->eio.address, address);
         log_write(LOG_DEBUG, "socket_io_invalid", "addr", address, "why", why, NULL);
@@ -23,7 +26,7 @@ static void invalid(struct sio_session *t, const char *why) {
     eio_close(&t->eio, WS_CODE_PROTOCOL, why);
 }
 
-/* A client that the application does not know says little. */
+/* Limits what a client may send that the application does not know. */
 static size_t most(const struct eio_session *e, bool post) {
     const struct sio_session *t = container_of(e, const struct sio_session, eio);
     const struct sio_server *v = sio_server_of(t);
@@ -60,7 +63,7 @@ static void give_to_app(struct sio_socket *s, const struct sio_packet *p,
         app->on_ack(s, &m);
 }
 
-/* A whole packet. */
+/* Takes a whole packet. */
 static void take_packet(struct sio_session *t, const struct sio_packet *p,
                         const struct slice *attachments) {
     const struct sio_server *v = sio_server_of(t);
@@ -93,8 +96,8 @@ static void out_of_memory(struct sio_session *t) {
     eio_close(&t->eio, WS_CODE_INTERNAL, "out of memory");
 }
 
-/* All attachments have come. What the application does may close the session, so the packet is
- * not the session's any more. */
+/* All attachments have come. The application may close the session, so the packet is taken out
+ * of the session before. */
 static void gather_end(struct sio_session *t) {
     struct sio_gather *g = t->gather;
     struct slice *attachments = sio_gather_attachments(g);

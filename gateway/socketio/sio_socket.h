@@ -6,38 +6,38 @@
 
 /*
  * A socket of Socket.IO v5 ("sio" in names): a client in a namespace ("nsp"), which is a named
- * part of the application
- * ("/" is the one that is always there). An Engine.IO session carries a socket for each
- * namespace that its client joined. The application decides what the events mean (struct
- * sio_app).
+ * part of the application ("/" is the one that is always there). An Engine.IO session carries a
+ * socket for each namespace that its client joined. The application decides what the events
+ * mean (struct sio_app).
  *
- * An application needs of this header: struct sio_app, and the functions from sio_accept on.
- * The server's functions stand in sio_server.h.
+ * From this header an application needs struct sio_app, and the functions from sio_accept on.
+ * The server's functions are in sio_server.h.
  */
 struct sio_server;
 struct sio_session;
 
-/* A socket goes from one to a later one, never back. */
+/* A socket only moves on to a later state. */
 enum sio_state {
-    SIO_PENDING, /* zero; the application has not said yet whether it accepts */
+    SIO_PENDING, /* zero; the application has not accepted or refused it yet */
     SIO_JOINED,
     SIO_GONE
 };
 
 /* Why a socket ended. */
 enum sio_gone {
-    SIO_GONE_SESSION, /* with its session: the client may come back for what it missed */
+    SIO_GONE_SESSION, /* its session ended: the client may come back for the messages that it
+                         missed */
     SIO_GONE_CLIENT,  /* it left the namespace */
     SIO_GONE_SERVER,  /* sio_disconnect */
-    SIO_GONE_REFUSED  /* sio_refuse: the application is not told */
+    SIO_GONE_REFUSED  /* sio_refuse; the application is not told */
 };
 
-/* A client in a namespace. Embedded in what the application keeps of it. */
+/* A client in a namespace. The application embeds it. */
 struct sio_socket {
     struct sio_server *server;
     struct sio_session *session; /* NULL: gone */
     struct list link;            /* in server->dead */
-    unsigned nsp;                /* the namespace: index in server->names */
+    unsigned nsp;                /* the namespace, as an index in server->names */
     unsigned char state;
     bool paused : 1;
     bool want_drained : 1;
@@ -45,44 +45,47 @@ struct sio_socket {
     char sid[EIO_ID_SIZE];
 };
 
-/* An event or an ack from the client. All slices are raw parts of it, and hold until the call
- * returns. */
+/* An event or an ack (the answer to an event) from the client. All slices are raw parts of the
+ * packet, and are valid until the call returns. */
 struct sio_message {
-    struct json_value name; /* of an event: a string or number */
-    struct slice args;      /* what follows it, without brackets: "1,\"a\""; may be empty */
-    bool has_id;            /* of an event: an ack is asked for */
+    struct json_value name; /* the name of an event: a string or number */
+    struct slice args;      /* the values after it, without brackets: "1,\"a\""; may be empty */
+    bool has_id;            /* for an event: an ack is asked for */
     uint64_t id;
-    const struct slice *attachments; /* bytes; args have the placeholders */
+    const struct slice *attachments; /* the bytes; args have the placeholders */
     uint32_t attachment_count;
 };
 
 /* None of these may free a socket; all may send, accept, refuse, disconnect and close. */
 struct sio_app {
-    /* A zeroed socket, embedded in what the application allocates; NULL: no memory. */
+    /* Returns a zeroed socket, embedded in a struct of the application; NULL: no memory. */
     struct sio_socket *(*create)(void *owner);
-    /* A client asks to join; auth: a raw JSON object ("{}" if none was sent). To be answered by
-     * sio_accept or sio_refuse, now or later; nothing else comes or is sent before. */
+    /* A client asks to join; auth: a raw JSON object ("{}" if none was sent). The application
+     * answers by sio_accept or sio_refuse, now or later; nothing else comes or is sent before.
+     */
     void (*on_connect)(struct sio_socket *s, struct slice auth);
     void (*on_event)(struct sio_socket *s, const struct sio_message *m);
-    /* The answer to an event that was sent with an id, or to none: ids are not kept here. */
+    /* The answer to an event that was sent with an id. There may be no such event, because ids
+     * are not kept here. */
     void (*on_ack)(struct sio_socket *s, const struct sio_message *m);
-    /* True if the client may send messages of any length: it has logged in, say. NULL: all may.
-     */
+    /* True if the client may send messages of any length, for example because it has logged in.
+     * NULL: all clients may. */
     bool (*is_known)(const struct sio_socket *s);
-    /* All that was sent has left (after sio_want_drained). */
+    /* All that was sent was written (after sio_want_drained). */
     void (*on_drained)(struct sio_socket *s);
-    /* Once, unless it was refused: it is gone, and sends do nothing. */
+    /* Called once, unless the socket was refused: it is gone, and sends do nothing. */
     void (*on_disconnect)(struct sio_socket *s, enum sio_gone why);
-    /* The last call, in a later turn: free it. */
+    /* The last call, in a later turn: frees the socket. */
     void (*on_free)(struct sio_socket *s);
 };
 
 struct sio_config {
     struct eio_config eio;
     const char *namespaces;      /* besides "/": "/shop,/admin" */
-    uint64_t connect_timeout_ms; /* from a session's begin to the first namespace joined */
+    uint64_t connect_timeout_ms; /* from the session's beginning until it joins its first
+                                    namespace */
     uint32_t max_attachments;    /* of a packet; at most SIO_ATTACHMENTS_MAX */
-    size_t max_attached;         /* bytes of a packet's attachments, all in all */
+    size_t max_attached;         /* the most bytes of all attachments of a packet */
 };
 
 /* A server, as its sockets see it. */
@@ -97,17 +100,17 @@ struct sio_server {
     struct list dead; /* sockets to be freed */
 };
 
-/* A namespace, as a session has it. */
+/* The state of one namespace in a session. */
 struct sio_slot {
     struct sio_socket *socket; /* NULL: not joined */
-    bool left;                 /* the server took it out: what still comes for it is no fault */
+    bool left; /* the server disconnected it: packets that still come for it are no fault */
     bool used;
 };
 
 struct sio_session {
     struct eio_session eio;
     struct sio_gather *gather; /* a packet whose attachments have not all come, or NULL */
-    bool official;             /* of its client: sio_agent.h */
+    bool official;             /* its client is the official one (sio_agent.h) */
     struct sio_slot slots[];   /* by namespace */
 };
 
@@ -115,16 +118,18 @@ static inline struct sio_server *sio_server_of(const struct sio_session *t) {
     return t->eio.server->owner;
 }
 
-/* pid: what the client says when it comes back (connection state recovery), or NULL; s->sid may
- * have been set before to the name of the socket that it was. */
+/* Accepts the client. pid: the text that the client gives when it comes back (connection state
+ * recovery), or NULL. s->sid may have been set before to the name of the client's earlier
+ * socket. */
 void sio_accept(struct sio_socket *s, const char *pid);
-/* data: a raw JSON value for the client's program, or empty. */
+/* Refuses the client. data: a raw JSON value for the client's program, or empty. */
 void sio_refuse(struct sio_socket *s, const char *message, struct slice data);
 
 /*
- * A packet without attachments as a region (no reference of its own), which any number of
- * sockets of that namespace may be sent: SIO_EVENT or SIO_ACK in head->type, nsp, id; the parts
- * are the payload, a JSON array. slab is NULL without memory.
+ * Encodes a packet without attachments as a region (without a reference of its own), which can
+ * be sent to any number of sockets of that namespace. `head` has the type (SIO_EVENT or
+ * SIO_ACK), nsp and id; the parts are the payload, a JSON array. Its slab is NULL without
+ * memory.
  */
 struct region sio_encode(struct net *n, const struct sio_packet *head,
                          const struct slice parts[], size_t count);
@@ -132,15 +137,15 @@ struct region sio_encode(struct net *n, const struct sio_packet *head,
 bool sio_send(struct sio_socket *s, struct region packet, bool ephemeral);
 
 /*
- * Encodes and sends one packet to one socket. Of `head` type, has_id and id count; with
+ * Encodes and sends one packet to one socket. Only type, has_id and id of `head` are used. With
  * attachments (`attached` of them) the type becomes the binary one, and the payload must have
  * their placeholders.
  */
 bool sio_emit(struct sio_socket *s, const struct sio_packet *head, const struct slice parts[],
               size_t count, const struct slice attachments[], uint32_t attached);
 
-/* Sends a disconnect and ends the socket; the session goes on. on_disconnect is called before
- * it returns. */
+/* Sends a disconnect packet and ends the socket; the session goes on. on_disconnect is called
+ * before it returns. */
 void sio_disconnect(struct sio_socket *s);
 /* Closes the whole session (eio_close). */
 void sio_close(struct sio_socket *s, uint16_t code, const char *reason);
@@ -148,11 +153,12 @@ void sio_close(struct sio_socket *s, uint16_t code, const char *reason);
 static inline struct slice sio_namespace(const struct sio_socket *s) {
     return s->server->names[s->nsp];
 }
-/* Of the client; NULL: it is gone. */
+/* The address of the client; NULL: the socket is gone. */
 const struct conn_address *sio_address(const struct sio_socket *s);
-/* Of its client (sio_agent.h). */
+/* True if its client is the official one (sio_agent.h). */
 bool sio_is_official(const struct sio_socket *s);
-/* As their namesakes of eio_server.h; a session is held back while one of its sockets is. */
+/* As the functions of the same names in eio_session.h. A session is held back while one of its
+ * sockets is. */
 size_t sio_queued(const struct sio_socket *s);
 void sio_want_drained(struct sio_socket *s);
 void sio_pause(struct sio_socket *s, bool pause);
@@ -164,7 +170,7 @@ void sio_pause(struct sio_socket *s, bool pause);
 void sio_socket_begin(struct sio_session *t, unsigned nsp, struct slice auth);
 /* Takes a socket out of its session, and tells the application why, unless it was refused. */
 void sio_socket_end(struct sio_socket *s, enum sio_gone why);
-/* Tells the client that it does not join the namespace of that name; as sio_refuse. */
+/* Tells the client that it may not join the namespace of that name, as sio_refuse does. */
 void sio_socket_refuse(struct sio_session *t, struct slice nsp, const char *message,
                        struct slice data);
 
