@@ -91,7 +91,7 @@ static void free_client(struct subscriber *s) {
     struct json_client *j = of_client(client_of(s));
     client_deinit(&j->client);
     if (j->ws.conn == NULL)
-        free(j); /* else the socket is still closing: on_free does it */
+        free(j); /* otherwise the socket is still closing, and on_free frees it */
 }
 
 static const struct door json_door = {
@@ -166,7 +166,7 @@ static void on_gone(struct wsock *w) {
 static void on_free(struct wsock *w) {
     struct json_client *j = of_wsock(w);
     if (j->client.as.refs == 0)
-        free(j); /* else a script still holds the client: free_client does it */
+        free(j); /* otherwise a script still holds the client, and free_client frees it */
 }
 
 static const struct wsock_ops ops = {.door = DOOR_JSON,

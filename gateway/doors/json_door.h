@@ -6,7 +6,7 @@
 
 /* The door `/ws`: JSON events as WebSocket text frames (PROTOCOL.md, "Frames"). */
 
-/* Upgrades the request (true), or answers why not. */
+/* Upgrades the request and returns true, or answers it with the reason why not. */
 bool json_door_open(struct clients *clients, struct wsock_shared *shared,
                     const struct http_request *request);
 

@@ -7,9 +7,9 @@
 #include "common/percent.h"
 #include "common/utf8.h"
 
-/* At most once: what a stalled Redis does not take is dropped rather than kept. */
+/* Delivery is at most once, so messages that a stalled Redis does not take are dropped. */
 #define BACKLOG_MOST 1048576
-/* Longest message to a channel without w. */
+/* The longest message to a channel without w. */
 #define READ_ONLY_MOST 16384
 
 struct raw_channel {
@@ -18,7 +18,7 @@ struct raw_channel {
     bool writable;
     struct list sockets;
     size_t count;
-    struct subscription *subscription; /* while there are sockets */
+    struct subscription *subscription; /* not NULL while there are sockets */
 };
 
 struct raw_socket {
@@ -54,7 +54,7 @@ static void on_published(void *arg, struct slice payload) {
 }
 
 static void on_nothing(void *arg) {
-    (void)arg; /* at most once: what is missed is missed */
+    (void)arg; /* delivery is at most once: missed messages are lost */
 }
 
 static const struct subscription_events redis_events = {
@@ -76,7 +76,7 @@ static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payl
     metric_add(d->metrics, outcome, 1);
 }
 
-/* What is dropped need not be long. */
+/* A message to a channel that is only read is dropped, so it need not be long. */
 static size_t most(const struct wsock *w) {
     const struct raw_socket *s = container_of(w, const struct raw_socket, ws);
     size_t all = w->shared->pool.max_message;
@@ -204,7 +204,7 @@ const char *raw_door_init(struct raw_door *d, const char *list, const char *pref
         list += *list == ',';
     }
     for (size_t i = 0; i < d->count; i++)
-        list_init(&d->channels[i].sockets); /* they move no more */
+        list_init(&d->channels[i].sockets); /* the channels stay where they are from now on */
     return wrong;
 }
 

@@ -5,7 +5,7 @@
 #include "common/base64.h"
 #include "common/event.h"
 
-/* Are the placeholders in the value those of so many attachments, and all? */
+/* True if the value has exactly the placeholders of so many attachments. */
 static bool refers_to(struct slice value, uint32_t count) {
     struct buf text;
     struct sio_packet p;
@@ -40,7 +40,7 @@ const char *sio_binary_in(struct slice event, struct json_value data,
     if (field == NULL || data.type != JSON_OBJECT)
         return "data";
     json_fields(data, &field, &value, 1);
-    /* What is published is handed on as it is: "bin" goes into that. */
+    /* A published value is handed on as it is, so "bin" is put inside of it. */
     bool inside = slice_is(event, "publish");
     if (value.type == JSON_NONE || (inside && value.type != JSON_OBJECT) ||
         !refers_to(value.raw, m->attachment_count))
@@ -92,7 +92,7 @@ static bool find_bin(struct slice data, struct bin *bin) {
     return bin->count > 0;
 }
 
-/* The object without that member, and without the comma before or behind it. */
+/* Appends the object without that member, and without the comma before or after it. */
 static void put_without(struct slice data, const struct bin *bin, struct buf *out) {
     const char *end = data.ptr + data.len;
     const char *from = bin->key.ptr;
@@ -109,7 +109,8 @@ static void put_without(struct slice data, const struct bin *bin, struct buf *ou
     buf_append(out, to, (size_t)(end - to));
 }
 
-/* The bytes, one attachment behind the other; ends: of each. False: one is not base64. */
+/* Decodes the bytes, one attachment after the other; ends: where each one ends. False: one is
+ * not base64. */
 static bool decode(const struct bin *bin, struct buf *bytes, size_t ends[]) {
     struct json_iter it;
     json_iter_init(&it, bin->value);
@@ -149,7 +150,7 @@ enum sio_binary sio_binary_out(struct message *m, struct net *n, struct buf *out
         return SIO_BINARY_NO_MEMORY;
     if (!refers_to(buf_bytes(out), bin.count))
         return SIO_BINARY_NONE;
-    if (m->attached != NULL) /* for another namespace */
+    if (m->attached != NULL) /* it was encoded for another namespace */
         return m->attached_count == bin.count ? SIO_BINARY_SOME : SIO_BINARY_NO_MEMORY;
     size_t *ends = calloc(bin.count, sizeof *ends);
     buf_init(&bytes);

@@ -4,30 +4,32 @@
 #include "gateway/client/request.h"
 #include "gateway/socketio/sio_server.h"
 
-/* A client of the Socket.IO door: one socket of a session, that is, one namespace. */
+/* A client of the Socket.IO door ("sio" in names): one socket of a session, that is, one
+ * namespace. */
 
 /* The door, as its clients see it. */
 struct sio_door {
     struct sio_server server;
     struct clients *clients;
     const struct door *ops;
-    struct client *acting; /* whom the domain calls the door for just now */
+    struct client *acting; /* the client for which the domain calls the door now */
     struct list orphans;   /* sockets whose client has not been told that it is gone */
-    struct list waiting;   /* clients that are to be logged in when Redis answers */
-    uint64_t waiting_next; /* when they try again */
+    struct list waiting;   /* clients that wait for Redis to be logged in */
+    uint64_t waiting_next; /* when those clients try again */
 };
 
 struct sio_client {
     struct sio_socket sio;
     struct list orphan;  /* in the door's orphans */
-    struct list waiting; /* in the door's waiting, for Redis: it is to be logged in */
+    struct list waiting; /* in the door's waiting, until Redis can log it in */
     struct client client;
-    char *auth; /* owned: what it is to be logged in with; NULL: nothing, or it is */
+    char *auth; /* owned: the auth with which it will be logged in; NULL: none, or it is logged
+                   in */
     size_t auth_len;
-    uint64_t until;      /* it waits so long */
+    uint64_t until;      /* when it stops waiting */
     bool error_acks : 1; /* wants every failure in the ack */
     bool told : 1;       /* client_gone was called */
-    bool done : 1;       /* nothing of the server's refers to it any more */
+    bool done : 1;       /* the Socket.IO server no longer refers to it */
 };
 
 static inline struct sio_client *of_client(const struct client *c) {
@@ -43,10 +45,10 @@ static inline struct sio_door *door_of(const struct sio_client *k) {
 }
 
 /*
- * A message to one client may end the session, and with it the clients of its other
- * namespaces. The domain expects that a call ends the client that it is made for at most, so
- * the others are told before the loop sleeps: they are ended between sio_act(c) and
- * sio_acted(c, what sio_act returned).
+ * A message to one client may end the session, and with it the clients of its other namespaces.
+ * But the domain expects that a call ends at most the client for which it is made. So clients
+ * that end between sio_act(c) and sio_acted(c, the result of sio_act) are told later, before
+ * the loop sleeps.
  */
 static inline struct client *sio_act(struct client *c) {
     struct sio_door *d = door_of(of_client(c));

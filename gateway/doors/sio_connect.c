@@ -7,7 +7,7 @@
 #include "gateway/doors/door.h"
 #include "gateway/login/recover.h"
 
-#define WAITS_MS 10000 /* for Redis, as a recovery does */
+#define WAITS_MS 10000 /* how long a client waits for Redis, as a recovery does */
 #define RETRY_MS 250
 
 _Static_assert(SESSION_NAME_LEN == EIO_ID_SIZE - 1, "a pid begins with its socket's name");
@@ -58,7 +58,7 @@ static void refuse(struct sio_client *k, const struct failure *failure) {
         sio_close(&k->sio, WS_CODE_INTERNAL, "out of memory");
     } else {
         sio_refuse(&k->sio, door_failure_text(failure), buf_bytes(&data));
-        if (!k->told) { /* the server tells of those only that were accepted */
+        if (!k->told) { /* the server reports only the end of sockets that were accepted */
             k->told = true;
             session_over(c->session, false);
             client_gone(c);
@@ -102,8 +102,8 @@ bool sio_connect_answered(struct sio_client *k) {
     return true;
 }
 
-/* Redis is away: for a while it is asked again. A refusal would be the end for the client,
- * which comes back by itself only when its connection is lost. */
+/* Redis is away: it is asked again for a while. A refusal would be final for the client, which
+ * comes back by itself only when its connection is lost. */
 static void wait_for_redis(struct sio_client *k) {
     struct sio_door *d = door_of(k);
     uint64_t now = lease_now(d->clients->lease);
@@ -139,7 +139,7 @@ void sio_connect_flush(struct sio_door *d) {
         log_in(container_of(waiting.next, struct sio_client, waiting));
 }
 
-/* Whom nothing was recovered of. */
+/* Lets in a client of which nothing was recovered. */
 static void enter(struct sio_client *k) {
     if (k->auth != NULL)
         log_in(k);
@@ -167,12 +167,12 @@ static void on_recovered(struct client *c, bool recovered) {
         return;
     }
     auth_free(k);
-    /* The socket that it was: the pid begins with its name. */
+    /* The pid begins with the name of the client's earlier socket. */
     snprintf(k->sio.sid, sizeof k->sio.sid, "%.*s", SESSION_NAME_LEN, pid_of(c));
     join(k);
 }
 
-/* False: it was not here before, or says so badly. */
+/* Returns false if the client was not here before, or if its pid or offset has a wrong form. */
 static bool recover(struct client *c, const struct auth *auth) {
     char pid[SESSION_PID_SIZE];
     ptrdiff_t len = json_decode(auth->pid, pid, sizeof pid);
@@ -181,7 +181,7 @@ static bool recover(struct client *c, const struct auth *auth) {
     if (offset == NULL)
         return false;
     ptrdiff_t offset_len = json_decode(auth->offset, offset, size);
-    /* A value that is no text is no offset of ours. */
+    /* A value that is not text is no offset of ours. */
     bool good = offset_len > 0 || auth->offset.type == JSON_NONE;
     struct slice text = {offset, offset_len > 0 ? (size_t)offset_len : 0};
     good = good && recover_client(c, (struct slice){pid, (size_t)len}, text, on_recovered);
@@ -189,8 +189,8 @@ static bool recover(struct client *c, const struct auth *auth) {
     return good;
 }
 
-/* May it be given offsets? If the client says nothing of it, its first request tells, or the
- * offsets that it had before. */
+/* True if the client may be given offsets. If it does not say so itself, its first request
+ * tells, or the offsets that it had before. */
 static bool keeps_offsets(const struct sio_client *k, const struct auth *auth) {
     if (clients_of(&k->client)->options->sio_recovery == 0)
         return false;
@@ -202,7 +202,7 @@ static bool keeps_offsets(const struct sio_client *k, const struct auth *auth) {
 /* --- joining --------------------------------------------------------------------------------
  */
 
-/* False: refused, since something in it has a wrong form. */
+/* Returns false when the client was refused because an option has a wrong form. */
 static bool take_options(struct sio_client *k, const struct auth *auth) {
     char errors[8];
     ptrdiff_t len = json_decode(auth->errors, errors, sizeof errors);
@@ -220,8 +220,8 @@ static bool take_options(struct sio_client *k, const struct auth *auth) {
     return true;
 }
 
-/* A client that joins once more in one session has left before, so there is nothing to recover;
- * asking Redis would cost a client that does so all the time nothing, and Redis much. */
+/* A client that joins again in the same session has left before, so there is nothing to
+ * recover. Asking Redis would cost such a client nothing, and Redis much. */
 void sio_connect(struct sio_socket *s, struct slice text) {
     struct sio_client *k = of_socket(s);
     struct client *c = &k->client;

@@ -42,7 +42,7 @@ static void on_free(struct sio_socket *s) {
     struct sio_client *k = of_socket(s);
     k->done = true;
     if (k->client.as.refs == 0)
-        release(k); /* else free_client does it */
+        release(k); /* otherwise free_client releases it */
 }
 
 static void free_client(struct subscriber *s) {
@@ -51,7 +51,7 @@ static void free_client(struct subscriber *s) {
     k->client.session = NULL;
     client_deinit(&k->client);
     if (k->done)
-        release(k); /* else on_free does it */
+        release(k); /* otherwise on_free releases it */
 }
 
 static void tell_orphans(struct sio_door *d) {
@@ -63,8 +63,8 @@ static void tell_orphans(struct sio_door *d) {
  */
 
 /*
- * The arguments after an event's data. A client takes the last one for its offset if that is a
- * string, so something else has to follow a text that is none.
+ * Appends the arguments after an event's data. A client takes the last argument for its offset
+ * if that is a string, so something must follow a string that is no offset.
  */
 static void put_offset(const struct sio_client *k, const struct message *m,
                        enum offset_kind kind, struct buf *out) {
@@ -102,8 +102,8 @@ static struct region encode(struct sio_client *k, struct message *m, enum offset
     return packet;
 }
 
-/* Under which of message.encoded it is, or will be, for this client and others; CODEC_COUNT:
- * for it alone. */
+/* The index in message.encoded of the form that this client shares with others; CODEC_COUNT:
+ * the form is for this client alone. */
 static unsigned codec_of(const struct sio_client *k, struct message *m, enum offset_kind kind) {
     const struct session *s = k->client.session;
     bool logged = m->seq != 0;
@@ -111,7 +111,7 @@ static unsigned codec_of(const struct sio_client *k, struct message *m, enum off
         return CODEC_SIO_BARE + k->sio.nsp;
     if (!logged || kind == OFFSET_PLAIN)
         return CODEC_SIO + k->sio.nsp;
-    if (kind == OFFSET_NONE) /* the others have one */
+    if (kind == OFFSET_NONE) /* the other clients get an offset */
         return CODEC_COUNT;
     bool same = m->base == s->base && m->base_term == s->term && m->base_nsp == k->sio.nsp;
     if (kind == OFFSET_OWN || (m->encoded[CODEC_SIO_BASE].slab != NULL && !same))
@@ -179,13 +179,13 @@ static void close_session(struct subscriber *s, uint16_t code, const char *reaso
     struct client *before = sio_act(c);
     client_ref(c);
     sio_close(&k->sio, code, reason);
-    tell_gone(k); /* if it was among the orphans */
+    tell_gone(k); /* in case it was among the orphans */
     sio_acted(c, before);
     client_unref(c);
 }
 
-/* A client takes any ack for success, and ends its retries with it: so what may be tried again
- * is not acknowledged, and its own time limit acts. */
+/* A client takes any ack for success, and then ends its retries. So a failure after which the
+ * client may try again is not acknowledged, and the client's own time limit acts. */
 static bool is_acknowledged(const struct sio_client *k, const struct ack *ack, enum err err) {
     return ack->len != 0 &&
            (k->error_acks || (err != ERR_UNAVAILABLE && err != ERR_RATE_LIMITED));
@@ -296,7 +296,7 @@ static void on_event(struct sio_socket *s, const struct sio_message *m) {
 
 static void on_ack(struct sio_socket *s, const struct sio_message *m) {
     (void)s;
-    (void)m; /* none was asked for */
+    (void)m; /* no ack was asked for */
 }
 
 static bool is_known(const struct sio_socket *s) {

@@ -4,24 +4,25 @@
 #include "gateway/doors/sio_client.h"
 
 /*
- * The door `/socket.io/`: the events of the chat as Socket.IO events (docs/socketio.md). Each
- * socket of a session, one a namespace, is a client of its own (sio_client.h).
+ * The door `/socket.io/`: the events of the chat as Socket.IO ("sio" in names) events
+ * (docs/socketio.md). A session has one socket for each namespace, and each socket is a client
+ * of its own (sio_client.h).
  */
 
-/* Returns NULL, or what is wrong (good until the next call): of the namespaces, or of what the
- * system gives. */
+/* Returns NULL, or what is wrong (valid until the next call): with the namespaces, or with the
+ * system. */
 const char *sio_door_init(struct sio_door *d, struct clients *clients, struct net *net,
                           const struct sio_config *config);
-/* After the loop has ended. */
+/* Called after the loop has ended. */
 void sio_door_deinit(struct sio_door *d);
 
-/* For net's before_flush. */
+/* Called in net's before_flush. */
 void sio_door_flush(struct sio_door *d);
 
-/* True for a request that belongs to a session: it has its id. */
+/* True for a request that has the id of a session. */
 bool sio_door_knows(const struct http_request *request);
 
-/* Sessions, and WebSockets that have not ended their closing. */
+/* The number of sessions, and of WebSockets that are still closing. */
 unsigned sio_door_count(const struct sio_door *d);
 
 #endif
