@@ -7,7 +7,7 @@
 /* --- connections ----------------------------------------------------------------------------
  */
 
-/* One line for a row of failures. */
+/* Logs one line for a row of failures. */
 static void tell_failure(struct node *n, bool failed, const char *why) {
     if (failed && !n->accept_failed)
         LOG(LOG_WARN, "connection_refused", "why", why, "connections",
@@ -15,9 +15,9 @@ static void tell_failure(struct node *n, bool failed, const char *why) {
     n->accept_failed = failed;
 }
 
-/* Above the most connections a few more are taken, to be told so by HTTP, and for those that
- * ask about the node's health. So that clients cannot keep these, connections that wait without
- * a request make room, the oldest first. */
+/* Above max-connections a few more connections are taken, so that they can be told so by HTTP,
+ * and so that the node's health can be asked for. Clients cannot occupy these, because
+ * connections that wait without a request are closed to make room, the oldest first. */
 void accept_connection(uv_stream_t *listener, int status) {
     struct node *n = listener->data;
     n->last_accept = uv_now(&n->loop);
@@ -51,8 +51,8 @@ static void warn_once(bool *told, const char *event, const struct conn_address *
     *told = true;
 }
 
-/* Fills in the client's address: the socket's, or the one that a proxy in front tells, if that
- * proxy is believed. False: it stays as it is. */
+/* Fills in the client's address: the socket's, or the one that a trusted proxy in front tells.
+ * False: the address stays as it is. */
 static bool read_address(struct node *n, const struct http_request *request,
                          struct conn_address *out) {
     const char *name = n->options->real_address_header;
@@ -62,7 +62,7 @@ static bool read_address(struct node *n, const struct http_request *request,
         return false;
     buf_init(&hops);
     http_header_join(request, name, &hops);
-    bool read = !hops.failed; /* better no limit of its own than a stranger's */
+    bool read = !hops.failed; /* better no limit for this address than that of another */
     *out = from;
     if (read && hops.len > 1 && !proxies_have(&n->proxies, &from))
         warn_once(&n->told_untrusted, "real_address_not_trusted", &from, hops.data);
@@ -72,7 +72,8 @@ static bool read_address(struct node *n, const struct http_request *request,
     return read;
 }
 
-/* For each request: a proxy may send those of several clients over one connection. */
+/* Called for each request, since a proxy may send requests of several clients over one
+ * connection. */
 static void learn_address(struct node *n, const struct http_request *request) {
     struct conn *c = request->conn;
     struct conn_address address;
@@ -83,13 +84,14 @@ static void learn_address(struct node *n, const struct http_request *request) {
     c->address = address;
 }
 
-/* False: it was answered, since its address has too many. */
+/* Returns false when the request was refused because its address has too many connections. */
 static bool count_address(struct node *n, const struct http_request *request) {
     struct conn *c = request->conn;
     if (c->counted || conn_address_is_none(&c->address))
         return true;
     c->counted = addresses_enter(&n->addresses, &c->address);
-    if (!c->counted) /* no 503: a proxy would take the node for ill and ask the next one */
+    if (!c->counted) /* not 503, because a proxy would take the node for ill and ask the next
+                        one */
         http_answer(request, 429, PLAIN, SLICE("too many connections from your address\n"),
                     NULL);
     return c->counted;
@@ -98,8 +100,8 @@ static bool count_address(struct node *n, const struct http_request *request) {
 /* --- clients --------------------------------------------------------------------------------
  */
 
-/* A polled session has a connection only now and then, but counts as if it had one. One that
- * waits without a request makes room. */
+/* A polled session has a connection only from time to time, but counts as if it had one. A
+ * connection that waits without a request is closed to make room. */
 static bool is_full(struct node *n) {
     unsigned clients = n->sockets.count + n->sio.server.eio.count;
     return clients >= n->most_connections ||

@@ -4,20 +4,20 @@
 #include "gateway/node/node.h"
 
 /*
- * Which connections and clients a node takes: not more than max-connections, and not more of
- * one address than max-connections-per-address.
+ * Decides which connections and clients a node takes: at most max-connections, and at most
+ * max-connections-per-address of one address.
  */
 
-/* For port_open: takes a connection, which speaks HTTP from here on. */
+/* Passed to port_open: accepts a connection, which then speaks HTTP. */
 void accept_connection(uv_stream_t *listener, int status);
 
-/* May the request begin a client? The connection counts for the client's address from here on.
- * False: it was answered, with the reason. */
+/* Returns true if the request may begin a client. The connection is then counted for the
+ * client's address. Returns false when the request was refused, with the reason. */
 bool accept_client(struct node *n, const struct http_request *request);
-/* As accept_client, for a client that the node has already, on another connection: a node that
+/* As accept_client, for a client that the node already has on another connection. A node that
  * drains or is full takes it, too. */
 bool accept_known_client(struct node *n, const struct http_request *request);
-/* The connection counts for no address any more, if it did. */
+/* The connection is no longer counted for an address. */
 void accept_forget(struct node *n, struct conn *c);
 
 #endif

@@ -54,9 +54,9 @@ static const char *check_origins(const struct options *o) {
 
 static const struct check {
     const char *flag;
-    const char *(*wrong)(const struct options *o); /* NULL: nothing */
-    size_t text; /* the value that a complaint repeats; HIDDEN: it does not */
-    bool live;   /* a LIVE option: checked on a reload, too */
+    const char *(*wrong)(const struct options *o); /* returns what is wrong, or NULL */
+    size_t text; /* the value that a complaint repeats; HIDDEN: none */
+    bool live;   /* a LIVE option, which is checked on a reload, too */
 } checks[] = {
     {"admin-token", check_token, HIDDEN, true},
     {"trusted-proxies", check_proxies, TEXT(trusted_proxies), true},
@@ -93,7 +93,7 @@ static const char *choose_id(struct node *n) {
     if (n->id[0] == '\0' && gethostname(n->id, sizeof n->id - 1) != 0)
         return "the host has no name; give one";
     bool good = name_valid_user(slice_of(n->id)) && strchr(n->id, '.') == NULL;
-    if (n->options->node_id[0] == '\0') { /* a host's name may have dots */
+    if (n->options->node_id[0] == '\0') { /* the name of a host may have dots */
         for (char *c = n->id; *c != '\0'; c++)
             if (*c == '.')
                 *c = '-';
@@ -119,7 +119,7 @@ static const char *choose_prefix(struct node *n, int database) {
 /* --- Redis ----------------------------------------------------------------------------------
  */
 
-/* A URL for a complaint, without what stands before the @. */
+/* Returns a URL for a complaint, without the part before the @. */
 static const char *hide_password(const char *url) {
     const char *at = strrchr(url, '@');
     return at != NULL ? log_text("...%s", at) : url;
@@ -143,7 +143,7 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
     redis->node = n->id;
     redis->metrics = &n->metrics;
     redis->timeout_ms = o->redis_timeout;
-    /* Well before others take this node for dead. */
+    /* Well before other nodes take this one for dead. */
     redis->backoff_ms = o->lease_timeout / 4 < 2000 ? o->lease_timeout / 4 : 2000;
     return 0;
 }
@@ -190,7 +190,7 @@ int config_read(struct node *n, struct redis_config *redis) {
 /* --- LIVE options ---------------------------------------------------------------------------
  */
 
-/* As many connections as descriptors allow, or fewer, if that is wanted. */
+/* Allows as many connections as there are descriptors for, or fewer if the option says so. */
 static void limit_connections(struct node *n) {
     struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
     uint64_t wanted = n->options->max_connections;

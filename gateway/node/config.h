@@ -3,7 +3,8 @@
 
 #include "gateway/node/node.h"
 
-/* What a node takes from its options, and what is wrong with them beyond their rows. */
+/* Reads a node's configuration from its options, and checks what the options' table alone
+ * cannot. */
 
 /* Says on standard error what is wrong with an option's value ("": not to be repeated), and
  * where the value comes from. Returns 1. */
@@ -12,16 +13,16 @@ int config_complain(const struct options *o, const char *flag, const char *value
 
 /*
  * Reads the options at the start, before anything is begun: the node's name, its prefix, the
- * configuration of Redis, the bundle, the channels of the raw door. The log is open from here
- * on. Returns 0; or 1, said on standard error.
+ * configuration of Redis, the bundle, the channels of the raw door. From here on the log is
+ * open. Returns 0, or 1 after an error on standard error.
  */
 int config_read(struct node *n, struct redis_config *redis);
 
-/* What LIVE options ask for is done: at the start, and after a reload. */
+/* Applies the LIVE options, at the start and after a reload. */
 void config_apply(struct node *n);
 
-/* What is wrong with the values of LIVE options: false, or true with *f filled in. The texts
- * hold until the next call, and as long as the options. */
+/* Checks the values of the LIVE options. If one is wrong, returns true and fills in *f. The
+ * texts are valid until the next call, and as long as the options. */
 struct config_fault {
     const char *flag;
     const char *value; /* empty: not to be repeated */

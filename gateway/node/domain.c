@@ -228,7 +228,7 @@ void domain_drain(struct domain *d) {
 static void on_bye(void *owner, bool last) {
     struct domain *d = owner;
     if (last && d->lease.options->linger != 0)
-        overdue_take_all(&d->overdue, d->on_idle, d->owner); /* nobody else would */
+        overdue_take_all(&d->overdue, d->on_idle, d->owner); /* no other node would */
     else
         d->on_idle(d->owner);
 }

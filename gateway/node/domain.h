@@ -9,8 +9,8 @@
 #include "gateway/session/session.h"
 
 /*
- * The parts of the domain of one node, and who hears of whom: a part knows those below it, and
- * tells the others by events, which are wired here. No sockets, no framing.
+ * The parts of a node's domain, and the events between them. A part knows the parts below it,
+ * and reaches the others by events, which are wired here. There are no sockets and no framing.
  */
 struct domain {
     struct redis redis;
@@ -28,22 +28,23 @@ struct domain {
     struct metrics *metrics;
     unsigned handles;
     void (*on_closed)(void *owner);
-    void (*on_idle)(void *owner); /* while stopping: no script is on its way any more */
+    void (*on_idle)(void *owner); /* while stopping: no script is under way any more */
     void *owner;
 };
 
-/* Returns 0 or a libuv error. redis: where and how; copied. The rest is borrowed. */
+/* Returns 0 or a libuv error. redis: copied. The other arguments are borrowed. */
 int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
                 const struct options *options, const char *node_id,
                 const struct redis_config *redis, void *owner);
 void domain_open(struct domain *d);
 /* Does what is due. */
 void domain_tick(struct domain *d, uint64_t now);
-/* The node is about to go: connections that linger are left to the other nodes, each with the
- * time that it is due, and so are those that end from now on. */
+/* The node is about to end. Lingering connections are left to the other nodes, each with the
+ * time at which it is due, and so are connections that end from now on. */
 void domain_drain(struct domain *d);
-/* Gives the lease back; what is left in presence is reaped by other nodes at once. If there
- * are none, nobody lingers. done in a later turn, or before it returns when Redis is away. */
+/* Gives the lease back. Other nodes reap at once what is left in presence; if there are no
+ * other nodes, no connection lingers. done is called in a later turn, or before it returns when
+ * Redis is away. */
 void domain_bye(struct domain *d, void (*done)(void *owner));
 void domain_close(struct domain *d, void (*on_closed)(void *owner));
 void domain_deinit(struct domain *d);

@@ -6,11 +6,11 @@
 #define STEP_MS    50
 #define GRACE_MS   2000 /* after the drain period, for clients that do not answer the close */
 #define GOODBYE_MS 1000
-#define SETTLE_MS  100  /* without a new connection: the port can go */
-#define LEAVE_MS   1000 /* it goes anyway */
+#define SETTLE_MS  100  /* without a new connection, after which the port can be closed */
+#define LEAVE_MS   1000 /* after which the port is closed anyway */
 #define QUIET_MS   2    /* for clients that are just connecting */
 
-/* WebSockets, sessions that are polled, and those of other nodes that are served through this
+/* Counts WebSockets, polled sessions, and sessions of other nodes that are served through this
  * one. */
 static unsigned clients_left(const struct node *n) {
     return n->sockets.count + sio_door_count(&n->sio) + relay_count(&n->relay);
@@ -53,12 +53,12 @@ static void reset_all(struct node *n) {
     for (struct list *at = n->net.conns.next, *next; at != &n->net.conns; at = next) {
         next = at->next;
         struct conn *c = container_of(at, struct conn, link);
-        bool answered = conn_push(c); /* just now: a poll, that its session is over */
+        bool answered = conn_push(c); /* just now, as a poll is when its session ends */
         conn_close(c, !answered);
     }
 }
 
-/* False: some have a request under way, or have not sent one yet. */
+/* Returns false when some connections have a request under way, or have not sent one yet. */
 static bool close_idle(struct node *n) {
     bool all = true;
     for (struct list *at = n->net.conns.next, *next; at != &n->net.conns; at = next) {
@@ -77,8 +77,8 @@ static void close_port(struct node *n) {
 
 static void on_leaving(uv_timer_t *timer);
 
-/* The port goes in a moment when nobody is at the door, soon or late: a proxy that got a 503
- * stays away for a while. */
+/* Closes the port at a moment when no connection comes in. Such a moment comes sooner or later,
+ * because a proxy that got a 503 stays away for a while. */
 static void step_port(struct node *n, uint64_t elapsed) {
     uint64_t quiet = uv_now(&n->loop) - n->last_accept;
     if (n->port == PORT_QUIET) {
@@ -89,8 +89,8 @@ static void step_port(struct node *n, uint64_t elapsed) {
     }
 }
 
-/* First the port goes. Then connections that have not asked for anything yet have a little time
- * to do it. Then all that are left are reset. */
+/* First the port is closed. Then connections that have not sent a request yet have a little
+ * time for it. Then all that are left are reset. */
 static void on_leaving(uv_timer_t *timer) {
     struct node *n = timer->data;
     uint64_t elapsed = uv_now(&n->loop) - n->leave_began;
@@ -103,7 +103,7 @@ static void on_leaving(uv_timer_t *timer) {
     close_when_empty(n);
 }
 
-/* The last client is gone, or is not waited for. */
+/* The last client is gone, or the node does not wait for it. */
 static void leave(struct node *n, bool at_once) {
     if (n->state != NODE_DRAINING)
         return;
@@ -163,15 +163,16 @@ static void on_drain(uv_timer_t *timer) {
     if (elapsed >= period)
         while (close_one(n))
             n->drain_closed++;
-    /* A polled session's end closes no connection that would tell of it. */
+    /* The end of a polled session closes no connection, so no event would report it. */
     if (elapsed >= period + GRACE_MS)
         stop_now(n);
     else if (clients_left(n) == 0)
         leave(n, false);
 }
 
-/* The port stays open meanwhile. It answers /readyz and new clients with 503, so that a proxy
- * takes the next node, and everything else as ever, but each answer ends its connection. */
+/* The port stays open meanwhile. /readyz and new clients are answered with 503, so that a proxy
+ * takes the next node. All other requests are answered as before, but each answer ends its
+ * connection. */
 void drain_begin(struct node *n) {
     if (n->state != NODE_SERVING)
         return;
@@ -190,5 +191,5 @@ void drain_hurry(struct node *n) {
     if (n->state <= NODE_DRAINING)
         stop_now(n);
     else if (n->state == NODE_LEAVING)
-        n->leave_began = 0; /* no more patience */
+        n->leave_began = 0; /* the port has waited long enough */
 }

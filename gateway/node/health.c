@@ -13,7 +13,7 @@ void health_put(const struct node *n, struct buf *out) {
     buf_printf(out, ",\"version\":\"%s\",\"connections\":%u}\n", SLUICE_VERSION, n->net.count);
 }
 
-/* What it is about Redis, in words. The text may be Redis's own. */
+/* Appends what is wrong with Redis, in words, which may be Redis's own. */
 static void put_trouble(const struct node *n, struct buf *out) {
     const struct redis *r = &n->domain.redis;
     const char *why = redis_trouble(r);

@@ -3,11 +3,12 @@
 
 #include "gateway/node/node.h"
 
-/* What probes are answered, as lines of JSON that are appended to *out. */
+/* The answers to health probes, as lines of JSON that are appended to *out. */
 
 /* /healthz: the process runs. */
 void health_put(const struct node *n, struct buf *out);
-/* /readyz: may clients be sent to it? Returns that. If not, the line says why. */
+/* /readyz: returns true if clients may be sent to this node. Otherwise the line says why not.
+ */
 bool health_put_ready(const struct node *n, struct buf *out);
 
 #endif

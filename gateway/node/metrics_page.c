@@ -49,7 +49,8 @@ static uint64_t micros(uv_timeval_t t) {
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
 }
 
-/* Linux tells the number as the size of the directory since 6.2; before, it must be counted. */
+/* Since Linux 6.2 the size of the directory is the number; before, the entries must be counted.
+ */
 static uint64_t open_descriptors(void) {
     struct stat all;
     uint64_t n = 0;
@@ -61,7 +62,7 @@ static uint64_t open_descriptors(void) {
     while (readdir(d) != NULL)
         n++;
     closedir(d);
-    return n - 3; /* the directory itself, and its dots */
+    return n - 3; /* without the directory itself, and its two dot entries */
 }
 
 static void set_process(struct node *n) {

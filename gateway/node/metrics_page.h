@@ -3,8 +3,8 @@
 
 #include "gateway/node/node.h"
 
-/* /metrics: appends what Prometheus reads. The layers have kept the counters; the gauges are
- * filled in with what they are now. */
+/* /metrics: appends the text that Prometheus reads. The layers keep the counters; the gauges
+ * are filled in here with their present values. */
 void metrics_page(struct node *n, struct buf *out);
 
 #endif

@@ -14,12 +14,12 @@
  * One node: a loop on a thread, its port, the doors, the domain. The other files of this room
  * each do one thing with it: run, start, drain and so on.
  */
-#define DESCRIPTORS_KEPT 64UL /* Redis, the log, the listener, what libuv opens */
+#define DESCRIPTORS_KEPT 64UL /* for Redis, the log, the listener and libuv */
 
-/* In this order, each once. */
+/* A node goes through these in this order, each one once. */
 enum node_state { NODE_STARTING, NODE_SERVING, NODE_DRAINING, NODE_LEAVING, NODE_CLOSING };
 
-/* QUIET: connections that have begun are still taken, and no new one begins. */
+/* QUIET: connections that have begun are still accepted, and no new one begins. */
 enum port_state { PORT_OPEN, PORT_QUIET, PORT_CLOSED };
 
 struct node {
@@ -39,7 +39,7 @@ struct node {
     struct http_router router;
     uv_tcp_t listener;
     uv_signal_t signals[3];
-    uv_timer_t timer;    /* draining, then leaving */
+    uv_timer_t timer;    /* used while draining, then while leaving */
     uint64_t started_us; /* since the epoch */
     uint64_t drain_began;
     uint64_t leave_began;
@@ -47,19 +47,20 @@ struct node {
     uint64_t drain_total;
     uint64_t drain_closed;
     uint64_t most_connections;
-    struct proxies proxies; /* of the option trusted-proxies */
-    bool told_unreadable;   /* of the header with clients' addresses: once */
+    struct proxies proxies; /* from the option trusted-proxies */
+    bool told_unreadable; /* the log has said that the header with clients' addresses cannot be
+                             read */
     bool told_untrusted;
-    struct addresses addresses; /* of connections, if they are limited */
+    struct addresses addresses; /* counts connections by address, if they are limited */
     char id[65];
-    char address[256]; /* as it is told: of the port, or unix:/PATH */
+    char address[256]; /* of the port, as the log and the API show it, or unix:/PATH */
     struct conn_address listen;
     struct conn_address advertise; /* port 0: not given */
     char prefix[65];
     bool accept_failed;
     bool said_goodbye;
     enum port_state port;
-    bool gone_quiet; /* no connection is waited for any more: all were reset */
+    bool gone_quiet; /* the node waits for no connection any more: all were reset */
 };
 
 /* Logs the change. */

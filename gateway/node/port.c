@@ -54,7 +54,7 @@ static const char *learn_port(struct node *n) {
     return NULL;
 }
 
-/* A name is looked up here, once: the other nodes are told an address. */
+/* A name is looked up here, once, because the other nodes are told an address. */
 static int check_advertise(struct node *n) {
     struct sockaddr_storage at;
     const char *where = n->options->advertise;

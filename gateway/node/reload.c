@@ -29,7 +29,7 @@ static bool is_good(const struct options *fresh) {
     return false;
 }
 
-/* No values: some are secret. */
+/* Does not log values, since some are secret. */
 static void on_changed(void *owner, const char *flag, const char *place, bool taken) {
     unsigned *taken_count = owner;
     *taken_count += taken;

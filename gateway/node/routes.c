@@ -75,22 +75,22 @@ static void raw(struct node *n, const struct http_request *request) {
     metric_handshake(&n->metrics, DOOR_RAW, open);
 }
 
-/* As Socket.IO's own server has it, whatever follows. */
+/* True for any path that begins so, as with Socket.IO's own server. */
 static bool is_socketio(struct slice path) {
     return slice_is(path, SOCKETIO) || slice_starts(path, SLICE(SOCKETIO "/"));
 }
 
-/* Requests of a session are let through while the node drains, and when it is full. */
+/* Requests of a session are let through even while the node drains or is full. */
 static bool lets_through(struct node *n, const struct http_request *request, bool begins) {
     if (!begins) {
-        /* Another node that hands an upgrade over has counted its client itself. */
+        /* When another node hands over an upgrade, it has counted the client itself. */
         bool counts = request->upgrade && sio_door_knows(request) &&
                       !relay_is_handed_over(&n->relay, request);
         return !counts || accept_known_client(n, request);
     }
     if (n->domain.peers.told || request->upgrade)
         return accept_client(n, request);
-    /* The others would not know this node yet when the session goes on through them. */
+    /* Other nodes would not know this node yet when the session goes on through them. */
     http_answer(request, 503, PLAIN, SLICE("not ready\n"), NULL);
     return false;
 }
@@ -108,12 +108,12 @@ static void socketio(struct node *n, const struct http_request *request) {
 /* --- paths ----------------------------------------------------------------------------------
  */
 
-/* The methods of a path: GET and HEAD; OPTIONS as well, answered as GET, for load balancers; or
- * any, which its function looks at itself. */
+/* The methods that a path takes. READ: GET and HEAD. PROBED: also OPTIONS, for load balancers,
+ * answered as GET. ANY: any method, which the path's function checks itself. */
 enum methods { READ, PROBED, ANY };
 
 struct path {
-    const char *path; /* one that ends with a slash: whatever follows it, too */
+    const char *path; /* if it ends with a slash, also all paths that begin with it */
     enum methods methods;
     void (*answer)(struct node *n, const struct http_request *request);
 };
@@ -164,7 +164,7 @@ void routes_lines(void *node, const struct http_request *request, struct buf *ou
         eio_server_lines(&n->sio.server.eio, request, out);
 }
 
-/* What may be asked of it: HAProxy's health check asks that of "/". */
+/* Answers which methods the node takes: HAProxy's health check asks that of "/". */
 static void options(const struct http_request *request) {
     const char *extra = "Allow: GET, HEAD, OPTIONS\r\n";
     if (pages_are_shared(request->path))

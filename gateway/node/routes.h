@@ -5,7 +5,7 @@
 
 /* The paths of the port: probes, metrics, pages, the API, and the ways into the doors. */
 
-/* What struct http_router asks of its owner, the node. */
+/* The callbacks of struct http_router, whose owner is the node. */
 void routes_answer(void *node, const struct http_request *request);
 size_t routes_body(void *node, const struct http_request *request);
 void routes_lines(void *node, const struct http_request *request, struct buf *out);

@@ -9,7 +9,7 @@
 #include "gateway/node/signals.h"
 #include "gateway/node/start.h"
 
-#define LOG_END_MS 100 /* for the reader of the log to take its end */
+#define LOG_END_MS 100 /* how long the reader of the log may take to read its end */
 
 static uint64_t time_us(void) {
     uv_timeval64_t now = {.tv_sec = 0};

@@ -12,7 +12,7 @@ static void end_now(int number) {
     _exit(0);
 }
 
-/* Process 1 of a container is not ended by a signal that it does not handle. */
+/* A signal that process 1 of a container does not handle would not end it. */
 void signals_end_early(void) {
     signal(SIGTERM, end_now);
     signal(SIGINT, end_now);
@@ -31,7 +31,7 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 void signals_watch(struct node *n) {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    sigset_t waits; /* since guard_signals (main.c) */
+    sigset_t waits; /* a SIGHUP is blocked since guard_signals (main.c) */
     for (int i = 0; i < 3; i++) {
         uv_signal_init(&n->loop, &n->signals[i]);
         n->signals[i].data = n;

@@ -14,7 +14,8 @@
 
 #define MAX_FRAGMENTS   16384
 #define MAX_ATTACHMENTS 256
-#define START_MS        2000 /* for Redis to be there, and with it the other nodes */
+#define START_MS        2000 /* how long the start waits for Redis, and with it for the other nodes \
+                              */
 
 /* A node's name ends the ids of its sessions, and its key lets another node ask for them. */
 _Static_assert(PEER_NAME_SIZE == EIO_NODE_SIZE && PEER_KEY_SIZE == EIO_ID_SIZE,
@@ -68,8 +69,8 @@ static bool look_for_peers(void *owner) {
     return peers_look(&n->domain.peers) || starts;
 }
 
-/* Less than another node keeps a connection, which may have other options: an old one ended it
- * after the time for a request. */
+/* How long a connection to another node is kept: less than the other node keeps it. That node
+ * may have other options, and an old version ended it after the time for a request. */
 static uint64_t relay_idle(const struct options *o) {
     uint64_t least =
         o->idle_timeout < o->handshake_timeout ? o->idle_timeout : o->handshake_timeout;
@@ -186,7 +187,7 @@ static void tell_limit(const struct node *n) {
 }
 
 static void announce(struct node *n) {
-    /* Whatever the level is: port 0 is known from here alone. */
+    /* Logged at any level, because only this line tells which port was taken for port 0. */
     log_write(LOG_INFO, "listening", "addr", n->address, "version", SLUICE_VERSION,
               "incarnation", n->domain.lease.incarnation, "max_connections",
               log_text("%llu", (unsigned long long)n->most_connections), NULL);
@@ -214,7 +215,7 @@ int node_start(struct node *n) {
         return 1;
     raise_limit();
     config_apply(n);
-    announce(n); /* the first line, since it tells the port */
+    announce(n); /* first, since this line tells the port */
     signals_watch(n);
     node_state_set(n, NODE_SERVING);
     domain_open(&n->domain);

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#define LEAST_MS 100 /* a lease may follow another at once: too short a time for a rate */
+#define LEAST_MS 100 /* the shortest time for a rate: two leases may be close */
 
 #define OWN_ARGS 12 /* besides STAT_TABLE */
 

@@ -6,12 +6,12 @@
 #include "gateway/net/net.h"
 
 /*
- * What this node says of itself with each lease, in the hash {node:<incarnation>}:stats, for
- * whoever looks at the cluster. Rates are over the time since the last lease, the longest loop
- * turn too.
+ * The figures that this node reports with each lease, in the hash {node:<incarnation>}:stats,
+ * from which the state of the cluster is shown. Rates, and the longest turn of the loop, are
+ * over the time since the last lease.
  */
 
-/* What is measured: symbol, field of the hash. */
+/* The measured values: symbol, field of the hash. */
 #define STAT_TABLE(X)                                                                          \
     X(READY, "ready")                                                                          \
     X(UPTIME, "uptime_s")                                                                      \
@@ -31,20 +31,20 @@ struct stats {
     const struct hub *hub;
     const struct peers *peers; /* this process, and its lease */
     struct metrics *metrics;
-    const char *address; /* of the port, for those who look */
+    const char *address; /* of the port, to be shown */
     uint64_t born;       /* loop time */
-    uint64_t at;         /* loop time of the last rates */
+    uint64_t at;         /* loop time at which the rates were last taken */
     uint64_t delivered;  /* by then */
     uint64_t events;     /* by then */
     uint64_t value[STAT_COUNT];
     char text[STAT_COUNT][24];
 };
 
-/* What is given is borrowed. */
+/* The arguments are borrowed. */
 void stats_init(struct stats *s, const struct net *net, const struct hub *hub,
                 const struct peers *peers);
-/* Measures, and puts field, value, ... into args, LEASE_SAYS of them; they hold until the next
- * call. ready: clients may be sent to this node. Returns how many. */
+/* Measures, and puts field, value, ... into args, which has room for LEASE_SAYS. They are valid
+ * until the next call. ready: clients may be sent to this node. Returns their number. */
 size_t stats_put(struct stats *s, bool ready, struct slice *args);
 
 #endif
