@@ -37,7 +37,7 @@ static void get_user(struct api *api, const struct http_request *request, struct
 }
 
 struct resource {
-    const char *path; /* one that ends with a slash: whatever follows it, too */
+    const char *path; /* if it ends with a slash, also all paths that begin with it */
     void (*get)(struct api *api, const struct http_request *request, struct slice rest);
 };
 

@@ -8,16 +8,16 @@
 #include "gateway/redis/redis.h"
 
 /*
- * A request to the API: it is answered in JSON, or refused, at once or when Redis has answered.
+ * A request to the API. It is answered in JSON, or refused, at once or when Redis has answered.
  */
 
-/* The parts of the node that answers come from. */
+/* The parts of the node from which answers are made. */
 struct api_source {
     const struct options *options;
     struct redis *redis;
     uv_loop_t *loop;
     const char *node;        /* its name */
-    const char *incarnation; /* as it is now: the text changes in its place */
+    const char *incarnation; /* the present one: the text changes in its place */
 };
 
 /* Name, status, code, and the message, which follows the field's name if there is one. */
@@ -32,28 +32,28 @@ struct api_source {
 enum refusal { REFUSAL_TABLE(REFUSAL_ENUM) REFUSAL_COUNT };
 #undef REFUSAL_ENUM
 
-/* Answers at once: with an error, of this field (NULL: of none), or with JSON. */
+/* These answer at once: with an error about a field (NULL: about none), or with JSON. */
 void api_refuse(const struct http_request *request, enum refusal why, const char *field);
 void api_answer(const struct http_request *request, struct slice body);
 
 /* A request that waits for Redis. */
 struct ask {
     struct http_later later;
-    struct list link; /* the owner's; empty at first */
+    struct list link; /* used by the owner; empty at first */
     struct name user; /* the owner's */
 };
 
 /* NULL: no memory. */
 struct ask *ask_make(void);
 /*
- * The script of it was sent, so its callback is to come: the request waits for an answer. Until
- * then a request that Redis keeps waiting for redis-timeout is refused, and the ask stays.
- * Not sent: the request is refused, and the ask (or NULL) freed.
+ * Called after the script. If it was sent, the request waits for its callback; when Redis does
+ * not answer within redis-timeout the request is refused, and the ask stays. If it was not
+ * sent, the request is refused at once, and the ask (or NULL) is freed.
  */
 void ask_begun(const struct api_source *source, const struct http_request *request,
                struct ask *ask, bool sent);
-/* Redis has answered, or the link fell: answers, if somebody waits still, and frees the ask.
- * A body that is empty, or failed, is refused as `unavailable`. */
+/* Redis has answered, or the link fell. Answers the request, if the client still waits, and
+ * frees the ask. If the body is empty or failed, the request is refused as `unavailable`. */
 void ask_answer(struct ask *ask, const struct buf *body);
 void ask_refuse(struct ask *ask, enum refusal why);
 

@@ -40,7 +40,7 @@ static void on_cluster(void *arg, const struct reply *reply, enum outcome outcom
         buf_clear(&c->view);
 }
 
-/* False: Redis cannot be asked. */
+/* Returns false when Redis cannot be asked. */
 static bool read_view(struct api_cluster *c) {
     static const struct slice args[] = {{"50", 2}, {"100", 3}}; /* rooms, users */
     if (!c->reading) {

@@ -5,7 +5,7 @@
 
 /*
  * /api/v1/cluster: nodes, rooms, users and Redis at a glance. The view is kept for a second,
- * and those that ask while it is read share the answer, so many that look cost one read.
+ * and requests that come while it is being read share it, so many viewers cost one read.
  */
 struct api_cluster {
     const struct api_source *source;
@@ -13,10 +13,10 @@ struct api_cluster {
     uint64_t view_at;    /* loop time of it */
     uint64_t asked_at;   /* ns: when it was asked for */
     bool reading;        /* the script is under way */
-    struct list waiting; /* struct ask: they want the view that is being read */
+    struct list waiting; /* struct ask: requests for the view that is being read */
 };
 
-/* The source stays the caller's, and outlives it. */
+/* The caller owns the source, which outlives this. */
 void api_cluster_init(struct api_cluster *c, const struct api_source *source);
 /* No request may be left. */
 void api_cluster_deinit(struct api_cluster *c);

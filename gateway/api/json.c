@@ -2,9 +2,10 @@
 
 #include "common/json.h"
 
-/* Redis may hold what no node wrote: every text is checked, every number read as one. */
+/* Redis may hold values that no node wrote, so every text is checked, and every number is
+ * parsed. */
 
-/* `"key":`, after a comma if one is due. */
+/* Appends `"key":`, after a comma if one is needed. */
 static void put_key(struct buf *b, const char *key) {
     if (b->len > 0 && b->data[b->len - 1] != '{')
         buf_char(b, ',');
@@ -36,7 +37,7 @@ static uint64_t millis(const struct reply *time) {
     return (uint64_t)reply_number(time) / 1000;
 }
 
-/* How long ago that was, at `now`; both in ms. */
+/* How long before `now` that was, in ms. */
 static uint64_t age(uint64_t now, const struct reply *at) {
     uint64_t then = (uint64_t)reply_number(at);
     return now > then ? now - then : 0;
@@ -117,7 +118,7 @@ static void put_list(struct buf *b, const char *key, const struct reply *list,
     buf_char(b, ']');
 }
 
-/* Redis: what is shown of INFO, as what, under which name there. */
+/* Redis: the fields of INFO that are shown, their kinds, and their names in INFO. */
 enum info { INFO_TEXT, INFO_NUMBER, INFO_ONE, INFO_OK };
 #define INFO_TABLE(X)                                                                          \
     X("version", INFO_TEXT, "redis_version")                                                   \
@@ -216,7 +217,7 @@ void api_put_online(struct buf *b, const struct reply *reply) {
     buf_str(b, "}\n");
 }
 
-/* The next word, which is cut off. */
+/* Cuts off the next word and returns it. */
 static struct slice next_word(struct slice *text) {
     const char *space = text->len > 0 ? memchr(text->ptr, ' ', text->len) : NULL;
     struct slice word = {text->ptr, space != NULL ? (size_t)(space - text->ptr) : text->len};
@@ -225,7 +226,7 @@ static struct slice next_word(struct slice *text) {
     return word;
 }
 
-/* incarnation, since, address, door: as online.lua wrote it. */
+/* `what` is incarnation, since, address, door, as online.lua wrote them. */
 static void put_connection(struct buf *b, struct slice id, struct slice what) {
     struct slice incarnation = next_word(&what);
     struct reply since = {.type = REPLY_STRING, .text = next_word(&what)};

@@ -5,7 +5,8 @@
 #include "gateway/redis/reply.h"
 
 /*
- * Answers of scripts as JSON. Each appends a whole document to b; without memory b has failed.
+ * Writes answers of scripts as JSON. Each function appends a whole document to b; without
+ * memory b is failed.
  */
 struct cluster_view {
     const char *node;
@@ -15,9 +16,9 @@ struct cluster_view {
 };
 /* cluster.lua */
 void api_put_cluster(struct buf *b, const struct cluster_view *view, const struct reply *reply);
-/* search.lua */
+/* From search.lua's answer. */
 void api_put_online(struct buf *b, const struct reply *reply);
-/* user.lua, of the user with this id */
+/* From user.lua's answer about the user with this id. */
 void api_put_user(struct buf *b, struct slice id, const struct reply *reply);
 
 #endif

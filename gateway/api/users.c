@@ -7,14 +7,15 @@
 #include "gateway/api/json.h"
 
 #define SEARCH_MOST  "100"
-#define SEARCH_STEPS "12" /* of 250 users each, 2 ms of Redis in all */
+#define SEARCH_STEPS "12" /* steps of 250 users each, which take Redis 2 ms in all */
 #define CURSOR_MOST  "18446744073709551615"
 #define CURSOR_SIZE  (sizeof CURSOR_MOST - 1)
 
 /* --- a page of those that are online --------------------------------------------------------
  */
 
-/* A parameter of the query, decoded. -1: it is not there; -2: it is wrong, or longer. */
+/* Decodes a parameter of the query and returns its length. -1: it is not there; -2: it is
+ * wrong, or too long. */
 static ptrdiff_t query_get(struct slice query, const char *name, char *out, size_t cap) {
     size_t len = strlen(name);
     const char *end = slice_end(query);
@@ -31,7 +32,7 @@ static ptrdiff_t query_get(struct slice query, const char *name, char *out, size
     return -1;
 }
 
-/* `*text*`, with the text's own wildcards escaped. */
+/* Writes `*text*`, with the wildcards in the text escaped. */
 static size_t glob_of(struct slice text, char out[2 * NAME_MAX_LEN + 2]) {
     size_t n = 0;
     out[n++] = '*';
@@ -57,9 +58,9 @@ static bool is_cursor(const char *text, size_t len) {
     return len > 0 && (len < CURSOR_SIZE || memcmp(text, CURSOR_MOST, CURSOR_SIZE) <= 0);
 }
 
-/* What the query asks for. */
+/* The parameters of a query. */
 struct search {
-    struct slice text; /* what ids and names contain; empty: anything */
+    struct slice text; /* text that ids or names contain; empty: any */
     struct slice from; /* where the page begins */
     char text_bytes[NAME_MAX_LEN];
     char from_bytes[CURSOR_SIZE];
