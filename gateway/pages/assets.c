@@ -6,7 +6,7 @@
 #define CSS  "text/css; charset=utf-8"
 #define JS   "text/javascript; charset=utf-8"
 
-/* The last column: may pages of other origins load it? */
+/* The last column tells whether pages of other origins may load the file. */
 #define ASSET_TABLE(X)                                                                         \
     X(index, "index.html", "/", HTML, false)                                                   \
     X(chat_js, "chat.js", "/chat.js", JS, false)                                               \
@@ -62,7 +62,7 @@ void asset_init(struct asset *a, const char *path, const char *type, struct slic
     snprintf(at, 2, "\"");
 }
 
-/* No quote stands within an etag, so a text that has it in quotes has it as a member. */
+/* An etag has no quote inside, so a list that contains it in quotes has it as a member. */
 bool asset_is_known(const struct asset *a, const char *if_none_match) {
     if (if_none_match == NULL || a->etag[0] == '\0')
         return false;

@@ -10,18 +10,18 @@ struct asset {
     const char *type;
     struct slice bytes;
     bool shared;                /* pages of other origins may load it */
-    char etag[ASSET_ETAG_SIZE]; /* with its quotes; of the bytes, so alike on all nodes */
+    char etag[ASSET_ETAG_SIZE]; /* with its quotes; made of the bytes, so it is the same on all
+                                   nodes */
 };
 
-/* Fills *a in; path, type and bytes stay the caller's. Without memory it has no etag (""). */
+/* Fills *a in. The caller owns path, type and bytes. Without memory the etag is "". */
 void asset_init(struct asset *a, const char *path, const char *type, struct slice bytes,
                 bool shared);
-/* True if the list of a header If-None-Match (NULL: there is none) has these bytes. */
+/* True if a header If-None-Match (NULL: there is none) lists the asset's etag. */
 bool asset_is_known(const struct asset *a, const char *if_none_match);
 
-/* Of gateway/web, compiled in: one binary is the whole node. NULL if there is none at that
- * path.
- */
+/* A file of gateway/web. These are compiled in, so that one binary is the whole node. NULL if
+ * there is no file at that path. */
 const struct asset *asset_find(struct slice path);
 
 #endif

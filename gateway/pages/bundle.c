@@ -13,7 +13,7 @@
 #define JS  "text/javascript; charset=utf-8"
 #define MAP "application/json"
 
-/* The first one has to be there. Any other name is no business of the bundle's. */
+/* The first file must be there. Files of other names are ignored. */
 #define BUNDLE_TABLE(X)                                                                        \
     X("socket.io.js", JS)                                                                      \
     X("socket.io.js.map", MAP)                                                                 \
@@ -47,7 +47,7 @@ static const char *read_all(int fd, size_t len, char *out) {
     return NULL;
 }
 
-/* Of a descriptor that the caller closes. *out is to be freed, whatever it returns. */
+/* Reads from a descriptor, which the caller closes. The caller frees *out in either case. */
 static const char *read_file(int fd, char **out, size_t *len) {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -66,7 +66,7 @@ static const char *read_file(int fd, char **out, size_t *len) {
 static const char *add(struct bundle *b, int dir, size_t i) {
     size_t len = 0;
     const struct row *row = &rows[i];
-    /* O_NONBLOCK: a pipe of that name must not hold the start up. */
+    /* O_NONBLOCK, because a pipe of that name must not stop the start. */
     int fd = openat(dir, row->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return i == 0 ? "socket.io.js is not in it (npm's package socket.io-client has it in "
@@ -82,7 +82,7 @@ static const char *add(struct bundle *b, int dir, size_t i) {
     return NULL;
 }
 
-/* "... Socket.IO v4.8.4" in the comment at the top. */
+/* Reads the version from the comment at the top: "... Socket.IO v4.8.4". */
 static void learn_version(struct bundle *b) {
     static const char mark[] = "Socket.IO v";
     struct slice js = b->files[0].bytes;
