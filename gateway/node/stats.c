@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-#define LEAST_MS 100 /* the shortest time for a rate: two leases may be close */
+#define LEAST_MS 100 /* the shortest time over which a rate is taken: two leases may be close  \
+                      */
 
 #define OWN_ARGS 12 /* besides STAT_TABLE */
 

@@ -202,7 +202,7 @@ static void answer_with_queue(struct eio_session *s) {
     buf_deinit(&payload);
 }
 
-/* Answers a waiting poll with a noop, because the probe was accepted. */
+/* Answers a waiting poll, with a noop if nothing waits, because the probe was accepted. */
 static void release(struct eio_session *s) {
     struct eio_polling *p = s->polling;
     if (p->get.http == NULL || p->unsure)
