@@ -2,7 +2,7 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* The value of each digit, and one more so that 0 means: none. */
+/* The value of each digit plus one, so that 0 means: no digit. */
 static void values_init(unsigned char values[256], bool both_alphabets) {
     memset(values, 0, 256);
     for (unsigned i = 0; i < 64; i++)
@@ -13,7 +13,7 @@ static void values_init(unsigned char values[256], bool both_alphabets) {
     values['_'] = values['/'];
 }
 
-/* Writes the three bytes of four digits. False: one of them is none. */
+/* Writes the three bytes of four digits. Returns false if one of them is no digit. */
 static bool take_four(const unsigned char values[256], const char *in, char *to) {
     uint32_t bits = 0;
     for (unsigned i = 0; i < 4; i++) {
@@ -28,8 +28,8 @@ static bool take_four(const unsigned char values[256], const char *in, char *to)
     return true;
 }
 
-/* Appends what the digits before the first '=' say; there is room. Returns the bits left over.
- */
+/* Appends the bytes of the digits before the first '='; there must be room. Returns the bits
+ * that are left over. */
 static uint32_t take_digits(const unsigned char values[256], struct slice text,
                             struct buf *out) {
     char *to = out->data + out->len;
@@ -71,7 +71,7 @@ bool base64_decode(struct slice text, struct buf *out) {
         return true;
     values_init(values, false);
     uint32_t rest = take_digits(values, text, out);
-    /* One character that is no digit, and there is a byte less. */
+    /* With one character that is no digit, there would be a byte less. */
     if (rest == 0 && out->len - before == text.len / 4 * 3 - padding_of(text))
         return true;
     out->len = before;

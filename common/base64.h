@@ -3,21 +3,21 @@
 
 #include "common/buf.h"
 
-/* base64 (RFC 4648, section 4). What is appended is not there without memory: out->failed. */
+/* base64 (RFC 4648, section 4). Without memory out->failed is set. */
 
 /* Appends the digits, with padding. */
 void base64_encode(struct slice bytes, struct buf *out);
 
 /*
- * Reads it strictly: no white space, padding as it has to be, unused bits zero. Appends the
- * bytes. False: it is not base64; then nothing was appended.
+ * Reads base64 strictly: no white space, correct padding, unused bits zero. Appends the bytes.
+ * Returns false if it is not base64; then nothing was appended.
  */
 bool base64_decode(struct slice text, struct buf *out);
 
 /*
- * Reads it as clients of Socket.IO write it and as the reference server reads it: either
- * alphabet, padding or none. White space and whatever else is no digit is passed over, and the
- * first '=' ends it. Appends the bytes.
+ * Reads base64 as clients of Socket.IO write it and as the reference server reads it: in either
+ * alphabet, with padding or without. White space and all else that is no digit is skipped, and
+ * the first '=' ends the text. Appends the bytes.
  */
 void base64_read(struct slice text, struct buf *out);
 

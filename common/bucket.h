@@ -5,16 +5,16 @@
 #include <stdint.h>
 
 /*
- * A token bucket, kept as the time at which it will be empty. What is taken out costs time, and
- * `depth` is the time that may be owed at once. The unit of time is the caller's, the same in
- * all calls of a bucket; a finer one than the clock's lets small costs add up. A zeroed bucket
- * is full.
+ * A token bucket, kept as the time at which its debt is paid. Taking something out costs time,
+ * and `depth` is the most time that may be owed at once. The caller chooses the unit of time,
+ * and uses the same one in all calls for a bucket; a unit finer than the clock's lets small
+ * costs add up. A zeroed bucket is full.
  */
 struct bucket {
     uint64_t until;
 };
 
-/* Can so much be taken out now? */
+/* True if so much can be taken out now. */
 static inline bool bucket_has(const struct bucket *b, uint64_t now, uint64_t cost,
                               uint64_t depth) {
     uint64_t from = b->until > now ? b->until : now;

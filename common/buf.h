@@ -7,7 +7,8 @@
 
 /*
  * A growing byte buffer. When memory runs out, or with len over SIZE_MAX/2, it turns `failed`
- * and stays so: further appends do nothing. A writer appends freely and looks once, at the end.
+ * and stays so: further appends do nothing. A writer appends freely and checks once, at the
+ * end.
  */
 struct buf {
     char *data;

@@ -4,12 +4,12 @@
 #include "common/buf.h"
 
 /*
- * The Engine.IO v4 codec ("eio" in names): packets, and the payloads that carry several of them
- * over HTTP long-polling. Bytes in, packets out; no I/O.
+ * The Engine.IO v4 codec ("eio" in names). It reads and writes packets, and the payloads that
+ * carry several of them over HTTP long-polling. It does no I/O.
  *
- * A packet is one character and its data ("4hello"). Over a WebSocket a packet is a text frame;
- * binary data is a binary frame of those bytes alone. In a payload packets stand with U+001E
- * between, and binary data is 'b' and base64. A text frame may be 'b' and base64, too.
+ * A packet is one character and its data ("4hello"). Over a WebSocket a packet is a text frame,
+ * and binary data is a binary frame with only those bytes. In a payload U+001E separates the
+ * packets, and binary data is 'b' and base64. A text frame may be 'b' and base64, too.
  */
 enum eio_type {
     EIO_OPEN = '0',
@@ -29,7 +29,8 @@ struct eio_packet {
     struct slice data; /* of EIO_BINARY: still base64 */
 };
 
-/* Reads a text packet; data is a slice of it. False: it is empty or its type is unknown. */
+/* Reads a text packet; data is a slice of it. Returns false if it is empty or its type is
+ * unknown. */
 bool eio_read(struct slice text, struct eio_packet *out);
 
 /* Takes the next packet's text off the front of a payload. False: none is left. A payload that
@@ -64,7 +65,8 @@ enum eio_error { EIO_ERROR_TABLE(EIO_ERROR_ENUM) EIO_ERROR_COUNT };
 int eio_error_status(enum eio_error e);
 const char *eio_error_body(enum eio_error e);
 
-/* The value of a query's member (the first of that name, as sent); empty if there is none. */
+/* The value of the first parameter of that name in a query, as it was sent; empty if there is
+ * none. */
 struct slice eio_query(struct slice query, const char *name);
 
 #endif

@@ -2,7 +2,7 @@
 #define SLUICE_COMMON_ERR_H
 
 /*
- * Every failure a client can be told of, in one row: symbol, the wire's code, the default
+ * Every failure of which a client can be told, a row each: symbol, code on the wire, default
  * message. PROTOCOL.md, "Errors", explains them.
  */
 #define ERR_TABLE(X)                                                                           \
@@ -26,7 +26,8 @@
 enum err { ERR_TABLE(ERR_ENUM) ERR_COUNT };
 #undef ERR_ENUM
 
-/* What became of a write that failed: nothing was stored, or nobody knows. */
+/* The outcome of a write that failed. REFUSED: nothing was stored. UNKNOWN: something may have
+ * been stored. */
 enum outcome { OUTCOME_NONE, OUTCOME_REFUSED, OUTCOME_UNKNOWN };
 
 const char *err_code(enum err e);

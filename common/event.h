@@ -1,9 +1,9 @@
 #ifndef SLUICE_COMMON_EVENT_H
 #define SLUICE_COMMON_EVENT_H
 
-/* Every event that a client may send: symbol, the wire's name, its handler (client/request.h),
- * flags, and the field that holds what is said, which may come in pieces or hold attachments
- * (NULL: there is none). gateway/docs/events.md explains them. */
+/* Every event that a client may send: symbol, name on the wire, handler (client/request.h),
+ * flags, and the field with the content, which may come in pieces or hold attachments (NULL:
+ * there is no such field). gateway/docs/events.md explains them. */
 #define EVENT_TABLE(X)                                                                         \
     X(EVENT_LOGIN, "login", on_login, EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN, NULL)    \
     X(EVENT_JOIN, "join", on_join,                                                             \
@@ -25,9 +25,9 @@
 enum event_flags {
     EVENT_ANONYMOUS = 1, /* allowed before login */
     EVENT_APPENDS = 2,   /* fails with the append before it, so that retries keep the order */
-    EVENT_ANY_ID = 4,    /* userId and senderId in the data are its own business */
+    EVENT_ANY_ID = 4,    /* userId and senderId in the data are not checked in general */
     EVENT_LOGS_IN = 8,   /* logs the connection in, or may */
-    EVENT_BY_ID = 16,    /* does so if it has an `id`; else it needs a login before it */
+    EVENT_BY_ID = 16,    /* logs in if it has an `id`; otherwise it needs a login before it */
     EVENT_BEATS = 32     /* the connection is held to its heartbeat from then on */
 };
 

@@ -6,7 +6,7 @@
 #define BLANKS " \t"
 #define DIGITS "0123456789"
 #define HEX    DIGITS "abcdefABCDEF"
-/* What a registered name has besides percent-encoded bytes (RFC 3986, 3.2.2). */
+/* The characters of a registered name, besides percent-encoded bytes (RFC 3986, 3.2.2). */
 #define PLAIN DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~!$&'()*+,;="
 
 void fields_clear(struct fields *f) {
@@ -20,7 +20,7 @@ void fields_deinit(struct fields *f) {
     buf_deinit(&f->text);
 }
 
-/* White space after a value is no part of it (RFC 9112, 5). */
+/* White space after a value does not belong to it (RFC 9112, 5). */
 static void end_value(struct fields *f) {
     struct buf *b = &f->text;
     while (b->len > 0 && (b->data[b->len - 1] == ' ' || b->data[b->len - 1] == '\t'))

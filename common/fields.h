@@ -5,8 +5,8 @@
 
 /*
  * The header fields of an HTTP request (RFC 9110, 5), put together from the pieces that a
- * parser reports, in the order in which they came. Nothing of a field may be used before
- * fields_end; text.failed says that memory ran out.
+ * parser reports, in the order in which they came. Fields may be read only after fields_end.
+ * text.failed tells that memory ran out.
  */
 struct fields {
     struct buf text; /* name NUL value NUL ... */
@@ -18,12 +18,12 @@ struct fields {
 void fields_clear(struct fields *f);
 void fields_deinit(struct fields *f);
 
-/* A piece of a name; ends the value before it. */
+/* Takes a piece of a name; ends the value before it. */
 void fields_name(struct fields *f, struct slice piece);
-/* Returns false if it is no name: empty, or with white space (RFC 9112, 5.1). */
+/* Returns false if the name is not valid: empty, or with white space (RFC 9112, 5.1). */
 bool fields_name_end(struct fields *f);
 void fields_value(struct fields *f, struct slice piece);
-/* All have come. */
+/* All fields have come. */
 void fields_end(struct fields *f);
 
 /* The value of the first field of that name, in any case; NULL if there is none. */

@@ -3,7 +3,7 @@
 
 #include "common/slice.h"
 
-/* FNV-1a, to tell one thing from another where nobody gains by making two alike. Begin with
+/* FNV-1a, for hashes where nobody gains by finding two inputs with the same one. Begin with
  * HASH_EMPTY. */
 #define HASH_EMPTY 0xcbf29ce484222325ULL
 static inline uint64_t hash_add(uint64_t hash, const void *bytes, size_t len) {

@@ -1,6 +1,7 @@
 /*
- * More than 450 lines in one file, on purpose: each byte of each message passes here, and what
- * checks, walks and escapes a text shares the small functions at the top, which are inlined.
+ * This file has more than 450 lines on purpose. Each byte of each message passes here, and the
+ * functions that check, walk and escape a text share the small functions at the top, which are
+ * inlined.
  */
 #include "common/json.h"
 
@@ -23,8 +24,8 @@ static inline uint64_t load8(const char *p) {
     return word;
 }
 
-/* These two set the high bit of each byte that fits. A borrow may mark bytes above such a one
- * wrongly, so only the lowest mark counts. */
+/* These two set the high bit of each byte that matches. A borrow may wrongly mark bytes above a
+ * match, so only the lowest mark counts. */
 static inline uint64_t mark_equal(uint64_t word, unsigned char c) {
     uint64_t x = word ^ (ONES * c);
     return (x - ONES) & ~x & HIGH_BITS;
@@ -159,7 +160,7 @@ static inline const char *scan_scalar(const char *p, const char *end) {
     }
 }
 
-/* What has to come next; negative: one of the errors. */
+/* The thing that must come next; negative: one of the errors. */
 enum { STEP_VALUE, STEP_AFTER_VALUE, STEP_END };
 
 struct scanner {
@@ -284,7 +285,7 @@ int json_parse(struct slice text, struct json_value *out) {
 }
 
 /*
- * The pass_ functions return the place after something in a text that is known to be good.
+ * The pass_ functions return the place after something in a text that was checked.
  */
 static const char *pass_string(const char *p, const char *end) {
     p = find_special(p, end);

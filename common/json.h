@@ -7,11 +7,11 @@
 #include "common/slice.h"
 
 /*
- * A strict scanner (RFC 8259) that never changes a byte: values stay slices of the text they
- * were found in, so 9007199254740993, 1.0 and 1e400 leave as they came. It allocates nothing.
- * A number's form is checked, not its range. An escaped lone surrogate is valid in a text (the
- * grammar allows it) but cannot be decoded. The text must be valid UTF-8 already (utf8_valid);
- * a NUL byte or another raw control character in a string is an error.
+ * A strict JSON scanner (RFC 8259) that never changes a byte. Values are slices of the text in
+ * which they were found, so 9007199254740993, 1.0 and 1e400 leave as they came. It allocates
+ * nothing. The form of a number is checked, not its range. An escaped lone surrogate is valid
+ * in a text (the grammar allows it) but cannot be decoded. The text must be valid UTF-8 already
+ * (utf8_valid); a NUL byte or another raw control character in a string is an error.
  */
 enum json_type {
     JSON_NONE, /* not there */
@@ -26,7 +26,7 @@ enum json_type {
 
 struct json_value {
     enum json_type type;
-    struct slice raw; /* a string with its quotes, no white space around */
+    struct slice raw; /* a string has its quotes; there is no white space around */
 };
 
 enum { JSON_OK = 0, JSON_E_SYNTAX = -1, JSON_E_DEPTH = -2 };
@@ -71,7 +71,8 @@ void json_fields(struct json_value object, const char *const names[],
  */
 ptrdiff_t json_decode(struct json_value string, char *out, size_t cap);
 
-/* A number without sign, fraction or exponent that fits. Returns false for anything else. */
+/* Reads a number without sign, fraction or exponent that fits. Returns false for anything else.
+ */
 bool json_uint64(struct json_value value, uint64_t *out);
 
 /* True for a number without fraction or exponent, of either sign and any length. */
@@ -80,7 +81,7 @@ bool json_is_integer(struct json_value value);
 /* Appends `text` (valid UTF-8) as a JSON string with its quotes. Escapes ", \ and control
  * characters only. */
 void json_escape(struct buf *b, struct slice text);
-/* The same for text that nobody has checked: what is not valid UTF-8 becomes one U+FFFD. */
+/* The same for text that was not checked: each invalid piece of UTF-8 becomes one U+FFFD. */
 void json_escape_any(struct buf *b, struct slice text);
 
 #endif

@@ -30,7 +30,7 @@ static inline void list_push(struct list *head, struct list *node) {
     head->prev = node;
 }
 
-/* Takes `node` out; good also when it is in none. */
+/* Takes `node` out of its list, if it is in one. */
 static inline void list_remove(struct list *node) {
     node->prev->next = node->next;
     node->next->prev = node->prev;

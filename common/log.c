@@ -15,7 +15,7 @@ static struct {
     char node[129];
     enum log_level level;
     bool json;
-    uint64_t told; /* of the lines that were lost: so many a line has told of */
+    uint64_t told; /* lost lines that were already reported */
 } the_log = {.level = LOG_INFO};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -38,7 +38,7 @@ const char *log_text(const char *format, ...) {
     va_start(args, format);
     int len = vsnprintf(out, sizeof ring[0], format, args);
     va_end(args);
-    if (len >= (int)sizeof ring[0]) { /* cut in front of a character, not inside */
+    if (len >= (int)sizeof ring[0]) { /* cut before a character, not inside of it */
         size_t end = sizeof ring[0] - 1;
         while (end > 0 && ((unsigned char)out[end - 1] & 0xc0U) == 0x80)
             end--;

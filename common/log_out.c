@@ -11,7 +11,7 @@
 
 #include "common/buf.h"
 
-/* How to write without waiting: it depends on what standard output is. */
+/* The way to write without waiting, which depends on the kind of standard output. */
 enum way {
     WAY_UNKNOWN,
     WAY_WRITE, /* a file, or a descriptor that is set not to wait */
@@ -24,7 +24,7 @@ static struct {
     int fd;
     dev_t device; /* of standard output, when the way was chosen */
     ino_t inode;
-    struct buf kept; /* lines in order; the first one may have begun to leave */
+    struct buf kept; /* lines in order; the first one may be partly written */
     bool begun;
     uint64_t lost;
 } the_out = {.fd = STDOUT_FILENO};
@@ -32,12 +32,12 @@ static struct {
 void log_out_guard(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0)
-            return; /* the lowest number that is free is this one */
+            return; /* open takes the lowest free number, which is this one */
     }
 }
 
-/* A description of our own: O_NONBLOCK on the one that was inherited would also change it for
- * the shell, or another process that holds it. */
+/* Opens a file description of our own. O_NONBLOCK on the inherited one would also change it for
+ * the shell, or for another process that has it. */
 static int open_again(void) {
     return open("/proc/self/fd/1", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
@@ -54,12 +54,12 @@ static void choose_way(const struct stat *is) {
         the_out.fd = fd;
     else if (S_ISCHR(is->st_mode))
         the_out.way = WAY_POLL;
-    else /* a pipe of another user's: rather a neighbour that is surprised than a node that
-          * stands still */
+    else /* a pipe of another user: it is better to change it for others than to let the node
+            block */
         fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
 }
 
-/* Tests put something else in place of standard output while they run. */
+/* Looks again at standard output, which tests replace while they run. */
 static void look(void) {
     struct stat is = {.st_mode = 0};
     if (fstat(STDOUT_FILENO, &is) != 0)
@@ -95,7 +95,7 @@ static void take_from_kept(size_t len) {
         buf_deinit(&the_out.kept);
 }
 
-/* The output refuses: only the rest of a line that has begun to leave stays. */
+/* The output refuses to be written: keeps only the rest of a line that is partly written. */
 static void lose_kept(void) {
     const char *end = the_out.begun ? memchr(the_out.kept.data, '\n', the_out.kept.len) : NULL;
     size_t stays = end != NULL ? (size_t)(end - the_out.kept.data) + 1 : 0;

@@ -6,15 +6,15 @@
 #include "common/slice.h"
 
 /*
- * Where log lines go: standard output, be it a pipe, a terminal, a file or a socket. Writing
- * never waits for a reader. What is not taken at once is kept, up to LOG_OUT_KEPT bytes; a line
- * beyond that is lost, as are lines that the output refuses (a full disk, a reader that is
- * gone). A line is written whole or not at all. Only a file on a disk that stands still can
- * hold it up.
+ * The output of the log: standard output, which may be a pipe, a terminal, a file or a socket.
+ * Writing never waits for a reader. Lines that are not taken at once are kept, up to
+ * LOG_OUT_KEPT bytes. A line beyond that is lost, as are lines that the output refuses (a full
+ * disk, a reader that is gone). A line is written whole or not at all. Only a file on a disk
+ * that hangs can block it.
  */
 #define LOG_OUT_KEPT 65536
 
-/* At the start, before any descriptor is opened: standard streams that are closed become
+/* Called at the start, before any descriptor is opened. Standard streams that are closed become
  * /dev/null, so that nothing else gets their numbers. */
 void log_out_guard(void);
 
@@ -22,14 +22,14 @@ void log_out_guard(void);
 void log_out(struct slice line);
 /* Tries to write what is kept. */
 void log_out_flush(void);
-/* At the end: the same, and waits up to `ms` for a reader. */
+/* Called at the end: the same, but waits up to `ms` for a reader. */
 void log_out_finish(int ms);
-/* One more line is lost: there was no memory to make it. */
+/* Counts one more lost line, for which there was no memory. */
 void log_out_lose(void);
 
 /* True while nothing is kept. */
 bool log_out_flows(void);
-/* Lines lost since the start. */
+/* The number of lines that were lost since the start. */
 uint64_t log_out_lost(void);
 
 #endif

@@ -76,7 +76,7 @@ void map_remove(struct map *m, struct map_node *node) {
     *link = node->next;
     node->next = NULL;
     m->count--;
-    /* Without memory for a smaller array the larger one serves as well. */
+    /* Without memory for a smaller array the larger one is kept. */
     if (m->size > MAP_FIRST_SIZE && m->count <= m->size / 8)
         (void)resize(m, m->size / 2);
 }

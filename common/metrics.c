@@ -90,7 +90,7 @@ struct family {
     const char *help;
     const char *type;
     enum unit unit;
-    unsigned first; /* its slots */
+    unsigned first; /* the first of its slots */
     unsigned last;
     const char *const *labels;
 };

@@ -9,16 +9,17 @@
 #include "common/event.h"
 
 /*
- * What a node counts, in two tables: METRIC_TABLE of counters and gauges, HISTOGRAM_TABLE of
- * times. All layers add to one struct metrics; /metrics prints the tables. A family with labels
- * has one slot for each of its label sets, and all of them are shown from the start.
+ * The metrics of a node, in two tables: METRIC_TABLE has counters and gauges, HISTOGRAM_TABLE
+ * has times. All layers add to one struct metrics; /metrics prints the tables. A family with
+ * labels has one slot for each of its label sets, and all of them are shown from the start.
  */
 
 /* --- label sets -----------------------------------------------------------------------------
  */
 
-/* What a connection speaks. HTTP until it is upgraded; a new door gets a row here. The last one
- * is not for clients: connections that this node opened to others. */
+/* The protocols of connections. A connection speaks HTTP until it is upgraded; a new door gets
+ * a row here. The last row is not for clients, but for connections that this node opened to
+ * others. */
 #define DOOR_TABLE(X)                                                                          \
     X(DOOR_JSON, "json")                                                                       \
     X(DOOR_RAW, "raw")                                                                         \
@@ -29,7 +30,7 @@
 enum door_kind { DOOR_TABLE(DOOR_ENUM) DOOR_COUNT };
 #undef DOOR_ENUM
 
-/* What carries a session of Socket.IO. */
+/* The carriers of a Socket.IO session. */
 #define TRANSPORT_TABLE(X)                                                                     \
     X(TRANSPORT_POLLING, "polling")                                                            \
     X(TRANSPORT_WEBSOCKET, "websocket")
@@ -37,17 +38,17 @@ enum door_kind { DOOR_TABLE(DOOR_ENUM) DOOR_COUNT };
 enum transport { TRANSPORT_TABLE(TRANSPORT_ENUM) TRANSPORT_COUNT };
 #undef TRANSPORT_ENUM
 
-/* The close codes that the server begins with. */
+/* The codes of closes that the server begins. */
 #define CLOSE_TABLE(X)   X(1002) X(1003) X(1007) X(1008) X(1009) X(1011) X(1012) X(1013)
 #define CLOSE_ENUM(code) CLOSE_##code,
 enum close_slot { CLOSE_TABLE(CLOSE_ENUM) CLOSE_COUNT };
 #undef CLOSE_ENUM
 
-/* What was not delivered: class and reason. */
+/* Messages that were not delivered: class and reason. */
 #define DROP_TABLE(X)                                                                          \
     X(DROP_EPHEMERAL, "ephemeral", "queue_full")                                               \
     X(DROP_SLOW, "message", "queue_full") /* and its connection closed, 1013 */                \
-    X(DROP_OLD, "message", "old")         /* a doorbell of what was delivered before */        \
+    X(DROP_OLD, "message", "old") /* a doorbell for a message that was delivered before */     \
     X(DROP_UNCONFIRMED, "message", "unconfirmed")   /* a doorbell that the log denies */       \
     X(DROP_NOT_UTF8, "message", "not_utf8")         /* a published text */                     \
     X(DROP_NOT_WRITABLE, "message", "not_writable") /* sent to a raw channel without w */      \
@@ -57,7 +58,7 @@ enum close_slot { CLOSE_TABLE(CLOSE_ENUM) CLOSE_COUNT };
 enum drop { DROP_TABLE(DROP_ENUM) DROP_COUNT };
 #undef DROP_ENUM
 
-/* How it ended when a client that had been cut off asked to be recovered. */
+/* The results when a client that was cut off asked to be recovered. */
 #define RECOVERY_TABLE(X)                                                                      \
     X(RECOVERY_DONE, "recovered")                                                              \
     X(RECOVERY_NOT, "not_recovered")
@@ -65,7 +66,7 @@ enum drop { DROP_TABLE(DROP_ENUM) DROP_COUNT };
 enum recovery_result { RECOVERY_TABLE(RECOVERY_ENUM) RECOVERY_COUNT };
 #undef RECOVERY_ENUM
 
-/* What became of requests for a Socket.IO session of another node. */
+/* The results of requests for a Socket.IO session of another node. */
 #define HANDOVER_TABLE(X)                                                                      \
     X(HANDOVER_ANSWERED, "answered")   /* by that node */                                      \
     X(HANDOVER_TUNNELLED, "tunnelled") /* an upgrade */                                        \
@@ -77,12 +78,12 @@ enum recovery_result { RECOVERY_TABLE(RECOVERY_ENUM) RECOVERY_COUNT };
 enum handover { HANDOVER_TABLE(HANDOVER_ENUM) HANDOVER_COUNT };
 #undef HANDOVER_ENUM
 
-/* What memory is held for. */
+/* The uses of memory that is held. */
 #define HELD_TABLE(X)                                                                          \
-    X(HELD_QUEUES, "queues")     /* slabs: what waits to be sent, shared or not */             \
+    X(HELD_QUEUES, "queues")     /* slabs: bytes that wait to be sent, shared or not */        \
     X(HELD_MESSAGES, "messages") /* WebSocket messages whose end has not come */               \
     X(HELD_REQUESTS, "requests") /* HTTP requests, until they are answered */                  \
-    X(HELD_EVENTS, "events")     /* of clients, after one in flight */                         \
+    X(HELD_EVENTS, "events")     /* events of clients that wait for the one in flight */       \
     X(HELD_CHUNKS, "chunks")     /* message_chunk events that are not whole */                 \
     X(HELD_REDIS, "redis")       /* commands that Redis has not answered */
 #define HELD_ENUM(symbol, name) symbol,
@@ -108,8 +109,8 @@ enum metric_slots {
 /* --- the tables -----------------------------------------------------------------------------
  */
 
-/* Symbol, label set, type, unit (of what a slot holds), name, help. Gauges, and what the
- * operating system counts, are filled in when they are read (gateway/node/metrics_page.c). */
+/* Symbol, label set, type, unit (of what a slot holds), name, help. Gauges, and counters of the
+ * operating system, are filled in when they are read (gateway/node/metrics_page.c). */
 #define METRIC_TABLE(X)                                                                        \
     X(CONNECTIONS, door, GAUGE, ONE, "sluice_connections",                                     \
       "Open TCP connections by door; http: not upgraded")                                      \
@@ -232,7 +233,8 @@ enum { HISTOGRAM_BOUNDS(BOUND_ENUM) HISTOGRAM_BUCKETS };
 #undef BOUND_ENUM
 
 struct histogram {
-    uint64_t count[HISTOGRAM_BUCKETS + 1]; /* each its own; the last one is above all bounds */
+    uint64_t
+        count[HISTOGRAM_BUCKETS + 1]; /* of each bucket alone; the last is above all bounds */
     uint64_t sum_us;
 };
 
@@ -253,7 +255,7 @@ static inline uint64_t metric_value(const struct metrics *m, unsigned slot) {
     return m->slot[slot];
 }
 
-/* An upgrade (or, of DOOR_HTTP, a TCP connection) was accepted or refused. */
+/* An upgrade (or, for DOOR_HTTP, a TCP connection) was accepted or refused. */
 void metric_handshake(struct metrics *m, enum door_kind door, bool accepted);
 /* The server begins to close a WebSocket. */
 void metric_close(struct metrics *m, uint16_t code);

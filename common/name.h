@@ -12,7 +12,7 @@ bool name_valid(struct slice name);
 bool name_valid_user(struct slice id);
 
 struct name {
-    unsigned char len; /* 0: none */
+    unsigned char len; /* 0: there is no name */
     char bytes[NAME_MAX_LEN];
 };
 
@@ -21,8 +21,8 @@ static inline struct slice name_slice(const struct name *n) {
 }
 
 /*
- * Reads a name from a checked JSON string, or (for a user) from an integer as its decimal
- * text. Returns false, with *out empty, if it is none of that or not valid.
+ * Reads a name from a checked JSON string, or (for a user) from an integer as its decimal text.
+ * Returns false, with *out empty, if the value is neither, or not valid.
  */
 bool name_from_json(struct json_value value, bool user, struct name *out);
 

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Taken ahead, since a call of the kernel costs as much as a small script's text. */
+/* Bytes are read ahead, since a system call costs as much as writing the text of a small
+ * script. */
 static unsigned char ahead[256];
 static size_t left;
 
@@ -35,7 +36,7 @@ void random_bytes(void *out, size_t len) {
     }
     left -= len;
     memcpy(out, ahead + left, len);
-    memset(ahead + left, 0, len); /* what was given out is kept nowhere */
+    memset(ahead + left, 0, len); /* bytes that were given out are kept nowhere */
 }
 
 uint64_t random_u64(void) {

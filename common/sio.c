@@ -11,7 +11,7 @@ static bool is_binary(enum sio_type type) {
     return type == SIO_BINARY_EVENT || type == SIO_BINARY_ACK;
 }
 
-/* What is left of a packet's text. */
+/* The rest of a packet's text. */
 struct rest {
     const char *at;
     const char *end;
@@ -21,7 +21,7 @@ static bool next_is_digit(const struct rest *r) {
     return r->at < r->end && *r->at >= '0' && *r->at <= '9';
 }
 
-/* Takes digits. False: there is none, or the number is above `max`. */
+/* Takes digits. Returns false if there is none, or if the number is above `max`. */
 static bool take_number(struct rest *r, uint64_t max, uint64_t *out) {
     uint64_t n = 0;
     bool good = next_is_digit(r);
@@ -74,7 +74,7 @@ static enum sio_error take_namespace(struct rest *r, struct sio_packet *out) {
     return SIO_OK;
 }
 
-/* CONNECT and DISCONNECT have none: it is passed over, as by the reference. */
+/* CONNECT and DISCONNECT have no id: it is skipped, as by the reference server. */
 static enum sio_error take_id(struct rest *r, struct sio_packet *out) {
     bool takes = out->type != SIO_CONNECT && out->type != SIO_DISCONNECT;
     bool comes = next_is_digit(r);
@@ -93,7 +93,7 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* The names of what a client's or server's socket tells its own program. */
+/* The names of the events that a client or server gives to its own program. */
 static bool is_reserved(struct json_value name) {
     static const char *const names[] = {"connect",       "connect_error", "disconnect",
                                         "disconnecting", "newListener",   "removeListener"};
@@ -106,7 +106,7 @@ static bool is_reserved(struct json_value name) {
     return false;
 }
 
-/* What is left of an array from `from` on, which is after its bracket or an element. */
+/* The rest of an array from `from` on, which is after its bracket or an element. */
 static struct slice rest_of(struct json_value array, const char *from) {
     const char *end = array.raw.ptr + array.raw.len - 1;
     while (from < end && (*from == ',' || is_space(*from)))
@@ -221,7 +221,8 @@ static void note_member(struct walk *w, struct level *l, struct slice key,
     }
 }
 
-/* An object ends. False: it is a placeholder for what is not there, or was there already. */
+/* An object ends. Returns false if it is a placeholder for an attachment that does not exist,
+ * or that another placeholder already had. */
 static bool end_object(struct walk *w, const struct level *l) {
     if (!l->marked)
         return true;

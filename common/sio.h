@@ -4,9 +4,9 @@
 #include "common/json.h"
 
 /*
- * The Socket.IO v5 codec ("sio" in names) of a server: the text of a packet (which follows
- * Engine.IO's "4") in, its parts out, as slices of that text, so payloads stay byte-exact. No
- * I/O.
+ * The Socket.IO v5 codec ("sio" in names) of a server. It reads the text of a packet (which
+ * follows Engine.IO's "4") into its parts, which are slices of that text, so payloads stay
+ * byte-exact. It does no I/O.
  *
  *     <type>[<attachments>-][<namespace>,][<id>][<payload>]
  *     51-/shop,7["order",{"_placeholder":true,"num":0}]
@@ -58,15 +58,15 @@ struct sio_packet {
  * SIO_ATTACHMENTS_MAX. CONNECT: no payload, or an object. DISCONNECT: none. CONNECT_ERROR:
  * SIO_E_TYPE. EVENT: an array that begins with a number or with a string that is not one of the
  * names that clients and servers give to events of their own (connect, disconnect, ...). ACK:
- * an array, and an id. An EVENT without a payload (name: JSON_NONE), and an ACK without one or
- * without an id, are valid and mean nothing: the reference server ignores them, as it does the
- * id of a CONNECT or DISCONNECT (has_id: false). The binary ones also have a payload, in which
- * {"_placeholder":true,"num":n} occurs exactly once for each n below the
+ * an array, and an id. An EVENT without a payload (name: JSON_NONE), and an ACK without a
+ * payload or without an id, are valid and mean nothing: the reference server ignores them, as
+ * it does the id of a CONNECT or DISCONNECT (has_id: false). The binary types must have a
+ * payload, in which {"_placeholder":true,"num":n} occurs exactly once for each n below the
  * number of attachments, and for no other n.
  */
 enum sio_error sio_read(struct slice text, uint32_t max_attachments, struct sio_packet *out);
 
-/* Appends what stands before the payload: type, attachments (of the binary types), namespace
+/* Appends the part before the payload: type, attachments (of the binary types), namespace
  * (unless "/"), id. */
 void sio_put_head(struct buf *out, const struct sio_packet *head);
 

@@ -27,7 +27,7 @@ static inline void take(struct state *s, uint64_t word) {
     s->v0 ^= word;
 }
 
-/* Little-endian, whatever the machine is. */
+/* Reads little-endian on every machine. */
 static inline uint64_t load(const char *p, size_t len) {
     uint64_t word = 0;
     for (size_t i = 0; i < len; i++)

@@ -6,9 +6,8 @@
 #include "common/slice.h"
 
 /*
- * SipHash-1-3 (Aumasson and Bernstein): a hash with a secret key, of which neither the key nor
- * two inputs that meet can be worked out by somebody that chooses inputs and sees how they
- * fall.
+ * SipHash-1-3 (Aumasson and Bernstein): a hash with a secret key. Somebody that chooses inputs
+ * and sees how they spread can find neither the key nor two inputs with the same hash.
  */
 struct siphash_key {
     uint64_t k0;

@@ -19,7 +19,7 @@ static inline struct slice slice_of(const char *text) {
     return (struct slice){text, strlen(text)};
 }
 
-/* Where it ends. C knows no NULL + 0. */
+/* The end of a slice. In C, NULL + 0 is undefined. */
 static inline const char *slice_end(struct slice s) {
     return s.len > 0 ? s.ptr + s.len : s.ptr;
 }
@@ -37,7 +37,7 @@ static inline bool slice_starts(struct slice a, struct slice prefix) {
            (prefix.len == 0 || memcmp(a.ptr, prefix.ptr, prefix.len) == 0);
 }
 
-/* A number in digits, which live in out. */
+/* A number in digits, which are written to out. */
 #define DIGITS_SIZE 24
 static inline struct slice slice_digits(uint64_t n, char out[DIGITS_SIZE]) {
     int len = snprintf(out, DIGITS_SIZE, "%llu", (unsigned long long)n);

@@ -10,13 +10,13 @@
 enum { UTF8_ACCEPT = 0, UTF8_REJECT = 1 };
 
 /*
- * Goes on from `state` (UTF8_ACCEPT to begin) over the bytes. Returns UTF8_ACCEPT at the end of
- * a character, UTF8_REJECT as soon as no continuation could be valid, else a state in between.
- * ASCII runs go by eight bytes a step.
+ * Checks the bytes, going on from `state` (UTF8_ACCEPT to begin). Returns UTF8_ACCEPT at the
+ * end of a character, UTF8_REJECT as soon as no continuation could be valid, otherwise a state
+ * in between. Runs of ASCII are checked eight bytes at once.
  */
 uint32_t utf8_feed(uint32_t state, const char *bytes, size_t len);
 
-/* True if the whole of it is valid. */
+/* True if all of s is valid. */
 bool utf8_valid(struct slice s);
 
 /*

@@ -64,8 +64,8 @@ void wheel_clear(struct wheel *w, struct wheel_timer *t) {
 }
 
 /*
- * The slot's timers are taken from a ring apart, always the first one, so that a callback may
- * take out any of them, and what it sets again is not seen in this tick.
+ * The slot's timers are moved to a separate ring, of which always the first one is taken. So a
+ * callback may take out any of them, and timers that it sets again are not seen in this tick.
  */
 static void run_slot(struct wheel *w, void (*fire)(void *arg, struct wheel_timer *t),
                      void *arg) {
@@ -87,7 +87,7 @@ static void run_slot(struct wheel *w, void (*fire)(void *arg, struct wheel_timer
 void wheel_run(struct wheel *w, uint64_t now, void (*fire)(void *arg, struct wheel_timer *t),
                void *arg) {
     uint64_t target = now / WHEEL_TICK_MS;
-    /* After a long pause one round sees every slot; more of them would find nothing. */
+    /* After a long pause one round visits every slot; more rounds would find nothing. */
     if (target > w->tick + WHEEL_SLOTS)
         w->tick = target - WHEEL_SLOTS;
     while (w->tick < target) {

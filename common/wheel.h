@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * A timer wheel: many coarse deadlines in one array, so that a connection needs no timer of its
- * own. Time is in milliseconds of any monotonic clock; a deadline fires at most one tick late,
- * never early. Adding and removing is O(1).
+ * A timer wheel has many coarse deadlines in one array, so that a connection needs no timer of
+ * its own. Time is in milliseconds of any monotonic clock; a deadline fires at most one tick
+ * late, never early. Adding and removing is O(1).
  */
 #define WHEEL_SLOTS   512
 #define WHEEL_TICK_MS 50
@@ -28,7 +28,7 @@ void wheel_init(struct wheel *w, uint64_t now);
 /* Sets or moves a timer (zeroed before its first use). The caller owns its memory and clears it
  * before it is freed. */
 void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t deadline);
-/* Takes it out; does nothing if it is not set. */
+/* Takes a timer out; does nothing if it is not set. */
 void wheel_clear(struct wheel *w, struct wheel_timer *t);
 static inline bool wheel_is_set(const struct wheel_timer *t) {
     return t->next != 0;

@@ -13,15 +13,15 @@ enum { CONTROL_MAX = 125, FIRST_CAP = 256, KEY_LEN = 24 };
 struct ws_parser {
     struct ws_parser *next; /* in the pool */
     wslay_frame_context_ptr frames;
-    const char *bytes; /* being fed: what wslay has not asked for yet */
+    const char *bytes; /* of the input: the rest, which wslay has not read yet */
     size_t left;
     uint64_t pending; /* bytes that wslay took since the end of the last whole frame */
     bool in_frame;    /* payload of the frame has begun to come */
     uint64_t received;
-    unsigned fragments; /* of the message under way; 0: there is none */
+    unsigned fragments; /* fragments of the current message; 0: there is none */
     enum ws_opcode opcode;
     uint32_t utf8;
-    char *data; /* the message as far as it is put together */
+    char *data; /* the message as far as it has come */
     size_t len;
     size_t cap;
     size_t control_len;
@@ -180,8 +180,8 @@ static bool end_frame(struct ws_parser *p, const struct wslay_frame_iocb *io) {
     return true;
 }
 
-/* Memory follows what has come, not what was announced. check_frame saw to it that all of it
- * fits the limit. */
+/* Memory grows with the bytes that have come, not with the announced length. check_frame made
+ * sure that all of it fits the limit. */
 static bool append(struct ws_pool *pool, struct ws_parser *p, struct slice chunk) {
     if (chunk.len == 0)
         return true;

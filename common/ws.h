@@ -6,14 +6,14 @@
 #include "common/slice.h"
 
 /*
- * The WebSocket codec (RFC 6455) of a server without extensions: bytes in, messages out; no
- * I/O. Frames are read by wslay's frame layer (header forms, unmasking); messages are put
- * together here with limits of our own, since wslay's event layer buffers 8.8 KB a connection,
- * counts its limit per frame, and lets some malformed closes pass.
+ * The WebSocket codec ("ws" in names; RFC 6455) of a server without extensions. It turns bytes
+ * into messages, and does no I/O. wslay's frame layer reads the frames (forms of headers,
+ * unmasking). Messages are put together here, with limits of our own, because wslay's event
+ * layer buffers 8.8 KB a connection, applies its limit to each frame, and accepts some
+ * malformed closes.
  *
- * A connection owns a struct ws_input, which is one pointer and is NULL between messages:
- * its parser comes from a pool and goes back as soon as no frame or message is
- * partial.
+ * A connection owns a struct ws_input, which is one pointer, and NULL between messages. Its
+ * parser comes from a pool, and goes back as soon as no frame or message is partial.
  */
 enum ws_opcode {
     WS_CONTINUATION = 0,
@@ -47,25 +47,25 @@ enum ws_result {
 };
 
 struct ws_handler {
-    /* A whole message; text is valid UTF-8. The bytes hold until it returns. Returns false to
-     * stop. It must not deinit this input or its pool. */
+    /* A whole message; text is valid UTF-8. The bytes are valid until the callback returns.
+     * Returns false to stop. It must not deinit this input or its pool. */
     bool (*on_message)(void *arg, enum ws_opcode opcode, struct slice payload);
     /* A ping or a pong, payload at most 125 bytes. Returns false to stop. */
     bool (*on_control)(void *arg, enum ws_opcode opcode, struct slice payload);
-    /* Bytes that the message may have whose next frame begins; at most the pool's max_message.
-     * NULL: that many. */
+    /* Called when a frame begins: the most bytes that its message may have, at most the pool's
+     * max_message. NULL: always that many. */
     size_t (*most)(void *arg);
 };
 
 struct ws_parser;
 
-/* Parsers at rest, and the limits of all. One a loop. */
+/* Unused parsers, and the limits of all. There is one pool for each loop. */
 struct ws_pool {
-    size_t max_message;     /* bytes, inclusive, over all fragments; above: 1009 */
-    unsigned max_fragments; /* fragments a message; above: 1008 */
+    size_t max_message;     /* the most bytes, over all fragments; with more: 1009 */
+    unsigned max_fragments; /* the most fragments of a message; with more: 1008 */
     struct ws_parser *free_list;
     unsigned free_count; /* at most WS_POOL_KEEP are kept */
-    size_t held;         /* bytes of memory for what is unfinished, of all inputs */
+    size_t held;         /* bytes of memory for unfinished messages, of all inputs */
 };
 #define WS_POOL_KEEP 64
 
@@ -77,7 +77,7 @@ void ws_pool_init(struct ws_pool *pool, size_t max_message, unsigned max_fragmen
 /* Every input that used it must be deinited before. */
 void ws_pool_deinit(struct ws_pool *pool);
 
-/* Gives a parser back, whatever it was in the middle of. Good on a zeroed input. */
+/* Gives a parser back, even in the middle of a message. The input may be zeroed. */
 void ws_input_deinit(struct ws_input *in, struct ws_pool *pool);
 
 /*
