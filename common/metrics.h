@@ -233,8 +233,7 @@ enum { HISTOGRAM_BOUNDS(BOUND_ENUM) HISTOGRAM_BUCKETS };
 #undef BOUND_ENUM
 
 struct histogram {
-    uint64_t
-        count[HISTOGRAM_BUCKETS + 1]; /* of each bucket alone; the last is above all bounds */
+    uint64_t count[HISTOGRAM_BUCKETS + 1]; /* of each bucket; the last has no bound */
     uint64_t sum_us;
 };
 

@@ -14,7 +14,7 @@
 
 #define MAX_FRAGMENTS   16384
 #define MAX_ATTACHMENTS 256
-#define START_MS        2000 /* how long the start waits for Redis and the other nodes \ */
+#define START_MS        2000 /* how long the start waits for Redis and the other nodes */
 
 /* A node's name ends the ids of its sessions, and its key lets another node ask for them. */
 _Static_assert(PEER_NAME_SIZE == EIO_NODE_SIZE && PEER_KEY_SIZE == EIO_ID_SIZE,

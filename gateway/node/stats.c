@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#define LEAST_MS 100 /* the shortest time over which a rate is taken: two leases may be close  \
-                      */
+/* The shortest time over which a rate is taken: two leases may be close to each other. */
+#define LEAST_MS 100
 
 #define OWN_ARGS 12 /* besides STAT_TABLE */
 
