@@ -18,8 +18,8 @@ struct options options;
 static struct slabs slabs;
 static struct metrics metrics;
 struct event_row rows[EVENT_COUNT];
-struct request *held;         /* by an event that takes its time */
-bool abandoned, freed, kills; /* kills: an answer ends the connection */
+struct request *held;         /* the event that takes its time */
+bool abandoned, freed, kills; /* kills: the next answer ends the connection */
 
 /* --- the door -------------------------------------------------------------------------------
  */
@@ -97,7 +97,7 @@ static void on_logged_in(void *arg, const struct reply *reply, enum outcome outc
         return;
     c->as.user = slice_of(strdup("ann"));
     c->as.logged_in = true;
-    c->presence.wanted = c->presence.in = true; /* the registry is another test's */
+    c->presence.wanted = c->presence.in = true; /* the registry has a test of its own */
     clients.user_count++;
     early_release(c);
     request_ok(r, SLICE("{}"));

@@ -5,8 +5,8 @@
 
 /*
  * A client above a fake Redis, with a door and handlers of the test's own: programs with it
- * link gateway/client and what is below it. Time is the loop's, which the test moves. What the
- * door is to do is told (told.h): "1={} !2:unavailable/refused #2 pause close:1013:slow ".
+ * link gateway/client and what is below it. Time is the loop's, which the test moves. The calls
+ * of the door are told (told.h): "1={} !2:unavailable/refused #2 pause close:1013:slow ".
  */
 #define MOST 1048576 /* max-message */
 
@@ -17,12 +17,12 @@ extern struct options options;
 extern struct event_row rows[EVENT_COUNT];
 extern struct door door;
 extern struct client *client;
-extern struct request *held; /* by `typing`, which takes its time */
-extern bool abandoned;       /* that one was */
-extern bool freed;           /* the client is */
+extern struct request *held; /* the request of `typing`, which takes its time */
+extern bool abandoned;       /* that request was abandoned */
+extern bool freed;           /* the client was freed */
 extern bool kills;           /* an answer ends the connection */
 
-/* In the end nothing may be left of the client. */
+/* tear_down checks that nothing is left of the client. */
 int set_up_anonymous(void **state);
 int set_up(void **state); /* it is logged in, as ann */
 int tear_down(void **state);

@@ -4,9 +4,9 @@
 #include "gateway/redis/redis.h"
 
 /*
- * A Redis that answers what a test says, when the test says. It takes the place of
- * gateway/redis/redis.c, so a program with it links only the room that it tests and those
- * below. Scripts are answered in the order in which they were sent.
+ * A Redis that answers as the test says, when the test says. It replaces gateway/redis/redis.c,
+ * so a program with it links only the room that it tests and the rooms below. Scripts are
+ * answered in the order in which they were sent.
  */
 struct fake_redis {
     struct redis redis;
@@ -17,13 +17,13 @@ struct fake_redis {
 };
 extern struct fake_redis fake;
 
-/* It is up, and knows nothing. */
+/* The Redis comes up, and is empty. */
 void fake_begin(void);
-/* Nothing may be subscribed to any more; what is not answered yet fails. */
+/* Nothing may be subscribed any more. Scripts that are not answered yet fail. */
 void fake_end(void);
 
-/* The oldest script that is not answered: "script key key | argument argument". An empty
- * argument is written ''. Given as printf does it. */
+/* The oldest script that is not answered, as text: "script key key | argument argument". An
+ * empty argument is written ''. */
 const char *fake_asked(void);
 const char *fake_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define assert_asked(...)      assert_string_equal(fake_asked(), fake_format(__VA_ARGS__))
@@ -33,11 +33,12 @@ const char *fake_argument(size_t i);
 
 /* Answers it with an array of texts: "0 12 [ a b ] '' 'with spaces'". */
 void fake_answer(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* It fails: refused while Redis is up, or unknown when the link falls. */
+/* Makes it fail: refused while Redis is up, or unknown when the link falls. */
 void fake_fail(enum outcome outcome);
-/* Answers all with {0}, and those that are sent meanwhile. */
+/* Answers all scripts with {0}, also those that are sent meanwhile. */
 void fake_answer_all(void);
-/* The link falls: from now on nothing is sent. fake_fail_all: what was sent fails. */
+/* fake_fall: the link falls, and from now on nothing is sent. fake_fail_all: scripts that were
+ * sent fail. */
 void fake_fall(void);
 void fake_fail_all(void);
 

@@ -171,7 +171,7 @@ int bench_tear_down(void **state) {
     bench_turns(3);
     assert_null(bench->conn);
     for (unsigned i = 0; i < bench->laters; i++)
-        assert_null(bench->later[i].http); /* whoever is gone is not waited for */
+        assert_null(bench->later[i].http); /* a connection that is gone waits for no answer */
     assert_null(bench->receipt.http);
     close(bench->peer);
     turn_close(&bench->net, on_net_closed);

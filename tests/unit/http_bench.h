@@ -6,7 +6,7 @@
 #include "gateway/net/turn.h"
 
 /*
- * A server whose router puts answers off, and its peer, in one loop. /now is answered at once,
+ * A server whose router defers answers, and its peer, in one loop. /now is answered at once,
  * /later and /watched when the test says so, /take is an upgrade, /echo takes a body of
  * BODY_MAX and sends it back, /refuse answers when a body is announced. The peer is a plain
  * socket.
@@ -28,7 +28,7 @@ struct http_bench {
     struct http_later watch;
     struct http_receipt receipt;
     unsigned receipts, lost;
-    unsigned wanted; /* by what bench_until() waits for */
+    unsigned wanted; /* the number for which bench_until() waits */
     unsigned laters, lates, routed, gones, bodies;
     bool watches, forgets;
     uint64_t limit_ms;
@@ -36,18 +36,19 @@ struct http_bench {
 
 extern struct http_bench *bench; /* of the running test */
 
-/* cmocka's: one for each test. After it nothing may be left, and nobody may be waited for. */
+/* For cmocka: one bench for each test. The tear-down checks that nothing is left, and that
+ * nothing waits. */
 int bench_set_up(void **state);
 int bench_tear_down(void **state);
 
-/* ---- For what the tests begin by themselves */
+/* ---- For connections that the tests handle themselves */
 
 void bench_on_gone(struct http_later *later); /* counts it in bench->gones */
 
 /* Of a connection after /take: its bytes go to bench->taken. */
 extern const struct conn_ops bench_taken_ops;
 
-/* ---- What the peer does */
+/* ---- The peer */
 
 #define GET(path)           "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 #define POST(path, headers) "POST " path " HTTP/1.1\r\nHost: x\r\n" headers "\r\n"
@@ -70,16 +71,16 @@ void bench_until(bool (*done)(void));
 bool bench_is_over(void); /* the peer has read the end */
 bool bench_is_gone(void); /* the server has let go of the connection */
 
-/* Until the peer has so many answers; until so many are put off. */
+/* Waits until the peer has so many answers; until so many are deferred. */
 void bench_await_answers(unsigned n);
 void bench_await_laters(unsigned n);
 
 /* ---- Answers */
 
-/* Gives the answer that was put off as the i-th. */
+/* Gives the i-th answer that was deferred. */
 void bench_finish(unsigned i, const char *body);
 
-/* How often the text stands in what the peer has read, and that it ends with it. */
+/* How often the text is in the bytes that the peer has read; checks that they end with it. */
 unsigned bench_count(const char *text);
 void bench_assert_ends(const char *text);
 

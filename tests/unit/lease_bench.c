@@ -127,7 +127,7 @@ int set_up(void **state) {
     return 0;
 }
 
-/* Its first lease is there. */
+/* It has its first lease. */
 int set_up_leased(void **state) {
     set_up(state);
     fake_answer("0 %llu %s 1", TIME, lease.incarnation);

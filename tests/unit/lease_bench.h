@@ -6,8 +6,8 @@
 
 /*
  * A lease, a reaper and the peers above a fake Redis: programs with it link gateway/cluster and
- * what is below it. Time is the loop's, which the test moves. What the lease's events and the
- * peers' callbacks say is told (told.h): "leased tick m.1:5 hello:o.1 ahead met:... lost:...".
+ * what is below it. Time is the loop's, which the test moves. The lease's events and the peers'
+ * callbacks are told (told.h): "leased tick m.1:5 hello:o.1 ahead met:... lost:...".
  */
 #define INTERVAL 1000
 #define TIMEOUT  5000
@@ -21,7 +21,7 @@ extern struct metrics metrics;
 extern struct options options;
 extern char first[INCARNATION_SIZE]; /* its first incarnation */
 
-/* Redis is up: the first lease is asked for, or it is there. */
+/* Redis is up. The first lease is asked for, or was given. */
 int set_up(void **state);
 int set_up_leased(void **state);
 int tear_down(void **state);

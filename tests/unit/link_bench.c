@@ -99,7 +99,7 @@ static void on_connection(uv_stream_t *listener, int status) {
     uv_read_start((uv_stream_t *)bench->peer, on_alloc, on_read);
 }
 
-/* Each turn writes one piece of what is to be answered. */
+/* Each turn writes one piece of the answers. */
 static void on_trickle(uv_idle_t *idle) {
     struct buf *b = &bench->answers;
     (void)idle;

@@ -5,10 +5,10 @@
 
 /*
  * A fake Redis, and the link that talks to it, in one loop. It greets as a Redis does, and
- * answers what the rules say; what came and what the link told is kept as text.
+ * answers by the rules. The commands that came, and the link's callbacks, are kept as text.
  */
 struct link_rule {
-    const char *command; /* begins with this */
+    const char *command; /* applies to commands that begin with this */
     const char *answer;  /* NULL: closes the connection; "": none */
 };
 
@@ -24,7 +24,7 @@ struct link_bench {
     size_t step;   /* bytes of an answer that go out in one turn; 0: all */
     uv_tcp_t *peer;
     struct reply_reader *reader;
-    struct buf seen;    /* each command's words, with a | behind */
+    struct buf seen;    /* each command's words, followed by a | */
     struct buf answers; /* not yet written */
     unsigned commands;
     unsigned accepted;
@@ -34,23 +34,24 @@ struct link_bench {
     bool no_flush;
     unsigned push_us; /* handling a push takes this */
     unsigned ready, down, closed;
-    struct buf log; /* what the link told: outcomes, pushes, errors */
+    struct buf log; /* the link's callbacks: outcomes, pushes, errors */
     char why[256];
 };
 
 extern struct link_bench *bench; /* of the running test */
 
-/* cmocka's: one for each test. After it nothing may be left: no handle in the loop, no byte. */
+/* For cmocka: one bench for each test. The tear-down checks that nothing is left: no handle in
+ * the loop, no byte. */
 int bench_set_up(void **state);
 int bench_tear_down(void **state);
 
 /* The commands of a greeting without a user, as bench->seen has them. */
 #define PLAIN "CLIENT SETNAME unit|CLIENT ID|INFO server|INFO replication|PING|"
 
-/* Opens the link, awaits that it is ready, and forgets what was said. */
+/* Opens the link, waits until it is ready, and clears the texts. */
 void bench_open(void);
 
-/* Closes the link and awaits that it is closed, which it tells once. */
+/* Closes the link and waits until it is closed, which it must tell once. */
 void bench_close_link(void);
 
 /* The fake Redis closes its connection. */

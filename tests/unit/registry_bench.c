@@ -230,7 +230,7 @@ int set_up(void **state) {
     return 0;
 }
 
-/* Whoever is there goes, and all of them must be freed. */
+/* All users that are left go, and all must be freed. */
 int tear_down(void **state) {
     (void)state;
     lease.stopping = true;

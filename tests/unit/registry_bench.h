@@ -6,10 +6,10 @@
 
 /*
  * A registry with users above a fake Redis: programs with it link gateway/presence and what is
- * below it. Time is the loop's, which the test moves. What users are told is told (told.h):
+ * below it. Time is the loop's, which the test moves. The users' callbacks are told (told.h):
  * "ann:in bob:too-many ".
  */
-#define LINGER 700   /* linger, of those that do */
+#define LINGER 700   /* the option linger, of users that linger */
 #define SILENT 4000  /* heartbeat-timeout */
 #define SCORES 30000 /* score-interval */
 #define TIME   1732155555000000ULL

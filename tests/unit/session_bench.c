@@ -180,7 +180,7 @@ void save(struct sub *room) {
     session_save(ann->session, room, on_saved, NULL);
 }
 
-/* The oldest script of ann's session: verb, then what follows the incarnation. */
+/* The oldest script must be of ann's session: verb, then the text after the incarnation. */
 void assert_session(const char *verb, const char *more) {
     char id[CLIENT_ID_SIZE];
     struct slice own = client_id(ann, id);

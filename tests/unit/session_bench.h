@@ -10,7 +10,7 @@
  */
 #define NAME     "nnnnnnnnnnnnnnnnnnnn"
 #define RECOVERY 120000
-#define TTL      "180000" /* what it is kept for after its last word */
+#define TTL      "180000" /* how long it is kept, in ms */
 
 extern uv_loop_t loop;
 extern struct lease lease;
@@ -18,7 +18,7 @@ extern struct sessions sessions;
 extern unsigned freed; /* clients */
 extern struct client *ann;
 
-/* ann is there. In the end all clients must be freed. */
+/* ann is connected. The tear-down checks that all clients are freed. */
 int set_up(void **state);
 int tear_down(void **state);
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -38,7 +38,7 @@ const char *bell_of(const char *channel);
 void save(struct sub *room);
 /* The oldest script must be of ann's session: verb, then what follows the incarnation. */
 void assert_session(const char *verb, const char *more);
-/* What follows it when the session is written whole. */
+/* The text after the incarnation when the whole session is written. */
 const char *whole_of(const char *room, const char *channels);
 #define assert_whole(room, channels) assert_session("put", whole_of(room, channels))
 

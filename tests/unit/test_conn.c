@@ -274,7 +274,8 @@ static void a_queue_is_not_full_before_its_first_chance(void **state) {
     }
     turn();
     assert_true(the->conn->queue.lags);
-    /* Of half a megabyte at once it has taken little; it has time for the rest. */
+    /* It has taken little of the half megabyte that was queued at once, and has time for the
+     * rest. */
     assert_false(conn_is_full(the->conn, 5000));
     assert_true(conn_is_full(the->conn, 1U << 20));
     read_all(SIZE_MAX);
@@ -293,7 +294,7 @@ static void a_queue_is_full_at_its_limit(void **state) {
     assert_false(conn_is_full(the->conn, 2U << 20));
     fill_socket();
     size_t held = the->conn->queue.bytes + the->conn->queue.entries * 256; /* as queue.c */
-    for (int i = 0; i < 3; i++) { /* what the kernels took meanwhile counts when it is seen */
+    for (int i = 0; i < 3; i++) { /* bytes that left meanwhile are noticed late */
         wait_ms(500);
         conn_is_full(the->conn, 2U << 20);
     }
@@ -308,7 +309,7 @@ static void a_queue_is_full_at_its_limit(void **state) {
     read_all(SIZE_MAX);
 }
 
-/* It reads on, if slowly: not full until twice the limit waits. */
+/* It reads on, if slowly, so the queue is not full until twice the limit waits. */
 static void a_queue_that_moves_is_not_full(void **state) {
     (void)state;
     fill_socket();
@@ -322,7 +323,7 @@ static void a_queue_that_moves_is_not_full(void **state) {
     read_all(SIZE_MAX);
 }
 
-/* Its few bytes lie between many of others': it lets go of those slabs. */
+/* Its few bytes lie between many of others, so it releases those slabs. */
 static void a_peer_that_lags_holds_what_it_counts(void **state) {
     (void)state;
     fill_socket();
@@ -483,7 +484,7 @@ static void dropping_keeps_whole_frames(void **state) {
     assert_true(dropped > 20);
 }
 
-/* A write has ended inside of an entry that grew meanwhile, and then all is dropped: nothing
+/* A write ends inside of an entry that has grown meanwhile, and then all is dropped. Nothing
  * waits, so nothing may be held. */
 static void dropping_lets_go_of_slabs(void **state) {
     (void)state;
@@ -494,7 +495,7 @@ static void dropping_lets_go_of_slabs(void **state) {
             send_frame(sizes[round % 3]);
             turn();
         }
-        send_frame(10); /* lengthens the entry that is with the kernel */
+        send_frame(10); /* lengthens the entry that the kernel is taking */
         for (int i = 0; i < 1000 && the->conn->writing; i++) {
             peer_read(SIZE_MAX);
             turn();
@@ -535,7 +536,7 @@ static void dropping_keeps_http_answers(void **state) {
 
 static void drained_is_told_once(void **state) {
     (void)state;
-    conn_want_drained(the->conn); /* nothing waits: told all the same, but later */
+    conn_want_drained(the->conn); /* nothing waits: on_drained comes all the same, but later */
     assert_int_equal(the->drained, 0);
     turns(3);
     assert_int_equal(the->drained, 1);

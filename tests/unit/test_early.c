@@ -36,7 +36,7 @@ static void early_events_fail_after_a_while(void **state) {
     door.waits_for_login = true;
     send_message(1, 0);
     loop.time += 1000;
-    send_event("join", 2, "{}"); /* without an id it is of somebody who is logged in */
+    send_event("join", 2, "{}"); /* without an id it is from a user that is logged in */
     clients_tick(&clients, loop.time);
     assert_told_nothing();
     loop.time += 1050;
@@ -94,7 +94,7 @@ static void the_login_deadline_is_kept(void **state) {
     clients_tick(&clients, loop.time);
     assert_told_nothing();
     send_event("login", 2, "");
-    loop.time += 500; /* it is just logging in */
+    loop.time += 500; /* the client is still logging in */
     clients_tick(&clients, loop.time);
     assert_told_nothing();
     fake_fail(OUTCOME_REFUSED);

@@ -7,8 +7,8 @@
 
 #include "common/fields.h"
 
-/* Feeds "name:value" lines, in pieces of `step` bytes. Returns the first name that is none, or
- * NULL. */
+/* Feeds "name:value" lines, in pieces of `step` bytes. Returns the first name that is not
+ * valid, or NULL. */
 static const char *feed(struct fields *f, const char *const lines[], size_t count,
                         size_t step) {
     fields_clear(f);

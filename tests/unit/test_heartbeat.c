@@ -9,7 +9,7 @@
 #include "registry_bench.h"
 #include "told.h"
 
-/* Connections that linger, heartbeats and scores, above a fake Redis. */
+/* Tests connections that linger, heartbeats and scores, above a fake Redis. */
 
 /* --- the end of a connection ----------------------------------------------------------------
  */
@@ -88,7 +88,7 @@ static void silence_takes_out_and_an_event_brings_back(void **state) {
     heartbeat_heard(&ann->g, false);
     assert_online(ann, "''");
     fake_answer("0");
-    pass(SILENT + 100); /* it is held to it again */
+    pass(SILENT + 100); /* the heartbeat is required again */
     assert_offline(ann);
 }
 

@@ -35,7 +35,7 @@ static void answers_in_the_order_of_requests(void **state) {
     bench_await_laters(1);
     bench_turns(5);
     bench_read();
-    assert_int_equal(bench->routed, 2); /* those behind it wait */
+    assert_int_equal(bench->routed, 2); /* the requests after it wait */
     assert_int_equal(bench_count("HTTP/1.1 "), 1);
     assert_true(bench->conn->paused);
     bench_finish(0, "A");
@@ -58,7 +58,7 @@ static void answers_in_the_order_of_requests(void **state) {
     assert_ptr_equal(at, bench->got.data + bench->got.len);
 }
 
-/* What comes in pieces while the answer is awaited is read behind it. */
+/* Pieces of a request that come while an answer is awaited are read after that answer. */
 static void reads_on_in_mid_request(void **state) {
     (void)state;
     bench_ask(GET("/later") "GET /now HT");
@@ -116,7 +116,7 @@ static void an_answer_moves_to_another_struct(void **state) {
     assert_null(bench->later[2].http);
 }
 
-/* Who ends its side with the answer on its way still gets all of it. */
+/* A peer that ends its side while the answer is on its way still gets all of it. */
 static void answers_who_sends_no_more(void **state) {
     (void)state;
     size_t len = 4000000;
@@ -204,7 +204,7 @@ static void learns_of_a_connection_that_went(void **state) {
     bench_finish(0, "nobody is there");
 }
 
-/* The peer resets while the answer is awaited: the answer finds it out. */
+/* The peer resets while the answer is awaited, which is noticed when the answer is sent. */
 static void answers_a_peer_that_went(void **state) {
     (void)state;
     struct linger reset = {.l_onoff = 1, .l_linger = 0};

@@ -54,7 +54,7 @@ static void takes_bodies_split_anywhere(void **state) {
     }
 }
 
-/* What is refused, and with what; the connection ends behind it. */
+/* The requests that are refused, and their answers; the connection ends after each. */
 static void refuses_bodies(void **state) {
     (void)state;
     static const struct {

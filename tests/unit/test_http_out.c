@@ -40,7 +40,7 @@ struct fixture {
     char lines[256];
     char body[BODY_MAX + 1];
     char rest[64];
-    enum http_fate fate; /* what is said of answers */
+    enum http_fate fate; /* the fate that the callback returns */
     struct conn *taken;
     bool net_closed;
 };
@@ -283,7 +283,7 @@ static void an_empty_line_behind_what_was_passed_on(void **state) {
     call();
     say(answer, sizeof answer - 1);
     until(&the->answers, 4);
-    call(); /* nothing is between */
+    call(); /* begins right after the answer */
     the->fate = HTTP_PASSED_ON;
     static const char last[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
                                "Content-Length: 0\r\n\r\n";
@@ -508,7 +508,7 @@ static void a_call_is_given_up(void **state) {
     until_eof();
     struct slice request = SLICE(REQUEST);
     assert_true(http_call_begin(&the->call, &the->server, &request, 1, false));
-    http_call_drop(&the->call); /* before it stands */
+    http_call_drop(&the->call); /* before it is established */
     until(&the->net.count, 0);
     assert_int_equal(the->answers + the->failures, 0);
 }

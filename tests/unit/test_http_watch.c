@@ -1,4 +1,4 @@
-/* HTTP requests that are watched: peers that go, and receipts of answers. */
+/* Tests HTTP requests that are watched: peers that leave, and receipts of answers. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include "tests/unit/http_bench.h"
 
-/* Whoever watches a body hears of an answer that was given without it. */
+/* The watcher of a body is told of an answer that was given without it. */
 static void watches_who_else_answers(void **state) {
     (void)state;
     bench->watches = bench->forgets = true;
@@ -114,7 +114,8 @@ static void answer_and_await(void) {
     assert_non_null(bench->receipt.http);
 }
 
-/* The next request is one, and so is less than an empty line, which nothing is answered to. */
+/* The next request is a receipt, and so are a part of an empty line and an empty line, which
+ * get no answer. */
 static void whatever_comes_is_a_receipt(void **state) {
     (void)state;
     static const char *const texts[] = {GET("/now"), "\r\n", "\r", "\n", "GE"};
@@ -196,7 +197,7 @@ static void no_receipt_of_an_answer_to_nobody(void **state) {
     assert_int_equal(bench->receipts + bench->lost, 0);
 }
 
-/* The answer cannot leave: that is told later, and not from within. */
+/* The answer cannot be sent. That is told later, and not before the call returns. */
 static void a_receipt_of_an_answer_that_does_not_leave(void **state) {
     (void)state;
     bench_ask(GET("/watched"));

@@ -534,7 +534,7 @@ static void assert_decodes(const char *text, struct slice expected) {
     char out[64];
     assert_int_equal(json_decode(v, out, sizeof out), expected.len);
     assert_memory_equal(out, expected.ptr, expected.len);
-    /* It fits exactly, and in no less. */
+    /* It fits exactly, and does not fit into less. */
     char *exact = malloc(expected.len == 0 ? 1 : expected.len);
     assert_non_null(exact);
     assert_int_equal(json_decode(v, exact, expected.len), expected.len);

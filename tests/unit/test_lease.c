@@ -123,8 +123,8 @@ static void leaves_it_behind_when_redis_comes_back(void **state) {
     assert_lease("new", first);
 }
 
-/* Not too early: other nodes may be away from Redis as well, and would not hear of the ghosts.
- */
+/* This is not done too early: other nodes may be away from Redis as well, and would not hear of
+ * the ghosts. */
 static void gives_the_former_one_back_when_all_are_entered(void **state) {
     (void)state;
     lease_renew_incarnation(&lease);

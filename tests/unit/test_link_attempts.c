@@ -68,8 +68,8 @@ static void name_leads_to(int first, int second, unsigned delay_ms) {
     dns.asked = 0;
 }
 
-/* Of two addresses the first serves nobody: both are tried before the name is asked for again.
- */
+/* Nothing listens at the first of two addresses. Both are tried before the name is looked up
+ * again. */
 static void all_addresses_of_an_answer_are_tried(void **state) {
     (void)state;
     name_leads_to(1, bench->address.port, 0);
@@ -92,7 +92,7 @@ static void a_slow_answer_serves(void **state) {
         bench_turns(1);
     assert_int_equal(bench->link.state, LINK_RESOLVING);
     assert_string_equal(link_trouble(&bench->link), "the name of Redis is being looked up");
-    link_reset(&bench->link, "meanwhile"); /* its answer serves the next attempt */
+    link_reset(&bench->link, "meanwhile"); /* its answer is used by the next attempt */
     assert_true(bench_wait_for(&bench->ready, 1));
     assert_int_equal(dns.asked, 1);
     assert_int_equal(bench->down, 1);

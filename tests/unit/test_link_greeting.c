@@ -43,7 +43,8 @@ static void greets_with_a_password(void **state) {
     check_greeting(6, "AUTH s3cret|" PLAIN);
 }
 
-/* Each way to be refused: told once, nothing is ready, and the next attempt is a new one. */
+/* Each way to be refused. It is told once, nothing is ready, and the next attempt is a new one.
+ */
 static void each_bad_greeting_is_named(void **state) {
     (void)state;
     static const struct {
@@ -69,7 +70,7 @@ static void each_bad_greeting_is_named(void **state) {
     link_open(&bench->link);
     for (unsigned i = 0; i < sizeof table / sizeof *table; i++) {
         bench->rules[0] = table[i].rule;
-        bench->link.backoff.refusals = 0; /* the wait is not what is tried here */
+        bench->link.backoff.refusals = 0; /* the wait is not tested here */
         assert_true(bench_wait_for(&bench->down, i + 1));
         if (strstr(bench->why, table[i].why) == NULL)
             fail_msg("%u: \"%s\" does not name %s", i, bench->why, table[i].why);
@@ -99,7 +100,7 @@ static void a_loading_redis_is_awaited(void **state) {
     assert_int_equal(bench->down, 0);
 }
 
-/* Whoever is let in only to be thrown out waits ever longer. */
+/* A link that is accepted and dropped at once waits ever longer. */
 static void a_hollow_success_is_none(void **state) {
     (void)state;
     uint64_t from = uv_hrtime();

@@ -268,7 +268,7 @@ static void the_hash_is_siphash(void **state) {
     assert_true(siphash(&other, long_one) != siphash(&zero, long_one));
 }
 
-/* More than what is taken ahead at once, and much less of it. */
+/* More bytes than are read ahead at once, and much fewer. */
 static void no_two_random_numbers_are_alike(void **state) {
     (void)state;
     uint64_t seen[100];

@@ -198,7 +198,8 @@ static void refuses_other_shapes(void **state) {
 /* --- frames that are built ------------------------------------------------------------------
  */
 
-/* What message_parse takes, since it does not look into the data, is no entry of a log. */
+/* message_parse accepts texts that are no entry of a log, because it does not look into the
+ * data. */
 static void looks_into_an_entry(void **state) {
     static const char head[] =
         "{\"channel\":\"a\",\"epoch\":\"e\",\"seq\":3,\"time\":4,\"event\":\"x\",\"data\":";

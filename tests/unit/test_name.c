@@ -23,7 +23,8 @@ static void lengths_have_bounds(void **state) {
     assert_both(SLICE(""), false, "empty");
     for (size_t len = 1; len < sizeof bytes; len++)
         assert_both((struct slice){bytes, len}, len <= 128, "length");
-    /* Bytes count, not characters: 64 of two bytes fit, and half a character is none. */
+    /* Bytes count, not characters: 64 characters of two bytes fit, and half a character is not
+     * valid. */
     for (size_t i = 0; i < 129; i += 2)
         memcpy(bytes + i, "\xc3\xa9", 2);
     assert_both((struct slice){bytes, 128}, true, "64 characters");

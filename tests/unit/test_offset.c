@@ -7,7 +7,7 @@
 
 #include "gateway/session/offset.h"
 
-/* Parses a copy without a byte behind it, so that a read too far is found. */
+/* Parses a copy with no byte after it, so that a read past its end is found. */
 static bool parse(struct offset *o, const char *text, size_t len) {
     static char *copy;
     free(copy);
@@ -106,7 +106,7 @@ static void bytes_and_ends(void **state) {
     assert_false(parse(&o, "1.\0xxxxxxxxxxxx", 15));
 }
 
-/* As text up to a NUL, these epochs would be other ones, or none. */
+/* If an epoch ended at a NUL, these would be other epochs, or empty. */
 static void nul_in_epoch(void **state) {
     struct offset o;
     (void)state;

@@ -45,7 +45,7 @@ static void an_offset_is_not_plain_when_a_doorbell_is_late(void **state) {
     (void)state;
     enter("room:r");
     enter("topic:t");
-    enter("topic:u"); /* of which nothing is heard */
+    enter("topic:u"); /* no message of it has come */
     ring("room:r", 6, 0x200);
     ring("topic:t", 7, 0x204); /* heals, and is not shown this one yet */
     ring("room:r", 7, 0x205);
@@ -111,7 +111,8 @@ static void an_older_position_takes_another_salt(void **state) {
     save(NULL);
     fake_answer("0 a 5 4 %u [ ] %s", 0x200, frame("topic:t", 5, 0x100));
     assert_told("5:~200.%x.5.a.topic:t 7.a.room:r ", ann->session->term);
-    /* The offsets that it had say nothing of topic:t: what they cover is not later. */
+    /* The client's earlier offsets say nothing about topic:t, because the times that they cover
+     * are not later. */
     assert_whole("''", " c:room:r a 5 100 c:topic:t a 4 512");
 }
 

@@ -345,7 +345,7 @@ static void on_tick(void *owner, uint64_t now) {
     (void)now;
 }
 
-/* Several at once are closed, and the one behind them is taken. */
+/* Several connections at once are closed, and the next one is accepted. */
 static void a_listener_outlives_it(void **state) {
     enum { PEERS = 4 };
     static struct net n;

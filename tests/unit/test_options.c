@@ -44,7 +44,7 @@ static void load_good(struct options *o, const char *const flags[]) {
     assert_string_equal(out_text, "");
 }
 
-/* Refused, in one line that has all words of a list separated by `|`. */
+/* The flags are refused, in one line that has all words of a list separated by `|`. */
 static void load_bad(const char *const flags[], const char *words) {
     struct options o;
     char list[200];
@@ -310,7 +310,7 @@ static void a_file_s_mistakes_have_a_line(void **state) {
     }
 }
 
-/* As on the command line: one of the two is a mistake, and nobody knows which. */
+/* As on the command line, one of the two is a mistake, and it is not known which. */
 static void a_file_sets_an_option_once(void **state) {
     (void)state;
     write_file("linger = 1s\ndrain = 1s\nlinger = 2s\n");

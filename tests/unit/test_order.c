@@ -8,7 +8,7 @@
 
 #include "gateway/client/order.h"
 
-/* Which of a client's pipelined messages fail with one before them. */
+/* Tests which of a client's pipelined messages fail with one before them. */
 
 static struct json_value message(const char *id, const char *after) {
     static char text[128];
@@ -70,7 +70,7 @@ static void one_that_fails_for_another_reason_is_named_too(void **state) {
     order_failed(&o, order_id(message("1", NULL)), ERR_UNAVAILABLE, 0);
     order_follow(&o, message("2", "1"));
     assert_int_equal(check(&o, "3", "2", 0), ERR_UNAVAILABLE);
-    /* Not a member: only who names it waits. */
+    /* Not a member: only a message that names it waits. */
     o = (struct order){0};
     order_broken(&o, order_id(message("1", NULL)));
     assert_int_equal(check(&o, "2", "1", 0), ERR_UNAVAILABLE);

@@ -10,7 +10,7 @@
 #include "registry_bench.h"
 #include "told.h"
 
-/* Taking out of presence what no node's timer does, above a fake Redis. */
+/* Tests the removal of users from presence for whom no node has a timer, above a fake Redis. */
 
 #define OLD (4 * SCORES + 5000) /* ms after which a score is old */
 

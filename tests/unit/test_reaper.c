@@ -92,7 +92,7 @@ static void asks_again_after_a_failure(void **state) {
     assert_asked("reap node:m.1 | m.1 0 200 700");
 }
 
-/* The others may have been cut off from Redis as long as this node. */
+/* The other nodes may have been cut off from Redis as long as this one. */
 static void observes_from_the_beginning_after_an_outage(void **state) {
     (void)state;
     renewed("m.1 7");

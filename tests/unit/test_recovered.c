@@ -8,7 +8,7 @@
 #include "session_bench.h"
 #include "told.h"
 
-/* What Redis has of a connection that comes back, above a fake Redis. */
+/* Tests the reading of a session that comes back from Redis, above a fake Redis. */
 
 static bool reads(struct recovered *what, struct reply *reply) {
     *what = (struct recovered){.count = 0};

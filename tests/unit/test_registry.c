@@ -8,7 +8,7 @@
 #include "registry_bench.h"
 #include "told.h"
 
-/* Which connections are in the registry, above a fake Redis. */
+/* Tests which connections are in the registry, above a fake Redis. */
 
 /* --- one connection -------------------------------------------------------------------------
  */

@@ -253,7 +253,7 @@ static void refuses_garbage(void **state) {
     }
 }
 
-/* What is under way when a connection dies: freed whole. */
+/* A reply that is under way when a connection dies is freed whole. */
 static void can_be_destroyed_at_each_byte(void **state) {
     (void)state;
     for (size_t cut = 0; cut < sizeof stream; cut++) {

@@ -58,7 +58,7 @@ static void refuses_what_it_does_not_know_or_may_not_do(void **state) {
     assert_told("!3:forbidden:senderId ");
     send_event("publish", 4, "{\"clientMessageId\":{}}");
     assert_told("!4:bad_field:clientMessageId ");
-    send_event("message_chunk", 5, "{\"userId\":\"bob\"}"); /* its own business */
+    send_event("message_chunk", 5, "{\"userId\":\"bob\"}"); /* it may name another user */
     assert_told("5={} ");
     send_event("history", 6, "{\"userId\":\"ann\"}");
     assert_asked("roster |");
@@ -182,7 +182,7 @@ static void answers_and_goes_on(void **state) {
     assert_true(request_answer(held, &data));
     buf_deinit(&data);
     assert_told("1={\"a\":1} ");
-    assert_nothing_asked(); /* what follows it comes before the next event begins */
+    assert_nothing_asked(); /* the rest of its work is done before the next event begins */
     request_ok(held, SLICE("{}"));
     held = NULL;
     assert_told_nothing();

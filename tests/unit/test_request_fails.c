@@ -9,7 +9,7 @@
 #include "gateway/client/limits.h"
 #include "told.h"
 
-/* Which events of a client fail, above a fake Redis. */
+/* Tests which events of a client fail, above a fake Redis. */
 
 /* --- failing --------------------------------------------------------------------------------
  */
@@ -22,7 +22,7 @@ static void those_sent_after_a_failing_message_fail_too(void **state) {
     send_message(4, 0);
     fake_fail(OUTCOME_UNKNOWN);
     assert_told("!1:unavailable/unknown #1 !2:unavailable/refused #2 ");
-    assert_asked("roster |"); /* order is no matter to it */
+    assert_asked("roster |"); /* its order does not matter */
     fake_answer("0");
     assert_told("3={} !4:unavailable/refused #4 ");
     send_message(5, 0); /* sent before it heard of that, maybe */
@@ -36,7 +36,7 @@ static void those_sent_after_a_failing_message_fail_too(void **state) {
     assert_told("1={\"seq\":1,\"timestamp\":7} 2={\"seq\":2,\"timestamp\":7} ");
 }
 
-/* Nobody can tell which one is to come again: only those fail that are there. */
+/* It is not known which one will come again, so only those fail that have come. */
 static void those_after_one_without_an_id_fail_once(void **state) {
     (void)state;
     send_event("publish", 1, "{}");

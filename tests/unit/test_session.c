@@ -10,7 +10,7 @@
 #include "session_bench.h"
 #include "told.h"
 
-/* What is kept in Redis of a connection for its recovery, above a fake Redis. */
+/* Tests the state that Redis keeps of a connection for its recovery, above a fake Redis. */
 
 /* --- what is written ------------------------------------------------------------------------
  */
@@ -20,7 +20,7 @@ static void writes_it_whole_and_then_what_is_new(void **state) {
     assert_int_equal(strlen(ann->session->pid), 2 * SESSION_NAME_LEN);
     assert_int_equal(strncmp(ann->session->pid, NAME, SESSION_NAME_LEN), 0);
     struct sub *room = enter("room:r");
-    assert_nothing_asked(); /* whoever entered it asks for that */
+    assert_nothing_asked(); /* the code that enters the channel asks for that */
     save(room);
     assert_whole("room:r", " c:room:r a 5 100");
     assert_told_nothing();
@@ -49,7 +49,7 @@ static void writes_what_a_login_calls_the_user(void **state) {
     ann->presence.profile = calloc(1, sizeof *ann->presence.profile);
     name_set(&ann->presence.profile->username, SLICE("Ann"));
     name_set(&ann->presence.profile->role, SLICE("admin"));
-    ann->as.origin = strdup("b-1"); /* of the connection as which it began */
+    ann->as.origin = strdup("b-1"); /* the connection with which it began */
     save(NULL);
     assert_session("put", " " TTL " salt 0 room '' user ann namespace / origin b-1 "
                           "username Ann role admin");
@@ -250,7 +250,7 @@ static void says_whether_it_may_come_back(void **state) {
     assert_true(list_empty(&sessions.kept));
 }
 
-/* It knows that it left the channel, so it must not be recovered into it. */
+/* The client knows that it left the channel, so it must not be recovered into it. */
 static void what_it_left_is_written_before_it_goes(void **state) {
     (void)state;
     struct sub *room = enter("room:r"), *topic = enter("topic:t");

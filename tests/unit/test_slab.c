@@ -141,7 +141,7 @@ static void big_frames_have_slabs_of_their_own(void **state) {
     assert_int_equal(s.held, 0);
 }
 
-/* Nobody took it: its memory goes with the turn, and is not used for others. */
+/* No queue took it: its memory is freed at the end of the turn, and is not used again. */
 static void a_big_frame_that_nobody_has_goes(void **state) {
     (void)state;
     struct slabs s = {0};

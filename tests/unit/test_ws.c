@@ -1,4 +1,4 @@
-/* What the parser of WebSocket frames reads, within its limits. */
+/* Tests what the parser of WebSocket frames reads, within its limits. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -292,7 +292,7 @@ static void the_pool_keeps_a_limited_number(void **state) {
     assert_int_equal(s.pool.free_count, 0);
 }
 
-/* Sessions made up by chance, with what must come of them. */
+/* Random sessions, and the results that they must have. */
 
 static uint64_t random_state;
 

@@ -1,4 +1,4 @@
-/* Frames of WebSocket that fail, and closes. */
+/* Tests WebSocket frames that fail, and closes. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,10 +3,10 @@
 
 #include "fake_redis.h"
 
-/* What the code under test has told the test by its callbacks, as one text: "in:ann out:bob ".
+/* The calls from the code under test to the test's callbacks, as one text: "in:ann out:bob ".
  */
 void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* All that was told since the last time; the text holds until the next tell. */
+/* Everything that was told since the last call. The text is valid until the next tell. */
 const char *told(void);
 void told_forget(void);
 #define assert_told(...)      assert_string_equal(told(), fake_format(__VA_ARGS__))

@@ -8,8 +8,6 @@
 
 #include <cmocka.h>
 
-/* What a peer sends. */
-
 void ws_put_length(struct buf *b, uint64_t len, unsigned bytes, unsigned mask_bit) {
     if (bytes == 0)
         buf_char(b, (char)(mask_bit | len));
@@ -48,8 +46,6 @@ void ws_put_close(struct buf *b, unsigned code, const char *reason) {
     ws_put_frame(b, FIN | WS_CLOSE, buf_bytes(&body));
     buf_deinit(&body);
 }
-
-/* What comes out, as text. */
 
 void ws_trace_payload(struct buf *b, char kind, struct slice payload) {
     buf_char(b, kind);
