@@ -283,7 +283,7 @@ static void an_empty_line_behind_what_was_passed_on(void **state) {
     call();
     say(answer, sizeof answer - 1);
     until(&the->answers, 4);
-    call(); /* begins right after the answer */
+    call(); /* no empty line comes before it */
     the->fate = HTTP_PASSED_ON;
     static const char last[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
                                "Content-Length: 0\r\n\r\n";
