@@ -1,5 +1,5 @@
-// Who uses the world: pairs that talk to their room and to one another, second devices that only
-// listen, visitors that come and go, and one user whose coming and going is counted.
+// The users of the world: pairs that talk to their room and to one another, second devices that
+// only listen, visitors that come and go, and one user whose coming and going is counted.
 
 import { Device } from './device.mjs';
 import { Presence } from './presence.mjs';
@@ -14,7 +14,7 @@ const dm = (a, b) => `dm:${[a, b].sort().join(':')}`;
 export class Crowd {
   csId = CS_ID;
   devices = []; // all
-  listeners = []; // those that must have every message meant for them
+  listeners = []; // devices that must get every message meant for them
   talkers = []; // devices that send
   #talk = [];
 
@@ -41,7 +41,7 @@ export class Crowd {
     this.presence = new Presence(this, guests, probe);
   }
 
-  // Everybody is there: they may talk.
+  // All have come: the talkers may begin.
   talk() {
     this.talkers.forEach((device, i) => {
       const streams = [this.#toRoom(), this.#toPeer(device, this.talkers[i ^ 1])];
@@ -75,7 +75,7 @@ export class Crowd {
     return i < 0 ? [] : [this.talkers[i ^ 1].user];
   }
 
-  // Those whose log or record a failover may cut short.
+  // The devices whose log or record a failover may cut short.
   channels() {
     const users = this.talkers.map(({ user }) => user);
     const inboxes = users.map((user) => `user:${user}`);
@@ -87,12 +87,12 @@ export class Crowd {
     for (const talker of this.#talk) talker.silent = silent;
   }
 
-  // Everybody who talks had something acknowledged later.
+  // Every talker had something acknowledged later.
   isAcked(since) {
     return this.#talk.every(({ ackedAt }) => ackedAt > since);
   }
 
-  // Everybody who listens has something that was sent later, and who talks had it acknowledged.
+  // Every listener has something that was sent later, and every talker had it acknowledged.
   isFresh(since) {
     return (
       this.listeners.every(({ isIn, hearing }) => isIn && hearing.freshest > since) &&

@@ -1,6 +1,6 @@
 // A client as gateway/docs/recovery.md advises to write one: it keeps a position per channel, comes
-// back on any node with `resume`, reads `history` when it is told of a loss, and sends again, with
-// the same clientMessageId, what was not acknowledged.
+// back on any node with `resume`, reads `history` when it is told of a loss, and sends messages
+// that were not acknowledged again with the same clientMessageId.
 
 import WebSocket from 'ws';
 import { Hearing } from './ledger.mjs';
@@ -20,9 +20,9 @@ export class Device {
   positions = new Map(); // channel → { epoch, seq, time }, and after a reset { reset, kept }
   announced = []; // { event, user, at } of this session
   roster = null; // the last one
-  story = []; // what happened lately, for findings
+  story = []; // the latest happenings, for findings
   isIn = false; // logged in
-  isMute = false; // it sends no heartbeats just now
+  isMute = false; // it sends no heartbeats now
   stays = false; // until the storm is over
   wantIn = true;
   slot = null; // of the session under way
@@ -40,7 +40,7 @@ export class Device {
     this.#living = this.#live();
   }
 
-  // Where a message comes to this device, and where the record of it is.
+  // The channel on which a message comes to this device, and the one that has its record.
   channelOf(message) {
     return message.to ? `user:${this.user}` : message.conversation;
   }
@@ -129,7 +129,7 @@ export class Device {
     });
   }
 
-  // What is not answered for long: perhaps the node stands still.
+  // An event that is not answered for long: the node may be stopped.
   #watch() {
     const now = Date.now();
     for (const { at } of this.#acks.values()) {
@@ -189,7 +189,7 @@ export class Device {
     const page = (what, before, pages = 1) => {
       this.emit('history', { ...what, before, limit: 100 }, (frame) => {
         if (frame.error) {
-          this.#socket.terminate(); // and once more in the next session
+          this.#socket.terminate(); // and it is tried again in the next session
           return;
         }
         const { messages, more } = frame.data;
@@ -237,7 +237,7 @@ export class Device {
     this.#crowd.onAnnouncement(this, { ...change, last });
   }
 
-  // The position that an ack carries counts if it is a higher one.
+  // The position in an ack counts if it is higher.
   advance(channel, { epoch, seq }) {
     const known = this.positions.get(channel);
     if (known && seq <= known.seq && !(known.reset && epoch !== known.epoch)) return;

@@ -1,6 +1,6 @@
-// What can go wrong. A fault has a name, a weight (how often it is chosen), what it needs for
-// itself while it lasts ('redis', 'node' or nothing), and run(where), which returns when it is
-// over: from then on its healing is timed. where: { world, crowd, ledger, random, slot, long }.
+// The faults. A fault has a name, a weight (how often it is chosen), the thing that it needs for
+// itself while it lasts ('redis', 'node' or nothing), and run(where), which returns when the fault
+// is over. From then on its healing is timed. where: { world, crowd, ledger, random, slot, long }.
 
 import { sleep, until } from '../blackbox/lib/harness.mjs';
 
@@ -47,7 +47,7 @@ async function survivors(redis, channels) {
   return new Map(channels.map((channel, i) => [channel, Number(seqs[i])]));
 }
 
-// A command to a Redis that may be down just now: then another fault is under way.
+// A command to a Redis that may be down because of another fault.
 const told =
   (...command) =>
   ({ world }) =>
@@ -73,7 +73,7 @@ const failoverLosing = async (where) => {
   const at = Date.now();
   const { replica } = world;
   await replica.cli('REPLICAOF', 'NO', 'ONE');
-  // Nobody writes yet: the nodes' proxies lead to the one that is dead.
+  // Nothing is written yet, because the nodes' proxies lead to the dead server.
   const kept = await survivors(replica, crowd.channels());
   ledger.erased(at, (channel) => kept.get(channel) ?? 0, crowd.devices);
   const former = await world.promote();
@@ -85,7 +85,7 @@ const failoverWhole = async (where) => {
   await isSynced(where);
   await world.master.cli('CLIENT', 'PAUSE', 10000, 'WRITE');
   await isSynced(where);
-  await sleep(50); // what the master wrote before the pause is on the replica now
+  await sleep(50); // now the replica has what the master wrote before the pause
   const former = await world.promote();
   if (random.chance(0.5)) {
     await former.kill();
@@ -111,7 +111,7 @@ const failback = async (where) => {
   world.replication.stall({ direction: 'toNode' });
   await sleep(random.between(50, 500));
   cutOff(world, true);
-  await sleep(100); // what was on its way to the master is in it
+  await sleep(100); // commands that were on their way have reached the master
   const at = Date.now();
   const former = await world.promote();
   const kept = await survivors(world.master, crowd.channels());

@@ -1,13 +1,13 @@
-// What was acknowledged and what was received, and the judgement of it.
+// Records the messages that were acknowledged and received, and judges them.
 //
-// A message is `open` until it is acknowledged and everybody who should have it has it. Losses
+// A message is `open` until it is acknowledged and every device that should have it has it. Losses
 // that a fault announces (FLUSHALL, a failover without the tail) are declared here by that fault;
-// only what they can have erased may be missing, and only from those who were told.
+// only messages that they can have erased may be missing, and only from devices that were told.
 
 const LIVE = 1; // came as an event
 const READ = 2; // was read with `history`, after a loss was told
 
-// Which numbered messages of one sender a device has: one byte each.
+// The numbered messages of one sender that a device has: one byte each.
 class Heard {
   last = 0;
   #bits = new Uint8Array(1024);
@@ -28,10 +28,10 @@ class Heard {
 
 const RECENT_MOST = 5000;
 
-// What one device has heard, and what it was told about losses.
+// The messages that one device has heard, and the losses of which it was told.
 export class Hearing {
   told = new Map(); // channel → times
-  recent = new Map(); // id → where its first copy stood
+  recent = new Map(); // id → where its first copy was
   freshest = 0; // when the newest message that it has was first sent
   #heard = new Map(); // channel and sender → Heard
   #top = new Map(); // channel → { epoch, seq } of the last frame
@@ -42,7 +42,7 @@ export class Hearing {
     return this.#heard.get(key);
   }
 
-  // Does the frame follow the one before it in its channel?
+  // True if the frame follows the one before it in its channel.
   follows({ channel, epoch, seq }) {
     const top = this.#top.get(channel);
     this.#top.set(channel, { epoch, seq });
@@ -69,7 +69,7 @@ export class Hearing {
   }
 }
 
-// The id says it all: who sent it, in what, the how-manieth.
+// The id tells the sender, the conversation and the number of a message.
 export function parseId(id) {
   const [from, stream, n] = String(id).split('/');
   return { from, stream, n: Number(n) };
@@ -94,7 +94,7 @@ export class Ledger {
     told: 0,
   };
   onFinding = () => {};
-  #alarms = []; // told, and not yet judged
+  #alarms = []; // losses that were told, and not yet judged
 
   finding(kind, text, device) {
     if (kind in this.counts) this.counts[kind]++;
@@ -159,7 +159,7 @@ export class Ledger {
     this.#settle(message);
   }
 
-  // A fault has erased what Redis appended up to `at` (its own ms) and did not keep.
+  // A fault has erased the entries that Redis appended up to `at` (its own ms) and did not keep.
   erased(at, kept, devices) {
     const held = new Map(devices.map((device) => [device, new Map(device.positions)]));
     this.losses.push({ at, kept, held });
@@ -184,7 +184,7 @@ export class Ledger {
     this.#alarms.push({ device, since: position?.time ?? 0, what });
   }
 
-  // Whoever was told may hear of a loss before the fault that caused it has declared it.
+  // A device may be told of a loss before the fault that caused it has declared it.
   #judgeAlarms() {
     for (const { device, since, what } of this.#alarms) {
       if (this.losses.some(({ at }) => since <= at + 5000)) continue;
@@ -193,7 +193,7 @@ export class Ledger {
     this.#alarms = [];
   }
 
-  // When nobody sends any more and all had their time: what is still open is judged.
+  // Judges the messages that are still open when nothing is sent any more and all had their time.
   judge() {
     this.#judgeAlarms();
     for (const message of this.open.values()) {
@@ -219,13 +219,14 @@ export class Ledger {
     this.open.clear();
   }
 
-  // What it was told of before does not count: with that its node has nothing of this log's end.
+  // A loss of which it was told before does not count, since its node then has nothing of this
+  // log's end.
   #couldKnow(loss, device, channel) {
     const { seq = 0, kept = seq } = loss.held.get(device)?.get(channel) ?? {};
     return kept > loss.kept(channel);
   }
 
-  // Is everything acknowledged, and received or known to be lost?
+  // True if everything is acknowledged, and is received or known to be lost.
   isSettled() {
     for (const message of this.open.values()) {
       const loss = message.ack && this.#loss(message.conversation, message.ack);

@@ -10,7 +10,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../blackbox/lib/waiting.mjs';
 
-// Before the harness reads it.
+// This must come before the harness reads it.
 process.env.SLUICE_BIN = path.resolve(process.env.SLUICE_BIN || path.join(ROOT, 'build/sluice'));
 const { stopAll } = await import('../blackbox/lib/harness.mjs');
 const { Storm } = await import('./storm.mjs');

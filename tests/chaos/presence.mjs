@@ -1,4 +1,4 @@
-// Who is online, by Redis and by what the clients are told, held against who is.
+// Compares the users that Redis and the clients take for online with those that are.
 
 import { sleep } from '../blackbox/lib/harness.mjs';
 import { TIMES } from './world.mjs';
@@ -14,12 +14,12 @@ const READ = `
   return out`;
 const LINK_LINE = /^time=(\S+) level=\w+ event=redis_(?:lost|down|up)\b/gm;
 
-// What presence may take to become right: a lease that stands still, seen from one sweep to
-// another, and the user's going.
+// How long presence may take to become right: a lease that stands still must be seen from one sweep
+// to another, and then the user goes.
 export const PRESENCE_MS = TIMES.lease + 2 * TIMES.sweep;
 const STILL_MS = 60000;
 
-// Did the node's link to Redis fall or come up in that time? Then announcements may be missing.
+// True if the node's link to Redis fell or came up in that time; then announcements may be missing.
 const linkFell = ({ node }, from, to = Infinity) =>
   [...node.log().matchAll(LINK_LINE)].some(([, time]) => {
     const when = Date.parse(time);
@@ -70,7 +70,7 @@ export class Presence {
     }
   }
 
-  // Nobody is on the way in or out.
+  // No device is coming or going.
   isStill() {
     return this.#crowd.devices.every((device) => device.wantIn === device.isIn);
   }
@@ -83,7 +83,7 @@ export class Presence {
     return users;
   }
 
-  // What is not right, as text; null: all is.
+  // Tells as text what is not right; null: all is right.
   async wrong() {
     const { world, devices, csId } = this.#crowd;
     const users = this.#expected();
@@ -105,7 +105,7 @@ export class Presence {
     return null;
   }
 
-  // Awaits that presence is right; timed from `since` or from when the last one came or went.
+  // Waits until presence is right; timed from `since`, or from when the last device came or went.
   async check(since, patience) {
     const begin = Date.now();
     let still = since;
@@ -152,7 +152,7 @@ export class Presence {
     }
   }
 
-  // The same again, though the node's link stood all the time.
+  // The same event was told twice, though the node's link was up all the time.
   #announced(device, { event, user, last, at }) {
     this.counts.announcements++;
     if (last?.event !== event || user === device.user) return;

@@ -1,4 +1,4 @@
-// Numbers that a seed decides (mulberry32), and what is made of them.
+// Random numbers from a seed (mulberry32), and choices made with them.
 
 export function randomOf(seed) {
   let state = seed | 0;

@@ -1,4 +1,4 @@
-// What a run shows: a line while it goes, a table at its end.
+// The output of a run: a line while it runs, and a table at its end.
 
 const number = (n) => n.toLocaleString('en-US');
 const seconds = (ms) => (ms < 0 ? '-' : `${(ms / 1000).toFixed(2)} s`);
@@ -17,7 +17,7 @@ export function progress(storm) {
   return `${parts.join('  ')}${now.length ? `  | ${now.join(', ')}` : ''}`;
 }
 
-// The one that so many are not above; -1: there is none.
+// The value that so many values do not exceed; -1: there is none.
 const of = (sorted, share) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? -1;
 
 const shares = (all, parts) => {
@@ -25,8 +25,9 @@ const shares = (all, parts) => {
   return parts.map((share) => of(sorted, share));
 };
 
-// Of each kind: how long until everybody's sends were acknowledged again (half of the times, the
-// longest), and until everybody had what was sent since (half, 90 %, the longest).
+// For each kind: how long until the sends of all talkers were acknowledged again (half of the
+// times, the longest), and until all listeners had a message sent after it (half, 90 %, the
+// longest).
 function byKind(storm) {
   return storm.faults.map(({ name }) => {
     const all = storm.done.filter((fault) => fault.name === name);

@@ -9,7 +9,7 @@ import { randomOf } from './random.mjs';
 import { startWorld } from './world.mjs';
 
 const HEAL_MS = 60000;
-const SETTLE_MS = 15000; // what was sent in a calm, and is not lost, has come by then
+const SETTLE_MS = 15000; // by then all that was sent in a calm, and is not lost, has come
 const PATIENCE_MS = 6000; // beyond what presence may take: the machine is busy with other things
 const STORM_MOST = 12; // faults
 const LONG_EVERY = 40; // so many faults: one that lasts up to 10 s
@@ -116,8 +116,8 @@ export class Storm {
     this.#time(fault);
   }
 
-  // How long until everybody who talks has had an acknowledgement after it, and until everybody
-  // has something that was sent after it.
+  // How long until every talker has had an acknowledgement after it, and until every listener has
+  // something that was sent after it.
   async #time(fault) {
     const deadline = fault.over + HEAL_MS;
     const look = () => {

@@ -1,5 +1,5 @@
 // Numbered messages of one device, to the room and to a peer in turn, some in flight at a time.
-// What fails or is not answered is sent again, all of it in order, once everything in flight is
+// Messages that fail or are not answered are sent again, all in order, once everything in flight is
 // answered.
 
 const RETRY_MS = 30;

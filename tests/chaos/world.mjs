@@ -1,5 +1,6 @@
-// What the faults happen to: a master Redis and its replica, and nodes that each reach the master
-// through a proxy of their own. The addresses stay the same over all restarts and failovers.
+// The world in which the faults happen: a master Redis and its replica, and nodes that each reach
+// the master through a proxy of their own. The addresses stay the same over all restarts and
+// failovers.
 
 import fs from 'node:fs';
 import os from 'node:os';
@@ -20,7 +21,8 @@ const runs = (node) => {
   }
 };
 
-// A server whose cli() says it again when a fault has killed its connection: it may have been done.
+// A server whose cli() repeats a command when a fault has killed its connection; the command may
+// have been done.
 function persistent(redis) {
   const once = redis.cli.bind(redis);
   const again = async (tries, command) => {
@@ -35,7 +37,7 @@ function persistent(redis) {
   return redis;
 }
 
-// One node's place: its address and its way to Redis, whoever stands there.
+// The place of one node: its address and its way to Redis, whichever process is there.
 class Slot {
   node = null;
   #world;
