@@ -1,5 +1,6 @@
-// What `make bench` compares with: the same fan-out written plainly on Node and `ws`, one process,
-// a Redis subscriber in between, nothing logged. It speaks as much of /ws as load fanout needs.
+// The baseline with which `make bench` compares: the same fan-out written plainly on Node and `ws`,
+// one process, a Redis subscriber in between, nothing logged. It speaks as much of /ws as load
+// fanout needs.
 //
 //     node baseline.mjs REDIS_PORT
 

@@ -29,11 +29,11 @@
 #include <unistd.h>
 
 #define MAX_SERVERS  8
-#define BURST        128 /* connections, or joins, under way at a time */
-#define PATIENCE     60  /* seconds for what comes before and after the window */
+#define BURST        128 /* connections, or joins, that are under way at once */
+#define PATIENCE     60  /* seconds for the work before and after the window */
 #define PAYLOAD      128 /* bytes of a message's JSON text, with the quotes */
 #define SCRATCH      (256 * 1024)
-#define LATENCY_MAX  1000000 /* buckets of 10 µs; the last holds what took longer */
+#define LATENCY_MAX  1000000 /* buckets of 10 µs; the last has all that took longer */
 #define STAMP_DIGITS 16
 #define KEY          "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT       "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -62,7 +62,7 @@ struct conn {
     unsigned number;
     enum role role;
     bool open;     /* the handshake is over */
-    bool ready;    /* and what follows from the role */
+    bool ready;    /* and the work of its role is done */
     bool watching; /* for room to write */
     unsigned unacked;
     uint64_t seq; /* of the last message; 0: none yet */
@@ -152,7 +152,7 @@ static void conn_frame(struct conn *c, unsigned char opcode, const char *data, s
         payload[i] ^= key[i % 4];
 }
 
-/* The data of an event; its ack is awaited. Leaves with conn_flush. */
+/* Appends an event with this data, and waits for its ack. conn_flush sends it. */
 __attribute__((format(printf, 3, 4))) static void conn_event(struct conn *c, const char *event,
                                                              const char *format, ...) {
     char text[1024], data[768];
@@ -220,7 +220,7 @@ static void on_ack(struct conn *c, const char *text, size_t len) {
 }
 
 static uint64_t frame_seq(const char *text, size_t len) {
-    static size_t offset; /* of the last frame: mostly the same */
+    static size_t offset; /* of the last frame: usually it is the same */
     if (offset + 6 > len || memcmp(text + offset, "\"seq\":", 6) != 0) {
         const char *at = memmem(text, len, "\"seq\":", 6);
         if (at == NULL)
@@ -230,7 +230,7 @@ static uint64_t frame_seq(const char *text, size_t len) {
     return strtoull(text + offset + 6, NULL, 10);
 }
 
-/* A topic's messages come without a hole. An inbox counts those sent, too. */
+/* A topic's messages come without a hole. The numbers of an inbox count sent messages, too. */
 static void on_message(struct conn *c, const char *text, size_t len, uint64_t when) {
     delivered++;
     if (c->role == SUBSCRIBER) {
@@ -269,7 +269,7 @@ static void on_frame(struct conn *c, unsigned opcode, const char *text, size_t l
     }
 }
 
-/* How much of the bytes was taken: whole frames, or the answer to the handshake. */
+/* Returns how many bytes were taken: whole frames, or the answer to the handshake. */
 static size_t conn_take(struct conn *c, const unsigned char *at, size_t len, uint64_t when) {
     size_t taken = 0;
     if (!c->open) {
@@ -440,7 +440,7 @@ static struct sample sample_take(void) {
           "/proc/stat");
     fclose(f);
     double hz = (double)sysconf(_SC_CLK_TCK);
-    s.busy = (double)(t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) / hz; /* with what is stolen */
+    s.busy = (double)(t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) / hz; /* with stolen time */
     s.idle = (double)(t[3] + t[4]) / hz;
     return s;
 }
@@ -518,7 +518,7 @@ static long memory(const char *name) {
     return value;
 }
 
-/* Until nothing came for a second: timers and rosters have had their turn. */
+/* Waits until nothing came for a second, so that timers and rosters are done. */
 static void settle(void) {
     uint64_t limit = now() + (uint64_t)PATIENCE * 1000000000, quiet = now(), seen = reads;
     while (now() < quiet + 1000000000 && now() < limit) {
