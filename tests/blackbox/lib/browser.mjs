@@ -84,7 +84,7 @@ export function browserTest(name, fn, { args = [], tolerated } = {}) {
   });
 }
 
-// ---- What a user does, and sees
+// ---- Actions of a user, and what the page shows
 
 export async function say(page, text) {
   await page.fill('#text', text);
@@ -96,7 +96,7 @@ export const texts = (page) => page.locator('#messages .text').allTextContents()
 export const shows = (page, selector, text) =>
   page.locator(selector, { hasText: text }).first().waitFor();
 
-// What a locator or a function of the page tells becomes that.
+// Waits until a locator or a function of the page gives this value.
 export async function becomes(read, wanted, what = String(read)) {
   let last;
   const isSo = async () => {

@@ -99,9 +99,9 @@ class Client {
 
   /*
    * Fails if a frame of this event came, or comes until the node has answered what is sent now:
-   * it is behind all that the node had for this connection. What is still on its way through
-   * Redis is not covered; `ms` waits on for that. The first heartbeat would hold a client to
-   * beating, so one that never sent any asks with an event that does not exist.
+   * that answer comes after all that the node had for this connection. Frames that are still on
+   * their way through Redis are not covered; `ms` waits longer for those. The first heartbeat would
+   * hold a client to beating, so one that never sent any asks with an event that does not exist.
    */
   async none(event, ms = 0, { match = () => true } = {}) {
     const come = () => this.#unread.find((frame) => frame.event === event && match(frame));
@@ -126,7 +126,7 @@ class Client {
     return !this.#end;
   }
 
-  // Closes in order and awaits the end.
+  // Closes in order and waits for the end.
   close(code = 1000, reason = '') {
     const closed = this.closed;
     this.#socket.close(code, reason);
@@ -177,8 +177,8 @@ class Client {
     this.positions[channel] = { epoch, seq };
   }
 
-  // What an ack says about positions. A baseline counts only for a channel not known, or lost:
-  // what was missed comes after the ack.
+  // Learns positions from an ack. A baseline counts only for a channel that is not known, or that
+  // was lost: missed messages come after the ack.
   #learn(event, sent, data) {
     if (data === null || typeof data !== 'object') return;
     const baseline = (channel, { epoch, seq }, lost = false) => {

@@ -1,5 +1,6 @@
-/* Preloaded into a Redis, it sets the clock that this sees: ahead by the microseconds, a 64-bit
- * number, that stand in the file CLOCK_FILE. It allocates nothing, so it suits any allocator. */
+/* Preloaded into a Redis, this sets the clock that Redis sees. The file CLOCK_FILE has the
+ * microseconds, as a 64-bit number, by which that clock is ahead. It allocates nothing, so it
+ * works with any allocator. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@ import { ROOT, until, within } from './waiting.mjs';
 export const PROGRAM =
   process.env.SLUICE_CONFORMANCE || path.join(ROOT, 'build/asan/sluice-conformance');
 const SANITIZERS = /ERROR: AddressSanitizer|LeakSanitizer|runtime error/;
-// What a test that is not about time is given.
+// The arguments for a test that is not about time.
 const PATIENT = ['--ping-interval', '25000', '--ping-timeout', '20000', '--connect-timeout', '45000'];
 
 /*

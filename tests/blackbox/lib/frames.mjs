@@ -1,4 +1,4 @@
-// What tests say about frames, positions and refusals.
+// Assertions about frames, positions and refusals.
 
 import assert from 'node:assert/strict';
 
@@ -37,7 +37,7 @@ export const roster = (...ids) => ({
   match: ({ data }) => JSON.stringify([...data].sort()) === JSON.stringify([...ids].sort()),
 });
 
-// Of a frame whose data is this user: user_online, user_offline.
+// Matches a frame whose data is this user: user_online, user_offline.
 export const ofUser = (user, more) => ({ ...more, match: ({ data }) => data === user });
 
 // The data of a frame has these members.

@@ -35,7 +35,8 @@ export async function begin(node, nodes) {
     url,
     get: (at, options) => at.get(url, options),
     post: (at, text, options) => at.get(url, { method: 'POST', body: text, ...options }),
-    // A request that has left is with the session's node: told by others behind it.
+    // Waits until a request that was sent has reached the session's node, which requests after it
+    // show.
     async waits() {
       for (let i = 0; i < 3; i++) {
         for (const each of nodes) await each.get('/healthz');

@@ -1,5 +1,5 @@
-// What the black-box tests stand on: Redis, nodes and WebSocket clients, each started on a free
-// port of 127.0.0.1 and stopped by pid.
+// The base of the black-box tests: Redis, nodes and WebSocket clients, each started on a free port
+// of 127.0.0.1 and stopped by pid.
 //
 //     import assert from 'node:assert/strict';
 //     import { cluster, login, test } from '../lib/harness.mjs';
@@ -14,8 +14,8 @@
 //       assert.equal(frame.data.seq, ack.seq);
 //     });
 //
-// Nothing here keeps the process alive by itself: only a wait does, and each wait has a time
-// limit. So when the last test is done, what was not stopped is stopped (and checked) here.
+// Nothing here keeps the process alive except a wait, and each wait has a time limit. When the last
+// test is done, everything that was not stopped is stopped (and checked) here.
 
 export { findProgram, request, stopAll, tempDir } from './processes.mjs';
 export { cluster, startNode, startRedis } from './servers.mjs';

@@ -6,8 +6,8 @@ import { Sluice, SluiceError } from '../../../gateway/web/sluice.js';
 
 const FAST = { reconnect: { least: 1, most: 5 } };
 
-// A Sluice that has just begun to connect: { sluice, WebSocket, socket, states }. `options` are its
-// own, `user` is laid over the fields of its login, the rest is the script's.
+// A Sluice that has just begun to connect: { sluice, WebSocket, socket, states }. `options` are
+// those of Sluice, `user` overrides the fields of its login, and the rest goes to the script.
 export function start(t, { options, user = {}, ...script } = {}) {
   const WebSocket = scripted(script);
   const given = { userId: 'ann', ...user };
@@ -25,7 +25,7 @@ export const online = async (t, how) => {
   return all;
 };
 
-// Its connection is cut; resolves to the next one, logged in.
+// Cuts its connection; resolves to the next one, logged in.
 export const again = async ({ WebSocket, socket }, ack) => {
   const count = WebSocket.sockets.length + 1;
   socket.drop(1006);

@@ -11,7 +11,7 @@ export const NGINX_FILES = path.join(ROOT, 'deploy/nginx');
 
 const UPSTREAM = path.join(ROOT, 'scripts/nginx-upstream');
 
-// An edit of upstream.conf: each node in turn gets a connection.
+// An edit of upstream.conf, after which each node in turn gets a connection.
 export const inTurn = (text) => text.replace('least_conn;', '');
 
 // upstream.conf for these nodes: { port }, or { address } as nginx has it.
@@ -23,7 +23,7 @@ function upstreamConf(nodes) {
 // A directory that nginx can be started in: { dir, args }.
 export function nginxDir({ upstream, listen }) {
   const dir = tempDir('nginx');
-  fs.chmodSync(dir, 0o711); // its workers are another user's when root starts it
+  fs.chmodSync(dir, 0o711); // its workers run as another user when root starts it
   for (const name of ['nginx.conf', 'sluice.conf']) {
     fs.copyFileSync(path.join(NGINX_FILES, name), path.join(dir, name));
   }

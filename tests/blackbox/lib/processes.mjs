@@ -75,7 +75,7 @@ export function startProcess(command, args, { env, log, cwd }) {
   });
   self.output = () => (fs.existsSync(log) ? fs.readFileSync(log, 'utf8') : '');
   self.signal = (name) => self.result === null && child.kill(name);
-  // Sends a signal and awaits the end; after `ms` kills it and throws.
+  // Sends a signal and waits for the end; after `ms` kills the process and throws.
   self.end = async (name, ms) => {
     self.signal(name);
     try {

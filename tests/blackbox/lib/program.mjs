@@ -5,8 +5,8 @@ import { BINARY } from './servers.mjs';
 import { PATIENCE } from './waiting.mjs';
 
 /*
- * Resolves to { code, signal, late, out, err, all }. `late`: it did not end, and was killed, after
- * `timeout`, when it had printed what `serves` matches, or when the promise `over` resolved.
+ * Resolves to { code, signal, late, out, err, all }. `late`: it did not end by itself, and was
+ * killed: after `timeout`, when its output matched `serves`, or when the promise `over` resolved.
  */
 export function runProgram(args = [], options = {}) {
   const { env = {}, timeout = 10000 * PATIENCE, serves, over } = options;

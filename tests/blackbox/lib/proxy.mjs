@@ -24,7 +24,7 @@ import { sleep } from './waiting.mjs';
  */
 export async function startProxy(redis) {
   const links = new Set();
-  const sockets = new Set(); // those of links that are half gone, too
+  const sockets = new Set(); // also those of links of which one half is gone
   const proxy = { delay: 0, rate: 0, fuse: 0, refusing: false, opened: 0 };
 
   const reset = ({ client, upstream }) => {
@@ -65,7 +65,7 @@ export async function startProxy(redis) {
         pass(data);
       });
     });
-    // A half-open link: its end is not told either.
+    // The link is half open: its end is not passed on either.
     from.on('close', () => {
       links.delete(link);
       const outlives = link.stalled[direction] || (link.kept && direction === 'toRedis');

@@ -43,7 +43,7 @@ export async function python(
     self.result = { code, signal };
     clients.delete(self);
   });
-  child.stdin.on('error', () => {}); // it has gone: next() says so
+  child.stdin.on('error', () => {}); // the client is gone, which next() reports
   readline.createInterface({ input: child.stdout }).on('line', (line) => {
     lines.push(JSON.parse(line, unpack));
   });

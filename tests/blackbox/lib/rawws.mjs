@@ -53,7 +53,7 @@ class RawSocket {
     socket.on('close', () => (this.closed = true));
   }
 
-  // Resolves when the bytes are with the kernel.
+  // Resolves when the kernel has the bytes.
   write(bytes) {
     return new Promise((resolve) => this.#socket.write(bytes, () => resolve()));
   }

@@ -1,5 +1,5 @@
-// Compares what the members of the random run heard with the logs in Redis: of what is one life,
-// nothing may be missing, come twice or out of order.
+// Compares what the members of the random run heard with the logs in Redis: within one life,
+// nothing may be missing, come twice or come out of order.
 
 import { until } from './waiting.mjs';
 import { log } from './registry.mjs';
@@ -27,8 +27,8 @@ async function readLogs(redis, members) {
 }
 
 /*
- * The part of the log that a member must hear in a stretch, in order. What it wrote itself, on
- * this connection, does not come back; what it wrote in an earlier life may, on this one.
+ * The part of the log that a member must hear in a stretch, in order. Its own messages do not come
+ * back on the connection on which it wrote them. Those of an earlier life may come on this one.
  */
 function expectedIn(entries, from, member, life, heard) {
   return entries.filter(({ seq, text }) => {
@@ -90,7 +90,8 @@ function faultsOf(members, logs) {
   return found;
 }
 
-// When nobody speaks any more: gives the last messages time to come, then tells what is wrong.
+// Called when all members are silent: gives the last messages time to come, and then tells what is
+// wrong.
 export async function judge(redis, members) {
   const logs = await readLogs(redis, members);
   for (const [name, entries] of logs) {

@@ -10,9 +10,10 @@ const ACK_MS = 3000;
 const OTHER_LIFE = Symbol('another life');
 
 /*
- * What a client has of a channel from one join (login, subscribe) on: heard, [{ text, at }];
- * from, the seq behind which it begins; asked, how often the join was sent: when more than once,
- * it may have begun before `from`. closed: left, and that is acknowledged; leaving: it may be.
+ * The messages that a client has of a channel from one join (login, subscribe) on. heard: [{ text,
+ * at }]. from: the seq after which it begins. asked: how often the join was sent; if more than
+ * once, it may have begun before `from`. closed: the channel was left, and that is acknowledged.
+ * leaving: it may have been left.
  */
 class Stretch {
   heard = [];
@@ -22,7 +23,7 @@ class Stretch {
   closed = false;
 }
 
-// From one login to the next: all that comes in it, over any number of connections, is one.
+// A life lasts from one login to the next, over any number of connections.
 class Life {
   channels = new Map(); // name → Stretches
   loggedIn = false;
@@ -132,7 +133,7 @@ export class Member {
     stretch.from = (await this.#ask(life, 'subscribe', { channel }, stretch)).seq;
   }
 
-  // Until it is answered, over any number of connections of this life (null: of any life).
+  // Tries until it is answered, over any number of connections of this life (null: of any life).
   async #ask(life, event, data, stretch = {}) {
     const { socket, world } = this;
     for (let tries = 1; ; tries++) {
@@ -178,7 +179,7 @@ export class Member {
     }
   }
 
-  // Does one thing after the other until the world is over; resolves when all is acknowledged.
+  // Does one thing after the other until the run is over; resolves when all is acknowledged.
   async run() {
     const { world } = this;
     while (!world.over) {

@@ -1,4 +1,4 @@
-// The random run: nodes, a Redis, members, and what happens to them.
+// The random run: nodes, a Redis, members, and the faults that happen to them.
 
 import { startNode, startRedis, sleep, until } from './harness.mjs';
 import { startProxy } from './proxy.mjs';
@@ -16,7 +16,7 @@ const ARGS = [
 const NODES = 3;
 const REDIS_EVERY_MS = 6000;
 
-// Swallows what is sent to these members (and what they send), then they get out of it.
+// Drops the bytes that are sent to these members (and that they send), and then lets them leave.
 async function deadLine({ random }, member, ways) {
   if (!member.door.links().length) return;
   member.door.stall(ways);
@@ -73,7 +73,7 @@ async function shutOut({ random }, { door }) {
   door.fuse = 0;
 }
 
-// The way to Redis of one node: dead, so that the node has to find out, or reset.
+// One node's way to Redis hangs, so that the node has to notice it, or is reset.
 async function linkDies(storm, how) {
   const { random } = storm;
   const slot = random.pick(storm.slots.filter(({ up, proxy }) => up && proxy.links().length > 1));
@@ -82,7 +82,7 @@ async function linkDies(storm, how) {
   if (!slot.proxy.links().includes(link) && link !== 'all') return;
   if (how === 'cut') slot.proxy.cut({ link });
   else slot.proxy.stall({ link, direction: random.pick(['toRedis', 'toNode', 'both']) });
-  // Its clients go while it heals.
+  // Its clients leave while it heals.
   storm.later(async () => {
     for (let i = 0; i < 3; i++) {
       await sleep(random.between(0, 1500));
@@ -161,10 +161,10 @@ export class Storm {
   findings = [];
   faults = {};
   over = false;
-  pace = 60; // ms, at most, between what a member does
+  pace = 60; // ms, at most, between two actions of a member
   slots = [];
   members = [];
-  woken = 0; // when a node that stood still last went on: it makes its links to Redis anew
+  woken = 0; // when a node that was stopped last went on: it then makes its links to Redis again
   #running = new Set();
   #touched = [];
 
@@ -178,7 +178,7 @@ export class Storm {
     this.findings.push({ kind, text: `${text}\n    ${member?.story.join('\n    ') ?? ''}` });
   }
 
-  // Did something happen to Redis at that time or since?
+  // True if something happened to Redis at that time or since.
   redisTouched(since) {
     return this.#touched.some((at) => at > since - 1000);
   }
@@ -188,7 +188,7 @@ export class Storm {
     return this.random.pick(up.length ? up : this.slots).node;
   }
 
-  // One that may fail, as others are well.
+  // A node that may fail, since enough others are well.
   pickVictim() {
     const well = this.slots.filter(({ up, still }) => up && !still);
     return well.length > 1 ? this.random.pick(well) : null;
@@ -206,7 +206,7 @@ export class Storm {
     this.slots = Array.from({ length: NODES }, () => new Slot(this));
     await Promise.all(this.slots.map((slot) => slot.start()));
     const users = Array.from({ length: 10 }, (_, i) => `u${i}`);
-    // Two of them have a second device; who has one only enters and leaves.
+    // Two of them have a second device; members with one device enter and leave.
     const devices = [...users, 'u0', 'u1'];
     this.members = devices.map((user, i) => {
       const single = i > 1 && i < 10;
@@ -223,7 +223,7 @@ export class Storm {
     await Promise.all(this.members.map((member) => member.start()));
   }
 
-  // Redis is left in peace for most of the time: what happens then is counted apart.
+  // Redis is left alone for most of the time; recoveries in the other times are counted separately.
   #possible() {
     const calm = Date.now() - (this.#touched.at(-1) ?? 0) > REDIS_EVERY_MS;
     return this.chosen.filter(({ redis }) => calm || !redis || this.chosen.every((one) => one.redis));

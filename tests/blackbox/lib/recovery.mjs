@@ -1,4 +1,4 @@
-// Official clients of Socket.IO that come back by themselves, and what they must have heard by then.
+// Official clients of Socket.IO that come back by themselves, and the messages that they must have.
 
 import assert from 'node:assert/strict';
 import { login, sleep, until } from './harness.mjs';
@@ -6,7 +6,7 @@ import { at, socket as rawSocket } from './conformance.mjs';
 import { startDoor } from './roaming.mjs';
 import { beside, emit, front, once } from './socketio.mjs';
 
-// Nodes that soon notice what is gone.
+// Nodes that notice soon when something is gone.
 export const QUICK = [
   ...['--lease-timeout', '1s', '--lease-interval', '200ms', '--drain', '300ms'],
   ...['--socketio-ping-interval', '2s', '--socketio-ping-timeout', '2s'],
@@ -69,7 +69,7 @@ export const ENDS = {
   'the client closes the transport': async (socket) => {
     socket.io.reconnectionDelay(400); // at least half of that
     socket.io.engine.close();
-    await sleep(50); // polling says so by a request
+    await sleep(50); // polling ends its session by a request
     socket.door.refusing = true;
     socket.io.reconnectionDelay(COMES_BACK.reconnectionDelay);
   },
@@ -77,7 +77,7 @@ export const ENDS = {
     if (socket.door.links().length) socket.door.stall();
     socket.door.refusing = true;
     socket.io.engine.close();
-    await sleep(50); // what polling says of that is refused, too
+    await sleep(50); // the request by which polling tells of it is refused, too
   },
 };
 
@@ -108,7 +108,7 @@ export async function comeBack(socket, node, { end, meanwhile = () => {} } = {})
   assert.deepEqual([socket.id, socket.pid], [id, pid]);
 }
 
-// The same, which must not be recovered, and be a stranger's connection.
+// The same, but it must not be recovered, and must be a new client's connection.
 export async function comeBackUnknown(socket, node, { end, meanwhile = () => {} } = {}) {
   const { id, pid } = socket;
   await away(socket, end);
@@ -127,15 +127,15 @@ export async function assertStranger(socket, { id, pid }) {
 }
 
 /*
- * What is said where a guest listens: in a room, to it alone, in a topic. `speaker` is a client
- * of /ws. said: { room, private, topic }, the texts so far, that the guest must have, each once
- * and in this order, whatever happens to it.
+ * The messages where a guest listens: in a room, to it alone, in a topic. `speaker` is a client of
+ * /ws. said: { room, private, topic }, the texts so far, that the guest must have, each once and in
+ * this order, whatever happens to it.
  */
 export class Scene {
   said = { room: [], private: [], topic: [] };
   #n = 0;
 
-  // The guest and the speaker, who comes in at `node`, enter the room and the topic of that name.
+  // The guest and the speaker, which connects to `node`, enter the room and the topic of that name.
   static async of(t, node, guest, name = guest.user) {
     const scene = Object.assign(new Scene(), { guest, name });
     scene.speaker = await login(node, `speaker-${name}`);
@@ -170,7 +170,7 @@ export class Scene {
     await emit(this.guest, 'sendMessage', { room: this.name, message: text });
   }
 
-  // What the guest has of it.
+  // The messages of it that the guest has.
   heard() {
     const { guest, name } = this;
     const of = (event, mine, text) =>
@@ -183,8 +183,8 @@ export class Scene {
   }
 
   /*
-   * The guest hears what is said now, and has all that was said, each once, in order: what was
-   * missed comes before what is live.
+   * The guest hears new messages, and has every message once and in order: missed messages come
+   * before live ones.
    */
   async check(where = ['room', 'private', 'topic']) {
     await this.say(1, where);
@@ -213,7 +213,8 @@ function assertRising(seqs, what) {
   seqs.forEach((seq, i) => assert.ok(i === 0 || seq > seqs[i - 1], `${what}: ${seqs}`));
 }
 
-// Every logged event has an offset, no other has what the client would take for one.
+// Every logged event has an offset, and no other event has an argument that the client would take
+// for one.
 export function assertOffsets({ heard }) {
   assert.ok(heard.length > 0);
   for (const one of heard) {
@@ -240,7 +241,7 @@ export async function claim(node, auth, { nsp = '/' } = {}) {
   assert.ok(packet.startsWith(`40${head}{`), packet);
   const answer = JSON.parse(packet.slice(2 + head.length));
   let acks = 0;
-  // The ack's arguments; what comes before it is left out.
+  // The ack's arguments; packets before it are skipped.
   const ask = async (event, data) => {
     const id = ++acks;
     raw.send(`42${head}${id}${JSON.stringify([event, data])}`);
@@ -254,6 +255,6 @@ export async function claim(node, auth, { nsp = '/' } = {}) {
 
 export const sessionKey = (pid) => `sluice:{sio:${pid}}`;
 
-// Awaits that Redis has forgotten the session.
+// Waits until Redis has forgotten the session.
 export const forgotten = (redis, pid, how) =>
   until(async () => (await redis.cli('EXISTS', sessionKey(pid))) === '0', how);

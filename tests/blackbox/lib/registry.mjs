@@ -1,4 +1,4 @@
-// What tests read in Redis with redis-cli, and what they publish there by hand.
+// Functions to read Redis with redis-cli, and to publish there by hand.
 
 import { until } from './waiting.mjs';
 
@@ -103,14 +103,14 @@ export async function metrics(node) {
 
 const GAUGES = ['connections', 'users', 'channels', 'subscriptions', 'queue_bytes'];
 
-// What these nodes hold at one moment, as text that can be compared.
+// The state that these nodes hold at one moment, as text that can be compared.
 export async function gauges(nodes) {
   const all = await Promise.all(nodes.map(metrics));
   return all.flatMap((value) => GAUGES.map((name) => value(`sluice_${name}`))).join();
 }
 
-// The same when no request of HTTP is left but the one that asks. (What asked whether they are ready
-// may still be going.)
+// The same, when no HTTP request is left but the one that asks. (Requests that asked whether the
+// nodes are ready may still be ending.)
 export async function restingGauges(nodes) {
   const rests = async (node) => (await metric(node, 'sluice_connections', { door: 'http' })) <= 1;
   for (const node of nodes) await until(() => rests(node));
@@ -121,7 +121,7 @@ export async function metric(node, name, labels) {
   return (await metrics(node))(name, labels);
 }
 
-// What `act` changes on a node, as a function of family and labels.
+// The changes of a node's metrics by `act`, as a function of family and labels.
 export async function metricChanges(node, act) {
   const before = await metrics(node);
   await act();

@@ -1,4 +1,4 @@
-// A server for one client library in the same process: the test says each word of it, in an order
+// A server for one client library in the same process. The test sends each frame of it, in an order
 // that no real server can be made to keep.
 
 import { until } from './waiting.mjs';
@@ -78,7 +78,7 @@ export function scripted({ user = 'ann', answering = {} } = {}) {
       this.onclose?.({ code, reason });
     }
 
-    // Awaits an event that has no answer yet.
+    // Waits for an event that has no answer yet.
     heard(event) {
       const found = () => this.#unanswered.find((frame) => frame.event === event);
       return until(found, { every: 2, what: `the client sends ${event}` });

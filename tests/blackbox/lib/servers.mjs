@@ -15,7 +15,8 @@ const SANITIZERS = /ERROR: AddressSanitizer|LeakSanitizer|runtime error/;
 
 // ---- Redis
 
-// The server's program. Debian's redis-tools hold it as redis-check-rdb: its name decides.
+// The server's program. Debian's redis-tools have it as redis-check-rdb; the name under which it
+// runs decides what it does.
 function redisServer(dir) {
   const server = findProgram('redis-server', 'valkey-server');
   if (server) return server;
@@ -48,8 +49,8 @@ function redisAnswers(port) {
  *   aclUser      { name, password, rules = '~* &* +@all' }: the user of .url
  *   env          the environment, as for a clock that can be set
  *   unixsocket   true: also listens on .socket
- * Has: port, url, dir, socket, pid, stop(), kill(), restart(), cli(...args), pause(), resume().
- * What is on disk stays over stop(), kill() and restart(), until the file's tests are done.
+ * Has: port, url, dir, socket, pid, stop(), kill(), restart(), cli(...args), pause(), resume(). The
+ * files on disk are kept over stop(), kill() and restart(), until the file's tests are done.
  */
 export async function startRedis(options = {}) {
   const dir = tempDir('redis');
@@ -207,7 +208,8 @@ export async function startNode(options = {}) {
     suspend: () => node.signal('SIGSTOP'),
     resume: () => node.signal('SIGCONT'),
     signal: child.signal,
-    // Awaits the end. Fails if the node was gone already, does not go, or a sanitizer spoke.
+    // Waits for the end. Fails if the node was gone already, does not end, or a sanitizer reported
+    // something.
     async stop(signal = 'SIGTERM') {
       if (!started.delete(node)) return child.result;
       const before = child.result;
@@ -270,7 +272,7 @@ export async function cluster({ nodes = 2, args = [], env = {}, redis } = {}) {
     redis: server,
     nodes: all,
     async stop() {
-      // Nobody is there whom a drain would wait for.
+      // No client is left for which a drain would wait.
       for (const client of clients) {
         if (all.some((node) => node.url === client.url)) client.terminate();
       }

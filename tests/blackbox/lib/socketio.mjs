@@ -39,7 +39,8 @@ function record(socket) {
 // A socket of another namespace on the connection of this one.
 export const beside = (socket, nsp) => record(socket.io.socket(nsp));
 
-// Of the client's own events: connect, connect_error, disconnect; or of anything that emits.
+// Waits for one of the client's own events (connect, connect_error, disconnect), or for an event of
+// any emitter.
 export function once(emitter, event, timeout = 10000) {
   const come = new Promise((resolve) => {
     emitter.once(event, (...args) => resolve(args));

@@ -6,8 +6,9 @@ import { sleep, until } from './waiting.mjs';
 
 /*
  * Sends numbered messages to a room, or privately to a peer, one after the other, each with a
- * clientMessageId; what fails with `unavailable` is sent again until it is acknowledged. Has:
- * acked, [{ text, seq, timestamp }] in order; failures, the errors; stop(), which awaits the last ack.
+ * clientMessageId; messages that fail with `unavailable` are sent again until they are
+ * acknowledged. Has: acked, [{ text, seq, timestamp }] in order; failures, the errors; stop(),
+ * which awaits the last ack.
  */
 export function talk(client, { room, peer, pace = 2 }) {
   const self = { acked: [], failures: [] };
@@ -44,7 +45,7 @@ export function talk(client, { room, peer, pace = 2 }) {
     await done;
     return self.acked.map(({ text }) => text);
   };
-  // Awaits that so many more messages are acknowledged.
+  // Waits until so many more messages are acknowledged.
   self.more = async (n, timeout = 20000) => {
     const target = self.acked.length + n;
     const reached = () => {

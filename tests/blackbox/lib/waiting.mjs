@@ -1,7 +1,7 @@
 // test() with a time limit, and ways to wait that have one.
 //
-// A limit is there for what never comes. It is PATIENCE times what the caller says, since a
-// machine that is busy with other work takes that much longer for all of it.
+// A limit is for things that never come. It is PATIENCE times the caller's limit, since a machine
+// that is busy with other work takes that much longer for everything.
 
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +41,7 @@ export async function until(fn, { timeout = 10000, every = 20, what = String(fn)
   }
 }
 
-// Waits for fn as until does, but for `ms` as they are: false if it did not come to it.
+// Waits for fn as until does, but for exactly `ms`; false if fn returned nothing truthy by then.
 export async function hasComeTo(fn, ms, every = 20) {
   const deadline = Date.now() + ms;
   while (!(await fn())) {
