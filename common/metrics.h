@@ -125,7 +125,7 @@ enum metric_slots {
       "Memberships of connections in channels")                                                \
     X(QUEUE_BYTES, none, GAUGE, BYTES, "sluice_queue_bytes",                                   \
       "Bytes that wait to be sent to connections")                                             \
-    X(HELD, held, GAUGE, BYTES, "sluice_held_bytes", "Memory that is held, by what for")       \
+    X(HELD, held, GAUGE, BYTES, "sluice_held_bytes", "Memory that is held, by use")            \
     X(TUNNELS, none, GAUGE, ONE, "sluice_tunnels",                                             \
       "WebSockets here of Socket.IO sessions of other nodes")                                  \
     X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while commands reach Redis")           \
@@ -137,13 +137,14 @@ enum metric_slots {
       "Bytes of commands that Redis has not taken yet")                                        \
     X(READY, none, GAUGE, ONE, "sluice_ready", "1 while /readyz answers 200")                  \
     X(MAX_CONNECTIONS, none, GAUGE, ONE, "sluice_max_connections",                             \
-      "Connections that the node takes at most")                                               \
+      "The most connections that the node takes")                                              \
     X(BUILD_INFO, version, GAUGE, ONE, "sluice_build_info", "Always 1; the version")           \
     X(RESIDENT, none, GAUGE, BYTES, "process_resident_memory_bytes", "Resident memory")        \
     X(CPU, none, COUNTER, MICROSECONDS, "process_cpu_seconds_total",                           \
       "CPU time, user and system")                                                             \
     X(OPEN_FDS, none, GAUGE, ONE, "process_open_fds", "Open file descriptors")                 \
-    X(MAX_FDS, none, GAUGE, ONE, "process_max_fds", "Most file descriptors that may be open")  \
+    X(MAX_FDS, none, GAUGE, ONE, "process_max_fds",                                            \
+      "The most file descriptors that may be open")                                            \
     X(START_TIME, none, GAUGE, MICROSECONDS, "process_start_time_seconds",                     \
       "When the process started, since the epoch")                                             \
     X(HANDSHAKES, handshake, COUNTER, ONE, "sluice_handshakes_total",                          \
@@ -178,7 +179,7 @@ enum metric_slots {
     X(READS_SHARED, none, COUNTER, ONE, "sluice_log_reads_shared_total",                       \
       "Times that a page under way served one more connection")                                \
     X(RECOVERIES, recovery, COUNTER, ONE, "sluice_recoveries_total",                           \
-      "Socket.IO clients that came back for what they missed, by result")                      \
+      "Socket.IO clients that came back to be recovered, by result")                           \
     X(REAPED, none, COUNTER, ONE, "sluice_reaped_users_total",                                 \
       "Users taken out of presence for dead nodes")                                            \
     X(REDIS_ERRORS, none, COUNTER, ONE, "sluice_redis_errors_total",                           \
@@ -186,14 +187,14 @@ enum metric_slots {
     X(REDIS_UPS, none, COUNTER, ONE, "sluice_redis_connects_total",                            \
       "Times that Redis came up")                                                              \
     X(LOG_LOST, none, COUNTER, ONE, "sluice_log_lines_lost_total",                             \
-      "Log lines that whoever reads the log did not take")                                     \
+      "Log lines that the reader of the log did not take")                                     \
     X(RAW_PUBLISHED, none, COUNTER, ONE, "sluice_raw_published_total",                         \
       "Messages of raw connections published to Redis")
 
 /* Symbol, name, help; all in microseconds, shown in seconds. */
 #define HISTOGRAM_TABLE(X)                                                                     \
     X(REDIS_ROUND_TRIP, "sluice_redis_round_trip_seconds",                                     \
-      "From a command's sending to Redis's answer")                                            \
+      "From sending a command to Redis's answer")                                              \
     X(PUBLISH_TO_DELIVER, "sluice_publish_to_deliver_seconds",                                 \
       "From a message's time in Redis to the queues of the local connections")                 \
     X(LOOP_TURN, "sluice_loop_turn_seconds", "Busy time of a turn of the event loop")

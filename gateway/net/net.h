@@ -9,9 +9,10 @@
 #include "gateway/net/queue.h"
 
 /*
- * What the connections of a loop share: memory, deadlines and lists. turn.h drives it. What was
- * queued in a turn of the loop is written at the turn's end, at once for each socket, within a
- * budget of time. Whatever the budget leaves is written first in the next turn.
+ * The things that the connections of a loop share: memory, deadlines and lists. turn.h drives
+ * it. What was queued in a turn of the loop is written at the turn's end, at once for each
+ * socket, within a budget of time. Whatever the budget leaves is written first in the next
+ * turn.
  */
 struct conn;
 

@@ -47,7 +47,7 @@ static void on_prepare(uv_prepare_t *prepare) {
     n->before_flush(n->owner); /* once more, because a drained socket asks for its next page */
     out_pool_settle(&n->out);
     slabs_rest(&n->slabs);
-    /* What the budget left goes first in the next turn. */
+    /* Writes that the budget left come first in the next turn. */
     list_splice(&n->flushing, &n->dirty);
     list_splice(&n->dirty, &n->flushing);
     if (list_empty(&n->dirty) && !n->again_wanted)

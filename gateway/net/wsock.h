@@ -27,7 +27,7 @@ struct wsock_ops {
     void (*on_free)(struct wsock *w);
 };
 
-/* What the sockets of a loop share. */
+/* The things that the sockets of a loop share. */
 struct wsock_shared {
     struct net *net;
     struct ws_pool pool;

@@ -37,8 +37,8 @@ static const char *bind_port(struct node *n, const struct sockaddr_storage *at) 
     struct conn_address mine;
     conn_address_set(&mine, address);
     if (!is_loopback(&mine) && !n->options->allow_anonymous)
-        return "not a loopback address, and authentication is off: anybody who "
-               "reaches it could speak as anybody. --allow-anonymous allows it";
+        return "not a loopback address, and authentication is off: any client "
+               "that reaches it could speak as any user. --allow-anonymous allows it";
     int status = uv_tcp_bind(&n->listener, address, 0);
     return status == 0 ? NULL : uv_strerror(status);
 }

@@ -3,9 +3,8 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#define EAGER_MS    10000
-#define EAGER_LEAST 50 /* ms between two attempts in the first 10 s, plus up to as much again  \
-                        */
+#define EAGER_MS      10000
+#define EAGER_LEAST   50 /* ms between two attempts at first, plus up to as much again */
 #define RARE_FIRST    100
 #define REFUSED_FIRST 50
 

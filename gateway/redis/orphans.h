@@ -12,7 +12,8 @@
  * that server. The run_id identifies the server, because the connections' ids begin again after
  * a restart.
  */
-/* When there are more, the oldest are forgotten. The scripts do not take them for ours either. */
+/* When there are more, the oldest are forgotten. The scripts do not take them for ours either.
+ */
 #define ORPHANS_MOST 64
 
 struct orphan {
