@@ -107,10 +107,9 @@ void http_put_answer(struct http *h, int status, const char *type, struct slice 
 
 static void refuse(struct http *h, int status, const char *why) {
     const char *extra = status == 405 ? "Allow: GET\r\n" : NULL;
-    if (!h->answered)
-        http_put_answer(h, status, "text/plain", slice_of(why),
-                        h->parser.has_head && h->parser.llhttp.method == HTTP_HEAD, false,
-                        extra);
+    bool head = h->parser.has_head && h->parser.llhttp.method == HTTP_HEAD;
+    if (!h->answered || !h->begun) /* if none has begun, the one before was answered */
+        http_put_answer(h, status, "text/plain", slice_of(why), head, false, extra);
 }
 
 /* Returns false when the connection no longer speaks HTTP. */
@@ -308,11 +307,8 @@ static const struct http_parser_ops parser_ops = {
 static size_t read_request(struct http *h, const char *bytes, size_t len) {
     bool whole = false;
     size_t used = http_parse(&h->parser, bytes, len, &whole);
-    if (used == SIZE_MAX && h->parser.refusal.status != 0) {
-        if (!h->begun)
-            h->answered = false; /* that was the request before */
+    if (used == SIZE_MAX && h->parser.refusal.status != 0)
         refuse(h, h->parser.refusal.status, h->parser.refusal.why);
-    }
     return whole ? used : SIZE_MAX;
 }
 
