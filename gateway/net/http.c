@@ -133,7 +133,7 @@ static bool route(struct http *h) {
 static void count(struct http *h) {
     size_t now = sizeof *h + http_parser_held(&h->parser) + h->body.cap + h->rest.cap;
     h->conn->net->requests_held += now - h->counted;
-    h->counted = now;
+    h->counted = (unsigned)now;
 }
 
 /* --- the connection -------------------------------------------------------------------------

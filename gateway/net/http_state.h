@@ -16,25 +16,25 @@ struct http {
     const struct http_router *router;
     struct conn *conn;
     struct buf body;
+    struct buf rest;
     size_t body_seen;    /* bytes of the body that had come when its deadline was set */
     uint64_t body_until; /* when the body must be whole */
-    bool begun;          /* a request is under way */
-    bool answered;
     struct list link;    /* in the net's http_idle, while nothing would be lost by closing */
     uint64_t idle_until; /* when a connection without a request is closed */
-    struct http_later
-        *watched;  /* watches the request that is being routed, until it is claimed */
     size_t unsent; /* bytes of the last answer at the last look; SIZE_MAX: it was not looked at
                       yet */
-    bool closing;  /* the last answer was given: whatever still comes is thrown away */
+    struct http_later
+        *watched; /* watches the request that is being routed, until it is claimed */
     struct http_later *later;     /* an answer is deferred, or a body is watched */
-    bool later_head;              /* the deferred answer is to HEAD */
-    bool later_keep;              /* the deferred answer leaves the connection open */
-    bool passed_on;               /* the answer has the router's lines */
     struct http_receipt *receipt; /* of the last answer */
-    bool held; /* incoming bytes are kept in `rest` until that answer has left */
-    struct buf rest;
-    size_t counted; /* in net's requests_held */
+    unsigned counted;             /* bytes in net's requests_held */
+    bool begun : 1;               /* a request is under way */
+    bool answered : 1;
+    bool closing : 1;    /* the last answer was given: whatever still comes is thrown away */
+    bool later_head : 1; /* the deferred answer is to HEAD */
+    bool later_keep : 1; /* the deferred answer leaves the connection open */
+    bool passed_on : 1;  /* the answer has the router's lines */
+    bool held : 1;       /* incoming bytes are kept in `rest` until that answer has left */
 };
 
 #endif
