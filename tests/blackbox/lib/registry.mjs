@@ -103,18 +103,23 @@ export async function metrics(node) {
 
 const GAUGES = ['connections', 'users', 'channels', 'subscriptions', 'queue_bytes'];
 
+const gaugesOf = (all) =>
+  all.flatMap((value) => GAUGES.map((name) => value(`sluice_${name}`))).join();
+
 // The state that these nodes hold at one moment, as text that can be compared.
 export async function gauges(nodes) {
-  const all = await Promise.all(nodes.map(metrics));
-  return all.flatMap((value) => GAUGES.map((name) => value(`sluice_${name}`))).join();
+  return gaugesOf(await Promise.all(nodes.map(metrics)));
 }
 
-// The same, when no HTTP request is left but the one that asks. (Requests that asked whether the
-// nodes are ready may still be ending.)
+// The same, of a moment when no HTTP connection is left but the one that asks. (Those of requests
+// before, such as whether the nodes are ready, may still be ending.)
 export async function restingGauges(nodes) {
-  const rests = async (node) => (await metric(node, 'sluice_connections', { door: 'http' })) <= 1;
-  for (const node of nodes) await until(() => rests(node));
-  return gauges(nodes);
+  let all;
+  await until(async () => {
+    all = await Promise.all(nodes.map(metrics));
+    return all.every((value) => value('sluice_connections', { door: 'http' }) <= 1);
+  });
+  return gaugesOf(all);
 }
 
 export async function metric(node, name, labels) {
