@@ -1,10 +1,21 @@
 #include "gateway/channel/name.h"
 
-#include <stdio.h>
+#include <string.h>
+
+static struct slice join(struct slice kind, struct slice name, char out[CHANNEL_NAME_SIZE]) {
+    memcpy(out, kind.ptr, kind.len);
+    if (name.len != 0)
+        memcpy(out + kind.len, name.ptr, name.len);
+    out[kind.len + name.len] = '\0';
+    return (struct slice){out, kind.len + name.len};
+}
 
 struct slice user_channel(struct slice user, char out[CHANNEL_NAME_SIZE]) {
-    int len = snprintf(out, CHANNEL_NAME_SIZE, "user:%.*s", (int)user.len, user.ptr);
-    return (struct slice){out, (size_t)len};
+    return join(SLICE("user:"), user, out);
+}
+
+struct slice room_channel(struct slice room, char out[CHANNEL_NAME_SIZE]) {
+    return join(SLICE("room:"), room, out);
 }
 
 void channel_join_name(struct buf *out, const char *kind, struct slice name) {

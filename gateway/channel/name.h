@@ -26,6 +26,8 @@ static inline bool is_room(struct slice name) {
 
 /* Writes user:<id>. The user's other keys have the same name. */
 struct slice user_channel(struct slice user, char out[CHANNEL_NAME_SIZE]);
+/* Writes room:<name>. Here and above, the name has at most NAME_MAX_LEN bytes. */
+struct slice room_channel(struct slice room, char out[CHANNEL_NAME_SIZE]);
 
 /* Appends <kind><name>. */
 void channel_join_name(struct buf *out, const char *kind, struct slice name);

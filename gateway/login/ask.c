@@ -133,9 +133,9 @@ static bool read_user(struct request *r, struct json_value id, const char *field
 static bool add_room(struct request *r, struct slice room, bool announced, size_t *at) {
     struct login *l = r->state;
     struct client *c = r->client;
-    char name[CHANNEL_NAME_SIZE];
-    int len = snprintf(name, sizeof name, "room:%.*s", (int)room.len, room.ptr);
-    struct entry *e = entry_find(l, (struct slice){name, (size_t)len});
+    char bytes[CHANNEL_NAME_SIZE];
+    struct slice name = room_channel(room, bytes);
+    struct entry *e = entry_find(l, name);
     size_t most = clients_of(c)->options->max_subscriptions;
     bool full = c->as.sub_count + l->count + (l->fresh ? 1 : 2) > most;
     if (e == NULL && (full || !limits_may_make(c))) {
@@ -143,7 +143,7 @@ static bool add_room(struct request *r, struct slice room, bool announced, size_
         return false;
     }
     if (e == NULL)
-        e = entry_add(l, r, "room:", room);
+        e = entry_add(l, r, "", name);
     if (e != NULL) {
         e->announced = announced;
         *at = (size_t)(e - l->entries);

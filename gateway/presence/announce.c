@@ -48,11 +48,12 @@ static void tell_left(struct coming *e, struct channel *ch, struct json_value ro
 }
 
 static void tell_room(struct coming *e, struct json_value room) {
-    char bytes[CHANNEL_NAME_SIZE] = "room:";
-    ptrdiff_t len = json_decode(room, bytes + 5, NAME_MAX_LEN);
+    char name[NAME_MAX_LEN], channel[CHANNEL_NAME_SIZE];
+    ptrdiff_t len = json_decode(room, name, sizeof name);
     if (len <= 0)
         return;
-    struct channel *ch = hub_find(e->announcer->hub, (struct slice){bytes, (size_t)len + 5});
+    struct channel *ch =
+        hub_find(e->announcer->hub, room_channel((struct slice){name, (size_t)len}, channel));
     if (ch == NULL)
         return;
     channel_ref(ch);

@@ -1,6 +1,5 @@
 #include "gateway/presence/membership.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/channel/name.h"
@@ -44,9 +43,8 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
     long long status = reply != NULL ? reply_number(reply_item(reply, 0)) : 0;
     /* TOO_MANY: an outage took the membership, and the user has joined other rooms since. */
     bool left = status == SCRIPT_NOT_A_MEMBER || status == SCRIPT_TOO_MANY;
-    char bytes[CHANNEL_NAME_SIZE];
-    int len = snprintf(bytes, sizeof bytes, "room:%.*s", l->room.len, l->room.bytes);
-    struct sub *sub = s->gone ? NULL : sub_find(s, (struct slice){bytes, (size_t)len});
+    char channel[CHANNEL_NAME_SIZE];
+    struct sub *sub = s->gone ? NULL : sub_find(s, room_channel(name_slice(&l->room), channel));
     bool same = sub != NULL && sub->serial == l->serial;
     if (left && same && sub_started(sub)) {
         sub_drop(sub);
