@@ -7,8 +7,7 @@ static enum append_result append_send(struct redis *r, enum script script,
                                       const struct slice keys[], size_t key_count,
                                       const struct slice args[], size_t arg_count,
                                       redis_done done, void *arg) {
-    bool sent = !redis_is_full(r) &&
-                redis_script(r, script, keys, key_count, args, arg_count, done, arg);
+    bool sent = redis_script_asked(r, script, keys, key_count, args, arg_count, done, arg);
     return sent ? APPEND_SENT : APPEND_AWAY;
 }
 

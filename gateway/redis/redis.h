@@ -142,6 +142,14 @@ static inline size_t redis_held(const struct redis *r) {
 static inline bool redis_is_full(const struct redis *r) {
     return pipeline_held(&r->commands.pipeline) >= REDIS_HELD_MOST;
 }
+/* Runs a script that a client asked for. As redis_script, but also false when redis_is_full. */
+static inline bool redis_script_asked(struct redis *r, enum script script,
+                                      const struct slice keys[], size_t key_count,
+                                      const struct slice args[], size_t arg_count,
+                                      redis_done done, void *arg) {
+    return !redis_is_full(r) &&
+           redis_script(r, script, keys, key_count, args, arg_count, done, arg);
+}
 
 /* PUBLISH on a channel of exactly that name. done may be NULL. Returns as redis_script. */
 bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
