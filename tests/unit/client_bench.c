@@ -11,6 +11,7 @@
 #include "gateway/client/field.h"
 #include "gateway/client/life.h"
 #include "told.h"
+#include "unheard.h"
 uv_loop_t loop;
 struct lease lease;
 struct clients clients;
@@ -183,23 +184,6 @@ void client_log_in(void) {
 /* --- the room -------------------------------------------------------------------------------
  */
 
-static void on_nothing(void *owner) {
-    (void)owner;
-}
-static size_t put_stats(void *owner, struct slice *args) {
-    (void)owner, (void)args;
-    return 0;
-}
-static const struct lease_events lease_events = {.on_leased = on_nothing,
-                                                 .on_tick = on_nothing,
-                                                 .on_swept = on_nothing,
-                                                 .put_stats = put_stats};
-static void on_registration(void *owner, struct registration *g) {
-    (void)owner, (void)g;
-}
-static const struct registry_events events = {.on_registered = on_registration,
-                                              .on_visited = on_registration};
-
 int set_up_anonymous(void **state) {
     (void)state;
     told_forget();
@@ -216,10 +200,10 @@ int set_up_anonymous(void **state) {
     fake_begin();
     rows_make();
     assert_int_equal(uv_loop_init(&loop), 0);
-    assert_int_equal(lease_init(&lease, &loop, &fake.redis, &options, "n", &lease_events, NULL),
-                     0);
+    assert_int_equal(
+        lease_init(&lease, &loop, &fake.redis, &options, "n", &lease_unheard, NULL), 0);
     clients = (struct clients){.rows = rows};
-    clients_init(&clients, &slabs, NULL, &lease, &metrics, &events, NULL);
+    clients_init(&clients, &slabs, NULL, &lease, &metrics, &registry_unheard, NULL);
     client_make();
     lease_redis_up(&lease);
     fake_answer("0 0 %s 1", lease.incarnation);

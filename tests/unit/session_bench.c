@@ -10,6 +10,7 @@
 #include "gateway/client/life.h"
 #include "gateway/session/offset.h"
 #include "told.h"
+#include "unheard.h"
 uv_loop_t loop;
 struct lease lease;
 static struct hub hub;
@@ -97,23 +98,6 @@ static const struct hub_events hub_events = {.on_room_event = on_room_event,
                                              .on_made = on_subscriber,
                                              .on_reset = on_reset,
                                              .on_dropped = on_dropped};
-
-static void on_nothing(void *owner) {
-    (void)owner;
-}
-static size_t put_stats(void *owner, struct slice *args) {
-    (void)owner, (void)args;
-    return 0;
-}
-static const struct lease_events lease_events = {.on_leased = on_nothing,
-                                                 .on_tick = on_nothing,
-                                                 .on_swept = on_nothing,
-                                                 .put_stats = put_stats};
-static void on_registration(void *owner, struct registration *g) {
-    (void)owner, (void)g;
-}
-static const struct registry_events registry_events = {.on_registered = on_registration,
-                                                       .on_visited = on_registration};
 
 /* --- a client, and where it is --------------------------------------------------------------
  */
@@ -210,15 +194,15 @@ int set_up(void **state) {
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(
         hub_init(&hub, &loop, &fake.redis, &slabs, 1048576, &metrics, &hub_events, NULL), 0);
-    assert_int_equal(lease_init(&lease, &loop, &fake.redis, &options, "n", &lease_events, NULL),
-                     0);
+    assert_int_equal(
+        lease_init(&lease, &loop, &fake.redis, &options, "n", &lease_unheard, NULL), 0);
     lease_redis_up(&lease);
     fake_answer("0 0 %s 1", lease.incarnation);
     sessions = (struct sessions){.term = 0};
     sessions_init(&sessions, &lease, &hub);
     sessions_redis_up(&sessions);
     clients = (struct clients){.sessions = &sessions};
-    clients_init(&clients, &slabs, &hub, &lease, &metrics, &registry_events, NULL);
+    clients_init(&clients, &slabs, &hub, &lease, &metrics, &registry_unheard, NULL);
     ann = client_make();
     return 0;
 }
