@@ -4,8 +4,8 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { findProgram, request, startProcess, tempDir } from './processes.mjs';
-import { cluster } from './servers.mjs';
-import { freePort, ROOT, until } from './waiting.mjs';
+import { cluster, onFreePort } from './servers.mjs';
+import { ROOT, until } from './waiting.mjs';
 
 export const NGINX_FILES = path.join(ROOT, 'deploy/nginx');
 
@@ -38,20 +38,21 @@ export function nginxDir({ upstream, listen }) {
  *   more   stands in its server beside the files of deploy/nginx
  */
 export async function startNginx(nodes, { edit = (text) => text, more = '' } = {}) {
-  const port = await freePort();
-  const { dir, args } = nginxDir({
-    upstream: edit(upstreamConf(nodes)),
-    listen: `listen 127.0.0.1:${port};\n${more}`,
-  });
+  const upstream = edit(upstreamConf(nodes));
+  return onFreePort((port) => launchNginx(port, upstream, more));
+}
+
+async function launchNginx(port, upstream, more) {
+  const { dir, args } = nginxDir({ upstream, listen: `listen 127.0.0.1:${port};\n${more}` });
   const log = path.join(dir, 'log');
   const child = startProcess(findProgram('nginx'), [...args, '-g', 'daemon off;'], {
     cwd: dir,
     log,
   });
   const url = `http://127.0.0.1:${port}`;
-  await until(async () => (await request(`${url}/readyz`)).status === 200, {
-    what: `nginx answers:\n${child.output()}`,
-  });
+  const answers = async () => (await request(`${url}/readyz`)).status === 200;
+  await until(async () => child.result || answers(), { what: 'nginx answers' });
+  if (child.result) throw new Error(`nginx did not start:\n${child.output()}`);
   return { url, port, stop: () => child.end('SIGTERM', 5000), log: child.output };
 }
 

@@ -13,6 +13,17 @@ export const BINARY = process.env.SLUICE_BIN || path.join(ROOT, 'build/asan/slui
 const REDIS_CONF = path.join(ROOT, 'deploy/redis.conf');
 const SANITIZERS = /ERROR: AddressSanitizer|LeakSanitizer|runtime error/;
 
+// Starts a server on a free port, and on another one if a process has taken that since.
+export async function onFreePort(start) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start(await freePort());
+    } catch (error) {
+      if (tries === 5 || !/in use/i.test(error.message)) throw error;
+    }
+  }
+}
+
 // ---- Redis
 
 // The server's program. Debian's redis-tools have it as redis-check-rdb; the name under which it
@@ -129,17 +140,13 @@ export async function startRedis(options = {}) {
     },
   };
 
-  for (let tries = 1; ; tries++) {
-    redis.port = options.port ?? (await freePort());
-    try {
-      await launch(redis.port);
-      break;
-    } catch (error) {
-      // Another process may have taken the port since.
-      if (options.port || tries === 5 || !/in use/.test(error.message)) throw error;
-      fs.rmSync(log, { force: true });
-    }
-  }
+  const launchAt = async (port) => {
+    redis.port = port;
+    fs.rmSync(log, { force: true });
+    await launch(port);
+  };
+  if (options.port) await launchAt(options.port);
+  else await onFreePort(launchAt);
   let user = requirepass ? `:${requirepass}@` : '';
   if (aclUser) user = `${aclUser.name}:${aclUser.password}@`;
   redis.url = `redis://${user}127.0.0.1:${redis.port}/0`;
@@ -162,7 +169,7 @@ let nodeCount = 0;
  *   redis    from startRedis, or a URL
  *   id       default n1, n2, …
  *   args     further command line; env: further environment
- *   port     default 0: any; host: default 127.0.0.1
+ *   port     default: a free one; host: default 127.0.0.1
  *   ready    false: does not await /readyz (for a node without Redis)
  *   shown    false: its log is not shown when the process ends with a failure
  * Has: id, pid, port, url, log(), stop(signal), kill(), suspend(), resume(), health(),
@@ -170,9 +177,15 @@ let nodeCount = 0;
  * /readyz, and untilReady(), untilNotReady(), which wait for it with the options of until().
  */
 export async function startNode(options = {}) {
-  const { redis, id, args = [], env = {}, port = 0, host = '127.0.0.1', ready = true, shown = true } = options;
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: make test builds it`);
-  const name = id ?? `n${++nodeCount}`;
+  const id = options.id ?? `n${++nodeCount}`;
+  if (options.port) return launchNode({ ...options, id });
+  return onFreePort((port) => launchNode({ ...options, id, port }));
+}
+
+async function launchNode(options) {
+  const { redis, id: name, args = [], env = {}, port, host = '127.0.0.1' } = options;
+  const { ready = true, shown = true } = options;
   const dir = tempDir(name.replace(/[^\w-]/g, '_'));
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([key]) => !key.startsWith('SLUICE_')),

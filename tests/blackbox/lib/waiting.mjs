@@ -3,6 +3,8 @@
 // A limit is for things that never come. It is PATIENCE times the caller's limit, since a machine
 // that is busy with other work takes that much longer for everything.
 
+import crypto from 'node:crypto';
+import fs from 'node:fs';
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { test as nodeTest } from 'node:test';
@@ -66,13 +68,21 @@ export function kept(promise) {
   return promise.finally(() => clearTimeout(timer));
 }
 
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
+// Below the ports that the kernel gives to connections. A server that ends for a moment could lose
+// one of those to another test's connection, and not come back on it.
+const RANGE = '/proc/sys/net/ipv4/ip_local_port_range';
+const LOWEST = fs.existsSync(RANGE) ? parseInt(fs.readFileSync(RANGE, 'utf8'), 10) : 32768;
+const PORTS = LOWEST >= 20000 ? { from: 10000, to: LOWEST } : { from: 20000, to: 32768 };
+
+// A port of 127.0.0.1 that is free, and stays so while its server is started again.
+export async function freePort() {
+  for (;;) {
+    const port = crypto.randomInt(PORTS.from, PORTS.to);
+    const free = await new Promise((resolve) => {
+      const server = net.createServer();
+      server.on('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
