@@ -1,7 +1,8 @@
 // nginx with the files of deploy/nginx: nodes come and go behind it, clients do not notice.
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { connect, login, request, startNode, test, until } from '../lib/harness.mjs';
-import { clusterBehindNginx } from '../lib/nginx.mjs';
+import { clusterBehindNginx, startNginx } from '../lib/nginx.mjs';
 import { connections } from '../lib/registry.mjs';
 
 const DRAIN = ['--drain', '1s'];
@@ -126,4 +127,36 @@ test('without a node 502; with one again, within a second or two', async (t) => 
   const back = await startNode({ redis, port: nodes[1].port });
   t.after(() => back.stop());
   await until(async () => (await request(`${nginx.url}/`)).status === 200);
+});
+
+// A node that answers as `status` tells from the number of the request.
+async function standIn(t, status) {
+  let count = 0;
+  const server = http.createServer((req, res) => {
+    res.statusCode = req.url === '/readyz' ? 200 : status(++count);
+    res.end(`request ${count}`);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  return { port: server.address().port };
+}
+
+// One drains. The other one was starting when it was asked, and is ready since.
+test('a request that only reads and that every node refused is asked once more', async (t) => {
+  const starting = await standIn(t, (count) => (count === 1 ? 503 : 200));
+  const draining = await standIn(t, () => 503);
+  const nginx = await startNginx([starting, draining]);
+  t.after(nginx.stop);
+  const { status, body } = await request(`${nginx.url}/`);
+  assert.deepEqual([status, body], [200, 'request 2']);
+});
+
+test('a refusal by every node stays one, and has the words of the node if it may', async (t) => {
+  const nodes = [await standIn(t, () => 503), await standIn(t, () => 503)];
+  const nginx = await startNginx(nodes);
+  t.after(nginx.stop);
+  const read = await request(`${nginx.url}/`);
+  assert.equal(read.status, 503);
+  assert.match(read.body, /^request \d$/);
+  assert.equal((await request(`${nginx.url}/`, { method: 'POST', body: 'x' })).status, 503);
 });
