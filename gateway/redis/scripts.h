@@ -52,8 +52,14 @@ enum script_parts {
 enum script { SCRIPT_TABLE(SCRIPT_ENUM) SCRIPT_COUNT };
 #undef SCRIPT_ENUM
 
-/* The first number of a script's answer, in place of 0. */
-enum { SCRIPT_NOT_A_MEMBER = -1, SCRIPT_REAPED = -2, SCRIPT_TOO_MANY = -3 };
+/* The first number of a script's answer, in place of 0. SCRIPT_REVOKED: the user's tokens that were
+ * issued so early are no good any more. */
+enum {
+    SCRIPT_NOT_A_MEMBER = -1,
+    SCRIPT_REAPED = -2,
+    SCRIPT_TOO_MANY = -3,
+    SCRIPT_REVOKED = -4
+};
 
 /* The constants with which every script is compiled. */
 struct script_constants {

@@ -43,6 +43,17 @@ local function touch_user(base)
   end
 end
 
+-- Was the user's token revoked? iat_ms: when it was issued (ms, as text), '' if it does not say so,
+-- '-' if there is no token (identity is off). The key has the second (since 1970) from which on
+-- tokens are good again.
+local function revoked(base, iat_ms)
+  if iat_ms == '-' then return false end
+  local before = tonumber(call('GET', base .. ':revoked'))
+  if not before then return false end
+  local iat = tonumber(iat_ms)
+  return not iat or iat < before * 1000
+end
+
 -- Would the user be in too many rooms with these? Each time that a user comes online or goes
 -- offline, all of the user's rooms are walked.
 local function too_many_rooms(base, rooms)
