@@ -64,6 +64,7 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 #define DROP_LABEL(symbol, drop_class, why)                LABEL("class", drop_class) "," LABEL("reason", why),
 
 #define HELD_LABEL(symbol, n)     LABEL("what", n),
+#define LIMIT_LABEL(symbol, n)    LABEL("limit", n),
 #define HANDOVER_LABEL(symbol, n) LABEL("result", n),
 
 static const char *const set_none[] = {""};
@@ -77,6 +78,7 @@ static const char *const every_code[] = {ERR_TABLE(CODE_LABEL)};
 static const char *const set_close[] = {CLOSE_TABLE(CLOSE_LABEL)};
 static const char *const set_drop[] = {DROP_TABLE(DROP_LABEL)};
 static const char *const set_recovery[] = {RECOVERY_TABLE(RECOVERY_LABEL)};
+static const char *const set_limit[] = {LIMIT_TABLE(LIMIT_LABEL)};
 static const char *const set_held[] = {HELD_TABLE(HELD_LABEL)};
 static const char *const set_handover[] = {HANDOVER_TABLE(HANDOVER_LABEL)};
 

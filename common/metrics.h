@@ -39,7 +39,9 @@ enum transport { TRANSPORT_TABLE(TRANSPORT_ENUM) TRANSPORT_COUNT };
 #undef TRANSPORT_ENUM
 
 /* The codes of closes that the server begins. */
-#define CLOSE_TABLE(X)   X(1002) X(1003) X(1007) X(1008) X(1009) X(1011) X(1012) X(1013)
+#define CLOSE_TABLE(X)                                                                         \
+    X(1002)                                                                                    \
+    X(1003) X(1007) X(1008) X(1009) X(1011) X(1012) X(1013) X(4000) X(4401) X(4403) X(4408)
 #define CLOSE_ENUM(code) CLOSE_##code,
 enum close_slot { CLOSE_TABLE(CLOSE_ENUM) CLOSE_COUNT };
 #undef CLOSE_ENUM
@@ -78,6 +80,21 @@ enum recovery_result { RECOVERY_TABLE(RECOVERY_ENUM) RECOVERY_COUNT };
 enum handover { HANDOVER_TABLE(HANDOVER_ENUM) HANDOVER_COUNT };
 #undef HANDOVER_ENUM
 
+/* The limits on what clients may do, by the name of the option, if there is one. */
+#define LIMIT_TABLE(X)                                                                         \
+    X(LIMIT_LOGIN_DEADLINE, "login-deadline")           /* a connection was closed */          \
+    X(LIMIT_BEFORE_LOGIN, "message-before-login")       /* a connection was closed */          \
+    X(LIMIT_RATE, "rate-limit")                         /* an event was refused */             \
+    X(LIMIT_PER_ADDRESS, "max-connections-per-address") /* a connection was refused */         \
+    X(LIMIT_PER_USER, "max-connections-per-user")       /* a login was refused */              \
+    X(LIMIT_ROOMS, "max-rooms")                         /* a login or a join was refused */    \
+    X(LIMIT_ACCEPT_RATE, "accept-rate")                 /* a handshake was refused */          \
+    X(LIMIT_MEMORY, "memory-limit")                     /* a client was closed or refused */   \
+    X(LIMIT_LOG_BYTES, "log-bytes")                     /* an append took old entries out */
+#define LIMIT_ENUM(symbol, name) symbol,
+enum limit { LIMIT_TABLE(LIMIT_ENUM) LIMIT_COUNT };
+#undef LIMIT_ENUM
+
 /* The uses of memory that is held. */
 #define HELD_TABLE(X)                                                                          \
     X(HELD_QUEUES, "queues")     /* slabs: bytes that wait to be sent, shared or not */        \
@@ -103,6 +120,7 @@ enum metric_slots {
     SLOTS_drop = DROP_COUNT,
     SLOTS_recovery = RECOVERY_COUNT,
     SLOTS_handover = HANDOVER_COUNT,
+    SLOTS_limit = LIMIT_COUNT,
     SLOTS_held = HELD_COUNT
 };
 
@@ -160,6 +178,8 @@ enum metric_slots {
     X(ERRORS, code, COUNTER, ONE, "sluice_errors_total", "Error answers to clients")           \
     X(CLOSES, close, COUNTER, ONE, "sluice_closes_total",                                      \
       "WebSocket closes that the server began, by close code")                                 \
+    X(LIMITED, limit, COUNTER, ONE, "sluice_limited_total",                                    \
+      "Times that a limit was reached, by limit")                                              \
     X(MESSAGES, none, COUNTER, ONE, "sluice_messages_total",                                   \
       "Messages delivered to this node's channels")                                            \
     X(DELIVERIES, none, COUNTER, ONE, "sluice_deliveries_total",                               \
@@ -253,6 +273,11 @@ static inline void metric_set(struct metrics *m, unsigned slot, uint64_t value) 
 }
 static inline uint64_t metric_value(const struct metrics *m, unsigned slot) {
     return m->slot[slot];
+}
+
+/* Somebody has reached a limit. */
+static inline void metric_limited(struct metrics *m, enum limit limit) {
+    metric_add(m, METRIC_LIMITED + limit, 1);
 }
 
 /* An upgrade (or, for DOOR_HTTP, a TCP connection) was accepted or refused. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEFAULT "default" /* as a place */
+
 enum type { TEXT, CHOICE, COUNT, SIZE, TIME, SWITCH, IS_LIVE = 8 };
 
 struct row {
@@ -61,7 +63,7 @@ static const char *type_hint(enum type type) {
     case COUNT:
         return "a number";
     case SIZE:
-        return "a number of bytes (K or M may follow)";
+        return "a number of bytes (K, M or G may follow)";
     case TIME:
         return "a time (with ms, s, m, h or d; here in ms)";
     case SWITCH:
@@ -92,8 +94,9 @@ struct unit {
 };
 static const struct unit time_units[] = {{"ms", 1},      {"s", 1000},    {"m", 60000},
                                          {"h", 3600000}, {"d", DAYS(1)}, {NULL, 0}};
-static const struct unit size_units[] = {{"", 1},        {"K", 1024},      {"KiB", 1024},
-                                         {"M", 1048576}, {"MiB", 1048576}, {NULL, 0}};
+static const struct unit size_units[] = {
+    {"", 1},          {"K", 1024},       {"KiB", 1024},       {"M", 1048576},
+    {"MiB", 1048576}, {"G", 1073741824}, {"GiB", 1073741824}, {NULL, 0}};
 static const struct unit count_units[] = {{"", 1}, {NULL, 0}};
 
 static bool parse_number(const char *text, const struct unit *units, uint64_t *out) {
@@ -316,9 +319,17 @@ static bool load_environment(struct loader *l) {
     return true;
 }
 
+static bool is_number(const struct row *row) {
+    return row->type == COUNT || row->type == SIZE || row->type == TIME;
+}
+
 static bool load_defaults(struct loader *l) {
     for (size_t i = 0; i < ROWS; i++) {
-        if (!set(l, &rows[i], rows[i].initial, "default"))
+        if (l->set[i])
+            continue;
+        if (is_number(&rows[i]) && rows[i].initial[0] == '\0')
+            l->options->places[i] = keep(l, DEFAULT); /* the number is 0 */
+        else if (!set(l, &rows[i], rows[i].initial, DEFAULT))
             return false;
     }
     return true;
@@ -361,6 +372,10 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
 const char *options_place(const struct options *o, const char *flag) {
     const struct row *row = row_find(flag, strlen(flag));
     return row != NULL && o->places[row - rows] != NULL ? o->places[row - rows] : "?";
+}
+
+bool options_given(const struct options *o, const char *flag) {
+    return strcmp(options_place(o, flag), DEFAULT) != 0;
 }
 
 /* --- loading again --------------------------------------------------------------------------

@@ -11,8 +11,9 @@
  * has lines `flag = value`. A flag goes before the environment, that before the file, and that
  * before the default.
  *   TEXT: a string of lowest..highest bytes. CHOICE: one of the words in the value's name.
- *   COUNT: a number. SIZE: bytes, K and M may follow.
+ *   COUNT: a number. SIZE: bytes, K, M and G may follow.
  *   TIME: milliseconds inside; written with ms, s, m, h or d. SWITCH: true or false.
+ * A number whose default is "" is 0 if no value is given; its help says what that means.
  * LIVE(type): the option is read again on SIGHUP (gateway/node/reload.c), which also passes the
  * new value to code that has a copy of the old one. No code may keep a pointer to its text.
  */
@@ -60,20 +61,30 @@
       "most connections; 0: as many as the limit of descriptors allows")                       \
     X(max_per_address, "max-connections-per-address", COUNT, 0, 10000000, "0", "N",            \
       "most connections from one address, and most polled sessions; 0: no limit")              \
+    X(max_per_user, "max-connections-per-user", COUNT, 0, 10000000, "20", "N",                 \
+      "most connections of one user, in the whole cluster; 0: no limit")                       \
+    X(accept_rate, "accept-rate", LIVE(COUNT), 0, 1000000, "2000", "N",                        \
+      "handshakes a second that begin a connection or a session, with a burst of as many; "    \
+      "0: no limit")                                                                           \
+    X(memory_limit, "memory-limit", SIZE, 33554432, 1099511627776, "", "BYTES",                \
+      "most memory that the node holds; with more it closes the connections that hold the "    \
+      "most, and takes no new ones; default: 60 % of what the machine or the cgroup has")      \
     X(max_subscriptions, "max-subscriptions", LIVE(COUNT), 1, 1000000, "1000", "N",            \
       "most channels a connection may be in")                                                  \
     X(max_rooms, "max-rooms", COUNT, 1, 100000, "200", "N",                                    \
       "most rooms a user may belong to, in the whole cluster")                                 \
-    X(rate_limit, "rate-limit", LIVE(COUNT), 0, 1000000, "0", "N",                             \
-      "events a second from one connection, with a burst of as many; 0: no limit")             \
+    X(rate_limit, "rate-limit", LIVE(COUNT), 0, 1000000, "200", "N",                           \
+      "units a second that a connection may spend, with a burst of three times as many (an "   \
+      "event costs 1, some cost more); 0: no limit")                                           \
     X(handshake_timeout, "handshake-timeout", TIME, 100, 3600000, "10s", "TIME",               \
       "time to send a request's head")                                                         \
     X(body_timeout, "body-timeout", TIME, 100, 3600000, "5m", "TIME",                          \
       "time to send a request's body; one slower than 100 bytes a second is given up earlier") \
     X(idle_timeout, "idle-timeout", TIME, 100, 3600000, "75s", "TIME",                         \
       "close an HTTP connection after this time without a request")                            \
-    X(login_deadline, "login-deadline", LIVE(TIME), 0, 3600000, "0", "TIME",                   \
-      "close a connection that has not logged in after this time; 0: never")                   \
+    X(login_deadline, "login-deadline", LIVE(TIME), 0, 3600000, "", "TIME",                    \
+      "close a connection that has not logged in after this time; 0: never; default: 30s "     \
+      "with authentication on, else never")                                                    \
     X(close_timeout, "close-timeout", TIME, 100, 60000, "5s", "TIME",                          \
       "how long to wait for the answer to a close")                                            \
     X(ping_interval, "ping-interval", LIVE(TIME), 100, 3600000, "25s", "TIME",                 \
@@ -121,6 +132,8 @@
       "longest time to connect to Redis, and for the beacon to come back through it")          \
     X(history_max, "history-max", COUNT, 1, 10000000, "10000", "N",                            \
       "most messages of a channel")                                                            \
+    X(log_bytes, "log-bytes", SIZE, 4096, 1099511627776, "64M", "BYTES",                       \
+      "most bytes of a channel's messages")                                                    \
     X(room_retention, "room-retention", TIME, 1000, DAYS(3650), "7d", "TIME",                  \
       "how long to keep room and private messages")                                            \
     X(inbox_retention, "inbox-retention", TIME, 1000, DAYS(3650), "24h", "TIME",               \
@@ -157,6 +170,8 @@ enum options_result { OPTIONS_RUN, OPTIONS_HEALTH_CHECK, OPTIONS_EXIT_OK, OPTION
  */
 enum options_result options_load(struct options *o, int argc, char **argv, FILE *out,
                                  FILE *errors);
+/* True if an option's value is not its default. */
+bool options_given(const struct options *o, const char *flag);
 /* Where an option's value comes from, for error texts: "command line", SLUICE_…, or a line of a
  * file. */
 const char *options_place(const struct options *o, const char *flag);

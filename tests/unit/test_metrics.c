@@ -207,12 +207,23 @@ static void test_closes(void **state) {
     metric_close(&m, 1013);
     metric_close(&m, 1002);
     metric_close(&m, 1013);
-    metric_close(&m, 4000); /* none of ours */
+    metric_close(&m, 4999); /* none of ours */
     print();
     assert_string_equal(value("sluice_closes_total{code=\"1013\"}"), "2");
     assert_string_equal(value("sluice_closes_total{code=\"1002\"}"), "1");
     assert_string_equal(value("sluice_closes_total{code=\"1011\"}"), "0");
-    assert_null(strstr(text, "4000"));
+    assert_null(strstr(text, "4999"));
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    metric_limited(&m, LIMIT_RATE);
+    metric_limited(&m, LIMIT_LOG_BYTES);
+    metric_limited(&m, LIMIT_RATE);
+    print();
+    assert_string_equal(value("sluice_limited_total{limit=\"rate-limit\"}"), "2");
+    assert_string_equal(value("sluice_limited_total{limit=\"log-bytes\"}"), "1");
+    assert_string_equal(value("sluice_limited_total{limit=\"login-deadline\"}"), "0");
 }
 
 static void test_seconds(void **state) {
@@ -238,6 +249,7 @@ int main(void) {
         cmocka_unit_test_setup(test_handshakes, begin),
         cmocka_unit_test_setup(test_errors, begin),
         cmocka_unit_test_setup(test_closes, begin),
+        cmocka_unit_test_setup(test_limits, begin),
         cmocka_unit_test_setup(test_seconds, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

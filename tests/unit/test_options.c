@@ -211,9 +211,9 @@ static void bad_values_name_place_and_range(void **state) {
         {"--linger=5S", "linger|ms, s, m, h or d"},
         {"--linger=5K", "linger|ms, s, m, h or d"},
         {"--linger=1.5s", "linger|ms, s, m, h or d"},
-        {"--max-queue=5k", "max-queue|K or M"},
-        {"--max-queue=5G", "max-queue|K or M"},
-        {"--max-queue=5s", "max-queue|K or M"},
+        {"--max-queue=5k", "max-queue|K, M or G"},
+        {"--max-queue=5G", "max-queue|K, M or G"},
+        {"--max-queue=5s", "max-queue|K, M or G"},
         /* texts */
         {"--listen=", "listen|\"\"|length from 1 to 255"},
         {"--node-id=01234567890123456789012345678901234567890123456789012345678901234",

@@ -168,7 +168,8 @@ let nodeCount = 0;
  * A node of build/asan/sluice (SLUICE_BIN: another). Options:
  *   redis    from startRedis, or a URL
  *   id       default n1, n2, …
- *   args     further command line; env: further environment
+ *   args     further command line; env: further environment. There is no rate-limit unless a
+ *            test asks for one, since tests send as fast as they can.
  *   port     default: a free one; host: default 127.0.0.1
  *   ready    false: does not await /readyz (for a node without Redis)
  *   shown    false: its log is not shown when the process ends with a failure
@@ -199,6 +200,7 @@ async function launchNode(options) {
       ...clean,
       ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:exitcode=99',
       UBSAN_OPTIONS: 'print_stacktrace=1',
+      SLUICE_RATE_LIMIT: '0',
       ...env,
     },
   });
