@@ -38,13 +38,13 @@ build/config.mk: FORCE
 	@printf '%s\n' \
 	  'BUILT_BY  := $(CC) $(CFLAGS) $(LDFLAGS)' \
 	  "LIB_FLAGS := $$(pkg-config --cflags $(LIBRARIES) | sed 's/-I/-isystem /g')" \
-	  "LIBS      := $$(pkg-config --libs $(LIBRARIES)) -lwslay" \
+	  "LIBS      := $$(pkg-config --libs $(LIBRARIES)) -lwslay -lm" \
 	  "LLHTTP    := $$(pkg-config --libs libllhttp 2>/dev/null)" >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- Sources
 MODULES   := common gateway $(addprefix gateway/,node api pages doors events login session client \
-               presence cluster channel socketio net redis)
+               presence cluster channel socketio net redis auth)
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))

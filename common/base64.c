@@ -2,15 +2,19 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+enum alphabets { PLAIN = 1, URL = 2 };
+
 /* The value of each digit plus one, so that 0 means: no digit. */
-static void values_init(unsigned char values[256], bool both_alphabets) {
+static void values_init(unsigned char values[256], enum alphabets which) {
     memset(values, 0, 256);
     for (unsigned i = 0; i < 64; i++)
         values[(unsigned char)digits[i]] = (unsigned char)(i + 1);
-    if (!both_alphabets)
-        return;
-    values['-'] = values['+'];
-    values['_'] = values['/'];
+    if ((which & URL) != 0) {
+        values['-'] = values['+'];
+        values['_'] = values['/'];
+    }
+    if ((which & PLAIN) == 0)
+        values['+'] = values['/'] = 0;
 }
 
 /* Writes the three bytes of four digits. Returns false if one of them is no digit. */
@@ -69,7 +73,7 @@ bool base64_decode(struct slice text, struct buf *out) {
         return false;
     if (text.len == 0 || !buf_reserve(out, text.len / 4 * 3))
         return true;
-    values_init(values, false);
+    values_init(values, PLAIN);
     uint32_t rest = take_digits(values, text, out);
     /* With one character that is no digit, there would be a byte less. */
     if (rest == 0 && out->len - before == text.len / 4 * 3 - padding_of(text))
@@ -78,11 +82,38 @@ bool base64_decode(struct slice text, struct buf *out) {
     return false;
 }
 
+bool base64url_decode(struct slice text, struct buf *out) {
+    unsigned char values[256];
+    size_t before = out->len;
+    if (text.len % 4 == 1)
+        return false;
+    if (text.len == 0 || !buf_reserve(out, text.len / 4 * 3 + 3))
+        return true;
+    values_init(values, URL);
+    uint32_t rest = take_digits(values, text, out);
+    size_t wanted = text.len / 4 * 3 + text.len % 4 * 3 / 4;
+    if (rest == 0 && out->len - before == wanted)
+        return true;
+    out->len = before;
+    return false;
+}
+
+void base64url_encode(struct slice bytes, struct buf *out) {
+    size_t before = out->len;
+    base64_encode(bytes, out);
+    if (out->failed)
+        return;
+    while (out->len > before && out->data[out->len - 1] == '=')
+        out->len--;
+    for (char *at = out->data + before; at < out->data + out->len; at++)
+        *at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
+}
+
 void base64_read(struct slice text, struct buf *out) {
     unsigned char values[256];
     if (text.len == 0 || !buf_reserve(out, text.len / 4 * 3 + 3))
         return;
-    values_init(values, true);
+    values_init(values, PLAIN | URL);
     take_digits(values, text, out);
 }
 

@@ -3,7 +3,7 @@
 
 #include "common/buf.h"
 
-/* base64 (RFC 4648, section 4). Without memory out->failed is set. */
+/* base64 and base64url (RFC 4648, sections 4 and 5). Without memory out->failed is set. */
 
 /* Appends the digits, with padding. */
 void base64_encode(struct slice bytes, struct buf *out);
@@ -13,6 +13,14 @@ void base64_encode(struct slice bytes, struct buf *out);
  * Returns false if it is not base64; then nothing was appended.
  */
 bool base64_decode(struct slice text, struct buf *out);
+
+/*
+ * base64url without padding, as tokens have it (RFC 7515, section 2): no other character, and
+ * unused bits zero, so that each text of bytes is written in one way only. Appends the bytes.
+ * Returns false if it is anything else; then nothing was appended.
+ */
+bool base64url_decode(struct slice text, struct buf *out);
+void base64url_encode(struct slice bytes, struct buf *out);
 
 /*
  * Reads base64 as clients of Socket.IO write it and as the reference server reads it: in either

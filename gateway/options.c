@@ -30,7 +30,7 @@ static const struct row rows[] = {OPTIONS_TABLE(ROW)};
 #undef ROW
 #undef LIVE
 #define ROWS (sizeof rows / sizeof *rows)
-_Static_assert(ROWS <= 64, "options.places");
+_Static_assert(ROWS <= 128, "options.places, and twice as many texts");
 
 struct loader {
     struct options *options;
@@ -81,6 +81,10 @@ static bool fail(struct loader *l, const char *place, const struct row *row,
     else if (row->type == SWITCH)
         fprintf(l->errors, "sluice: %s: %s is \"%s\": must be true or false\n", place,
                 row->flag, value);
+    else if (row->type == TEXT && strlen(value) > 1000) /* and it may be a secret */
+        fprintf(l->errors, "sluice: %s: %s is too long: must be %s from %llu to %llu\n", place,
+                row->flag, type_hint(row->type), (unsigned long long)row->low,
+                (unsigned long long)row->high);
     else
         fprintf(l->errors, "sluice: %s: %s is \"%s\": must be %s from %llu to %llu\n", place,
                 row->flag, value, type_hint(row->type), (unsigned long long)row->low,

@@ -38,6 +38,14 @@
       "serve an address other than loopback although authentication is off")                   \
     X(admin_token, "admin-token", LIVE(TEXT), 0, 65535, "", "TOKEN",                           \
       "opens /console and /api/v1/ to anyone that has it; best given by SLUICE_ADMIN_TOKEN")   \
+    X(jwt_secret, "jwt-secret", TEXT, 0, 65535, "", "TEXT",                                    \
+      "secret of 32 bytes or more that signs tokens (HS256, HS384, HS512), and switches "      \
+      "identity on; best given by SLUICE_JWT_SECRET")                                          \
+    X(jwt_leeway, "jwt-leeway", LIVE(TIME), 0, 300000, "10s", "TIME",                          \
+      "how far the clocks of this node and of a token's issuer may differ")                    \
+    X(grants, "grants", TEXT, 0, 65535,                                                        \
+      "rooms=*;private=*;subscribe=*;publish=;channels=", "LISTS",                             \
+      "what a token allows whose claim sluice does not say it: patterns, by right")            \
     X(log_level, "log-level", LIVE(CHOICE), 0, 0, "info", "debug|info|warn|error",             \
       "the least severe events that are logged")                                               \
     X(log_format, "log-format", LIVE(CHOICE), 0, 0, "logfmt", "logfmt|json",                   \
@@ -152,10 +160,10 @@ struct options {
 #define OPTION_FIELD(field, flag, type, low, high, initial, value, help) OPTION_##type field;
     OPTIONS_TABLE(OPTION_FIELD)
 #undef OPTION_FIELD
-    char *texts[128]; /* owned: the TEXT fields and places point to them */
+    char *texts[256]; /* owned: the TEXT fields and places point to them */
     unsigned text_count;
-    const char *places[64]; /* for each row, where its value comes from */
-    int argc;               /* the command line, with which they can be loaded again */
+    const char *places[128]; /* for each row, where its value comes from */
+    int argc;                /* the command line, with which they can be loaded again */
     char **argv;
 };
 

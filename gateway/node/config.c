@@ -170,6 +170,12 @@ static int read_bundle(struct node *n) {
     return wrong == NULL ? 0 : config_complain(n->options, "socketio-client", dir, wrong);
 }
 
+static int configure_auth(struct node *n) {
+    const char *flag;
+    const char *wrong = auth_init(&n->auth, n->options, &n->loop, &flag);
+    return wrong == NULL ? 0 : config_complain(n->options, flag, "", wrong);
+}
+
 int config_read(struct node *n, struct redis_config *redis) {
     const struct options *o = n->options;
     struct config_fault f;
@@ -181,7 +187,7 @@ int config_read(struct node *n, struct redis_config *redis) {
         return 1;
     if (find_fault(o, false, &f))
         return config_complain(o, f.flag, f.value, f.why);
-    if (read_bundle(n) != 0)
+    if (configure_auth(n) != 0 || read_bundle(n) != 0)
         return 1;
     wrong = raw_door_init(&n->raw, o->channels, n->prefix);
     return wrong == NULL ? 0 : config_complain(o, "channels", o->channels, wrong);

@@ -13,7 +13,8 @@ int config_complain(const struct options *o, const char *flag, const char *value
 
 /*
  * Reads the options at the start, before anything is begun: the node's name, its prefix, the
- * configuration of Redis, the bundle, the channels of the raw door. From here on the log is
+ * configuration of Redis, the keys of tokens, the bundle, the
+ * channels of the raw door. From here on the log is
  * open. Returns 0, or 1 after an error on standard error.
  */
 int config_read(struct node *n, struct redis_config *redis);

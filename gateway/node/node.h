@@ -2,6 +2,7 @@
 #define SLUICE_NODE_NODE_H
 
 #include "gateway/api/api.h"
+#include "gateway/auth/auth.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
 #include "gateway/net/proxies.h"
@@ -29,6 +30,7 @@ struct node {
     struct metrics metrics;
     struct net net;
     struct wsock_shared sockets;
+    struct auth auth;
     struct domain domain;
     struct raw_door raw;
     struct sio_door sio;

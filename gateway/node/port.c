@@ -36,9 +36,10 @@ static const char *bind_port(struct node *n, const struct sockaddr_storage *at) 
     const struct sockaddr *address = (const struct sockaddr *)at;
     struct conn_address mine;
     conn_address_set(&mine, address);
-    if (!is_loopback(&mine) && !n->options->allow_anonymous)
+    if (!is_loopback(&mine) && !n->options->allow_anonymous && !auth_on(&n->auth))
         return "not a loopback address, and authentication is off: any client "
-               "that reaches it could speak as any user. --allow-anonymous allows it";
+               "that reaches it could speak as any user. A key for tokens (jwt-secret, for "
+               "one) switches it on, and --allow-anonymous allows it as it is";
     int status = uv_tcp_bind(&n->listener, address, 0);
     return status == 0 ? NULL : uv_strerror(status);
 }

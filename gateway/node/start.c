@@ -185,14 +185,21 @@ static void tell_limit(const struct node *n) {
             log_text("%llu", (unsigned long long)n->most_connections), NULL);
 }
 
+static void tell_identity(const struct node *n) {
+    if (!auth_on(&n->auth))
+        LOG(LOG_WARN, "authentication_off", "means",
+            "any client that reaches this address may speak as any user", NULL);
+    else
+        LOG(LOG_INFO, "authentication_on", "keys", auth_sources(&n->auth), NULL);
+}
+
 static void announce(struct node *n) {
     /* Logged at any level, because only this line tells which port was taken for port 0. */
     log_write(LOG_INFO, "listening", "addr", n->address, "version", SLUICE_VERSION,
               "incarnation", n->domain.lease.incarnation, "max_connections",
               log_text("%llu", (unsigned long long)n->most_connections), NULL);
     tell_limit(n);
-    LOG(LOG_WARN, "authentication_off", "means",
-        "any client that reaches this address may speak as any user", NULL);
+    tell_identity(n);
     if (n->bundle.count > 0)
         LOG(LOG_INFO, "socketio_client", "dir", n->options->sio_client, "version",
             n->bundle.version, "files", log_text("%u", n->bundle.count), NULL);
@@ -222,6 +229,7 @@ int node_start(struct node *n) {
 }
 
 void node_deinit(struct node *n) {
+    auth_deinit(&n->auth);
     sio_door_deinit(&n->sio);
     relay_deinit(&n->relay);
     domain_deinit(&n->domain);
