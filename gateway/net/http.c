@@ -225,10 +225,11 @@ static void on_deadline(struct conn *c) {
 static void hold(struct http *h, const char *bytes, size_t len) {
     bool watched = h->later != NULL && h->later->gone != NULL;
     buf_append(&h->rest, bytes, len);
-    if (h->rest.failed || (watched && h->rest.len > HTTP_HEAD_MAX)) {
+    bool full = h->rest.len > HTTP_HEAD_MAX;
+    if (h->rest.failed || (watched && full && !h->later->upgrades)) {
         conn_close(h->conn, true);
         let_go(h);
-    } else if (!watched) {
+    } else if (!watched || full) {
         conn_pause(h->conn, true);
     }
 }
@@ -443,7 +444,6 @@ bool http_upgrade(const struct http_request *request, struct slice head) {
         return false;
     }
     h->conn->peer = NULL;
-    h->conn->framed = true;
     conn_deadline(h->conn, 0);
     http_free(h);
     return true;

@@ -46,6 +46,7 @@ struct http_later {
     void (*late)(struct http_later *later);
     void (*gone)(struct http_later *later); /* or NULL */
     bool keep_errors;                       /* as http_answer_and_keep */
+    bool upgrades;                          /* http_hold */
     bool passed_on; /* the answer comes from another node and has the router's lines already */
     /* Takes each piece of a watched body, which is then not kept; or NULL. May answer with
      * http_answer_later. The bytes are valid until the callback returns. */

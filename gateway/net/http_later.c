@@ -2,8 +2,7 @@
 
 #include "gateway/net/http_state.h"
 
-void http_defer(const struct http_request *request, struct http_later *later,
-                uint64_t timeout_ms) {
+static void defer(const struct http_request *request, struct http_later *later) {
     struct http *h = request->http;
     later->http = h;
     h->later = later;
@@ -11,6 +10,17 @@ void http_defer(const struct http_request *request, struct http_later *later,
     h->later_head = slice_is(request->method, "HEAD");
     h->later_keep = http_keeps(request);
     list_remove(&h->link);
+}
+
+void http_hold(const struct http_request *request, struct http_later *later) {
+    later->upgrades = true;
+    defer(request, later);
+}
+
+void http_defer(const struct http_request *request, struct http_later *later,
+                uint64_t timeout_ms) {
+    struct http *h = request->http;
+    defer(request, later);
     conn_deadline(h->conn, timeout_ms == 0 ? 0 : net_now(h->conn->net) + timeout_ms);
     if (later->gone == NULL)
         conn_pause(h->conn, true);
@@ -91,6 +101,7 @@ struct conn *http_upgrade_later(struct http_later *later, struct slice head, str
     buf_init(&h->rest);
     c->peer = NULL;
     conn_deadline(c, 0);
+    conn_pause(c, false);
     http_free(h);
     return c;
 }

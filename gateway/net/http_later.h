@@ -61,7 +61,14 @@ struct http_later *http_claim(const struct http_request *request);
 bool http_is_watched(const struct http_request *request);
 
 /*
- * As http_upgrade, for a request that was deferred with `gone`. Returns the connection, which
+ * As http_defer with `gone`, for a request that is to become an upgrade. It goes on being a
+ * part of the handshake: late() is called when the time for the request's head is over. If more
+ * than 16 KiB come meanwhile, the rest waits in the kernel, and the peer's end is seen later.
+ */
+void http_hold(const struct http_request *request, struct http_later *later);
+
+/*
+ * As http_upgrade, for a request that was held, or deferred with `gone`. Returns the connection, which
  * the caller takes over (conn_take) before anything else, or NULL: it is closed. The bytes that
  * the peer sent after the request are moved to *rest, which the caller frees. Calls nothing
  * back.

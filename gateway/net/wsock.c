@@ -1,8 +1,8 @@
 #include "gateway/net/wsock.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <strings.h>
+
+#include "gateway/net/ws_handshake.h"
 
 static const struct conn_ops ws_conn_ops;
 
@@ -10,83 +10,36 @@ static struct wsock *wsock_of(struct conn *c) {
     return c->peer;
 }
 
-/* --- handshake ------------------------------------------------------------------------------
+/* --- the beginning --------------------------------------------------------------------------
  */
-
-static bool refuse(const struct http_request *request, int status, const char *why,
-                   const char *extra) {
-    http_answer(request, status, "text/plain", slice_of(why), extra);
-    return false;
-}
-
-#define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-
-/* Makes the header line that accepts the first subprotocol that the request names, since a
- * browser gives up when none is accepted. It is empty if the request names none. A token, which
- * a client sends among the subprotocols, is not one of them. */
-#define PROTOCOL_MAX 128
-static void put_protocol(const struct http_request *request, char out[PROTOCOL_MAX + 32]) {
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    struct buf all;
-    buf_init(&all);
-    http_header_join(request, "sec-websocket-protocol", &all);
-    out[0] = '\0';
-    for (const char *at = all.failed ? "" : all.data; *at != '\0' && out[0] == '\0';) {
-        at += strspn(at, " \t,");
-        size_t len = strspn(at, token);
-        size_t rest = strcspn(at, ",");
-        bool whole = len > 0 && len <= PROTOCOL_MAX && strspn(at + len, " \t") + len == rest;
-        if (whole && strncasecmp(at, "bearer.", 7) != 0)
-            snprintf(out, PROTOCOL_MAX + 32, "Sec-WebSocket-Protocol: %.*s\r\n", (int)len, at);
-        at += rest;
-    }
-    buf_deinit(&all);
-}
-
-static bool handshake(const struct http_request *request) {
-    const char *version = http_header(request, "sec-websocket-version");
-    const char *key = http_header(request, "sec-websocket-key");
-    char accept[WS_ACCEPT_SIZE];
-    char protocol[PROTOCOL_MAX + 32] = "";
-    char head[192 + sizeof protocol];
-    if (!slice_is(request->method, "GET"))
-        return refuse(request, 405, "a WebSocket begins with GET\n", "Allow: GET\r\n");
-    if (!request->upgrade)
-        return refuse(request, 426, "this path speaks WebSocket\n", UPGRADE);
-    if (http_header_count(request, "sec-websocket-version") != 1 || strcmp(version, "13") != 0)
-        return refuse(request, 426, "version 13 is spoken here\n",
-                      UPGRADE "Sec-WebSocket-Version: 13\r\n");
-    if (http_header_count(request, "sec-websocket-key") != 1 || !ws_key_valid(slice_of(key)))
-        return refuse(request, 400, "Sec-WebSocket-Key must be 16 bytes in base64\n", NULL);
-    ws_accept(accept, slice_of(key));
-    put_protocol(request, protocol);
-    int len = snprintf(head, sizeof head,
-                       "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
-                       "Sec-WebSocket-Accept: %s\r\n%s\r\n",
-                       accept, protocol);
-    return http_upgrade(request, (struct slice){head, (size_t)len});
-}
 
 static void arm(struct wsock *w, uint64_t after_ms) {
     conn_deadline(w->conn, net_now(w->shared->net) + after_ms);
 }
 
-bool wsock_open(struct wsock *w, struct wsock_shared *shared,
-                const struct http_request *request, const struct wsock_ops *ops) {
-    struct conn *c = request->conn;
-    if (!handshake(request))
-        return false;
+void wsock_begin(struct wsock *w, struct wsock_shared *shared, struct conn *c,
+                 const struct wsock_ops *ops) {
     w->conn = c;
     w->shared = shared;
     w->ops = ops;
     w->heard = net_now(shared->net);
     w->state = WSOCK_OPEN;
     shared->count++;
+    c->framed = true;
     conn_take(c, &ws_conn_ops, w);
     conn_enter(c, ops->door);
     if (shared->ping_interval_ms > 0)
         arm(w, shared->ping_interval_ms);
+}
+
+bool wsock_open(struct wsock *w, struct wsock_shared *shared,
+                const struct http_request *request, const struct wsock_ops *ops) {
+    struct ws_handshake handshake;
+    char head[WS_HEAD_SIZE];
+    if (!ws_handshake_read(&handshake, request) ||
+        !http_upgrade(request, ws_handshake_head(&handshake, head)))
+        return false;
+    wsock_begin(w, shared, request->conn, ops);
     return true;
 }
 

@@ -5,8 +5,7 @@
 #include "gateway/net/http.h"
 
 /*
- * A WebSocket on a connection: the handshake (RFC 6455, 4.2), messages in and out, pings, and
- * the close from both sides. A door (a protocol's front end, gateway/doors) embeds it in its
+ * A WebSocket on a connection: messages in and out, pings, and the close from both sides. A door (a protocol's front end, gateway/doors) embeds it in its
  * state of a connection.
  */
 struct wsock;
@@ -35,7 +34,8 @@ struct wsock_shared {
         ping_interval_ms; /* 0: no pings; the owner checks by itself which sockets are alive */
     uint64_t ping_timeout_ms;
     uint64_t close_timeout_ms;
-    unsigned count; /* sockets, from the upgrade until the connection is gone */
+    unsigned count; /* sockets, until the connection is gone, and handshakes that are held
+                       (wsock_hold.h) */
 };
 
 enum wsock_state {
@@ -60,6 +60,10 @@ struct wsock {
  */
 bool wsock_open(struct wsock *w, struct wsock_shared *shared,
                 const struct http_request *request, const struct wsock_ops *ops);
+/* The connection has been agreed to (ws_handshake.h), and is a WebSocket from now on. The owner
+ * has zeroed w. Nothing is called back before it returns. */
+void wsock_begin(struct wsock *w, struct wsock_shared *shared, struct conn *c,
+                 const struct wsock_ops *ops);
 
 /* Writes a frame of several parts, and returns its region (without a reference of its own). Its
  * slab is NULL without memory. */
