@@ -98,7 +98,7 @@ build/llhttp/%.o: /usr/share/llhttp/%.c Makefile build/config.mk
 	$(Q)$(CC) $(LIB_FLAGS) $(RELEASE) -w -c -o $@ $<
 
 # These two hold files by .incbin, which -MMD does not see.
-VARIANTS := release asan clang
+VARIANTS := release asan clang fuzz
 $(VARIANTS:%=build/%/gateway/redis/scripts.o) $(VARIANTS:%=build/%/gateway/pages/assets.o): $(EMBEDDED)
 
 build/sluice: $(call objects,release)
@@ -145,8 +145,9 @@ run: all deps-run ## a private Redis, two nodes and nginx; ends with Ctrl-C
 
 UNIT_PROGRAMS := $(UNIT:tests/unit/%.c=build/asan/tests/%)
 UNIT_SHARED   := $(filter-out %/main.o,$(call objects,asan))
+REPLAYS       := $(patsubst tests/fuzz/%.c,build/asan/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-test: build/asan/sluice build/asan/sluice-conformance $(BROKEN) $(UNIT_PROGRAMS) deps-test ## every test, with ASan and UBSan
+test: build/asan/sluice build/asan/sluice-conformance $(BROKEN) $(UNIT_PROGRAMS) $(REPLAYS) deps-test ## every test, with ASan and UBSan
 	@exec tests/run $(T)
 
 $(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
@@ -239,18 +240,41 @@ build/bench/load: tests/bench/load.c Makefile build/config.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(STD) $(RELEASE) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
 
-# ---- make fuzz: each libFuzzer target for a while (SECONDS=60 each), from nothing
+# ---- make fuzz: each libFuzzer target for a while, from its corpus in tests/fuzz/corpus. `make
+# test` runs the seeds and simple changes of them by replay.c, without clang. Both link from an
+# archive, so that a target has only the parts that it calls.
 .PHONY: fuzz
-FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz: $(FUZZ) ## runs the fuzzers of the codecs (SECONDS=60 each)
-	$(Q)for f in $(FUZZ); do $$f -max_total_time=$(or $(SECONDS),60) -timeout=10 \
-	  -artifact_prefix=build/fuzz/ -print_final_stats=1 -verbosity=0 || exit 1; done
+FUZZ         := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS      := $(FUZZ:tests/fuzz/%.c=build/fuzz/%)
+FUZZ_LLHTTP  := $(LLHTTP_OBJECTS:build/%=build/fuzz/%)
+fuzz: $(FUZZERS) ## runs the fuzzers of all parsers: SECONDS=60 each, T=json for one; exit 1 at a finding
+	@SECONDS='$(SECONDS)' exec node tests/fuzz/run.mjs $(T)
 
-$(FUZZ): build/fuzz/%: tests/fuzz/%.c $(wildcard common/*.[ch]) Makefile build/config.mk | deps-check
-	$(call say,$(CLANG),$@)
+build/fuzz/%: CC    := $(CLANG)
+build/fuzz/%: FLAGS := -O1 -g $(WARN) -fsanitize=fuzzer-no-link,address,undefined \
+                       -fno-sanitize-recover=undefined
+build/fuzz/%.o: %.c Makefile build/config.mk | deps-check
+	$(compile)
+build/fuzz/llhttp/%.o: /usr/share/llhttp/%.c Makefile build/config.mk | deps-check
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(STD) $(LIB_FLAGS) -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined \
-	  -fno-sanitize-recover=undefined -o $@ $< $(wildcard common/*.c) $(LIBS)
+	$(Q)$(CC) $(LIB_FLAGS) $(FLAGS) -w -c -o $@ $<
+
+define archive
+$(call say,ar,$@)
+$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+endef
+build/fuzz/sluice.a: $(filter-out %/main.o $(LLHTTP_OBJECTS),$(call objects,fuzz)) $(FUZZ_LLHTTP)
+	$(archive)
+build/asan/sluice.a: $(UNIT_SHARED)
+	$(archive)
+$(FUZZERS): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/sluice.a
+	$(call say,link,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDFLAGS) $(LIBS) $(LLHTTP)
+$(REPLAYS): build/asan/fuzz/%: build/asan/tests/fuzz/%.o build/asan/tests/fuzz/replay.o \
+    build/asan/sluice.a
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) $(LLHTTP)
 
 # ---- make install: the binary, the unit of systemd, and an example of its configuration
 PREFIX ?= /usr/local
@@ -275,4 +299,5 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
 -include $(wildcard build/broken-*/gateway/*/*.d $(foreach v,$(VARIANTS), \
-    $(patsubst %.c,build/$(v)/%.d,$(SOURCES) $(UNIT) $(UNIT_HELP) $(CONFORM))))
+    $(patsubst %.c,build/$(v)/%.d,$(SOURCES) $(UNIT) $(UNIT_HELP) $(CONFORM) $(FUZZ) \
+    tests/fuzz/replay.c)))

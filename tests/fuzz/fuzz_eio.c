@@ -2,18 +2,9 @@
  * libFuzzer on the Engine.IO codec: any bytes as a payload, and as base64. What was read and is
  * put together again must be the same bytes.
  */
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "common/base64.h"
 #include "common/eio.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool good) {
-    if (!good)
-        abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static void payload(struct slice all, struct buf *again) {
     struct eio_payload p;

@@ -2,24 +2,11 @@
  * libFuzzer on the Socket.IO codec: any valid UTF-8 as a packet. Slices must lie within it, and
  * head and payload put together again must be read as the same packet.
  */
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "common/sio.h"
 #include "common/utf8.h"
+#include "tests/fuzz/fuzz.h"
 
 #define MOST 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool good) {
-    if (!good)
-        abort();
-}
-
-static bool within(struct slice part, struct slice all) {
-    return part.len == 0 || (part.ptr >= all.ptr && part.ptr + part.len <= all.ptr + all.len);
-}
 
 static void again(const struct sio_packet *p) {
     struct sio_packet q;
@@ -52,8 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct sio_packet p;
     if (!utf8_valid(all) || sio_read(all, MOST, &p) != SIO_OK)
         return 0;
-    check(slice_is(p.nsp, "/") || within(p.nsp, all));
-    check(within(p.payload.raw, all) && within(p.args, all) && within(p.name.raw, all));
+    check(slice_is(p.nsp, "/") || fuzz_within(p.nsp, all));
+    check(fuzz_within(p.payload.raw, all) && fuzz_within(p.args, all) &&
+          fuzz_within(p.name.raw, all));
     check(p.attachments <= MOST);
     again(&p);
     if (p.type != SIO_CONNECT && p.type != SIO_DISCONNECT)

@@ -2,19 +2,10 @@
  * libFuzzer on the WebSocket codec: any bytes, whole and byte by byte. Both must give the same
  * messages, control frames and end. The first two bytes choose the limits.
  */
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "common/buf.h"
 #include "common/utf8.h"
 #include "common/ws.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool good) {
-    if (!good)
-        abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static void put(struct buf *seen, const char *what, unsigned n, struct slice bytes) {
     buf_printf(seen, "%s %u %zu:", what, n, bytes.len);
