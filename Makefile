@@ -10,7 +10,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 CLANG     ?= clang
-LIBRARIES := libuv hiredis libcjson openssl zlib
+LIBRARIES := libuv hiredis libcjson libcurl openssl zlib
 
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)

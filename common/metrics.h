@@ -206,6 +206,8 @@ enum metric_slots {
       "Commands that Redis answered with an error")                                            \
     X(REDIS_UPS, none, COUNTER, ONE, "sluice_redis_connects_total",                            \
       "Times that Redis came up")                                                              \
+    X(JWKS_FAILURES, none, COUNTER, ONE, "sluice_jwks_failures_total",                         \
+      "Times that the keys at jwks-url could not be fetched")                                  \
     X(LOG_LOST, none, COUNTER, ONE, "sluice_log_lines_lost_total",                             \
       "Log lines that the reader of the log did not take")                                     \
     X(RAW_PUBLISHED, none, COUNTER, ONE, "sluice_raw_published_total",                         \

@@ -38,12 +38,25 @@
       "serve an address other than loopback although authentication is off")                   \
     X(admin_token, "admin-token", LIVE(TEXT), 0, 65535, "", "TOKEN",                           \
       "opens /console and /api/v1/ to anyone that has it; best given by SLUICE_ADMIN_TOKEN")   \
-    X(jwt_secret, "jwt-secret", TEXT, 0, 65535, "", "TEXT",                                    \
+    X(jwt_secret, "jwt-secret", LIVE(TEXT), 0, 65535, "", "TEXT",                              \
       "secret of 32 bytes or more that signs tokens (HS256, HS384, HS512), and switches "      \
       "identity on; best given by SLUICE_JWT_SECRET")                                          \
+    X(jwt_secret_file, "jwt-secret-file", LIVE(TEXT), 0, 4095, "", "FILE",                     \
+      "a file with such a secret; a newline at its end is not part of it")                     \
+    X(jwt_keys, "jwt-keys", LIVE(TEXT), 0, 4095, "", "FILE",                                   \
+      "public keys of issuers of tokens, as PEM (one or more) or as a JWK set; switches "      \
+      "identity on")                                                                           \
+    X(jwks_url, "jwks-url", TEXT, 0, 2047, "", "URL",                                          \
+      "where an issuer has its JWK set: https, or http on loopback; switches identity on")     \
+    X(jwks_ca, "jwks-ca", TEXT, 0, 4095, "", "FILE",                                           \
+      "certificates (PEM) to trust for jwks-url; default: the system's")                       \
+    X(jwt_issuer, "jwt-issuer", LIVE(TEXT), 0, 4095, "", "TEXT",                               \
+      "tokens must have this iss; default: any")                                               \
+    X(jwt_audience, "jwt-audience", LIVE(TEXT), 0, 4095, "", "TEXT",                           \
+      "tokens must have this in aud; default: any")                                            \
     X(jwt_leeway, "jwt-leeway", LIVE(TIME), 0, 300000, "10s", "TIME",                          \
       "how far the clocks of this node and of a token's issuer may differ")                    \
-    X(grants, "grants", TEXT, 0, 65535,                                                        \
+    X(grants, "grants", LIVE(TEXT), 0, 65535,                                                  \
       "rooms=*;private=*;subscribe=*;publish=;channels=", "LISTS",                             \
       "what a token allows whose claim sluice does not say it: patterns, by right")            \
     X(log_level, "log-level", LIVE(CHOICE), 0, 0, "info", "debug|info|warn|error",             \

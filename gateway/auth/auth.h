@@ -4,7 +4,7 @@
 #include <uv.h>
 
 #include "gateway/auth/identity.h"
-#include "gateway/auth/keys.h"
+#include "gateway/auth/jwks.h"
 #include "gateway/options.h"
 
 /*
@@ -14,22 +14,40 @@
 struct auth {
     const struct options *options;
     uv_loop_t *loop;
-    struct keys keys;     /* of the options */
+    struct keys keys;     /* of the options' texts and files */
     struct grant *grants; /* of the option `grants` */
+    struct jwks jwks;
+    struct list waiting; /* checks that wait for news of it, the oldest first */
+    unsigned waiting_count;
+    uv_timer_t timer; /* gives the oldest one up; only while jwks is on */
 };
 
 /*
- * Reads the keys. options and loop are borrowed. Returns NULL, or what is wrong with the option
- * whose flag is in *flag then; auth_deinit is due in any case.
+ * Reads the keys. The other arguments are borrowed. Returns NULL, or what is wrong with the
+ * option whose flag is in *flag then; auth_deinit is due in any case, after auth_close if it
+ * went well.
  */
 const char *auth_init(struct auth *a, const struct options *options, uv_loop_t *loop,
-                      const char **flag);
+                      struct metrics *metrics, const char **flag);
+/* Begins to fetch the keys at jwks-url. */
+void auth_open(struct auth *a);
+/*
+ * Reads keys and rights again, from `fresh`, which was loaded from changed sources, and from
+ * the files it names. Returns NULL, or what is wrong; then all stays as it was. Identity can be
+ * switched on and off by a restart only, and so can jwks-url.
+ */
+const char *auth_reload(struct auth *a, const struct options *fresh, const char **flag);
+/* Closes its handles; no check may wait any more. */
+void auth_close(struct auth *a);
 void auth_deinit(struct auth *a);
 
 /* A key is configured. */
 bool auth_on(const struct auth *a);
 /* The flags of the options with keys, for the log; valid as a text of log_text is. */
 const char *auth_sources(const struct auth *a);
+
+/* A token with a key that is not known waits so long at most. */
+#define AUTH_WAIT_MS 5000
 
 /*
  * A check under way; embedded by whoever waits for it, zeroed, with `done` set. `done` gets a
@@ -38,9 +56,9 @@ const char *auth_sources(const struct auth *a);
  */
 struct auth_check {
     struct list link;
-    uint64_t until; /* by the loop's clock: when it is given up */
-    char *token;    /* a copy, while it waits */
-    size_t token_len;
+    struct auth *auth; /* NULL: it does not wait */
+    uint64_t until;    /* by the loop's clock: when it is given up */
+    struct buf token;  /* a copy, while it waits */
     void (*done)(struct auth_check *check, struct identity *who, const char *why);
 };
 

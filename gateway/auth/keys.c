@@ -2,6 +2,7 @@
 
 void keys_init(struct keys *set) {
     list_init(&set->all);
+    set->count = 0;
 }
 
 void keys_deinit(struct keys *set) {
@@ -10,19 +11,40 @@ void keys_deinit(struct keys *set) {
         list_remove(&k->link);
         key_free(k);
     }
+    set->count = 0;
 }
 
-void keys_add(struct keys *set, struct key *k) {
+const char *keys_add(struct keys *set, struct key *k) {
+    if (set->count == KEYS_MOST) {
+        key_free(k);
+        return "there are more than 100 keys";
+    }
     list_push(&set->all, &k->link);
+    set->count++;
+    return NULL;
 }
 
-bool keys_empty(const struct keys *set) {
-    return list_empty(&set->all);
+void keys_take(struct keys *to, struct keys *from) {
+    keys_deinit(to);
+    list_splice(&to->all, &from->all);
+    to->count = from->count;
+    from->count = 0;
+}
+
+static bool has_kid(const struct key *k, const struct token *t) {
+    return k->kid.len > 0 && slice_eq(buf_bytes(&k->kid), buf_bytes(&t->kid));
+}
+
+bool keys_know(const struct keys *set, const struct token *t) {
+    for (const struct list *at = set->all.next; at != &set->all; at = at->next)
+        if (has_kid(container_of(at, const struct key, link), t))
+            return true;
+    return false;
 }
 
 /* Is this the key, or may it be? */
 static bool is_meant(const struct key *k, const struct token *t) {
-    return !t->has_kid || k->kid.len == 0 || slice_eq(buf_bytes(&k->kid), buf_bytes(&t->kid));
+    return !t->has_kid || k->kid.len == 0 || has_kid(k, t);
 }
 
 static enum keys_answer try_one(const struct key *k, const struct token *t) {

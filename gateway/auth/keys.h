@@ -7,14 +7,24 @@
 /* A set of keys, and which of them a token is tried with. */
 struct keys {
     struct list all;
+    unsigned count;
 };
+
+/* A token without a kid is tried with each key that fits, so a set must not be long. */
+#define KEYS_MOST 100
 
 void keys_init(struct keys *set);
 /* Frees all keys. */
 void keys_deinit(struct keys *set);
-/* Takes the key over. */
-void keys_add(struct keys *set, struct key *k);
-bool keys_empty(const struct keys *set);
+/* Takes the key over, even if it fails. Returns NULL, or that the set is full. */
+const char *keys_add(struct keys *set, struct key *k);
+static inline bool keys_empty(const struct keys *set) {
+    return set->count == 0;
+}
+/* Is there a key with the token's kid? */
+bool keys_know(const struct keys *set, const struct token *t);
+/* Moves all keys of `from`, in place of those that *to had. */
+void keys_take(struct keys *to, struct keys *from);
 
 /* What came of the tries, the better the higher. */
 enum keys_answer {

@@ -172,7 +172,7 @@ static int read_bundle(struct node *n) {
 
 static int configure_auth(struct node *n) {
     const char *flag;
-    const char *wrong = auth_init(&n->auth, n->options, &n->loop, &flag);
+    const char *wrong = auth_init(&n->auth, n->options, &n->loop, &n->metrics, &flag);
     return wrong == NULL ? 0 : config_complain(n->options, flag, "", wrong);
 }
 

@@ -29,6 +29,7 @@ static void close_all(struct node *n) {
     for (int i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&n->signals[i], NULL);
     uv_close((uv_handle_t *)&n->timer, NULL);
+    auth_close(&n->auth);
     domain_close(&n->domain, part_closed);
     turn_close(&n->net, part_closed);
 }

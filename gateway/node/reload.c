@@ -19,9 +19,12 @@ static void log_complaints(char *lines) {
         log_failure(strncmp(line, "sluice: ", 8) == 0 ? line + 8 : line);
 }
 
-static bool is_good(const struct options *fresh) {
-    struct config_fault f;
+/* Keys are read from their files in any case; as the last check, since it takes them. */
+static bool is_good(struct node *n, const struct options *fresh) {
+    struct config_fault f = {.value = ""};
     if (!config_is_wrong(fresh, &f))
+        f.why = auth_reload(&n->auth, fresh, &f.flag);
+    if (f.why == NULL)
         return true;
     log_failure(log_text("%s: %s%s%s%s: %s", options_place(fresh, f.flag), f.flag,
                          f.value[0] != '\0' ? " is \"" : "", f.value,
@@ -42,7 +45,7 @@ static void load_and_take(struct node *n, FILE *complaints) {
     struct options fresh;
     unsigned taken = 0;
     enum options_result result = options_load(&fresh, o->argc, o->argv, complaints, complaints);
-    if (result == OPTIONS_RUN && is_good(&fresh)) {
+    if (result == OPTIONS_RUN && is_good(n, &fresh)) {
         options_take(o, &fresh, on_changed, &taken);
         config_apply(n);
         LOG(LOG_INFO, "reloaded", "changed", log_text("%u", taken), NULL);

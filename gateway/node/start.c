@@ -224,6 +224,7 @@ int node_start(struct node *n) {
     announce(n); /* first, since this line tells the port */
     signals_watch(n);
     node_state_set(n, NODE_SERVING);
+    auth_open(&n->auth);
     domain_open(&n->domain);
     return 0;
 }
