@@ -160,7 +160,7 @@ ROOM_channel   := $(BELOW_channel) $(call room,channel)
 ROOM_cluster   := $(BELOW_channel) $(call room,cluster) gateway/net/conn_address.c \
                   gateway/net/token.c
 ROOM_presence  := $(ROOM_channel) $(ROOM_cluster) $(call room,presence)
-ROOM_client    := $(ROOM_presence) $(call room,client)
+ROOM_client    := $(ROOM_presence) $(call room,auth) $(call room,client)
 ROOM_session   := $(ROOM_client) $(call room,session)
 ALONE_channel  := channel
 ALONE_cluster  := lease reaper peers

@@ -15,6 +15,7 @@
     X(ERR_TOO_LARGE, "too_large", "is over the limit")                                         \
     X(ERR_NOT_LOGGED_IN, "not_logged_in", "login first")                                       \
     X(ERR_ALREADY_LOGGED_IN, "already_logged_in", "this connection speaks for another user")   \
+    X(ERR_UNAUTHORIZED, "unauthorized", "a valid token is wanted")                             \
     X(ERR_FORBIDDEN, "forbidden", "not allowed for this user")                                 \
     X(ERR_NOT_A_MEMBER, "not_a_member", "join the room first")                                 \
     X(ERR_TOO_MANY, "too_many", "over a limit of this connection")                             \

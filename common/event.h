@@ -2,25 +2,33 @@
 #define SLUICE_COMMON_EVENT_H
 
 /* Every event that a client may send: symbol, name on the wire, handler (client/request.h),
- * flags, and the field with the content, which may come in pieces or hold attachments (NULL:
- * there is no such field). gateway/docs/events.md explains them. */
+ * flags, the rights of which it may need one (a set, by NEEDS), and the field with the content,
+ * which may come in pieces or hold attachments (NULL: there is no such field).
+ * gateway/docs/events.md explains them. */
 #define EVENT_TABLE(X)                                                                         \
-    X(EVENT_LOGIN, "login", on_login, EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN, NULL)    \
+    X(EVENT_LOGIN, "login", on_login, EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN,          \
+      NEEDS(ROOMS) | NEEDS(SUBSCRIBE), NULL)                                                   \
     X(EVENT_JOIN, "join", on_join,                                                             \
-      EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN | EVENT_BY_ID, NULL)                      \
-    X(EVENT_LEAVE, "leave", on_leave, 0, NULL)                                                 \
-    X(EVENT_PRIVATE_MESSAGE, "private_message", on_private_message, EVENT_APPENDS, "content")  \
-    X(EVENT_SEND_MESSAGE, "sendMessage", on_send_message, EVENT_APPENDS, "message")            \
-    X(EVENT_PUBLISH, "publish", on_publish, EVENT_APPENDS, "data")                             \
-    X(EVENT_TYPING, "typing", on_typing, 0, NULL)                                              \
-    X(EVENT_READ, "read", on_read, 0, NULL)                                                    \
-    X(EVENT_HISTORY, "history", on_history, 0, NULL)                                           \
-    X(EVENT_ALL_MEMBER, "all_member", on_all_member, 0, NULL)                                  \
-    X(EVENT_SUBSCRIBE, "subscribe", on_subscribe, 0, NULL)                                     \
-    X(EVENT_UNSUBSCRIBE, "unsubscribe", on_unsubscribe, 0, NULL)                               \
-    X(EVENT_HEARTBEAT, "heartbeat", on_heartbeat, EVENT_ANONYMOUS | EVENT_BEATS, NULL)         \
-    X(EVENT_MESSAGE_CHUNK, "message_chunk", on_message_chunk, EVENT_ANY_ID | EVENT_APPENDS,    \
+      EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN | EVENT_BY_ID, NEEDS(ROOMS), NULL)        \
+    X(EVENT_LEAVE, "leave", on_leave, 0, 0, NULL)                                              \
+    X(EVENT_PRIVATE_MESSAGE, "private_message", on_private_message, EVENT_APPENDS,             \
+      NEEDS(PRIVATE), "content")                                                               \
+    X(EVENT_SEND_MESSAGE, "sendMessage", on_send_message, EVENT_APPENDS, NEEDS(ROOMS),         \
+      "message")                                                                               \
+    X(EVENT_PUBLISH, "publish", on_publish, EVENT_APPENDS, NEEDS(PUBLISH), "data")             \
+    X(EVENT_TYPING, "typing", on_typing, 0, NEEDS(ROOMS) | NEEDS(PRIVATE), NULL)               \
+    X(EVENT_READ, "read", on_read, 0, NEEDS(ROOMS) | NEEDS(PRIVATE), NULL)                     \
+    X(EVENT_HISTORY, "history", on_history, 0, NEEDS(ROOMS) | NEEDS(PRIVATE), NULL)            \
+    X(EVENT_ALL_MEMBER, "all_member", on_all_member, 0, NEEDS(ROOMS), NULL)                    \
+    X(EVENT_SUBSCRIBE, "subscribe", on_subscribe, 0, NEEDS(SUBSCRIBE), NULL)                   \
+    X(EVENT_UNSUBSCRIBE, "unsubscribe", on_unsubscribe, 0, 0, NULL)                            \
+    X(EVENT_HEARTBEAT, "heartbeat", on_heartbeat, EVENT_ANONYMOUS | EVENT_BEATS, 0, NULL)      \
+    X(EVENT_REFRESH, "refresh", on_refresh, 0, 0, NULL)                                        \
+    X(EVENT_MESSAGE_CHUNK, "message_chunk", on_message_chunk, EVENT_ANY_ID | EVENT_APPENDS, 0, \
       NULL)
+
+/* Who reads that column includes gateway/auth/grant.h. */
+#define NEEDS(right) (1U << RIGHT_##right)
 
 enum event_flags {
     EVENT_ANONYMOUS = 1, /* allowed before login */
@@ -31,7 +39,7 @@ enum event_flags {
     EVENT_BEATS = 32     /* the connection is held to its heartbeat from then on */
 };
 
-#define EVENT_ENUM(symbol, name, handler, flags, payload) symbol,
+#define EVENT_ENUM(symbol, name, handler, flags, rights, payload) symbol,
 enum event { EVENT_TABLE(EVENT_ENUM) EVENT_COUNT };
 #undef EVENT_ENUM
 

@@ -57,11 +57,11 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 #define HANDSHAKE_LABELS(symbol, n)                                                            \
     LABEL("door", n)                                                                           \
     "," LABEL("result", "accepted"), LABEL("door", n) "," LABEL("result", "refused"),
-#define EVENT_LABEL(symbol, name, handler, flags, payload) LABEL("event", name),
-#define CODE_LABEL(symbol, code, message)                  LABEL("code", code),
-#define CLOSE_LABEL(code)                                  LABEL("code", #code),
-#define RECOVERY_LABEL(symbol, n)                          LABEL("result", n),
-#define DROP_LABEL(symbol, drop_class, why)                LABEL("class", drop_class) "," LABEL("reason", why),
+#define EVENT_LABEL(symbol, name, handler, flags, rights, payload) LABEL("event", name),
+#define CODE_LABEL(symbol, code, message)                          LABEL("code", code),
+#define CLOSE_LABEL(code)                                          LABEL("code", #code),
+#define RECOVERY_LABEL(symbol, n)                                  LABEL("result", n),
+#define DROP_LABEL(symbol, drop_class, why)                        LABEL("class", drop_class) "," LABEL("reason", why),
 
 #define HELD_LABEL(symbol, n)     LABEL("what", n),
 #define LIMIT_LABEL(symbol, n)    LABEL("limit", n),

@@ -5,6 +5,7 @@
 #include "common/err.h"
 #include "common/event.h"
 #include "common/list.h"
+#include "gateway/auth/auth.h"
 #include "gateway/channel/hub.h"
 #include "gateway/client/chunks.h"
 #include "gateway/client/order.h"
@@ -49,6 +50,7 @@ struct event_row {
      */
     void (*handle)(struct request *r, struct json_value data);
     unsigned flags;      /* enum event_flags */
+    unsigned rights;     /* those of which it may need one, by NEEDS */
     const char *payload; /* the name of the field with the message, or NULL */
 };
 
@@ -57,6 +59,7 @@ struct backlog {
     struct waiting waiting;
     unsigned failing; /* the first so many that wait fail, since a message before them failed */
     struct order order;
+    struct early *early; /* owned: events that wait for the login; or NULL */
 };
 
 struct client {
@@ -67,12 +70,14 @@ struct client {
     struct sub *inbox;
     struct sub *last_room;   /* the default room: the last one entered by a login or join */
     struct chunks *chunks;   /* owned; NULL: none */
-    struct early *early;     /* owned: events that wait for the login; or NULL */
     struct session *session; /* the door frees it; NULL: it cannot be recovered (session.h) */
     struct bucket rate;      /* limits.h */
     struct bucket made;
     struct request *current; /* the event under way: one at a time; or NULL */
     struct backlog *backlog; /* owned; NULL: no event has needed one */
+    struct identity
+        *identity;         /* a reference: its token's; NULL: none yet, or identity is off */
+    struct expiry *expiry; /* owned: when that ends (bearer.h); NULL: it is not watched */
     bool paused : 1;
     bool pumping : 1;
     bool unheard : 1; /* set by its door: nothing can be sent until a login is answered */
@@ -89,13 +94,16 @@ struct clients {
     struct redis *redis;
     struct rosters *rosters;
     struct sessions *sessions;
+    struct auth *auth; /* NULL: identity is off */
     const struct options *options;
     struct metrics *metrics;
     const struct event_row *rows; /* EVENT_COUNT rows */
     struct wheel wheel;           /* for their timers */
+    struct wheel expiries;        /* for the ends of their tokens */
     struct chunk_store chunks;
-    size_t waiting_bytes; /* held by events that wait */
-    unsigned user_count;  /* clients that are logged in */
+    size_t waiting_bytes;  /* held by events that wait */
+    struct bucket refused; /* for the log of logins that are refused */
+    unsigned user_count;   /* clients that are logged in */
 };
 
 static inline struct client *client_of(const struct subscriber *s) {
@@ -107,6 +115,10 @@ static inline struct client *client_at(const struct list *link) {
 }
 static inline struct clients *clients_of(const struct client *c) {
     return container_of(c->as.all, struct clients, registry.all);
+}
+/* Is identity on? Then nobody logs in without a token. */
+static inline bool clients_need_tokens(const struct clients *all) {
+    return all->auth != NULL && auth_on(all->auth);
 }
 static inline uint64_t client_now(const struct client *c) {
     return lease_now(clients_of(c)->lease);

@@ -12,14 +12,23 @@ struct early {
     bool full;         /* an event was refused: no later one may overtake it */
 };
 
-/* Does the event need a login before it? A `join` without an id does. */
-static bool needs_login(const struct event_row *row, struct json_value data) {
-    static const char *const names[] = {"id"};
-    struct json_value id;
+static bool is_there(struct json_value value) {
+    return value.type != JSON_NONE && value.type != JSON_NULL;
+}
+
+/* Does the event need a login before it? A `join` without an id does, and without a token. */
+static bool needs_login(const struct client *c, const struct event_row *row,
+                        struct json_value data) {
+    static const char *const names[] = {"id", "token"};
+    struct json_value f[2];
     if ((row->flags & EVENT_BY_ID) == 0)
         return (row->flags & EVENT_ANONYMOUS) == 0;
-    json_fields(data, names, &id, 1);
-    return id.type == JSON_NONE || id.type == JSON_NULL;
+    json_fields(data, names, f, 2);
+    return !is_there(f[0]) && !(is_there(f[1]) && clients_need_tokens(clients_of(c)));
+}
+
+static struct early *early_of(const struct client *c) {
+    return c->backlog != NULL ? c->backlog->early : NULL;
 }
 
 static struct early *begin(struct client *c) {
@@ -29,15 +38,15 @@ static struct early *begin(struct client *c) {
     e->deadline = wheel_is_set(&c->presence.timer) ? c->presence.timer.deadline : 0;
     e->until = client_now(c) + EARLY_MS;
     wheel_set(&clients_of(c)->wheel, &c->presence.timer, e->until);
-    return c->early = e;
+    return c->backlog->early = e;
 }
 
 bool early_takes(struct client *c, const struct event_row *row, struct json_value data,
                  const struct ack *ack) {
     if (!client_door(c)->waits_for_login || c->as.logged_in || c->as.gone ||
-        !needs_login(row, data))
+        !needs_login(c, row, data))
         return false;
-    struct early *e = c->early != NULL ? c->early : begin(c);
+    struct early *e = early_of(c) != NULL ? early_of(c) : begin(c);
     if (e == NULL)
         return false;
     size_t size = sizeof *e->events.first + data.raw.len;
@@ -50,15 +59,16 @@ bool early_takes(struct client *c, const struct event_row *row, struct json_valu
 }
 
 static struct waiting end(struct client *c) {
-    struct early *e = c->early;
+    struct early *e = early_of(c);
     struct waiting events = e != NULL ? e->events : (struct waiting){.first = NULL};
+    if (e != NULL)
+        c->backlog->early = NULL;
     free(e);
-    c->early = NULL;
     return events;
 }
 
 void early_release(struct client *c) {
-    if (c->early == NULL)
+    if (early_of(c) == NULL)
         return;
     struct waiting events = end(c);
     waiting_put_before(&c->backlog->waiting, &events);
@@ -66,14 +76,14 @@ void early_release(struct client *c) {
 
 /* Sets the timer to the login's deadline again. */
 static void give_timer_back(struct client *c) {
-    if (c->early->deadline != 0)
-        wheel_set(&clients_of(c)->wheel, &c->presence.timer, c->early->deadline);
+    if (early_of(c)->deadline != 0)
+        wheel_set(&clients_of(c)->wheel, &c->presence.timer, early_of(c)->deadline);
     else
         wheel_clear(&clients_of(c)->wheel, &c->presence.timer);
 }
 
 void early_fail(struct client *c, enum err err, enum outcome outcome) {
-    if (c->early == NULL)
+    if (early_of(c) == NULL)
         return;
     give_timer_back(c);
     struct waiting events = end(c);
@@ -83,7 +93,9 @@ void early_fail(struct client *c, enum err err, enum outcome outcome) {
         struct failure failure = {.err = err, .outcome = outcome};
         bool by_id = (w->row->flags & EVENT_BY_ID) != 0;
         if (by_id && err == ERR_NOT_LOGGED_IN) /* the error that it gets without waiting */
-            failure = (struct failure){.err = ERR_MISSING_FIELD, .field = "id"};
+            failure = clients_need_tokens(clients_of(c))
+                          ? (struct failure){.err = ERR_UNAUTHORIZED, .field = "token"}
+                          : (struct failure){.err = ERR_MISSING_FIELD, .field = "id"};
         failure.message_id = message_id_of(waiting_event_data(w));
         client_fail(c, &w->ack, w->row->name, &failure);
         free(w);
@@ -92,10 +104,10 @@ void early_fail(struct client *c, enum err err, enum outcome outcome) {
 }
 
 bool early_timer(struct client *c) {
-    if (c->early == NULL)
+    if (early_of(c) == NULL)
         return false;
-    if (client_now(c) < c->early->until)
-        wheel_set(&clients_of(c)->wheel, &c->presence.timer, c->early->until);
+    if (client_now(c) < early_of(c)->until)
+        wheel_set(&clients_of(c)->wheel, &c->presence.timer, early_of(c)->until);
     else
         early_fail(c, ERR_NOT_LOGGED_IN, OUTCOME_NONE);
     return true;

@@ -1,10 +1,12 @@
 #include "gateway/client/field.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "gateway/channel/name.h"
+#include "gateway/client/authorize.h"
 
 static bool missing(struct request *r, struct json_value value, const char *field,
                     bool optional, bool *done) {
@@ -106,6 +108,15 @@ bool field_message_id(struct request *r, struct json_value value, struct buf *ou
     return true;
 }
 
+bool field_may(struct request *r, enum right right, struct slice name, const char *field) {
+    assert((r->row->rights & 1U << right) != 0);
+    bool allowed = authorize(r->client, right, name);
+    r->allowed = allowed;
+    if (!allowed)
+        request_fail(r, ERR_FORBIDDEN, field, NULL);
+    return allowed;
+}
+
 bool field_room(struct request *r, struct json_value value, struct buf *channel) {
     struct name room = {0};
     if (!field_name(r, value, "room", true, &room))
@@ -116,7 +127,12 @@ bool field_room(struct request *r, struct json_value value, struct buf *channel)
         buf_slice(channel, channel_name(r->client->last_room->channel));
     else
         buf_str(channel, "room:lobby");
-    return true;
+    if (channel->failed) {
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+        return false;
+    }
+    return (r->row->rights & NEEDS(ROOMS)) == 0 ||
+           field_may(r, RIGHT_ROOMS, room_of(buf_bytes(channel)), "room");
 }
 
 bool field_read_position(struct json_value value, struct position *out) {
@@ -170,6 +186,8 @@ bool field_conversation(struct request *r, struct json_value peer, struct json_v
         return false;
     if (other->len == 0)
         return field_room(r, room, channel);
+    if (!field_may(r, RIGHT_PRIVATE, name_slice(other), "peer"))
+        return false;
     if (room.type != JSON_NONE && room.type != JSON_NULL) {
         request_fail(r, ERR_BAD_FIELD, "room", "must not stand beside peer");
         return false;

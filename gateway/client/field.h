@@ -31,10 +31,14 @@ bool field_read_position(struct json_value value, struct position *out);
 bool field_message_id(struct request *r, struct json_value value, struct buf *out);
 /* Checks `bin`: bytes in base64 to which the content refers. Optional. */
 bool field_bin(struct request *r, struct json_value value);
+/* May the client do this with that name? Otherwise the event is forbidden, because of the
+ * field. The right is one of those that the event's row names. */
+bool field_may(struct request *r, enum right right, struct slice name, const char *field);
 /* The room of an event, as a channel name room:…: the one that is given, else the one entered
- * last, else lobby. */
+ * last, else lobby. If the event's row names the right to rooms, it is asked for. */
 bool field_room(struct request *r, struct json_value value, struct buf *channel);
-/* Reads `peer` or `room`, and writes the name of the channel. other: the peer, or empty. */
+/* Reads `peer` or `room`, and writes the name of the channel. other: the peer, or empty. The
+ * right to write to the peer, or that to the room, is asked for. */
 bool field_conversation(struct request *r, struct json_value peer, struct json_value room,
                         struct buf *channel, struct name *other);
 

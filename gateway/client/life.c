@@ -1,6 +1,7 @@
 #include "gateway/client/life.h"
 
 #include "common/random.h"
+#include "gateway/client/bearer.h"
 #include "gateway/client/early.h"
 #include "gateway/client/request.h"
 #include "gateway/presence/heartbeat.h"
@@ -16,6 +17,7 @@ void clients_init(struct clients *all, struct slabs *slabs, struct hub *hub,
     subscribers_init(&all->registry.all, slabs, (uint32_t)random_u64());
     registry_init(&all->registry, lease, &all->wheel, events, owner);
     wheel_init(&all->wheel, lease_now(lease));
+    wheel_init(&all->expiries, lease_now(lease));
     all->slabs = slabs;
     all->hub = hub;
     all->lease = lease;
@@ -37,6 +39,7 @@ static void on_timer(void *owner, struct wheel_timer *t) {
 
 void clients_tick(struct clients *all, uint64_t now) {
     wheel_run(&all->wheel, now, on_timer, all);
+    wheel_run(&all->expiries, now, bearer_timer, all);
 }
 
 /* --- one client -----------------------------------------------------------------------------
@@ -64,6 +67,7 @@ void client_gone(struct client *c) {
     chunks_free(c->chunks);
     c->chunks = NULL;
     early_free(c);
+    bearer_gone(c);
     list_remove(&c->as.link);
     wheel_clear(&all->wheel, &c->presence.timer);
     all->registry.all.count--;

@@ -1,5 +1,6 @@
 #include "gateway/client/request.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -225,8 +226,14 @@ static void request_end(struct request *r) {
     client_unref(c);
 }
 
+/* No event whose row names rights succeeds without one. (A login may enter nothing.) */
+static bool was_allowed(const struct request *r) {
+    return r->allowed || r->row->rights == 0 || logs_in(r->row) || r->client->as.gone;
+}
+
 void request_ok(struct request *r, struct slice data) {
     struct client *c = r->client;
+    assert(was_allowed(r));
     r->abandon = NULL; /* the door may end the client, but the request must end only once */
     if (r->ack.len != 0 && !c->as.gone)
         client_door(c)->answer(c, &r->ack, data);
@@ -235,6 +242,7 @@ void request_ok(struct request *r, struct slice data) {
 
 bool request_answer(struct request *r, const struct buf *data) {
     struct client *c = r->client;
+    assert(was_allowed(r));
     r->abandon = NULL;
     if (data->failed && !c->as.gone)
         client_close(c, 1011, "out of memory");
@@ -299,6 +307,8 @@ bool request_check(struct request *r, const struct reply *reply, enum outcome ou
         request_fail(r, ERR_NOT_A_MEMBER, NULL, NULL);
     else if (status == SCRIPT_REAPED)
         request_unavailable(r, OUTCOME_REFUSED);
+    else if (status == SCRIPT_REVOKED)
+        request_fail(r, ERR_UNAUTHORIZED, "token", "revoked");
     else
         return true;
     return false;

@@ -15,6 +15,7 @@ struct request {
     struct client *client; /* a reference */
     const struct event_row *row;
     struct ack ack;
+    bool allowed;              /* a right that its row names was asked for, and is there */
     uint64_t message;          /* message_hash of its clientMessageId; 0: none */
     char *message_id;          /* owned: clientMessageId as it was written; or NULL */
     void *state;               /* belongs to the handler; freed with the request */
@@ -26,7 +27,7 @@ struct request {
 
 /* The handlers that EVENT_TABLE names. Each is defined in the file of events/ that has the name
  * of its event; those of logins are in login/ask.c. */
-#define EVENT_HANDLER(symbol, name, handler, flags, payload)                                   \
+#define EVENT_HANDLER(symbol, name, handler, flags, rights, payload)                           \
     void handler(struct request *r, struct json_value data);
 EVENT_TABLE(EVENT_HANDLER)
 #undef EVENT_HANDLER
@@ -69,7 +70,7 @@ void request_fail(struct request *r, enum err err, const char *field, const char
 void request_unavailable(struct request *r, enum outcome outcome);
 
 /* Checks a script's answer. False: there is none, or its status is an error; the request has
- * failed. */
+ * failed. Such an error is that the client's token was revoked. */
 bool request_check(struct request *r, const struct reply *reply, enum outcome outcome);
 /* Sends a script whose answer finishes the request; done gets the request as its argument. If
  * Redis is away, or has too much to do (redis_is_full), the request fails here as unavailable,

@@ -5,8 +5,8 @@
 
 const char *door_failure_text(const struct failure *f) {
     const char *text = f->message != NULL ? f->message : err_message(f->err);
-    bool about_field =
-        f->field != NULL && f->err != ERR_FORBIDDEN && f->err != ERR_UNKNOWN_EVENT;
+    bool about_field = f->field != NULL && f->err != ERR_FORBIDDEN &&
+                       f->err != ERR_UNAUTHORIZED && f->err != ERR_UNKNOWN_EVENT;
     return about_field ? log_text("%s %s", f->field, text) : text;
 }
 

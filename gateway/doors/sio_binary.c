@@ -23,7 +23,7 @@ static bool refers_to(struct slice value, uint32_t count) {
 
 /* The field of an event that may have attachments. */
 static const char *carrier(struct slice event) {
-#define EVENT_CARRIER(symbol, name, handler, flags, payload) {name, payload},
+#define EVENT_CARRIER(symbol, name, handler, flags, rights, payload) {name, payload},
     static const char *const carriers[EVENT_COUNT][2] = {EVENT_TABLE(EVENT_CARRIER)};
 #undef EVENT_CARRIER
     for (size_t i = 0; i < EVENT_COUNT; i++) {

@@ -26,6 +26,8 @@ struct sio_client {
     char *auth; /* owned: the auth with which it will be logged in; NULL: none, or it is logged
                    in */
     size_t auth_len;
+    struct sio_check
+        *check;          /* owned: of its token, before a recovery; NULL: none is under way */
     uint64_t until;      /* when it stops waiting */
     bool error_acks : 1; /* wants every failure in the ack */
     bool told : 1;       /* client_gone was called */

@@ -12,21 +12,23 @@
 
 _Static_assert(SESSION_NAME_LEN == EIO_ID_SIZE - 1, "a pid begins with its socket's name");
 
-struct auth {
+struct sio_auth {
     struct json_value pid;
     struct json_value offset;
     struct json_value recovery;
     struct json_value errors;
     struct json_value user;
+    struct json_value token;
 };
 
-static struct auth read_auth(struct slice text) {
-    static const char *const names[] = {"pid", "offset", "recovery", "errors", "userId"};
-    struct json_value value, f[5];
+static struct sio_auth read_auth(struct slice text) {
+    static const char *const names[] = {"pid",    "offset", "recovery",
+                                        "errors", "userId", "token"};
+    struct json_value value, f[6];
     if (json_parse(text, &value) != JSON_OK)
         value = (struct json_value){JSON_NONE, {NULL, 0}};
-    json_fields(value, names, f, 5);
-    return (struct auth){f[0], f[1], f[2], f[3], f[4]};
+    json_fields(value, names, f, 6);
+    return (struct sio_auth){f[0], f[1], f[2], f[3], f[4], f[5]};
 }
 
 static bool is_there(struct json_value value) {
@@ -50,14 +52,20 @@ static void join(struct sio_client *k) {
 static void refuse(struct sio_client *k, const struct failure *failure) {
     struct buf data;
     struct client *c = &k->client;
+    struct failure told = *failure;
+    const char *text = door_failure_text(failure);
+    if (failure->err == ERR_UNAUTHORIZED) {
+        text = err_code(failure->err);
+        told.field = NULL;
+    }
     buf_init(&data);
-    door_put_failure(&data, failure, NULL);
+    door_put_failure(&data, &told, NULL);
     client_ref(c);
     struct client *before = sio_act(c);
     if (data.failed) {
         sio_close(&k->sio, WS_CODE_INTERNAL, "out of memory");
     } else {
-        sio_refuse(&k->sio, door_failure_text(failure), buf_bytes(&data));
+        sio_refuse(&k->sio, text, buf_bytes(&data));
         if (!k->told) { /* the server reports only the end of sockets that were accepted */
             k->told = true;
             session_over(c->session, false);
@@ -172,8 +180,9 @@ static void on_recovered(struct client *c, bool recovered) {
     join(k);
 }
 
-/* Returns false if the client was not here before, or if its pid or offset has a wrong form. */
-static bool recover(struct client *c, const struct auth *auth) {
+/* Returns false if the client was not here before, or if its pid or offset has a wrong form.
+ * who: see recover_client. */
+static bool recover(struct client *c, const struct sio_auth *auth, struct identity *who) {
     char pid[SESSION_PID_SIZE];
     ptrdiff_t len = json_decode(auth->pid, pid, sizeof pid);
     size_t size = auth->offset.raw.len + 1;
@@ -184,14 +193,65 @@ static bool recover(struct client *c, const struct auth *auth) {
     /* A value that is not text is no offset of ours. */
     bool good = offset_len > 0 || auth->offset.type == JSON_NONE;
     struct slice text = {offset, offset_len > 0 ? (size_t)offset_len : 0};
-    good = good && recover_client(c, (struct slice){pid, (size_t)len}, text, on_recovered);
+    good = good && recover_client(c, (struct slice){pid, (size_t)len}, text, who, on_recovered);
     free(offset);
     return good;
 }
 
+/* --- the token of a recovery ----------------------------------------------------------------
+ */
+
+struct sio_check {
+    struct auth_check check;
+    struct sio_client *client;
+};
+
+void sio_connect_cancel(struct sio_client *k) {
+    if (k->check == NULL)
+        return;
+    auth_check_cancel(&k->check->check);
+    free(k->check);
+    k->check = NULL;
+}
+
+static void on_verified(struct auth_check *check, struct identity *who, const char *why) {
+    struct sio_client *k = container_of(check, struct sio_check, check)->client;
+    struct client *c = &k->client;
+    struct sio_auth auth = read_auth((struct slice){k->auth, k->auth_len});
+    client_ref(c);
+    if (who == NULL) {
+        struct ack none = {.len = 0};
+        struct failure failure = {.err = ERR_UNAUTHORIZED, .field = "token", .message = why};
+        client_fail(c, &none, "login", &failure);
+    } else if (!recover(c, &auth, who)) {
+        enter(k);
+    }
+    sio_connect_cancel(k);
+    identity_unref(who);
+    client_unref(c);
+}
+
+/* Recovers the client if its token is that of the session's user. */
+static void verify(struct sio_client *k, struct json_value token) {
+    struct sio_check *check = calloc(1, sizeof *check);
+    char *text = malloc(token.raw.len);
+    k->check = check;
+    if (check == NULL || text == NULL) {
+        free(text);
+        sio_close(&k->sio, WS_CODE_INTERNAL, "out of memory");
+        return;
+    }
+    ptrdiff_t len = json_decode(token, text, token.raw.len);
+    check->client = k;
+    check->check.done = on_verified;
+    auth_check_begin(clients_of(&k->client)->auth, &check->check,
+                     (struct slice){text, len > 0 ? (size_t)len : 0});
+    free(text);
+}
+
 /* True if the client may be given offsets. If it does not say so itself, its first request
  * tells, or the offsets that it had before. */
-static bool keeps_offsets(const struct sio_client *k, const struct auth *auth) {
+static bool keeps_offsets(const struct sio_client *k, const struct sio_auth *auth) {
     if (clients_of(&k->client)->options->sio_recovery == 0)
         return false;
     if (is_there(auth->recovery))
@@ -203,7 +263,7 @@ static bool keeps_offsets(const struct sio_client *k, const struct auth *auth) {
  */
 
 /* Returns false when the client was refused because an option has a wrong form. */
-static bool take_options(struct sio_client *k, const struct auth *auth) {
+static bool take_options(struct sio_client *k, const struct sio_auth *auth) {
     char errors[8];
     ptrdiff_t len = json_decode(auth->errors, errors, sizeof errors);
     struct slice how = {errors, len > 0 ? (size_t)len : 0};
@@ -220,20 +280,38 @@ static bool take_options(struct sio_client *k, const struct auth *auth) {
     return true;
 }
 
+/* Without a token, a client may still come in, and log in by an event. */
+static bool asks_for_login(const struct client *c, const struct sio_auth *auth) {
+    return is_there(auth->user) ||
+           (is_there(auth->token) && clients_need_tokens(clients_of(c)));
+}
+
 /* A client that joins again in the same session has left before, so there is nothing to
  * recover. Asking Redis would cost such a client nothing, and Redis much. */
+static void begin(struct sio_client *k, const struct sio_auth *auth, bool recovers) {
+    struct client *c = &k->client;
+    bool needs_token = clients_need_tokens(clients_of(c));
+    if (!recovers || k->sio.again || !is_there(auth->pid) ||
+        (needs_token && !is_there(auth->token)))
+        enter(k);
+    else if (needs_token)
+        verify(k, auth->token);
+    else if (!recover(c, auth, NULL))
+        enter(k);
+}
+
 void sio_connect(struct sio_socket *s, struct slice text) {
     struct sio_client *k = of_socket(s);
     struct client *c = &k->client;
-    struct auth auth = read_auth(text);
+    struct sio_auth auth = read_auth(text);
     client_open(c, door_of(k)->clients, door_of(k)->ops);
     c->unheard = true;
     if (!take_options(k, &auth))
         return;
     bool recovers = keeps_offsets(k, &auth);
     if ((recovers && !session_open(c, s->sid, sio_namespace(s))) ||
-        (is_there(auth.user) && !keep_auth(k, text)))
+        (asks_for_login(c, &auth) && !keep_auth(k, text)))
         sio_close(s, WS_CODE_INTERNAL, "out of memory");
-    else if (!recovers || s->again || !recover(c, &auth))
-        enter(k);
+    else
+        begin(k, &auth, recovers);
 }

@@ -17,6 +17,7 @@
 static void tell_gone(struct sio_client *k) {
     list_remove(&k->orphan);
     list_remove(&k->waiting);
+    sio_connect_cancel(k);
     if (k->told)
         return;
     k->told = true;
@@ -173,12 +174,19 @@ static void answer(struct client *c, const struct ack *ack, struct slice data) {
     send_parts(c, ack, parts, 3);
 }
 
+#define CODE_OF_OURS 4000 /* from here on codes say why a user may not go on */
+
+/* A client comes back by itself when its session is closed. It must not, if its user may not go
+ * on; then it is disconnected by a packet, and its other namespaces stay. */
 static void close_session(struct subscriber *s, uint16_t code, const char *reason) {
     struct client *c = client_of(s);
     struct sio_client *k = of_client(c);
     struct client *before = sio_act(c);
     client_ref(c);
-    sio_close(&k->sio, code, reason);
+    if (code >= CODE_OF_OURS && k->sio.state == SIO_JOINED)
+        sio_expel(&k->sio, code, reason);
+    else
+        sio_close(&k->sio, code, reason);
     tell_gone(k); /* in case it was among the orphans */
     sio_acted(c, before);
     client_unref(c);

@@ -71,7 +71,9 @@ void on_private_message(struct request *r, struct json_value data) {
     r->drop = drop;
     r->abandon = abandon;
     json_fields(data, names, f, 4);
-    if (!field_user(r, f[0], "receiverId", false, &receiver) || !field_bin(r, f[3]))
+    if (!field_user(r, f[0], "receiverId", false, &receiver) ||
+        !field_may(r, RIGHT_PRIVATE, name_slice(&receiver), "receiverId") ||
+        !field_bin(r, f[3]))
         return;
     if (f[1].type == JSON_NONE) {
         request_fail(r, ERR_MISSING_FIELD, "content", NULL);

@@ -103,7 +103,9 @@ void on_subscribe(struct request *r, struct json_value data) {
     if (s == NULL)
         return;
     json_fields(data, names, f, 2);
-    if (!field_topic(r, f[0], bytes, &name) || !field_position(r, f[1], "since", &s->since))
+    if (!field_topic(r, f[0], bytes, &name) ||
+        !field_may(r, RIGHT_SUBSCRIBE, topic_of(name), "channel") ||
+        !field_position(r, f[1], "since", &s->since))
         return;
     if (!redis_up(clients_of(c)->redis)) {
         request_unavailable(r, OUTCOME_REFUSED);
@@ -151,7 +153,8 @@ void on_publish(struct request *r, struct json_value data) {
     char bytes[CHANNEL_NAME_SIZE];
     struct buf field;
     json_fields(data, names, f, 3);
-    if (!field_topic(r, f[0], bytes, &name))
+    if (!field_topic(r, f[0], bytes, &name) ||
+        !field_may(r, RIGHT_PUBLISH, topic_of(name), "channel"))
         return;
     if (f[1].type == JSON_NONE) {
         request_fail(r, ERR_MISSING_FIELD, "data", NULL);

@@ -32,7 +32,8 @@ void on_typing(struct request *r, struct json_value data) {
         return;
     if (receiver.len != 0) {
         struct slice to = name_slice(&receiver);
-        typing_send(r, user_channel(to, key), "senderId", to, "receiverId", false);
+        if (field_may(r, RIGHT_PRIVATE, to, "receiverId"))
+            typing_send(r, user_channel(to, key), "senderId", to, "receiverId", false);
         return;
     }
     buf_init(&channel);

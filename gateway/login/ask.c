@@ -3,11 +3,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/client/authorize.h"
+#include "gateway/client/bearer.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
+#include "gateway/login/authenticate.h"
 
 static void login_drop(void *state) {
-    free(((struct login *)state)->entries);
+    struct login *l = state;
+    free(l->entries);
+    identity_unref(l->who);
+    buf_deinit(&l->denied);
 }
 
 static struct entry *entry_add(struct login *l, struct request *r, const char *kind,
@@ -27,6 +33,13 @@ static struct entry *entry_add(struct login *l, struct request *r, const char *k
 static bool fail_resume(struct request *r, enum err err, const char *message) {
     request_fail(r, err, "resume", message);
     return false;
+}
+
+/* Notes a channel that is lost to the bearer of this token. */
+static void deny(struct login *l, struct slice name) {
+    if (l->denied.len != 0)
+        buf_char(&l->denied, ',');
+    json_escape(&l->denied, name);
 }
 
 static bool read_resume(struct request *r, struct json_value resume) {
@@ -49,6 +62,10 @@ static bool read_resume(struct request *r, struct json_value resume) {
             return fail_resume(r, ERR_FORBIDDEN, "names a channel that is not the user's");
         if (!field_read_position(it.value, &since))
             return fail_resume(r, ERR_BAD_FIELD, "must be an object of {epoch, seq}");
+        if (!authorize_channel(l->who, name)) {
+            deny(l, name);
+            continue;
+        }
         struct entry *e = entry_find(l, name);
         if (e == NULL) {
             e = entry_add(l, r, "", name);
@@ -85,12 +102,24 @@ static bool take_user(struct client *c, const struct name *user, const struct pr
     return true;
 }
 
+/* What a token says of a user counts. The client may only say what to call a user of whose name
+ * the token says nothing. */
+static bool read_profile(struct request *r, const struct identity *who,
+                         struct json_value username, struct json_value role,
+                         struct profile *p) {
+    if (who != NULL)
+        *p = (struct profile){.username = who->username, .role = who->role};
+    if (p->username.len == 0 && !field_text(r, username, "username", &p->username))
+        return false;
+    return who != NULL || field_text(r, role, "role", &p->role);
+}
+
 static bool set_user(struct request *r, const struct name *user, struct json_value username,
                      struct json_value role) {
     struct client *c = r->client;
+    const struct login *l = r->state;
     struct profile profile = {.username = {0}};
-    if (!field_text(r, username, "username", &profile.username) ||
-        !field_text(r, role, "role", &profile.role))
+    if (!read_profile(r, l->who, username, role, &profile))
         return false;
     if (c->presence.busy || c->presence.in) {
         request_unavailable(r, OUTCOME_REFUSED);
@@ -102,22 +131,50 @@ static bool set_user(struct request *r, const struct name *user, struct json_val
     return false;
 }
 
-/* Reads the user of a login or join. Sets login.fresh if the connection has no user yet. False:
- * the request has failed. */
-static bool read_user(struct request *r, struct json_value id, const char *field, bool optional,
-                      struct json_value username, struct json_value role) {
-    struct client *c = r->client;
+/* The request's state: a login by this identity, whose reference it takes over. NULL: no
+ * memory; the request has failed. */
+static struct login *make_login(struct request *r, struct identity *who) {
     struct login *l = request_state(r, sizeof *l);
-    struct name user = {0};
-    if (l == NULL)
-        return false;
+    if (l == NULL) {
+        identity_unref(who);
+        return NULL;
+    }
+    l->who = who;
+    buf_init(&l->denied);
     r->drop = login_drop;
-    if (!field_user(r, id, field, optional || c->as.logged_in, &user))
+    return l;
+}
+
+/* Reads the user of a login or join. The token's is the one, if there is a token. */
+static bool read_id(struct request *r, struct json_value id, const char *field,
+                    struct name *user) {
+    const struct client *c = r->client;
+    const struct login *l = r->state;
+    if (!field_user(r, id, field, l->who != NULL || c->as.logged_in, user))
         return false;
-    if (c->as.logged_in && user.len != 0 && !slice_eq(name_slice(&user), client_user(c))) {
+    bool named = user->len != 0;
+    if (l->who != NULL && named && !slice_eq(name_slice(user), name_slice(&l->who->sub))) {
+        request_fail(r, ERR_FORBIDDEN, field, "must be the token's user");
+        return false;
+    }
+    if (c->as.logged_in && named && !slice_eq(name_slice(user), client_user(c))) {
         request_fail(r, ERR_ALREADY_LOGGED_IN, field, NULL);
         return false;
     }
+    if (l->who != NULL)
+        *user = l->who->sub;
+    return true;
+}
+
+/* Begins a login or join by this identity, whose reference it takes over. Sets login.fresh if
+ * the connection has no user yet. False: the request has failed. */
+static bool read_user(struct request *r, struct identity *who, struct json_value id,
+                      const char *field, struct json_value username, struct json_value role) {
+    struct client *c = r->client;
+    struct login *l = make_login(r, who);
+    struct name user = {0};
+    if (l == NULL || !read_id(r, id, field, &user))
+        return false;
     l->fresh = !c->as.logged_in;
     if (l->fresh && !set_user(r, &user, username, role))
         return false;
@@ -126,6 +183,14 @@ static bool read_user(struct request *r, struct json_value id, const char *field
         return false;
     }
     return true;
+}
+
+static bool may_enter(struct request *r, struct slice room, const char *field) {
+    const struct login *l = r->state;
+    bool may = authorize_bearer(l->who, RIGHT_ROOMS, room);
+    if (!may)
+        request_fail(r, ERR_FORBIDDEN, field, NULL);
+    return may;
 }
 
 /* Adds a room; *at is its index among the entries. announced: others are told, as by `join`.
@@ -153,58 +218,99 @@ static bool add_room(struct request *r, struct slice room, bool announced, size_
     return false;
 }
 
+/* From here on the client has the identity of this login. A client that had none will not have
+ * it if the login fails. */
+static void take_identity(struct client *c, struct login *l) {
+    if (l->who == c->identity)
+        return;
+    l->identified = c->identity == NULL;
+    if (l->fresh)
+        client_identify(c, identity_ref(l->who));
+    else
+        authenticate_anew(c, identity_ref(l->who));
+}
+
 /* room: an index, since entries may have moved while others were added. */
 static void begin_with_room(struct request *r, size_t room) {
     struct login *l = r->state;
     l->room = room < l->count ? &l->entries[room] : NULL;
+    take_identity(r->client, l);
     login_begin(r);
 }
 
-void on_login(struct request *r, struct json_value data) {
+/* Writes room-<csId>. False: the request has failed. */
+static bool cs_room(struct request *r, const struct name *cs, char out[CHANNEL_NAME_SIZE],
+                    struct slice *room) {
+    int len = snprintf(out, CHANNEL_NAME_SIZE, "room-%.*s", cs->len, cs->bytes);
+    *room = (struct slice){out, (size_t)len};
+    if (len > NAME_MAX_LEN) {
+        request_fail(r, ERR_BAD_FIELD, "csId", "must be at most 123 bytes");
+        return false;
+    }
+    return may_enter(r, *room, "csId");
+}
+
+static void log_in(struct request *r, struct json_value data, struct identity *who) {
     static const char *const names[] = {"userId", "csId", "username", "role",
                                         "resume", "room", "available"};
     struct json_value f[7];
     struct name cs = {0}, own = {0};
-    char room[CHANNEL_NAME_SIZE];
+    struct slice room;
+    char bytes[CHANNEL_NAME_SIZE];
     json_fields(data, names, f, 7);
     r->client->wants_available = r->client->wants_available || f[6].type == JSON_TRUE;
-    if (!field_object(r, data, "userId") || !read_user(r, f[0], "userId", false, f[2], f[3]))
+    if (!read_user(r, who, f[0], "userId", f[2], f[3]))
         return;
     size_t room_at = SIZE_MAX;
     if (!field_user(r, f[1], "csId", true, &cs) || !field_name(r, f[5], "room", true, &own))
         return;
-    if (cs.len != 0) {
-        int len = snprintf(room, sizeof room, "room-%.*s", cs.len, cs.bytes);
-        if (len > NAME_MAX_LEN) {
-            request_fail(r, ERR_BAD_FIELD, "csId", "must be at most 123 bytes");
-            return;
-        }
-        if (!add_room(r, (struct slice){room, (size_t)len}, false, &room_at))
-            return;
-    }
+    if (cs.len != 0 && !cs_room(r, &cs, bytes, &room))
+        return;
+    if (own.len != 0 && !may_enter(r, name_slice(&own), "room"))
+        return;
+    if (cs.len != 0 && !add_room(r, room, false, &room_at))
+        return;
     if (own.len != 0 && !add_room(r, name_slice(&own), true, &room_at))
         return;
     if (read_resume(r, f[4]))
         begin_with_room(r, room_at);
 }
 
-void on_join(struct request *r, struct json_value data) {
+static void join(struct request *r, struct json_value data, struct identity *who) {
     static const char *const names[] = {"id", "room", "username", "role"};
     struct json_value f[4];
-    struct name room = {0};
+    struct name name = {0};
     json_fields(data, names, f, 4);
-    if (!field_object(r, data, "id") || !read_user(r, f[0], "id", false, f[2], f[3]) ||
-        !field_name(r, f[1], "room", true, &room))
+    if (!read_user(r, who, f[0], "id", f[2], f[3]) || !field_name(r, f[1], "room", true, &name))
         return;
+    struct slice room = name.len != 0 ? name_slice(&name) : SLICE("lobby");
     ((struct login *)r->state)->joins = true;
     size_t room_at;
-    if (add_room(r, room.len != 0 ? name_slice(&room) : SLICE("lobby"), true, &room_at))
+    if (may_enter(r, room, "room") && add_room(r, room, true, &room_at))
         begin_with_room(r, room_at);
+}
+
+static struct json_value token_of(struct json_value data) {
+    static const char *const names[] = {"token"};
+    struct json_value token;
+    json_fields(data, names, &token, 1);
+    return token;
+}
+
+void on_login(struct request *r, struct json_value data) {
+    if (field_object(r, data, "userId"))
+        authenticate(r, data, token_of(data), log_in);
+}
+
+void on_join(struct request *r, struct json_value data) {
+    if (field_object(r, data, "id"))
+        authenticate(r, data, token_of(data), join);
 }
 
 /* --- recovery -------------------------------------------------------------------------------
  */
 
+/* Channels that the bearer may not be in are left out. */
 static bool take_channels(struct request *r, const struct recovered *what) {
     struct login *l = r->state;
     char key[CHANNEL_NAME_SIZE];
@@ -212,7 +318,7 @@ static bool take_channels(struct request *r, const struct recovered *what) {
     for (int pass = 0; pass < 2; pass++) { /* the inbox first */
         for (size_t i = 0; i < what->count; i++) {
             struct slice name = slice_of(what->channels[i].name);
-            if (slice_eq(name, inbox) != (pass == 0))
+            if (slice_eq(name, inbox) != (pass == 0) || !authorize_channel(l->who, name))
                 continue;
             struct entry *e =
                 resumable(name_slice(&what->user), name) ? entry_add(l, r, "", name) : NULL;
@@ -226,7 +332,7 @@ static bool take_channels(struct request *r, const struct recovered *what) {
     return l->count > 0 && slice_eq(entry_name(&l->entries[0]), inbox);
 }
 
-void login_recover(struct client *c, const struct recovered *what,
+void login_recover(struct client *c, const struct recovered *what, struct identity *who,
                    void (*done)(void *arg, enum login_end how), void *arg) {
     struct login *l = calloc(1, sizeof *l);
     struct profile profile = {.username = what->username, .role = what->role};
@@ -237,8 +343,13 @@ void login_recover(struct client *c, const struct recovered *what,
         done(arg, LOGIN_LOST);
         return;
     }
-    *l = (struct login){
-        .fresh = true, .resuming = true, .what = what, .recovered = done, .arg = arg};
+    *l = (struct login){.fresh = true,
+                        .resuming = true,
+                        .what = what,
+                        .who = who != NULL ? identity_ref(who) : NULL,
+                        .recovered = done,
+                        .arg = arg};
+    buf_init(&l->denied);
     r->state = l;
     r->drop = login_drop;
     if (!take_channels(r, what)) {
@@ -246,5 +357,6 @@ void login_recover(struct client *c, const struct recovered *what,
         return;
     }
     l->room = what->room[0] != '\0' ? entry_find(l, slice_of(what->room)) : NULL;
+    take_identity(c, l);
     login_begin(r);
 }

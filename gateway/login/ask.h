@@ -9,10 +9,11 @@
  * recovery.
  */
 
-/* Logs a client in with the state of a session that is recovered. done is called once, perhaps
+/* Logs a client in with the state of a session that is recovered. who: the bearer of the token
+ * that the client came with, borrowed; NULL if identity is off. done is called once, perhaps
  * before it returns. The client is logged in only after LOGIN_DONE. `what` must stay valid
  * until done is called. */
-void login_recover(struct client *c, const struct recovered *what,
+void login_recover(struct client *c, const struct recovered *what, struct identity *who,
                    void (*done)(void *arg, enum login_end how), void *arg);
 
 #endif

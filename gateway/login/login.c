@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/log.h"
+#include "gateway/client/bearer.h"
 #include "gateway/client/early.h"
 #include "gateway/presence/heartbeat.h"
 #include "gateway/presence/membership.h"
@@ -43,7 +44,10 @@ static void put_lost(struct buf *out, const struct login *l) {
         json_escape(out, entry_name(e));
         first = false;
     }
-    if (!first)
+    if (l->denied.len != 0)
+        buf_str(out, first ? ",\"lost\":[" : ",");
+    buf_slice(out, buf_bytes(&l->denied));
+    if (!first || l->denied.len != 0)
         buf_char(out, ']');
 }
 
@@ -74,7 +78,7 @@ static bool all_recovered(const struct login *l) {
         if (l->entries[i].resumed && l->entries[i].result != CHECK_GOOD)
             return false;
     }
-    return l->resuming;
+    return l->resuming && l->denied.len == 0;
 }
 
 static void put_login(struct buf *out, const struct request *r, struct login *l) {
@@ -165,18 +169,24 @@ static void succeed(struct request *r, struct login *l) {
         start_all(c, l);
     }
     buf_deinit(&answer);
+    client_watch(c);
     request_ok(r, (struct slice){NULL, 0});
 }
 
 void login_fail(struct request *r, struct login *l) {
     struct client *c = r->client;
     undo(c, l);
+    if (l->identified)
+        client_identify(c, NULL);
     if (l->what != NULL) {
         void (*recovered)(void *, enum login_end) = l->recovered;
         void *arg = l->arg;
-        enum login_end how = l->failed && !l->too_many ? LOGIN_UNANSWERED : LOGIN_LOST;
+        bool refused = l->too_many || l->revoked;
+        enum login_end how = l->failed && !refused ? LOGIN_UNANSWERED : LOGIN_LOST;
         request_ok(r, (struct slice){NULL, 0});
         recovered(arg, how);
+    } else if (l->revoked) {
+        request_fail(r, ERR_UNAUTHORIZED, "token", "revoked");
     } else if (l->too_many) {
         const char *named = l->room != NULL ? "csId" : "resume";
         request_fail(r, ERR_TOO_MANY, l->joins ? "room" : named,
@@ -249,6 +259,7 @@ static void on_entered(struct registration *g, enum entered how) {
     struct request *r = client_of(&g->as)->current;
     struct login *l = r->state;
     l->too_many = how == ENTERED_TOO_MANY;
+    l->revoked = how == ENTERED_REVOKED;
     one_done(r, how == ENTERED);
 }
 

@@ -46,6 +46,7 @@ struct login {
     unsigned pending;         /* answers that the current step awaits */
     bool failed;
     bool too_many; /* rooms */
+    bool revoked;  /* the token */
     bool joins;    /* it is a `join`, and gets the answer of one */
     bool fresh;    /* the connection had no user before */
     bool resuming;
@@ -53,6 +54,9 @@ struct login {
     struct entry *entries;
     size_t count;
     bool saved;
+    struct identity *who; /* a reference; NULL: identity is off */
+    bool identified;      /* the client has it by this login */
+    struct buf denied;    /* channels of `resume` without a right: JSON strings, by commas */
     const struct recovered *what; /* the state to recover; NULL: no recovery */
     void (*recovered)(void *arg, enum login_end how); /* a recovery's `done` */
     void *arg;

@@ -21,8 +21,9 @@
 struct recovery {
     struct list link; /* in sessions.recoveries while it waits for Redis */
     struct client *client;
-    uint64_t until; /* loop time up to which it waits for Redis */
-    uint64_t next;  /* loop time of the next attempt */
+    struct identity *who; /* a reference; NULL: identity is off */
+    uint64_t until;       /* loop time up to which it waits for Redis */
+    uint64_t next;        /* loop time of the next attempt */
     char pid[SESSION_PID_SIZE];
     char name[SESSION_NAME_LEN + 1]; /* of the client's new session, if it is not recovered */
     char *text;                      /* owned; `offset` points into it */
@@ -41,6 +42,7 @@ struct recovery {
 static void recovery_free(struct recovery *w) {
     list_remove(&w->link);
     client_unref(w->client);
+    identity_unref(w->who);
     recovered_deinit(&w->what);
     free(w->text);
     free(w);
@@ -107,7 +109,7 @@ static void log_in(struct recovery *w) {
     if (as->origin == NULL)
         over(w, "out of memory");
     else
-        login_recover(w->client, &w->what, on_logged_in, w);
+        login_recover(w->client, &w->what, w->who, on_logged_in, w);
 }
 
 /* --- positions ------------------------------------------------------------------------------
@@ -242,10 +244,13 @@ static bool claim(struct recovery *w) {
     char key[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
     struct client *c = w->client;
     struct slice name = session_key(w->pid, key);
-    struct slice args[] = {SLICE("claim"), client_id(c, id),
+    struct slice args[] = {SLICE("claim"),
+                           client_id(c, id),
                            slice_of(clients_of(c)->lease->incarnation),
-                           session_ttl(c->session->all, ttl), c->session->space};
-    return redis_script(clients_of(c)->redis, SCRIPT_session, &name, 1, args, 5, on_claimed, w);
+                           session_ttl(c->session->all, ttl),
+                           c->session->space,
+                           w->who != NULL ? name_slice(&w->who->sub) : SLICE("")};
+    return redis_script(clients_of(c)->redis, SCRIPT_session, &name, 1, args, 6, on_claimed, w);
 }
 
 /* --- beginning ------------------------------------------------------------------------------
@@ -284,11 +289,12 @@ static bool take_offset(struct recovery *w, struct slice offset) {
 }
 
 bool recover_client(struct client *c, struct slice pid, struct slice offset,
-                    void (*done)(struct client *c, bool recovered)) {
+                    struct identity *who, void (*done)(struct client *c, bool recovered)) {
     struct recovery *w = token_valid(pid, SESSION_PID_SIZE - 1) ? calloc(1, sizeof *w) : NULL;
     if (w == NULL)
         return false;
     w->client = c;
+    w->who = who != NULL ? identity_ref(who) : NULL;
     client_ref(c);
     list_init(&w->link);
     memcpy(w->pid, pid.ptr, pid.len);

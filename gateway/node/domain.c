@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "gateway/client/available.h"
+#include "gateway/client/bearer.h"
 #include "gateway/client/life.h"
 #include "gateway/client/limits.h"
 #include "gateway/events/table.h"
@@ -173,8 +174,20 @@ static void on_visited(void *owner, struct registration *g) {
     chunks_expire(c->chunks, client_now(c));
 }
 
+static void on_revoked(void *owner, struct registration *g) {
+    (void)owner;
+    client_close(client_of(&g->as), 4403, "revoked");
+}
+
+static struct slice issued(void *owner, const struct registration *g, char out[DIGITS_SIZE]) {
+    (void)owner;
+    return bearer_iat(client_of(&g->as)->identity, out);
+}
+
 static const struct registry_events registry_handlers = {.on_registered = on_registered,
-                                                         .on_visited = on_visited};
+                                                         .on_visited = on_visited,
+                                                         .on_revoked = on_revoked,
+                                                         .issued = issued};
 
 /* --- life -----------------------------------------------------------------------------------
  */

@@ -158,6 +158,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     if (status == 0)
         status = domain_init(&n->domain, &n->loop, &n->net, n->options, n->id, redis, n);
     n->domain.stats.address = n->address;
+    n->domain.clients.auth = &n->auth;
     init_relay(n);
     init_api(n);
     init_raw(n);

@@ -6,7 +6,7 @@
 #include "gateway/presence/membership.h"
 
 #define REENTER_AT_ONCE 128
-#define ONLINE_ARGS     8 /* of online.lua, before the rooms */
+#define ONLINE_ARGS     9 /* of online.lua, before the rooms */
 
 void registry_init(struct registry *r, struct lease *lease, struct wheel *wheel,
                    const struct registry_events *events, void *owner) {
@@ -45,12 +45,23 @@ static void registry_answered(struct registration *g, bool entering,
         lease_renew_incarnation(r->lease);
     if (status == SCRIPT_REAPED && !entering)
         g->in = false; /* the node that reaps the incarnation takes it out */
-    else if (status == SCRIPT_TOO_MANY)
+    else if (status == SCRIPT_TOO_MANY || status == SCRIPT_REVOKED)
         g->wanted = false;
     else if (status != SCRIPT_REAPED) /* an answer for a former incarnation does not count */
         g->in = entering && g->asked_generation == r->lease->generation;
     if (g->in)
         r->events->on_registered(r->owner, g);
+}
+
+static enum entered refusal(const struct reply *reply) {
+    switch (reply_number(reply_item(reply, 0))) {
+    case SCRIPT_TOO_MANY:
+        return ENTERED_TOO_MANY;
+    case SCRIPT_REVOKED:
+        return ENTERED_REVOKED;
+    default:
+        return ENTERED_NOT;
+    }
 }
 
 static void on_registry(struct registration *g, bool entering, const struct reply *reply) {
@@ -65,10 +76,12 @@ static void on_registry(struct registration *g, bool entering, const struct repl
         r->reentering--;
     }
     bool in = g->in && reply != NULL;
-    bool too_many = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_TOO_MANY;
+    enum entered how = in ? ENTERED : reply != NULL ? refusal(reply) : ENTERED_NOT;
     bool again = reply != NULL && !in && g->wanted; /* registry_step asks once more */
     if (entering && !g->as.gone && g->entering != NULL && !again)
-        tell_entering(g, in ? ENTERED : too_many ? ENTERED_TOO_MANY : ENTERED_NOT);
+        tell_entering(g, how);
+    else if (how == ENTERED_REVOKED && !g->as.gone)
+        r->events->on_revoked(r->owner, g);
     bool refused = reply == NULL && redis_up(r->redis);
     if (reply != NULL)
         registry_step(g);
@@ -95,7 +108,7 @@ static struct slice or_default(const struct name *n, struct slice otherwise) {
 
 static bool send_enter(struct registration *g, struct slice key, struct slice id) {
     struct registry *r = registry_of(g);
-    char address[CONN_ADDRESS_SIZE];
+    char address[CONN_ADDRESS_SIZE], issued[DIGITS_SIZE];
     struct slice user = g->as.user;
     const struct profile *p = g->profile;
     g->as.ops->address(&g->as, address, sizeof address);
@@ -111,7 +124,8 @@ static bool send_enter(struct registration *g, struct slice key, struct slice id
     args[4] = slice_of(g->as.ops->name);
     args[5] = or_default(p != NULL ? &p->username : NULL, user);
     args[6] = or_default(p != NULL ? &p->role : NULL, SLICE("user"));
-    args[7] = e != NULL ? e->room : (struct slice){NULL, 0};
+    args[7] = r->events->issued(r->owner, g, issued);
+    args[8] = e != NULL ? e->room : (struct slice){NULL, 0};
     if (e != NULL)
         e->rooms(e, args + ONLINE_ARGS);
     bool sent = redis_script(r->redis, SCRIPT_online, &key, 1, args, ONLINE_ARGS + rooms,

@@ -26,8 +26,9 @@ struct profile {
     struct name role;
 };
 
-/* TOO_MANY: the user would be in too many rooms; the connection is no longer `wanted`. */
-enum entered { ENTERED, ENTERED_TOO_MANY, ENTERED_NOT };
+/* TOO_MANY: the user would be in too many rooms. REVOKED: the user's token is no good any more.
+ * Then the connection is no longer `wanted`. */
+enum entered { ENTERED, ENTERED_TOO_MANY, ENTERED_REVOKED, ENTERED_NOT };
 
 /* A login that waits until its connection is registered. */
 struct entering {
@@ -64,6 +65,10 @@ struct registry_events {
     void (*on_registered)(void *owner, struct registration *g);
     /* Called for each connection in turn, once in score-interval. */
     void (*on_visited)(void *owner, struct registration *g);
+    /* The connection's token was revoked. It is not registered, and no login waits. */
+    void (*on_revoked)(void *owner, struct registration *g);
+    /* When the connection's token was issued, for online.lua. */
+    struct slice (*issued)(void *owner, const struct registration *g, char out[DIGITS_SIZE]);
 };
 
 /* struct clients begins with it. */

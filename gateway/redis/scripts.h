@@ -25,6 +25,7 @@ enum script_parts {
     X(read, PARTS_LOG)                                                                         \
     X(history, PARTS_LOG | PARTS_MARKS)                                                        \
     X(online, PARTS_PRESENCE)                                                                  \
+    X(revoked, PARTS_PRESENCE)                                                                 \
     X(offline, PARTS_PRESENCE)                                                                 \
     X(enter, PARTS_PRESENCE)                                                                   \
     X(leave, PARTS_PRESENCE)                                                                   \
@@ -52,8 +53,8 @@ enum script_parts {
 enum script { SCRIPT_TABLE(SCRIPT_ENUM) SCRIPT_COUNT };
 #undef SCRIPT_ENUM
 
-/* The first number of a script's answer, in place of 0. SCRIPT_REVOKED: the user's tokens that were
- * issued so early are no good any more. */
+/* The first number of a script's answer, in place of 0. SCRIPT_REVOKED: the user's tokens that
+ * were issued so early are no good any more. */
 enum {
     SCRIPT_NOT_A_MEMBER = -1,
     SCRIPT_REAPED = -2,

@@ -164,7 +164,10 @@ static void on_message(struct eio_session *e, bool binary, struct slice bytes) {
 }
 
 static void on_alarm(struct eio_session *e) {
-    eio_close(e, WS_CODE_POLICY, "no namespace was joined in time");
+    if (of_eio(e)->ends_with != 0)
+        sio_session_end(of_eio(e));
+    else
+        eio_close(e, WS_CODE_POLICY, "no namespace was joined in time");
 }
 
 static void on_drained(struct eio_session *e) {
@@ -177,6 +180,7 @@ static void on_drained(struct eio_session *e) {
         s->want_drained = false;
         v->app->on_drained(s);
     }
+    sio_session_end(t);
 }
 
 static void on_gone(struct eio_session *e, enum eio_gone why) {

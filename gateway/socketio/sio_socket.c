@@ -4,6 +4,8 @@
 
 #include "gateway/net/token.h"
 
+#define LAST_WORDS_MS 3000 /* a client that was expelled has so long to fetch that */
+
 /* --- life -----------------------------------------------------------------------------------
  */
 
@@ -158,6 +160,32 @@ void sio_disconnect(struct sio_socket *s) {
     t->slots[s->nsp].left = true;
     sio_socket_end(s, SIO_GONE_SERVER);
     put(t, &head, NULL, 0);
+}
+
+static bool is_empty(const struct sio_session *t) {
+    for (unsigned i = 0; i < sio_server_of(t)->name_count; i++) {
+        if (t->slots[i].socket != NULL)
+            return false;
+    }
+    return true;
+}
+
+void sio_expel(struct sio_socket *s, uint16_t code, const char *reason) {
+    struct sio_session *t = s->session;
+    if (t == NULL)
+        return;
+    sio_disconnect(s);
+    if (t->eio.state == EIO_CLOSED || !is_empty(t))
+        return;
+    t->ends_with = code;
+    t->reason = reason;
+    eio_set_alarm(&t->eio, net_now(t->eio.server->net) + LAST_WORDS_MS);
+    eio_want_drained(&t->eio);
+}
+
+void sio_session_end(struct sio_session *t) {
+    if (t->ends_with != 0 && is_empty(t))
+        eio_close(&t->eio, t->ends_with, t->reason);
 }
 
 void sio_close(struct sio_socket *s, uint16_t code, const char *reason) {

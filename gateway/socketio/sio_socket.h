@@ -111,6 +111,8 @@ struct sio_session {
     struct eio_session eio;
     struct sio_gather *gather; /* a packet whose attachments have not all come, or NULL */
     bool official;             /* its client is the official one (sio_agent.h) */
+    uint16_t ends_with;        /* the code with which it ends if no socket is left; 0: none */
+    const char *reason;        /* of that */
     struct sio_slot slots[];   /* by namespace */
 };
 
@@ -147,6 +149,9 @@ bool sio_emit(struct sio_socket *s, const struct sio_packet *head, const struct 
 /* Sends a disconnect packet and ends the socket; the session goes on. on_disconnect is called
  * before it returns. */
 void sio_disconnect(struct sio_socket *s);
+/* The same, and if it was the last socket of the session, that ends as well (eio_close), after
+ * the client has got what it was sent, or in a few seconds. The reason must outlive it. */
+void sio_expel(struct sio_socket *s, uint16_t code, const char *reason);
 /* Closes the whole session (eio_close). */
 void sio_close(struct sio_socket *s, uint16_t code, const char *reason);
 
@@ -168,6 +173,8 @@ void sio_pause(struct sio_socket *s, bool pause);
 
 /* A client asks to join: makes its socket and asks the application. May end the session. */
 void sio_socket_begin(struct sio_session *t, unsigned nsp, struct slice auth);
+/* If no socket is left in a session of which one was expelled, closes it. */
+void sio_session_end(struct sio_session *t);
 /* Takes a socket out of its session, and tells the application why, unless it was refused. */
 void sio_socket_end(struct sio_socket *s, enum sio_gone why);
 /* Tells the client that it may not join the namespace of that name, as sio_refuse does. */

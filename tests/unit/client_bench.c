@@ -125,7 +125,8 @@ static void do_nothing(struct request *r, struct json_value data) {
     request_ok(r, SLICE("{}"));
 }
 
-#define ROW(symbol, name, handler, flags, payload) {name, do_nothing, flags, payload},
+#define ROW(symbol, name, handler, flags, rights, payload)                                     \
+    {name, do_nothing, flags, 0, payload},
 static void rows_make(void) {
     static const struct event_row table[EVENT_COUNT] = {EVENT_TABLE(ROW)};
     memcpy(rows, table, sizeof rows);

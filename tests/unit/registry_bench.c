@@ -92,7 +92,7 @@ static size_t two_rooms(const struct entering *e, struct slice *out) {
 }
 
 static void on_done(struct registration *g, enum entered how) {
-    static const char *const names[] = {"entered", "too-many", "not"};
+    static const char *const names[] = {"entered", "too-many", "revoked", "not"};
     assert_null(g->entering);
     tell("%s:%s ", name_of(g), names[how]);
 }
@@ -109,7 +109,7 @@ void assert_online(const struct user *u, const char *more) {
     char id[CLIENT_ID_SIZE];
     const char *name = name_of(&u->g);
     struct slice own = subscriber_id(&u->g.as, id);
-    assert_asked("online user:%s | %s %.*s %s 1.2.3.4:5 door %s user %s", name, name,
+    assert_asked("online user:%s | %s %.*s %s 1.2.3.4:5 door %s user - %s", name, name,
                  (int)own.len, own.ptr, lease.incarnation, name, more);
 }
 
@@ -183,8 +183,18 @@ static void on_visited(void *owner, struct registration *g) {
     (void)owner;
     user_of(g)->visited = true;
 }
+static void on_revoked(void *owner, struct registration *g) {
+    (void)owner;
+    tell("%s:revoked ", name_of(g));
+}
+static struct slice issued(void *owner, const struct registration *g, char out[DIGITS_SIZE]) {
+    (void)owner, (void)g, (void)out;
+    return SLICE("-");
+}
 static const struct registry_events events = {.on_registered = on_registered,
-                                              .on_visited = on_visited};
+                                              .on_visited = on_visited,
+                                              .on_revoked = on_revoked,
+                                              .issued = issued};
 
 static void on_channel(void *owner, struct channel *ch) {
     (void)owner, (void)ch;

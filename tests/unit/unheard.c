@@ -15,5 +15,11 @@ const struct lease_events lease_unheard = {.on_leased = on_nothing,
 static void on_registration(void *owner, struct registration *g) {
     (void)owner, (void)g;
 }
+static struct slice issued(void *owner, const struct registration *g, char out[DIGITS_SIZE]) {
+    (void)owner, (void)g, (void)out;
+    return SLICE("-");
+}
 const struct registry_events registry_unheard = {.on_registered = on_registration,
-                                                 .on_visited = on_registration};
+                                                 .on_visited = on_registration,
+                                                 .on_revoked = on_registration,
+                                                 .issued = issued};

@@ -1,12 +1,13 @@
 -- A connection enters the registry. KEYS: the user.
--- ARGV: user, connection, incarnation, address, door, username, role; the room that this login
--- enters, or '' (the user becomes a member of it before the announcement, so that those in the room
--- get that); all rooms that this login is about to enter (if they are too many, nothing is
--- written).
--- Returns {0, 1 if it is the user's first connection}, {REAPED} or {TOO_MANY}.
+-- ARGV: user, connection, incarnation, address, door, username, role; when the token was issued (see
+-- revoked); the room that this login enters, or '' (the user becomes a member of it before the
+-- announcement, so that those in the room get that); all rooms that this login is about to enter
+-- (if they are too many, nothing is written).
+-- Returns {0, 1 if it is the user's first connection}, {REAPED}, {REVOKED} or {TOO_MANY}.
 local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
 if not alive(incarnation) then return { REAPED } end
-if too_many_rooms(base, { unpack(ARGV, 11) }) then return { TOO_MANY } end
+if revoked(base, ARGV[10]) then return { REVOKED } end
+if too_many_rooms(base, { unpack(ARGV, 12) }) then return { TOO_MANY } end
 local ms = millis(now())
 local first = call('EXISTS', base .. ':conns') == 0
 call('HSET', base .. ':conns', ARGV[4], incarnation .. ' ' .. ms .. ' ' .. ARGV[6] .. ' ' .. ARGV[7])
@@ -15,7 +16,7 @@ call('SADD', base_of('node:' .. incarnation) .. ':users', user)
 call('PEXPIRE', base_of('node:' .. incarnation) .. ':users', USER_TTL)
 call('HSET', base .. ':profile', 'username', ARGV[8], 'role', ARGV[9], 'seen', ms)
 if first then
-  local room = ARGV[10]
+  local room = ARGV[11]
   if room ~= '' then
     call('SADD', base .. ':rooms', room)
     call('ZADD', base_of('room:' .. room) .. ':members', ms, user)

@@ -5,7 +5,7 @@
 --   drop   ttl, field            takes a field out
 --   leave  ttl                   the connection is gone, and may come back for so long
 --   end                          it will not come back
---   claim  ttl, namespace        the connection takes it over
+--   claim  ttl, namespace, user  the connection takes it over; the user: its own, '' if any is good
 -- Returns {0}; {1} if there is no session of this term (one of another term may lack news); {2} if
 -- it belongs to another connection; or {REAPED}. To a claim: {0, clock, field, value...}.
 if not alive(ARGV[5]) then return { REAPED } end
@@ -16,7 +16,7 @@ local function write()
   return { 0 }
 end
 
-local s = call('HMGET', key, 'owner', 'term', 'namespace')
+local s = call('HMGET', key, 'owner', 'term', 'namespace', 'user')
 if verb == 'put' and (not s[1] or s[1] == me) then
   call('DEL', key)
   call('HSET', key, 'owner', me, 'term', TERM)
@@ -27,6 +27,7 @@ if verb == 'claim' then
   local wall, text = look_at_clock()
   if stale(wall, text) then return STALE end
   if s[2] ~= TERM or s[3] ~= ARGV[7] then return { 1 } end
+  if ARGV[8] ~= '' and s[4] ~= ARGV[8] then return { 1 } end
   local out = { 0, text ~= '' and string.sub(text, 1, 16) or '0' }
   for _, item in ipairs(call('HGETALL', key)) do out[#out + 1] = item end
   call('HSET', key, 'owner', me)
