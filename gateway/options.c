@@ -379,7 +379,7 @@ const char *options_place(const struct options *o, const char *flag) {
 }
 
 bool options_given(const struct options *o, const char *flag) {
-    return strcmp(options_place(o, flag), DEFAULT) != 0;
+    return row_find(flag, strlen(flag)) != NULL && strcmp(options_place(o, flag), DEFAULT) != 0;
 }
 
 /* --- loading again --------------------------------------------------------------------------

@@ -35,12 +35,6 @@ void client_fail(struct client *c, const struct ack *ack, const char *event,
         client_door(c)->fail(c, ack, event, failure);
 }
 
-void client_bad_frame(struct client *c, enum err err, const struct ack *ack,
-                      const char *field) {
-    struct failure failure = {.err = err, .field = field};
-    client_fail(c, ack, NULL, &failure);
-}
-
 struct backlog *client_backlog(struct client *c) {
     if (c->backlog == NULL)
         c->backlog = calloc(1, sizeof *c->backlog);

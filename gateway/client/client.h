@@ -41,6 +41,10 @@ struct door {
                  const struct failure *failure);
     /* Stops (true) or starts (false) to take events from the socket. */
     void (*pause)(struct client *c, bool pause);
+    /* What the client's connection has spent (common/rate.h). NULL: client.rate. */
+    struct bucket *(*rate)(struct client *c);
+    /* The connection is not read until then. True: it was read until now. */
+    bool (*slow)(struct client *c, uint64_t until);
 };
 
 /* A row of EVENT_TABLE. */
@@ -82,6 +86,7 @@ struct client {
     bool pumping : 1;
     bool unheard : 1; /* set by its door: nothing can be sent until a login is answered */
     bool wants_available : 1; /* it asked for the event `available` */
+    bool late : 1;            /* its login was under way when the deadline came */
     bool refused : 1; /* an event failed with ERR_UNAVAILABLE since it last got `available` */
 };
 
@@ -96,6 +101,7 @@ struct clients {
     struct sessions *sessions;
     struct auth *auth; /* NULL: identity is off */
     const struct options *options;
+    uint64_t login_deadline; /* ms; 0: none */
     struct metrics *metrics;
     const struct event_row *rows; /* EVENT_COUNT rows */
     struct wheel wheel;           /* for their timers */
@@ -146,8 +152,6 @@ static inline struct slice client_id(const struct client *c, char out[CLIENT_ID_
  */
 void client_fail(struct client *c, const struct ack *ack, const char *event,
                  const struct failure *failure);
-/* Tells a client that a frame could not be read as an event. */
-void client_bad_frame(struct client *c, enum err err, const struct ack *ack, const char *field);
 
 /* The client's backlog, which is made if there is none. NULL: no memory. */
 struct backlog *client_backlog(struct client *c);

@@ -8,7 +8,8 @@
 struct early {
     struct waiting events;
     uint64_t until;
-    uint64_t deadline; /* of the login, to which the timer is set again; 0: none */
+    uint64_t deadline; /* of the login, to which the timer is set again; 0: none. The events
+                          wait no longer than that. */
     bool full;         /* an event was refused: no later one may overtake it */
 };
 
@@ -37,6 +38,8 @@ static struct early *begin(struct client *c) {
         return NULL;
     e->deadline = wheel_is_set(&c->presence.timer) ? c->presence.timer.deadline : 0;
     e->until = client_now(c) + EARLY_MS;
+    if (e->deadline != 0 && e->deadline < e->until)
+        e->until = e->deadline;
     wheel_set(&clients_of(c)->wheel, &c->presence.timer, e->until);
     return c->backlog->early = e;
 }
@@ -106,11 +109,13 @@ void early_fail(struct client *c, enum err err, enum outcome outcome) {
 bool early_timer(struct client *c) {
     if (early_of(c) == NULL)
         return false;
-    if (client_now(c) < early_of(c)->until)
-        wheel_set(&clients_of(c)->wheel, &c->presence.timer, early_of(c)->until);
+    const struct early *early = early_of(c);
+    bool late = early->deadline != 0 && client_now(c) >= early->deadline;
+    if (client_now(c) < early->until)
+        wheel_set(&clients_of(c)->wheel, &c->presence.timer, early->until);
     else
         early_fail(c, ERR_NOT_LOGGED_IN, OUTCOME_NONE);
-    return true;
+    return !late;
 }
 
 void early_free(struct client *c) {

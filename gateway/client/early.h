@@ -15,7 +15,7 @@ bool early_takes(struct client *c, const struct event_row *row, struct json_valu
 void early_release(struct client *c);
 /* Fails the events that wait, in order. */
 void early_fail(struct client *c, enum err err, enum outcome outcome);
-/* The client's timer has fired, before its login. False: no event waits. */
+/* The client's timer has fired, before its login. False: it was for the login's deadline. */
 bool early_timer(struct client *c);
 void early_free(struct client *c);
 

@@ -6,7 +6,8 @@
 #include "gateway/client/request.h"
 #include "gateway/presence/heartbeat.h"
 
-#define LOGIN_AGAIN_MS 1000
+/* How long a login that is under way at the deadline may take. */
+#define LOGIN_GRACE_MS 5000
 
 /* --- all clients ----------------------------------------------------------------------------
  */
@@ -26,15 +27,28 @@ void clients_init(struct clients *all, struct slabs *slabs, struct hub *hub,
     all->metrics = metrics;
 }
 
+/* The deadline of the login has come. A client that always has a login under way has no more
+ * time than others. */
+static void login_is_late(struct client *c) {
+    struct clients *all = clients_of(c);
+    if (c->current != NULL && !c->late) {
+        c->late = true;
+        wheel_set(&all->wheel, &c->presence.timer, client_now(c) + LOGIN_GRACE_MS);
+        return;
+    }
+    metric_limited(all->metrics, LIMIT_LOGIN_DEADLINE);
+    client_close(c, 4408, "login deadline");
+}
+
 static void on_timer(void *owner, struct wheel_timer *t) {
     struct client *c = container_of(t, struct client, presence.timer);
     (void)owner;
+    client_ref(c);
     if (c->as.gone || c->as.logged_in)
         heartbeat_timer(&c->presence);
-    else if (c->current != NULL) /* perhaps it is just logging in */
-        wheel_set(&clients_of(c)->wheel, t, client_now(c) + LOGIN_AGAIN_MS);
-    else if (!early_timer(c))
-        client_close(c, 1013, "login deadline");
+    else if (!early_timer(c) && !c->as.gone)
+        login_is_late(c);
+    client_unref(c);
 }
 
 void clients_tick(struct clients *all, uint64_t now) {
@@ -46,7 +60,7 @@ void clients_tick(struct clients *all, uint64_t now) {
  */
 
 void client_open(struct client *c, struct clients *all, const struct door *door) {
-    uint64_t deadline = all->options->login_deadline;
+    uint64_t deadline = all->login_deadline;
     subscriber_init(&c->as, &door->as, &all->registry.all);
     registration_init(&c->presence);
     c->presence.heard = client_now(c);

@@ -1,22 +1,43 @@
 #include "gateway/client/limits.h"
 
-#define UNIT      1000 /* times are in 1/1000 ms */
-#define SECOND_MS 1000ULL
-#define MADE_MS   3600000ULL /* for so long Redis keeps a log without a message (log.lua) */
+#include "common/rate.h"
+
+#define UNIT    1000       /* times are in 1/1000 ms */
+#define MADE_MS 3600000ULL /* for so long Redis keeps a log without a message (log.lua) */
+
+/* What an event costs, if that is not one unit. */
+static const unsigned char units[EVENT_COUNT] = {
+    [EVENT_LOGIN] = 3, [EVENT_JOIN] = 3, [EVENT_SUBSCRIBE] = 3, [EVENT_HISTORY] = 5};
 
 static uint64_t now_of(const struct client *c) {
     return client_now(c) * UNIT;
 }
 
-bool limits_over_rate(struct client *c) {
+static struct bucket *rate_of(struct client *c) {
+    const struct door *door = client_door(c);
+    return door->rate != NULL ? door->rate(c) : &c->rate;
+}
+
+/* Returns true if the connection was read until now, and is not from now on. */
+static bool charge(struct client *c, uint64_t spent) {
     uint64_t rate = clients_of(c)->options->rate_limit;
-    if (rate == 0)
+    uint64_t until = rate_charge(rate_of(c), client_now(c), rate, spent);
+    return until != 0 && client_door(c)->slow(c, until);
+}
+
+bool limits_over_rate(struct client *c, const struct event_row *row) {
+    const struct clients *all = clients_of(c);
+    unsigned cost = units[row - all->rows];
+    if (rate_take(rate_of(c), client_now(c), all->options->rate_limit, cost != 0 ? cost : 1))
         return false;
-    uint64_t cost = SECOND_MS * UNIT / rate;
-    if (!bucket_has(&c->rate, now_of(c), cost, SECOND_MS * UNIT))
-        return true;
-    bucket_take(&c->rate, now_of(c), cost);
-    return false;
+    metric_limited(all->metrics, LIMIT_RATE);
+    charge(c, 1);
+    return true;
+}
+
+void limits_charge(struct client *c, uint64_t spent) {
+    if (!c->as.gone && charge(c, spent))
+        metric_limited(clients_of(c)->metrics, LIMIT_RATE);
 }
 
 bool limits_may_make(const struct client *c) {

@@ -5,8 +5,11 @@
 
 /* The limits of a connection over time. */
 
-/* An event came. True: it is over rate-limit. False: it is within it, and is counted. */
-bool limits_over_rate(struct client *c);
+/* An event came, by its row. True: it is over rate-limit. False: it is within it, and is
+ * charged. Both cost something: a client that goes on over the rate is read more slowly. */
+bool limits_over_rate(struct client *c, const struct event_row *row);
+/* Charges so many units of rate-limit for what was done already. */
+void limits_charge(struct client *c, uint64_t units);
 
 /*
  * When a client enters a channel to which nobody has written, the channel's `meta` is made in

@@ -168,6 +168,18 @@ static bool enqueue(struct client *c, const struct event_row *row, struct json_v
     return true;
 }
 
+static struct failure unknown_event(struct client *c) {
+    limits_charge(c, 1);
+    return (struct failure){.err = ERR_UNKNOWN_EVENT, .field = "event"};
+}
+
+void client_bad_frame(struct client *c, enum err err, const struct ack *ack,
+                      const char *field) {
+    struct failure failure = {.err = err, .field = field};
+    limits_charge(c, 1);
+    client_fail(c, ack, NULL, &failure);
+}
+
 void client_event(struct client *c, struct slice event, struct json_value data,
                   const struct ack *ack) {
     const struct clients *all = clients_of(c);
@@ -178,10 +190,10 @@ void client_event(struct client *c, struct slice event, struct json_value data,
     client_ref(c); /* an answer may end the client, if its socket is too slow */
     heartbeat_heard(&c->presence, row != NULL && (row->flags & EVENT_BEATS) != 0);
     if (row == NULL)
-        failure = (struct failure){.err = ERR_UNKNOWN_EVENT, .field = "event"};
+        failure = unknown_event(c);
     else if (c->current == NULL)
-        dispatch(c, row, data, ack, limits_over_rate(c));
-    else if (!enqueue(c, row, data, ack, limits_over_rate(c)))
+        dispatch(c, row, data, ack, limits_over_rate(c, row));
+    else if (!enqueue(c, row, data, ack, limits_over_rate(c, row)))
         failure = (struct failure){.err = ERR_INTERNAL, .message = "out of memory"};
     failure.message_id = failure.err != ERR_OK ? message_id_of(data) : failure.message_id;
     if (failure.err != ERR_OK)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "gateway/client/life.h"
+#include "gateway/client/limits.h"
+#include "gateway/client/request.h"
 #include "gateway/doors/door.h"
 
 struct json_client {
@@ -77,6 +79,10 @@ static void pause_reading(struct client *c, bool pause) {
     conn_pause(of_client(c)->ws.conn, pause);
 }
 
+static bool slow(struct client *c, uint64_t until) {
+    return conn_slow(of_client(c)->ws.conn, until);
+}
+
 static void close_socket(struct subscriber *s, uint16_t code, const char *reason) {
     wsock_close(&of_client(client_of(s))->ws, code, reason);
 }
@@ -105,6 +111,7 @@ static const struct door json_door = {
     .answer = answer,
     .fail = fail,
     .pause = pause_reading,
+    .slow = slow,
 };
 
 /* --- from the client ------------------------------------------------------------------------
@@ -155,6 +162,16 @@ static size_t most(const struct wsock *w) {
     return client_message_most(&container_of(w, const struct json_client, ws)->client);
 }
 
+static void on_too_big(struct wsock *w) {
+    const struct client *c = &of_wsock(w)->client;
+    if (client_message_most(c) < clients_of(c)->options->max_message)
+        metric_limited(clients_of(c)->metrics, LIMIT_BEFORE_LOGIN);
+}
+
+static void on_control(struct wsock *w) {
+    limits_charge(&of_wsock(w)->client, 1);
+}
+
 static void on_drained(struct wsock *w) {
     subscriber_drained(&of_wsock(w)->client.as);
 }
@@ -172,6 +189,8 @@ static void on_free(struct wsock *w) {
 static const struct wsock_ops ops = {.door = DOOR_JSON,
                                      .on_message = on_message,
                                      .most = most,
+                                     .on_too_big = on_too_big,
+                                     .on_control = on_control,
                                      .on_drained = on_drained,
                                      .on_gone = on_gone,
                                      .on_free = on_free};

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/name.h"
 #include "common/percent.h"
+#include "common/rate.h"
 #include "common/utf8.h"
 
 /* Delivery is at most once, so messages that a stalled Redis does not take are dropped. */
@@ -25,6 +26,7 @@ struct raw_socket {
     struct wsock ws;
     struct raw_channel *channel;
     struct list link;
+    struct bucket rate; /* what it has spent */
 };
 
 static struct raw_socket *of_wsock(struct wsock *w) {
@@ -63,6 +65,15 @@ static const struct subscription_events redis_events = {
 /* --- in -------------------------------------------------------------------------------------
  */
 
+/* Nothing is refused here, since a publisher would not be told: one that is too fast is read
+ * more slowly. */
+static void charge(struct wsock *w) {
+    struct net *n = w->shared->net;
+    uint64_t until = rate_charge(&of_wsock(w)->rate, net_now(n), n->rate, 1);
+    if (until != 0 && conn_slow(w->conn, until))
+        metric_limited(n->metrics, LIMIT_RATE);
+}
+
 static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payload) {
     struct raw_channel *ch = of_wsock(w)->channel;
     struct raw_door *d = ch->door;
@@ -74,6 +85,7 @@ static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payl
              !redis_publish(d->redis, slice_of(ch->name), payload, NULL, NULL))
         outcome = METRIC_DROPPED + DROP_REDIS_AWAY;
     metric_add(d->metrics, outcome, 1);
+    charge(w);
 }
 
 /* A message to a channel that is only read is dropped, so it need not be long. */
@@ -104,6 +116,7 @@ static void on_free(struct wsock *w) {
 static const struct wsock_ops ops = {.door = DOOR_RAW,
                                      .on_message = on_message,
                                      .most = most,
+                                     .on_control = charge,
                                      .on_drained = on_drained,
                                      .on_gone = on_gone,
                                      .on_free = on_free};

@@ -230,6 +230,16 @@ static void pause_reading(struct client *c, bool pause) {
     sio_pause(&of_client(c)->sio, pause);
 }
 
+static struct bucket *rate(struct client *c) {
+    struct sio_session *t = of_client(c)->sio.session;
+    return t != NULL ? &t->eio.rate : &c->rate;
+}
+
+static bool slow(struct client *c, uint64_t until) {
+    struct sio_session *t = of_client(c)->sio.session;
+    return t != NULL && eio_slow(&t->eio, until);
+}
+
 static void put_address(const struct subscriber *s, char *out, size_t size) {
     char text[CONN_ADDRESS_SIZE] = "";
     const struct conn_address *a = sio_address(&of_client(client_of(s))->sio);
@@ -250,6 +260,8 @@ static const struct door door_ops = {
     .answer = answer,
     .fail = fail,
     .pause = pause_reading,
+    .rate = rate,
+    .slow = slow,
 };
 
 /* --- from the client ------------------------------------------------------------------------

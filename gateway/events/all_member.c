@@ -1,5 +1,8 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
+#include "gateway/client/limits.h"
+
+#define UNIT_MEMBERS 20 /* an answer costs a unit of rate-limit for each so many */
 
 /* all_member: answers with the members of a room. */
 
@@ -28,6 +31,7 @@ static void on_members(void *arg, const struct reply *reply, enum outcome outcom
         put_member(&list, reply, i);
     }
     buf_char(&list, ']');
+    limits_charge(r->client, reply->count / 5 / UNIT_MEMBERS);
     if (!list.failed && !r->client->as.gone)
         subscriber_emit(&r->client->as, "myUsersList", buf_bytes(&list), false);
     request_ok_buf(r, &list);

@@ -1,9 +1,11 @@
 #include "gateway/client/field.h"
+#include "gateway/client/limits.h"
 
 /* history: answers with a page of a conversation's messages, and up to where each side has read
  * it. */
 
 #define PAGE_BYTES "1048576"
+#define UNIT_BYTES 65536 /* an answer costs a unit of rate-limit for each so many */
 
 struct history {
     struct name peer; /* empty: a room */
@@ -49,6 +51,7 @@ static void on_history_page(void *arg, const struct reply *reply, enum outcome o
     if (h->marks)
         put_marks(&answer, r, reply);
     buf_char(&answer, '}');
+    limits_charge(r->client, answer.len / UNIT_BYTES);
     request_ok_buf(r, &answer);
     buf_deinit(&answer);
 }

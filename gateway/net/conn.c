@@ -216,16 +216,65 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     c->asking = false;
 }
 
-void conn_pause(struct conn *c, bool pause) {
-    if (c->closed || c->paused == pause)
-        return;
-    c->paused = pause;
-    if (c->connecting)
+/* A connection that is not read for a time. Few are. */
+struct conn_slowed {
+    struct list link; /* in net->slowed */
+    struct conn *conn;
+    uint64_t until;
+};
+
+static void update_reading(struct conn *c, bool before) {
+    bool after = conn_holds_back(c);
+    if (c->closed || c->connecting || before == after)
         return; /* reading begins when it is established */
-    if (pause)
+    if (after)
         uv_read_stop((uv_stream_t *)&c->tcp);
     else
         uv_read_start((uv_stream_t *)&c->tcp, read_buffer, on_read);
+}
+
+void conn_pause(struct conn *c, bool pause) {
+    bool before = conn_holds_back(c);
+    if (c->closed)
+        return;
+    c->paused = pause;
+    update_reading(c, before);
+}
+
+static void forget_slowed(struct conn *c) {
+    if (c->slowed == NULL)
+        return;
+    list_remove(&c->slowed->link);
+    free(c->slowed);
+    c->slowed = NULL;
+}
+
+bool conn_slow(struct conn *c, uint64_t until) {
+    bool before = conn_holds_back(c), first = c->slowed == NULL;
+    if (c->closed)
+        return false;
+    if (until == 0) {
+        forget_slowed(c);
+    } else if (first) {
+        c->slowed = malloc(sizeof *c->slowed);
+        if (c->slowed == NULL)
+            return false;
+        list_push(&c->net->slowed, &c->slowed->link);
+        c->slowed->conn = c;
+    }
+    if (c->slowed != NULL)
+        c->slowed->until = until;
+    update_reading(c, before);
+    return first && until != 0;
+}
+
+void conn_tick(struct net *n) {
+    for (struct list *at = n->slowed.next, *next; at != &n->slowed; at = next) {
+        const struct conn_slowed *s = container_of(at, struct conn_slowed, link);
+        next = at->next;
+        if (net_now(n) >= s->until)
+            conn_slow(s->conn, 0); /* reads nothing in this call */
+    }
 }
 
 /* --- life -----------------------------------------------------------------------------------
@@ -319,7 +368,7 @@ static void on_connected(uv_connect_t *request, int status) {
         return;
     if (status < 0)
         c->ops->on_end(c, status);
-    else if (!c->paused)
+    else if (!conn_holds_back(c))
         uv_read_start((uv_stream_t *)&c->tcp, read_buffer, on_read);
 }
 
@@ -363,6 +412,7 @@ void conn_close(struct conn *c, bool reset) {
     if (c->closed)
         return;
     c->closed = true;
+    forget_slowed(c);
     list_remove(&c->dirty);
     wheel_clear(&c->net->wheel, &c->timer);
     if (!reset || uv_tcp_close_reset(&c->tcp, on_handle_closed) < 0)

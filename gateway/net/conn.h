@@ -40,6 +40,7 @@ struct conn {
     uint32_t in_write;      /* bytes of the queue that a running uv_write has */
     uint32_t write_left;    /* bytes of those that the kernel had not taken at the last look */
     struct conn_address address; /* of the client, as a proxy in front may have told it */
+    struct conn_slowed *slowed;  /* it is not read for a time (conn_slow); NULL: it is */
     unsigned char door : 4;      /* enum door_kind: as which it is counted */
     bool writing : 1;            /* a uv_write is under way */
     bool closed : 1;             /* conn_close was called */
@@ -112,6 +113,17 @@ bool conn_push(struct conn *c);
 
 /* Stops and starts reading from the socket. */
 void conn_pause(struct conn *c, bool pause);
+
+/* The peer asks for too much: its socket is not read before `until` (ms of net_now), whatever
+ * conn_pause says. 0: it may be read again. Returns true if it was read until now. Without
+ * memory it is read on. */
+bool conn_slow(struct conn *c, uint64_t until);
+/* True while bytes of the peer may be held back, by either. */
+static inline bool conn_holds_back(const struct conn *c) {
+    return c->paused || c->slowed != NULL;
+}
+/* Called by turn.c at each tick: reads those again whose time has come. */
+void conn_tick(struct net *n);
 
 /* Called by turn.c when the queue is to be written. When nothing is left in it, on_drained is
  * called if it was asked for. The connection must not be closed, and no write may be under way.

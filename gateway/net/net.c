@@ -15,6 +15,7 @@ void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *
     list_init(&n->http_idle);
     list_init(&n->dirty);
     list_init(&n->flushing);
+    list_init(&n->slowed);
     wheel_init(&n->wheel, uv_now(loop));
     n->awake_at = uv_now(loop);
 }

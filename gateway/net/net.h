@@ -35,6 +35,9 @@ struct net {
                               oldest first */
     struct list dirty;
     struct list flushing; /* empty outside of a flush */
+    struct list slowed;   /* used by conn.c: connections that are not read for a time */
+    uint64_t rate;        /* for doors: units a second that a connection may spend
+                             (common/rate.h); 0: no limit */
     bool again_wanted;    /* net_again was called since the last flush */
     struct out_pool out;
     struct pending_write *free_writes;

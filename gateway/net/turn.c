@@ -79,6 +79,7 @@ static int tick_later(struct net *n) {
 static void on_tick(uv_timer_t *timer) {
     struct net *n = timer->data;
     wheel_run(&n->wheel, uv_now(n->loop), fire, n);
+    conn_tick(n);
     n->on_tick(n->owner, uv_now(n->loop));
     if (!uv_is_closing((uv_handle_t *)timer))
         tick_later(n);

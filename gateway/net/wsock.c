@@ -114,10 +114,16 @@ static void send_close(struct wsock *w, uint16_t code, const char *reason) {
     conn_send(w->conn, slabs_commit(slabs, len));
 }
 
+/* The peer's close is awaited. */
+static void read_on(struct wsock *w) {
+    conn_slow(w->conn, 0);
+    conn_pause(w->conn, false);
+}
+
 /* Shuts our side. The peer reads the close frame, and ends the stream. */
 static void end(struct wsock *w) {
     gone(w, WSOCK_ENDED);
-    conn_pause(w->conn, false);
+    read_on(w);
     conn_end(w->conn);
     arm(w, w->shared->close_timeout_ms);
 }
@@ -131,7 +137,7 @@ void wsock_close(struct wsock *w, uint16_t code, const char *reason) {
     send_close(w, code, reason);
     metric_close(w->conn->net->metrics, code);
     gone(w, WSOCK_CLOSE_SENT);
-    conn_pause(w->conn, false);
+    read_on(w);
     if (code == WS_CODE_UNSUPPORTED)
         conn_end(w->conn); /* a failure, like those that the codec finds (RFC 6455, 7.1.7) */
     arm(w, w->shared->close_timeout_ms);
@@ -166,6 +172,8 @@ static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
     struct wsock *w = arg;
     if (opcode == WS_PONG)
         is_alive(w);
+    if (w->state == WSOCK_OPEN && w->ops->on_control != NULL)
+        w->ops->on_control(w);
     if (opcode != WS_PING || w->state != WSOCK_OPEN)
         return true;
     struct region pong = wsock_encode(w->shared->net, WS_PONG, &payload, 1);
@@ -205,6 +213,8 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
         send_close(w, code, result == WS_FAILED ? failure_text(code) : "");
         if (result == WS_FAILED)
             metric_close(c->net->metrics, code);
+        if (code == WS_CODE_TOO_BIG && result == WS_FAILED && w->ops->on_too_big != NULL)
+            w->ops->on_too_big(w);
     }
     if (!c->closed)
         end(w);
@@ -217,26 +227,34 @@ static void on_end(struct conn *c, int status) {
     conn_close(c, false);
 }
 
+static void ping(struct wsock *w) {
+    struct slice empty = {NULL, 0};
+    struct region frame = wsock_encode(w->shared->net, WS_PING, &empty, 1);
+    if (frame.slab != NULL)
+        conn_send(w->conn, frame);
+}
+
 static void on_deadline(struct conn *c) {
     struct wsock *w = wsock_of(c);
     struct wsock_shared *s = w->shared;
     uint64_t silent = net_now(c->net) - w->heard;
     if (w->state != WSOCK_OPEN) {
         conn_close(c, true);
-    } else if (c->paused) {
-        w->ping_out = false; /* its pong may be among the bytes that are held back: another ping
-                                is sent later */
-        arm(w, s->ping_interval_ms);
+    } else if (conn_holds_back(c)) {
+        /* Its pong may be among the bytes that are held back: another ping is sent later. A
+         * peer that is gone resets the connection at the first, which the second notices. */
+        if (silent >= s->ping_interval_ms)
+            ping(w);
+        w->ping_out = false;
+        arm(w,
+            silent >= s->ping_interval_ms ? s->ping_timeout_ms : s->ping_interval_ms - silent);
     } else if (w->ping_out) {
         gone(w, WSOCK_ENDED);
         conn_close(c, true);
     } else if (silent < s->ping_interval_ms) {
         arm(w, s->ping_interval_ms - silent);
     } else {
-        struct slice empty = {NULL, 0};
-        struct region ping = wsock_encode(s->net, WS_PING, &empty, 1);
-        if (ping.slab != NULL)
-            conn_send(c, ping);
+        ping(w);
         w->ping_out = true;
         arm(w, s->ping_timeout_ms);
     }

@@ -17,6 +17,10 @@ struct wsock_ops {
     /* The most bytes that a message may have now, up to shared->pool.max_message. NULL: always
      * that many. */
     size_t (*most)(const struct wsock *w);
+    /* A message had more bytes than that; the socket is closing. Or NULL. */
+    void (*on_too_big)(struct wsock *w);
+    /* A ping or a pong came. Or NULL. */
+    void (*on_control)(struct wsock *w);
     /* The kernel has taken all that was queued (after wsock_want_drained). */
     void (*on_drained)(struct wsock *w);
     /* Called once, when the socket is closing or broken. Nothing more is received, and sends do

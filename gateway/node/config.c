@@ -193,6 +193,18 @@ int config_read(struct node *n, struct redis_config *redis) {
     return wrong == NULL ? 0 : config_complain(o, "channels", o->channels, wrong);
 }
 
+/* Who does not log in is no use to anybody only where a login proves something. */
+#define LOGIN_DEADLINE_MS 30000
+static uint64_t login_deadline(const struct options *o) {
+    static const char *const keys[] = {"jwt-secret", "jwt-secret-file", "jwt-keys", "jwks-url"};
+    bool identity = false;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        identity = identity || options_given(o, keys[i]);
+    if (options_given(o, "login-deadline"))
+        return o->login_deadline;
+    return identity ? LOGIN_DEADLINE_MS : 0;
+}
+
 /* --- LIVE options ---------------------------------------------------------------------------
  */
 
@@ -215,6 +227,8 @@ void config_apply(struct node *n) {
     open_log(n);
     n->sockets.ping_interval_ms = o->ping_interval;
     n->sockets.ping_timeout_ms = o->ping_timeout;
+    n->net.rate = o->rate_limit;
+    n->domain.clients.login_deadline = login_deadline(o);
     proxies_parse(&n->proxies, o->trusted_proxies);
     n->told_unreadable = n->told_untrusted = false;
     limit_connections(n);

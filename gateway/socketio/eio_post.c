@@ -42,7 +42,7 @@ bool eio_post_go_on(struct eio_post *p) {
     if (!p->handling)
         return false;
     for (unsigned n = 0; p->reading.at != NULL; n++) {
-        if (s->paused)
+        if (s->paused || s->slowed)
             return false;
         if (n == PACKETS_A_TURN) {
             eio_mark(s);

@@ -4,6 +4,7 @@
 
 #include "common/base64.h"
 #include "common/eio.h"
+#include "common/rate.h"
 #include "gateway/net/token.h"
 
 static const char *gone_text(enum eio_gone why) {
@@ -49,6 +50,8 @@ void eio_arm(struct eio_session *s) {
     uint64_t due = carrier_due(s);
     if (s->alarm != 0 && s->alarm < at)
         at = s->alarm;
+    if (s->slowed && s->slow_until < at)
+        at = s->slow_until;
     if (due < at)
         at = due;
     wheel_set(&s->server->wheel, &s->timer, at);
@@ -61,8 +64,14 @@ static void is_alive(struct eio_session *s) {
     eio_arm(s);
 }
 
+/* A pong may be among what is held back, or was until a moment ago. */
+static bool holds_back(const struct eio_session *s) {
+    return s->paused || (s->slow_until != 0 &&
+                         now_of(s) < s->slow_until + s->server->config.ping_timeout_ms);
+}
+
 bool eio_is_over(const struct eio_session *s) {
-    if (now_of(s) < s->alive_until || s->paused)
+    if (now_of(s) < s->alive_until || holds_back(s))
         return false;
     return s->carrier->receives == NULL || !s->carrier->receives(s);
 }
@@ -94,6 +103,10 @@ static void look_at_ping(struct eio_session *s) {
 void eio_on_timer(struct eio_session *s) {
     uint64_t now = now_of(s);
     look_at_ping(s);
+    if (s->slowed && now >= s->slow_until) {
+        s->slowed = false;
+        eio_mark(s);
+    }
     if (s->state != EIO_CLOSED && now >= carrier_due(s))
         s->carrier->on_due(s);
     if (s->state != EIO_CLOSED && s->alarm != 0 && now >= s->alarm) {
@@ -164,6 +177,8 @@ void eio_upgrade(struct eio_session *s, const struct eio_carrier *carrier,
     state_set(s, carrier->state);
     s->carrier = carrier;
     s->socket = socket;
+    if (s->slowed)
+        conn_slow(socket->conn, s->slow_until);
 }
 
 static void end(struct eio_session *s, enum eio_gone why, uint16_t code, const char *reason) {
@@ -216,6 +231,8 @@ size_t eio_most(const struct eio_session *s, bool post) {
 void eio_take(struct eio_session *s, struct slice text) {
     struct eio_packet p;
     if (text.len > eio_most(s, false)) {
+        if (s->server->ops->on_too_big != NULL)
+            s->server->ops->on_too_big(s);
         eio_close(s, WS_CODE_TOO_BIG, "message too big");
         return;
     }
@@ -229,6 +246,7 @@ void eio_take(struct eio_session *s, struct slice text) {
         break;
     case EIO_PONG:
         is_alive(s);
+        eio_charge(s, 1);
         break;
     case EIO_MESSAGE:
         s->server->ops->on_message(s, false, p.data);
@@ -242,6 +260,7 @@ void eio_take(struct eio_session *s, struct slice text) {
     case EIO_OPEN: /* a client should not send these, or not here; some do, without harm */
     case EIO_UPGRADE:
     case EIO_NOOP:
+        eio_charge(s, 1);
         break;
     }
 }
@@ -319,4 +338,27 @@ void eio_pause(struct eio_session *s, bool pause) {
     s->paused = pause;
     if (s->state != EIO_CLOSED)
         s->carrier->pause(s, pause);
+}
+
+/* --- what it may spend ----------------------------------------------------------------------
+ */
+
+bool eio_slow(struct eio_session *s, uint64_t until) {
+    bool first = !s->slowed;
+    if (s->state == EIO_CLOSED)
+        return false;
+    s->slowed = true;
+    s->slow_until = until;
+    if (s->socket != NULL)
+        conn_slow(s->socket->conn, until);
+    if (first)
+        eio_arm(s);
+    return first;
+}
+
+void eio_charge(struct eio_session *s, uint64_t units) {
+    struct net *n = s->server->net;
+    uint64_t until = rate_charge(&s->rate, net_now(n), n->rate, units);
+    if (until != 0 && eio_slow(s, until))
+        metric_limited(n->metrics, LIMIT_RATE);
 }

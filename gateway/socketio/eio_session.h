@@ -1,6 +1,7 @@
 #ifndef SLUICE_SOCKETIO_EIO_SESSION_H
 #define SLUICE_SOCKETIO_EIO_SESSION_H
 
+#include "common/bucket.h"
 #include "common/map.h"
 #include "gateway/net/addresses.h"
 #include "gateway/net/http_later.h"
@@ -50,6 +51,8 @@ struct eio_ops {
     void (*on_message)(struct eio_session *s, bool binary, struct slice bytes);
     /* The most bytes that a message may have now, or a whole POST. NULL: max_payload. */
     size_t (*most)(const struct eio_session *s, bool post);
+    /* A message had more bytes than that; the session is about to end. Or NULL. */
+    void (*on_too_big)(struct eio_session *s);
     /* All that was sent was written (after eio_want_drained). */
     void (*on_drained)(struct eio_session *s);
     /* The time set by eio_set_alarm has come. */
@@ -114,12 +117,15 @@ struct eio_session {
     struct eio_polling *polling; /* belongs to eio_polling.c; freed by an upgrade */
     struct wsock *socket;        /* the WebSocket that carries it, or NULL */
     uint64_t alive_until;
-    uint64_t alarm; /* the owner's alarm; 0: none */
+    uint64_t alarm;      /* the owner's alarm; 0: none */
+    struct bucket rate;  /* what its client has spent (common/rate.h) */
+    uint64_t slow_until; /* until when it was held back last, since it asked for too much */
     struct conn_address address;
     char sid[EIO_SID_SIZE];
     unsigned char state;
     bool ping_out : 1;
     bool paused : 1;
+    bool slowed : 1; /* until slow_until */
     bool want_drained : 1;
 };
 
@@ -143,6 +149,11 @@ void eio_want_drained(struct eio_session *s);
 /* Holds back messages from the client, or lets them come again. Over a WebSocket, messages that
  * were already read still come. A session does not end because a pong is held back. */
 void eio_pause(struct eio_session *s, bool pause);
+/* The client asks for too much: nothing more of it is taken before `until` (ms of net_now).
+ * Returns true if it was not held back until now. */
+bool eio_slow(struct eio_session *s, uint64_t until);
+/* Charges so many units of what the client may spend. */
+void eio_charge(struct eio_session *s, uint64_t units);
 /* Calls on_alarm at that time (ms of net_now). 0: clears the alarm. */
 void eio_set_alarm(struct eio_session *s, uint64_t at);
 /* Ends the session. A WebSocket is closed with the code and the reason. A waiting poll is

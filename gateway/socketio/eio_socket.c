@@ -100,6 +100,17 @@ static size_t most(const struct wsock *w) {
     return s != NULL && s->socket == w ? eio_most(s, false) : PROBE_MOST;
 }
 
+static void on_too_big(struct wsock *w) {
+    struct eio_session *s = of_wsock(w)->session;
+    if (s != NULL && s->socket == w && s->server->ops->on_too_big != NULL)
+        s->server->ops->on_too_big(s);
+}
+
+static void on_control(struct wsock *w) {
+    if (of_wsock(w)->session != NULL)
+        eio_charge(of_wsock(w)->session, 1);
+}
+
 static void on_drained(struct wsock *w) {
     struct eio_session *s = of_wsock(w)->session;
     if (s == NULL || !s->want_drained)
@@ -127,6 +138,8 @@ static void on_free(struct wsock *w) {
 static const struct wsock_ops ops = {.door = DOOR_SIO,
                                      .on_message = on_message,
                                      .most = most,
+                                     .on_too_big = on_too_big,
+                                     .on_control = on_control,
                                      .on_drained = on_drained,
                                      .on_gone = on_gone,
                                      .on_free = on_free};

@@ -11,6 +11,7 @@
 #define STRANGER_MESSAGE 16384
 #define STRANGER_POST    65536
 #define WAITING_POST     262144 /* with all that the client sent before it was let in */
+#define CONNECT_UNITS    3      /* what joining a namespace costs (common/rate.h) */
 
 static struct sio_session *of_eio(struct eio_session *e) {
     return container_of(e, struct sio_session, eio);
@@ -44,6 +45,11 @@ static size_t most(const struct eio_session *e, bool post) {
     return joined ? WAITING_POST : STRANGER_POST;
 }
 
+static void on_too_big(struct eio_session *e) {
+    if (most(e, false) == STRANGER_MESSAGE)
+        metric_limited(e->server->net->metrics, LIMIT_BEFORE_LOGIN);
+}
+
 /* --- packets in -----------------------------------------------------------------------------
  */
 
@@ -72,6 +78,9 @@ static void take_packet(struct sio_session *t, const struct sio_packet *p,
         nsp++;
     struct sio_slot *slot = nsp < v->name_count ? &t->slots[nsp] : NULL;
     struct sio_socket *s = slot != NULL ? slot->socket : NULL;
+    bool event = p->type == SIO_EVENT || p->type == SIO_BINARY_EVENT;
+    if (!event || s == NULL) /* the application charges for its events */
+        eio_charge(&t->eio, p->type == SIO_CONNECT ? CONNECT_UNITS : 1);
     if (slot == NULL && p->type == SIO_CONNECT)
         sio_socket_refuse(t, p->nsp, "Invalid namespace", (struct slice){NULL, 0});
     else if (slot == NULL)
@@ -121,6 +130,7 @@ static void take_attachment(struct sio_session *t, struct slice bytes) {
         return;
     }
     if (g->bytes.len > limit || bytes.len > limit - g->bytes.len) {
+        on_too_big(&t->eio);
         eio_close(&t->eio, WS_CODE_TOO_BIG, "attachments too big");
         return;
     }
@@ -202,6 +212,7 @@ static void on_free(struct eio_session *e) {
 static const struct eio_ops ops = {.on_open = on_open,
                                    .on_message = on_message,
                                    .most = most,
+                                   .on_too_big = on_too_big,
                                    .on_drained = on_drained,
                                    .on_alarm = on_alarm,
                                    .on_gone = on_gone,

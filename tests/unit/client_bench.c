@@ -19,6 +19,7 @@ struct options options;
 static struct slabs slabs;
 static struct metrics metrics;
 struct event_row rows[EVENT_COUNT];
+uint64_t slow_until;          /* as the door was told */
 struct request *held;         /* the event that takes its time */
 bool abandoned, freed, kills; /* kills: the next answer ends the connection */
 
@@ -62,6 +63,11 @@ static void on_pause(struct client *c, bool pause) {
     (void)c;
     tell(pause ? "pause " : "go-on ");
 }
+static bool on_slow(struct client *c, uint64_t until) {
+    (void)c;
+    slow_until = until;
+    return true;
+}
 struct door door = {.as = {.name = "door",
                            .deliver = on_deliver,
                            .close = on_close,
@@ -69,7 +75,8 @@ struct door door = {.as = {.name = "door",
                            .free = on_free},
                     .answer = on_answer,
                     .fail = on_fail,
-                    .pause = on_pause};
+                    .pause = on_pause,
+                    .slow = on_slow};
 
 /* --- the events -----------------------------------------------------------------------------
  */
@@ -190,6 +197,7 @@ int set_up_anonymous(void **state) {
     told_forget();
     held = NULL;
     abandoned = kills = false;
+    slow_until = 0;
     door.waits_for_login = false;
     options = (struct options){.lease_interval = 1000,
                                .lease_timeout = 5000,

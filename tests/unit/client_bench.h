@@ -21,6 +21,7 @@ extern struct request *held; /* the request of `typing`, which takes its time */
 extern bool abandoned;       /* that request was abandoned */
 extern bool freed;           /* the client was freed */
 extern bool kills;           /* an answer ends the connection */
+extern uint64_t slow_until;  /* until when the connection is not read; 0: it is */
 
 /* tear_down checks that nothing is left of the client. */
 int set_up_anonymous(void **state);

@@ -92,7 +92,7 @@ test('a message that names the one before it fails with it, however late it come
 });
 
 test('over the rate in the middle: those that come after it fail, too', async (t) => {
-  const own = await cluster({ redis, nodes: 1, args: ['--rate-limit', '20'] });
+  const own = await cluster({ redis, nodes: 1, args: ['--rate-limit', '10'] });
   t.after(own.stop);
   const gil = await login(own.nodes[0], 'gil');
   const hal = await login(nodes[1], 'hal');
