@@ -6,7 +6,8 @@
 #include "gateway/net/conn_address.h"
 
 /* Counts how many of something (connections, sessions) each client's address has, up to a
- * limit. Ports are ignored. */
+ * limit. Ports are ignored. All addresses of an IPv6 network of 64 bits count as one, since a
+ * subscriber has as many. */
 struct addresses {
     struct map counts;
     unsigned most; /* for one address; 0: no limit, and nothing is counted */

@@ -15,6 +15,8 @@ static void tell_failure(struct node *n, bool failed, const char *why) {
     n->accept_failed = failed;
 }
 
+static bool count_socket(struct node *n, struct conn *c);
+
 /* Above max-connections a few more connections are taken, so that they can be told so by HTTP,
  * and so that the node's health can be asked for. Clients cannot occupy these, because
  * connections that wait without a request are closed to make room, the oldest first. */
@@ -26,6 +28,8 @@ void accept_connection(uv_stream_t *listener, int status) {
     struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
     if (c != NULL && full)
         conn_close(c, true);
+    else if (c != NULL && !count_socket(n, c))
+        return;
     bool failed = c == NULL || full;
     metric_handshake(&n->metrics, DOOR_HTTP, !failed);
     tell_failure(n, failed,
@@ -41,6 +45,36 @@ void accept_forget(struct node *n, struct conn *c) {
     if (c->counted)
         addresses_leave(&n->addresses, &c->address);
     c->counted = false;
+}
+
+static void tell_too_many(struct node *n) {
+    metric_limited(&n->metrics, LIMIT_PER_ADDRESS);
+}
+
+/* True if clients come through the socket's other end, as the option real-address-header says:
+ * then their own addresses count, which each request tells. */
+static bool is_proxy(const struct node *n, const struct conn_address *from) {
+    return n->options->real_address_header[0] != '\0' && proxies_have(&n->proxies, from);
+}
+
+/* Counts a connection from its beginning, since one that asks for nothing costs as much.
+ * Returns false when its address has too many: it is then closed, without waiting for a
+ * request. */
+static bool count_socket(struct node *n, struct conn *c) {
+    static const char answer[] = "HTTP/1.1 429 Too Many Requests\r\n"
+                                 "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    struct slice bytes = slice_of(answer);
+    if (conn_address_is_none(&c->address) || is_proxy(n, &c->address))
+        return true;
+    c->counted = addresses_enter(&n->addresses, &c->address);
+    if (c->counted)
+        return true;
+    tell_too_many(n);
+    metric_handshake(&n->metrics, DOOR_HTTP, false);
+    if (conn_send_parts(c, &bytes, 1))
+        conn_push(c);
+    conn_close(c, false);
+    return false;
 }
 
 static void warn_once(bool *told, const char *event, const struct conn_address *from,
@@ -90,11 +124,12 @@ static bool count_address(struct node *n, const struct http_request *request) {
     if (c->counted || conn_address_is_none(&c->address))
         return true;
     c->counted = addresses_enter(&n->addresses, &c->address);
-    if (!c->counted) /* not 503, because a proxy would take the node for ill and ask the next
-                        one */
-        http_answer(request, 429, PLAIN, SLICE("too many connections from your address\n"),
-                    NULL);
-    return c->counted;
+    if (c->counted)
+        return true;
+    tell_too_many(n);
+    /* Not 503, because a proxy would take the node for ill and ask the next one. */
+    http_answer(request, 429, PLAIN, SLICE("too many connections from your address\n"), NULL);
+    return false;
 }
 
 /* --- clients --------------------------------------------------------------------------------
@@ -108,6 +143,24 @@ static bool is_full(struct node *n) {
            (n->net.count > n->most_connections && !http_close_idle(&n->net));
 }
 
+#define SECOND UINT64_C(1000000) /* the bucket counts in microseconds */
+
+/* Returns false when the request was refused because too many begin at once. */
+static bool within_rate(struct node *n, const struct http_request *request) {
+    uint64_t rate = n->options->accept_rate;
+    uint64_t now = uv_now(&n->loop) * 1000;
+    if (rate == 0)
+        return true;
+    if (!bucket_has(&n->handshakes, now, SECOND / rate, SECOND)) {
+        metric_limited(&n->metrics, LIMIT_ACCEPT_RATE);
+        http_answer(request, 503, PLAIN, SLICE("too many begin at once\n"),
+                    "Retry-After: 1\r\n");
+        return false;
+    }
+    bucket_take(&n->handshakes, now, SECOND / rate);
+    return true;
+}
+
 bool accept_client(struct node *n, const struct http_request *request) {
     learn_address(n, request);
     if (n->state != NODE_SERVING)
@@ -115,8 +168,12 @@ bool accept_client(struct node *n, const struct http_request *request) {
     else if (is_full(n))
         http_answer(request, 503, PLAIN, SLICE("this node is full\n"), NULL);
     else
-        return count_address(n, request);
+        return count_address(n, request) && within_rate(n, request);
     return false;
+}
+
+void accept_node(struct node *n, const struct http_request *request) {
+    accept_forget(n, request->conn);
 }
 
 bool accept_known_client(struct node *n, const struct http_request *request) {

@@ -4,8 +4,8 @@
 #include "gateway/node/node.h"
 
 /*
- * Decides which connections and clients a node takes: at most max-connections, and at most
- * max-connections-per-address of one address.
+ * Decides which connections and clients a node takes: at most max-connections, at most
+ * max-connections-per-address of one address, and at most accept-rate a second.
  */
 
 /* Passed to port_open: accepts a connection, which then speaks HTTP. */
@@ -17,6 +17,8 @@ bool accept_client(struct node *n, const struct http_request *request);
 /* As accept_client, for a client that the node already has on another connection. A node that
  * drains or is full takes it, too. */
 bool accept_known_client(struct node *n, const struct http_request *request);
+/* The request comes from another node, for a client that is counted there. */
+void accept_node(struct node *n, const struct http_request *request);
 /* The connection is no longer counted for an address. */
 void accept_forget(struct node *n, struct conn *c);
 

@@ -53,6 +53,7 @@ struct node {
     bool told_unreadable; /* the log has said that the header with clients' addresses cannot be
                              read */
     bool told_untrusted;
+    struct bucket handshakes;   /* clients that have begun, for accept-rate */
     struct addresses addresses; /* counts connections by address, if they are limited */
     char id[65];
     char address[256]; /* of the port, as the log and the API show it, or unix:/PATH */

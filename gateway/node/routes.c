@@ -83,9 +83,10 @@ static bool is_socketio(struct slice path) {
 /* Requests of a session are let through even while the node drains or is full. */
 static bool lets_through(struct node *n, const struct http_request *request, bool begins) {
     if (!begins) {
-        /* When another node hands over an upgrade, it has counted the client itself. */
-        bool counts = request->upgrade && sio_door_knows(request) &&
-                      !relay_is_handed_over(&n->relay, request);
+        bool handed_over = relay_is_handed_over(&n->relay, request);
+        if (handed_over)
+            accept_node(n, request);
+        bool counts = request->upgrade && sio_door_knows(request) && !handed_over;
         return !counts || accept_known_client(n, request);
     }
     if (n->domain.peers.told || request->upgrade)

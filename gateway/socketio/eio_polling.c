@@ -337,6 +337,7 @@ static const struct eio_carrier carrier = {.state = EIO_POLLING,
 void eio_polling_open(struct eio_server *e, const struct http_request *request) {
     struct buf open;
     if (!addresses_enter(&e->polled, &request->conn->address)) {
+        metric_limited(e->net->metrics, LIMIT_PER_ADDRESS);
         /* Not 503, because a proxy would take the node for ill and ask the next one. */
         http_answer_and_keep(request, 429, EIO_TEXT_TYPE, SLICE("too many from your address\n"),
                              NULL);

@@ -1,9 +1,12 @@
 // Limits on connections and rates: who is over them is told so, and others are served.
 import assert from 'node:assert/strict';
-import { cluster, connect, inRoom, login, request, test, until } from '../lib/harness.mjs';
+import net from 'node:net';
+import { cluster, connect, inRoom, login, request, sleep, test, until } from '../lib/harness.mjs';
 import { socket } from '../lib/conformance.mjs';
 import { range } from '../lib/frames.mjs';
 import { OPEN } from '../lib/handover.mjs';
+import { dial } from '../lib/rawws.mjs';
+import { metric } from '../lib/registry.mjs';
 
 test('connections from one address: 429, which no proxy takes for a fault of the node', async (t) => {
   const args = ['--max-connections-per-address', '2', '--real-address-header', 'X-Real-IP'];
@@ -49,6 +52,81 @@ test('polled sessions of one address: as many, whatever connections they come by
   assert.equal(await began('10.0.0.1'), 429);
 });
 
+test('a connection counts from the beginning, whether or not it asks for anything', async (t) => {
+  const { nodes, stop } = await cluster({ nodes: 1, args: ['--max-connections-per-address', '3'] });
+  t.after(stop);
+  const [node] = nodes;
+  const refused = () => new Promise((resolve) => {
+    const one = net.connect(node.port, '127.0.0.1', () => one.write('GET /healthz HTTP/1.1\r\n'));
+    let got = '';
+    one.on('data', (data) => (got += data));
+    one.on('error', () => {});
+    one.on('close', () => resolve(got === '' || got.startsWith('HTTP/1.1 429 ')));
+  });
+  const idle = [];
+  const add = async () => {
+    const one = await dial(node);
+    await sleep(20);
+    if (!one.closed && !one.ended) idle.push(one);
+    return idle.length === 3;
+  };
+  await until(add, { what: 'three that ask for nothing' });
+  assert.ok(await refused());
+  assert.equal(idle.filter(({ ended, closed }) => ended || closed).length, 0);
+  for (const one of idle) one.destroy();
+  const client = await until(() => connect(node).catch(() => false));
+  assert.deepEqual(await client.emit('heartbeat', {}), {});
+  const limit = { limit: 'max-connections-per-address' };
+  const counted = () => metric(node, 'sluice_limited_total', limit).catch(() => 0);
+  await until(async () => (await counted()) > 0);
+});
+
+test('behind a trusted proxy the header counts, of IPv6 the network', async (t) => {
+  const args = ['--max-connections-per-address', '2', '--real-address-header', 'X-Real-IP'];
+  const { nodes, stop } = await cluster({ nodes: 1, args });
+  t.after(stop);
+  const idle = await Promise.all(range(1, 5).map(() => dial(nodes[0]))); // the proxy's own
+  const from = (address) => connect(nodes[0], { headers: { 'X-Real-IP': address } });
+  await from('2001:db8:1:2::1');
+  await from('2001:db8:1:2:ffff::2');
+  await assert.rejects(from('2001:db8:1:2::3'), { status: 429 });
+  await from('2001:db8:1:3::1');
+  assert.equal(await metric(nodes[0], 'sluice_limited_total', {
+    limit: 'max-connections-per-address',
+  }), 1);
+  assert.equal(idle.filter(({ ended, closed }) => ended || closed).length, 0);
+  for (const one of idle) one.destroy();
+});
+
+test('handshakes a second: 503 with Retry-After; sessions that are known pass', async (t) => {
+  const { nodes, stop } = await cluster({ nodes: 2, args: ['--accept-rate', '5'] });
+  t.after(stop);
+  const [node] = nodes;
+  const opened = await until(async () => {
+    const answer = await node.get(OPEN);
+    return answer.status === 200 && answer;
+  });
+  const session = `${OPEN}&sid=${JSON.parse(opened.body.slice(1)).sid}`;
+  const results = await Promise.allSettled(range(1, 40).map(() => connect(node)));
+  const refused = results.filter(({ status }) => status === 'rejected');
+  assert.ok(refused.length > 0 && refused.length < 40, `${refused.length} of 40 are refused`);
+  for (const { reason } of refused) {
+    assert.equal(reason.status, 503);
+    assert.match(reason.headers['retry-after'], /^\d+$/);
+  }
+  const answers = await Promise.all(range(1, 10).map(() => node.get(OPEN)));
+  const late = answers.filter(({ status }) => status === 503);
+  assert.ok(late.length > 0);
+  for (const { headers } of late) assert.match(headers['retry-after'], /^\d+$/);
+  for (const _ of range(1, 10)) {
+    assert.equal((await node.get(session, { method: 'POST', body: '3' })).body, 'ok');
+  }
+  const counted = await metric(node, 'sluice_limited_total', { limit: 'accept-rate' });
+  assert.equal(counted, refused.length + late.length);
+  const client = await until(() => connect(node).catch(() => false));
+  assert.deepEqual(await client.emit('heartbeat', {}), {});
+});
+
 test('connections of a node: 503 above the limit, and room again below it', async (t) => {
   const { nodes, stop } = await cluster({ nodes: 1, args: ['--max-connections', '3'] });
   t.after(stop);
@@ -64,12 +142,12 @@ test('events a second: rate_limited, the connection stays', async (t) => {
   const ann = await login(nodes[0], 'ann');
   const bob = await login(nodes[1], 'bob');
   await bob.emit('subscribe', { channel: 'topic:t' });
-  const sends = range(1, 60).map((i) => ann.emit('publish', { channel: 'topic:t', data: i }));
+  const sends = range(1, 120).map((i) => ann.emit('publish', { channel: 'topic:t', data: i }));
   const results = await Promise.allSettled(sends);
   const sent = results.flatMap(({ status }, i) => (status === 'fulfilled' ? [i + 1] : []));
   const codes = new Set(results.filter(({ reason }) => reason).map(({ reason }) => reason.code));
   assert.deepEqual([...codes], ['rate_limited']);
-  assert.ok(sent.length >= 15 && sent.length <= 45, `${sent.length} of 60 passed`);
+  assert.ok(sent.length >= 50 && sent.length <= 100, `${sent.length} of 120 passed`);
   for (const i of sent) assert.equal((await bob.next('message')).data, i);
   await until(() => ann.emit('publish', { channel: 'topic:t', data: 'later' }).catch(() => false));
   await bob.next('message', { match: ({ data }) => data === 'later' });
