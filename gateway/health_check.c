@@ -65,7 +65,9 @@ static const char *ask(int link) {
 int health_check_run(const struct options *options) {
     struct sockaddr_storage at;
     int link = -1;
-    const char *wrong = listen_resolve(options->listen, true, &at);
+    bool internal = options->internal_listen[0] != '\0';
+    const char *where = internal ? options->internal_listen : options->listen;
+    const char *wrong = listen_resolve(where, !internal, &at);
     if (wrong == NULL && at.ss_family != AF_UNIX && port_of(&at) == 0)
         wrong = "port 0 tells nobody which port the node took";
     if (wrong == NULL) {
@@ -77,7 +79,7 @@ int health_check_run(const struct options *options) {
     if (link >= 0)
         close(link);
     if (wrong != NULL) {
-        fprintf(stderr, "sluice: no healthy node at %s: %s\n", options->listen, wrong);
+        fprintf(stderr, "sluice: no healthy node at %s: %s\n", where, wrong);
         return 1;
     }
     printf("healthy\n");

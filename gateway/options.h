@@ -23,9 +23,12 @@
       "HOST:PORT (port 0 takes a free one), or unix:/PATH")                                    \
     X(listen_mode, "listen-mode", TEXT, 3, 4, "660", "OCTAL",                                  \
       "permissions of the socket at unix:/PATH")                                               \
+    X(internal_listen, "internal-listen", TEXT, 0, 255, "", "HOST:PORT",                       \
+      "a second port, without doors and without TLS, for the metrics, the console, the API "   \
+      "and the other nodes, which the public one then refuses; default: one port for all")     \
     X(advertise, "advertise", TEXT, 0, 255, "", "HOST:PORT",                                   \
-      "where other nodes reach this one; default: where it listens, or, if that is any "       \
-      "address, the one that its link to Redis has")                                           \
+      "where other nodes reach this one; default: internal-listen, or else listen; if that "   \
+      "is any address, the one that its link to Redis has")                                    \
     X(redis_url, "redis-url", TEXT, 1, 1023, "redis://127.0.0.1:6379/0", "URL",                \
       "redis://[USER:PASSWORD@]HOST[:PORT][/DB] or unix://[USER:PASSWORD@]/PATH[?db=DB]")      \
     X(node_id, "node-id", TEXT, 0, 64, "", "NAME",                                             \
@@ -70,6 +73,11 @@
       "127.0.0.0/8,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7", "LIST",              \
       "addresses and networks of proxies whose real-address-header is believed; the last "     \
       "address in it that is not one of these counts; empty: no proxy is believed")            \
+    X(allowed_origins, "allowed-origins", LIVE(TEXT), 0, 65535, "", "LIST",                    \
+      "origins whose pages may connect: https://example.org,... or *; the page of this node "  \
+      "always may; default: that one alone")                                                   \
+    X(cors_origins, "cors-origins", LIVE(TEXT), 0, 65535, "", "LIST",                          \
+      "another name of allowed-origins")                                                       \
     X(max_message, "max-message", SIZE, 125, 67108864, "1048576", "BYTES",                     \
       "longest message from a client, inclusive")                                              \
     X(max_chunked, "max-chunked", LIVE(SIZE), 125, 67108864, "4M", "BYTES",                    \
@@ -126,9 +134,6 @@
     X(sio_recovery, "socketio-recovery", TIME, 0, 86400000, "2m", "TIME",                      \
       "a Socket.IO client that comes back within this time gets the messages that it missed; " \
       "0: never")                                                                              \
-    X(cors_origins, "cors-origins", TEXT, 0, 65535, "", "LIST",                                \
-      "origins whose pages may use /socket.io/: https://example.org,... or *; others are "     \
-      "refused; default: only pages of this origin may use HTTP polling")                      \
     X(heartbeat_timeout, "heartbeat-timeout", LIVE(TIME), 100, 3600000, "4s", "TIME",          \
       "a client that sends heartbeats leaves presence after this time without an event")       \
     X(linger, "linger", LIVE(TIME), 0, 600000, "0", "TIME",                                    \

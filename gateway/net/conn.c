@@ -297,17 +297,19 @@ static void turn_away(struct net *n, uv_stream_t *listener);
 
 static void on_turned_away(uv_handle_t *handle) {
     struct net *n = handle->data;
-    bool next = n->turn_next;
-    n->turning_away = n->turn_next = false;
-    if (next)
-        turn_away(n, n->turned_from);
+    uv_stream_t *next = n->turn_next[0];
+    n->turning_away = false;
+    n->turn_next[0] = n->turn_next[1];
+    n->turn_next[1] = NULL;
+    if (next != NULL)
+        turn_away(n, next);
 }
 
 /* Accepts a connection for which there is no memory, and closes it. The listener accepts no
  * other connection until it is taken. */
 static void turn_away(struct net *n, uv_stream_t *listener) {
-    n->turned_from = listener;
-    n->turn_next = n->turning_away;
+    if (n->turning_away)
+        n->turn_next[n->turn_next[0] != NULL] = listener;
     if (n->turning_away || uv_tcp_init(n->loop, &n->turned_away) < 0)
         return;
     n->turning_away = true;

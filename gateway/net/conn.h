@@ -51,7 +51,8 @@ struct conn {
     bool framed : 1;  /* all that is sent from now on is WebSocket frames */
     bool counted : 1; /* the owner counts it for its address */
     bool connecting : 1;
-    bool asking : 1; /* bytes that it received are being handled */
+    bool internal : 1; /* it came by the node's internal port */
+    bool asking : 1;   /* bytes that it received are being handled */
 };
 
 /* The address of the socket's other end, whatever `address` says. False: the socket is gone. */

@@ -53,10 +53,9 @@ struct net {
     uv_prepare_t prepare;
     uv_idle_t again; /* keeps the loop turning while the budget left work */
     uv_timer_t tick;
-    uv_tcp_t turned_away; /* a connection for which there was no memory */
-    uv_stream_t *turned_from;
+    uv_tcp_t turned_away;              /* a connection for which there was no memory */
+    uv_stream_t *turn_next[2];         /* listeners at which another one waits after it */
     bool turning_away;                 /* it is closing */
-    bool turn_next;                    /* another one waits after it */
     void (*before_flush)(void *owner); /* once a turn, before the sockets */
     void (*on_gone)(void *owner,
                     struct conn *c); /* a connection is gone; called after its on_closed */

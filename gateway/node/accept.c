@@ -21,11 +21,14 @@ static bool count_socket(struct node *n, struct conn *c);
  * and so that the node's health can be asked for. Clients cannot occupy these, because
  * connections that wait without a request are closed to make room, the oldest first. */
 void accept_connection(uv_stream_t *listener, int status) {
-    struct node *n = listener->data;
+    const struct port *port = listener->data;
+    struct node *n = port->owner;
     n->last_accept = uv_now(&n->loop);
     uint64_t most = n->most_connections + DESCRIPTORS_KEPT / 2;
     bool full = status == 0 && n->net.count >= most && !http_close_idle(&n->net);
     struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
+    if (c != NULL)
+        c->internal = port == &n->internal;
     if (c != NULL && full)
         conn_close(c, true);
     else if (c != NULL && !count_socket(n, c))

@@ -8,7 +8,7 @@
  * max-connections-per-address of one address, and at most accept-rate a second.
  */
 
-/* Passed to port_open: accepts a connection, which then speaks HTTP. */
+/* Passed to ports_open: accepts a connection, which then speaks HTTP. */
 void accept_connection(uv_stream_t *listener, int status);
 
 /* Returns true if the request may begin a client. The connection is then counted for the

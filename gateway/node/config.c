@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "gateway/socketio/eio_origin.h"
 
 #define TOKEN_LEAST 8
 #define TOKEN_MOST  1023
@@ -45,8 +44,20 @@ static const char *check_lease(const struct options *o) {
     return good ? NULL : "must be at least twice lease-interval";
 }
 
+/* The two are one option with two names. */
+static const char *origins_of(const struct options *o) {
+    return o->allowed_origins[0] != '\0' ? o->allowed_origins : o->cors_origins;
+}
+
 static const char *check_origins(const struct options *o) {
-    return eio_origin_check(o->cors_origins);
+    return origins_check(o->allowed_origins);
+}
+
+static const char *check_cors_origins(const struct options *o) {
+    bool two = o->allowed_origins[0] != '\0' && o->cors_origins[0] != '\0' &&
+               strcmp(o->allowed_origins, o->cors_origins) != 0;
+    return two ? "another name of allowed-origins, which says something else"
+               : origins_check(o->cors_origins);
 }
 
 #define TEXT(field) offsetof(struct options, field)
@@ -62,7 +73,8 @@ static const struct check {
     {"trusted-proxies", check_proxies, TEXT(trusted_proxies), true},
     {"big-room-until", check_big_room, HIDDEN, false},
     {"lease-timeout", check_lease, HIDDEN, false},
-    {"cors-origins", check_origins, TEXT(cors_origins), false},
+    {"allowed-origins", check_origins, TEXT(allowed_origins), true},
+    {"cors-origins", check_cors_origins, TEXT(cors_origins), true},
 };
 
 static const char *text_of(const struct options *o, size_t at) {
@@ -231,5 +243,6 @@ void config_apply(struct node *n) {
     n->domain.clients.login_deadline = login_deadline(o);
     proxies_parse(&n->proxies, o->trusted_proxies);
     n->told_unreadable = n->told_untrusted = false;
+    n->origins = (struct origins){.list = origins_of(o)};
     limit_connections(n);
 }

@@ -1,13 +1,13 @@
 #include "gateway/node/drain.h"
 
 #include "gateway/net/turn.h"
-#include "gateway/node/port.h"
+#include "gateway/node/ports.h"
 
 #define STEP_MS    50
 #define GRACE_MS   2000 /* after the drain period, for clients that do not answer the close */
 #define GOODBYE_MS 1000
-#define SETTLE_MS  100  /* without a new connection, after which the port can be closed */
-#define LEAVE_MS   1000 /* after which the port is closed anyway */
+#define SETTLE_MS  100  /* without a new connection, after which the ports can be closed */
+#define LEAVE_MS   1000 /* after which the ports are closed anyway */
 #define QUIET_MS   2    /* for clients that are just connecting */
 
 /* Counts WebSockets, polled sessions, and sessions of other nodes that are served through this
@@ -35,12 +35,12 @@ static void close_all(struct node *n) {
 }
 
 static void close_when_empty(struct node *n) {
-    bool done = n->said_goodbye && n->port == PORT_CLOSED;
+    bool done = n->said_goodbye && n->port.state == PORT_CLOSED;
     if (n->state == NODE_LEAVING && done && n->net.count == 0)
         close_all(n);
 }
 
-/* --- leaving: the lease, then the port ------------------------------------------------------
+/* --- leaving: the lease, then the ports -----------------------------------------------------
  */
 
 static void on_goodbye(void *owner) {
@@ -71,32 +71,32 @@ static bool close_idle(struct node *n) {
     return all;
 }
 
-static void close_port(struct node *n) {
+static void close_ports(struct node *n) {
     n->relay.stopped = true;
-    port_close(n, NULL);
+    ports_close(n);
 }
 
 static void on_leaving(uv_timer_t *timer);
 
-/* Closes the port at a moment when no connection comes in. Such a moment comes sooner or later,
- * because a proxy that got a 503 stays away for a while. */
-static void step_port(struct node *n, uint64_t elapsed) {
+/* Closes the ports at a moment when no connection comes in. Such a moment comes sooner or
+ * later, because a proxy that got a 503 stays away for a while. */
+static void step_ports(struct node *n, uint64_t elapsed) {
     uint64_t quiet = uv_now(&n->loop) - n->last_accept;
-    if (n->port == PORT_QUIET) {
-        close_port(n);
-    } else if (n->port == PORT_OPEN && (quiet >= SETTLE_MS || elapsed >= LEAVE_MS)) {
-        port_quiet(n);
+    if (n->port.state == PORT_QUIET) {
+        close_ports(n);
+    } else if (n->port.state == PORT_OPEN && (quiet >= SETTLE_MS || elapsed >= LEAVE_MS)) {
+        ports_quiet(n);
         uv_timer_start(&n->timer, on_leaving, QUIET_MS, STEP_MS);
     }
 }
 
-/* First the port is closed. Then connections that have not sent a request yet have a little
+/* First the ports are closed. Then connections that have not sent a request yet have a little
  * time for it. Then all that are left are reset. */
 static void on_leaving(uv_timer_t *timer) {
     struct node *n = timer->data;
     uint64_t elapsed = uv_now(&n->loop) - n->leave_began;
-    step_port(n, elapsed);
-    if (n->port == PORT_CLOSED && !n->gone_quiet &&
+    step_ports(n, elapsed);
+    if (n->port.state == PORT_CLOSED && !n->gone_quiet &&
         (close_idle(n) || elapsed >= LEAVE_MS + SETTLE_MS))
         reset_all(n);
     if (elapsed >= GOODBYE_MS)
@@ -114,7 +114,7 @@ static void leave(struct node *n, bool at_once) {
     while (eio_server_close_one(&n->sio.server.eio, WS_CODE_RESTART, "restart"))
         continue;
     if (at_once) {
-        close_port(n);
+        close_ports(n);
         reset_all(n);
     }
     uv_timer_start(&n->timer, on_leaving, STEP_MS, STEP_MS);
@@ -171,7 +171,7 @@ static void on_drain(uv_timer_t *timer) {
         leave(n, false);
 }
 
-/* The port stays open meanwhile. /readyz and new clients are answered with 503, so that a proxy
+/* The ports stay open meanwhile. /readyz and new clients are answered with 503, so that a proxy
  * takes the next node. All other requests are answered as before, but each answer ends its
  * connection. */
 void drain_begin(struct node *n) {
@@ -192,5 +192,5 @@ void drain_hurry(struct node *n) {
     if (n->state <= NODE_DRAINING)
         stop_now(n);
     else if (n->state == NODE_LEAVING)
-        n->leave_began = 0; /* the port has waited long enough */
+        n->leave_began = 0; /* the ports have waited long enough */
 }

@@ -5,8 +5,8 @@
 
 /*
  * The end of a node. Draining, it closes its clients one by one. When the last one is gone, the
- * node leaves: it gives its lease back, and then closes its port. After the last connection all
- * handles are closed, and the loop ends.
+ * node leaves: it gives its lease back, and then closes its ports. After the last connection
+ * all handles are closed, and the loop ends.
  */
 
 /* Drains, if the node serves. */

@@ -5,23 +5,22 @@
 #include "gateway/auth/auth.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
+#include "gateway/net/origin.h"
 #include "gateway/net/proxies.h"
 #include "gateway/net/wsock.h"
 #include "gateway/node/domain.h"
+#include "gateway/node/port.h"
 #include "gateway/pages/bundle.h"
 #include "gateway/socketio/relay.h"
 
 /*
- * One node: a loop on a thread, its port, the doors, the domain. The other files of this room
+ * One node: a loop on a thread, its ports, the doors, the domain. The other files of this room
  * each do one thing with it: run, start, drain and so on.
  */
 #define DESCRIPTORS_KEPT 64UL /* for Redis, the log, the listener and libuv */
 
 /* A node goes through these in this order, each one once. */
 enum node_state { NODE_STARTING, NODE_SERVING, NODE_DRAINING, NODE_LEAVING, NODE_CLOSING };
-
-/* QUIET: connections that have begun are still accepted, and no new one begins. */
-enum port_state { PORT_OPEN, PORT_QUIET, PORT_CLOSED };
 
 struct node {
     struct options *options;
@@ -39,7 +38,8 @@ struct node {
     struct eio_elsewhere elsewhere; /* the relay, for the door */
     struct api api;
     struct http_router router;
-    uv_tcp_t listener;
+    struct port port;     /* the public one */
+    struct port internal; /* as internal-listen asks for it, or none */
     uv_signal_t signals[3];
     uv_timer_t timer;    /* used while draining, then while leaving */
     uint64_t started_us; /* since the epoch */
@@ -49,6 +49,7 @@ struct node {
     uint64_t drain_total;
     uint64_t drain_closed;
     uint64_t most_connections;
+    struct origins origins; /* whose pages may use the doors, from allowed-origins */
     struct proxies proxies; /* from the option trusted-proxies */
     bool told_unreadable; /* the log has said that the header with clients' addresses cannot be
                              read */
@@ -56,13 +57,10 @@ struct node {
     struct bucket handshakes;   /* clients that have begun, for accept-rate */
     struct addresses addresses; /* counts connections by address, if they are limited */
     char id[65];
-    char address[256]; /* of the port, as the log and the API show it, or unix:/PATH */
-    struct conn_address listen;
     struct conn_address advertise; /* port 0: not given */
     char prefix[65];
     bool accept_failed;
     bool said_goodbye;
-    enum port_state port;
     bool gone_quiet; /* the node waits for no connection any more: all were reset */
 };
 

@@ -5,6 +5,8 @@
 #include "gateway/node/health.h"
 #include "gateway/node/metrics_page.h"
 #include "gateway/pages/pages.h"
+#include "gateway/socketio/eio_answer.h"
+#include "gateway/socketio/relay_head.h"
 
 #define PLAIN "text/plain; charset=utf-8"
 #define JSON  "application/json"
@@ -62,16 +64,27 @@ static void api(struct node *n, const struct http_request *request) {
 /* --- the ways into the doors ----------------------------------------------------------------
  */
 
+/* Refuses what comes from a page that may not use this node. (Engine.IO has an answer of its
+ * own for that.) */
+static bool is_foreign(struct node *n, const struct http_request *request) {
+    if (!origins_refuse(&n->origins, request))
+        return false;
+    http_answer(request, 403, PLAIN, SLICE("pages of this origin may not connect here\n"),
+                NULL);
+    return true;
+}
+
 static void ws(struct node *n, const struct http_request *request) {
-    bool open =
-        accept_client(n, request) && json_door_open(&n->domain.clients, &n->sockets, request);
+    bool open = !is_foreign(n, request) && accept_client(n, request) &&
+                json_door_open(&n->domain.clients, &n->sockets, request);
     metric_handshake(&n->metrics, DOOR_JSON, open);
 }
 
 static void raw(struct node *n, const struct http_request *request) {
     size_t head = sizeof CHANNELS - 1;
     struct slice name = {request->path.ptr + head, request->path.len - head};
-    bool open = accept_client(n, request) && raw_door_open(&n->raw, request, name);
+    bool open = !is_foreign(n, request) && accept_client(n, request) &&
+                raw_door_open(&n->raw, request, name);
     metric_handshake(&n->metrics, DOOR_RAW, open);
 }
 
@@ -113,21 +126,21 @@ static void socketio(struct node *n, const struct http_request *request) {
  * answered as GET. ANY: any method, which the path's function checks itself. */
 enum methods { READ, PROBED, ANY };
 
+/* The ports that serve a path, if there are two. */
+enum side { OUTSIDE, INSIDE, BOTH };
+
 struct path {
     const char *path; /* if it ends with a slash, also all paths that begin with it */
     enum methods methods;
+    enum side side;
     void (*answer)(struct node *n, const struct http_request *request);
 };
 
 static const struct path paths[] = {
-    {"/ws", ANY, ws},
-    {"/healthz", PROBED, healthz},
-    {"/readyz", PROBED, readyz},
-    {"/metrics", READ, metrics},
-    {CHANNELS, ANY, raw},
-    {"/api/", ANY, api},
-    {SOCKETIO, ANY, socketio},
-    {SOCKETIO "/", ANY, socketio},
+    {"/ws", ANY, OUTSIDE, ws},          {"/healthz", PROBED, BOTH, healthz},
+    {"/readyz", PROBED, BOTH, readyz},  {"/metrics", READ, INSIDE, metrics},
+    {CHANNELS, ANY, OUTSIDE, raw},      {"/api/", ANY, INSIDE, api},
+    {SOCKETIO, ANY, OUTSIDE, socketio}, {SOCKETIO "/", ANY, OUTSIDE, socketio},
 };
 
 static bool path_is(const struct path *p, struct slice path) {
@@ -137,21 +150,67 @@ static bool path_is(const struct path *p, struct slice path) {
 }
 
 static const struct path *path_find(const struct node *n, struct slice path) {
-    static const struct path pages = {"/", READ, page};
-    static const struct path client = {SOCKETIO "/", READ, socketio_client};
+    static const struct path pages = {"/", READ, OUTSIDE, page};
+    static const struct path console = {"/console", READ, INSIDE, page};
+    static const struct path icon = {"/favicon.ico", READ, BOTH, page};
+    static const struct path client = {SOCKETIO "/", READ, OUTSIDE, socketio_client};
     if (bundle_has_path(path))
         return &client;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (path_is(&paths[i], path))
             return &paths[i];
     }
-    if (slice_starts(path, SLICE("/console")) && !api_is_on(&n->api))
+    if (!pages_have(path))
         return NULL;
-    return pages_have(path) ? &pages : NULL;
+    if (slice_starts(path, slice_of(console.path)))
+        return api_is_on(&n->api) ? &console : NULL;
+    return path_is(&icon, path) ? &icon : &pages;
 }
+
+/* --- the two ports --------------------------------------------------------------------------
+ */
+
+static bool is_elsewhere(const struct node *n, const struct http_request *request) {
+    const struct path *p = path_find(n, request->path);
+    return p != NULL && p->side == (request->conn->internal ? OUTSIDE : INSIDE);
+}
+
+/* Another node hands over requests for sessions of this one, and nothing else. A key that is
+ * not (or no longer) this node's was meant for a process that had the address before. */
+static bool refuse_handed_over(struct node *n, const struct http_request *request) {
+    bool ours = is_socketio(request->path) && sio_door_knows(request);
+    if (ours && relay_is_handed_over(&n->relay, request))
+        return false;
+    if (ours)
+        eio_answer_head(request, EIO_E_SID);
+    else
+        http_answer(request, 404, PLAIN, SLICE("nothing is here\n"), NULL);
+    return true;
+}
+
+/* Refuses what is only for the other port, where there are two. */
+static bool refuse_misdirected(struct node *n, const struct http_request *request) {
+    bool marked = relay_head_is_marked(request);
+    if (n->internal.state == PORT_NONE)
+        return false;
+    if (marked && request->conn->internal)
+        return refuse_handed_over(n, request);
+    if (marked)
+        http_answer(request, 400, PLAIN, SLICE(RELAY_HEADER " is for nodes alone\n"), NULL);
+    else if (is_elsewhere(n, request))
+        http_answer(request, 404, PLAIN, SLICE("nothing is here\n"), NULL);
+    else
+        return false;
+    return true;
+}
+
+/* --- what the router asks -------------------------------------------------------------------
+ */
 
 size_t routes_body(void *node, const struct http_request *request) {
     struct node *n = node;
+    if (refuse_misdirected(n, request))
+        return 0;
     const struct path *p = path_find(n, request->path);
     bool takes = p != NULL && p->answer == socketio;
     return takes ? eio_server_body(&n->sio.server.eio, request) : 0;
@@ -178,6 +237,8 @@ static void options(const struct http_request *request) {
 
 void routes_answer(void *node, const struct http_request *request) {
     struct node *n = node;
+    if (refuse_misdirected(n, request))
+        return;
     const struct path *p = path_find(n, request->path);
     bool asks = slice_is(request->method, "OPTIONS");
     bool reads = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");

@@ -3,7 +3,7 @@
 
 #include "gateway/node/node.h"
 
-/* The paths of the port: probes, metrics, pages, the API, and the ways into the doors. */
+/* The paths of the ports: probes, metrics, pages, the API, and the ways into the doors. */
 
 /* The callbacks of struct http_router, whose owner is the node. */
 void routes_answer(void *node, const struct http_request *request);

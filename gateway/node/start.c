@@ -8,7 +8,7 @@
 #include "gateway/node/accept.h"
 #include "gateway/node/config.h"
 #include "gateway/node/drain.h"
-#include "gateway/node/port.h"
+#include "gateway/node/ports.h"
 #include "gateway/node/routes.h"
 #include "gateway/node/signals.h"
 
@@ -92,7 +92,7 @@ static void init_relay(struct node *n) {
     peers->on_met = on_peer_met;
     peers->on_lost = on_peer_lost;
     peers->on_ready = on_peers_ready;
-    peers_set_address(peers, &n->listen, n->advertise.port != 0 ? &n->advertise : NULL);
+    ports_advertise(n);
 }
 
 /* --- the parts ------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ static int init_socketio(struct node *n) {
                                      .close_timeout_ms = o->close_timeout,
                                      .max_payload = o->max_message,
                                      .max_polled = (unsigned)o->max_per_address,
-                                     .origins = o->cors_origins,
+                                     .origins = &n->origins,
                                      .node = n->domain.peers.name,
                                      .elsewhere = &n->elsewhere};
     const char *wrong = sio_door_init(&n->sio, &n->domain.clients, &n->net, &config);
@@ -157,7 +157,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     int status = init_net(n);
     if (status == 0)
         status = domain_init(&n->domain, &n->loop, &n->net, n->options, n->id, redis, n);
-    n->domain.stats.address = n->address;
+    n->domain.stats.address = n->port.address;
     n->domain.clients.auth = &n->auth;
     init_relay(n);
     init_api(n);
@@ -195,21 +195,23 @@ static void tell_identity(const struct node *n) {
 }
 
 static void announce(struct node *n) {
+    bool internal = n->internal.state != PORT_NONE;
     /* Logged at any level, because only this line tells which port was taken for port 0. */
-    log_write(LOG_INFO, "listening", "addr", n->address, "version", SLUICE_VERSION,
+    log_write(LOG_INFO, "listening", "addr", n->port.address, "version", SLUICE_VERSION,
               "incarnation", n->domain.lease.incarnation, "max_connections",
-              log_text("%llu", (unsigned long long)n->most_connections), NULL);
+              log_text("%llu", (unsigned long long)n->most_connections),
+              internal ? "internal" : NULL, n->internal.address, NULL);
     tell_limit(n);
     tell_identity(n);
+    ports_warn(n);
     if (n->bundle.count > 0)
         LOG(LOG_INFO, "socketio_client", "dir", n->options->sio_client, "version",
             n->bundle.version, "files", log_text("%u", n->bundle.count), NULL);
 }
 
 static void init_handles(struct node *n) {
-    uv_tcp_init(&n->loop, &n->listener);
     uv_timer_init(&n->loop, &n->timer);
-    n->listener.data = n->timer.data = n;
+    n->timer.data = n;
 }
 
 int node_start(struct node *n) {
@@ -218,7 +220,7 @@ int node_start(struct node *n) {
     if (config_read(n, &redis) != 0)
         return 1;
     init_handles(n);
-    if (port_open(n, accept_connection) != 0 || init_parts(n, &redis) != 0)
+    if (ports_open(n, accept_connection) != 0 || init_parts(n, &redis) != 0)
         return 1;
     raise_limit();
     config_apply(n);

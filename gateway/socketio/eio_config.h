@@ -2,6 +2,7 @@
 #define SLUICE_SOCKETIO_EIO_CONFIG_H
 
 #include "gateway/net/http.h"
+#include "gateway/net/origin.h"
 
 /* The configuration of an Engine.IO server ("eio" in names): limits and times, and the way to
  * sessions of other nodes. */
@@ -45,9 +46,9 @@ struct eio_config {
     /* The most sessions of one address that have no WebSocket, since the limit of connections
      * does not cover them. With more: 429; 0: no limit. */
     unsigned max_polled;
-    /* Origins whose pages may use the server (eio_origin.h). The caller owns it, and keeps it
-     * as long as the server. */
-    const char *origins;
+    /* The pages that may use the server. The caller owns it, and keeps it as long as the
+     * server. */
+    struct origins *origins;
 };
 
 #endif

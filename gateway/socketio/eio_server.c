@@ -111,7 +111,7 @@ static enum eio_error check(struct eio_server *e, const struct http_request *req
     struct slice transport = eio_query(request->query, "transport");
     struct slice sid = eio_query(request->query, "sid");
     *call = (struct call){.websocket = slice_is(transport, "websocket")};
-    if (eio_origin_is_forbidden(e->config.origins, request))
+    if (origins_refuse(e->config.origins, request))
         return EIO_E_FORBIDDEN;
     if (!call->websocket && !slice_is(transport, "polling"))
         return EIO_E_TRANSPORT;

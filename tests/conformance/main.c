@@ -50,6 +50,7 @@ struct program {
     struct eio_server eio;
     struct sio_server sio;
     struct sio_config config;
+    struct origins origins;
     struct echo echo;
     const char *listen;
     bool ending;
@@ -269,7 +270,7 @@ static int read_options(struct program *p, int argc, char **argv) {
         else if (option == 'm')
             good = read_number(optarg, &most);
         else if (option == 'o')
-            p->config.eio.origins = optarg;
+            p->origins.list = optarg;
         else if (option == 'h')
             return fputs(usage, stdout) < 0;
         else
@@ -294,7 +295,8 @@ int main(int argc, char **argv) {
                                         .upgrade_timeout_ms = 10000,
                                         .close_timeout_ms = 5000,
                                         .max_payload = MAX_PAYLOAD,
-                                        .origins = "*"};
+                                        .origins = &p->origins};
+    p->origins.list = "*";
     log_open("conformance", LOG_INFO, false);
     int status_code = read_options(p, argc, argv);
     if (status_code >= 0)

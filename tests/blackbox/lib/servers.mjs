@@ -170,11 +170,12 @@ let nodeCount = 0;
  *   id       default n1, n2, …
  *   args     further command line; env: further environment. There is no rate-limit unless a
  *            test asks for one, since tests send as fast as they can.
+ *   internal true: it has an internal port, too
  *   port     default: a free one; host: default 127.0.0.1
  *   ready    false: does not await /readyz (for a node without Redis)
  *   shown    false: its log is not shown when the process ends with a failure
  * Has: id, pid, port, url, log(), stop(signal), kill(), suspend(), resume(), health(),
- * get(path), exited (a promise of { code, signal }); readyz(), which resolves to the status of
+ * get(path), internal ({ port, url, get(path) }), exited (a promise of { code, signal }); readyz(), which resolves to the status of
  * /readyz, and untilReady(), untilNotReady(), which wait for it with the options of until().
  */
 export async function startNode(options = {}) {
@@ -186,13 +187,14 @@ export async function startNode(options = {}) {
 
 async function launchNode(options) {
   const { redis, id: name, args = [], env = {}, port, host = '127.0.0.1' } = options;
-  const { ready = true, shown = true } = options;
+  const { internal, ready = true, shown = true } = options;
   const dir = tempDir(name.replace(/[^\w-]/g, '_'));
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([key]) => !key.startsWith('SLUICE_')),
   );
   const command = ['--listen', `${host}:${port}`, '--node-id', name];
   if (redis) command.push('--redis-url', typeof redis === 'string' ? redis : redis.url);
+  if (internal) command.push('--internal-listen', '127.0.0.1:0');
   const child = startProcess(BINARY, [...command, ...args], {
     cwd: dir,
     log: path.join(dir, 'log'),
@@ -248,6 +250,10 @@ async function launchNode(options) {
   };
   const untilStatus = (status, how) =>
     until(async () => (await node.readyz()) === status, { what: `${name}: ${status}`, ...how });
+  const insideOf = (port) => {
+    const url = `http://127.0.0.1:${port}`;
+    return { port: Number(port), url, get: (where, options) => request(url + where, options) };
+  };
   const keepLog = () => {
     finalLog ??= child.output();
     removeDir(dir);
@@ -270,6 +276,8 @@ async function launchNode(options) {
     if (!address) return false;
     node.port = Number(address.slice(address.lastIndexOf(':') + 1));
     node.url = `http://127.0.0.1:${node.port}`;
+    const [, inside] = node.log().match(/\binternal=127\.0\.0\.1:(\d+)\b/) ?? [];
+    if (inside) node.internal = insideOf(inside);
     return true;
   });
   if (ready) await waitUntil('is ready', async () => (await node.readyz()) === 200);
@@ -277,11 +285,11 @@ async function launchNode(options) {
 }
 
 // A Redis (or the one given, or options for one) and nodes on it, ready. stop() ends them all.
-export async function cluster({ nodes = 2, args = [], env = {}, redis } = {}) {
+export async function cluster({ nodes = 2, args = [], env = {}, internal, redis } = {}) {
   const own = !redis?.stop;
   const server = own ? await startRedis(redis) : redis;
   const all = await Promise.all(
-    Array.from({ length: nodes }, () => startNode({ redis: server, args, env })),
+    Array.from({ length: nodes }, () => startNode({ redis: server, args, env, internal })),
   );
   return {
     redis: server,

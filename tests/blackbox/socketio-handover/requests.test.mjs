@@ -5,7 +5,7 @@ import { after } from 'node:test';
 import { cluster, startNode, test, until } from '../lib/harness.mjs';
 import { metricChanges } from '../lib/registry.mjs';
 import * as raw from '../lib/rawws.mjs';
-import { begin, OPEN, UNKNOWN } from '../lib/handover.mjs';
+import { acquainted, begin, OPEN, UNKNOWN } from '../lib/handover.mjs';
 
 const { redis, nodes, stop } = await cluster({ nodes: 3 });
 after(stop);
@@ -213,7 +213,9 @@ test('origins: refused here or there, named by the one that answers', async () =
   const strict = await Promise.all([1, 2].map(() => startNode({ redis, args })));
   const s = await begin(strict[0], strict);
   const as = (Origin, more = {}) => ({ headers: { Origin, ...more } });
-  for (const node of [strict[1], two]) {
+  const lax = await startNode({ redis, args: ['--cors-origins', '*', '--drain', '0'] });
+  await acquainted([lax, ...strict]);
+  for (const node of [strict[1], lax]) {
     const got = await s.post(node, '421["heartbeat",""]', as('https://b.org'));
     assert.deepEqual([got.status, got.headers['access-control-allow-origin']], [200, 'https://b.org']);
     assert.equal(got.headers.vary, 'Origin');
@@ -223,7 +225,9 @@ test('origins: refused here or there, named by the one that answers', async () =
   }
   const own = await s.post(two, '421["heartbeat",""]', as('https://chat.example', { Host: 'chat.example' }));
   assert.equal(own.status, 200, "the page's own host, as the client named it");
-  await Promise.all(strict.map((node) => node.stop()));
+  const here = await s.post(two, '42["heartbeat",""]', as('https://b.org'));
+  assert.deepEqual([here.status, here.json().code], [403, 4], 'this one lists no origin');
+  await Promise.all([lax, ...strict].map((node) => node.stop()));
 });
 
 test('what is not asked with an upgrade is not upgraded, and a tunnel needs a session', async () => {

@@ -8,7 +8,7 @@ import { python } from '../lib/python.mjs';
 import { emit, enter, once, WAYS } from '../lib/socketio.mjs';
 import { within } from '../lib/waiting.mjs';
 
-const { nodes, stop } = await cluster({ nodes: 2 });
+const { nodes, stop } = await cluster({ nodes: 2, args: ['--allowed-origins', 'file://'] });
 after(stop);
 const json = await login(nodes[1], 'sender');
 await json.emit('join', { room: 'r' });
@@ -62,17 +62,18 @@ async function args(node, headers, options) {
   return { pid: s.connected.pid, logged: logged.length - 1, gone: gone.length - 1 };
 }
 
+const OWN = nodes[0].url; // its own page
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0';
 for (const [name, offsets, headers, options] of [
   ['npm ws in Node', true, {}],
-  ['a browser', true, { 'User-Agent': FIREFOX, Origin: 'http://127.0.0.1' }],
+  ['a browser', true, { 'User-Agent': FIREFOX, Origin: OWN }],
   ['Java, OkHttp', false, { 'User-Agent': 'okhttp/4.9.3' }],
   ['Dart', false, { 'User-Agent': 'Dart/3.4 (dart:io)' }],
-  ['Swift, Starscream', false, { Origin: 'http://127.0.0.1' }],
+  ['Swift, Starscream', false, { Origin: OWN }],
   ['C++, websocketpp', false, { 'User-Agent': 'WebSocket++/0.8.2' }],
   ['ESP32', false, { 'User-Agent': 'arduino-WebSocket-Client', Origin: 'file://' }],
   ['Python, aiohttp', false, { 'User-Agent': 'Python/3.11 aiohttp/3.8.4' }],
-  ['Python, websocket-client', false, { Origin: 'http://127.0.0.1' }, { extensions: false }],
+  ['Python, websocket-client', false, { Origin: OWN }, { extensions: false }],
   ['Rust, tungstenite', false, {}, { extensions: false }],
   ['Go', false, { 'User-Agent': 'Go-http-client/1.1' }],
   ['a browser that wants none', false, { 'User-Agent': FIREFOX }, { auth: { recovery: false } }],
