@@ -64,7 +64,7 @@ test('sockets are spread over the nodes and speak across them', async (t) => {
 
 test('a node that is killed costs no request', async (t) => {
   const { nginx, nodes } = await stand(t, { nodes: 3 });
-  const asking = ['/', '/healthz', '/readyz'].map((where) => keepAsking(nginx, where));
+  const asking = ['/', '/sluice.js', '/readyz'].map((where) => keepAsking(nginx, where));
   await nodes[0].kill();
   for (let i = 0; i < 20; i++) {
     const client = await login(nginx, `u${i}`);
@@ -97,8 +97,9 @@ test('nodes that are replaced one by one cost no request', async (t) => {
     const fresh = await startNode({ redis, port: old.port, args: DRAIN });
     t.after(() => fresh.stop());
     await until(async () => {
-      const { node } = (await request(`${nginx.url}/healthz`)).json();
-      return node === fresh.id;
+      const client = await login(nginx, 'probe');
+      await client.close();
+      return client.ack.node === fresh.id;
     });
     // Who asked the one before it was there must not find the other one draining.
     for (const one of asking) await one.settled();

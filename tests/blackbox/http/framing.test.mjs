@@ -110,7 +110,7 @@ test('through nginx: each gets its own answers, whatever others send', async () 
     const s = await begin(one, nodes);
     const { text } = await ask(nginx, make(s.url).replace('Host: x', 'Host: x\r\nConnection: close'));
     assert.doesNotMatch(text, /class Sluice|HTTP\/1\.1 2/, `${name}: ${text}`);
-    assert.equal((await request(`${nginx.url}/healthz`)).json().status, 'ok', name);
+    assert.equal((await request(`${nginx.url}/readyz`)).json().ready, true, name);
   });
 });
 

@@ -20,12 +20,19 @@ function upstreamConf(nodes) {
   return execFileSync(UPSTREAM, addresses, { encoding: 'utf8' });
 }
 
-// A directory that nginx can be started in: { dir, args }.
-export function nginxDir({ upstream, listen }) {
+// A directory that nginx can be started in: { dir, args }. `settings` edits the text of sluice.conf;
+// `files` has further files, name → text.
+export function nginxDir({ upstream, listen, settings = (text) => text, files = {} }) {
   const dir = tempDir('nginx');
   fs.chmodSync(dir, 0o711); // its workers run as another user when root starts it
   for (const name of ['nginx.conf', 'sluice.conf']) {
     fs.copyFileSync(path.join(NGINX_FILES, name), path.join(dir, name));
+  }
+  const server = path.join(dir, 'sluice.conf');
+  fs.writeFileSync(server, settings(fs.readFileSync(server, 'utf8')));
+  for (const [name, text] of Object.entries(files)) {
+    fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true });
+    fs.writeFileSync(path.join(dir, name), text);
   }
   fs.writeFileSync(path.join(dir, 'upstream.conf'), upstream);
   fs.writeFileSync(path.join(dir, 'listen.conf'), listen);
@@ -36,14 +43,24 @@ export function nginxDir({ upstream, listen }) {
  * Resolves when /readyz answers 200 through it: { url, port, log(), stop() }. Options:
  *   edit   a function from the text of upstream.conf to the one that is used
  *   more   stands in its server beside the files of deploy/nginx
+ *   listen a function from the port to the text of listen.conf
+ *   redirect a function from the port to the text of redirect.conf, if there is to be one
+ *   settings, files   as nginxDir() has them
  */
-export async function startNginx(nodes, { edit = (text) => text, more = '' } = {}) {
+export async function startNginx(nodes, { edit = (text) => text, ...how } = {}) {
   const upstream = edit(upstreamConf(nodes));
-  return onFreePort((port) => launchNginx(port, upstream, more));
+  return onFreePort((port) => launchNginx(port, upstream, how));
 }
 
-async function launchNginx(port, upstream, more) {
-  const { dir, args } = nginxDir({ upstream, listen: `listen 127.0.0.1:${port};\n${more}` });
+async function launchNginx(port, upstream, { more = '', settings, files, redirect, ...how }) {
+  const { listen = (at) => `listen 127.0.0.1:${at};
+` } = how;
+  const { dir, args } = nginxDir({
+    upstream,
+    listen: `${listen(port)}${more}`,
+    settings,
+    files: { ...files, ...(redirect && { 'redirect.conf': redirect(port) }) },
+  });
   const log = path.join(dir, 'log');
   const child = startProcess(findProgram('nginx'), [...args, '-g', 'daemon off;'], {
     cwd: dir,
