@@ -53,8 +53,7 @@ export async function startNginx(nodes, { edit = (text) => text, ...how } = {}) 
 }
 
 async function launchNginx(port, upstream, { more = '', settings, files, redirect, ...how }) {
-  const { listen = (at) => `listen 127.0.0.1:${at};
-` } = how;
+  const { listen = (at) => `listen 127.0.0.1:${at};\n` } = how;
   const { dir, args } = nginxDir({
     upstream,
     listen: `${listen(port)}${more}`,
