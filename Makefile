@@ -140,8 +140,8 @@ $(eval $(call broken,heal))
 $(eval $(call broken,idempotency))
 
 # ---- make run, make test
-run: all deps-run ## a private Redis, two nodes and nginx; ends with Ctrl-C
-	@exec scripts/run
+run: all deps-run ## a private Redis, two nodes and nginx; ends with Ctrl-C. AUTH=1: with tokens
+	@AUTH='$(AUTH)' exec scripts/run
 
 UNIT_PROGRAMS := $(UNIT:tests/unit/%.c=build/asan/tests/%)
 UNIT_SHARED   := $(filter-out %/main.o,$(call objects,asan))

@@ -1,0 +1,53 @@
+// scripts/run (`make run`): what it prints is there, and it leaves nothing.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { login, request, ROOT, test, until } from '../lib/harness.mjs';
+import { BINARY } from '../lib/servers.mjs';
+
+// Resolves when the last line is there: { lines, url, port, stop() }.
+async function run(t, env = {}) {
+  const clean = Object.fromEntries(
+    Object.entries(process.env).filter(([key]) => !key.startsWith('SLUICE_') && key !== 'AUTH'),
+  );
+  const child = spawn(path.join(ROOT, 'scripts/run'), {
+    env: { ...clean, SLUICE_BIN: BINARY, PORT: '18080', ASAN_OPTIONS: 'exitcode=99', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  let result = null;
+  child.stdout.on('data', (data) => (text += data));
+  child.on('close', (code, signal) => (result = { code, signal }));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await until(() => result, { timeout: 10000 });
+    return result;
+  };
+  t.after(stop);
+  await until(() => result || /^http:\/\/127\.0\.0\.1:\d+\n$/m.test(text), { timeout: 30000 });
+  assert.equal(result, null, text);
+  const lines = text.trimEnd().split('\n');
+  const url = lines.at(-1);
+  return { lines, url, port: Number(new URL(url).port), stop };
+}
+
+test('the console is on an internal port, and the chat needs no token', async (t) => {
+  const all = await run(t);
+  const [, where, token] = all.lines.join('\n').match(/^console (http:\S+)#(\S+)$/m);
+  assert.equal((await request(where)).status, 200);
+  const headers = { Authorization: `Bearer ${token}` };
+  const view = await request(new URL('/api/v1/cluster', where), { headers });
+  assert.equal(view.status, 200);
+  for (const hidden of ['/console', '/metrics', '/api/v1/cluster', '/healthz']) {
+    assert.equal((await request(all.url + hidden, { headers })).status, 404, hidden);
+  }
+  for (const [, node, internal] of all.lines.join('\n').matchAll(/^node n\d on 127\.0\.0\.1:(\d+), internal port (\d+)$/gm)) {
+    assert.equal((await request(`http://127.0.0.1:${node}/metrics`)).status, 404);
+    assert.equal((await request(`http://127.0.0.1:${internal}/metrics`)).status, 200);
+  }
+  assert.match(all.lines.at(-2), /AUTH=1/);
+  const client = await login(all, 'ann');
+  await client.close();
+  assert.deepEqual(await all.stop(), { code: 0, signal: null });
+  await assert.rejects(request(where), { code: 'ECONNREFUSED' });
+});
