@@ -3,6 +3,7 @@
 #include "common/log_out.h"
 #include "gateway/health_check.h"
 #include "gateway/node/run.h"
+#include "gateway/token_command.h"
 
 /* To be called first. SIGHUP makes a node read its options again; it is held until the node can
  * take it. The other signals mean nothing, but would end the process by default. */
@@ -21,6 +22,8 @@ int main(int argc, char **argv) {
     int status = 0;
     guard_signals();
     log_out_guard();
+    if (token_command_asked(argc, argv))
+        return token_command_run(argc, argv);
     switch (options_load(&options, argc, argv, stdout, stderr)) {
     case OPTIONS_RUN:
         status = node_run(&options);

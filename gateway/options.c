@@ -218,7 +218,7 @@ static void print_help(FILE *out) {
         {"--config FILE", "options from a file"},
         {"--health-check",
          "ask the node that runs with these options: exits 0 if it is healthy"},
-        {"--help", "this text"},
+        {"--help", "this text (sluice token --help: how to make a token)"},
         {"--version", "the version"},
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -371,6 +371,10 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
     if ((config != NULL && !load_file(&l, config)) || !load_defaults(&l))
         return OPTIONS_EXIT_FAILED;
     return result;
+}
+
+bool options_time(const char *text, uint64_t *ms) {
+    return parse_number(text, time_units, ms);
 }
 
 const char *options_place(const struct options *o, const char *flag) {

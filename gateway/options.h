@@ -198,6 +198,8 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
                                  FILE *errors);
 /* True if an option's value is not its default. */
 bool options_given(const struct options *o, const char *flag);
+/* Reads a time as a TIME option has it, into milliseconds; or returns false. */
+bool options_time(const char *text, uint64_t *ms);
 /* Where an option's value comes from, for error texts: "command line", SLUICE_…, or a line of a
  * file. */
 const char *options_place(const struct options *o, const char *flag);

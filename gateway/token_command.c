@@ -1,0 +1,249 @@
+#include "gateway/token_command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/log.h"
+#include "common/utf8.h"
+#include "gateway/auth/auth.h"
+#include "gateway/auth/claims.h"
+#include "gateway/auth/key_files.h"
+#include "gateway/auth/sign.h"
+#include "gateway/auth/unique.h"
+
+#define TTL_LEAST 1000ULL
+#define TTL_MOST  DAYS(3650)
+
+static const char help[] =
+    "Usage: sluice token --user ID [--ttl TIME] [--claims JSON] [options]\n\n"
+    "Prints a token that nodes with the same options accept.\n\n"
+    "  --user ID      the user, which the token has as its sub\n"
+    "  --ttl TIME     how long it is good, with s, m, h or d [1h]\n"
+    "  --claims JSON  an object with more claims: username, role, sluice (the rights), "
+    "others;\n"
+    "                 iss and aud, if not given, are those of jwt-issuer and jwt-audience\n"
+    "  --help         this text\n\n"
+    "The secret is that of the options of a node: SLUICE_JWT_SECRET, or --jwt-secret-file "
+    "FILE,\n"
+    "or --config FILE (see sluice --help).\n";
+
+/* The flags of this command. */
+struct wish {
+    const char *user;
+    const char *ttl;
+    const char *claims;
+    uint64_t ttl_ms;
+};
+
+static int complain(const char *why) {
+    fprintf(stderr, "sluice: token: %s\n", why);
+    return 1;
+}
+
+/* --- the command line -----------------------------------------------------------------------
+ */
+
+/* Returns the value of the flag at *at, and moves *at to the last argument of it; or NULL: it
+ * is another flag, or (*wrong is set then) the value is missing. */
+static const char *value_of(const char *flag, char ***at, const char **wrong) {
+    size_t len = strlen(flag);
+    if (strncmp(**at, flag, len) != 0)
+        return NULL;
+    if ((**at)[len] == '=')
+        return **at + len + 1;
+    if ((**at)[len] != '\0')
+        return NULL;
+    ++*at;
+    if (**at == NULL)
+        *wrong = log_text("%s wants a value", flag);
+    return **at;
+}
+
+static const char *take_flag(struct wish *w, char ***at, bool *taken) {
+    static const char *const flags[] = {"--user", "--ttl", "--claims"};
+    const char **const texts[] = {&w->user, &w->ttl, &w->claims};
+    const char *wrong = NULL;
+    *taken = true;
+    for (unsigned i = 0; i < 3; i++) {
+        const char *value = value_of(flags[i], at, &wrong);
+        if (value != NULL && *texts[i] != NULL)
+            wrong = log_text("%s is given twice", flags[i]);
+        if (value != NULL)
+            *texts[i] = value;
+        if (value != NULL || wrong != NULL)
+            return wrong;
+    }
+    *taken = false;
+    return NULL;
+}
+
+/* Leaves in argv what is for options_load. */
+static const char *take_flags(struct wish *w, int *argc, char **argv) {
+    char **to = argv + 1;
+    for (char **at = argv + 2; *at != NULL; at++) { /* after the word `token` */
+        bool taken;
+        const char *wrong = take_flag(w, &at, &taken);
+        if (wrong != NULL)
+            return wrong;
+        if (!taken)
+            *to++ = *at;
+    }
+    *to = NULL;
+    *argc = (int)(to - argv);
+    if (w->user == NULL)
+        return "--user is missing (see sluice token --help)";
+    bool good = w->ttl == NULL || options_time(w->ttl, &w->ttl_ms);
+    return good && w->ttl_ms >= TTL_LEAST && w->ttl_ms <= TTL_MOST
+               ? NULL
+               : "--ttl must be a time (with s, m, h or d) from 1s to 3650d";
+}
+
+/* --- claims ---------------------------------------------------------------------------------
+ */
+
+enum { SUB, EXP, IAT, ISS, AUD, COUNT };
+static const char *const names[] = {"sub", "exp", "iat", "iss", "aud"};
+
+static const char *read_claims(const char *text, struct json_value *object,
+                               struct json_value given[]) {
+    struct slice all = slice_of(text);
+    if (!utf8_valid(all) || json_parse(all, object) != JSON_OK || object->type != JSON_OBJECT)
+        return "--claims must be a JSON object";
+    if (!unique_members(*object))
+        return "--claims has a member twice";
+    json_fields(*object, names, given, COUNT);
+    return given[SUB].type == JSON_NONE && given[EXP].type == JSON_NONE
+               ? NULL
+               : "--claims must not have sub or exp: --user and --ttl say them";
+}
+
+static void put_text(struct buf *out, const char *name, const char *text) {
+    buf_printf(out, ",\"%s\":", name);
+    json_escape(out, slice_of(text));
+}
+
+/* In what --claims says, nothing is changed. */
+static const char *write_claims(const struct wish *w, const struct options *o, int64_t now_ms,
+                                struct buf *out) {
+    struct json_value object, given[COUNT];
+    struct json_iter it;
+    const char *wrong = read_claims(w->claims != NULL ? w->claims : "{}", &object, given);
+    if (wrong != NULL)
+        return wrong;
+    uint64_t now = (uint64_t)now_ms;
+    buf_str(out, "{\"sub\":");
+    json_escape_any(out, slice_of(w->user));
+    if (given[IAT].type == JSON_NONE)
+        buf_printf(out, ",\"iat\":%llu", (unsigned long long)(now / 1000));
+    uint64_t exp_ms = now / 1000 * 1000 + w->ttl_ms;
+    buf_printf(out, ",\"exp\":%llu", (unsigned long long)(exp_ms / 1000));
+    if (exp_ms % 1000 != 0)
+        buf_printf(out, ".%03u", (unsigned)(exp_ms % 1000));
+    if (o->jwt_issuer[0] != '\0' && given[ISS].type == JSON_NONE)
+        put_text(out, "iss", o->jwt_issuer);
+    if (o->jwt_audience[0] != '\0' && given[AUD].type == JSON_NONE)
+        put_text(out, "aud", o->jwt_audience);
+    json_iter_init(&it, object);
+    while (json_iter_next(&it)) {
+        buf_char(out, ',');
+        buf_slice(out, it.key);
+        buf_char(out, ':');
+        buf_slice(out, it.value.raw);
+    }
+    buf_char(out, '}');
+    return NULL;
+}
+
+/* --- the token ------------------------------------------------------------------------------
+ */
+
+/* Only the secrets are read: a public key signs nothing. */
+static const char *read_secret(struct keys *keys, const struct options *o) {
+    struct options secrets = *o;
+    const char *flag;
+    secrets.jwt_keys = "";
+    const char *wrong = key_files_read(keys, &secrets, &flag);
+    if (wrong != NULL)
+        return log_text("%s: %s: %s", options_place(o, flag), flag, wrong);
+    return !keys_empty(keys) ? NULL
+                             : "no secret is configured: give SLUICE_JWT_SECRET, or "
+                               "--jwt-secret-file FILE";
+}
+
+/* Reads the token as a node would. */
+static const char *check(const struct options *o, struct slice token, int64_t now_ms) {
+    const char *wrong;
+    struct token t;
+    struct claims_rules rules = {.issuer = o->jwt_issuer,
+                                 .audience = o->jwt_audience,
+                                 .leeway_ms = (int64_t)o->jwt_leeway};
+    struct grant *grants = grant_from_text(o->grants, &wrong);
+    rules.grant = grants;
+    if (grants == NULL)
+        return log_text("%s: grants: %s", options_place(o, "grants"), wrong);
+    wrong = token_read(&t, token);
+    struct identity *who =
+        wrong == NULL ? claims_read(t.payload, &rules, now_ms, &wrong) : NULL;
+    token_deinit(&t);
+    identity_unref(who);
+    grant_free(grants);
+    return wrong == NULL ? NULL : log_text("a node would refuse such a token: %s", wrong);
+}
+
+static const char *make(const struct wish *w, const struct options *o, struct buf *claims,
+                        struct buf *token) {
+    struct keys keys;
+    int64_t now_ms = auth_now_ms();
+    keys_init(&keys);
+    const char *wrong = read_secret(&keys, o);
+    if (wrong == NULL)
+        wrong = write_claims(w, o, now_ms, claims);
+    if (wrong == NULL) {
+        const struct key *k = container_of(keys.all.next, struct key, link);
+        sign_token(buf_bytes(&k->secret), buf_bytes(claims), token);
+        wrong = claims->failed || token->failed ? "there is no memory left"
+                                                : check(o, buf_bytes(token), now_ms);
+    }
+    keys_deinit(&keys);
+    return wrong;
+}
+
+static int print(const struct wish *w, const struct options *o) {
+    struct buf claims = {0}, token = {0};
+    const char *wrong = make(w, o, &claims, &token);
+    int status = wrong != NULL ? complain(wrong) : 0;
+    if (wrong == NULL &&
+        (printf("%.*s\n", (int)token.len, token.data) < 0 || fflush(stdout) != 0))
+        status = complain("standard output cannot be written");
+    buf_deinit(&claims);
+    buf_deinit(&token);
+    return status;
+}
+
+bool token_command_asked(int argc, char **argv) {
+    return argc > 1 && strcmp(argv[1], "token") == 0;
+}
+
+int token_command_run(int argc, char **argv) {
+    struct wish w = {.ttl_ms = 3600000};
+    struct options o;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return fputs(help, stdout) < 0;
+    }
+    const char *wrong = take_flags(&w, &argc, argv);
+    if (wrong != NULL)
+        return complain(wrong);
+    int status = 1;
+    enum options_result result = options_load(&o, argc, argv, stdout, stderr);
+    if (result == OPTIONS_RUN)
+        status = print(&w, &o);
+    else if (result == OPTIONS_HEALTH_CHECK)
+        status = complain("--health-check is another command");
+    else
+        status = result == OPTIONS_EXIT_OK ? 0 : 1;
+    options_deinit(&o);
+    return status;
+}
