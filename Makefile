@@ -162,6 +162,9 @@ ROOM_cluster   := $(BELOW_channel) $(call room,cluster) gateway/net/conn_address
 ROOM_presence  := $(ROOM_channel) $(ROOM_cluster) $(call room,presence)
 ROOM_client    := $(ROOM_presence) $(call room,auth) $(call room,client)
 ROOM_session   := $(ROOM_client) $(call room,session)
+ROOM_auth      := $(wildcard common/*.c) gateway/options.c tests/unit/fake_fetch.c \
+                  $(filter-out gateway/auth/fetch.c,$(call room,auth))
+ALONE_auth     := auth
 ALONE_channel  := channel
 ALONE_cluster  := lease reaper peers
 ALONE_presence := registry heartbeat membership overdue
@@ -171,7 +174,7 @@ BENCH_cluster  := tests/unit/lease_bench.c
 BENCH_presence := tests/unit/registry_bench.c
 BENCH_client   := tests/unit/client_bench.c tests/unit/unheard.c
 BENCH_session  := tests/unit/session_bench.c tests/unit/unheard.c
-ALONE          := channel cluster presence client session
+ALONE          := auth channel cluster presence client session
 program         = build/asan/tests/test_$(1)
 UNIT_ALONE     := $(foreach r,$(ALONE),$(foreach a,$(ALONE_$(r)),$(call program,$(a))))
 

@@ -118,8 +118,9 @@ static struct slice take(struct slice *rest, char end) {
 }
 
 static const char *read_list(struct maker *m, struct slice list, unsigned *seen) {
+    bool has_list = memchr(list.ptr, '=', list.len) != NULL;
     struct slice name = take(&list, '=');
-    enum right right = right_find(name);
+    enum right right = has_list ? right_find(name) : RIGHT_NONE;
     if (right == RIGHT_NONE)
         return "must be like rooms=*;private=*;subscribe=*;publish=;channels=";
     if ((*seen & 1U << right) != 0)
