@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { cluster, login, sleep, test } from '../lib/harness.mjs';
-import { beside, emit, front, next, once, WAYS } from '../lib/socketio.mjs';
+import { emit, front, next, once, WAYS } from '../lib/socketio.mjs';
 import { allowed, forged, IDENTITY, seconds, token } from '../lib/token.mjs';
 
 const args = [...IDENTITY, '--socketio-namespaces', '/shop', '--jwt-leeway', '1s'];
@@ -118,7 +118,14 @@ async function cutOff(user, first = token(user)) {
   return { back, bob };
 }
 
-const come = (auth, node = nodes[1]) => front(node, { ...OFFICIAL, auth });
+// The official client shows `recovered` if the pid is the one that it had.
+async function come({ pid, offset, ...auth }, node = nodes[1]) {
+  const socket = await front(node, { ...OFFICIAL, auth, wait: false, autoConnect: false });
+  Object.assign(socket, { _pid: pid, _lastOffset: offset });
+  socket.connect();
+  await once(socket, 'connect');
+  return socket;
+}
 const heard = (socket) =>
   socket.got.flatMap(({ event, args: [data] }) => (event === 'chatMessage' ? [data.message] : event === 'message' ? [data] : []));
 
