@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define EARLY_MS    2000
+#define AGAIN_MS    500
 #define EARLY_BYTES (UINT64_C(256) * 1024)
 
 struct early {
@@ -113,8 +114,10 @@ bool early_timer(struct client *c) {
     bool late = early->deadline != 0 && client_now(c) >= early->deadline;
     if (client_now(c) < early->until)
         wheel_set(&clients_of(c)->wheel, &c->presence.timer, early->until);
-    else
+    else if (c->current == NULL)
         early_fail(c, ERR_NOT_LOGGED_IN, OUTCOME_NONE);
+    else if (!late) /* the login is under way */
+        wheel_set(&clients_of(c)->wheel, &c->presence.timer, client_now(c) + AGAIN_MS);
     return !late;
 }
 

@@ -47,6 +47,21 @@ static void early_events_fail_after_a_while(void **state) {
     assert_told_nothing();
 }
 
+static void early_events_wait_for_as_long_as_the_login_takes(void **state) {
+    (void)state;
+    door.waits_for_login = true;
+    send_message(1, 0);
+    send_event("login", 2, "");
+    for (int i = 0; i < 10; i++) {
+        loop.time += 500;
+        clients_tick(&clients, loop.time);
+    }
+    assert_told_nothing();
+    fake_answer("0");
+    assert_told("2={} ");
+    assert_appends(1);
+}
+
 static void early_events_fail_with_the_login(void **state) {
     (void)state;
     door.waits_for_login = true;
@@ -107,9 +122,13 @@ static void the_login_deadline_is_kept(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        NEW(early_events_wait_for_the_login),  NEW(early_events_fail_after_a_while),
-        NEW(early_events_fail_with_the_login), NEW(early_events_over_the_rate_do_not_wait),
-        NEW(early_events_are_bounded),         NEW(the_login_deadline_is_kept),
+        NEW(early_events_wait_for_the_login),
+        NEW(early_events_fail_after_a_while),
+        NEW(early_events_wait_for_as_long_as_the_login_takes),
+        NEW(early_events_fail_with_the_login),
+        NEW(early_events_over_the_rate_do_not_wait),
+        NEW(early_events_are_bounded),
+        NEW(the_login_deadline_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
