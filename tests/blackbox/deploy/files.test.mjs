@@ -7,6 +7,7 @@ import path from 'node:path';
 import { findProgram, freePort, ROOT, tempDir, test } from '../lib/harness.mjs';
 import { NGINX_FILES, nginxDir } from '../lib/nginx.mjs';
 import { runProgram } from '../lib/program.mjs';
+import { BINARY } from '../lib/servers.mjs';
 
 const read = (...where) => fs.readFileSync(path.join(ROOT, ...where), 'utf8');
 const all = (text, pattern) => [...text.matchAll(pattern)].map((match) => match[1]);
@@ -47,18 +48,26 @@ function promtool(...args) {
 }
 
 test('compose: the services, and what each must have', () => {
-  const names = ['redis', 'gateway', 'nginx', 'prometheus', 'grafana'];
+  const names = ['secrets', 'redis', 'gateway', 'nginx', 'prometheus', 'grafana'];
   assert.deepEqual(Object.keys(services), names);
   for (const [name, text] of Object.entries(services)) {
     assert.match(text, /<<: \*every/, name);
-    assert.match(text, /healthcheck:\n/, name);
-    assert.equal(/profiles: \[monitoring\]/.test(text), names.indexOf(name) > 2, name);
-    // Published by nginx and the monitors alone, on loopback until told otherwise.
-    assert.equal(/ports:/.test(text), !['redis', 'gateway'].includes(name), name);
-    for (const port of all(text, /ports:\n {6}- (.*)\n/g)) {
-      assert.match(port, /^\$\{ADDRESS:-127\.0\.0\.1\}:\$\{[A-Z_]*PORT:-\d+\}:\d+$/);
+    assert.equal(/healthcheck:\n/.test(text), name !== 'secrets', name);
+    assert.equal(/profiles: \[monitoring\]/.test(text), names.indexOf(name) > 3, name);
+    assert.match(text, /^ {4}mem_limit: \S+$/m, name);
+    assert.match(text, /^ {4}pids_limit: \d+$/m, name);
+    for (const image of all(text, /^ {4}image: (\S+)$/gm)) {
+      assert.match(image, /^[a-z/]+:v?\d+\.\d+\.\d+$/, 'pinned by version');
     }
-    for (const awaited of all(text, /^ {6}(\w+): \{condition: service_healthy\}/gm)) {
+    // nginx's own port alone can be opened to the network; what is for operators is on loopback.
+    assert.equal(/ports:/.test(text), !['secrets', 'redis', 'gateway'].includes(name), name);
+    const ports = all(text, /^ {6}- (\S+:\$\{[A-Z_]*PORT:-\d+\}:\d+)$/gm);
+    assert.equal(ports.length, { nginx: 2, prometheus: 1, grafana: 1 }[name] ?? 0, name);
+    for (const port of ports) {
+      const open = port.includes('${PORT:-8080}:8080');
+      assert.ok(port.startsWith(open ? '${ADDRESS:-127.0.0.1}:' : '127.0.0.1:'), port);
+    }
+    for (const awaited of all(text, /^ {6}(\w+): \{condition: service_\w+\}/gm)) {
       assert.ok(names.indexOf(awaited) < names.indexOf(name), `${name} after ${awaited}`);
     }
   }
@@ -108,7 +117,10 @@ test('options in compose, the Dockerfile and the example file are options of the
     assert.equal(code, 1);
     assert.match(err, /^sluice: no healthy node at/);
   };
-  await check([], { env: { ...env, SLUICE_LISTEN: nobody } });
+  const made = runSecrets();
+  await check([], {
+    env: { ...env, SLUICE_LISTEN: nobody, SLUICE_INTERNAL_LISTEN: nobody, SLUICE_CONFIG: made.sluice },
+  });
 
   const example = read('deploy/sluice.conf.example');
   const lines = all(example, /^(?:# )?([a-z-]+ = .*)$/gm);
@@ -118,6 +130,85 @@ test('options in compose, the Dockerfile and the example file are options of the
     fs.writeFileSync(file, `${line}\n`);
     await check(['--config', file, '--listen', nobody]);
   }
+});
+
+// Runs what the service `secrets` runs: { status, stderr, sluice (a file), … }.
+function runSecrets(env = {}, dir = tempDir('secrets')) {
+  const dirs = ['redis', 'grafana'].map((name) => path.join(dir, name));
+  for (const one of dirs) fs.mkdirSync(one, { recursive: true });
+  const script = path.join(ROOT, 'deploy/docker/secrets');
+  const given = { PATH: process.env.PATH, ADDRESS: '127.0.0.1', IDENTITY: '', ...env };
+  const { status, stderr } = spawnSync('sh', [script, ...dirs], { env: given, encoding: 'utf8' });
+  const read = (where) => status === 0 && fs.readFileSync(path.join(dir, where), 'utf8');
+  return {
+    status,
+    stderr,
+    dir,
+    sluice: path.join(dirs[0], 'sluice.conf'),
+    redis: read('redis/redis'),
+    grafana: read('grafana/grafana'),
+    line: read('redis/redis.conf'),
+    url: read('redis/sluice.conf'),
+  };
+}
+
+test('compose: passwords are made once, each its own, or are those given', () => {
+  const first = runSecrets();
+  assert.equal(first.status, 0, first.stderr);
+  for (const one of [first.redis, first.grafana]) assert.match(one, /^[0-9a-f]{48}$/);
+  assert.notEqual(first.redis, first.grafana);
+  assert.equal(first.line, `requirepass ${first.redis}\n`);
+  assert.equal(first.url, `redis-url = redis://:${first.redis}@redis:6379/0\n`);
+  assert.notEqual(runSecrets().redis, first.redis);
+  assert.deepEqual(runSecrets({}, first.dir), first, 'the second time they stay');
+  const given = runSecrets({ REDIS_PASSWORD: 'one-of.my_own', GRAFANA_PASSWORD: 'two' }, first.dir);
+  assert.deepEqual([given.redis, given.grafana], ['one-of.my_own', 'two']);
+  assert.match(given.url, /:one-of\.my_own@/);
+  assert.equal(runSecrets({ REDIS_PASSWORD: 'a@b' }).status, 1, 'it would not fit into an URL');
+});
+
+test('compose: nothing starts on the network while anybody may be anyone', () => {
+  for (const ADDRESS of ['0.0.0.0', '::', '192.168.1.5', '1.2.3.4']) {
+    const { status, stderr } = runSecrets({ ADDRESS });
+    assert.equal(status, 1, ADDRESS);
+    assert.match(stderr, /SLUICE_JWT_SECRET/);
+    assert.equal(runSecrets({ ADDRESS, IDENTITY: 'a secret, or yes' }).status, 0);
+  }
+  for (const ADDRESS of ['127.0.0.1', '127.0.0.2', '::1', 'localhost']) {
+    assert.equal(runSecrets({ ADDRESS }).status, 0, ADDRESS);
+  }
+  assert.match(services.secrets, /IDENTITY: \$\{SLUICE_JWT_SECRET:-\}\$\{SLUICE_JWKS_URL:-\}\$\{ALLOW_ANONYMOUS:-\}\n/);
+  for (const later of ['redis', 'gateway', 'nginx']) assert.match(services[later], /depends_on:\n/);
+  assert.match(services.redis, /secrets: \{condition: service_completed_successfully\}/);
+});
+
+test('docker-compose takes its files', (t) => {
+  const program = findProgram('docker-compose');
+  if (!program) return t.skip('docker-compose is not installed');
+  const compose = ['-f', 'docker-compose.yml'];
+  for (const [files, env] of [
+    [compose, {}],
+    [[...compose, '-f', 'docker-compose.tls.yml'], { TLS_DIR: '/tmp' }],
+  ]) {
+    const { status, stderr } = spawnSync(program, [...files, 'config', '-q'], {
+      cwd: ROOT,
+      env: { PATH: process.env.PATH, HOME: '/tmp', ...env },
+      encoding: 'utf8',
+    });
+    assert.deepEqual([status, stderr], [0, '']);
+  }
+});
+
+test('the image has the libraries that the node is linked with, and no others', (t) => {
+  const [wanted] = all(read('deploy/Dockerfile'), /^ {8}(lib[^\\]+?) \\$/gm);
+  const needed = spawnSync('readelf', ['-d', BINARY], { encoding: 'utf8' });
+  if (needed.status !== 0 || !findProgram('dpkg')) return t.skip('no readelf, or no dpkg');
+  const names = all(needed.stdout, /\(NEEDED\).*\[(\S+)\]/g).filter((name) => !/^lib(c|m|asan|ubsan|gcc_s|pthread|dl)\.so/.test(name));
+  const packages = names.map((name) => {
+    const { stdout } = spawnSync('dpkg', ['-S', `*/${name}`], { encoding: 'utf8' });
+    return stdout.match(/^([^:\s]+)/)?.[1];
+  });
+  assert.deepEqual(wanted.split(' ').sort(), [...new Set(packages)].sort());
 });
 
 test('a node is given longer to stop than a drain takes', () => {
@@ -131,6 +222,9 @@ test('nginx takes the files of Docker, as far as this nginx knows the words', as
   const docker = (name) => fs.readFileSync(path.join(NGINX_FILES, 'docker', name), 'utf8');
   const servers = all(docker('upstream.conf'), /^ *(server .*);$/gm);
   assert.equal(servers.length, 2);
+  const operators = docker('operators.conf');
+  assert.match(operators, /server gateway:8081 resolve /);
+  assert.match(services.gateway, /SLUICE_INTERNAL_LISTEN: 0\.0\.0\.0:8081\n/);
   for (const server of servers) assert.match(server, /^server gateway:8080 resolve /);
   assert.equal(all(docker('upstream.conf'), /^ *(zone) /gm).length, 2, 'resolve wants a zone');
   assert.match(docker('listen.conf'), /^listen 8080 /m);
@@ -140,6 +234,11 @@ test('nginx takes the files of Docker, as far as this nginx knows the words', as
   const { args } = nginxDir({
     upstream: docker('upstream.conf').replaceAll('gateway:8080 resolve', '127.0.0.1:8080'),
     listen: docker('listen.conf').replace('listen 8080', `listen 127.0.0.1:${await freePort()}`),
+    files: {
+      'operators.conf': operators
+        .replace('gateway:8081 resolve', '127.0.0.1:8081')
+        .replace('listen 8081', `listen 127.0.0.1:${await freePort()}`),
+    },
   });
   const { status, stderr } = spawnSync(findProgram('nginx'), ['-t', ...args], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
