@@ -9,11 +9,17 @@ export interface Position { epoch: string; seq: number }
 export type Positions = Record<string, Position>;
 
 export interface User {
-  userId: Id;
+  /** With identity on it may be left out: the token says it. */
+  userId?: Id;
   csId?: Id;
   username?: string;
   role?: string;
-  /** A string, or a function that is called before each login. */
+  /**
+   * With identity on. A string: when it ends, or the server refuses it, the state is `closed`. Or a
+   * function, which is called before each login and when the token ends soon (the event
+   * `token_expiring`); if it fails, or the server refuses what it gives, it is called again, after
+   * the pauses of `reconnect`.
+   */
   token?: string | (() => string | Promise<string>);
 }
 
@@ -81,7 +87,10 @@ export interface StateChange {
    */
   attempt?: number;
   delay?: number;
-  /** closed by a refusal. */
+  /**
+   * closed by a refusal: of the login (its code; `unauthorized`: a token is wanted, or this one is
+   * no good), or later (`revoked`: the tokens of the user are revoked).
+   */
   error?: SluiceError;
 }
 
@@ -99,7 +108,10 @@ export interface Meta {
   origin?: string;
 }
 
-/** `code` is one of the protocol's, or `gone` (no connection), `closed`, `too_many`, `too_large`. */
+/**
+ * `code` is one of the protocol's, or `gone` (no connection), `closed`, `revoked`, `too_many`,
+ * `too_large`.
+ */
 export declare class SluiceError extends Error {
   constructor(error: { code: string; message?: string; field?: string; outcome?: string });
   code: string;
@@ -124,6 +136,7 @@ export declare class Sluice {
   /** The node that serves, or served last. */
   readonly node: string;
   readonly connectionId: string;
+  /** "" until the first login, if the token says it. */
   readonly userId: string;
   /** The last message of each channel that this client has; for `resume` of the next Sluice. */
   readonly positions: Positions;

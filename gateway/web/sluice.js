@@ -13,6 +13,9 @@
  *     const { messages } = await sluice.emit('history', { room: 'lobby', limit: 20 });
  *     await sluice.close();
  *
+ * With identity on, give a token in place of the userId, or better a function that gets a new one:
+ * `new Sluice('/ws', { token: async () => (await fetch('/token')).text() })`.
+ *
  * Node 18 and 20 have no WebSocket: pass that of `ws`, by `new Sluice(url, user, { WebSocket })`.
  *
  * The library does all this by itself:
@@ -22,6 +25,7 @@
  *  - Events that must not get lost are kept in order until they are answered, over any number of
  *    sockets. Messages carry a clientMessageId, so that a repeat takes effect once.
  *  - It enters the same rooms and topics again, even if Redis has lost its data.
+ *  - It asks for a new token before the one in use ends, and at each login.
  *  - It notices a dead connection, and sends heartbeats so that the user counts as online.
  *  - It sends a long text in pieces.
  * A private message that this Sluice has sent never comes back to it as an event, even if it was
@@ -69,14 +73,19 @@ const CLOSES = {
   1011: ['The server is out of memory, or has a fault.'],
   1012: ['The node restarts; another takes over.', 'soon'],
   1013: ['The server turned us away: we read too slowly, or it has no room.'],
-  4408: ['The login came too late.'],
+  4000: ['An operator closed the connection.'],
+  4401: ['The token has ended.', 'soon'],
+  4408: ['The login came too late: the token took too long, perhaps.'],
   silent: ['The server was silent for too long.', 'soon'],
   offline: ['This device is offline.'],
   stalled: ['The node cannot reach Redis; perhaps another can.', 'soon'],
   full: ['A limit is reached: too many connections or rooms of this user.'],
   token: ['There is no token to log in with.'],
+  unauthorized: ['The server refuses the token; the next one may do.'],
   garbled: ['What answers there does not speak this protocol.', 'fault'],
 };
+
+const REVOKED = 4403; // a close code: no token of this user counts any more
 
 const NOTHING = '{"channel":"topic:-"}'; // to unsubscribe from this has no effect but an answer
 
@@ -177,6 +186,7 @@ export class SluiceError extends Error {
 
 const GONE = { code: 'gone', message: 'there is no connection' };
 const CLOSED = { code: 'closed', message: 'it was closed' };
+const REVOCATION = { code: 'revoked', message: 'the tokens of this user are revoked' };
 const UNKNOWN = {
   code: 'unavailable',
   message: 'it was sent and not answered for too long to send it again: it may have been stored',
@@ -347,6 +357,8 @@ export class Sluice {
   #waiting = []; // of ready()
   #settled = () => {}; // close() waits for what is pending
   #ending = null;
+  #renewal = 0; // the timer of the next attempt to refresh the token
+  #renewals = 0; // in a row
   #error; // of the refusal
   #pageEvents = {
     online: () => this.#look(),
@@ -404,7 +416,7 @@ export class Sluice {
   }
 
   get userId() {
-    return String(this.#user.userId);
+    return String(this.#user.userId ?? '');
   }
 
   get positions() {
@@ -441,10 +453,19 @@ export class Sluice {
       if (KEPT.has(event)) this.#keep(event, complete, options, done);
       else if (this.#state !== 'online') throw new SluiceError(GONE);
       else if (this.#link.owed >= this.#options.outbox) throw this.#tooMany();
-      else this.#link.request(event, toJson(complete), done);
+      else this.#link.request(event, toJson(complete), this.#noting(event, complete, done));
     });
     if (!KEPT.has(event)) answer.catch(() => {}); // may be sent and forgotten
     return answer;
+  }
+
+  // A token that the application has refreshed itself is that of the next login, too.
+  #noting(event, data, done) {
+    if (event !== 'refresh' || typeof this.#user.token === 'function') return done;
+    return (error, answered) => {
+      if (!error) this.#user.token = data?.token;
+      done(error, answered);
+    };
   }
 
   async close(wait = 5000) {
@@ -485,22 +506,70 @@ export class Sluice {
       if (link === this.#link) this.#cut('token', String(error?.message ?? error));
       return;
     }
-    if (link !== this.#link) return; // it took too long
+    if (link !== this.#link || this.#state === 'closed') return; // it took too long
     if (!link.isIn) link.toResume = this.#inOrder();
     const positions = this.#fitting(link, user);
     const resume = positions.length ? Object.fromEntries(positions) : undefined;
     link.request('login', JSON.stringify({ ...user, resume }), (error, ack) => {
       if (!error) this.#enter(ack, positions.length);
-      else if (isPassing(error) || error.code === 'internal') this.#later(error);
-      else if (error.code === 'too_many') this.#cut('full', error.message);
-      else if (error.code !== 'gone') this.#finish(error);
+      else this.#refused(link, error);
     });
+  }
+
+  // A login has failed.
+  #refused(link, error) {
+    const { code, field, message } = error;
+    const guess = field === 'resume' && this.#user.userId === undefined && this.#inbox();
+    if (code === 'gone') return;
+    if (isPassing(error) || code === 'internal') {
+      this.#later(error);
+    } else if (code === 'too_many') {
+      this.#cut('full', message);
+    } else if (code === 'unauthorized' && typeof this.#user.token === 'function') {
+      this.#cut('unauthorized', message); // the next token may be better
+    } else if (code === 'forbidden' && guess) {
+      this.#positions.delete(guess); // those positions were another user's
+      this.#login(link);
+    } else {
+      this.#finish(error);
+    }
+  }
+
+  #inbox() {
+    return [...this.#positions.keys()].find((channel) => channel.startsWith('user:'));
+  }
+
+  // The token in use ends soon. A string cannot be renewed: the application hears of it, too.
+  async #renew() {
+    const link = this.#link;
+    const { token } = this.#user;
+    clearTimeout(this.#renewal);
+    if (!link?.isIn || typeof token !== 'function') return;
+    let json;
+    try {
+      json = toJson({ token: await token() });
+    } catch {
+      if (link === this.#link) this.#renewLater();
+      return;
+    }
+    if (link !== this.#link) return;
+    link.request('refresh', json, (error) => {
+      if (!error) this.#renewals = 0;
+      else if (isPassing(error) || /^(unauthorized|internal)$/.test(error.code)) this.#renewLater();
+      else if (error.code !== 'gone') this.#listeners.tell('error', error);
+    });
+  }
+
+  // Until the server closes the connection, with 4401.
+  #renewLater() {
+    const wait = this.#options.pause.least + this.#jitter(this.#renewals++);
+    this.#renewal = setTimeout(() => this.#renew(), wait);
   }
 
   // The channels that the first login enters by itself come first: a later position is of no use.
   #inOrder() {
     const { csId, room } = this.#user;
-    const first = [`user:${this.userId}`, `room:room-${csId}`, `room:${room}`];
+    const first = [this.#inbox(), `room:room-${csId}`, `room:${room}`];
     const channels = new Set([...first, ...this.#positions.keys()]);
     return [...channels].filter((channel) => this.#positions.has(channel));
   }
@@ -520,8 +589,9 @@ export class Sluice {
   }
 
   // A login is acknowledged. The messages missed in the channels that it named follow the ack.
-  #enter({ connectionId, node, recovered, lost = [], resume = {} }, resumed) {
+  #enter({ connectionId, node, userId, recovered, lost = [], resume = {} }, resumed) {
     const link = this.#link;
+    this.#user.userId ??= userId; // the token says who it is
     link.isIn = true;
     link.toResume.splice(0, resumed);
     if (resumed && !recovered) this.#isWhole = false;
@@ -574,6 +644,10 @@ export class Sluice {
   // The connection is over; it comes back by itself.
   #cut(why, reason = '') {
     if (!this.#link) return;
+    if (why === REVOKED) {
+      this.#finish(new SluiceError(REVOCATION));
+      return;
+    }
     const [hint, how] = CLOSES[why] ?? [`The connection was closed with ${why}.`];
     if (why === 1009 && this.#state === 'online') this.#giveUpBiggest();
     else if (why === 1009) this.#loginMost /= 4;
@@ -605,8 +679,9 @@ export class Sluice {
     this.#link = this.#last = null;
     clearTimeout(this.#stall);
     clearTimeout(this.#alarm);
+    clearTimeout(this.#renewal);
     const ended = link?.end(wait); // each event in flight fails with `gone`
-    this.#stall = this.#alarm = this.#leaveAt = 0;
+    this.#stall = this.#alarm = this.#leaveAt = this.#renewals = 0;
     this.#failing = null;
     this.#isTold = false;
     return ended;
@@ -724,7 +799,7 @@ export class Sluice {
     const [, kind, name] = channel.match(/^(\w+):(.*)$/s) ?? [];
     if (kind === 'room') this.#wanted.set(channel, ['join', { room: name }]);
     else if (kind === 'topic') this.#wanted.set(channel, ['subscribe', { channel }]);
-    else if (channel !== `user:${this.userId}`) return;
+    else if (kind !== 'user' || (this.userId && name !== this.userId)) return;
     this.#positions.set(channel, { epoch, seq });
   }
 
@@ -746,6 +821,8 @@ export class Sluice {
     if (this.#own.has(meta.origin)) return;
     this.#tellLost(meta.channel); // before messages that come before the last login's ack
     if (event === 'available') return this.#available();
+    if (event === 'token_expiring') this.#renew();
+    if (event === 'revoked') this.#withdrawn(data.channel);
     if (event === 'userLeft' && String(data.userId) === this.userId) this.#left(data.room);
     if (event === 'error') this.#listeners.tell('error', new SluiceError(data));
     else this.#listeners.tell(event, data, meta);
@@ -759,6 +836,14 @@ export class Sluice {
     this.#wanted.delete(channel);
     if (this.#room === room) this.#room = 'lobby';
     this.#forget(room);
+  }
+
+  // A new token does not allow this channel: the node has left it.
+  #withdrawn(channel) {
+    const [, room] = channel.match(/^room:(.*)$/s) ?? [];
+    this.#wanted.delete(channel);
+    this.#positions.delete(channel);
+    if (room !== undefined) this.#left(room);
   }
 
   #forget(room) {

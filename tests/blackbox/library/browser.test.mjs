@@ -153,12 +153,12 @@ test('a hidden page stays online by its worker', async (t) => {
 });
 
 test('a page of another origin imports it too', async (t) => {
-  const { nodes } = await start(t);
-  const [node] = nodes;
   const site = http.createServer((_, response) => response.end('elsewhere'));
   await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve));
   t.after(() => site.close());
   const elsewhere = `http://127.0.0.1:${site.address().port}`;
+  const { nodes } = await start(t, [...ARGS, '--allowed-origins', elsewhere]);
+  const [node] = nodes;
   const ann = await open(elsewhere, 'ann', { from: node.url });
   await ann.say('from elsewhere');
   await ann.heard('from elsewhere');
