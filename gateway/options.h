@@ -40,7 +40,12 @@
     X(allow_anonymous, "allow-anonymous", SWITCH, 0, 1, "false", "",                           \
       "serve an address other than loopback although authentication is off")                   \
     X(admin_token, "admin-token", LIVE(TEXT), 0, 65535, "", "TOKEN",                           \
-      "opens /console and /api/v1/ to anyone that has it; best given by SLUICE_ADMIN_TOKEN")   \
+      "opens /console and what of /api/v1/ only reads to anyone that has it; best given by "   \
+      "SLUICE_ADMIN_TOKEN")                                                                    \
+    X(api_key, "api-key", LIVE(TEXT), 0, 65535, "", "KEY",                                     \
+      "opens /api/v1/ to anyone that has it; 32 bytes or more; best given by SLUICE_API_KEY")  \
+    X(api_key_file, "api-key-file", LIVE(TEXT), 0, 4095, "", "FILE",                           \
+      "a file with such a key, read again on SIGHUP; with api-key, either is good")            \
     X(jwt_secret, "jwt-secret", LIVE(TEXT), 0, 65535, "", "TEXT",                              \
       "secret of 32 bytes or more that signs tokens (HS256, HS384, HS512), and switches "      \
       "identity on; best given by SLUICE_JWT_SECRET")                                          \

@@ -2,13 +2,15 @@
 #define SLUICE_API_API_H
 
 #include "gateway/api/cluster.h"
+#include "gateway/api/keys.h"
 
 /*
- * The API under /api/, for a client that has the admin token (docs/http.md). Each resource is a
- * file of this directory, and a row of the table in api.c.
+ * The API under /api/, for whoever has a key (docs/http.md). Each resource is a row of the
+ * table in api.c.
  */
 struct api {
     struct api_source source;
+    struct api_keys keys; /* read again when the options are */
     struct api_cluster cluster;
 };
 
@@ -17,8 +19,10 @@ void api_init(struct api *api, const struct api_source *source);
 /* No request may be left. */
 void api_deinit(struct api *api);
 
-/* False: there is no admin token, and so neither the API nor its page. */
+/* False: there is no key, and so no API. */
 bool api_is_on(const struct api *api);
+/* For http_router.body, of any path that begins with /api/: the most bytes that are read. */
+size_t api_body(struct api *api, const struct http_request *request);
 /* Answers any path that begins with /api/, at once or later. */
 void api_route(struct api *api, const struct http_request *request);
 

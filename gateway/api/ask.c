@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/percent.h"
+
 #define JSON     "application/json"
 #define NO_STORE "Cache-Control: no-store\r\n"
 
@@ -25,7 +27,8 @@ static void refusal_make(struct refusal_answer *a, enum refusal why, const char 
 #undef REFUSAL_ROW
     a->status = rows[why].status;
     a->extra = why == REFUSAL_UNAUTHORIZED ? "WWW-Authenticate: Bearer\r\n"
-               : why == REFUSAL_BAD_METHOD ? "Allow: GET, HEAD\r\n"
+               : why == REFUSAL_ONLY_READ  ? "Allow: GET, HEAD\r\n"
+               : why == REFUSAL_ONLY_POST  ? "Allow: POST\r\n"
                                            : NULL;
     snprintf(a->body, sizeof a->body,
              "{\"error\":{\"code\":\"%s\",\"message\":\"%s%s%s\"%s%s%s}}\n", rows[why].code,
@@ -42,6 +45,20 @@ void api_refuse(const struct http_request *request, enum refusal why, const char
 
 void api_answer(const struct http_request *request, struct slice body) {
     http_answer(request, 200, JSON, body, NO_STORE);
+}
+
+bool api_user_read(const struct http_request *request, struct slice encoded, struct name *out) {
+    ptrdiff_t len = percent_decode(encoded, out->bytes, sizeof out->bytes);
+    out->len = (unsigned char)(len > 0 ? len : 0);
+    if (name_valid_user(name_slice(out)))
+        return true;
+    api_refuse(request, REFUSAL_BAD_FIELD, "id");
+    return false;
+}
+
+struct slice api_user_key(const struct name *user, char out[USER_KEY_SIZE]) {
+    int len = snprintf(out, USER_KEY_SIZE, "user:%.*s", (int)user->len, user->bytes);
+    return (struct slice){out, (size_t)len};
 }
 
 /* --- when Redis has answered ----------------------------------------------------------------

@@ -22,10 +22,13 @@ struct api_source {
 
 /* Name, status, code, and the message, which follows the field's name if there is one. */
 #define REFUSAL_TABLE(X)                                                                       \
+    X(BAD_JSON, 400, "bad_json", "the body is no JSON object")                                 \
     X(BAD_FIELD, 400, "bad_field", "has a wrong value")                                        \
-    X(UNAUTHORIZED, 401, "unauthorized", "the admin token is wanted: Authorization: Bearer")   \
+    X(UNAUTHORIZED, 401, "unauthorized", "a key is wanted: Authorization: Bearer")             \
     X(NOT_FOUND, 404, "not_found", "nothing is here")                                          \
-    X(BAD_METHOD, 405, "bad_method", "this path is only read")                                 \
+    X(ONLY_READ, 405, "bad_method", "this path is only read")                                  \
+    X(ONLY_POST, 405, "bad_method", "this path takes a POST")                                  \
+    X(TOO_LARGE, 413, "too_large", "the body is too long")                                     \
     X(UNAVAILABLE, 503, "unavailable", "Redis cannot be reached or refuses")
 
 #define REFUSAL_ENUM(symbol, status, code, message) REFUSAL_##symbol,
@@ -35,6 +38,12 @@ enum refusal { REFUSAL_TABLE(REFUSAL_ENUM) REFUSAL_COUNT };
 /* These answer at once: with an error about a field (NULL: about none), or with JSON. */
 void api_refuse(const struct http_request *request, enum refusal why, const char *field);
 void api_answer(const struct http_request *request, struct slice body);
+
+/* Reads a user's id from a path, where it is percent-encoded. Returns false after a refusal. */
+bool api_user_read(const struct http_request *request, struct slice encoded, struct name *out);
+/* Writes user:<id>, the name of the user's keys. */
+#define USER_KEY_SIZE (NAME_MAX_LEN + 8)
+struct slice api_user_key(const struct name *user, char out[USER_KEY_SIZE]);
 
 /* A request that waits for Redis. */
 struct ask {

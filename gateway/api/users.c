@@ -1,7 +1,5 @@
 #include "gateway/api/users.h"
 
-#include <stdio.h>
-
 #include "common/percent.h"
 #include "common/utf8.h"
 #include "gateway/api/json.h"
@@ -123,20 +121,15 @@ static void on_user(void *arg, const struct reply *reply, enum outcome outcome) 
 
 void api_user_get(const struct api_source *source, const struct http_request *request,
                   struct slice id) {
-    char text[NAME_MAX_LEN];
-    char key[NAME_MAX_LEN + 8];
-    ptrdiff_t len = percent_decode(id, text, sizeof text);
-    struct slice user = {text, len > 0 ? (size_t)len : 0};
-    if (!name_valid_user(user)) {
-        api_refuse(request, REFUSAL_BAD_FIELD, "id");
+    struct name user;
+    char key_bytes[USER_KEY_SIZE];
+    if (!api_user_read(request, id, &user))
         return;
-    }
-    int size = snprintf(key, sizeof key, "user:%.*s", (int)user.len, user.ptr);
-    struct slice name = {key, (size_t)size};
+    struct slice key = api_user_key(&user, key_bytes);
     struct ask *ask = ask_make();
     if (ask != NULL)
-        name_set(&ask->user, user);
-    bool sent = ask != NULL &&
-                redis_script(source->redis, SCRIPT_user, &name, 1, NULL, 0, on_user, ask);
+        ask->user = user;
+    bool sent =
+        ask != NULL && redis_script(source->redis, SCRIPT_user, &key, 1, NULL, 0, on_user, ask);
     ask_begun(source, request, ask, sent);
 }

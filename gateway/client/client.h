@@ -8,6 +8,7 @@
 #include "gateway/auth/auth.h"
 #include "gateway/channel/hub.h"
 #include "gateway/client/chunks.h"
+#include "gateway/client/holders.h"
 #include "gateway/client/order.h"
 #include "gateway/client/waiting.h"
 #include "gateway/presence/registry.h"
@@ -16,6 +17,7 @@
  * One connection as the domain knows it: its user, its channels, and its events that wait. A
  * door knows how to write its frames, and embeds this struct in a struct of its own.
  */
+struct auth;
 struct client;
 struct request;
 struct rosters;
@@ -100,6 +102,7 @@ struct clients {
     struct rosters *rosters;
     struct sessions *sessions;
     struct auth *auth; /* NULL: identity is off */
+    struct holders holders;
     const struct options *options;
     uint64_t login_deadline; /* ms; 0: none */
     struct metrics *metrics;

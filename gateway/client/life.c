@@ -19,6 +19,7 @@ void clients_init(struct clients *all, struct slabs *slabs, struct hub *hub,
     registry_init(&all->registry, lease, &all->wheel, events, owner);
     wheel_init(&all->wheel, lease_now(lease));
     wheel_init(&all->expiries, lease_now(lease));
+    holders_init(&all->holders);
     all->slabs = slabs;
     all->hub = hub;
     all->lease = lease;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/client/bearer.h"
 #include "gateway/client/life.h"
 #include "gateway/client/limits.h"
 #include "gateway/client/request.h"
@@ -186,26 +187,102 @@ static void on_free(struct wsock *w) {
         free(j); /* otherwise a script still holds the client, and free_client frees it */
 }
 
-static const struct wsock_ops ops = {.door = DOOR_JSON,
-                                     .on_message = on_message,
-                                     .most = most,
-                                     .on_too_big = on_too_big,
-                                     .on_control = on_control,
-                                     .on_drained = on_drained,
-                                     .on_gone = on_gone,
-                                     .on_free = on_free};
-
-bool json_door_open(struct clients *clients, struct wsock_shared *shared,
-                    const struct http_request *request) {
-    struct json_client *j = calloc(1, sizeof *j);
-    if (j == NULL) {
-        http_answer(request, 503, "text/plain", SLICE("out of memory\n"), NULL);
-        return false;
+#define JSON_OPS(gone)                                                                         \
+    {                                                                                          \
+        .door = DOOR_JSON, .on_message = on_message, .most = most, .on_too_big = on_too_big,   \
+        .on_control = on_control, .on_drained = on_drained, .on_gone = gone,                   \
+        .on_free = on_free                                                                     \
     }
-    if (!wsock_open(&j->ws, shared, request, &ops)) {
+static const struct wsock_ops ops = JSON_OPS(on_gone);
+
+/* --- a client whose token came with the handshake -------------------------------------------
+ */
+
+struct json_holder {
+    struct json_client json;
+    struct holder holder;
+};
+
+static struct json_holder *json_holder_of(struct wsock *w) {
+    return container_of(of_wsock(w), struct json_holder, json);
+}
+
+static struct identity *holder_who(const struct holder *h) {
+    return container_of(h, const struct json_holder, holder)->json.client.identity;
+}
+
+static void holder_close(struct holder *h, uint16_t code, const char *reason) {
+    client_close(&container_of(h, struct json_holder, holder)->json.client, code, reason);
+}
+
+static const struct holder_ops holder_ops = {.who = holder_who, .close = holder_close};
+
+static void on_holder_gone(struct wsock *w) {
+    struct json_holder *j = json_holder_of(w);
+    holders_leave(&clients_of(&j->json.client)->holders, &j->holder);
+    on_gone(w);
+}
+
+static const struct wsock_ops ops_of_holder = JSON_OPS(on_holder_gone);
+
+/* --- the handshake --------------------------------------------------------------------------
+ */
+
+struct json_handshake {
+    struct handshake as;
+    struct clients *clients;
+};
+
+static struct json_client *json_make(const struct identity *who) {
+    if (who == NULL)
+        return calloc(1, sizeof(struct json_client));
+    struct json_holder *holder = calloc(1, sizeof *holder);
+    return holder != NULL ? &holder->json : NULL;
+}
+
+static void identify(struct json_client *j, struct identity *who) {
+    struct json_holder *holder = json_holder_of(&j->ws);
+    struct holders *all = &clients_of(&j->client)->holders;
+    client_identify(&j->client, identity_ref(who));
+    if (!holders_enter(all, &holder->holder, &holder_ops))
+        wsock_close(&j->ws, WS_CODE_INTERNAL, "out of memory");
+}
+
+static void on_checked(struct handshake *h) {
+    struct clients *clients = container_of(h, struct json_handshake, as)->clients;
+    struct json_client *j = json_make(h->who);
+    struct buf early;
+    if (j == NULL) {
+        handshake_refuse(h, 503, "out of memory\n");
+        return;
+    }
+    if (!handshake_admit(h, &j->ws, h->who != NULL ? &ops_of_holder : &ops, &early)) {
         free(j);
-        return false;
+        return;
     }
     client_open(&j->client, clients, &json_door);
-    return true;
+    if (h->who != NULL)
+        identify(j, h->who);
+    h->ops->free(h);
+    wsock_take_early(&j->ws, &early);
+}
+
+static void free_handshake(struct handshake *h) {
+    handshake_deinit(h);
+    free(container_of(h, struct json_handshake, as));
+}
+
+static const struct handshake_ops handshake_ops = {
+    .door = DOOR_JSON, .checked = on_checked, .free = free_handshake};
+
+void json_door_open(struct clients *clients, struct handshakes *handshakes,
+                    const struct http_request *request) {
+    struct json_handshake *h = calloc(1, sizeof *h);
+    if (h == NULL) {
+        http_answer(request, 503, "text/plain", SLICE("out of memory\n"), NULL);
+        metric_handshake(clients->metrics, DOOR_JSON, false);
+        return;
+    }
+    h->clients = clients;
+    handshake_begin(&h->as, handshakes, request, &handshake_ops);
 }

@@ -12,6 +12,9 @@
 #define BACKLOG_MOST 1048576
 /* The longest message to a channel without w. */
 #define READ_ONLY_MOST 16384
+/* The wall clock, by which tokens end, may be set; so it is looked at this often. */
+#define LOOK_MS            10000
+#define CODE_TOKEN_EXPIRED 4401
 
 struct raw_channel {
     struct raw_door *door;
@@ -26,7 +29,29 @@ struct raw_socket {
     struct wsock ws;
     struct raw_channel *channel;
     struct list link;
-    struct bucket rate; /* what it has spent */
+    struct bucket rate;        /* what it has spent */
+    struct raw_bearer *bearer; /* NULL: identity is off, or the socket is gone */
+};
+
+/* A connection with a token: first its handshake, then its socket. It is freed when Redis has
+ * answered for it (raw_users.h). */
+struct raw_bearer {
+    struct raw_user user;
+    struct holder holder;
+    struct wheel_timer end; /* of the token */
+    struct raw_door *door;
+    struct raw_handshake *handshake; /* held, or NULL */
+    struct raw_socket *socket;       /* open, or NULL */
+    bool writes;
+};
+
+struct raw_handshake {
+    struct handshake as;
+    struct raw_door *door;
+    struct raw_channel *channel; /* NULL: it is not opened */
+    struct raw_bearer *bearer;   /* NULL: none yet */
+    struct slice name;
+    char name_bytes[2 * NAME_MAX_LEN];
 };
 
 static struct raw_socket *of_wsock(struct wsock *w) {
@@ -38,7 +63,7 @@ static struct raw_socket *of_wsock(struct wsock *w) {
 
 static void on_published(void *arg, struct slice payload) {
     struct raw_channel *ch = arg;
-    struct net *net = ch->door->shared->net;
+    struct net *net = ch->door->handshakes->sockets->net;
     enum ws_opcode opcode = utf8_valid(payload) ? WS_TEXT : WS_BINARY;
     struct region frame = wsock_encode(net, opcode, &payload, 1);
     if (frame.slab == NULL) {
@@ -74,12 +99,16 @@ static void charge(struct wsock *w) {
         metric_limited(n->metrics, LIMIT_RATE);
 }
 
+static bool may_write(const struct raw_socket *s) {
+    return s->channel->writable && (s->bearer == NULL || s->bearer->writes);
+}
+
 static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payload) {
     struct raw_channel *ch = of_wsock(w)->channel;
     struct raw_door *d = ch->door;
     (void)opcode;
     unsigned outcome = METRIC_RAW_PUBLISHED;
-    if (!ch->writable)
+    if (!may_write(of_wsock(w)))
         outcome = METRIC_DROPPED + DROP_NOT_WRITABLE;
     else if (redis_backlog(d->redis) >= BACKLOG_MOST ||
              !redis_publish(d->redis, slice_of(ch->name), payload, NULL, NULL))
@@ -92,21 +121,30 @@ static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payl
 static size_t most(const struct wsock *w) {
     const struct raw_socket *s = container_of(w, const struct raw_socket, ws);
     size_t all = w->shared->pool.max_message;
-    return s->channel->writable || all < READ_ONLY_MOST ? all : READ_ONLY_MOST;
+    return may_write(s) || all < READ_ONLY_MOST ? all : READ_ONLY_MOST;
 }
 
 static void on_drained(struct wsock *w) {
     (void)w;
 }
 
+static void bearer_gone(struct raw_bearer *b);
+
+static void leave_channel(struct raw_channel *ch) {
+    if (ch->count > 0 || ch->subscription == NULL)
+        return;
+    redis_unsubscribe(ch->door->redis, ch->subscription);
+    ch->subscription = NULL;
+}
+
 static void on_gone(struct wsock *w) {
     struct raw_socket *s = of_wsock(w);
-    struct raw_channel *ch = s->channel;
     list_remove(&s->link);
-    if (--ch->count == 0 && ch->subscription != NULL) {
-        redis_unsubscribe(ch->door->redis, ch->subscription);
-        ch->subscription = NULL;
-    }
+    s->channel->count--;
+    leave_channel(s->channel);
+    if (s->bearer != NULL)
+        bearer_gone(s->bearer);
+    s->bearer = NULL;
 }
 
 static void on_free(struct wsock *w) {
@@ -121,44 +159,211 @@ static const struct wsock_ops ops = {.door = DOOR_RAW,
                                      .on_gone = on_gone,
                                      .on_free = on_free};
 
-static struct raw_channel *channel_find(struct raw_door *d, struct slice encoded) {
-    char name[256];
-    ptrdiff_t len = percent_decode(encoded, name, sizeof name);
-    for (size_t i = 0; len > 0 && i < d->count; i++) {
-        if (slice_is((struct slice){name, (size_t)len}, d->channels[i].name))
+/* --- the handshake --------------------------------------------------------------------------
+ */
+
+/* Opens the socket, and frees the handshake. bearer: NULL if identity is off. */
+static void admit(struct raw_handshake *h, struct raw_bearer *bearer) {
+    struct raw_channel *ch = h->channel;
+    struct raw_door *d = h->door;
+    struct raw_socket *s = calloc(1, sizeof *s);
+    struct buf early;
+    if (s != NULL && ch->subscription == NULL)
+        ch->subscription = redis_subscribe(d->redis, slice_of(ch->name), &redis_events, ch);
+    if (s == NULL || ch->subscription == NULL) {
+        free(s);
+        handshake_refuse(&h->as, 503, "out of memory\n");
+        return;
+    }
+    if (!handshake_admit(&h->as, &s->ws, &ops, &early)) {
+        free(s);
+        leave_channel(ch);
+        return;
+    }
+    s->channel = ch;
+    list_push(&ch->sockets, &s->link);
+    ch->count++;
+    if (bearer != NULL) {
+        s->bearer = bearer;
+        bearer->socket = s;
+        bearer->handshake = NULL;
+        h->bearer = NULL;
+    }
+    h->as.ops->free(&h->as);
+    wsock_take_early(&s->ws, &early);
+}
+
+/* --- connections with a token ---------------------------------------------------------------
+ */
+
+static struct raw_bearer *of_user(struct raw_user *u) {
+    return container_of(u, struct raw_bearer, user);
+}
+
+static struct raw_bearer *of_holder(const struct holder *h) {
+    return container_of(h, struct raw_bearer, holder);
+}
+
+static struct identity *holder_who(const struct holder *h) {
+    return of_holder(h)->user.who;
+}
+
+static void holder_close(struct holder *h, uint16_t code, const char *reason) {
+    struct raw_bearer *b = of_holder(h);
+    if (b->socket != NULL)
+        wsock_close(&b->socket->ws, code, reason);
+    else if (b->handshake != NULL)
+        handshake_refuse(&b->handshake->as, 401, "the token is revoked\n");
+}
+
+static const struct holder_ops holder_ops = {.who = holder_who, .close = holder_close};
+
+static void bearer_free(struct raw_bearer *b) {
+    identity_unref(b->user.who);
+    free(b);
+}
+
+static void on_user_free(struct raw_user *u) {
+    bearer_free(of_user(u));
+}
+
+/* The handshake or the socket is over. Redis is told, and then it is freed. */
+static void bearer_gone(struct raw_bearer *b) {
+    b->socket = NULL;
+    b->handshake = NULL;
+    wheel_clear(&b->door->ends, &b->end);
+    holders_leave(b->door->holders, &b->holder);
+    raw_user_leave(&b->user);
+}
+
+static void on_user_revoked(struct raw_user *u) {
+    wsock_close(&of_user(u)->socket->ws, 4403, "revoked");
+}
+
+/* Sets the timer, or closes the socket if its token has ended. */
+static void watch_end(struct raw_bearer *b, uint64_t now) {
+    int64_t left = b->user.who->until_ms - auth_now_ms();
+    if (left <= 0)
+        wsock_close(&b->socket->ws, CODE_TOKEN_EXPIRED, "token expired");
+    else
+        wheel_set(&b->door->ends, &b->end, now + (uint64_t)(left < LOOK_MS ? left : LOOK_MS));
+}
+
+static void on_end(void *owner, struct wheel_timer *t) {
+    struct raw_door *d = owner;
+    watch_end(container_of(t, struct raw_bearer, end), net_now(d->handshakes->sockets->net));
+}
+
+void raw_door_tick(struct raw_door *d, uint64_t now) {
+    wheel_run(&d->ends, now, on_end, d);
+}
+
+static void on_user_entered(struct raw_user *u, enum raw_entered how) {
+    struct raw_bearer *b = of_user(u);
+    struct raw_door *d = b->door;
+    struct raw_handshake *h = b->handshake;
+    switch (how) {
+    case RAW_ENTERED:
+        wheel_set(&d->ends, &b->end, net_now(d->handshakes->sockets->net));
+        admit(h, b);
+        break;
+    case RAW_REVOKED:
+        handshake_refuse(&h->as, 401, "the token is revoked\n");
+        break;
+    case RAW_TOO_MANY:
+        metric_limited(d->metrics, LIMIT_PER_USER);
+        handshake_refuse(&h->as, 429, "too many connections of this user\n");
+        break;
+    case RAW_AWAY:
+        handshake_refuse(&h->as, 503, "Redis cannot be reached\n");
+        break;
+    }
+}
+
+static const struct raw_user_ops user_ops = {
+    .entered = on_user_entered, .revoked = on_user_revoked, .free = on_user_free};
+
+/* Asks Redis. The bearer can be found by its user from here on, so no news of a revocation is
+ * missed that comes before Redis's answer. */
+static void enter(struct raw_handshake *h) {
+    struct raw_bearer *b = calloc(1, sizeof *b);
+    if (b == NULL) {
+        handshake_refuse(&h->as, 503, "out of memory\n");
+        return;
+    }
+    b->door = h->door;
+    b->user.who = identity_ref(h->as.who);
+    b->user.channel = slice_of(h->channel->name);
+    b->user.address = h->as.hold.conn->address;
+    b->writes =
+        grant_allows_channel(h->as.who->grant, h->name, true, name_slice(&h->as.who->sub));
+    if (holders_enter(h->door->holders, &b->holder, &holder_ops) &&
+        raw_user_enter(h->door->users, &b->user)) {
+        b->handshake = h;
+        h->bearer = b;
+        return;
+    }
+    holders_leave(h->door->holders, &b->holder);
+    bearer_free(b);
+    handshake_refuse(&h->as, 503, "Redis cannot be reached\n");
+}
+
+/* Whether the channel is opened is told only to who may read it. */
+static void on_checked(struct handshake *as) {
+    struct raw_handshake *h = container_of(as, struct raw_handshake, as);
+    const struct identity *who = as->who;
+    if (who != NULL && !grant_allows_channel(who->grant, h->name, false, name_slice(&who->sub)))
+        handshake_refuse(as, 403, "the token gives no right to this channel\n");
+    else if (h->channel == NULL)
+        handshake_refuse(as, 404, "this channel is not open here\n");
+    else if (who == NULL)
+        admit(h, NULL);
+    else
+        enter(h);
+}
+
+static void free_handshake(struct handshake *as) {
+    struct raw_handshake *h = container_of(as, struct raw_handshake, as);
+    if (h->bearer != NULL)
+        bearer_gone(h->bearer);
+    handshake_deinit(as);
+    free(h);
+}
+
+static const struct handshake_ops handshake_ops = {
+    .door = DOOR_RAW, .needs_token = true, .checked = on_checked, .free = free_handshake};
+
+static void refuse(struct raw_door *d, const struct http_request *request, int status,
+                   struct slice why) {
+    http_answer(request, status, "text/plain", why, NULL);
+    metric_handshake(d->metrics, DOOR_RAW, false);
+}
+
+static struct raw_channel *channel_find(struct raw_door *d, struct slice name) {
+    for (size_t i = 0; name.len > 0 && i < d->count; i++) {
+        if (slice_is(name, d->channels[i].name))
             return &d->channels[i];
     }
     return NULL;
 }
 
-bool raw_door_open(struct raw_door *d, const struct http_request *request,
-                   struct slice encoded) {
-    struct raw_channel *ch = channel_find(d, encoded);
-    struct raw_socket *s = ch != NULL ? calloc(1, sizeof *s) : NULL;
-    if (ch == NULL) {
-        http_answer(request, 404, "text/plain", SLICE("this channel is not open here\n"), NULL);
-        return false;
+void raw_door_route(struct raw_door *d, const struct http_request *request,
+                    struct slice encoded) {
+    struct raw_handshake *h = calloc(1, sizeof *h);
+    if (h == NULL) {
+        refuse(d, request, 503, SLICE("out of memory\n"));
+        return;
     }
-    if (s == NULL) {
-        http_answer(request, 503, "text/plain", SLICE("out of memory\n"), NULL);
-        return false;
+    ptrdiff_t len = percent_decode(encoded, h->name_bytes, sizeof h->name_bytes);
+    h->door = d;
+    h->name = (struct slice){h->name_bytes, len > 0 ? (size_t)len : 0};
+    h->channel = channel_find(d, h->name);
+    if (h->channel == NULL && !handshakes_need_tokens(d->handshakes)) {
+        free(h);
+        refuse(d, request, 404, SLICE("this channel is not open here\n"));
+        return;
     }
-    if (ch->subscription == NULL)
-        ch->subscription = redis_subscribe(d->redis, slice_of(ch->name), &redis_events, ch);
-    if (!wsock_open(&s->ws, d->shared, request, &ops)) {
-        if (ch->count == 0 && ch->subscription != NULL) {
-            redis_unsubscribe(d->redis, ch->subscription);
-            ch->subscription = NULL;
-        }
-        free(s);
-        return false;
-    }
-    s->channel = ch;
-    list_push(&ch->sockets, &s->link);
-    ch->count++;
-    if (ch->subscription == NULL)
-        wsock_close(&s->ws, WS_CODE_INTERNAL, "out of memory");
-    return true;
+    handshake_begin(&h->as, d->handshakes, request, &handshake_ops);
 }
 
 bool raw_door_close_one(struct raw_door *d, uint16_t code, const char *reason) {
@@ -219,6 +424,11 @@ const char *raw_door_init(struct raw_door *d, const char *list, const char *pref
     for (size_t i = 0; i < d->count; i++)
         list_init(&d->channels[i].sockets); /* the channels stay where they are from now on */
     return wrong;
+}
+
+void raw_door_open(struct raw_door *d) {
+    d->users->ops = &user_ops;
+    wheel_init(&d->ends, net_now(d->handshakes->sockets->net));
 }
 
 void raw_door_deinit(struct raw_door *d) {

@@ -73,10 +73,9 @@ bool ws_handshake_read(struct ws_handshake *h, const struct http_request *reques
 
 struct slice ws_handshake_head(const struct ws_handshake *h, char out[WS_HEAD_SIZE]) {
     bool agrees = h->protocol[0] != '\0';
-    int len = snprintf(out, WS_HEAD_SIZE,
-                       "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
-                       "Sec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
-                       h->accept, agrees ? "Sec-WebSocket-Protocol: " : "", h->protocol,
-                       agrees ? "\r\n" : "");
+    int len = snprintf(
+        out, WS_HEAD_SIZE,
+        "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE "Sec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
+        h->accept, agrees ? "Sec-WebSocket-Protocol: " : "", h->protocol, agrees ? "\r\n" : "");
     return (struct slice){out, (size_t)len};
 }

@@ -5,8 +5,8 @@
 #include "gateway/net/http.h"
 
 /*
- * A WebSocket on a connection: messages in and out, pings, and the close from both sides. A door (a protocol's front end, gateway/doors) embeds it in its
- * state of a connection.
+ * A WebSocket on a connection: messages in and out, pings, and the close from both sides. A
+ * door (a protocol's front end, gateway/doors) embeds it in its state of a connection.
  */
 struct wsock;
 

@@ -29,6 +29,7 @@ static void on_late(struct http_later *later) {
 bool wsock_hold(struct wsock_hold *hold, struct wsock_shared *shared, enum door_kind door,
                 const struct http_request *request) {
     hold->shared = shared;
+    hold->conn = request->conn;
     hold->door = door;
     hold->later = (struct http_later){.late = on_late, .gone = on_gone};
     if (!ws_handshake_read(&hold->handshake, request)) {

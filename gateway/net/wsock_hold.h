@@ -16,7 +16,8 @@
 struct wsock_hold {
     struct http_later later;
     struct wsock_shared *shared;
-    enum door_kind door; /* as which the handshake is counted */
+    const struct conn *conn; /* while it is held */
+    enum door_kind door;     /* as which the handshake is counted */
     struct ws_handshake handshake;
     /* The client has gone, or the time is over (it was answered 503 then). */
     void (*gone)(struct wsock_hold *hold);

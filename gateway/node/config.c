@@ -30,6 +30,21 @@ static const char *check_token(const struct options *o) {
     return good ? NULL : "must be 8 to 1023 visible ASCII characters, without spaces";
 }
 
+/* Which of the two options with a key is wrong, and why. */
+static const char *check_api_keys(const struct options *o, const char *which) {
+    const char *flag;
+    const char *wrong = api_keys_read(NULL, o, &flag);
+    return wrong != NULL && strcmp(flag, which) == 0 ? wrong : NULL;
+}
+
+static const char *check_api_key(const struct options *o) {
+    return check_api_keys(o, "api-key");
+}
+
+static const char *check_api_key_file(const struct options *o) {
+    return check_api_keys(o, "api-key-file");
+}
+
 static const char *check_proxies(const struct options *o) {
     struct proxies proxies;
     return proxies_parse(&proxies, o->trusted_proxies);
@@ -70,6 +85,8 @@ static const struct check {
     bool live;   /* a LIVE option, which is checked on a reload, too */
 } checks[] = {
     {"admin-token", check_token, HIDDEN, true},
+    {"api-key", check_api_key, HIDDEN, true},
+    {"api-key-file", check_api_key_file, TEXT(api_key_file), true},
     {"trusted-proxies", check_proxies, TEXT(trusted_proxies), true},
     {"big-room-until", check_big_room, HIDDEN, false},
     {"lease-timeout", check_lease, HIDDEN, false},
@@ -236,7 +253,9 @@ static void limit_connections(struct node *n) {
 
 void config_apply(struct node *n) {
     const struct options *o = n->options;
+    const char *flag;
     open_log(n);
+    api_keys_read(&n->api.keys, o, &flag);
     n->sockets.ping_interval_ms = o->ping_interval;
     n->sockets.ping_timeout_ms = o->ping_timeout;
     n->net.rate = o->rate_limit;

@@ -26,6 +26,7 @@ static void on_up(void *owner, bool changed) {
     hub_redis_up(&d->hub);
     recover_waiting(&d->sessions);
     clients_tell_available(&d->clients);
+    revocation_pump(&d->revocation);
 }
 
 static void on_down(void *owner, const char *why) {
@@ -111,11 +112,14 @@ static void on_leased(void *owner) {
     struct domain *d = owner;
     d->peers.told = true;
     registry_reenter(&d->clients.registry);
+    raw_users_renew(&d->raw_users);
 }
 
 static void on_tick(void *owner) {
     struct domain *d = owner;
     registry_pump(&d->clients.registry);
+    raw_users_pump(&d->raw_users);
+    revocation_pump(&d->revocation);
     if (d->lease.held)
         heartbeat_scores(&d->clients.registry, d->lease.options->lease_interval);
     hub_touch(&d->hub, d->lease.options);
@@ -219,6 +223,10 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
     d->clients.rosters = &d->rosters;
     d->clients.sessions = &d->sessions;
     d->clients.rows = event_rows;
+    raw_users_init(&d->raw_users, &d->lease, d->clients.registry.all.birth);
+    status = revocation_init(&d->revocation, &d->clients);
+    if (status != 0)
+        return status;
     return announcer_init(&d->announcer, &d->clients.registry.all, &d->hub, &d->lease,
                           &d->rosters, options);
 }
@@ -282,6 +290,8 @@ void domain_close(struct domain *d, void (*on_closed)(void *owner)) {
 }
 
 void domain_deinit(struct domain *d) {
+    revocation_deinit(&d->revocation);
+    holders_deinit(&d->clients.holders);
     hub_deinit(&d->hub);
     peers_deinit(&d->peers);
     reaper_deinit(&d->reaper);

@@ -1,11 +1,12 @@
 #ifndef SLUICE_NODE_DOMAIN_H
 #define SLUICE_NODE_DOMAIN_H
 
-#include "gateway/client/client.h"
+#include "gateway/client/revocation.h"
 #include "gateway/cluster/reaper.h"
 #include "gateway/node/stats.h"
 #include "gateway/presence/announce.h"
 #include "gateway/presence/overdue.h"
+#include "gateway/presence/raw_users.h"
 #include "gateway/session/session.h"
 
 /*
@@ -24,6 +25,8 @@ struct domain {
     struct overdue overdue;
     struct sessions sessions;
     struct clients clients;
+    struct raw_users raw_users;
+    struct revocation revocation;
     struct stats stats;
     struct metrics *metrics;
     unsigned handles;

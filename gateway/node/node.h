@@ -31,6 +31,7 @@ struct node {
     struct wsock_shared sockets;
     struct auth auth;
     struct domain domain;
+    struct handshakes handshaking;
     struct raw_door raw;
     struct sio_door sio;
     struct bundle bundle;

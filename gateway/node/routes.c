@@ -75,17 +75,19 @@ static bool is_foreign(struct node *n, const struct http_request *request) {
 }
 
 static void ws(struct node *n, const struct http_request *request) {
-    bool open = !is_foreign(n, request) && accept_client(n, request) &&
-                json_door_open(&n->domain.clients, &n->sockets, request);
-    metric_handshake(&n->metrics, DOOR_JSON, open);
+    if (!is_foreign(n, request) && accept_client(n, request))
+        json_door_open(&n->domain.clients, &n->handshaking, request);
+    else
+        metric_handshake(&n->metrics, DOOR_JSON, false);
 }
 
 static void raw(struct node *n, const struct http_request *request) {
     size_t head = sizeof CHANNELS - 1;
     struct slice name = {request->path.ptr + head, request->path.len - head};
-    bool open = !is_foreign(n, request) && accept_client(n, request) &&
-                raw_door_open(&n->raw, request, name);
-    metric_handshake(&n->metrics, DOOR_RAW, open);
+    if (!is_foreign(n, request) && accept_client(n, request))
+        raw_door_route(&n->raw, request, name);
+    else
+        metric_handshake(&n->metrics, DOOR_RAW, false);
 }
 
 /* True for any path that begins so, as with Socket.IO's own server. */
@@ -163,7 +165,7 @@ static const struct path *path_find(const struct node *n, struct slice path) {
     if (!pages_have(path))
         return NULL;
     if (slice_starts(path, slice_of(console.path)))
-        return api_is_on(&n->api) ? &console : NULL;
+        return n->options->admin_token[0] != '\0' ? &console : NULL;
     return path_is(&icon, path) ? &icon : &pages;
 }
 
@@ -212,6 +214,8 @@ size_t routes_body(void *node, const struct http_request *request) {
     if (refuse_misdirected(n, request))
         return 0;
     const struct path *p = path_find(n, request->path);
+    if (p != NULL && p->answer == api)
+        return api_body(&n->api, request);
     bool takes = p != NULL && p->answer == socketio;
     return takes ? eio_server_body(&n->sio.server.eio, request) : 0;
 }

@@ -34,6 +34,7 @@ static void on_tick(void *owner, uint64_t now) {
     eio_server_tick(&n->sio.server.eio, now);
     relay_tick(&n->relay, now);
     domain_tick(&n->domain, now);
+    raw_door_tick(&n->raw, now);
     log_flush();
 }
 
@@ -147,10 +148,14 @@ static int init_net(struct node *n) {
     return status;
 }
 
-static void init_raw(struct node *n) {
+static void init_doors(struct node *n) {
+    n->handshaking = (struct handshakes){.auth = &n->auth, .sockets = &n->sockets};
     n->raw.redis = &n->domain.redis;
-    n->raw.shared = &n->sockets;
+    n->raw.handshakes = &n->handshaking;
+    n->raw.users = &n->domain.raw_users;
+    n->raw.holders = &n->domain.clients.holders;
     n->raw.metrics = &n->metrics;
+    raw_door_open(&n->raw);
 }
 
 static int init_parts(struct node *n, const struct redis_config *redis) {
@@ -161,7 +166,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     n->domain.clients.auth = &n->auth;
     init_relay(n);
     init_api(n);
-    init_raw(n);
+    init_doors(n);
     if (status == 0)
         return init_socketio(n);
     fprintf(stderr, "sluice: start: %s\n", uv_strerror(status));

@@ -47,7 +47,11 @@ enum script_parts {
     X(rooms, PARTS_PRESENCE)                                                                   \
     X(cluster, PARTS_PRESENCE)                                                                 \
     X(search, PARTS_PRESENCE)                                                                  \
-    X(user, PARTS_NONE)
+    X(user, PARTS_NONE)                                                                        \
+    X(raw_enter, PARTS_PRESENCE)                                                               \
+    X(raw_leave, PARTS_NONE)                                                                   \
+    X(revoke, PARTS_NONE)                                                                      \
+    X(revocations, PARTS_PRESENCE)
 
 #define SCRIPT_ENUM(name, parts) SCRIPT_##name,
 enum script { SCRIPT_TABLE(SCRIPT_ENUM) SCRIPT_COUNT };

@@ -54,6 +54,20 @@ local function revoked(base, iat_ms)
   return not iat or iat < before * 1000
 end
 
+-- How many raw connections the user has (raw_enter.lua). Those of nodes that are gone do not count,
+-- and are taken out.
+local function raw_count(base)
+  local all, count = call('HGETALL', base .. ':raw'), 0
+  for i = 1, #all, 2 do
+    if alive(string.match(all[i + 1], '^%S*')) then
+      count = count + 1
+    else
+      call('HDEL', base .. ':raw', all[i])
+    end
+  end
+  return count
+end
+
 -- Would the user be in too many rooms with these? Each time that a user comes online or goes
 -- offline, all of the user's rooms are walked.
 local function too_many_rooms(base, rooms)

@@ -1,0 +1,196 @@
+#include "gateway/client/revocation.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+
+#define ASKED_AT_ONCE 128
+#define CODE_GONE     4000
+#define CODE_REVOKED  4403
+
+/* --- closing --------------------------------------------------------------------------------
+ */
+
+/* What has happened to a user. */
+struct mark {
+    bool all;          /* all connections are closed; else those of tokens that were revoked */
+    int64_t before_ms; /* tokens that were issued before are no good */
+    uint16_t code;
+    const char *reason;
+};
+
+static bool affects(const void *arg, const struct identity *who) {
+    const struct mark *m = arg;
+    return m->all || (who != NULL && (!who->has_iat || who->iat_ms < m->before_ms));
+}
+
+static void close_subs(struct list *subs, const struct mark *m) {
+    for (struct list *at = subs->next, *next; at != subs; at = next) {
+        struct client *c = client_of(container_of(at, struct sub, in_channel)->subscriber);
+        next = at->next;
+        if (!c->as.gone && affects(m, c->identity))
+            client_close(c, m->code, m->reason);
+    }
+}
+
+/* Clients that are logged in, or are just logging in, are in their user's channel. */
+static void close_user(struct revocation *r, struct slice user, const struct mark *m) {
+    char name[CHANNEL_NAME_SIZE];
+    struct channel *ch = hub_find(r->clients->hub, user_channel(user, name));
+    if (ch != NULL) {
+        channel_ref(ch);
+        close_subs(&ch->live, m);
+        close_subs(&ch->behind, m);
+        channel_unref(ch);
+    }
+    holders_close(&r->clients->holders, user, affects, m, m->code, m->reason);
+}
+
+/* Seconds since 1970, perhaps with a fraction, as revoke.lua writes them. */
+static bool read_before(struct slice text, struct mark *m) {
+    char digits[32], *end;
+    if (text.len == 0 || text.len >= sizeof digits)
+        return false;
+    memcpy(digits, text.ptr, text.len);
+    digits[text.len] = '\0';
+    double seconds = strtod(digits, &end);
+    if (*end != '\0' || !(seconds >= 0 && seconds < 1e13))
+        return false;
+    *m = (struct mark){.before_ms = (int64_t)(seconds * 1000 + 0.5),
+                       .code = CODE_REVOKED,
+                       .reason = "revoked"};
+    return true;
+}
+
+/* --- news -----------------------------------------------------------------------------------
+ */
+
+static void on_news(void *arg, struct slice payload) {
+    static const char *const names[] = {"event", "userId", "before"};
+    struct json_value value, f[3];
+    struct name user;
+    struct mark m = {.all = true, .code = CODE_GONE, .reason = "disconnected"};
+    if (json_parse(payload, &value) != JSON_OK)
+        return;
+    json_fields(value, names, f, 3);
+    if (!name_from_json(f[1], true, &user))
+        return;
+    bool revoked = slice_is(f[0].raw, "\"revoked\"");
+    if (revoked ? read_before(f[2].raw, &m) : slice_is(f[0].raw, "\"disconnected\""))
+        close_user(arg, name_slice(&user), &m);
+}
+
+/* --- news that were missed ------------------------------------------------------------------
+ */
+
+static void forget_users(struct revocation *r) {
+    for (size_t i = 0; i < r->count; i++)
+        identity_unref(r->users[i]);
+    free(r->users);
+    r->users = NULL;
+    r->count = r->room = r->next = 0;
+}
+
+/* Without memory some are left out, and doubt remains. */
+static void add_user(void *arg, struct identity *who) {
+    struct revocation *r = arg;
+    if (who == NULL)
+        return;
+    if (r->count == r->room) {
+        size_t room = r->room * 2 + 64;
+        struct identity **grown = realloc(r->users, room * sizeof *grown);
+        if (grown == NULL) {
+            r->doubtful = true;
+            return;
+        }
+        r->users = grown;
+        r->room = room;
+    }
+    r->users[r->count++] = identity_ref(who);
+}
+
+static void gather_users(struct revocation *r) {
+    r->doubtful = false;
+    forget_users(r);
+    for (struct map_node *at = map_next(&r->clients->hub->channels, NULL); at != NULL;
+         at = map_next(&r->clients->hub->channels, at)) {
+        const struct channel *ch = container_of(at, struct channel, node);
+        const struct list *subs = list_empty(&ch->live) ? &ch->behind : &ch->live;
+        if (slice_starts(channel_name(ch), SLICE("user:")) && !list_empty(subs))
+            add_user(r, client_of(container_of(subs->next, struct sub, in_channel)->subscriber)
+                            ->identity);
+    }
+    holders_each(&r->clients->holders, add_user, r);
+}
+
+static void on_marks(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct revocation *r = arg;
+    (void)outcome;
+    r->asking = false;
+    if (reply == NULL) {
+        r->doubtful = true; /* again with the next lease, or when Redis is back */
+        forget_users(r);
+        return;
+    }
+    for (size_t i = 0; i < r->asked; i++) {
+        struct mark m;
+        if (read_before(reply_text(reply_item(reply, i + 1)), &m))
+            close_user(r, name_slice(&r->users[r->next + i]->sub), &m);
+    }
+    r->next += r->asked;
+    if (r->next == r->count)
+        forget_users(r);
+    revocation_pump(r);
+}
+
+static void ask_some(struct revocation *r) {
+    struct slice args[ASKED_AT_ONCE];
+    r->asked = 0;
+    while (r->asked < ASKED_AT_ONCE && r->next + r->asked < r->count) {
+        args[r->asked] = name_slice(&r->users[r->next + r->asked]->sub);
+        r->asked++;
+    }
+    r->asking = redis_script(r->clients->redis, SCRIPT_revocations, NULL, 0, args, r->asked,
+                             on_marks, r);
+}
+
+void revocation_pump(struct revocation *r) {
+    if (r->asking || !r->confirmed || !redis_up(r->clients->redis))
+        return;
+    if (r->doubtful)
+        gather_users(r);
+    if (r->next < r->count)
+        ask_some(r);
+}
+
+static void on_confirmed(void *arg) {
+    struct revocation *r = arg;
+    r->confirmed = r->doubtful = true;
+    revocation_pump(r);
+}
+
+static void on_lost(void *arg) {
+    struct revocation *r = arg;
+    r->confirmed = false;
+}
+
+/* --- life -----------------------------------------------------------------------------------
+ */
+
+static const struct subscription_events news = {
+    .on_confirmed = on_confirmed, .on_message = on_news, .on_lost = on_lost};
+
+int revocation_init(struct revocation *r, struct clients *clients) {
+    struct buf name;
+    *r = (struct revocation){.clients = clients};
+    buf_init(&name);
+    buf_printf(&name, "%srevoked", clients->redis->config.constants.prefix);
+    if (!name.failed)
+        r->bell = redis_subscribe(clients->redis, buf_bytes(&name), &news, r);
+    buf_deinit(&name);
+    return r->bell != NULL ? 0 : UV_ENOMEM;
+}
+
+void revocation_deinit(struct revocation *r) {
+    forget_users(r);
+}

@@ -1,0 +1,157 @@
+#include "gateway/presence/raw_users.h"
+
+#include <stdio.h>
+
+#include "gateway/channel/name.h"
+
+#define REWRITE_AT_ONCE 64
+#define RAW_ID_SIZE     48
+
+void raw_users_init(struct raw_users *all, struct lease *lease, const char *birth) {
+    *all = (struct raw_users){.lease = lease, .options = lease->options, .birth = birth};
+    list_init(&all->all);
+    list_init(&all->again);
+}
+
+static struct slice raw_id(const struct raw_user *u, char out[RAW_ID_SIZE]) {
+    int len =
+        snprintf(out, RAW_ID_SIZE, "%s-r%llu", u->all->birth, (unsigned long long)u->number);
+    return (struct slice){out, (size_t)len};
+}
+
+/* When the token was issued, as the scripts want it. */
+static struct slice put_iat(const struct identity *who, char out[DIGITS_SIZE]) {
+    if (!who->has_iat)
+        return (struct slice){NULL, 0};
+    return slice_digits(who->iat_ms > 0 ? (uint64_t)who->iat_ms : 0, out);
+}
+
+/* --- scripts --------------------------------------------------------------------------------
+ */
+
+static void on_entered(void *arg, const struct reply *reply, enum outcome outcome);
+
+static bool send_enter(struct raw_user *u) {
+    struct raw_users *all = u->all;
+    char key_bytes[CHANNEL_NAME_SIZE], id[RAW_ID_SIZE], address[CONN_ADDRESS_SIZE];
+    char iat[DIGITS_SIZE], most[DIGITS_SIZE];
+    struct slice key = user_channel(name_slice(&u->who->sub), key_bytes);
+    conn_address_text(&u->address, address);
+    struct slice args[] = {
+        raw_id(u, id),        slice_of(all->lease->incarnation),
+        slice_of(address),    u->channel,
+        put_iat(u->who, iat), slice_digits(u->entering ? all->options->max_per_user : 0, most)};
+    if (!all->lease->held ||
+        !redis_script(all->lease->redis, SCRIPT_raw_enter, &key, 1, args, 6, on_entered, u))
+        return false;
+    u->busy = true;
+    u->asked_generation = all->lease->generation;
+    return true;
+}
+
+static void send_leave(struct raw_user *u) {
+    char key_bytes[CHANNEL_NAME_SIZE], id[RAW_ID_SIZE];
+    struct slice key = user_channel(name_slice(&u->who->sub), key_bytes);
+    struct slice arg = raw_id(u, id);
+    struct redis *redis = u->all->lease->redis;
+    if (!redis_script(redis, SCRIPT_raw_leave, &key, 1, &arg, 1, NULL, NULL) && redis_up(redis))
+        lease_doubt(u->all->lease); /* under a new incarnation the entry does not count */
+}
+
+/* --- answers --------------------------------------------------------------------------------
+ */
+
+static void tell_entered(struct raw_user *u, enum raw_entered how) {
+    u->entering = false;
+    u->all->ops->entered(u, how);
+}
+
+static void entering_answered(struct raw_user *u, const struct reply *reply, long long status) {
+    if (reply == NULL || status == SCRIPT_REAPED)
+        tell_entered(u, RAW_AWAY);
+    else if (status == SCRIPT_REVOKED)
+        tell_entered(u, RAW_REVOKED);
+    else if (status == SCRIPT_TOO_MANY)
+        tell_entered(u, RAW_TOO_MANY);
+    else if (u->in)
+        tell_entered(u, RAW_ENTERED);
+    else if (!send_enter(u)) /* for a former incarnation it does not count */
+        tell_entered(u, RAW_AWAY);
+}
+
+static void rewriting_answered(struct raw_user *u, const struct reply *reply,
+                               long long status) {
+    if (reply != NULL && status == SCRIPT_REVOKED) {
+        u->all->ops->revoked(u);
+    } else if (!u->in) { /* again, perhaps with the next lease */
+        list_remove(&u->link);
+        list_push(&u->all->again, &u->link);
+    }
+}
+
+static void on_entered(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct raw_user *u = arg;
+    struct raw_users *all = u->all;
+    long long status = reply_number(reply_item(reply, 0));
+    bool written = reply != NULL && status == 0;
+    (void)outcome;
+    u->busy = false;
+    u->in = written && u->asked_generation == all->lease->generation;
+    if (status == SCRIPT_REAPED)
+        lease_renew_incarnation(all->lease);
+    all->rewriting -= u->rewriting;
+    u->rewriting = false;
+    if (!u->wanted) {
+        u->in = written;
+        raw_user_leave(u);
+    } else if (u->entering) {
+        entering_answered(u, reply, status);
+    } else {
+        rewriting_answered(u, reply, status);
+    }
+    if (reply != NULL)
+        raw_users_pump(all);
+}
+
+/* --- connections ----------------------------------------------------------------------------
+ */
+
+bool raw_user_enter(struct raw_users *all, struct raw_user *u) {
+    u->all = all;
+    u->number = ++all->last;
+    u->entering = u->wanted = true;
+    list_init(&u->link);
+    if (!send_enter(u))
+        return false;
+    list_push(&all->all, &u->link);
+    return true;
+}
+
+void raw_user_leave(struct raw_user *u) {
+    u->wanted = u->entering = false;
+    list_remove(&u->link);
+    if (u->busy)
+        return; /* the answer calls this again */
+    if (u->in)
+        send_leave(u);
+    u->all->ops->free(u);
+}
+
+void raw_users_renew(struct raw_users *all) {
+    for (struct list *at = all->all.next; at != &all->all; at = at->next)
+        container_of(at, struct raw_user, link)->in = false;
+    list_splice(&all->again, &all->all);
+    raw_users_pump(all);
+}
+
+void raw_users_pump(struct raw_users *all) {
+    while (all->rewriting < REWRITE_AT_ONCE && !list_empty(&all->again)) {
+        struct raw_user *u = container_of(all->again.next, struct raw_user, link);
+        if (!u->busy && !send_enter(u))
+            return;
+        list_remove(&u->link);
+        list_push(&all->all, &u->link);
+        all->rewriting += !u->rewriting;
+        u->rewriting = true;
+    }
+}

@@ -1,0 +1,73 @@
+#ifndef SLUICE_PRESENCE_RAW_USERS_H
+#define SLUICE_PRESENCE_RAW_USERS_H
+
+#include "gateway/auth/identity.h"
+#include "gateway/cluster/lease.h"
+#include "gateway/net/conn_address.h"
+
+/*
+ * The raw connections of users in Redis (`sluice:{user:42}:raw`), so that they count for
+ * max-connections-per-user in the whole cluster. They are no presence: nobody is online by
+ * them. Only connections with a token are here.
+ *
+ * An entry names the incarnation of its node, and counts as long as that lives. So a node that
+ * dies leaves nothing that counts. Under a new incarnation all connections are written again.
+ * As in the registry, each connection has at most one script under way.
+ */
+struct raw_user;
+
+/* RAW_AWAY: Redis cannot be asked. */
+enum raw_entered { RAW_ENTERED, RAW_REVOKED, RAW_TOO_MANY, RAW_AWAY };
+
+struct raw_user_ops {
+    /* How raw_user_enter ended; once, in a later turn, unless raw_user_leave came before. */
+    void (*entered)(struct raw_user *u, enum raw_entered how);
+    /* Its token was found to be revoked when it was written again. */
+    void (*revoked)(struct raw_user *u);
+    /* The last call: free it. */
+    void (*free)(struct raw_user *u);
+};
+
+struct raw_users {
+    struct lease *lease;
+    const struct options *options;
+    const char *birth; /* the first part of each connection's id */
+    const struct raw_user_ops *ops;
+    uint64_t last;     /* the number that was given last */
+    struct list all;   /* raw_user.link: those that are written, or under way */
+    struct list again; /* raw_user.link: to be written under this incarnation */
+    unsigned rewriting;
+};
+
+struct raw_user {
+    struct raw_users *all;
+    struct list link;
+    struct identity *who; /* the owner's reference */
+    struct slice channel; /* the owner's */
+    struct conn_address address;
+    uint64_t number;
+    unsigned asked_generation; /* of the incarnation for which its script is under way */
+    bool entering : 1;         /* `entered` is still to be called */
+    bool wanted : 1;
+    bool in : 1;        /* it is written, as far as Redis has answered */
+    bool busy : 1;      /* a script is under way */
+    bool rewriting : 1; /* counted in raw_users.rewriting */
+};
+
+/* The arguments are borrowed. */
+void raw_users_init(struct raw_users *all, struct lease *lease, const char *birth);
+
+/* Writes a connection, unless its token is revoked or the user has too many. The owner has
+ * zeroed u and set who, channel and address. Returns false if Redis cannot be asked; then u was
+ * not used. */
+bool raw_user_enter(struct raw_users *all, struct raw_user *u);
+/* The connection is over, or it was not let in. Calls `free`, now or when the script under way
+ * has ended. */
+void raw_user_leave(struct raw_user *u);
+
+/* This incarnation has its lease. All connections are written again. */
+void raw_users_renew(struct raw_users *all);
+/* Goes on to write those that wait for it, a bounded number at a time. */
+void raw_users_pump(struct raw_users *all);
+
+#endif
