@@ -18,8 +18,8 @@
     X(EVENT_PUBLISH, "publish", on_publish, EVENT_APPENDS, NEEDS(PUBLISH), "data")             \
     X(EVENT_TYPING, "typing", on_typing, 0, NEEDS(ROOMS) | NEEDS(PRIVATE), NULL)               \
     X(EVENT_READ, "read", on_read, 0, NEEDS(ROOMS) | NEEDS(PRIVATE), NULL)                     \
-    X(EVENT_HISTORY, "history", on_history, 0, NEEDS(ROOMS) | NEEDS(PRIVATE), NULL)            \
-    X(EVENT_ALL_MEMBER, "all_member", on_all_member, 0, NEEDS(ROOMS), NULL)                    \
+    X(EVENT_HISTORY, "history", on_history, EVENT_LONG, NEEDS(ROOMS) | NEEDS(PRIVATE), NULL)   \
+    X(EVENT_ALL_MEMBER, "all_member", on_all_member, EVENT_LONG, NEEDS(ROOMS), NULL)           \
     X(EVENT_SUBSCRIBE, "subscribe", on_subscribe, 0, NEEDS(SUBSCRIBE), NULL)                   \
     X(EVENT_UNSUBSCRIBE, "unsubscribe", on_unsubscribe, 0, 0, NULL)                            \
     X(EVENT_HEARTBEAT, "heartbeat", on_heartbeat, EVENT_ANONYMOUS | EVENT_BEATS, 0, NULL)      \
@@ -36,7 +36,8 @@ enum event_flags {
     EVENT_ANY_ID = 4,    /* userId and senderId in the data are not checked in general */
     EVENT_LOGS_IN = 8,   /* logs the connection in, or may */
     EVENT_BY_ID = 16,    /* logs in if it has an `id`; otherwise it needs a login before it */
-    EVENT_BEATS = 32     /* the connection is held to its heartbeat from then on */
+    EVENT_BEATS = 32,    /* the connection is held to its heartbeat from then on */
+    EVENT_LONG = 64      /* its answer may be long: it waits until the client has read others */
 };
 
 #define EVENT_ENUM(symbol, name, handler, flags, rights, payload) symbol,

@@ -12,7 +12,7 @@
 #define HEAL_RETRY_MS 200
 #define PAGE_BYTES    ((size_t)262144)
 #define LOW_WATER     ((size_t)65536)
-#define TOUCH_KEYS    100
+#define TOUCH_KEYS    20
 #define TOUCH_MOST_MS 1200000ULL /* a third of the shortest life of a key (log.lua) */
 
 static const struct slice nobody = {NULL, 0};

@@ -86,7 +86,8 @@ struct client {
     struct expiry *expiry; /* owned: when that ends (bearer.h); NULL: it is not watched */
     bool paused : 1;
     bool pumping : 1;
-    bool unheard : 1; /* set by its door: nothing can be sent until a login is answered */
+    bool draining : 1; /* its next event waits until the socket has taken what is queued */
+    bool unheard : 1;  /* set by its door: nothing can be sent until a login is answered */
     bool wants_available : 1; /* it asked for the event `available` */
     bool late : 1;            /* its login was under way when the deadline came */
     bool refused : 1; /* an event failed with ERR_UNAVAILABLE since it last got `available` */

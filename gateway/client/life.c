@@ -21,7 +21,7 @@ void clients_init(struct clients *all, struct slabs *slabs, struct hub *hub,
     wheel_init(&all->expiries, lease_now(lease));
     holders_init(&all->holders);
     all->slabs = slabs;
-    all->hub = hub;
+    all->hub = all->registry.hub = hub;
     all->lease = lease;
     all->redis = lease->redis;
     all->options = all->chunks.options = lease->options;

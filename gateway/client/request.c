@@ -12,6 +12,8 @@
  * than WAITING_LEAST wait. */
 #define WAITING_MOST  1024
 #define WAITING_LEAST 256
+/* While more bytes wait for the socket, no event begins whose answer may be long. */
+#define UNREAD_MOST 262144
 
 /* --- events, one after the other ------------------------------------------------------------
  */
@@ -180,6 +182,11 @@ void client_bad_frame(struct client *c, enum err err, const struct ack *ack,
     client_fail(c, ack, NULL, &failure);
 }
 
+/* A client that does not read its answers is not given more of them. */
+static bool must_drain(const struct client *c, const struct event_row *row) {
+    return (row->flags & EVENT_LONG) != 0 && c->as.ops->queued(&c->as) > UNREAD_MOST;
+}
+
 void client_event(struct client *c, struct slice event, struct json_value data,
                   const struct ack *ack) {
     const struct clients *all = clients_of(c);
@@ -191,7 +198,7 @@ void client_event(struct client *c, struct slice event, struct json_value data,
     heartbeat_heard(&c->presence, row != NULL && (row->flags & EVENT_BEATS) != 0);
     if (row == NULL)
         failure = unknown_event(c);
-    else if (c->current == NULL)
+    else if (c->current == NULL && !c->draining && !must_drain(c, row))
         dispatch(c, row, data, ack, limits_over_rate(c, row));
     else if (!enqueue(c, row, data, ack, limits_over_rate(c, row)))
         failure = (struct failure){.err = ERR_INTERNAL, .message = "out of memory"};
@@ -203,13 +210,28 @@ void client_event(struct client *c, struct slice event, struct json_value data,
     client_unref(c);
 }
 
+void client_drained(struct client *c) {
+    client_ref(c);
+    subscriber_drained(&c->as);
+    if (c->draining && !c->as.gone) {
+        c->draining = false;
+        client_pump(c);
+    }
+    client_unref(c);
+}
+
 static void client_pump(struct client *c) {
     struct backlog *b = c->backlog;
-    if (b == NULL || c->pumping)
+    if (b == NULL || c->pumping || c->draining)
         return;
     c->pumping = true;
     client_ref(c);
     while (c->current == NULL && b->waiting.first != NULL && !c->as.gone) {
+        if (must_drain(c, b->waiting.first->row)) {
+            c->draining = true;
+            c->as.ops->want_drained(&c->as);
+            break;
+        }
         struct waiting_event *e = waiting_pop(&b->waiting, &clients_of(c)->waiting_bytes);
         dispatch(c, e->row, waiting_event_data(e), &e->ack, e->limited);
         free(e);

@@ -40,6 +40,8 @@ void client_event(struct client *c, struct slice event, struct json_value data,
                   const struct ack *ack);
 /* Tells a client that a frame could not be read as an event. */
 void client_bad_frame(struct client *c, enum err err, const struct ack *ack, const char *field);
+/* The socket has taken everything, as `want_drained` of the door asked to be told. */
+void client_drained(struct client *c);
 /* The most bytes that a message may have now. Until a login has come, it is BEFORE_LOGIN_MOST.
  */
 #define BEFORE_LOGIN_MOST 16384

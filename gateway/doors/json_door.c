@@ -174,7 +174,7 @@ static void on_control(struct wsock *w) {
 }
 
 static void on_drained(struct wsock *w) {
-    subscriber_drained(&of_wsock(w)->client.as);
+    client_drained(&of_wsock(w)->client);
 }
 
 static void on_gone(struct wsock *w) {

@@ -325,7 +325,7 @@ static bool is_known(const struct sio_socket *s) {
 }
 
 static void on_drained(struct sio_socket *s) {
-    subscriber_drained(&of_socket(s)->client.as);
+    client_drained(&of_socket(s)->client);
 }
 
 static const struct sio_app app = {.create = create,

@@ -1,54 +1,136 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
+#include "gateway/presence/member_page.h"
+#include "gateway/presence/roster.h"
 
 #define UNIT_MEMBERS 20 /* an answer costs a unit of rate-limit for each so many */
 
-/* all_member: answers with the members of a room. */
+/* all_member: answers with members of a room. First it is asked whether the client's user is
+ * one of them, then for the page, which others may share, then for the user's own counts. */
 
-static void put_member(struct buf *out, const struct reply *reply, size_t at) {
-    buf_str(out, "{\"id\":");
-    json_escape_any(out, reply_text(reply_item(reply, at)));
-    buf_str(out, ",\"role\":");
-    json_escape_any(out, reply_text(reply_item(reply, at + 2)));
-    buf_str(out, ",\"username\":");
-    json_escape_any(out, reply_text(reply_item(reply, at + 1)));
-    bool online = reply_number(reply_item(reply, at + 3)) != 0;
-    buf_printf(out, ",\"online\":%s,\"message_count\":%lld}", online ? "true" : "false",
-               reply_number(reply_item(reply, at + 4)));
+struct all_member {
+    struct member_ask ask;
+    struct request *request;
+    struct member_page *page; /* a reference; NULL until it is there */
+    bool paged;               /* the client asked for a page */
+    unsigned most;
+    size_t room_len;
+    char room[CHANNEL_NAME_SIZE];
+    char cursor[CURSOR_MAX_SIZE];
+};
+
+static void all_member_drop(void *state) {
+    member_page_unref(((struct all_member *)state)->page);
 }
 
-static void on_members(void *arg, const struct reply *reply, enum outcome outcome) {
+/* The reply has the counts from item 1 on. */
+static void put_members(struct buf *out, const struct member_page *page,
+                        const struct reply *counts) {
+    buf_char(out, '[');
+    for (size_t i = 0; i < page->count; i++) {
+        buf_slice(out, page->rows[i].json);
+        buf_printf(out, ",\"message_count\":%lld}%s", reply_number(reply_item(counts, i + 1)),
+                   i + 1 < page->count ? "," : "");
+    }
+    buf_char(out, ']');
+}
+
+static void put_page(struct buf *out, const struct member_page *page,
+                     const struct reply *counts) {
+    buf_str(out, "{\"members\":");
+    put_members(out, page, counts);
+    buf_printf(out, ",\"total\":%llu", page->total);
+    if (page->cursor[0] != '\0') {
+        buf_str(out, ",\"cursor\":");
+        json_escape_any(out, slice_of(page->cursor));
+    }
+    buf_char(out, '}');
+}
+
+static void on_counts(void *arg, const struct reply *reply, enum outcome outcome) {
     struct request *r = arg;
+    const struct all_member *a = r->state;
     struct buf list;
     if (!request_check(r, reply, outcome))
         return;
     buf_init(&list);
-    buf_char(&list, '[');
-    for (size_t i = 1; i + 4 < reply->count; i += 5) {
-        if (i > 1)
-            buf_char(&list, ',');
-        put_member(&list, reply, i);
-    }
-    buf_char(&list, ']');
-    limits_charge(r->client, reply->count / 5 / UNIT_MEMBERS);
-    if (!list.failed && !r->client->as.gone)
+    limits_charge(r->client, a->page->count / UNIT_MEMBERS);
+    if (a->paged)
+        put_page(&list, a->page, reply);
+    else
+        put_members(&list, a->page, reply);
+    if (!a->paged && !list.failed && !r->client->as.gone)
         subscriber_emit(&r->client->as, "myUsersList", buf_bytes(&list), false);
     request_ok_buf(r, &list);
     buf_deinit(&list);
 }
 
-void on_all_member(struct request *r, struct json_value data) {
-    static const char *const names[] = {"room"};
-    struct json_value room;
-    struct buf channel;
+static void on_page(struct member_ask *ask, struct member_page *page, enum outcome outcome) {
+    struct all_member *a = container_of(ask, struct all_member, ask);
+    struct request *r = a->request;
+    struct slice args[MEMBERS_MOST + 1];
     char me_key[CHANNEL_NAME_SIZE];
-    json_fields(data, names, &room, 1);
+    if (page == NULL) {
+        request_unavailable(r, outcome);
+        return;
+    }
+    a->page = member_page_ref(page);
+    args[0] = client_user(r->client);
+    size_t count = page->count < MEMBERS_MOST ? page->count : MEMBERS_MOST;
+    for (size_t i = 0; i < count; i++)
+        args[i + 1] = page->rows[i].id;
+    struct slice key = user_channel(args[0], me_key);
+    request_script(r, SCRIPT_unread, &key, 1, args, count + 1, on_counts);
+}
+
+static void on_member(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    struct all_member *a = r->state;
+    if (!request_check(r, reply, outcome))
+        return;
+    a->ask.done = on_page;
+    if (!member_page_ask(&clients_of(r->client)->rosters->pages,
+                         (struct slice){a->room, a->room_len}, slice_of(a->cursor), a->most,
+                         &a->ask))
+        request_unavailable(r, OUTCOME_REFUSED);
+}
+
+/* A cursor is the score and the id of a member: digits, a space and a name. */
+static bool read_cursor(struct request *r, struct json_value value, char out[CURSOR_MAX_SIZE]) {
+    if (value.type == JSON_NONE || value.type == JSON_NULL)
+        return true;
+    ptrdiff_t len =
+        value.type == JSON_STRING ? json_decode(value, out, CURSOR_MAX_SIZE - 1) : 0;
+    size_t digits = len > 0 ? strspn(out, "0123456789") : 0;
+    if (digits > 0 && digits <= 16 && digits + 1 < (size_t)len && out[digits] == ' ')
+        return true;
+    request_fail(r, ERR_BAD_FIELD, "cursor", "must be one that a page of members had");
+    return false;
+}
+
+void on_all_member(struct request *r, struct json_value data) {
+    static const char *const names[] = {"room", "limit", "cursor"};
+    struct json_value f[3];
+    struct buf channel;
+    uint64_t most = MEMBERS_MOST;
+    struct all_member *a = request_state(r, sizeof *a);
+    if (a == NULL)
+        return;
+    r->drop = all_member_drop;
+    a->request = r;
+    json_fields(data, names, f, 3);
+    a->paged = (f[1].type != JSON_NONE && f[1].type != JSON_NULL) ||
+               (f[2].type != JSON_NONE && f[2].type != JSON_NULL);
     buf_init(&channel);
-    if (field_room(r, room, &channel)) {
+    if (field_number(r, f[1], "limit", true, 1, MEMBERS_MOST, &most) &&
+        read_cursor(r, f[2], a->cursor) && field_room(r, f[0], &channel)) {
+        struct slice room = buf_bytes(&channel);
         struct slice me = client_user(r->client);
-        struct slice keys[] = {buf_bytes(&channel), user_channel(me, me_key)};
-        request_script(r, SCRIPT_members, keys, 2, &me, 1, on_members);
+        a->most = (unsigned)most;
+        a->room_len = room.len < sizeof a->room ? room.len : sizeof a->room;
+        memcpy(a->room, room.ptr, a->room_len);
+        request_script(r, SCRIPT_member, &room, 1, &me, 1, on_member);
     }
     buf_deinit(&channel);
 }

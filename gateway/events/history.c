@@ -4,7 +4,7 @@
 /* history: answers with a page of a conversation's messages, and up to where each side has read
  * it. */
 
-#define PAGE_BYTES "1048576"
+#define PAGE_BYTES "262144" /* one message is always sent, however long */
 #define UNIT_BYTES 65536 /* an answer costs a unit of rate-limit for each so many */
 
 struct history {

@@ -172,6 +172,11 @@ static void on_registered(void *owner, struct registration *g) {
     client_tell_available(client_of(&g->as));
 }
 
+static void on_turning(void *owner) {
+    struct domain *d = owner;
+    overdue_turn(&d->overdue);
+}
+
 static void on_visited(void *owner, struct registration *g) {
     struct client *c = client_of(&g->as);
     (void)owner;
@@ -189,6 +194,7 @@ static struct slice issued(void *owner, const struct registration *g, char out[D
 }
 
 static const struct registry_events registry_handlers = {.on_registered = on_registered,
+                                                         .on_turning = on_turning,
                                                          .on_visited = on_visited,
                                                          .on_revoked = on_revoked,
                                                          .issued = issued};
@@ -248,7 +254,7 @@ void domain_drain(struct domain *d) {
 
 static void on_bye(void *owner, bool last) {
     struct domain *d = owner;
-    if (last && d->lease.options->linger != 0)
+    if (last)
         overdue_take_all(&d->overdue, d->on_idle, d->owner); /* no other node would */
     else
         d->on_idle(d->owner);

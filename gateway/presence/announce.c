@@ -47,17 +47,21 @@ static void tell_left(struct coming *e, struct channel *ch, struct json_value ro
     buf_deinit(&frame);
 }
 
-static void tell_room(struct coming *e, struct json_value room) {
+/* The channel of a room, given as a JSON string; NULL: nobody here is in it. */
+static struct channel *find_room(const struct announcer *a, struct json_value room) {
     char name[NAME_MAX_LEN], channel[CHANNEL_NAME_SIZE];
     ptrdiff_t len = json_decode(room, name, sizeof name);
     if (len <= 0)
-        return;
-    struct channel *ch =
-        hub_find(e->announcer->hub, room_channel((struct slice){name, (size_t)len}, channel));
+        return NULL;
+    return hub_find(a->hub, room_channel((struct slice){name, (size_t)len}, channel));
+}
+
+static void tell_room(struct coming *e, struct json_value room) {
+    struct channel *ch = find_room(e->announcer, room);
     if (ch == NULL)
         return;
     channel_ref(ch);
-    if (!roster_is_big(ch)) {
+    if (roster_names(e->announcer->rosters, ch, e->online ? 1 : 2)) {
         tell_list(e, &ch->live);
         tell_list(e, &ch->behind);
         if (!e->online)
@@ -77,6 +81,17 @@ static void tell_all(struct coming *e) {
     }
 }
 
+/* A user that was announced is now online, or offline, in these rooms, too (turn.lua). */
+static void on_turned(struct announcer *a, struct json_value rooms) {
+    struct json_iter it;
+    json_iter_init(&it, rooms);
+    while (json_iter_next(&it)) {
+        struct channel *ch = find_room(a, it.value);
+        if (ch != NULL)
+            roster_touch(a->rosters, ch);
+    }
+}
+
 static void on_presence(void *arg, struct slice payload) {
     static const char *const names[] = {"event", "userId", "rooms"};
     struct json_value value, fields[3];
@@ -84,6 +99,8 @@ static void on_presence(void *arg, struct slice payload) {
     if (json_parse(payload, &value) != JSON_OK)
         return;
     json_fields(value, names, fields, 3);
+    if (slice_is(fields[0].raw, "\"turned\""))
+        on_turned(e.announcer, fields[2]);
     if (!name_from_json(fields[1], true, &e.user))
         return;
     e.online = slice_is(fields[0].raw, "\"user_online\"");
@@ -172,5 +189,5 @@ enum audience announce_room_event(struct announcer *a, struct channel *ch,
     if (left)
         membership_left(a->lease, ch, name_slice(skip));
     roster_touch(a->rosters, ch);
-    return roster_is_big(ch) ? AUDIENCE_NONE : AUDIENCE_ALL;
+    return roster_names(a->rosters, ch, 1) ? AUDIENCE_ALL : AUDIENCE_NONE;
 }

@@ -2,6 +2,7 @@
 
 #define DUE_AT_ONCE "200"
 #define LOOK_LEASES 10 /* intervals between two looks at old scores */
+#define LOOKS_ON    2  /* due.lua: there are more old scores to look at */
 #define OLD_SCORES  4  /* score intervals after which no node renews a score any more */
 
 void overdue_init(struct overdue *o, struct lease *lease, struct metrics *metrics) {
@@ -10,6 +11,29 @@ void overdue_init(struct overdue *o, struct lease *lease, struct metrics *metric
 
 static void due_ask(struct overdue *o, bool all, bool looks);
 
+/* overdue_take_all is over as soon as nothing is asked any more. */
+static void finish(struct overdue *o) {
+    void (*done)(void *) = o->done;
+    if (done == NULL || o->asked || o->turning)
+        return;
+    o->done = NULL;
+    done(o->owner);
+}
+
+static void on_turned(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct overdue *o = arg;
+    (void)outcome;
+    o->turning = false;
+    if (reply != NULL && reply_number(reply_item(reply, 1)) != 0)
+        overdue_turn(o);
+    finish(o);
+}
+
+void overdue_turn(struct overdue *o) {
+    if (!o->turning)
+        o->turning = redis_script(o->lease->redis, SCRIPT_turn, NULL, 0, NULL, 0, on_turned, o);
+}
+
 static void on_due(void *arg, const struct reply *reply, enum outcome outcome) {
     struct overdue *o = arg;
     (void)outcome;
@@ -17,13 +41,14 @@ static void on_due(void *arg, const struct reply *reply, enum outcome outcome) {
     if (reply != NULL) {
         o->rank = (uint64_t)reply_number(reply_item(reply, 2));
         metric_add(o->metrics, METRIC_REAPED, (uint64_t)reply_number(reply_item(reply, 3)));
+        if (reply_number(reply_item(reply, 4)) != 0)
+            overdue_turn(o);
     }
     bool all = o->done != NULL;
-    bool more = reply != NULL && reply_number(reply_item(reply, 1)) != 0;
-    if (more || (reply != NULL && all && !o->all))
-        due_ask(o, all, false);
-    if (!o->asked && all)
-        o->done(o->owner);
+    long long more = reply != NULL ? reply_number(reply_item(reply, 1)) : 0;
+    if (more != 0 || (reply != NULL && all && !o->all))
+        due_ask(o, all, more == LOOKS_ON);
+    finish(o);
 }
 
 static void due_ask(struct overdue *o, bool all, bool looks) {
@@ -53,6 +78,5 @@ void overdue_take_all(struct overdue *o, void (*done)(void *owner), void *owner)
     o->done = done;
     o->owner = owner;
     due_ask(o, true, false);
-    if (!o->asked)
-        done(owner);
+    finish(o);
 }

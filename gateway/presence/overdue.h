@@ -10,11 +10,17 @@
  * is gone. Those whose linger time is over are taken out. Now and then it also looks at some
  * users whose score has not been renewed for long. A user of whom no node that holds a lease,
  * or is being reaped, has a connection is taken out, too.
+ *
+ * It also goes on with users that came online or went offline in many rooms: a script that
+ * works for long would stop all others, so only a bite of the rooms is turned at once
+ * (turn.lua). A node begins when it hears that some wait, and with each lease if another node
+ * left them.
  */
 struct overdue {
     struct lease *lease;
     struct metrics *metrics;
     bool asked;                /* a script is under way */
+    bool turning;              /* turn.lua is under way */
     bool all;                  /* that script takes out all that linger */
     uint64_t looked;           /* loop time of the last look at old scores */
     uint64_t rank;             /* of the next score to look at */
@@ -26,8 +32,10 @@ struct overdue {
 void overdue_init(struct overdue *o, struct lease *lease, struct metrics *metrics);
 /* Takes out what is due. To be called with each lease. */
 void overdue_look(struct overdue *o);
-/* Takes out all that linger, since the last node is going. Calls done, perhaps before it
- * returns. */
+/* Turns the rooms of users that wait for it, bite by bite. */
+void overdue_turn(struct overdue *o);
+/* Takes out all that linger and turns all rooms that wait, since the last node is going. Calls
+ * done, perhaps before it returns. */
 void overdue_take_all(struct overdue *o, void (*done)(void *owner), void *owner);
 
 #endif

@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 
+#include "gateway/channel/hub.h"
 #include "gateway/net/conn.h"
 #include "gateway/presence/membership.h"
 
 #define REENTER_AT_ONCE 128
+#define LOOKED_AT_MOST  8
 #define ONLINE_ARGS     9 /* of online.lua, before the rooms */
 
 void registry_init(struct registry *r, struct lease *lease, struct wheel *wheel,
@@ -49,6 +51,8 @@ static void registry_answered(struct registration *g, bool entering,
         g->wanted = false;
     else if (status != SCRIPT_REAPED) /* an answer for a former incarnation does not count */
         g->in = entering && g->asked_generation == r->lease->generation;
+    if (status == 0 && reply_number(reply_item(reply, 2)) != 0)
+        r->events->on_turning(r->owner);
     if (g->in)
         r->events->on_registered(r->owner, g);
 }
@@ -143,14 +147,38 @@ static uint64_t lingers_for(const struct registration *g) {
     return g->as.gone && r->draining && due > now ? due - now : 0;
 }
 
+/* Is another connection of the user registered here? False is no proof that there is none. Only
+ * some are looked at, so that the end of many connections of one user takes no longer for each
+ * than that of one. */
+static bool has_other(const struct registration *g) {
+    char key[CHANNEL_NAME_SIZE];
+    struct hub *hub = registry_of(g)->hub;
+    struct channel *inbox = hub != NULL ? hub_find(hub, user_channel(g->as.user, key)) : NULL;
+    unsigned looked = 0;
+    if (inbox == NULL)
+        return false;
+    for (struct list *at = inbox->live.next; at != &inbox->live && looked < LOOKED_AT_MOST;
+         at = at->next, looked++) {
+        const struct sub *sub = container_of(at, struct sub, in_channel);
+        const struct registration *other = registration_of(sub->subscriber);
+        if (other != g && other->in && other->wanted)
+            return true;
+    }
+    return false;
+}
+
 static bool send_leave(struct registration *g, struct slice key, struct slice id) {
     char ms[DIGITS_SIZE];
     struct registry *r = registry_of(g);
     uint64_t left = lingers_for(g);
-    struct slice args[] = {g->as.user, id, slice_of(r->lease->incarnation),
-                           slice_digits(left, ms)};
+    struct slice args[] = {g->as.user, id, slice_of(r->lease->incarnation), {NULL, 0}};
+    size_t count = 3;
+    if (left > 0)
+        args[count++] = slice_digits(left, ms);
+    else if (has_other(g))
+        args[count++] = SLICE("1");
     return redis_script(r->redis, left > 0 ? SCRIPT_linger : SCRIPT_offline, &key, 1, args,
-                        left > 0 ? 4 : 3, on_left, g);
+                        count, on_left, g);
 }
 
 static void registry_step(struct registration *g) {

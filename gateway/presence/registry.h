@@ -60,9 +60,13 @@ struct registration {
     bool reentering : 1;       /* counted in registry.reentering */
 };
 
+struct hub;
 struct registry_events {
     /* The connection has just been registered. */
     void (*on_registered)(void *owner, struct registration *g);
+    /* A user came online or went offline in so many rooms that some still wait for it
+     * (overdue_turn). */
+    void (*on_turning)(void *owner);
     /* Called for each connection in turn, once in score-interval. */
     void (*on_visited)(void *owner, struct registration *g);
     /* The connection's token was revoked. It is not registered, and no login waits. */
@@ -77,6 +81,7 @@ struct registry {
     struct lease *lease;
     struct redis *redis;
     const struct options *options;
+    struct hub *hub;     /* to find the user's other connections; or NULL */
     struct wheel *wheel; /* for the registrations' timers */
     const struct registry_events *events;
     void *owner;

@@ -2,22 +2,34 @@
 
 #include <stdlib.h>
 
+#include "common/bucket.h"
 #include "common/log.h"
 #include "common/random.h"
 #include "gateway/channel/name.h"
 
 #define RETRY_MS 500
 
+/* What rosters and single events of a room may take on a node, all of its connections together.
+ * A roster is sent at once after a while of quiet, and then so rarely that it keeps to this. */
+#define ROSTER_BYTES_MS 1048  /* bytes in a ms: 1 MiB in a second */
+#define ROSTER_WAIT_MS  30000 /* the longest time between two rosters */
+#define SINGLE_BYTES    128   /* of one such event */
+#define SINGLES_BURST_S 8     /* single events may take so many seconds' bytes at once */
+
 /* The state of a room's roster on this node; channel.room points to it. */
 struct room {
     struct wheel_timer timer;
     struct channel *channel;
     struct rosters *all;
-    uint64_t sent_at;
-    uint64_t sent_hash;
-    uint64_t online; /* members, as the index of rooms was told last */
-    bool reading;    /* a script is under way */
-    bool again;      /* something changed since: read once more after it */
+    uint64_t sent_at;     /* loop time when a roster or counts were sent last */
+    uint64_t whole_at;    /* loop time from which on the next whole roster may be sent */
+    uint64_t sent_hash;   /* of the whole roster that was sent last */
+    uint64_t sent_online; /* as the counts that were sent last had it */
+    uint64_t sent_total;
+    struct bucket singles; /* in ms / 1000 */
+    uint64_t online;       /* members, as the index of rooms was told last */
+    bool reading;          /* a script is under way */
+    bool again;            /* something changed since: read once more after it */
     bool big;
 };
 
@@ -25,6 +37,7 @@ void rosters_init(struct rosters *all, uv_loop_t *loop, struct redis *redis,
                   const struct options *options, struct room_index *index) {
     *all = (struct rosters){.redis = redis, .options = options, .loop = loop, .index = index};
     wheel_init(&all->wheel, uv_now(loop));
+    member_pages_init(&all->pages, redis);
     random_bytes(&all->key, sizeof all->key);
 }
 
@@ -39,11 +52,6 @@ static struct room *room_state(struct rosters *all, struct channel *ch) {
     room->all = all;
     ch->room = room;
     return room;
-}
-
-bool roster_is_big(const struct channel *ch) {
-    const struct room *room = ch->room;
-    return room != NULL && room->big;
 }
 
 void roster_free(struct channel *ch) {
@@ -105,9 +113,23 @@ static void put_event(struct channel *ch, const char *event, struct slice data, 
     buf_deinit(&frame);
 }
 
-/* Makes every frame of a roster and passes it to `out`. */
-static void put_roster(struct channel *ch, const struct roster *r, roster_out out, void *arg) {
-    struct slice room = room_of(channel_name(ch));
+static void put_counts(struct channel *ch, const struct roster *r, roster_out out, void *arg) {
+    struct buf data;
+    buf_init(&data);
+    buf_str(&data, "{\"room\":");
+    json_escape(&data, room_of(channel_name(ch)));
+    buf_printf(&data, ",\"online\":%llu,\"total\":%llu}", (unsigned long long)r->online,
+               (unsigned long long)r->total);
+    if (!data.failed)
+        put_event(ch, "update_member_list", buf_bytes(&data), out, arg);
+    buf_deinit(&data);
+}
+
+/* Makes every frame of a roster and passes it to `out`. Returns about how many bytes each
+ * connection gets. */
+static size_t put_roster(struct channel *ch, const struct roster *r, roster_out out,
+                         void *arg) {
+    bool twice = slice_starts(room_of(channel_name(ch)), SLICE("room-"));
     struct buf data;
     buf_init(&data);
     buf_char(&data, '[');
@@ -117,18 +139,14 @@ static void put_roster(struct channel *ch, const struct roster *r, roster_out ou
         json_escape_any(&data, reply_text(r->reply->items[i]));
     }
     buf_char(&data, ']');
-    if (!data.failed && slice_starts(room, SLICE("room-")))
+    if (!data.failed && twice)
         put_event(ch, "Online_user", buf_bytes(&data), out, arg);
     if (!data.failed)
         put_event(ch, "onlineUsers", buf_bytes(&data), out, arg);
-    buf_clear(&data);
-    buf_str(&data, "{\"room\":");
-    json_escape(&data, room);
-    buf_printf(&data, ",\"online\":%llu,\"total\":%llu}", (unsigned long long)r->online,
-               (unsigned long long)r->total);
-    if (!data.failed)
-        put_event(ch, "update_member_list", buf_bytes(&data), out, arg);
+    size_t bytes = (data.len + SINGLE_BYTES) * (twice ? 2 : 1) + SINGLE_BYTES;
     buf_deinit(&data);
+    put_counts(ch, r, out, arg);
+    return bytes;
 }
 
 static void to_all(void *arg, struct channel *ch, struct message *m) {
@@ -153,6 +171,27 @@ static void size_up(struct room *room, uint64_t total) {
         room->big = false;
 }
 
+static uint64_t listeners(const struct channel *ch) {
+    uint64_t count = 0;
+    for (const struct list *at = ch->live.next; at != &ch->live; at = at->next)
+        count++;
+    for (const struct list *at = ch->behind.next; at != &ch->behind; at = at->next)
+        count++;
+    return count;
+}
+
+bool roster_names(struct rosters *all, struct channel *ch, unsigned events) {
+    struct room *room = room_state(all, ch);
+    if (room == NULL || room->big)
+        return false;
+    uint64_t cost = listeners(ch) * SINGLE_BYTES * events * 1000 / ROSTER_BYTES_MS;
+    uint64_t now = uv_now(all->loop) * 1000;
+    if (!bucket_has(&room->singles, now, cost, SINGLES_BURST_S * 1000000ULL))
+        return false;
+    bucket_take(&room->singles, now, cost);
+    return true;
+}
+
 void roster_counted(struct rosters *all, struct channel *ch, struct slice counts) {
     static const char *const names[] = {"total"};
     struct json_value data, total;
@@ -175,13 +214,36 @@ static void learn(struct room *room, const struct roster *r) {
     room_index_changed(room->all->index, room_of(channel_name(room->channel)));
 }
 
-static void roster_publish(struct room *room, const struct roster *r) {
-    learn(room, r);
-    if (r->hash == room->sent_hash)
-        return;
+static bool counts_changed(const struct room *room, const struct roster *r) {
+    return r->online != room->sent_online || r->total != room->sent_total;
+}
+
+static void publish_whole(struct room *room, const struct roster *r) {
+    uint64_t now = uv_now(room->all->loop);
+    uint64_t most = listeners(room->channel);
+    size_t bytes = put_roster(room->channel, r, to_all, NULL);
+    uint64_t wait = bytes * most / ROSTER_BYTES_MS;
     room->sent_hash = r->hash;
-    room->sent_at = uv_now(room->all->loop);
-    put_roster(room->channel, r, to_all, NULL);
+    room->whole_at = now + (wait < ROSTER_WAIT_MS ? wait : ROSTER_WAIT_MS);
+}
+
+/* Sends what changed. While a whole roster would be too much for the room, its counts go alone,
+ * and the roster is read again when it may be sent. */
+static void roster_publish(struct room *room, const struct roster *r) {
+    uint64_t now = uv_now(room->all->loop);
+    learn(room, r);
+    if (r->hash == room->sent_hash && !counts_changed(room, r))
+        return;
+    room->sent_at = now;
+    if (now >= room->whole_at) {
+        publish_whole(room, r);
+    } else {
+        if (counts_changed(room, r))
+            put_counts(room->channel, r, to_all, NULL);
+        wheel_set(&room->all->wheel, &room->timer, room->whole_at);
+    }
+    room->sent_online = r->online;
+    room->sent_total = r->total;
 }
 
 /* Redis did not answer. The roster is read again a little later, until it does. (When the
@@ -267,8 +329,9 @@ bool roster_entered(struct rosters *all, struct channel *ch, const struct reply 
     learn(room, &r);
     if (r.hash == room->sent_hash)
         return false;
+    uint64_t now = uv_now(all->loop);
     if (room->sent_at == 0 ||
-        uv_now(all->loop) >= room->sent_at + all->options->roster_interval) {
+        (now >= room->sent_at + all->options->roster_interval && now >= room->whole_at)) {
         roster_publish(room, &r);
         return true;
     }

@@ -3,12 +3,18 @@
 
 #include "common/siphash.h"
 #include "common/wheel.h"
+#include "gateway/presence/member_page.h"
 #include "gateway/presence/room_index.h"
 
 /*
  * A room's roster: the users that are online in it. The node reads it from Redis when something
  * changed: the first time at once, then at most once in roster-interval. It sends the roster to
  * the room's connections only if it differs from the one that was sent last.
+ *
+ * All of a room's rosters together take at most 1 MiB a second of a node, so that a member who
+ * comes and goes all the time does not fill everybody's line. The larger a roster and the more
+ * connections it goes to, the longer is the time to the next one; counts still go each time.
+ * Single events have a budget of the same size.
  */
 struct rosters {
     struct redis *redis;
@@ -17,6 +23,7 @@ struct rosters {
     struct room_index *index;
     struct wheel wheel; /* for the rooms' timers */
     struct siphash_key key;
+    struct member_pages pages; /* of rooms' members, which clients asked for */
 };
 
 /* The arguments are borrowed. */
@@ -38,8 +45,10 @@ void roster_send(struct rosters *all, struct subscriber *s, struct channel *ch,
                  const struct reply *reply);
 /* A connection is in the room that was not sent the roster. It is sent to all again. */
 void roster_renew(struct rosters *all, struct channel *ch);
-/* Has the room so many members that, when users enter or leave, only counts are sent? */
-bool roster_is_big(const struct channel *ch);
+/* May so many single events (userJoined, …) be sent to the room now? Not if it has too many
+ * members, or if users come and go so fast that it would be too much; then rosters and counts
+ * tell of them. */
+bool roster_names(struct rosters *all, struct channel *ch, unsigned events);
 /* The channel is about to be freed. */
 void roster_free(struct channel *ch);
 

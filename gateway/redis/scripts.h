@@ -31,13 +31,15 @@ enum script_parts {
     X(leave, PARTS_PRESENCE)                                                                   \
     X(member, PARTS_NONE)                                                                      \
     X(roster, PARTS_NONE)                                                                      \
-    X(members, PARTS_BOTH | PARTS_MARKS)                                                       \
+    X(members, PARTS_PRESENCE)                                                                 \
+    X(unread, PARTS_BOTH | PARTS_MARKS)                                                        \
     X(mark, PARTS_BOTH | PARTS_MARKS)                                                          \
     X(ring, PARTS_PRESENCE)                                                                    \
     X(lease, PARTS_LEASE)                                                                      \
     X(reap, PARTS_PRESENCE)                                                                    \
     X(linger, PARTS_PRESENCE)                                                                  \
     X(due, PARTS_PRESENCE)                                                                     \
+    X(turn, PARTS_PRESENCE)                                                                    \
     X(beat, PARTS_PRESENCE)                                                                    \
     X(peers, PARTS_NONE)                                                                       \
     X(touch, PARTS_BOTH)                                                                       \

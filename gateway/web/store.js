@@ -2,7 +2,7 @@
 
 const KEPT = 500; // messages of a conversation, unless the user looks at its past
 const ROSTER = 100; // ids that a roster names at most
-const MEMBERS = 1000; // rows that all_member answers at most
+const MEMBERS = 250; // rows that all_member answers at most
 const collator = new Intl.Collator();
 
 export const roomKey = (room) => `room:${room}`;

@@ -68,8 +68,19 @@ static bool on_slow(struct client *c, uint64_t until) {
     slow_until = until;
     return true;
 }
+size_t unread;
+static size_t on_queued(const struct subscriber *s) {
+    (void)s;
+    return unread;
+}
+static void on_want_drained(struct subscriber *s) {
+    (void)s;
+    tell("want-drained ");
+}
 struct door door = {.as = {.name = "door",
                            .deliver = on_deliver,
+                           .queued = on_queued,
+                           .want_drained = on_want_drained,
                            .close = on_close,
                            .address = on_address,
                            .free = on_free},
@@ -196,6 +207,7 @@ int set_up_anonymous(void **state) {
     (void)state;
     told_forget();
     held = NULL;
+    unread = 0;
     abandoned = kills = false;
     slow_until = 0;
     door.waits_for_login = false;

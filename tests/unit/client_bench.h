@@ -19,6 +19,7 @@ extern struct door door;
 extern struct client *client;
 extern struct request *held; /* the request of `typing`, which takes its time */
 extern bool abandoned;       /* that request was abandoned */
+extern size_t unread;        /* bytes that the socket has not taken */
 extern bool freed;           /* the client was freed */
 extern bool kills;           /* an answer ends the connection */
 extern uint64_t slow_until;  /* until when the connection is not read; 0: it is */

@@ -235,8 +235,29 @@ static void those_that_did_not_ask_for_it_are_not_told(void **state) {
     assert_told_nothing();
 }
 
+static void who_does_not_read_gets_no_more_long_answers(void **state) {
+    (void)state;
+    unread = 262145;
+    send_event("history", 1, "");
+    send_event("read", 2, ""); /* in order, so it waits, too */
+    assert_told("want-drained ");
+    assert_nothing_asked();
+    client_drained(client); /* of an older wish: there is as much again */
+    assert_told("want-drained ");
+    unread = 0;
+    client_drained(client);
+    assert_asked("roster |");
+    unread = 262145; /* others are not held back */
+    fake_answer("0");
+    assert_told("1={} 2={} ");
+    send_event("history", 3, "");
+    send_event("read", 4, "");
+    assert_told("want-drained ");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        CASE(who_does_not_read_gets_no_more_long_answers),
         CASE(events_take_effect_in_order),
         CASE(an_event_without_an_ack_gets_no_answer),
         CASE(refuses_what_it_does_not_know_or_may_not_do),

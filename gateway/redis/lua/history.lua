@@ -22,25 +22,24 @@ if before ~= '' then
   if tonumber(before) < 2 then return page_of(0, {}) end
   high = digits(tonumber(before) - 1) .. '-0'
 end
+-- Messages are read one by one: nobody knows how long the next one is, and one that is read and does
+-- not fit costs Redis as much as one that is sent.
 local page, size, more = {}, 0, 0
 repeat
-  local want = math.min(8, limit - #page + 1)
-  local entries
+  local entry
   if forward then
-    entries = call('XRANGE', base .. ':log', low, high, 'COUNT', want)
+    entry = call('XRANGE', base .. ':log', low, high, 'COUNT', 1)[1]
   else
-    entries = call('XREVRANGE', base .. ':log', high, low, 'COUNT', want)
+    entry = call('XREVRANGE', base .. ':log', high, low, 'COUNT', 1)[1]
   end
-  for _, entry in ipairs(entries) do
-    if #page == limit or (size > 0 and size + #entry[2][2] > bytes) then
-      more = 1
-      break
-    end
+  if entry and (#page == limit or (size > 0 and size + #entry[2][2] > bytes)) then
+    more = 1
+  elseif entry then
     page[#page + 1] = entry[2][2]
     size = size + #entry[2][2]
     local seq = tonumber(string.match(entry[1], '^%d+'))
     if forward then low = digits(seq + 1) .. '-0' else high = digits(seq - 1) .. '-0' end
-    if seq == 1 and not forward then entries = {} end -- nothing is before the first
+    if seq == 1 and not forward then entry = nil end -- nothing is before the first
   end
-until more == 1 or #entries < want
+until more == 1 or not entry
 return page_of(more, page)

@@ -1,25 +1,24 @@
--- All members of a room, as one of them sees them; those that were seen last come first.
--- KEYS: room, that member. ARGV: that member.
--- Returns {0, then for each: id, username, role, online, unread} or {NOT_A_MEMBER}.
-local base, me = KEYS[1], ARGV[3]
-if not call('ZSCORE', base .. ':members', me) then return { NOT_A_MEMBER } end
--- Messages that were counted may have left the log since, or the log may be gone.
-local function unread(peer)
-  local count = tonumber(call('HGET', KEYS[2] .. ':unread', peer) or 0)
-  if count == 0 then return '0' end
-  local dm = me <= peer and me .. ':' .. peer or peer .. ':' .. me
-  local c = look(base_of('dm:' .. dm), 'sent:' .. peer)
-  local total = tonumber(c.a or 0)
-  return digits(math.max(0, math.min(count, total - sent_by(c, me, peer, 0, total))))
+-- A page of a room's members; those that were seen last come first. KEYS: room. ARGV: most members,
+-- the cursor that the page before answered, or ''.
+-- Returns {0, total, cursor or '' if this is the last page, then for each: id, username, role,
+-- online}. A cursor is the score and the id of a page's last member. If that member has left or was
+-- seen again, the page goes on with those who were not seen later.
+local key, most, from = KEYS[1] .. ':members', tonumber(ARGV[3]), 0
+local score, last = string.match(ARGV[4], '^(%d+) (.*)$')
+if score and tonumber(call('ZSCORE', key, last) or -1) == tonumber(score) then
+  from = call('ZREVRANK', key, last) + 1
+elseif score then
+  from = call('ZCOUNT', key, '(' .. score, '+inf')
 end
-local out = { 0 }
-for _, id in ipairs(call('ZREVRANGE', base .. ':members', 0, 999)) do
+local found, total = call('ZREVRANGE', key, from, from + most - 1, 'WITHSCORES'), call('ZCARD', key)
+local more = #found > 0 and from + #found / 2 < total
+local out = { 0, total, more and found[#found] .. ' ' .. found[#found - 1] or '' }
+for i = 1, #found, 2 do
+  local id, n = found[i], #out
   local profile = call('HMGET', base_of('user:' .. id) .. ':profile', 'username', 'role')
-  local n = #out
   out[n + 1] = id
   out[n + 2] = profile[1] or id
   out[n + 3] = profile[2] or 'user'
-  out[n + 4] = call('ZSCORE', base .. ':here', id) and 1 or 0
-  out[n + 5] = unread(id)
+  out[n + 4] = call('ZSCORE', KEYS[1] .. ':here', id) and 1 or 0
 end
 return out

@@ -1,17 +1,26 @@
--- A connection leaves the registry. KEYS: the user. ARGV: user, connection, incarnation.
+-- A connection leaves the registry. KEYS: the user. ARGV: user, connection, incarnation, '1' if the
+-- node knows that it has another connection of the user, or ''.
 -- Only an entry of this incarnation is taken out.
--- Returns {0, 1 if it was the user's last connection} or {REAPED}.
+-- Returns {0, 1 if it was the user's last connection, 1 if rooms of users wait to be turned} or
+-- {REAPED}.
 local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
 if not alive(incarnation) then return { REAPED } end
+local mark = incarnation .. ' '
 local entry, removed = call('HGET', base .. ':conns', ARGV[4]), 0
-if entry and string.sub(entry, 1, #incarnation + 1) == incarnation .. ' ' then
+if entry and string.sub(entry, 1, #mark) == mark then
   removed = call('HDEL', base .. ':conns', ARGV[4])
 end
-local left, here = call('HVALS', base .. ':conns'), false
-for _, value in ipairs(left) do
-  if string.sub(value, 1, #incarnation + 1) == incarnation .. ' ' then here = true end
+-- A node with many connections of one user need not look at all of them as each one ends.
+local here = ARGV[6] == '1'
+if not here then
+  for _, value in ipairs(call('HVALS', base .. ':conns')) do
+    if string.sub(value, 1, #mark) == mark then
+      here = true
+      break
+    end
+  end
 end
 if not here then call('SREM', base_of('node:' .. incarnation) .. ':users', user) end
-local last = removed == 1 and #left == 0
-if last then gone(user, base, millis(now())) end
-return { 0, last and 1 or 0 }
+local last = removed == 1 and call('EXISTS', base .. ':conns') == 0
+local left = last and gone(user, base, millis(now()))
+return { 0, last and 1 or 0, left and 1 or 0 }

@@ -3,7 +3,8 @@
 -- revoked); the room that this login enters, or '' (the user becomes a member of it before the
 -- announcement, so that those in the room get that); all rooms that this login is about to enter
 -- (if they are too many, nothing is written).
--- Returns {0, 1 if it is the user's first connection}, {REAPED}, {REVOKED} or {TOO_MANY}.
+-- Returns {0, 1 if it is the user's first connection, 1 if rooms of users wait to be turned},
+-- {REAPED}, {REVOKED} or {TOO_MANY}.
 local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
 if not alive(incarnation) then return { REAPED } end
 if revoked(base, ARGV[10]) then return { REVOKED } end
@@ -15,13 +16,14 @@ call('ZADD', P .. 'online', ms, user)
 call('SADD', base_of('node:' .. incarnation) .. ':users', user)
 call('PEXPIRE', base_of('node:' .. incarnation) .. ':users', USER_TTL)
 call('HSET', base .. ':profile', 'username', ARGV[8], 'role', ARGV[9], 'seen', ms)
+local left = false
 if first then
   local room = ARGV[11]
   if room ~= '' then
     call('SADD', base .. ':rooms', room)
     call('ZADD', base_of('room:' .. room) .. ':members', ms, user)
   end
-  came(user, base, ms)
+  left = came(user, base, ms)
 end
 touch_user(base)
-return { 0, first and 1 or 0 }
+return { 0, first and 1 or 0, left and 1 or 0 }

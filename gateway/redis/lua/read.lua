@@ -63,13 +63,15 @@ if most == 0 then
   return { status, c.epoch, digits(c.seq), digits(from), clock, forks, c.made }
 end
 local out, size, at = { status, c.epoch, digits(c.seq), digits(from), clock, forks }, 0, from
-local full = false
+local full, longest = false, bytes -- as in history.lua
 while #out - HEAD < most and not full do
-  local entries = call('XRANGE', c.log, digits(at + 1) .. '-0', '+', 'COUNT', math.min(8, most - #out + HEAD))
+  local fit = math.max(1, math.min(4, math.floor((bytes - size) / longest)))
+  local entries = call('XRANGE', c.log, digits(at + 1) .. '-0', '+', 'COUNT', math.min(fit, most - #out + HEAD))
   if #entries == 0 then break end
   for _, entry in ipairs(entries) do
     full = size > 0 and size + #entry[2][2] > bytes -- one entry is always sent, however long
     if full then break end
+    longest = #out == HEAD and #entry[2][2] or math.max(longest, #entry[2][2])
     out[#out + 1] = entry[2][2]
     size = size + #entry[2][2]
     at = tonumber(string.match(entry[1], '^%d+'))

@@ -1,5 +1,6 @@
 -- Keeps keys in use from expiring. KEYS: channels to which a node is subscribed. With a user's
--- inbox, the user's other keys are kept, too.
+-- inbox, the user's other keys are kept, too, and those of the user's rooms.
+-- Returns {0, 1 if rooms of users wait to be turned}.
 local ms = millis(now())
 for _, base in ipairs(KEYS) do
   local kind = string.sub(name_of(base), 1, 2)
@@ -11,7 +12,11 @@ for _, base in ipairs(KEYS) do
   local user = string.match(name_of(base), '^user:(.*)$')
   if user and call('EXISTS', base .. ':conns') == 1 then
     touch_user(base)
-    for _, room in ipairs(call('SMEMBERS', base .. ':rooms')) do in_room(room, user, ms, true) end
+    if call('SCARD', base .. ':rooms') > 4 then
+      turn_later(user, base)
+    else
+      turn(user, base, ms, call('SMEMBERS', base .. ':rooms'), true)
+    end
   end
 end
-return { 0 }
+return { 0, call('EXISTS', P .. 'turning') }

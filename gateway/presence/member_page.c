@@ -1,0 +1,144 @@
+#include "gateway/presence/member_page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "gateway/channel/name.h"
+
+#define FIRST 3 /* item of the script's answer: the first member */
+#define ITEMS 4 /* of each member */
+
+/* A read under way, and those that wait for it. */
+struct member_read {
+    struct list link;
+    struct list waiting;
+    unsigned most;
+    size_t room_len;
+    char room[CHANNEL_NAME_SIZE];
+    char cursor[CURSOR_MAX_SIZE];
+};
+
+void member_pages_init(struct member_pages *all, struct redis *redis) {
+    all->redis = redis;
+    list_init(&all->reads);
+}
+
+struct member_page *member_page_ref(struct member_page *page) {
+    page->refs++;
+    return page;
+}
+
+void member_page_unref(struct member_page *page) {
+    if (page == NULL || --page->refs > 0)
+        return;
+    buf_deinit(&page->text);
+    free(page->rows);
+    free(page);
+}
+
+static void put_row(struct buf *out, const struct reply *reply, size_t at) {
+    bool online = reply_number(reply_item(reply, at + 3)) != 0;
+    buf_str(out, "{\"id\":");
+    json_escape_any(out, reply_text(reply_item(reply, at)));
+    buf_str(out, ",\"role\":");
+    json_escape_any(out, reply_text(reply_item(reply, at + 2)));
+    buf_str(out, ",\"username\":");
+    json_escape_any(out, reply_text(reply_item(reply, at + 1)));
+    buf_str(out, online ? ",\"online\":true" : ",\"online\":false");
+}
+
+/* The rows point into the text, which must have its last place before. */
+static bool read_rows(struct member_page *page, const struct reply *reply) {
+    for (size_t i = 0; i < page->count; i++) {
+        struct member_row *row = &page->rows[i];
+        size_t at = FIRST + i * ITEMS;
+        row->id.len = reply_text(reply_item(reply, at)).len;
+        buf_slice(&page->text, reply_text(reply_item(reply, at)));
+        size_t begin = page->text.len;
+        put_row(&page->text, reply, at);
+        row->json.len = page->text.len - begin;
+    }
+    const char *at = page->text.data;
+    for (size_t i = 0; i < page->count && !page->text.failed; i++) {
+        struct member_row *row = &page->rows[i];
+        row->id.ptr = at;
+        row->json.ptr = at + row->id.len;
+        at = row->json.ptr + row->json.len;
+    }
+    return !page->text.failed;
+}
+
+/* NULL: no memory. */
+static struct member_page *page_make(const struct reply *reply) {
+    struct member_page *page = calloc(1, sizeof *page);
+    struct slice cursor = reply_text(reply_item(reply, 2));
+    if (page == NULL)
+        return NULL;
+    page->refs = 1;
+    buf_init(&page->text);
+    page->total = (unsigned long long)reply_number(reply_item(reply, 1));
+    if (cursor.len < sizeof page->cursor)
+        memcpy(page->cursor, cursor.ptr, cursor.len);
+    page->count = reply->count > FIRST ? (reply->count - FIRST) / ITEMS : 0;
+    page->rows = calloc(page->count + 1, sizeof *page->rows);
+    if (page->rows != NULL && read_rows(page, reply))
+        return page;
+    member_page_unref(page);
+    return NULL;
+}
+
+static void on_page(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct member_read *read = arg;
+    struct member_page *page = reply != NULL ? page_make(reply) : NULL;
+    list_remove(&read->link);
+    while (!list_empty(&read->waiting)) {
+        struct member_ask *ask = container_of(read->waiting.next, struct member_ask, link);
+        list_remove(&ask->link);
+        ask->done(ask, page, outcome);
+    }
+    member_page_unref(page);
+    free(read);
+}
+
+static struct member_read *find(struct member_pages *all, struct slice room,
+                                struct slice cursor, unsigned most) {
+    for (struct list *at = all->reads.next; at != &all->reads; at = at->next) {
+        struct member_read *read = container_of(at, struct member_read, link);
+        struct slice its = {read->room, read->room_len};
+        if (read->most == most && slice_eq(its, room) && slice_is(cursor, read->cursor))
+            return read;
+    }
+    return NULL;
+}
+
+static struct member_read *read_begin(struct member_pages *all, struct slice room,
+                                      struct slice cursor, unsigned most) {
+    char digits[DIGITS_SIZE];
+    struct slice args[] = {slice_digits(most, digits), cursor};
+    struct member_read *read = calloc(1, sizeof *read);
+    if (read == NULL || room.len > sizeof read->room || cursor.len >= sizeof read->cursor ||
+        !redis_script_asked(all->redis, SCRIPT_members, &room, 1, args, 2, on_page, read)) {
+        free(read);
+        return NULL;
+    }
+    list_init(&read->waiting);
+    list_push(&all->reads, &read->link);
+    read->most = most;
+    read->room_len = room.len;
+    memcpy(read->room, room.ptr, room.len);
+    if (cursor.len > 0)
+        memcpy(read->cursor, cursor.ptr, cursor.len);
+    return read;
+}
+
+bool member_page_ask(struct member_pages *all, struct slice room, struct slice cursor,
+                     unsigned most, struct member_ask *ask) {
+    struct member_read *read = find(all, room, cursor, most);
+    if (read == NULL)
+        read = read_begin(all, room, cursor, most);
+    if (read == NULL)
+        return false;
+    list_push(&read->waiting, &ask->link);
+    return true;
+}

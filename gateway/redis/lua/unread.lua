@@ -1,0 +1,17 @@
+-- How many private messages of each of some peers a user has not read. KEYS: the user. ARGV: user,
+-- peer...
+-- Returns {0, count...}.
+local me, out = ARGV[3], { 0 }
+local counts = call('HMGET', KEYS[1] .. ':unread', unpack(ARGV, 4))
+for i, text in ipairs(counts) do
+  local count, peer = tonumber(text or 0), ARGV[i + 3]
+  if count > 0 then
+    -- Messages that were counted may have left the log since, or the log may be gone.
+    local dm = me <= peer and me .. ':' .. peer or peer .. ':' .. me
+    local c = look(base_of('dm:' .. dm), 'sent:' .. peer)
+    local total = tonumber(c.a or 0)
+    count = math.max(0, math.min(count, total - sent_by(c, me, peer, 0, total)))
+  end
+  out[i + 1] = digits(count)
+end
+return out
