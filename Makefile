@@ -228,6 +228,11 @@ format: ## rewrites the C files as clang-format wants them
 chaos: all deps-test ## random faults: SEED=7 SECONDS=60 (or FAULTS=100, ONLY=Redis); nothing may be lost
 	@SEED='$(SEED)' SECONDS='$(SECONDS)' FAULTS='$(FAULTS)' ONLY='$(ONLY)' exec node tests/chaos/main.mjs
 
+# ---- make abuse
+.PHONY: abuse
+abuse: all deps-test ## 200 users chat while one attacker after the other does its worst (ONLY=ping WINDOWS=5)
+	@exec node tests/abuse/main.mjs
+
 # ---- make bench
 .PHONY: bench rivals stalls
 bench: all build/bench/load deps-test ## measures two nodes for a minute or two (SECONDS=10 a window)

@@ -2,6 +2,7 @@
 -- peer...
 -- Returns {0, count...}.
 local me, out = ARGV[3], { 0 }
+if #ARGV < 4 then return out end
 local counts = call('HMGET', KEYS[1] .. ':unread', unpack(ARGV, 4))
 for i, text in ipairs(counts) do
   local count, peer = tonumber(text or 0), ARGV[i + 3]
