@@ -18,6 +18,10 @@
 #include "common/json.h"
 #include "common/map.h"
 #include "common/ws.h"
+#include "gateway/auth/claims.h"
+#include "gateway/auth/jwk.h"
+#include "gateway/auth/pem.h"
+#include "gateway/auth/sign.h"
 #include "gateway/net/conn.h"
 #include "gateway/net/turn.h"
 
@@ -392,6 +396,85 @@ static void a_listener_outlives_it(void **state) {
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* --- tokens ---------------------------------------------------------------------------------
+ */
+
+#define SECRET SLICE("a secret of tests, 32 bytes or more")
+#define CLAIMS                                                                                 \
+    "{\"sub\":\"ann\",\"exp\":4000000000,\"aud\":[\"a\",\"chat\"],\"iss\":\"me\","             \
+    "\"sluice\":{\"rooms\":[\"a*\",\"b\"],\"channels\":[\"c:rw\"]}}"
+
+static struct identity *check_token(struct slice text, const struct keys *keys,
+                                    const struct claims_rules *rules, const char **wrong) {
+    struct token t;
+    struct identity *who = NULL;
+    *wrong = token_read(&t, text);
+    if (*wrong == NULL && keys_try(keys, &t) == KEYS_GOOD)
+        who = claims_read(t.payload, rules, 1800000000000, wrong);
+    token_deinit(&t);
+    return who;
+}
+
+/* Without memory a good token is refused, and the words say something. */
+static bool try_token(void) {
+    const char *wrong = NULL;
+    struct buf text = {0};
+    struct keys keys;
+    struct claims_rules rules = {.issuer = "me", .audience = "chat", .leeway_ms = 10000};
+    keys_init(&keys);
+    struct key *k = key_from_secret(SECRET, &wrong);
+    if (k != NULL)
+        wrong = keys_add(&keys, k);
+    struct grant *grants = wrong == NULL ? grant_from_text("private=*,$me", &wrong) : NULL;
+    rules.grant = grants;
+    sign_token(SECRET, SLICE(CLAIMS), &text);
+    struct identity *who = NULL;
+    if (wrong == NULL && !text.failed)
+        who = check_token(buf_bytes(&text), &keys, &rules, &wrong);
+    bool through = memory_disarm();
+    assert_true(through || who == NULL);
+    assert_true((who != NULL) == (wrong == NULL && !text.failed));
+    if (who != NULL)
+        assert_true(grant_allows(who->grant, RIGHT_PRIVATE, SLICE("bob"), SLICE("ann")));
+    identity_unref(who);
+    grant_free(grants);
+    keys_deinit(&keys);
+    buf_deinit(&text);
+    return through;
+}
+
+static void a_token_is_refused_without_memory(void **state) {
+    (void)state;
+    exhaust(try_token, 10);
+}
+
+#define EC_KEY                                                                                 \
+    "\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","  \
+    "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\""
+#define PEM_KEY                                                                                \
+    "-----BEGIN PUBLIC KEY-----\n"                                                             \
+    "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"                           \
+    "-----END PUBLIC KEY-----\n"
+
+static bool try_keys(void) {
+    struct keys keys;
+    keys_init(&keys);
+    const char *wrong =
+        jwk_read(&keys, SLICE("{\"keys\":[{\"kid\":\"a\"," EC_KEY "},{" EC_KEY "}]}"), true);
+    if (wrong == NULL)
+        wrong = pem_read(&keys, SLICE(PEM_KEY));
+    bool through = memory_disarm();
+    assert_true(through == (wrong == NULL));
+    assert_true(!through || keys.count == 3);
+    keys_deinit(&keys);
+    return through;
+}
+
+static void keys_are_refused_without_memory(void **state) {
+    (void)state;
+    exhaust(try_keys, 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_buffer_fails_and_stays_so),
@@ -400,6 +483,8 @@ int main(void) {
         cmocka_unit_test(an_announced_length_takes_no_memory),
         cmocka_unit_test(a_message_in_one_piece_takes_no_memory),
         cmocka_unit_test(a_listener_outlives_it),
+        cmocka_unit_test(a_token_is_refused_without_memory),
+        cmocka_unit_test(keys_are_refused_without_memory),
     };
     return cmocka_run_group_tests_name("oom", tests, NULL, NULL);
 }
