@@ -33,8 +33,11 @@ static bool logs_in(const struct event_row *row) {
     return (row->flags & EVENT_LOGS_IN) != 0;
 }
 
+/* With identity on, a login counts only when its token was found to be good. */
 static bool is_logging_in(const struct client *c) {
     const struct waiting_event *e = c->backlog != NULL ? c->backlog->waiting.first : NULL;
+    if (c->identity == NULL && clients_need_tokens(clients_of(c)))
+        return false;
     while (e != NULL && !logs_in(e->row))
         e = e->next;
     return e != NULL || (c->current != NULL && logs_in(c->current->row));

@@ -336,6 +336,10 @@ void login_recover(struct client *c, const struct recovered *what, struct identi
                    void (*done)(void *arg, enum login_end how), void *arg) {
     struct login *l = calloc(1, sizeof *l);
     struct profile profile = {.username = what->username, .role = what->role};
+    if (who != NULL)
+        profile.role = who->role;
+    if (who != NULL && who->username.len != 0)
+        profile.username = who->username;
     bool taken = l != NULL && take_user(c, &what->user, &profile);
     struct request *r = taken ? request_make(c, &clients_of(c)->rows[EVENT_LOGIN]) : NULL;
     if (r == NULL) {

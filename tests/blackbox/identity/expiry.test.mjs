@@ -1,6 +1,7 @@
 // A token ends: the client is told before, may refresh it, and is closed after.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import WebSocket from 'ws';
 import { cluster, test } from '../lib/harness.mjs';
 import { DOORS, enter, knock, refusal } from '../lib/doors.mjs';
 import { allowed, forged, IDENTITY, seconds, token } from '../lib/token.mjs';
@@ -54,6 +55,38 @@ for (const [i, door] of DOORS.entries()) {
     ann.end();
   });
 }
+
+test('a session of Socket.IO ends with its last namespace, whatever its client does', async () => {
+  const path = '/socket.io/?EIO=4&transport=';
+  const auth = () => `40${JSON.stringify({ token: token('raw', { exp: seconds() + 3 }) })}`;
+  const socket = new WebSocket(`${nodes[0].url.replace('http', 'ws')}${path}websocket`);
+  const packets = [];
+  const end = new Promise((resolve) => {
+    socket.on('message', (data) => {
+      packets.push(data.toString());
+      if (data.toString()[0] === '0') socket.send(auth());
+    });
+    socket.on('close', (code, reason) => resolve([code, reason.toString()]));
+  });
+  const get = async (url) => (await nodes[1].get(url)).body;
+  const { sid } = JSON.parse((await get(`${path}polling`)).slice(1));
+  const polled = `${path}polling&sid=${sid}`;
+  await nodes[1].get(polled, { method: 'POST', body: auth() });
+  const polls = [];
+  const polling = (async () => {
+    for (;;) {
+      const response = await nodes[1].get(polled, { timeout: 60000 });
+      if (response.status !== 200) return response.status;
+      polls.push(...response.body.split('\x1e'));
+    }
+  })();
+  assert.deepEqual(await end, [4401, 'token expired']);
+  assert.equal(await polling, 400);
+  for (const all of [packets, polls]) {
+    const kinds = all.filter((text) => /^4[12]/.test(text)).map((text) => text.match(/^4[12](\["\w+"?)?/)[0]);
+    assert.deepEqual(kinds, ['42["token_expiring"', '42["error"', '41']);
+  }
+});
 
 test('who comes late for the notice gets it at once', async () => {
   const ann = await enter(nodes[0], 'ws', token('eve', { iat: seconds() - 1000, exp: seconds() + 20 }));

@@ -135,6 +135,32 @@ test('a revoked token logs nobody in, by whatever event', async () => {
   live.end();
 });
 
+test('a node that missed that a token was revoked finds out when its link is back', async () => {
+  const before = await Promise.all(
+    DOORS.map((door, i) => enter(nodes[i % 2], door, token('missed', { iat: seconds() - 60 }))),
+  );
+  const after = await enter(nodes[0], 'ws', token('missed', { iat: seconds() + 5 }));
+  await redis.cli('SET', 'sluice:{user:missed}:revoked', Math.floor(seconds()));
+  await redis.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+  const [ws, ...sockets] = await Promise.all(before.map((client) => client.closed));
+  assert.deepEqual(ws, { code: 4403, reason: 'revoked' });
+  assert.deepEqual(sockets, ['io server disconnect', 'io server disconnect']);
+  assert.equal((await after.emit('login', {})).userId, 'missed');
+  after.end();
+});
+
+test('a message before a good token has at most 16 KiB', async () => {
+  const ann = await knock(nodes[0], 'ws');
+  ann.send('login', { token: forged('ann') });
+  ann.send('sendMessage', 'x'.repeat(20000));
+  assert.equal((await ann.closed).code, 1009);
+  const bob = await knock(nodes[0], 'ws');
+  bob.send('login', { token: token('bob2'), room: 'r' });
+  const ack = await bob.emit('sendMessage', 'x'.repeat(20000));
+  assert.ok(ack.seq > 0, 'after a good one it is taken at once');
+  bob.end();
+});
+
 test('the log names refused tokens, and has none of them', async () => {
   const ann = await knock(nodes[0], 'ws');
   const bad = token('logged', {}, { secret: `${SECRET}!` });
