@@ -33,7 +33,19 @@ static void close_subs(struct list *subs, const struct mark *m) {
     }
 }
 
-/* Clients that are logged in, or are just logging in, are in their user's channel. */
+/* A login waits for the registry, before it enters channels. Redis may have let it in before
+ * the news, and the answer comes by another link. */
+static void close_waiting(struct registry *r, struct slice user, const struct mark *m) {
+    for (struct list *at = r->awaited.next, *next; at != &r->awaited; at = next) {
+        struct client *c =
+            client_of(&container_of(at, struct entering, link)->registration->as);
+        next = at->next;
+        if (slice_eq(client_user(c), user) && affects(m, c->identity))
+            client_close(c, m->code, m->reason);
+    }
+}
+
+/* Clients that are logged in are in their user's channel. */
 static void close_user(struct revocation *r, struct slice user, const struct mark *m) {
     char name[CHANNEL_NAME_SIZE];
     struct channel *ch = hub_find(r->clients->hub, user_channel(user, name));
@@ -43,6 +55,7 @@ static void close_user(struct revocation *r, struct slice user, const struct mar
         close_subs(&ch->behind, m);
         channel_unref(ch);
     }
+    close_waiting(&r->clients->registry, user, m);
     holders_close(&r->clients->holders, user, affects, m, m->code, m->reason);
 }
 
@@ -120,6 +133,10 @@ static void gather_users(struct revocation *r) {
             add_user(r, client_of(container_of(subs->next, struct sub, in_channel)->subscriber)
                             ->identity);
     }
+    const struct list *awaited = &r->clients->registry.awaited;
+    for (struct list *at = awaited->next; at != awaited; at = at->next)
+        add_user(
+            r, client_of(&container_of(at, struct entering, link)->registration->as)->identity);
     holders_each(&r->clients->holders, add_user, r);
 }
 

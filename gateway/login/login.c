@@ -206,7 +206,7 @@ static void login_step(struct request *r) {
     struct client *c = r->client;
     if (l->pending > 0)
         return;
-    c->presence.entering = NULL;
+    registry_abandon(&c->presence);
     bool lost = l->what != NULL && !all_recovered(l);
     if (l->failed || c->as.gone || lost)
         login_fail(r, l);
@@ -324,7 +324,7 @@ static void login_abandon(struct request *r) {
     }
     if (c->presence.entering != NULL)
         l->pending--;
-    c->presence.entering = NULL;
+    registry_abandon(&c->presence);
     l->failed = true;
     login_step(r);
 }
@@ -382,7 +382,7 @@ static void enter_registry(struct request *r, struct login *l) {
     l->entering = (struct entering){.rooms = put_rooms, .done = on_entered};
     if (l->room != NULL)
         l->entering.room = entry_room(l->room);
-    c->presence.entering = &l->entering;
+    registry_await(&c->presence, &l->entering);
     registry_want(&c->presence, true);
 }
 

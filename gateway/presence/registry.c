@@ -21,6 +21,7 @@ void registry_init(struct registry *r, struct lease *lease, struct wheel *wheel,
     list_init(&r->beaten);
     list_init(&r->reenter);
     list_init(&r->lingering);
+    list_init(&r->awaited);
 }
 
 void registration_init(struct registration *g) {
@@ -35,7 +36,7 @@ static void registry_step(struct registration *g);
 
 static void tell_entering(struct registration *g, enum entered how) {
     const struct entering *e = g->entering;
-    g->entering = NULL;
+    registry_abandon(g);
     e->done(g, how);
 }
 
@@ -200,6 +201,18 @@ static void registry_step(struct registration *g) {
     g->busy = true;
     g->asked_generation = r->lease->generation;
     subscriber_ref(&g->as);
+}
+
+void registry_await(struct registration *g, struct entering *e) {
+    g->entering = e;
+    e->registration = g;
+    list_push(&registry_of(g)->awaited, &e->link);
+}
+
+void registry_abandon(struct registration *g) {
+    if (g->entering != NULL)
+        list_remove(&g->entering->link);
+    g->entering = NULL;
 }
 
 void registry_want(struct registration *g, bool in) {

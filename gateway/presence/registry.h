@@ -38,16 +38,18 @@ struct entering {
     size_t (*rooms)(const struct entering *e, struct slice *out);
     /* Called once; registration.entering is NULL by then. */
     void (*done)(struct registration *g, enum entered how);
+    struct list link; /* in registry.awaited */
+    struct registration *registration;
 };
 
 /* A connection as the registry knows it: a subscriber that may have a user. struct client
  * begins with a struct registration. */
 struct registration {
     struct subscriber as;
-    const struct entering *entering; /* NULL: no login waits */
-    struct profile *profile;         /* owned; NULL: username and role are the defaults */
-    struct list beat;    /* in registry.beaten: the user's score is due (heartbeat.h) */
-    struct list reenter; /* in registry.reenter */
+    struct entering *entering; /* NULL: no login waits */
+    struct profile *profile;   /* owned; NULL: username and role are the defaults */
+    struct list beat;          /* in registry.beaten: the user's score is due (heartbeat.h) */
+    struct list reenter;       /* in registry.reenter */
     /* The deadline of its login, then the end of its heartbeat's time, then that of lingering.
      */
     struct wheel_timer timer;
@@ -88,6 +90,7 @@ struct registry {
     struct list beaten;
     struct list reenter;   /* to be registered under this incarnation */
     struct list lingering; /* connections that are over, registered for the linger time */
+    struct list awaited;   /* entering.link: the logins that wait */
     unsigned reentering;
     bool draining;
 };
@@ -107,6 +110,11 @@ static inline struct registration *registration_at(const struct list *link) {
 static inline struct registry *registry_of(const struct registration *g) {
     return container_of(g->as.all, struct registry, all);
 }
+
+/* A login waits from now on. The caller owns *e, and has set its first three members. */
+void registry_await(struct registration *g, struct entering *e);
+/* No login waits any more; its `done` is not called. */
+void registry_abandon(struct registration *g);
 
 /* Says whether the connection should be in the registry. Scripts are sent when Redis takes
  * them.

@@ -99,7 +99,7 @@ static void on_done(struct registration *g, enum entered how) {
 
 void wait_for_it(struct user *u) {
     u->login = (struct entering){.room = SLICE("r"), .rooms = two_rooms, .done = on_done};
-    u->g.entering = &u->login;
+    registry_await(&u->g, &u->login);
 }
 
 /* --- what is sent ---------------------------------------------------------------------------

@@ -31,6 +31,7 @@ const rawCount = async () => Object.keys(await hash(redis, 'sluice:{user:ann}:ra
 test('what comes right after the head, and in pieces, is not lost', async (t) => {
   const { node } = await slowNode(t);
   const reader = await connect(nodes[0], { path: '/channels/chat', headers: { authorization } });
+  await until(async () => (await redis.cli('PUBSUB', 'NUMSUB', 'chat')).endsWith('1'));
   const texts = ['first', 'x'.repeat(100), 'y'.repeat(150000), 'z'.repeat(30000), 'last'];
   const bytes = Buffer.concat(texts.map((text) => raw.encode(raw.TEXT, text)));
   const s = await raw.dial(node);

@@ -12,6 +12,10 @@ const bearer = (text) => ({ headers: { authorization: `Bearer ${text}` } });
 const open = (name, channels, { node = nodes[0], sub = 'ann' } = {}) =>
   connect(node, { path: `/channels/${name}`, ...bearer(allowed(sub, { channels })) });
 
+// A reader hears nothing before its node has subscribed.
+const areHeard = (name, count) =>
+  until(async () => (await redis.cli('PUBSUB', 'NUMSUB', name)).split('\n')[1] === String(count));
+
 async function status(name, channels, options) {
   try {
     await (await open(name, channels, options)).close();
@@ -70,6 +74,8 @@ test('no right by default; the option grants gives some', async (t) => {
 test('writing needs :rw in the token and rw in the option', async () => {
   const reader = await open('chat', ['chat'], { node: nodes[1], sub: 'bob' });
   const listener = await open('events', ['events'], { node: nodes[1], sub: 'bob' });
+  await areHeard('chat', 1);
+  await areHeard('events', 1);
   const dropped = () => metric(nodes[0], 'sluice_dropped_total', { reason: 'not_writable' });
   const before = await dropped();
   const mute = await open('chat', ['chat']);
@@ -79,6 +85,8 @@ test('writing needs :rw in the token and rw in the option', async () => {
   await until(async () => (await dropped()) === before + 2);
 
   const writer = await open('chat', ['chat:rw']);
+  await areHeard('chat', 2);
+  await areHeard('events', 2);
   writer.raw('this');
   for (const client of [reader, mute, writer]) assert.equal((await client.next('raw')).text, 'this');
   await publish(redis, 'events', 'and that');
@@ -92,6 +100,7 @@ test('what only reads need not send long messages', async () => {
   mute.raw('x'.repeat(16385));
   assert.equal((await mute.closed).code, 1009);
   const writer = await open('chat', ['chat:rw']);
+  await areHeard('chat', 1);
   writer.raw('x'.repeat(16385));
   assert.equal((await writer.next('raw')).text.length, 16385);
   await writer.close();

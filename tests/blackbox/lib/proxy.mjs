@@ -11,6 +11,8 @@ import { sleep } from './waiting.mjs';
  *   keep({ link })              keeps what goes to Redis, and the connection to it when the node
  *                               gives its own up; returns a function that delivers it all, ends the
  *                               connections and resolves when Redis has read them to their end
+ *   hold({ link })              keeps what goes to the node; returns a function that delivers it,
+ *                               and lets later bytes pass
  *   cut({ link })               resets them
  *   orphan({ link, hold, late }) for `hold` ms keeps what goes to Redis, then resets the node's
  *                               side; `late` ms later Redis gets what was kept, by the old socket
@@ -37,6 +39,10 @@ export async function startProxy(redis) {
     let held = 0;
     const pass = (data) => {
       if (to.destroyed || link.stalled[direction]) return;
+      if (link.held && direction === 'toNode') {
+        link.held.push(data);
+        return;
+      }
       if (link.kept && direction === 'toRedis') {
         link.kept.push(data);
         return;
@@ -129,6 +135,16 @@ export async function startProxy(redis) {
             return closed;
           }),
         );
+    },
+    hold({ link } = {}) {
+      const held = chosen(link);
+      for (const one of held) one.held = [];
+      return () => {
+        for (const one of held) {
+          for (const piece of one.held) one.client.write(piece);
+          one.held = undefined;
+        }
+      };
     },
     cut({ link } = {}) {
       chosen(link).forEach(reset);
