@@ -17,6 +17,7 @@
     X(log_js, "log.js", "/log.js", JS, false)                                                  \
     X(composer_js, "composer.js", "/composer.js", JS, false)                                   \
     X(connection_js, "connection.js", "/connection.js", JS, false)                             \
+    X(token_js, "token.js", "/token.js", JS, false)                                            \
     X(dom_js, "dom.js", "/dom.js", JS, false)                                                  \
     X(chat_css, "chat.css", "/chat.css", CSS, false)                                           \
     X(sluice_js, "sluice.js", "/sluice.js", JS, true)                                          \

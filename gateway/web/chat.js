@@ -8,6 +8,7 @@ import { Log } from './log.js';
 import { Session } from './session.js';
 import { roomKey } from './store.js';
 import { Sidebar } from './sidebar.js';
+import { bearerOf, takeFromAddress } from './token.js';
 
 const narrow = matchMedia('(max-width: 38rem)');
 const ANNOUNCED = 200; // characters of a message that are read out
@@ -43,6 +44,8 @@ function conversationOf(key) {
 
 // Shows what the address names. On a narrow screen no name means the list.
 function route() {
+  const token = takeFromAddress();
+  if (token) return signIn(token);
   if (!session) return;
   let conversation = conversationOf(keyInAddress());
   if (!conversation && !narrow.matches) {
@@ -244,11 +247,14 @@ function send(text) {
   session.send(open, text);
 }
 
-function enter(name) {
-  const userId = idOf(name);
-  sessionStorage.setItem('name', name);
+// By a name, or by a token, which says who it is.
+function enter(name, token) {
+  const bearer = token ? bearerOf(token) : { userId: idOf(name), username: name };
+  if (!bearer) return ask('That is no token: it has three parts, with dots between them.');
+  const { userId, username } = bearer;
+  sessionStorage.setItem(token ? 'token' : 'name', token || name);
   connection.changed({ state: 'connecting' });
-  session = new Session(userId, name, page);
+  session = new Session(userId, username, page, token);
   ({ store } = session);
   sidebar = new Sidebar(store, {
     open: go,
@@ -271,7 +277,7 @@ function enter(name) {
   for (const [key, draft] of Object.entries(drafts()))
     if (store.has(key)) store.get(key).draft = draft;
   $('self').replaceChildren(
-    avatar(userId, name),
+    avatar(userId, username ?? userId),
     element('span', { class: 'name', dir: 'auto' }, store.nameOf(userId)),
   );
   $('refusal').textContent = '';
@@ -281,20 +287,45 @@ function enter(name) {
   if (!narrow.matches) composer.focus();
 }
 
-// Begins the page again, without anything of this session.
-async function signOut() {
-  sessionStorage.clear();
-  await session.close();
+// Begins the page again, without anything of this session but what is given here.
+function restart(kept) {
   session = null;
+  sessionStorage.clear();
+  for (const [key, value] of Object.entries(kept)) sessionStorage.setItem(key, value);
   location.replace(location.pathname);
 }
 
-// The server does not let this user in. Shows the login form again, with the reason.
-function refused(error) {
-  session = null;
+async function signOut() {
+  const { asks } = sessionStorage;
   sessionStorage.clear();
-  sessionStorage.setItem('refusal', error.message);
-  location.replace(location.pathname);
+  await session.close();
+  restart(asks ? { asks } : {});
+}
+
+async function signIn(token) {
+  await session?.close();
+  restart({ token });
+}
+
+// The server does not let this user in. Shows the login form again, with the reason.
+function refused({ code, message }) {
+  const had = sessionStorage.getItem('token');
+  const isOfTokens = code === 'unauthorized' || code === 'revoked' || had !== null;
+  let refusal = message;
+  if (code === 'unauthorized') refusal = had ? `The server refuses this token: ${message}.` : '';
+  else if (code === 'revoked') refusal = 'The tokens of this user are revoked. A new one is good again.';
+  restart({ refusal, ...(isOfTokens && { asks: 'token' }) });
+}
+
+// The login form, by name or, if the server asks for that, by token.
+function ask(refusal) {
+  const byToken = sessionStorage.getItem('asks') === 'token';
+  $('by-name').hidden = byToken;
+  $('by-token').hidden = !byToken;
+  $('name').required = !byToken;
+  $('token').required = byToken;
+  $('refusal').textContent = refusal;
+  (byToken ? $('token') : $('name')).focus();
 }
 
 function drafts() {
@@ -318,7 +349,14 @@ function keep() {
 $('door').onsubmit = (event) => {
   event.preventDefault();
   const name = $('name').value.trim();
-  if (idOf(name) !== '') enter(name);
+  const token = $('token').value.trim();
+  if (token) enter('', token);
+  else if (idOf(name) !== '') enter(name);
+};
+$('token').onkeydown = (event) => {
+  if (event.key !== 'Enter') return;
+  event.preventDefault();
+  $('door').requestSubmit();
 };
 $('back').onclick = goBack;
 $('leave').onclick = leave;
@@ -339,8 +377,12 @@ addEventListener('beforeunload', (event) => {
   if (store?.all.some(({ pending }) => pending.some(isOnItsWay))) event.preventDefault();
 });
 
+const given = takeFromAddress(); // by a link
+if (given) sessionStorage.setItem('asks', 'token');
+const token = given || sessionStorage.getItem('token');
 const name = sessionStorage.getItem('name');
-$('refusal').textContent = sessionStorage.getItem('refusal') ?? '';
+const refusal = sessionStorage.getItem('refusal') ?? '';
 sessionStorage.removeItem('refusal');
-if (name) enter(name);
-else $('name').focus();
+if (token) sessionStorage.setItem('asks', 'token');
+if (token || name) enter(name, token);
+else ask(refusal);

@@ -160,15 +160,16 @@ export class Log {
   }
 
   #showEdge() {
-    const { isLoaded, hasMore, messages, isRoom } = this.#conversation;
+    const { isLoaded, hasMore, messages, isRoom, isRefused } = this.#conversation;
     const start = isRoom
       ? 'This is where the room begins.'
       : 'This is where the conversation begins.';
     const none = isRoom
       ? 'Nobody has said anything here yet.'
       : 'You have not written to each other yet.';
+    const end = messages.length ? start : none;
     $('edge').textContent =
-      !isLoaded || hasMore ? 'Reading what was said…' : messages.length ? start : none;
+      isRefused ? '' : !isLoaded || hasMore ? 'Reading what was said…' : end;
   }
 
   // ---- Rows

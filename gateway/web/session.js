@@ -31,14 +31,14 @@ export class Session {
   #memory; // where this user's conversations are remembered
   #logins = 0;
 
-  constructor(userId, username, page) {
+  constructor(userId, username, page, token) {
     this.me = userId;
     this.store = new Store(userId);
     this.#page = page;
     this.#memory = `sluice:${userId}`;
     this.store.person(userId).name = nameFor(userId, username);
     const resume = { [userKey(userId)]: this.#remembered().inbox };
-    this.sluice = new Sluice(undefined, { userId, username }, { resume });
+    this.sluice = new Sluice(undefined, { userId, username, token }, { resume });
     this.#people = new People(this.sluice, this.store, {
       changed: () => page.lists(),
       unread: (id, count) => this.#unread(id, count),
@@ -118,8 +118,10 @@ export class Session {
       // A user that was never here has nothing unread.
       if (room.read === 0 && seq > 0) this.markRead(room, seq);
     } catch (error) {
-      if (error.code === 'closed') return;
+      if (this.sluice.state === 'closed') return; // all of the user was refused, not the room
       this.#remember(room, false);
+      room.isRefused = true;
+      this.#page.messages(room, [], true);
       this.#page.notice(room, `You could not enter: ${error.message}`);
     }
   }
@@ -298,10 +300,25 @@ export class Session {
       typing: (data) => this.#typing(data),
       message: (data, { channel }) => page.notice(store.get(channel), String(data)),
       userLeft: (data) => this.#leftElsewhere(data),
+      revoked: ({ channel }) => this.#withdrawn(channel),
+      token_expiring: ({ expiresIn }) => this.#expiring(expiresIn),
       lost: (lost) => this.#lost(lost),
       state: (change) => this.#state(change),
     };
     for (const [event, listener] of Object.entries(listeners)) sluice.on(event, listener);
+  }
+
+  // The token does not allow this room any more.
+  #withdrawn(channel) {
+    const room = this.store.get(channel);
+    if (!room) return;
+    this.#page.notice(null, `Your token no longer allows ${room.name}`);
+    this.#leftElsewhere({ room: room.name, userId: this.me });
+  }
+
+  #expiring(ms) {
+    const seconds = Math.ceil(ms / 1000);
+    this.#page.notice(null, `Your token ends in ${seconds} s: sign out, and come in with a new one`);
   }
 
   #other = ({ senderId, receiverId }) =>

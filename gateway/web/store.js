@@ -23,6 +23,7 @@ export class Conversation {
   typedAt = 0; // when the last typing event of mine left
   draft = '';
   isLoaded = false; // the latest page of history was read
+  isRefused = false; // the user may not enter
   loading = null; // a promise, while history is being read
   hasMore = false; // history has older ones
   life = 0; // counts resets
