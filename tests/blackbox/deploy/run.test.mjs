@@ -1,6 +1,7 @@
 // scripts/run (`make run`): what it prints is there, and it leaves nothing.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import { login, request, ROOT, test, until } from '../lib/harness.mjs';
 import { BINARY } from '../lib/servers.mjs';
@@ -50,4 +51,37 @@ test('the console is on an internal port, and the chat needs no token', async (t
   await client.close();
   assert.deepEqual(await all.stop(), { code: 0, signal: null });
   await assert.rejects(request(where), { code: 'ECONNREFUSED' });
+});
+
+test('AUTH=1: two links with tokens, and nobody without one', async (t) => {
+  const all = await run(t, { AUTH: '1' });
+  const links = all.lines.join('\n').match(/^(alice|bob) http:\S+\/#token=\S+$/gm);
+  assert.equal(links.length, 2);
+  const [alice, bob] = links.map((line) => {
+    const [, user, link, token] = line.match(/^(\w+) (\S+)#token=(\S+)$/);
+    assert.equal(link, `${all.url}/`);
+    return { user, token };
+  });
+  const clients = [];
+  for (const { user, token } of [alice, bob]) {
+    clients.push(await login(all, user, { token }));
+    await clients.at(-1).emit('join', { room: 'lobby' });
+  }
+  await clients[0].emit('sendMessage', { room: 'lobby', message: 'hi' });
+  await clients[1].next('chatMessage');
+  await assert.rejects(login(all, 'eve'), { code: 'unauthorized' });
+  await assert.rejects(login(all, 'eve', { token: alice.token }), { code: 'forbidden' });
+  for (const client of clients) await client.close();
+  // The secret and the tokens stand on no command line.
+  const lines = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((pid) => {
+    try {
+      return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    } catch {
+      return ''; // it has gone
+    }
+  });
+  for (const line of lines.filter((one) => one.includes(BINARY))) {
+    assert.doesNotMatch(line, /jwt-secret|eyJ/);
+  }
+  assert.deepEqual(await all.stop(), { code: 0, signal: null });
 });
