@@ -40,6 +40,12 @@ void limits_charge(struct client *c, uint64_t spent) {
         metric_limited(clients_of(c)->metrics, LIMIT_RATE);
 }
 
+void limits_appended(struct client *c, const struct reply *reply) {
+    struct slice last = reply_text(reply_item(reply, reply->count - 1));
+    if (slice_is(last, "log-bytes"))
+        metric_limited(clients_of(c)->metrics, LIMIT_LOG_BYTES);
+}
+
 bool limits_may_make(const struct client *c) {
     return bucket_has(&c->made, now_of(c), 0, MADE_MS * UNIT);
 }

@@ -387,6 +387,7 @@ void request_appended(void *arg, const struct reply *reply, enum outcome outcome
     struct buf answer;
     if (!request_check(r, reply, outcome))
         return;
+    limits_appended(r->client, reply);
     buf_init(&answer);
     append_put_result(&answer, reply);
     buf_char(&answer, '}');

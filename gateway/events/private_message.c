@@ -1,5 +1,6 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
+#include "gateway/client/limits.h"
 
 /* private_message: sends a message to a user. The inboxes of both users get it, and so do all
  * of their connections except this one. */
@@ -40,6 +41,7 @@ static void on_stored(void *arg, const struct reply *reply, enum outcome outcome
     char key[CHANNEL_NAME_SIZE];
     if (!request_check(r, reply, outcome))
         return;
+    limits_appended(c, reply);
     append_put_result(&p->answer, reply);
     buf_printf(&p->answer, ",\"delivered\":%s,\"resume\":{",
                reply_number(reply_item(reply, 3)) != 0 ? "true" : "false");

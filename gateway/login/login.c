@@ -181,13 +181,18 @@ void login_fail(struct request *r, struct login *l) {
     if (l->what != NULL) {
         void (*recovered)(void *, enum login_end) = l->recovered;
         void *arg = l->arg;
-        bool refused = l->too_many || l->revoked;
+        bool refused = l->too_many || l->full || l->revoked;
         enum login_end how = l->failed && !refused ? LOGIN_UNANSWERED : LOGIN_LOST;
         request_ok(r, (struct slice){NULL, 0});
         recovered(arg, how);
     } else if (l->revoked) {
         request_fail(r, ERR_UNAUTHORIZED, "token", "revoked");
+    } else if (l->full) {
+        metric_limited(clients_of(c)->metrics, LIMIT_PER_USER);
+        request_fail(r, ERR_TOO_MANY, l->joins ? "id" : "userId",
+                     "has as many connections as one may");
     } else if (l->too_many) {
+        metric_limited(clients_of(c)->metrics, LIMIT_ROOMS);
         const char *named = l->room != NULL ? "csId" : "resume";
         request_fail(r, ERR_TOO_MANY, l->joins ? "room" : named,
                      "the user belongs to as many rooms as one may");
@@ -260,6 +265,7 @@ static void on_entered(struct registration *g, enum entered how) {
     struct login *l = r->state;
     l->too_many = how == ENTERED_TOO_MANY;
     l->revoked = how == ENTERED_REVOKED;
+    l->full = how == ENTERED_FULL;
     one_done(r, how == ENTERED);
 }
 

@@ -47,6 +47,7 @@ struct login {
     bool failed;
     bool too_many; /* rooms */
     bool revoked;  /* the token */
+    bool full;     /* the user has too many connections */
     bool joins;    /* it is a `join`, and gets the answer of one */
     bool fresh;    /* the connection had no user before */
     bool resuming;

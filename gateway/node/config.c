@@ -164,6 +164,7 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
         return config_complain(o, "prefix", o->prefix, wrong);
     redis->constants = (struct script_constants){.prefix = n->prefix,
                                                  .history_max = o->history_max,
+                                                 .log_bytes = o->log_bytes,
                                                  .big_room = o->big_room,
                                                  .max_rooms = o->max_rooms,
                                                  .room_ttl_ms = o->room_retention,
@@ -224,14 +225,10 @@ int config_read(struct node *n, struct redis_config *redis) {
 
 /* Who does not log in is no use to anybody only where a login proves something. */
 #define LOGIN_DEADLINE_MS 30000
-static uint64_t login_deadline(const struct options *o) {
-    static const char *const keys[] = {"jwt-secret", "jwt-secret-file", "jwt-keys", "jwks-url"};
-    bool identity = false;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        identity = identity || options_given(o, keys[i]);
-    if (options_given(o, "login-deadline"))
-        return o->login_deadline;
-    return identity ? LOGIN_DEADLINE_MS : 0;
+static uint64_t login_deadline(const struct node *n) {
+    if (options_given(n->options, "login-deadline"))
+        return n->options->login_deadline;
+    return auth_on(&n->auth) ? LOGIN_DEADLINE_MS : 0;
 }
 
 /* --- LIVE options ---------------------------------------------------------------------------
@@ -259,7 +256,7 @@ void config_apply(struct node *n) {
     n->sockets.ping_interval_ms = o->ping_interval;
     n->sockets.ping_timeout_ms = o->ping_timeout;
     n->net.rate = o->rate_limit;
-    n->domain.clients.login_deadline = login_deadline(o);
+    n->domain.clients.login_deadline = login_deadline(n);
     proxies_parse(&n->proxies, o->trusted_proxies);
     n->told_unreadable = n->told_untrusted = false;
     n->origins = (struct origins){.list = origins_of(o)};

@@ -8,7 +8,7 @@
 
 #define REENTER_AT_ONCE 128
 #define LOOKED_AT_MOST  8
-#define ONLINE_ARGS     9 /* of online.lua, before the rooms */
+#define ONLINE_ARGS     10 /* of online.lua, before the rooms */
 
 void registry_init(struct registry *r, struct lease *lease, struct wheel *wheel,
                    const struct registry_events *events, void *owner) {
@@ -61,7 +61,7 @@ static void registry_answered(struct registration *g, bool entering,
 static enum entered refusal(const struct reply *reply) {
     switch (reply_number(reply_item(reply, 0))) {
     case SCRIPT_TOO_MANY:
-        return ENTERED_TOO_MANY;
+        return reply_number(reply_item(reply, 1)) != 0 ? ENTERED_TOO_MANY : ENTERED_FULL;
     case SCRIPT_REVOKED:
         return ENTERED_REVOKED;
     default:
@@ -113,7 +113,7 @@ static struct slice or_default(const struct name *n, struct slice otherwise) {
 
 static bool send_enter(struct registration *g, struct slice key, struct slice id) {
     struct registry *r = registry_of(g);
-    char address[CONN_ADDRESS_SIZE], issued[DIGITS_SIZE];
+    char address[CONN_ADDRESS_SIZE], issued[DIGITS_SIZE], most[DIGITS_SIZE];
     struct slice user = g->as.user;
     const struct profile *p = g->profile;
     g->as.ops->address(&g->as, address, sizeof address);
@@ -130,7 +130,9 @@ static bool send_enter(struct registration *g, struct slice key, struct slice id
     args[5] = or_default(p != NULL ? &p->username : NULL, user);
     args[6] = or_default(p != NULL ? &p->role : NULL, SLICE("user"));
     args[7] = r->events->issued(r->owner, g, issued);
-    args[8] = e != NULL ? e->room : (struct slice){NULL, 0};
+    /* Only a login is refused, not a connection that is registered again. */
+    args[8] = slice_digits(e != NULL ? r->options->max_per_user : 0, most);
+    args[9] = e != NULL ? e->room : (struct slice){NULL, 0};
     if (e != NULL)
         e->rooms(e, args + ONLINE_ARGS);
     bool sent = redis_script(r->redis, SCRIPT_online, &key, 1, args, ONLINE_ARGS + rooms,

@@ -26,9 +26,9 @@ struct profile {
     struct name role;
 };
 
-/* TOO_MANY: the user would be in too many rooms. REVOKED: the user's token is no good any more.
- * Then the connection is no longer `wanted`. */
-enum entered { ENTERED, ENTERED_TOO_MANY, ENTERED_REVOKED, ENTERED_NOT };
+/* TOO_MANY: the user would be in too many rooms. FULL: the user has too many connections.
+ * REVOKED: the user's token is no good any more. Then the connection is no longer `wanted`. */
+enum entered { ENTERED, ENTERED_TOO_MANY, ENTERED_FULL, ENTERED_REVOKED, ENTERED_NOT };
 
 /* A login that waits until its connection is registered. */
 struct entering {

@@ -32,11 +32,12 @@ static void put_constants(struct buf *b, const struct script_constants *c) {
     /* The prefix was checked at start-up: no quotes, backslashes or control characters. */
     buf_printf(b, "local P = '%s'\n", c->prefix);
     buf_printf(b,
-               "local MAXLEN, BIG_ROOM, MAX_ROOMS = %llu, %llu, %llu\n"
+               "local MAXLEN, LOG_BYTES, BIG_ROOM, MAX_ROOMS = %llu, %llu, %llu, %llu\n"
                "local ROOM_TTL, INBOX_TTL, USER_TTL = %llu, %llu, %llu\n",
-               (unsigned long long)c->history_max, (unsigned long long)c->big_room,
-               (unsigned long long)c->max_rooms, (unsigned long long)c->room_ttl_ms,
-               (unsigned long long)c->inbox_ttl_ms, (unsigned long long)c->user_ttl_ms);
+               (unsigned long long)c->history_max, (unsigned long long)c->log_bytes,
+               (unsigned long long)c->big_room, (unsigned long long)c->max_rooms,
+               (unsigned long long)c->room_ttl_ms, (unsigned long long)c->inbox_ttl_ms,
+               (unsigned long long)c->user_ttl_ms);
 }
 
 static bool digest(struct buf *text, char out[41]) {

@@ -72,6 +72,7 @@ enum {
 struct script_constants {
     const char *prefix;
     uint64_t history_max;
+    uint64_t log_bytes;
     uint64_t big_room;
     uint64_t max_rooms;
     uint64_t room_ttl_ms;

@@ -109,7 +109,7 @@ void assert_online(const struct user *u, const char *more) {
     char id[CLIENT_ID_SIZE];
     const char *name = name_of(&u->g);
     struct slice own = subscriber_id(&u->g.as, id);
-    assert_asked("online user:%s | %s %.*s %s 1.2.3.4:5 door %s user - %s", name, name,
+    assert_asked("online user:%s | %s %.*s %s 1.2.3.4:5 door %s user - 0 %s", name, name,
                  (int)own.len, own.ptr, lease.incarnation, name, more);
 }
 

@@ -1,14 +1,18 @@
 -- A connection enters the registry. KEYS: the user.
 -- ARGV: user, connection, incarnation, address, door, username, role; when the token was issued (see
--- revoked); the room that this login enters, or '' (the user becomes a member of it before the
--- announcement, so that those in the room get that); all rooms that this login is about to enter
--- (if they are too many, nothing is written).
+-- revoked); most connections that the user may have with this one ('0': any number); the room that
+-- this login enters, or '' (the user becomes a member of it before the announcement, so that those
+-- in the room get that); all rooms that this login is about to enter (if they are too many, nothing
+-- is written).
 -- Returns {0, 1 if it is the user's first connection, 1 if rooms of users wait to be turned},
--- {REAPED}, {REVOKED} or {TOO_MANY}.
-local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
+-- {REAPED}, {REVOKED}, {TOO_MANY}, of connections, or {TOO_MANY, 1}, of rooms.
+local base, user, incarnation, most = KEYS[1], ARGV[3], ARGV[5], tonumber(ARGV[11])
 if not alive(incarnation) then return { REAPED } end
 if revoked(base, ARGV[10]) then return { REVOKED } end
-if too_many_rooms(base, { unpack(ARGV, 12) }) then return { TOO_MANY } end
+if most > 0 and call('HEXISTS', base .. ':conns', ARGV[4]) == 0 and too_many_connections(base, most) then
+  return { TOO_MANY }
+end
+if too_many_rooms(base, { unpack(ARGV, 13) }) then return { TOO_MANY, 1 } end
 local ms = millis(now())
 local first = call('EXISTS', base .. ':conns') == 0
 call('HSET', base .. ':conns', ARGV[4], incarnation .. ' ' .. ms .. ' ' .. ARGV[6] .. ' ' .. ARGV[7])
@@ -18,7 +22,7 @@ call('PEXPIRE', base_of('node:' .. incarnation) .. ':users', USER_TTL)
 call('HSET', base .. ':profile', 'username', ARGV[8], 'role', ARGV[9], 'seen', ms)
 local left = false
 if first then
-  local room = ARGV[11]
+  local room = ARGV[12]
   if room ~= '' then
     call('SADD', base .. ':rooms', room)
     call('ZADD', base_of('room:' .. room) .. ':members', ms, user)

@@ -1,4 +1,4 @@
--- Shared by all scripts. The constants P (key prefix), MAXLEN, BIG_ROOM, MAX_ROOMS, ROOM_TTL,
+-- Shared by all scripts. The constants P (key prefix), MAXLEN, LOG_BYTES, BIG_ROOM, MAX_ROOMS, ROOM_TTL,
 -- INBOX_TTL and USER_TTL (ms) come before it. clock.lua, log.lua, presence.lua and marks.lua come
 -- after it in the scripts that need them. Each call of a script makes every function here again, so
 -- there are few. KEYS are channel bases such as sluice:{room:lobby}. The names of all other keys

@@ -54,18 +54,23 @@ local function revoked(base, iat_ms)
   return not iat or iat < before * 1000
 end
 
--- How many raw connections the user has (raw_enter.lua). Those of nodes that are gone do not count,
--- and are taken out.
-local function raw_count(base)
-  local all, count = call('HGETALL', base .. ':raw'), 0
-  for i = 1, #all, 2 do
-    if alive(string.match(all[i + 1], '^%S*')) then
-      count = count + 1
-    else
-      call('HDEL', base .. ':raw', all[i])
+-- Has the user as many connections as one may have, on all nodes and doors? Those of nodes that are
+-- gone do not count. Their raw connections (raw_enter.lua) are taken out here, since nobody reaps
+-- these.
+local function too_many_connections(base, most)
+  if call('HLEN', base .. ':conns') + call('HLEN', base .. ':raw') < most then return false end
+  local count = 0
+  for _, part in ipairs({ ':conns', ':raw' }) do
+    local all = call('HGETALL', base .. part)
+    for i = 1, #all, 2 do
+      if alive(string.match(all[i + 1], '^%S*')) then
+        count = count + 1
+      elseif part == ':raw' then
+        call('HDEL', base .. part, all[i])
+      end
     end
   end
-  return count
+  return count >= most
 end
 
 -- Would the user be in too many rooms with these?

@@ -3,8 +3,8 @@
 -- KEYS: dm, the receiver's inbox, the sender's inbox.
 -- ARGV: sender, receiver, data (an object without its closing brace), idempotency field or '',
 -- connection.
--- Returns {0, seq, time, delivered, the sender's inbox: epoch, seq} or the error STALE
--- (append.lua).
+-- Returns {0, seq, time, delivered, the sender's inbox: epoch, seq}, and one item more if old messages
+-- were taken out for their bytes; or the error STALE (append.lua).
 local sender, receiver, data, field, origin = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local wall, text, steps, same = look_at_clock()
 local delivered = call('EXISTS', KEYS[2] .. ':conns')
@@ -40,12 +40,13 @@ local function count_unread()
 end
 append(dm, time, 'new_private_message', data, nil, field_mine, by_sender, sent)
 local frame = append(mine, time, 'new_private_message', data, origin)
-local other
+local other, theirs
 if sender ~= receiver then
-  other = append(open(KEYS[2], true), time, 'new_private_message', data, origin)
+  theirs = open(KEYS[2], true)
+  other = append(theirs, time, 'new_private_message', data, origin)
   count_unread()
 end
 remember(KEYS[1], field, wall, steps, dm.next .. ' ' .. time .. ' ' .. mine.next)
 if other then call('PUBLISH', KEYS[2], other) end
 call('PUBLISH', KEYS[3], frame)
-return { 0, dm.next, time, delivered, mine.epoch, mine.next }
+return { 0, dm.next, time, delivered, mine.epoch, mine.next, dm.cut or mine.cut or (theirs and theirs.cut) }

@@ -5,7 +5,7 @@
 local base, incarnation, most = KEYS[1], ARGV[4], tonumber(ARGV[8])
 if not alive(incarnation) then return { REAPED } end
 if revoked(base, ARGV[7]) then return { REVOKED } end
-if most > 0 and call('HLEN', base .. ':conns') + raw_count(base) >= most then return { TOO_MANY } end
+if most > 0 and too_many_connections(base, most) then return { TOO_MANY } end
 local value = incarnation .. ' ' .. millis(now()) .. ' ' .. ARGV[5] .. ' ' .. ARGV[6]
 call('HSET', base .. ':raw', ARGV[3], value)
 call('PEXPIRE', base .. ':raw', USER_TTL)
