@@ -18,7 +18,6 @@ import { IDENTITY } from '../blackbox/lib/token.mjs';
 import { attacks } from './attacks.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
-const FLOOR = 15; // ms: a p99 below it is not told from the machine's own noise
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor((list.length - 1) / 2)];
 const MIB = 1024 * 1024;
 
@@ -72,7 +71,7 @@ const values = (object) => Object.values(object).reduce((a, b) => a + b, 0);
 
 function judge({ quiet, loud, counts, rss, limits }) {
   const p99 = (windows) => median(windows.map((window) => window.p99));
-  const [before, during] = [Math.max(FLOOR, p99(quiet)), p99(loud)];
+  const [before, during] = [Math.max(limits.floor, p99(quiet)), p99(loud)];
   const all = [...quiet, ...loud];
   const errors = {};
   for (const window of all) {
@@ -102,9 +101,10 @@ function judge({ quiet, loud, counts, rss, limits }) {
  * Runs attacks; resolves to their rows. Options:
  *   names     of the attacks, default: all
  *   users     of the crowd; windows: of a second, for each of quiet and abuse
- *   ratio     the most that p99 may grow
+ *   ratio     the most that p99 may grow; floor: ms, a smaller p99 counts as this much, since it is
+ *             not told from the machine's own noise
  *   memory    MiB that a node may have; limit: --memory-limit of the nodes, in MiB
- *   args      further arguments of the nodes
+ *   args, env  further arguments of the nodes, and their environment
  *   onRow     called with each row
  */
 export async function abuse({
@@ -112,15 +112,17 @@ export async function abuse({
   users = 200,
   windows = 5,
   ratio = 3,
+  floor = 15,
   memory: most,
   limit = 256,
   args = [],
+  env = {},
   onRow = () => {},
 }) {
   const redis = await startRedis();
   const settings = [...IDENTITY, '--memory-limit', `${limit}M`, ...args];
   const nodes = [];
-  for (const id of ['n1', 'n2']) nodes.push(await startNode({ redis, id, args: settings, shown: false }));
+  for (const id of ['n1', 'n2']) nodes.push(await startNode({ redis, id, args: settings, env, shown: false }));
   const urls = nodes.map((node) => node.url);
   const stranger = await connect(nodes[0]);
   const identity = await stranger.emit('login', { userId: 'nobody' }).then(
@@ -148,7 +150,7 @@ export async function abuse({
     clearInterval(watch);
     await sleep(1500);
     const after = await quietly(windows);
-    const row = judge({ quiet: [...quiet, ...after], loud, counts, rss, limits: { ratio, memory: most } });
+    const row = judge({ quiet: [...quiet, ...after], loud, counts, rss, limits: { ratio, floor, memory: most } });
     rows.push({ attack: name, ...row });
     onRow(rows.at(-1));
     quiet = after;
