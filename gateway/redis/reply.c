@@ -79,16 +79,38 @@ static void arena_reset(struct reply_reader *r) {
         r->blocks->used = 0;
 }
 
+/*
+ * An array has room for this many items at first, and for twice as many whenever it is full. A
+ * length that is only announced takes no memory.
+ */
+#define ITEMS_FIRST 64
+
+static bool is_full(size_t at) {
+    return at >= ITEMS_FIRST && (at & (at - 1)) == 0;
+}
+
+static bool array_put(struct reply_reader *r, struct reply *array, size_t at,
+                      struct reply *item) {
+    if (is_full(at)) {
+        size_t room = at < array->count - at ? 2 * at : array->count;
+        struct reply **items = arena_take(r, room * sizeof *items);
+        if (items == NULL)
+            return false;
+        memcpy(items, array->items, at * sizeof *items);
+        array->items = items;
+    }
+    array->items[at] = item;
+    return true;
+}
+
 static struct reply *reply_new(const redisReadTask *task, enum reply_type type) {
     struct reply_reader *r = task->privdata;
     struct reply *made = arena_take(r, sizeof *made);
     if (made == NULL)
         return NULL;
     *made = (struct reply){.type = type};
-    if (task->parent != NULL) {
-        struct reply *parent = task->parent->obj;
-        parent->items[task->idx] = made;
-    }
+    if (task->parent != NULL && !array_put(r, task->parent->obj, (size_t)task->idx, made))
+        return NULL;
     return made;
 }
 
@@ -117,16 +139,11 @@ static void *make_array(const redisReadTask *task, array_size count) {
     if (made == NULL)
         return NULL;
     made->count = (size_t)count;
-    if (made->count != 0) {
-        if (made->count > SIZE_MAX / sizeof(void *))
-            return NULL;
-        made->items = arena_take(task->privdata, made->count * sizeof(void *));
-        if (made->items == NULL)
-            return NULL;
-        for (size_t i = 0; i < made->count; i++)
-            made->items[i] = (struct reply *)&nil;
-    }
-    return made;
+    if (made->count == 0)
+        return made;
+    size_t room = made->count < ITEMS_FIRST ? made->count : ITEMS_FIRST;
+    made->items = arena_take(task->privdata, room * sizeof *made->items);
+    return made->items != NULL ? made : NULL;
 }
 
 static void *make_integer(const redisReadTask *task, long long value) {

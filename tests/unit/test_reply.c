@@ -14,6 +14,9 @@
 
 #define BIG 100000
 
+/* Of AddressSanitizer, with which all unit programs are built. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+
 /* Prints a reply, so that one comparison checks all of it: s(..) t(..) e(..) i(..) n [..]. */
 static void print_reply(struct buf *out, const struct reply *r) {
     static const char kinds[] = {'s', 't', 'e'};
@@ -195,6 +198,42 @@ static void reads_long_and_deep_arrays(void **state) {
     reply_reader_destroy(r);
 }
 
+/* Around each length at which an array gets more room; each item is an array, too. */
+static void reads_arrays_of_each_length(void **state) {
+    (void)state;
+    struct reply_reader *r = reply_reader_create();
+    const struct reply *reply;
+    struct buf in;
+    buf_init(&in);
+    for (size_t count = 60; count < 600; count++) {
+        buf_clear(&in);
+        buf_printf(&in, "*%zu\r\n", count);
+        for (size_t i = 0; i < count; i++)
+            buf_printf(&in, "*2\r\n$-1\r\n:%zu\r\n", i);
+        assert_true(reply_reader_feed(r, in.data, in.len));
+        assert_int_equal(reply_reader_next(r, &reply), 1);
+        assert_int_equal(reply->count, count);
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(reply_number(reply_item(reply_item(reply, i), 1)), i);
+        assert_int_equal(reply_item(reply, count)->type, REPLY_NIL);
+    }
+    buf_deinit(&in);
+    reply_reader_destroy(r);
+}
+
+/* Memory is taken for what has come. */
+static void an_announced_length_takes_no_memory(void **state) {
+    (void)state;
+    static const char head[] = "*2000000000\r\n*2000000000\r\n:1\r\n";
+    const struct reply *reply;
+    size_t before = __sanitizer_get_current_allocated_bytes();
+    struct reply_reader *r = reply_reader_create();
+    assert_true(reply_reader_feed(r, head, sizeof head - 1));
+    assert_int_equal(reply_reader_next(r, &reply), 0);
+    assert_true(__sanitizer_get_current_allocated_bytes() - before < 100000);
+    reply_reader_destroy(r);
+}
+
 /* A reply holds while more is fed, until the next call of reply_reader_next. */
 static void a_reply_holds_until_the_next(void **state) {
     (void)state;
@@ -358,6 +397,8 @@ int main(void) {
         cmocka_unit_test(reads_each_split),
         cmocka_unit_test(reads_big_strings),
         cmocka_unit_test(reads_long_and_deep_arrays),
+        cmocka_unit_test(reads_arrays_of_each_length),
+        cmocka_unit_test(an_announced_length_takes_no_memory),
         cmocka_unit_test(a_reply_holds_until_the_next),
         cmocka_unit_test(refuses_garbage),
         cmocka_unit_test(can_be_destroyed_at_each_byte),
