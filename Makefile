@@ -39,7 +39,9 @@ build/config.mk: FORCE
 	  'BUILT_BY  := $(CC) $(CFLAGS) $(LDFLAGS)' \
 	  "LIB_FLAGS := $$(pkg-config --cflags $(LIBRARIES) | sed 's/-I/-isystem /g')" \
 	  "LIBS      := $$(pkg-config --libs $(LIBRARIES)) -lwslay -lm" \
-	  "LLHTTP    := $$(pkg-config --libs libllhttp 2>/dev/null)" >$@.new
+	  "LLHTTP    := $$(pkg-config --libs libllhttp 2>/dev/null)" \
+  "HARDENED  := $$(scripts/hardening-flags '$(CC)' | tr '\n' ' ')" \
+  "CLANG_HARDENED := $$(scripts/hardening-flags '$(CLANG)' | tr '\n' ' ')" >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- Sources
@@ -64,15 +66,15 @@ STD     := -std=c11 -D_GNU_SOURCE -I. -DSLUICE_VERSION='"$(VERSION)"'
 WARN    := -Wall -Wextra -Wshadow
 STRICT  := $(WARN) -Werror -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wformat=2 -Wno-format-nonliteral -Wpointer-arith
-RELEASE := -O2 -g -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
-HARDEN  := -pie -Wl,-z,relro,-z,now
+RELEASE := -O2 -g -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE
+HARDEN  := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 ASAN    := -O1 -g -fPIE -fsanitize=address,undefined -fno-sanitize-recover=undefined \
            -fno-omit-frame-pointer
 
-build/release/% build/sluice build/sluice-conformance: FLAGS := $(RELEASE) $(WARN)
+build/release/% build/sluice build/sluice-conformance: FLAGS := $(RELEASE) $(HARDENED) $(WARN)
 build/asan/%:                 FLAGS := $(ASAN) $(WARN)
-build/clang/%:                FLAGS := $(RELEASE) $(STRICT)
-build/clang/tests/%:          FLAGS := $(RELEASE) $(WARN) -Werror
+build/clang/%:                FLAGS := $(RELEASE) $(CLANG_HARDENED) $(STRICT)
+build/clang/tests/%:          FLAGS := $(RELEASE) $(CLANG_HARDENED) $(WARN) -Werror
 build/clang/%:                CC    := $(CLANG)
 
 C_ARGS  = $(STD) $(LIB_FLAGS) $(FLAGS) $(CFLAGS)
@@ -95,7 +97,7 @@ build/clang/%.o: %.c Makefile build/config.mk | deps-check
 
 build/llhttp/%.o: /usr/share/llhttp/%.c Makefile build/config.mk
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LIB_FLAGS) $(RELEASE) -w -c -o $@ $<
+	$(Q)$(CC) $(LIB_FLAGS) $(RELEASE) $(HARDENED) -w -c -o $@ $<
 
 # These two hold files by .incbin, which -MMD does not see.
 VARIANTS := release asan clang fuzz
@@ -147,7 +149,7 @@ UNIT_PROGRAMS := $(UNIT:tests/unit/%.c=build/asan/tests/%)
 UNIT_SHARED   := $(filter-out %/main.o,$(call objects,asan))
 REPLAYS       := $(patsubst tests/fuzz/%.c,build/asan/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-test: build/asan/sluice build/asan/sluice-conformance $(BROKEN) $(UNIT_PROGRAMS) $(REPLAYS) deps-test ## every test, with ASan and UBSan
+test: build/sluice build/asan/sluice build/asan/sluice-conformance $(BROKEN) $(UNIT_PROGRAMS) $(REPLAYS) deps-test ## every test, with ASan and UBSan
 	@exec tests/run $(T)
 
 $(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
@@ -247,7 +249,7 @@ rivals: all deps-test ## measures Socket.IO and Nchan beside it (fetches them)
 build/bench/load: tests/bench/load.c Makefile build/config.mk
 	$(call say,$(CC),$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(STD) $(RELEASE) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
+	$(Q)$(CC) $(STD) $(RELEASE) $(HARDENED) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
 
 # ---- make fuzz: each libFuzzer target for a while, from its corpus in tests/fuzz/corpus. `make
 # test` runs the seeds and simple changes of them by replay.c, without clang. Both link from an
