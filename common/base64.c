@@ -101,7 +101,7 @@ bool base64url_decode(struct slice text, struct buf *out) {
 void base64url_encode(struct slice bytes, struct buf *out) {
     size_t before = out->len;
     base64_encode(bytes, out);
-    if (out->failed)
+    if (out->failed || out->len == before)
         return;
     while (out->len > before && out->data[out->len - 1] == '=')
         out->len--;

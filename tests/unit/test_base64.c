@@ -95,6 +95,39 @@ static void every_length(void **state) {
     buf_deinit(&back);
 }
 
+/* Each byte string has one text, which is not padded, and nothing else is read. */
+static void base64url(void **state) {
+    (void)state;
+    static const char *const pairs[][2] = {{"", ""},
+                                           {"f", "Zg"},
+                                           {"fo", "Zm8"},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg"},
+                                           {"\xff\xfe\xfb", "__77"},
+                                           {"\xfb\xef\xbe", "----"}};
+    static const char *const wrong[] = {"Z",   "Zg==", "Zm8=", "Zm9vY",    "Zh",
+                                        "Zm9", "//77", "++++", "Zm 9",     "Zm9v\n",
+                                        "Zg.", "=",    "Zm9=", "Zm9v====", "Zm\xc3v"};
+    struct buf b;
+    buf_init(&b);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        base64url_encode(slice_of(pairs[i][0]), &b);
+        assert_true(slice_is(buf_bytes(&b), pairs[i][1]));
+        buf_clear(&b);
+        assert_true(base64url_decode(slice_of(pairs[i][1]), &b));
+        assert_true(slice_is(buf_bytes(&b), pairs[i][0]));
+        buf_deinit(&b);
+    }
+    buf_str(&b, "before=+/");
+    base64url_encode(SLICE("\xff\xfe"), &b);
+    assert_true(slice_is(buf_bytes(&b), "before=+/__4"));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(base64url_decode(slice_of(wrong[i]), &b));
+    assert_false(base64url_decode((struct slice){"Z\0g", 3}, &b));
+    assert_true(slice_is(buf_bytes(&b), "before=+/__4"));
+    buf_deinit(&b);
+}
+
 static void counts_digits(void **state) {
     (void)state;
     assert_int_equal(base64_digits(SLICE("")), 0);
@@ -109,7 +142,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodes_and_decodes), cmocka_unit_test(refuses),
         cmocka_unit_test(every_length),        cmocka_unit_test(reads_as_clients_write_it),
-        cmocka_unit_test(counts_digits),
+        cmocka_unit_test(base64url),           cmocka_unit_test(counts_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
