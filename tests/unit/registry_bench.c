@@ -185,7 +185,7 @@ static void on_visited(void *owner, struct registration *g) {
 }
 static void on_revoked(void *owner, struct registration *g) {
     (void)owner;
-    tell("%s:revoked ", name_of(g));
+    tell("%s:no-good ", name_of(g));
 }
 static struct slice issued(void *owner, const struct registration *g, char out[DIGITS_SIZE]) {
     (void)owner, (void)g, (void)out;

@@ -41,6 +41,32 @@ static void tells_a_login_when_it_is_in(void **state) {
     assert_told("ann:in ann:entered ");
 }
 
+static void tells_a_login_that_the_token_was_revoked(void **state) {
+    (void)state;
+    struct user *ann = user_make("ann");
+    wait_for_it(ann);
+    registry_want(&ann->g, true);
+    fake_answer("-4");
+    assert_told("ann:revoked ");
+    assert_false(ann->g.wanted);
+    assert_nothing_asked();
+}
+
+static void tells_that_the_token_was_revoked_when_it_registers_again(void **state) {
+    char former[INCARNATION_SIZE];
+    (void)state;
+    struct user *ann = online("ann");
+    strcpy(former, lease.incarnation);
+    lease_renew_incarnation(&lease);
+    assert_lease(former);
+    answer_lease();
+    assert_online(ann, "''");
+    fake_answer("-4");
+    assert_told("ann:no-good ");
+    assert_false(ann->g.in);
+    assert_nothing_asked();
+}
+
 static void says_what_a_login_calls_the_user(void **state) {
     (void)state;
     struct user *ann = user_make("ann");
@@ -268,6 +294,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(registers_and_takes_out),
         CASE(tells_a_login_when_it_is_in),
+        CASE(tells_a_login_that_the_token_was_revoked),
+        CASE(tells_that_the_token_was_revoked_when_it_registers_again),
         CASE(says_what_a_login_calls_the_user),
         CASE(has_one_script_in_flight),
         CASE(has_nothing_to_do_for_what_was_wanted_and_is_wanted_no_more),
