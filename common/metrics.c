@@ -66,6 +66,7 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 #define HELD_LABEL(symbol, n)     LABEL("what", n),
 #define LIMIT_LABEL(symbol, n)    LABEL("limit", n),
 #define HANDOVER_LABEL(symbol, n) LABEL("result", n),
+#define TLS_LABEL(symbol, n)      LABEL("result", n),
 
 static const char *const set_none[] = {""};
 static const char *const set_version[] = {LABEL("version", SLUICE_VERSION)};
@@ -81,6 +82,7 @@ static const char *const set_recovery[] = {RECOVERY_TABLE(RECOVERY_LABEL)};
 static const char *const set_limit[] = {LIMIT_TABLE(LIMIT_LABEL)};
 static const char *const set_held[] = {HELD_TABLE(HELD_LABEL)};
 static const char *const set_handover[] = {HANDOVER_TABLE(HANDOVER_LABEL)};
+static const char *const set_tls[] = {TLS_TABLE(TLS_LABEL)};
 
 /* --- printing -------------------------------------------------------------------------------
  */

@@ -94,6 +94,22 @@ enum handover { HANDOVER_TABLE(HANDOVER_ENUM) HANDOVER_COUNT };
 #define LIMIT_ENUM(symbol, name) symbol,
 enum limit { LIMIT_TABLE(LIMIT_ENUM) LIMIT_COUNT };
 #undef LIMIT_ENUM
+/* How TLS handshakes of clients ended. */
+#define TLS_TABLE(X)                                                                           \
+    X(TLS_DONE, "done")                                                                        \
+    X(TLS_RESUMED, "resumed")               /* of a session that there was before */           \
+    X(TLS_HTTP, "http")                     /* plain HTTP came */                              \
+    X(TLS_VERSION, "version")               /* too old a version, or not TLS at all */         \
+    X(TLS_NOTHING_SHARED, "nothing_shared") /* no cipher or protocol that both know */         \
+    X(TLS_CERTIFICATE, "certificate")       /* the client's is missing or was refused */       \
+    X(TLS_ALERT, "alert")                   /* the client refused, ours for example */         \
+    X(TLS_BROKEN, "broken")                 /* against the protocol */                         \
+    X(TLS_HUNG_UP, "hung_up")               /* by the client */                                \
+    X(TLS_LATE, "late") /* given up here: it took too long, or there was no room */            \
+    X(TLS_NO_MEMORY, "no_memory")
+#define TLS_ENUM(symbol, name) symbol,
+enum tls_handshake { TLS_TABLE(TLS_ENUM) TLS_COUNT };
+#undef TLS_ENUM
 
 /* The uses of memory that is held. */
 #define HELD_TABLE(X)                                                                          \
@@ -121,6 +137,7 @@ enum metric_slots {
     SLOTS_recovery = RECOVERY_COUNT,
     SLOTS_handover = HANDOVER_COUNT,
     SLOTS_limit = LIMIT_COUNT,
+    SLOTS_tls = TLS_COUNT,
     SLOTS_held = HELD_COUNT
 };
 
@@ -156,6 +173,8 @@ enum metric_slots {
     X(READY, none, GAUGE, ONE, "sluice_ready", "1 while /readyz answers 200")                  \
     X(MAX_CONNECTIONS, none, GAUGE, ONE, "sluice_max_connections",                             \
       "The most connections that the node takes")                                              \
+    X(TLS_EXPIRES, none, GAUGE, ONE, "sluice_tls_certificate_expires_seconds",                 \
+      "When the certificate expires, since the epoch; 0: no TLS here")                         \
     X(BUILD_INFO, version, GAUGE, ONE, "sluice_build_info", "Always 1; the version")           \
     X(RESIDENT, none, GAUGE, BYTES, "process_resident_memory_bytes", "Resident memory")        \
     X(CPU, none, COUNTER, MICROSECONDS, "process_cpu_seconds_total",                           \
@@ -167,13 +186,16 @@ enum metric_slots {
       "When the process started, since the epoch")                                             \
     X(HANDSHAKES, handshake, COUNTER, ONE, "sluice_handshakes_total",                          \
       "Upgrades asked for by door and result; http: TCP connections")                          \
+    X(TLS_HANDSHAKES, tls, COUNTER, ONE, "sluice_tls_handshakes_total",                        \
+      "TLS handshakes with clients by result")                                                 \
     X(RECEIVED_MESSAGES, door, COUNTER, ONE, "sluice_received_messages_total",                 \
       "Messages from connections; http: requests")                                             \
     X(RECEIVED_BYTES, door, COUNTER, BYTES, "sluice_received_bytes_total",                     \
-      "Bytes read from sockets")                                                               \
+      "Bytes read from sockets; under TLS, what they say")                                     \
     X(SENT_MESSAGES, door, COUNTER, ONE, "sluice_sent_messages_total",                         \
       "Messages queued to connections; http: answers")                                         \
-    X(SENT_BYTES, none, COUNTER, BYTES, "sluice_sent_bytes_total", "Bytes written to sockets") \
+    X(SENT_BYTES, none, COUNTER, BYTES, "sluice_sent_bytes_total",                             \
+      "Bytes written to sockets; under TLS, what they say")                                    \
     X(EVENTS, event, COUNTER, ONE, "sluice_events_total", "Events from clients")               \
     X(ERRORS, code, COUNTER, ONE, "sluice_errors_total", "Error answers to clients")           \
     X(CLOSES, close, COUNTER, ONE, "sluice_closes_total",                                      \

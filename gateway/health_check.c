@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
@@ -45,6 +47,12 @@ static const char *open_link(const struct sockaddr_storage *at, int *link) {
     return NULL;
 }
 
+static const char *why_not(ssize_t n) {
+    return n == 0            ? "it hung up without an answer"
+           : errno == EAGAIN ? "it did not answer in time"
+                             : strerror(errno);
+}
+
 /* Reads only the status line's beginning. */
 static const char *ask(int link) {
     char answer[sizeof STATUS - 1];
@@ -53,13 +61,51 @@ static const char *ask(int link) {
         return strerror(errno);
     while (have < sizeof answer) {
         ssize_t n = recv(link, answer + have, sizeof answer - have, 0);
-        if (n == 0)
-            return "it hung up without an answer";
-        if (n < 0)
-            return errno == EAGAIN ? "it did not answer in time" : strerror(errno);
+        if (n <= 0)
+            return why_not(n);
         have += (size_t)n;
     }
     return memcmp(answer, STATUS, sizeof answer) == 0 ? NULL : "its answer is not 200";
+}
+
+/* --- by TLS ---------------------------------------------------------------------------------
+ */
+
+/* The node refuses us for the want of a certificate that it knows. It lives: an alert is a
+ * whole answer of its loop, and nothing more can be asked. */
+static bool wants_certificate(void) {
+    int reason = ERR_GET_REASON(ERR_peek_error());
+    return reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED ||
+           reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE ||
+           reason == SSL_R_TLSV1_ALERT_UNKNOWN_CA ||
+           reason == SSL_R_SSLV3_ALERT_BAD_CERTIFICATE;
+}
+
+static const char *ask_by(SSL *ssl) {
+    char answer[sizeof STATUS - 1];
+    int n = SSL_connect(ssl);
+    if (n == 1)
+        n = SSL_write(ssl, REQUEST, sizeof REQUEST - 1);
+    for (int have = 0; n > 0; have += n) {
+        if (have == (int)sizeof answer)
+            return memcmp(answer, STATUS, sizeof answer) == 0 ? NULL : "its answer is not 200";
+        n = SSL_read(ssl, answer + have, (int)sizeof answer - have);
+    }
+    if (SSL_get_error(ssl, n) != SSL_ERROR_SSL)
+        return why_not(n);
+    return wants_certificate() ? NULL : "its TLS failed";
+}
+
+/* The certificate is not checked: it is for the name by which clients reach the node. */
+static const char *ask_secretly(int link) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = context != NULL ? SSL_new(context) : NULL;
+    const char *wrong = "out of memory";
+    if (ssl != NULL && SSL_set_fd(ssl, link) == 1)
+        wrong = ask_by(ssl);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    return wrong;
 }
 
 int health_check_run(const struct options *options) {
@@ -75,7 +121,7 @@ int health_check_run(const struct options *options) {
         wrong = open_link(&at, &link);
     }
     if (wrong == NULL)
-        wrong = ask(link);
+        wrong = options->tls_cert[0] != '\0' ? ask_secretly(link) : ask(link);
     if (link >= 0)
         close(link);
     if (wrong != NULL) {

@@ -26,11 +26,24 @@
     X(internal_listen, "internal-listen", TEXT, 0, 255, "", "HOST:PORT",                       \
       "a second port, without doors and without TLS, for the metrics, the console, the API "   \
       "and the other nodes, which the public one then refuses; default: one port for all")     \
+    X(tls_cert, "tls-cert", LIVE(TEXT), 0, 4095, "", "FILE",                                   \
+      "a certificate in PEM, and those between it and its authority: the port speaks TLS; "    \
+      "read again on SIGHUP")                                                                  \
+    X(tls_key, "tls-key", LIVE(TEXT), 0, 4095, "", "FILE", "the key of tls-cert, in PEM")      \
+    X(tls_client_ca, "tls-client-ca", LIVE(TEXT), 0, 4095, "", "FILE",                         \
+      "authorities in PEM; clients need a certificate of one of them")                         \
     X(advertise, "advertise", TEXT, 0, 255, "", "HOST:PORT",                                   \
       "where other nodes reach this one; default: internal-listen, or else listen; if that "   \
       "is any address, the one that its link to Redis has")                                    \
     X(redis_url, "redis-url", TEXT, 1, 1023, "redis://127.0.0.1:6379/0", "URL",                \
-      "redis://[USER:PASSWORD@]HOST[:PORT][/DB] or unix://[USER:PASSWORD@]/PATH[?db=DB]")      \
+      "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, or "                       \
+      "unix://[USER:PASSWORD@]/PATH[?db=DB]")                                                  \
+    X(redis_ca, "redis-ca", LIVE(TEXT), 0, 4095, "", "FILE",                                   \
+      "for rediss: authorities in PEM, in place of those that the system trusts")              \
+    X(redis_cert, "redis-cert", LIVE(TEXT), 0, 4095, "", "FILE",                               \
+      "for rediss: the certificate that this node shows, in PEM")                              \
+    X(redis_key, "redis-key", LIVE(TEXT), 0, 4095, "", "FILE",                                 \
+      "the key of redis-cert, in PEM")                                                         \
     X(node_id, "node-id", TEXT, 0, 64, "", "NAME",                                             \
       "name of this node; default: the host's name")                                           \
     X(prefix, "prefix", TEXT, 0, 64, "", "TEXT",                                               \

@@ -1,219 +1,75 @@
 #include "gateway/net/conn.h"
 
-#include <linux/sockios.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 
 #include "gateway/read_buffer.h"
 
-#define WRITE_SLICES 64
-
-/* --- what is sent ---------------------------------------------------------------------------
- */
-
-static void make_dirty(struct conn *c) {
-    if (list_empty(&c->dirty))
-        list_push(&c->net->dirty, &c->dirty);
-}
-
-bool conn_send(struct conn *c, struct region r) {
-    if (c->closed || c->end_after || !queue_push(&c->queue, &c->net->out, r, c->framed))
-        return false;
-    if (!c->writing)
-        make_dirty(c);
-    return true;
-}
-
-bool conn_send_parts(struct conn *c, const struct slice parts[], size_t count) {
-    struct slabs *slabs = &c->net->slabs;
-    size_t len = 0;
-    for (size_t i = 0; i < count; i++)
-        len += parts[i].len;
-    if (len == 0)
-        return true;
-    char *at = slabs_reserve(slabs, len);
-    if (at == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len > 0)
-            memcpy(at, parts[i].ptr, parts[i].len);
-        at += parts[i].len;
-    }
-    return conn_send(c, slabs_commit(slabs, len));
-}
-
-/* A running uv_write is reported when the kernel has taken all of it, which may take long. So
- * this looks how much it has taken so far. */
-static void look_at_write(struct conn *c) {
-    size_t left = c->writing ? uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp) : 0;
-    if (left >= c->write_left)
-        return;
-    c->write_left = (uint32_t)left;
-    queue_took(&c->queue, net_awake(c->net));
-}
-
-bool conn_is_full(struct conn *c, size_t len) {
-    if (queue_held(&c->queue) + len <= c->net->max_queue)
-        return false; /* nearly always */
-    look_at_write(c);
-    return queue_is_full(&c->queue, c->net->max_queue, len, c->asking, net_awake(c->net));
-}
-
-size_t conn_unsent(const struct conn *c) {
-    uv_os_fd_t fd;
-    int held = 0;
-    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &held) != 0)
-        held = 0;
-    return (size_t)c->queue.bytes + (size_t)held;
-}
-
-void conn_drop_queue(struct conn *c) {
-    queue_drop(&c->queue, &c->net->out, c->in_write);
-}
-
-void conn_want_drained(struct conn *c) {
-    if (c->closed)
-        return;
-    c->want_drained = true;
-    if (!c->writing)
-        make_dirty(c);
-}
-
-/* --- flushing -------------------------------------------------------------------------------
- */
-
-static void sent(struct conn *c, size_t bytes) {
-    metric_add(c->net->metrics, METRIC_SENT_BYTES, bytes);
-    queue_sent(&c->queue, &c->net->out, bytes);
-    queue_took(&c->queue, net_awake(c->net));
-}
-
-static void conn_broke(struct conn *c, int status) {
-    if (!c->closed)
-        c->ops->on_end(c, status);
-}
-
-static void on_written(uv_write_t *write, int status) {
-    struct pending_write *p = container_of(write, struct pending_write, as.write);
-    struct conn *c = p->conn;
-    size_t bytes = p->bytes;
-    struct net *n = c->net;
-    p->as.next = n->free_writes;
-    n->free_writes = p;
-    c->writing = false;
-    c->in_write = c->write_left = c->queue.locked = 0;
-    if (c->closed)
-        return;
-    if (status < 0) {
-        conn_broke(c, status);
-        return;
-    }
-    sent(c, bytes);
-    make_dirty(c);
-}
-
-/* The kernel's buffer is full, so libuv waits for room. burst: the bytes that were offered to
- * it. */
-static void write_later(struct conn *c, size_t burst) {
-    struct net *n = c->net;
-    queue_lags(&c->queue, &n->out, burst, net_awake(n));
-    struct pending_write *p = n->free_writes;
-    if (p != NULL)
-        n->free_writes = p->as.next;
-    else
-        p = malloc(sizeof *p);
-    uv_buf_t bufs[WRITE_SLICES];
-    unsigned count = 0;
-    int status = UV_ENOMEM;
-    if (p != NULL) {
-        count = queue_gather(&c->queue, bufs, WRITE_SLICES, &p->bytes);
-        p->conn = c;
-        status = uv_write(&p->as.write, (uv_stream_t *)&c->tcp, bufs, count, on_written);
-    }
-    if (status < 0) {
-        free(p);
-        conn_broke(c, status);
-        return;
-    }
-    c->writing = true;
-    c->in_write = c->write_left = (uint32_t)p->bytes;
-    c->queue.locked = count;
-}
-
-static void on_shutdown(uv_shutdown_t *request, int status) {
-    (void)status; /* the read side notices a broken connection */
-    free(request);
-}
-
-static void shut_down(struct conn *c) {
-    uv_shutdown_t *request = malloc(sizeof *request);
-    c->ended = true;
-    if (request == NULL || uv_shutdown(request, (uv_stream_t *)&c->tcp, on_shutdown) < 0) {
-        free(request);
-        conn_broke(c, UV_ENOTCONN);
-    }
-}
-
-static void queue_is_empty(struct conn *c) {
-    if (c->end_after && !c->ended)
-        shut_down(c);
-    if (c->closed || !c->want_drained)
-        return;
-    c->want_drained = false;
-    c->ops->on_drained(c);
-}
-
-/* Returns false while the kernel has not taken everything. */
-static bool conn_write(struct conn *c) {
-    size_t burst = c->queue.bytes;
-    while (c->queue.bytes > 0) {
-        uv_buf_t bufs[WRITE_SLICES];
-        size_t bytes;
-        unsigned count = queue_gather(&c->queue, bufs, WRITE_SLICES, &bytes);
-        int n = uv_try_write((uv_stream_t *)&c->tcp, bufs, count);
-        if (n < 0 && n != UV_EAGAIN) {
-            conn_broke(c, n);
-            return false;
-        }
-        if (n > 0)
-            sent(c, (size_t)n);
-        if (n < 0 || (size_t)n < bytes) {
-            write_later(c, burst);
-            return false;
-        }
-    }
-    return true;
-}
-
-void conn_flush(struct conn *c) {
-    if (conn_write(c))
-        queue_is_empty(c);
-}
-
-bool conn_push(struct conn *c) {
-    if (c->closed || c->queue.bytes == 0)
-        return false;
-    if (!c->writing)
-        conn_write(c);
-    return true;
-}
+#define SHAKE_AGAIN 32 /* handshakes that waited and are taken up again in a turn */
 
 /* --- reading --------------------------------------------------------------------------------
  */
+
+static void take_plain(struct conn *c, const char *bytes, size_t len) {
+    metric_add(c->net->metrics, METRIC_RECEIVED_BYTES + c->door, len);
+    c->asking = true;
+    c->ops->on_bytes(c, bytes, len);
+    c->asking = false;
+}
+
+static void take_records(struct conn *c, const char *bytes, ssize_t n) {
+    struct conn_tls *t = c->tls;
+    struct slice plain = {NULL, 0};
+    if (n == UV_ENOBUFS) { /* on_alloc gave none */
+        uv_read_stop((uv_stream_t *)&c->tcp);
+        if (list_empty(&t->link))
+            list_push(&c->net->shaking, &t->link);
+        return;
+    }
+    if (n < 0)
+        conn_tls_ended(c->net, t, (int)n, &c->address);
+    else
+        conn_tls_read(c->net, t, (struct slice){bytes, (size_t)n}, &c->address, &plain);
+    if (!c->writing && (t->tls.out.len > 0 || c->queue.bytes > 0))
+        conn_dirty(c); /* answers of the handshake, or what has waited for its end */
+    if (plain.len > 0)
+        take_plain(c, plain.ptr, plain.len);
+    conn_tell_end(c);
+}
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     struct conn *c = (struct conn *)(void *)stream;
     if (c->closed || n == 0)
         return;
-    if (n < 0) {
+    if (c->tls != NULL)
+        take_records(c, buf->base, n);
+    else if (n < 0)
         c->ops->on_end(c, (int)n);
-        return;
+    else
+        take_plain(c, buf->base, (size_t)n);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+    const struct conn *c = (const struct conn *)(void *)handle;
+    if (c->tls != NULL && conn_tls_must_wait(c->net, c->tls))
+        *buf = uv_buf_init(NULL, 0);
+    else
+        read_buffer(handle, suggested, buf);
+}
+
+static void read_on(struct conn *c) {
+    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+}
+
+void conn_shake_on(struct net *n) {
+    n->shaking_ns = 0;
+    for (unsigned i = 0; i < SHAKE_AGAIN && !list_empty(&n->shaking); i++) {
+        struct conn_tls *t = container_of(n->shaking.next, struct conn_tls, link);
+        list_remove(&t->link);
+        if (!t->conn->closed && !conn_holds_back(t->conn))
+            read_on(t->conn);
     }
-    metric_add(c->net->metrics, METRIC_RECEIVED_BYTES + c->door, (uint64_t)n);
-    c->asking = true;
-    c->ops->on_bytes(c, buf->base, (size_t)n);
-    c->asking = false;
+    if (!list_empty(&n->shaking))
+        net_again(n);
 }
 
 /* A connection that is not read for a time. Few are. */
@@ -230,7 +86,9 @@ static void update_reading(struct conn *c, bool before) {
     if (after)
         uv_read_stop((uv_stream_t *)&c->tcp);
     else
-        uv_read_start((uv_stream_t *)&c->tcp, read_buffer, on_read);
+        read_on(c);
+    if (!after && c->tls != NULL && c->tls->end != 0 && !c->writing)
+        conn_dirty(c); /* so that the end is told, in a later turn */
 }
 
 void conn_pause(struct conn *c, bool pause) {
@@ -290,6 +148,8 @@ static void on_handle_closed(uv_handle_t *handle) {
     if (c->ops != NULL)
         c->ops->on_closed(c);
     n->on_gone(n->owner, c);
+    if (c->tls != NULL)
+        conn_tls_free(c->tls);
     free(c);
 }
 
@@ -358,8 +218,13 @@ struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn
     c->ops = ops;
     conn_address_set(&c->address, (const struct sockaddr *)&from);
     uv_tcp_nodelay(&c->tcp, 1);
-    uv_read_start((uv_stream_t *)&c->tcp, read_buffer, on_read);
+    read_on(c);
     return c;
+}
+
+bool conn_secure(struct conn *c, SSL_CTX *context) {
+    c->tls = conn_tls_make(context, c);
+    return c->tls != NULL;
 }
 
 static void on_connected(uv_connect_t *request, int status) {
@@ -371,7 +236,7 @@ static void on_connected(uv_connect_t *request, int status) {
     if (status < 0)
         c->ops->on_end(c, status);
     else if (!conn_holds_back(c))
-        uv_read_start((uv_stream_t *)&c->tcp, read_buffer, on_read);
+        read_on(c);
 }
 
 struct conn *conn_connect(struct net *n, const struct conn_address *to,
@@ -402,17 +267,13 @@ void conn_enter(struct conn *c, enum door_kind door) {
     c->net->doors[door]++;
 }
 
-void conn_end(struct conn *c) {
-    if (c->closed || c->end_after)
-        return;
-    c->end_after = true;
-    if (!c->writing)
-        make_dirty(c);
-}
-
 void conn_close(struct conn *c, bool reset) {
     if (c->closed)
         return;
+    if (c->tls != NULL)
+        conn_tls_closing(c->net, c->tls, &c->address);
+    if (c->tls != NULL && !reset)
+        conn_say_last(c);
     c->closed = true;
     forget_slowed(c);
     list_remove(&c->dirty);

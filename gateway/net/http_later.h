@@ -68,10 +68,10 @@ bool http_is_watched(const struct http_request *request);
 void http_hold(const struct http_request *request, struct http_later *later);
 
 /*
- * As http_upgrade, for a request that was held, or deferred with `gone`. Returns the connection, which
- * the caller takes over (conn_take) before anything else, or NULL: it is closed. The bytes that
- * the peer sent after the request are moved to *rest, which the caller frees. Calls nothing
- * back.
+ * As http_upgrade, for a request that was held, or deferred with `gone`. Returns the
+ * connection, which the caller takes over (conn_take) before anything else, or NULL: it is
+ * closed. The bytes that the peer sent after the request are moved to *rest, which the caller
+ * frees. Calls nothing back.
  */
 struct conn *http_upgrade_later(struct http_later *later, struct slice head, struct buf *rest);
 

@@ -16,6 +16,7 @@ void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *
     list_init(&n->dirty);
     list_init(&n->flushing);
     list_init(&n->slowed);
+    list_init(&n->shaking);
     wheel_init(&n->wheel, uv_now(loop));
     n->awake_at = uv_now(loop);
 }

@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include "common/bucket.h"
 #include "common/list.h"
 #include "common/metrics.h"
 #include "common/wheel.h"
@@ -34,11 +35,15 @@ struct net {
     struct list http_idle; /* used by http.c: connections that may be closed to make room,
                               oldest first */
     struct list dirty;
-    struct list flushing; /* empty outside of a flush */
-    struct list slowed;   /* used by conn.c: connections that are not read for a time */
-    uint64_t rate;        /* for doors: units a second that a connection may spend
-                             (common/rate.h); 0: no limit */
-    bool again_wanted;    /* net_again was called since the last flush */
+    struct list flushing;       /* empty outside of a flush */
+    struct list slowed;         /* used by conn.c: connections that are not read for a time */
+    uint64_t rate;              /* for doors: units a second that a connection may spend
+                                   (common/rate.h); 0: no limit */
+    bool again_wanted;          /* net_again was called since the last flush */
+    struct list shaking;        /* used by tls.h: TLS handshakes that wait for another turn */
+    uint64_t shaking_ns;        /* what this turn has spent on handshakes */
+    struct bucket shaking_told; /* log lines about those that failed */
+    unsigned shaking_untold;
     struct out_pool out;
     struct pending_write *free_writes;
     unsigned count;

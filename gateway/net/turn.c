@@ -3,7 +3,9 @@
 #include "gateway/net/conn.h"
 
 #define FLUSH_BUDGET_NS 5000000ULL
-#define AWAKE_MOST_MS   100 /* counted for one turn at most; ticks come more often */
+#define LOOK_COST       64   /* writes between two looks at the clock */
+#define SEALED_BYTES    2048 /* bytes that are encrypted in the time of a write */
+#define AWAKE_MOST_MS   100  /* counted for one turn at most; ticks come more often */
 
 /* --- the turn -------------------------------------------------------------------------------
  */
@@ -30,19 +32,29 @@ static void count_awake(struct net *n) {
     n->awake_at += passed;
 }
 
+/* What a flush costs, about, in writes of little: encryption is what takes long. */
+static size_t cost_of(const struct conn *c) {
+    return c->tls == NULL ? 1 : 4 + c->queue.bytes / SEALED_BYTES;
+}
+
 static void on_prepare(uv_prepare_t *prepare) {
     struct net *n = prepare->data;
     count_awake(n);
     n->before_flush(n->owner);
+    conn_shake_on(n);
     uint64_t until = uv_hrtime() + FLUSH_BUDGET_NS;
     list_splice(&n->flushing, &n->dirty);
-    for (unsigned done = 1; !list_empty(&n->flushing); done++) {
+    for (size_t cost = 0; !list_empty(&n->flushing);) {
         struct conn *c = container_of(n->flushing.next, struct conn, dirty);
         list_remove(&c->dirty);
+        cost += cost_of(c);
         if (!c->closed && !c->writing)
             conn_flush(c);
-        if (done % 64 == 0 && uv_hrtime() > until)
+        if (cost < LOOK_COST)
+            continue;
+        if (uv_hrtime() > until)
             break;
+        cost = 0;
     }
     n->before_flush(n->owner); /* once more, because a drained socket asks for its next page */
     out_pool_settle(&n->out);

@@ -29,11 +29,13 @@ void accept_connection(uv_stream_t *listener, int status) {
     struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
     if (c != NULL)
         c->internal = port == &n->internal;
-    if (c != NULL && full)
+    bool plain = c != NULL && !c->internal && n->secure.server != NULL &&
+                 !conn_secure(c, n->secure.server);
+    if (c != NULL && (full || plain))
         conn_close(c, true);
     else if (c != NULL && !count_socket(n, c))
         return;
-    bool failed = c == NULL || full;
+    bool failed = c == NULL || full || plain;
     metric_handshake(&n->metrics, DOOR_HTTP, !failed);
     tell_failure(n, failed,
                  full         ? "max-connections"

@@ -99,6 +99,9 @@ static const char *text_of(const struct options *o, size_t at) {
 }
 
 static bool find_fault(const struct options *o, bool live, struct config_fault *f) {
+    f->why = secure_check(o, &f->flag, &f->value);
+    if (f->why != NULL)
+        return true;
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
         const struct check *c = &checks[i];
         const char *why = c->live || !live ? c->wrong(o) : NULL;
@@ -261,4 +264,6 @@ void config_apply(struct node *n) {
     n->told_unreadable = n->told_untrusted = false;
     n->origins = (struct origins){.list = origins_of(o)};
     limit_connections(n);
+    secure_apply(&n->secure, o, uv_now(&n->loop));
+    redis_use_tls(&n->domain.redis, n->secure.client);
 }

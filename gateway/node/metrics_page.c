@@ -39,6 +39,7 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_REDIS_BACKLOG, redis_backlog(&n->domain.redis));
     set(n, METRIC_READY, node_is_ready(n));
     set(n, METRIC_MAX_CONNECTIONS, n->most_connections);
+    set(n, METRIC_TLS_EXPIRES, (uint64_t)n->secure.expires);
     set(n, METRIC_BUILD_INFO, 1);
 }
 

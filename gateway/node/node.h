@@ -10,6 +10,7 @@
 #include "gateway/net/wsock.h"
 #include "gateway/node/domain.h"
 #include "gateway/node/port.h"
+#include "gateway/node/secure.h"
 #include "gateway/pages/bundle.h"
 #include "gateway/socketio/relay.h"
 
@@ -41,6 +42,7 @@ struct node {
     struct http_router router;
     struct port port;     /* the public one */
     struct port internal; /* as internal-listen asks for it, or none */
+    struct secure secure;
     uv_signal_t signals[3];
     uv_timer_t timer;    /* used while draining, then while leaving */
     uint64_t started_us; /* since the epoch */

@@ -48,6 +48,7 @@ static void load_and_take(struct node *n, FILE *complaints) {
     if (result == OPTIONS_RUN && is_good(n, &fresh)) {
         options_take(o, &fresh, on_changed, &taken);
         config_apply(n);
+        secure_tell(&n->secure, o);
         LOG(LOG_INFO, "reloaded", "changed", log_text("%u", taken), NULL);
     }
     options_deinit(&fresh);

@@ -35,6 +35,7 @@ static void on_tick(void *owner, uint64_t now) {
     relay_tick(&n->relay, now);
     domain_tick(&n->domain, now);
     raw_door_tick(&n->raw, now);
+    secure_tick(&n->secure, now);
     log_flush();
 }
 
@@ -207,8 +208,12 @@ static void announce(struct node *n) {
               log_text("%llu", (unsigned long long)n->most_connections),
               internal ? "internal" : NULL, n->internal.address, NULL);
     tell_limit(n);
+    secure_tell(&n->secure, n->options);
     tell_identity(n);
     ports_warn(n);
+    if (n->secure.server != NULL && n->internal.state == PORT_NONE)
+        LOG(LOG_WARN, "tls_without_internal_listen", "means",
+            "other nodes cannot hand requests of Socket.IO sessions over to this one", NULL);
     if (n->bundle.count > 0)
         LOG(LOG_INFO, "socketio_client", "dir", n->options->sio_client, "version",
             n->bundle.version, "files", log_text("%u", n->bundle.count), NULL);
@@ -248,4 +253,5 @@ void node_deinit(struct node *n) {
     net_deinit(&n->net);
     ws_pool_deinit(&n->sockets.pool);
     addresses_deinit(&n->addresses);
+    secure_deinit(&n->secure);
 }

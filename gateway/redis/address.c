@@ -85,11 +85,12 @@ const char *redis_address_parse(struct redis_address *a, const char *url) {
         return "redis+cluster:// is not spoken yet by this version: give it a Redis that is "
                "not "
                "in cluster mode";
-    bool tcp = strncmp(url, "redis://", 8) == 0;
+    a->tls = strncmp(url, "rediss://", 9) == 0;
+    bool tcp = a->tls || strncmp(url, "redis://", 8) == 0;
     bool path = strncmp(url, "unix://", 7) == 0;
     if (!tcp && !path)
-        return "must begin with redis:// or unix://";
-    const char *at = url + (tcp ? 8 : 7);
+        return "must begin with redis://, rediss:// or unix://";
+    const char *at = strstr(url, "://") + 3;
     const char *wrong = parse_login(a, &at);
     if (wrong != NULL)
         return wrong;

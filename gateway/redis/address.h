@@ -7,6 +7,7 @@
 struct redis_address {
     char host[256]; /* a name or an address; the path when `path` is set */
     bool path;
+    bool tls; /* rediss:// */
     int port;
     int database;
     char user[128];
@@ -14,8 +15,9 @@ struct redis_address {
 };
 
 /*
- * Reads redis://[USER:PASSWORD@]HOST[:PORT][/DB] or unix://[USER:PASSWORD@]/PATH[?db=DB]; the
- * user and password may be percent-encoded. Returns NULL, or an error text.
+ * Reads redis://[USER:PASSWORD@]HOST[:PORT][/DB], the same with rediss:// for TLS, or
+ * unix://[USER:PASSWORD@]/PATH[?db=DB]; the user and password may be percent-encoded. Returns
+ * NULL, or an error text.
  */
 const char *redis_address_parse(struct redis_address *a, const char *url);
 

@@ -27,10 +27,11 @@ static void state_set(struct link *l, enum link_state to) {
         [LINK_CLOSED] = {"closed", FROM(FALLING)},
         [LINK_RESOLVING] = {"resolving", FROM(CLOSED) | FROM(WAITING)},
         [LINK_CONNECTING] = {"connecting", FROM(CLOSED) | FROM(WAITING) | FROM(RESOLVING)},
-        [LINK_GREETING] = {"greeting", FROM(CONNECTING)},
+        [LINK_SECURING] = {"securing", FROM(CONNECTING)},
+        [LINK_GREETING] = {"greeting", FROM(CONNECTING) | FROM(SECURING)},
         [LINK_READY] = {"ready", FROM(GREETING)},
-        [LINK_FALLING] = {"falling",
-                          FROM(RESOLVING) | FROM(CONNECTING) | FROM(GREETING) | FROM(READY)},
+        [LINK_FALLING] = {"falling", FROM(RESOLVING) | FROM(CONNECTING) | FROM(SECURING) |
+                                         FROM(GREETING) | FROM(READY)},
         [LINK_WAITING] = {"waiting", FROM(FALLING) | FROM(CLOSED) | FROM(WAITING)},
     };
     assert((states[to].from & 1U << l->state) != 0);
@@ -137,17 +138,20 @@ static void on_written(uv_write_t *write, int status) {
     struct link *l = write->data;
     l->write_busy = false;
     pipeline_written(&l->pipeline);
+    records_written(&l->records);
     if (status < 0 && status != UV_ECANCELED)
         link_fall(l, uv_strerror(status));
 }
 
 void link_flush(struct link *l) {
-    struct pipeline *p = &l->pipeline;
-    if (p->out.len == 0 || l->write_busy || !l->reading.on)
+    uv_buf_t bytes;
+    if (l->write_busy || !l->reading.on)
         return;
-    pipeline_take(p);
-    uv_buf_t bytes = uv_buf_init(p->writing.data, (unsigned)p->writing.len);
-    int status = uv_write(&l->write, &l->handle.stream, &bytes, 1, on_written);
+    int status = records_take(&l->records, &l->pipeline, &bytes);
+    if (status == 0 && bytes.len == 0)
+        return;
+    if (status == 0)
+        status = uv_write(&l->write, &l->handle.stream, &bytes, 1, on_written);
     if (status < 0) {
         link_fall(l, uv_strerror(status));
         return;
@@ -205,31 +209,60 @@ static void on_greeted(void *owner, const char *why) {
 
 static void greet(struct link *l) {
     state_set(l, LINK_GREETING);
-    l->error[0] = '\0';
-    if (reading_begin(&l->reading, &l->handle.stream))
-        greeting_begin(&l->greeting, l->address, l->name, greeting_sends);
-    else
-        link_fall(l, "out of memory");
+    greeting_begin(&l->greeting, l->address, l->name, greeting_sends);
 }
+
+/* Until the link is ready it is a refusal, like a wrong password: to ask again at once would
+ * change nothing. (With TLS 1.3 Redis refuses a client's certificate after the handshake.) */
+static void tls_failed(struct link *l, const char *why) {
+    l->refused = l->state != LINK_READY;
+    link_fall(l, log_text("TLS: %s", why));
+}
+
+static void secure(struct link *l) {
+    state_set(l, LINK_SECURING);
+    const char *wrong = records_begin(&l->records, l->tls_context, l->address->host);
+    if (wrong != NULL)
+        tls_failed(l, wrong);
+    l->reading.tls = &l->records.tls;
+}
+
+static void on_records(struct reading *r) {
+    struct link *l = container_of(r, struct link, reading);
+    if (r->tls->failed)
+        tls_failed(l, tls_why(r->tls));
+    else if (r->tls->ended)
+        link_fall(l, "Redis closed the connection");
+    else if (l->state == LINK_SECURING && tls_is_open(r->tls)) {
+        patience_begin(l);
+        greet(l);
+    }
+}
+
+/* --- connecting -----------------------------------------------------------------------------
+ */
 
 static void tell_closed(struct link *l) {
     if (l->handles == 0 && l->on_closed != NULL)
         l->on_closed(l);
 }
 
-/* --- connecting -----------------------------------------------------------------------------
- */
-
 static void on_timeout(uv_timer_t *timer) {
-    link_fall(timer->data, "timed out");
+    struct link *l = timer->data;
+    link_fall(l, l->state == LINK_SECURING ? "TLS: no answer to its handshake" : "timed out");
 }
 
 static void on_connect(uv_connect_t *connect, int status) {
     struct link *l = connect->data;
     if (l->state != LINK_CONNECTING)
         return;
+    l->error[0] = '\0';
     if (status < 0)
         link_fall(l, uv_strerror(status));
+    else if (!reading_begin(&l->reading, &l->handle.stream))
+        link_fall(l, "out of memory");
+    else if (l->address->tls)
+        secure(l);
     else
         greet(l);
 }
@@ -319,6 +352,8 @@ static void on_stream_closed(uv_handle_t *handle) {
     l->handles--;
     pipeline_forget(&l->pipeline);
     reading_forget(&l->reading);
+    records_forget(&l->records);
+    l->reading.tls = NULL;
     if (l->closing) {
         state_set(l, LINK_CLOSED);
         tell_closed(l);
@@ -370,6 +405,7 @@ void link_init(struct link *l, uv_loop_t *loop, const struct redis_address *addr
     l->backoff_ms = BACKOFF_MOST_MS;
     l->reading.on_reply = on_reply;
     l->reading.on_broken = on_broken;
+    l->reading.on_records = on_records;
     reading_init(&l->reading, loop);
     l->greeting.done = on_greeted;
     l->greeting.owner = l;

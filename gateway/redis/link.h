@@ -11,17 +11,19 @@
 #include "gateway/redis/greeting.h"
 #include "gateway/redis/pipeline.h"
 #include "gateway/redis/reading.h"
+#include "gateway/redis/records.h"
 #include "gateway/redis/resolver.h"
 
 /*
- * One connection to one Redis. It connects, greets (greeting.h), and then carries pipelined
- * commands or, on a subscriber link, pushed messages. When it falls, it fails the commands
- * under way, waits (backoff.h) and begins again, until it is closed.
+ * One connection to one Redis, plain or by TLS. It connects, greets (greeting.h), and then
+ * carries pipelined commands or, on a subscriber link, pushed messages. When it falls, it fails
+ * the commands under way, waits (backoff.h) and begins again, until it is closed.
  */
 enum link_state {
     LINK_CLOSED,
     LINK_RESOLVING,
     LINK_CONNECTING,
+    LINK_SECURING, /* the handshake of TLS */
     LINK_GREETING,
     LINK_READY,
     LINK_FALLING, /* waits for uv_close */
@@ -51,6 +53,7 @@ struct link {
     bool subscriber;
     uint64_t timeout_ms;     /* for connecting, and for each answer of the greeting */
     uint64_t backoff_ms;     /* the longest wait between attempts */
+    SSL_CTX *tls_context;    /* the owner's; for an address with `tls` */
     struct metrics *metrics; /* gets the round trips; NULL: they are not measured */
 
     enum link_state state;
@@ -77,7 +80,8 @@ struct link {
     bool write_busy;
     struct pipeline pipeline;
     struct reading reading;
-    unsigned handles; /* open handles and requests: the last to end tells the owner */
+    struct records records; /* on: the connection is under TLS */
+    unsigned handles;       /* open handles and requests: the last to end tells the owner */
     void (*on_closed)(struct link *l);
 };
 

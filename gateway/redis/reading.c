@@ -35,6 +35,25 @@ static void on_idle(uv_idle_t *idle) {
         uv_read_start(r->stream, read_buffer, on_read);
 }
 
+static void take(struct reading *r, struct slice bytes) {
+    r->read_at = uv_hrtime();
+    uint64_t until = r->read_at + TURN_BUDGET_NS;
+    bool done = true;
+    for (size_t at = 0; at < bytes.len && r->on; at += FEED_BYTES) {
+        size_t len = bytes.len - at < FEED_BYTES ? bytes.len - at : FEED_BYTES;
+        if (!reply_reader_feed(r->reader, bytes.ptr + at, len)) {
+            r->on_broken(r, "out of memory");
+            return;
+        }
+        if (done)
+            done = drain_replies(r, until);
+    }
+    if (!done && r->on) {
+        uv_read_stop(r->stream);
+        uv_idle_start(&r->idle, on_idle);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
     struct reading *r = stream->data;
     if (n == 0 || !r->on)
@@ -43,22 +62,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         r->on_broken(r, n == UV_EOF ? "Redis closed the connection" : uv_strerror((int)n));
         return;
     }
-    r->read_at = uv_hrtime();
-    uint64_t until = r->read_at + TURN_BUDGET_NS;
-    bool done = true;
-    for (size_t at = 0; at < (size_t)n && r->on; at += FEED_BYTES) {
-        size_t len = (size_t)n - at < FEED_BYTES ? (size_t)n - at : FEED_BYTES;
-        if (!reply_reader_feed(r->reader, buf->base + at, len)) {
-            r->on_broken(r, "out of memory");
-            return;
-        }
-        if (done)
-            done = drain_replies(r, until);
-    }
-    if (!done && r->on) {
-        uv_read_stop(stream);
-        uv_idle_start(&r->idle, on_idle);
-    }
+    struct slice bytes = {buf->base, (size_t)n};
+    if (r->tls != NULL)
+        tls_read(r->tls, bytes, &bytes);
+    take(r, bytes);
+    if (r->tls != NULL && r->on)
+        r->on_records(r);
 }
 
 void reading_init(struct reading *r, uv_loop_t *loop) {

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "gateway/redis/reply.h"
+#include "gateway/tls.h"
 
 /*
  * Reads replies from a stream. A turn of the loop handles as many as its budget of time allows,
@@ -15,9 +16,13 @@ struct reading {
     struct reply_reader *reader; /* NULL: nothing has been read since the last stream */
     uv_idle_t idle;              /* runs while replies are left over */
     uint64_t read_at;            /* ns: when the replies being handled were read */
+    struct tls *tls;             /* what comes is its records; NULL: plain. Set by the owner */
     bool on;
     /* A reply, which is valid until the callback returns. The callback may end the reading. */
     void (*on_reply)(struct reading *r, const struct reply *reply);
+    /* TLS has taken records: the handshake may be done now, or have failed, and there may be
+     * something to write. Called after the replies that they held. */
+    void (*on_records)(struct reading *r);
     /* Nothing more can be read. The owner calls reading_end. */
     void (*on_broken)(struct reading *r, const char *why);
 };

@@ -244,6 +244,10 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     return 0;
 }
 
+void redis_use_tls(struct redis *r, SSL_CTX *context) {
+    r->commands.tls_context = r->subscriber.tls_context = context;
+}
+
 void redis_open(struct redis *r) {
     link_open(&r->commands);
     link_open(&r->subscriber);

@@ -75,6 +75,9 @@ struct redis {
 /* Prepares it. Returns 0 or a libuv error. */
 int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *config,
                const struct redis_events *events, void *owner);
+/* From their next connection on, the links speak TLS with this context, which stays the
+ * caller's; NULL: plain. Called at the start, too. */
+void redis_use_tls(struct redis *r, SSL_CTX *context);
 /* Connects, and keeps trying for ever. */
 void redis_open(struct redis *r);
 /* Closes Redis for good. on_closed comes in a later turn; all subscriptions must be gone by
