@@ -118,7 +118,8 @@ enum tls_handshake { TLS_TABLE(TLS_ENUM) TLS_COUNT };
     X(HELD_REQUESTS, "requests") /* HTTP requests, until they are answered */                  \
     X(HELD_EVENTS, "events")     /* events of clients that wait for the one in flight */       \
     X(HELD_CHUNKS, "chunks")     /* message_chunk events that are not whole */                 \
-    X(HELD_REDIS, "redis")       /* commands that Redis has not answered */
+    X(HELD_REDIS, "redis")       /* commands that Redis has not answered */                    \
+    X(HELD_TLS, "tls")           /* all that OpenSSL holds */
 #define HELD_ENUM(symbol, name) symbol,
 enum held { HELD_TABLE(HELD_ENUM) HELD_COUNT };
 #undef HELD_ENUM

@@ -3,6 +3,7 @@
 #include "common/log_out.h"
 #include "gateway/health_check.h"
 #include "gateway/node/run.h"
+#include "gateway/tls_memory.h"
 #include "gateway/token_command.h"
 
 /* To be called first. SIGHUP makes a node read its options again; it is held until the node can
@@ -20,6 +21,7 @@ static void guard_signals(void) {
 int main(int argc, char **argv) {
     struct options options;
     int status = 0;
+    tls_memory_watch();
     guard_signals();
     log_out_guard();
     if (token_command_asked(argc, argv))

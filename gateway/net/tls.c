@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "gateway/tls_memory.h"
 
 #define TURN_BUDGET_NS 5000000ULL /* for handshakes in one turn of the loop */
-#define GATHER         64         /* regions that go into one record at most */
+#define PIECE_MOST     32768 /* of memory that a peer may make OpenSSL take in the handshake */
+#define GATHER         64    /* regions that go into one record at most */
 /* Lines about failed handshakes: as many at once, and one more in each time. */
 #define LINES   10
 #define LINE_MS 1000
@@ -102,7 +104,10 @@ void conn_tls_read(struct net *n, struct conn_tls *t, struct slice bytes,
     t->heard = true;
     if (t->context != NULL)
         begin(t);
+    if (!t->shaken)
+        tls_memory_limit(PIECE_MOST);
     tls_read(&t->tls, bytes, plain);
+    tls_memory_limit(SIZE_MAX);
     if (began != 0) {
         look_at_handshake(n, t, from);
         n->shaking_ns += uv_hrtime() - began;

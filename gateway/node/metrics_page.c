@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "common/log_out.h"
+#include "gateway/tls_memory.h"
 
 static void set(struct node *n, unsigned slot, uint64_t value) {
     metric_set(&n->metrics, slot, value);
@@ -18,6 +19,7 @@ static void set_held(struct node *n) {
     set(n, METRIC_HELD + HELD_EVENTS, n->domain.clients.waiting_bytes);
     set(n, METRIC_HELD + HELD_CHUNKS, n->domain.clients.chunks.bytes);
     set(n, METRIC_HELD + HELD_REDIS, redis_held(&n->domain.redis));
+    set(n, METRIC_HELD + HELD_TLS, tls_memory_held());
 }
 
 static void set_gauges(struct node *n) {
