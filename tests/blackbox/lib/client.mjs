@@ -237,6 +237,7 @@ export async function connect(node, options = {}) {
   const { raw = where.startsWith('/channels/'), ...settings } = rest;
   const socket = new WebSocket(node.url.replace(/^http/, 'ws') + where, protocols, {
     perMessageDeflate: false,
+    ...node.tls,
     handshakeTimeout: timeout,
     ...settings,
   });

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import os from 'node:os';
 import path from 'node:path';
 import { PATIENCE, ROOT, within } from './waiting.mjs';
@@ -108,11 +109,14 @@ export function findProgram(...names) {
   return null;
 }
 
-// One HTTP request on a connection of its own; resolves to { status, headers, body, json() }.
-export function request(url, { method = 'GET', headers = {}, body, timeout = 5000 } = {}) {
+// One HTTP request on a connection of its own; resolves to { status, headers, body, json() }. tls:
+// options of node:tls for an https URL.
+export function request(url, { method = 'GET', headers = {}, body, timeout = 5000, tls } = {}) {
   const limit = timeout * PATIENCE;
   const answer = new Promise((resolve, reject) => {
-    const req = http.request(url, { method, headers, agent: false, timeout: limit }, (res) => {
+    const settings = { ...tls, method, headers, agent: false, timeout: limit };
+    const { request: begin } = url.startsWith('https:') ? https : http;
+    const req = begin(url, settings, (res) => {
       const chunks = [];
       res.on('data', (chunk) => chunks.push(chunk));
       res.on('error', reject);

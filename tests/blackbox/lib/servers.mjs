@@ -172,6 +172,7 @@ let nodeCount = 0;
  *            test asks for one, since tests send as fast as they can.
  *   internal true: it has an internal port, too
  *   port     default: a free one; host: default 127.0.0.1
+ *   tls      options of node:tls ({ ca }) for the harness's requests: the node speaks TLS
  *   ready    false: does not await /readyz (for a node without Redis)
  *   shown    false: its log is not shown when the process ends with a failure
  * Has: id, pid, port, url, log(), stop(signal), kill(), suspend(), resume(), health(),
@@ -187,7 +188,7 @@ export async function startNode(options = {}) {
 
 async function launchNode(options) {
   const { redis, id: name, args = [], env = {}, port, host = '127.0.0.1' } = options;
-  const { internal, ready = true, shown = true } = options;
+  const { internal, ready = true, shown = true, tls } = options;
   const dir = tempDir(name.replace(/[^\w-]/g, '_'));
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([key]) => !key.startsWith('SLUICE_')),
@@ -215,7 +216,8 @@ async function launchNode(options) {
       return child.result ? child.exited : kept(child.exited);
     },
     log: () => finalLog ?? child.output(),
-    get: (where, options) => request(node.url + where, options),
+    tls,
+    get: (where, options) => request(node.url + where, { tls, ...options }),
     async health() {
       return (await node.get('/healthz')).json();
     },
@@ -275,7 +277,7 @@ async function launchNode(options) {
     const [, address] = node.log().match(/\baddr"?[=:]"?([^\s",]+:\d+)\b/) ?? [];
     if (!address) return false;
     node.port = Number(address.slice(address.lastIndexOf(':') + 1));
-    node.url = `http://127.0.0.1:${node.port}`;
+    node.url = `${tls ? 'https' : 'http'}://127.0.0.1:${node.port}`;
     const [, inside] = node.log().match(/\binternal=127\.0\.0\.1:(\d+)\b/) ?? [];
     if (inside) node.internal = insideOf(inside);
     return true;
