@@ -56,7 +56,7 @@ static bool load_cert(SSL_CTX *context, const char *path, struct tls_fault *faul
     if (SSL_CTX_use_certificate_chain_file(context, path) == 1)
         return true;
     return fail(fault, TLS_FILE_CERT,
-                ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE
+                ERR_GET_REASON(ERR_peek_error()) == PEM_R_NO_START_LINE
                     ? "holds no certificate in PEM"
                     : reason());
 }

@@ -12,6 +12,10 @@ import { tempDir } from './processes.mjs';
 const openssl = (...args) => execFileSync('openssl', args, { stdio: 'pipe' });
 const CURVE = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
+// So many days from now, as openssl wants it.
+const date = (days) =>
+  `${new Date(Date.now() + days * 86400000).toISOString().replace(/\.\d+|[-:T]/g, '')}`;
+
 /*
  * Has: ca (the text), caFile, issue(options). Options of issue:
  *   names    of the certificate: ['IP:127.0.0.1', 'DNS:localhost'] is the default
@@ -24,6 +28,13 @@ export function authority(name = 'Private CA') {
   const file = (leaf) => path.join(dir, leaf);
   const caFile = file('ca.pem');
   const subject = `/CN=${name}`;
+  fs.writeFileSync(file('index.txt'), '');
+  fs.writeFileSync(
+    file('ca.conf'),
+    ['[ca]', 'default_ca = own', '[own]', `new_certs_dir = ${dir}`, `database = ${file('index.txt')}`,
+      'rand_serial = yes', 'default_md = sha256', 'policy = any', 'unique_subject = no', '[any]',
+      'commonName = supplied', ''].join('\n'),
+  );
   openssl('req', '-x509', ...CURVE, '-keyout', file('ca.key'), '-out', caFile, '-days', '30', '-subj', subject);
   let count = 0;
   return {
@@ -34,8 +45,9 @@ export function authority(name = 'Private CA') {
       const [certFile, keyFile] = [`${leaf}.pem`, `${leaf}.key`];
       fs.writeFileSync(`${leaf}.ext`, `subjectAltName=${names.join(',')}\n`);
       openssl('req', ...CURVE, '-keyout', keyFile, '-out', `${leaf}.csr`, '-subj', `/CN=${cn}`);
-      openssl('x509', '-req', '-in', `${leaf}.csr`, '-CA', caFile, '-CAkey', file('ca.key'),
-        '-CAcreateserial', '-days', String(days), '-extfile', `${leaf}.ext`, '-out', certFile);
+      openssl('ca', '-batch', '-notext', '-config', file('ca.conf'), '-cert', caFile,
+        '-keyfile', file('ca.key'), '-in', `${leaf}.csr`, '-extfile', `${leaf}.ext`,
+        '-startdate', date(-30), '-enddate', date(days), '-out', certFile);
       const [cert, key] = [certFile, keyFile].map((one) => fs.readFileSync(one, 'utf8'));
       return { cert, key, certFile, keyFile, args: ['--tls-cert', certFile, '--tls-key', keyFile] };
     },
@@ -116,10 +128,12 @@ export async function tlsProxy({ port }, server) {
   });
 }
 
-// A TLS connection to a node, open: node's own TLSSocket, with `received`, all that came as text.
+// A TLS connection to a node, open: node's own TLSSocket, with `received`, all that came as text,
+// and `ticket`, with which its session can be resumed.
 export function secureDial(node, options = {}) {
   const socket = tls.connect({ port: node.port, host: '127.0.0.1', ca: node.tls.ca, ...options });
   socket.received = '';
+  socket.on('session', (ticket) => (socket.ticket = ticket));
   socket.setEncoding('latin1');
   socket.on('data', (text) => (socket.received += text));
   return new Promise((resolve, reject) => {
@@ -131,3 +145,14 @@ export function secureDial(node, options = {}) {
     socket.once('error', reject);
   });
 }
+
+// The value of a metric of a node, given with its labels.
+export async function metricOf(node, name) {
+  const { body } = await node.get('/metrics');
+  const line = body.split('\n').find((one) => one.startsWith(`${name} `));
+  return Number(line.slice(name.length + 1));
+}
+
+// How many handshakes of a node ended so.
+export const handshakes = (node, result) =>
+  metricOf(node, `sluice_tls_handshakes_total{result="${result}"}`);

@@ -1,7 +1,7 @@
 // A chat over two nodes, all of it under TLS: clients, polling, Redis.
 import assert from 'node:assert/strict';
 import { inRoom, login, startNode, test } from '../lib/harness.mjs';
-import { authority, startSecureRedis } from '../lib/certificates.mjs';
+import { authority, metricOf, startSecureRedis } from '../lib/certificates.mjs';
 import { front, next } from '../lib/socketio.mjs';
 
 async function setUp(t) {
@@ -17,14 +17,11 @@ async function setUp(t) {
   return nodes;
 }
 
-const metric = async (node, name) =>
-  Number((await node.get('/metrics')).body.match(`^${name.replace(/[{}]/g, '\\$&')} (\\d+)`, 'm')[1]);
-
 test('messages cross from node to node', async (t) => {
   const nodes = await setUp(t);
   const [ann, bob] = await inRoom(nodes, 'den', 'ann', 'bob');
-  await ann.emit('sendMessage', { room: 'den', content: 'hello' });
-  assert.equal((await bob.next('chatMessage')).data.content, 'hello');
+  await ann.emit('sendMessage', { room: 'den', message: 'hello' });
+  assert.equal((await bob.next('chatMessage')).data.message, 'hello');
   await bob.emit('private_message', { receiverId: 'ann', content: 'psst' });
   assert.equal((await ann.next('new_private_message')).data.content, 'psst');
 });
@@ -42,11 +39,11 @@ test('1 MiB goes each way, byte for byte', async (t) => {
 test('metrics count what is said, not what it is encrypted to', async (t) => {
   const [node] = await setUp(t);
   const ann = await login(node, 'ann');
-  const before = await metric(node, 'sluice_received_bytes_total{door="json"}');
+  const before = await metricOf(node, 'sluice_received_bytes_total{door="json"}');
   const ping = JSON.stringify({ event: 'heartbeat', ack: 7 });
   for (let i = 0; i < 10; i++) ann.raw(ping);
   await ann.emit('all_member', {}).catch(() => {});
-  const after = await metric(node, 'sluice_received_bytes_total{door="json"}');
+  const after = await metricOf(node, 'sluice_received_bytes_total{door="json"}');
   const sent = 10 * (ping.length + 6) + '{"event":"all_member","data":{},"ack":2}'.length + 6;
   assert.equal(after - before, sent);
 });
@@ -57,9 +54,9 @@ test('polling works over https, and so does the upgrade', async (t) => {
   for (const transports of [['polling'], ['polling', 'websocket']]) {
     const ann = await front(nodes[0], { ca, transports, auth: { userId: 'ann', csId: 'den' } });
     const bob = await front(nodes[0], { ca, transports, auth: { userId: 'bob', csId: 'den' } });
-    bob.emit('sendMessage', { room: 'den', content: `by ${transports}` });
+    bob.emit('sendMessage', { message: `by ${transports}` });
     const message = await next(ann, 'chatMessage');
-    assert.equal(message.content, `by ${transports}`);
+    assert.equal(message.message, `by ${transports}`);
     ann.end();
     bob.end();
   }
