@@ -121,7 +121,7 @@ int health_check_run(const struct options *options) {
         wrong = open_link(&at, &link);
     }
     if (wrong == NULL)
-        wrong = options->tls_cert[0] != '\0' ? ask_secretly(link) : ask(link);
+        wrong = options->tls_cert[0] != '\0' && !internal ? ask_secretly(link) : ask(link);
     if (link >= 0)
         close(link);
     if (wrong != NULL) {

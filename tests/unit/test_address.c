@@ -40,6 +40,8 @@ static void reads_good_ones(void **state) {
         {"redis://u:a/b@h/1", "h", false, 6379, 1, "u", "a/b"},
         {"redis://u:a@b@h", "h", false, 6379, 0, "u", "a@b"},
         {"redis://u:p@[::1]:7/1", "::1", false, 7, 1, "u", "p"},
+        {"rediss://h", "h", false, 6379, 0, "", ""},
+        {"rediss://u:p@[::1]:7/1", "::1", false, 7, 1, "u", "p"},
         {"redis://u:%C3%A9@h", "h", false, 6379, 0, "u", "\xc3\xa9"},
         {"unix:///run/redis.sock", "/run/redis.sock", true, 6379, 0, "", ""},
         {"unix:///run/redis.sock?db=3", "/run/redis.sock", true, 6379, 3, "", ""},
@@ -57,6 +59,7 @@ static void reads_good_ones(void **state) {
             fail_msg("%s: %s", g->url, wrong);
         assert_string_equal(a.host, g->host);
         assert_int_equal(a.path, g->path);
+        assert_int_equal(a.tls, strncmp(g->url, "rediss:", 7) == 0);
         assert_int_equal(a.port, g->port);
         assert_int_equal(a.database, g->database);
         assert_string_equal(a.user, g->user);
@@ -81,7 +84,10 @@ static void refuses_bad_ones(void **state) {
         {"redis:/h", "redis://"},
         {"h:6379", "redis://"},
         {"http://h", "redis://"},
-        {"rediss://h", "redis://"},
+        {"rediss:/h", "redis://"},
+        {"redisss://h", "redis://"},
+        {"rediss://", "host"},
+        {"rediss://h:0", "port"},
         {"REDIS://h", "redis://"},
         {" redis://h", "redis://"},
         {"redis://", "host"},
