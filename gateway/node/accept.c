@@ -62,14 +62,15 @@ static bool is_proxy(const struct node *n, const struct conn_address *from) {
     return n->options->real_address_header[0] != '\0' && proxies_have(&n->proxies, from);
 }
 
-/* Counts a connection from its beginning, since one that asks for nothing costs as much.
+/* Counts a connection from its beginning, since one that asks for nothing costs as much. On the
+ * internal port there are no clients: other nodes, and those who watch, may share an address.
  * Returns false when its address has too many: it is then closed, without waiting for a
  * request. */
 static bool count_socket(struct node *n, struct conn *c) {
     static const char answer[] = "HTTP/1.1 429 Too Many Requests\r\n"
                                  "Content-Length: 0\r\nConnection: close\r\n\r\n";
     struct slice bytes = slice_of(answer);
-    if (conn_address_is_none(&c->address) || is_proxy(n, &c->address))
+    if (c->internal || conn_address_is_none(&c->address) || is_proxy(n, &c->address))
         return true;
     c->counted = addresses_enter(&n->addresses, &c->address);
     if (c->counted)

@@ -175,6 +175,25 @@ test('a connection that waits on the internal port does not hold the end up', as
   await idle.over();
 });
 
+test('connections of the internal port do not count for an address', async () => {
+  const strict = ['--max-connections-per-address', '2', '--drain', '0'];
+  const [one, two] = await Promise.all([1, 2].map(() => startNode({ redis, internal: true, args: strict })));
+  const held = [];
+  for (let i = 0; i < 5; i++) {
+    const s = await raw.dial(one.internal);
+    await s.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+    assert.equal((await s.response()).status, 200);
+    held.push(s);
+  }
+  // So hand-overs pass while clients of that address have all that they may.
+  const session = await begin(one, [...nodes, one, two]);
+  const first = await connect(one);
+  assert.equal((await session.login(two, 'gil')).userId, 'gil');
+  await first.close();
+  for (const s of held) s.destroy();
+  await Promise.all([one.stop(), two.stop()]);
+});
+
 test('wrong addresses stop the start-up', async () => {
   const bad = async (value, why, more = []) => {
     const { code, err } = await runProgram(['--listen', '127.0.0.1:0', '--internal-listen', value, ...more]);
