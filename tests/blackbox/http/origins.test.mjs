@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after } from 'node:test';
 import { cluster, startNode, tempDir, test, until } from '../lib/harness.mjs';
 import { runProgram } from '../lib/program.mjs';
+import { IDENTITY } from '../lib/token.mjs';
 import * as raw from '../lib/rawws.mjs';
 
 const args = ['--channels', 'events', '--drain', '0'];
@@ -101,6 +102,20 @@ test('what a proxy, or a page, could say besides is not believed', async () => {
   await s.write(twice.replace('\r\n\r\n', '\r\nOrigin: http://b.example\r\n\r\n'));
   assert.equal((await s.response()).status, 403);
   s.destroy();
+});
+
+test('the origin is looked at before the token', async () => {
+  const one = await startNode({ redis, args: [...args, ...IDENTITY] });
+  const bad = { Authorization: 'Bearer abc' };
+  const protocols = { 'Sec-WebSocket-Protocol': 'sluice, bearer.abc' };
+  for (const path of ['/ws', '/channels/events']) {
+    for (const [more, own] of [[bad, 401], [protocols, 401], [{}, path === '/ws' ? 101 : 401]]) {
+      const from = (Origin) => upgrade(one, path, { Origin, Host: 'a.example', ...more });
+      assert.equal(await from('http://b.example'), 403, path);
+      assert.equal(await from('http://a.example'), own, `${path} ${JSON.stringify(more)}`);
+    }
+  }
+  await one.stop();
 });
 
 test('a list: these and the own pages, by both names of the option', async () => {
