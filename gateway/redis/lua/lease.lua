@@ -26,7 +26,7 @@ call('PEXPIRE', CLOCK, YEAR)
 call('PEXPIRE', TERM_KEY, YEAR)
 -- Deletes the ids of messages that are too old to be repeated (log.lua).
 local over = call('ZRANGEBYSCORE', P .. 'ids', '-inf', digits(math.floor((time - steps) / 300000000) - 2),
-                  'LIMIT', 0, 1000)
+                  'LIMIT', 0, 500)
 if #over > 0 then
   for _, key in ipairs(over) do call('DEL', key) end
   call('ZREM', P .. 'ids', unpack(over))

@@ -159,14 +159,14 @@ local function append(c, time, event, data, origin, field, value, sent)
     trim(c, long and MAXLEN - spare, full and LOG_BYTES - math.floor(LOG_BYTES / 64) or LOG_BYTES)
   end
   if c.seq % 16 == 0 then
-    local want = 1
+    local want, rounds = 1, 0
     repeat
       local heads = call('XRANGE', c.log, '-', '+', 'COUNT', want)
       if want == 1 and heads[1] and tonumber(string.match(heads[1][1], '^%d+')) > c.seq - 16 then
         heads, c.bytes = call('XRANGE', c.log, '-', '+', 'COUNT', 16), 0 -- somebody may have deleted the log
         for _, entry in ipairs(heads) do c.bytes = c.bytes + #entry[2][2] end
       end
-      want = 0
+      want, rounds = 0, rounds + 1
       for _, entry in ipairs(heads) do
         local age = ms - tonumber(string.match(entry[2][2], '"time":(%d+)') or 0) / 1000
         if age > ttl then
@@ -175,7 +175,7 @@ local function append(c, time, event, data, origin, field, value, sent)
           want = 32
         end
       end
-    until want == 0
+    until want == 0 or rounds == 8 -- the rest goes with later appends
   end
   if not fresh then
     call('HSET', c.meta, 'seq', seq, 'time', time, 'bytes', c.bytes, 'fresh', digits(ms),
