@@ -293,7 +293,8 @@ SHARED := $(PREFIX)/share/doc/sluice
 .PHONY: install
 install: all ## below PREFIX (/usr/local), itself below DESTDIR if that is given
 	install -D -m 755 build/sluice '$(DESTDIR)$(PREFIX)/bin/sluice'
-	install -D -m 644 -t '$(DESTDIR)$(SHARED)' deploy/sluice.conf.example deploy/OPERATIONS.md
+	install -D -m 644 -t '$(DESTDIR)$(SHARED)' deploy/sluice.conf.example \
+	  deploy/OPERATIONS.md deploy/SECURITY.md
 	install -D -m 644 -t '$(DESTDIR)$(SHARED)/docs' deploy/docs/*.md
 	install -D -m 644 deploy/sluice.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
 	sed -i 's,/usr/local/,$(PREFIX)/,' '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
