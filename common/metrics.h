@@ -162,6 +162,10 @@ enum metric_slots {
     X(QUEUE_BYTES, none, GAUGE, BYTES, "sluice_queue_bytes",                                   \
       "Bytes that wait to be sent to connections")                                             \
     X(HELD, held, GAUGE, BYTES, "sluice_held_bytes", "Memory that is held, by use")            \
+    X(MEMORY, none, GAUGE, BYTES, "sluice_memory_bytes",                                       \
+      "Memory that the node holds, by its own account")                                        \
+    X(MEMORY_LIMIT, none, GAUGE, BYTES, "sluice_memory_limit_bytes",                           \
+      "The most memory that the node holds before it closes connections")                      \
     X(TUNNELS, none, GAUGE, ONE, "sluice_tunnels",                                             \
       "WebSockets here of Socket.IO sessions of other nodes")                                  \
     X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while commands reach Redis")           \

@@ -116,6 +116,11 @@ void ws_input_deinit(struct ws_input *in, struct ws_pool *pool) {
     in->parser = NULL;
 }
 
+size_t ws_input_held(const struct ws_input *in) {
+    const struct ws_parser *p = in->parser;
+    return p != NULL ? p->cap + sizeof *p + WSLAY_CONTEXT : 0;
+}
+
 static enum ws_result fail(struct feed *f, uint16_t code) {
     f->code = code;
     return WS_FAILED;

@@ -80,6 +80,9 @@ void ws_pool_deinit(struct ws_pool *pool);
 /* Gives a parser back, even in the middle of a message. The input may be zeroed. */
 void ws_input_deinit(struct ws_input *in, struct ws_pool *pool);
 
+/* The memory that an unfinished message, or frame, takes. */
+size_t ws_input_held(const struct ws_input *in);
+
 /*
  * Takes the next bytes from the peer; calls the handler for each message and control frame
  * in order, also for those before an error. Checks: masked (else 1002), reserved bits and

@@ -41,6 +41,11 @@ struct backlog *client_backlog(struct client *c) {
     return c->backlog;
 }
 
+size_t client_held(const struct client *c) {
+    size_t chunks = c->chunks != NULL ? c->chunks->bytes : 0;
+    return chunks + (c->backlog != NULL ? waiting_size(&c->backlog->waiting) : 0);
+}
+
 void client_deinit(struct client *c) {
     free(c->backlog);
     c->backlog = NULL;

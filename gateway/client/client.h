@@ -160,6 +160,9 @@ void client_fail(struct client *c, const struct ack *ack, const char *event,
 /* The client's backlog, which is made if there is none. NULL: no memory. */
 struct backlog *client_backlog(struct client *c);
 
+/* The memory of its unfinished chunks and of events that wait. */
+size_t client_held(const struct client *c);
+
 /* To be called by the door's `free`, before it frees the struct. */
 void client_deinit(struct client *c);
 

@@ -169,6 +169,10 @@ static void on_too_big(struct wsock *w) {
         metric_limited(clients_of(c)->metrics, LIMIT_BEFORE_LOGIN);
 }
 
+static size_t held(const struct wsock *w) {
+    return client_held(&container_of(w, const struct json_client, ws)->client);
+}
+
 static void on_control(struct wsock *w) {
     limits_charge(&of_wsock(w)->client, 1);
 }
@@ -190,7 +194,7 @@ static void on_free(struct wsock *w) {
 #define JSON_OPS(gone)                                                                         \
     {                                                                                          \
         .door = DOOR_JSON, .on_message = on_message, .most = most, .on_too_big = on_too_big,   \
-        .on_control = on_control, .on_drained = on_drained, .on_gone = gone,                   \
+        .on_control = on_control, .held = held, .on_drained = on_drained, .on_gone = gone,     \
         .on_free = on_free                                                                     \
     }
 static const struct wsock_ops ops = JSON_OPS(on_gone);

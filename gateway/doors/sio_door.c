@@ -324,6 +324,10 @@ static bool is_known(const struct sio_socket *s) {
     return client_message_most(c) > BEFORE_LOGIN_MOST;
 }
 
+static size_t held(const struct sio_socket *s) {
+    return client_held(&container_of(s, const struct sio_client, sio)->client);
+}
+
 static void on_drained(struct sio_socket *s) {
     client_drained(&of_socket(s)->client);
 }
@@ -333,6 +337,7 @@ static const struct sio_app app = {.create = create,
                                    .on_event = on_event,
                                    .on_ack = on_ack,
                                    .is_known = is_known,
+                                   .held = held,
                                    .on_drained = on_drained,
                                    .on_disconnect = on_disconnect,
                                    .on_free = on_free};

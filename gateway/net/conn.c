@@ -282,6 +282,15 @@ void conn_close(struct conn *c, bool reset) {
         uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
 }
 
+void conn_shed(struct conn *c) {
+    if (c->closed)
+        return;
+    if (c->ops->shed != NULL)
+        c->ops->shed(c);
+    else
+        c->ops->on_end(c, UV_ENOMEM);
+}
+
 void conn_deadline(struct conn *c, uint64_t at) {
     if (at == 0 || c->closed)
         wheel_clear(&c->net->wheel, &c->timer);

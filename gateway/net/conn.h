@@ -51,6 +51,8 @@ void conn_tick(struct net *n);
 /* Called by turn.c at the end of a turn: what waited for a turn with time for handshakes is
  * read in the next one. */
 void conn_shake_on(struct net *n);
+/* The node is short of memory: ends the connection, as its layer does. */
+void conn_shed(struct conn *c);
 
 /* Sets, moves or (0) clears the one deadline, in ms of net_now. */
 void conn_deadline(struct conn *c, uint64_t at);

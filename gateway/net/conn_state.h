@@ -29,6 +29,12 @@ struct conn_ops {
     void (*on_deadline)(struct conn *c);
     /* The queue is empty again. Called only when conn_want_drained asked for it. */
     void (*on_drained)(struct conn *c);
+    /* The memory of what the peer has begun to send, or has sent and nobody has handled yet. Or
+     * NULL: none. */
+    size_t (*held)(const struct conn *c);
+    /* The node is short of memory: gives up what is held and what waits, and ends the
+     * connection. Or NULL: on_end is called. */
+    void (*shed)(struct conn *c);
     /* The last call: the connection is gone, and the layer forgets it. */
     void (*on_closed)(struct conn *c);
 };

@@ -358,7 +358,20 @@ static void on_drained(struct conn *c) {
     buf_deinit(&left);
 }
 
+static size_t http_held(const struct conn *c) {
+    const struct http *h = c->peer;
+    return h->body.cap + h->rest.cap;
+}
+
+static void http_shed(struct conn *c) {
+    conn_close(c, true);
+    let_go(c->peer);
+    lose_receipt(c->peer);
+}
+
 static const struct conn_ops http_ops = {
+    .held = http_held,
+    .shed = http_shed,
     .on_bytes = on_bytes,
     .on_end = on_end,
     .on_deadline = on_deadline,

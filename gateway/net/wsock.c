@@ -275,7 +275,30 @@ static void on_closed(struct conn *c) {
     w->ops->on_free(w);
 }
 
+static size_t held(const struct conn *c) {
+    const struct wsock *w = c->peer;
+    bool asks = w->state == WSOCK_OPEN && w->ops->held != NULL;
+    return ws_input_held(&w->input) + (asks ? w->ops->held(w) : 0);
+}
+
+/* What a write has that is under way cannot be given up without the connection. */
+#define KEPT_MOST 65536
+
+static void shed(struct conn *c) {
+    struct wsock *w = wsock_of(c);
+    wsock_close(w, WS_CODE_TRY_LATER, "memory");
+    if (c->closed)
+        return;
+    ws_input_deinit(&w->input, &w->shared->pool);
+    if (queue_held(&c->queue) > KEPT_MOST)
+        conn_close(c, true);
+    else if (w->state != WSOCK_ENDED)
+        end(w);
+}
+
 static const struct conn_ops ws_conn_ops = {
+    .held = held,
+    .shed = shed,
     .on_bytes = on_bytes,
     .on_end = on_end,
     .on_deadline = on_deadline,

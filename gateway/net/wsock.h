@@ -19,6 +19,8 @@ struct wsock_ops {
     size_t (*most)(const struct wsock *w);
     /* A message had more bytes than that; the socket is closing. Or NULL. */
     void (*on_too_big)(struct wsock *w);
+    /* The memory of what the peer has sent and nobody has handled yet. Or NULL: none. */
+    size_t (*held)(const struct wsock *w);
     /* A ping or a pong came. Or NULL. */
     void (*on_control)(struct wsock *w);
     /* The kernel has taken all that was queued (after wsock_want_drained). */

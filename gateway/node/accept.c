@@ -167,12 +167,20 @@ static bool within_rate(struct node *n, const struct http_request *request) {
     return true;
 }
 
+static void refuse_for_memory(struct node *n, const struct http_request *request) {
+    metric_limited(&n->metrics, LIMIT_MEMORY);
+    http_answer(request, 503, PLAIN, SLICE("this node is short of memory\n"),
+                "Retry-After: 1\r\n");
+}
+
 bool accept_client(struct node *n, const struct http_request *request) {
     learn_address(n, request);
     if (n->state != NODE_SERVING)
         http_answer(request, 503, PLAIN, SLICE("draining\n"), NULL);
     else if (is_full(n))
         http_answer(request, 503, PLAIN, SLICE("this node is full\n"), NULL);
+    else if (n->memory.is_short)
+        refuse_for_memory(n, request);
     else
         return count_address(n, request) && within_rate(n, request);
     return false;

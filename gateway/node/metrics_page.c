@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "common/log_out.h"
+#include "gateway/node/memory.h"
 #include "gateway/tls_memory.h"
 
 static void set(struct node *n, unsigned slot, uint64_t value) {
@@ -34,6 +35,8 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_SUBSCRIPTIONS, n->domain.hub.sub_count);
     set(n, METRIC_QUEUE_BYTES, n->net.out.bytes);
     set_held(n);
+    set(n, METRIC_MEMORY, memory_account(n));
+    set(n, METRIC_MEMORY_LIMIT, n->memory.limit);
     set(n, METRIC_TUNNELS, n->relay.tunnels.count);
     set(n, METRIC_REDIS_UP, redis_up(&n->domain.redis));
     set(n, METRIC_REDIS_EVICTS, n->domain.redis.policy.evicts);

@@ -57,6 +57,12 @@ struct node {
     bool told_unreadable; /* the log has said that the header with clients' addresses cannot be
                              read */
     bool told_untrusted;
+    struct {
+        uint64_t limit;
+        uint64_t base;          /* resident at the start */
+        uint64_t shed;          /* connections ended since it is short */
+        bool is_short;          /* from the limit on, until the account is well below */
+    } memory;                   /* memory.h */
     struct bucket handshakes;   /* clients that have begun, for accept-rate */
     struct addresses addresses; /* counts connections by address, if they are limited */
     char id[65];

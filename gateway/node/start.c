@@ -8,6 +8,7 @@
 #include "gateway/node/accept.h"
 #include "gateway/node/config.h"
 #include "gateway/node/drain.h"
+#include "gateway/node/memory.h"
 #include "gateway/node/ports.h"
 #include "gateway/node/routes.h"
 #include "gateway/node/signals.h"
@@ -34,6 +35,7 @@ static void on_tick(void *owner, uint64_t now) {
     eio_server_tick(&n->sio.server.eio, now);
     relay_tick(&n->relay, now);
     domain_tick(&n->domain, now);
+    memory_tick(n);
     raw_door_tick(&n->raw, now);
     secure_tick(&n->secure, now);
     log_flush();
@@ -234,6 +236,7 @@ int node_start(struct node *n) {
         return 1;
     raise_limit();
     config_apply(n);
+    memory_init(n);
     announce(n); /* first, since this line tells the port */
     signals_watch(n);
     node_state_set(n, NODE_SERVING);

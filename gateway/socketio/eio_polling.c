@@ -316,6 +316,10 @@ static size_t queued(const struct eio_session *s) {
     return s->polling->out.bytes;
 }
 
+static size_t held(const struct eio_session *s) {
+    return s->polling->post.rest.cap;
+}
+
 static void pause_session(struct eio_session *s, bool pause) {
     (void)pause; /* the flush looks at whether the session is paused */
     eio_mark(s);
@@ -327,6 +331,7 @@ static const struct eio_carrier carrier = {.state = EIO_POLLING,
                                            .queued = queued,
                                            .want_drained = eio_mark,
                                            .pause = pause_session,
+                                           .held = held,
                                            .receives = receives,
                                            .due = due,
                                            .on_due = on_due,

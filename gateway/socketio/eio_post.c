@@ -14,8 +14,13 @@ void eio_post_init(struct eio_post *p, struct eio_session *s) {
     buf_init(&p->rest);
 }
 
-void eio_post_deinit(struct eio_post *p) {
+static void drop_rest(struct eio_post *p) {
+    p->session->server->held -= p->rest.cap;
     buf_deinit(&p->rest);
+}
+
+void eio_post_deinit(struct eio_post *p) {
+    drop_rest(p);
 }
 
 void eio_post_answer(struct eio_post *p, bool good) {
@@ -54,7 +59,7 @@ bool eio_post_go_on(struct eio_post *p) {
         if (s->state == EIO_CLOSED)
             return false;
     }
-    buf_deinit(&p->rest);
+    drop_rest(p);
     p->handling = false;
     eio_post_answer(p, true);
     return true;
@@ -64,6 +69,7 @@ bool eio_post_go_on(struct eio_post *p) {
 static void keep_rest(struct eio_post *p) {
     struct slice rest = {p->reading.at, (size_t)(p->reading.end - p->reading.at)};
     buf_slice(&p->rest, rest);
+    p->session->server->held += p->rest.cap;
     if (p->rest.failed)
         eio_end(p->session, EIO_GONE_MEMORY);
     else if (rest.len == 0)

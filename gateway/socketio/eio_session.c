@@ -340,6 +340,11 @@ void eio_pause(struct eio_session *s, bool pause) {
         s->carrier->pause(s, pause);
 }
 
+size_t eio_held(const struct eio_session *s) {
+    size_t carried = s->carrier->held != NULL ? s->carrier->held(s) : 0;
+    return carried + (s->server->ops->held != NULL ? s->server->ops->held(s) : 0);
+}
+
 /* --- what it may spend ----------------------------------------------------------------------
  */
 

@@ -53,6 +53,8 @@ struct eio_ops {
     size_t (*most)(const struct eio_session *s, bool post);
     /* A message had more bytes than that; the session is about to end. Or NULL. */
     void (*on_too_big)(struct eio_session *s);
+    /* The memory of what the client has sent and nobody has handled yet. Or NULL: none. */
+    size_t (*held)(const struct eio_session *s);
     /* All that was sent was written (after eio_want_drained). */
     void (*on_drained)(struct eio_session *s);
     /* The time set by eio_set_alarm has come. */
@@ -75,6 +77,8 @@ struct eio_carrier {
     size_t (*queued)(const struct eio_session *s);
     void (*want_drained)(struct eio_session *s);
     void (*pause)(struct eio_session *s, bool pause);
+    /* The memory of what it has received and not handed on yet. Or NULL: none. */
+    size_t (*held)(const struct eio_session *s);
     /* True while something else is being received, which may be slow, so that no pong can come.
      * Or NULL. */
     bool (*receives)(const struct eio_session *s);
@@ -104,6 +108,8 @@ struct eio_server {
     struct wheel wheel;
     struct list dirty; /* sessions that have something to do before the loop sleeps */
     struct list gone;  /* sessions to be freed */
+    size_t held;       /* memory of POSTs that are being handled, and (by the owner) of
+                          attachments */
     unsigned count;    /* sessions, until they are freed */
     unsigned by_state[EIO_CLOSED]; /* of these, the sessions that are not over, by state */
 };
@@ -160,6 +166,10 @@ void eio_set_alarm(struct eio_session *s, uint64_t at);
  * answered with the packets that are left, or with a close packet. on_gone is called before it
  * returns. */
 void eio_close(struct eio_session *s, uint16_t code, const char *reason);
+
+/* The memory of what the client has sent and nobody has handled yet; that of its connections is
+ * theirs. */
+size_t eio_held(const struct eio_session *s);
 
 /* --- for carriers and the server ------------------------------------------------------------
  */

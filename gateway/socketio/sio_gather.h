@@ -21,6 +21,11 @@ void sio_gather_free(struct sio_gather *g);
 /* Adds the next of the announced attachments. False: no memory. */
 bool sio_gather_add(struct sio_gather *g, struct slice bytes);
 
+/* The memory that it takes. g may be NULL. */
+static inline size_t sio_gather_held(const struct sio_gather *g) {
+    return g != NULL ? sizeof *g + g->text.cap + g->bytes.cap : 0;
+}
+
 static inline bool sio_gather_is_whole(const struct sio_gather *g) {
     return g->count == g->packet.attachments;
 }

@@ -105,6 +105,16 @@ static void out_of_memory(struct sio_session *t) {
     eio_close(&t->eio, WS_CODE_INTERNAL, "out of memory");
 }
 
+static void count(struct sio_session *t, size_t before) {
+    t->eio.server->held += sio_gather_held(t->gather) - before;
+}
+
+static void drop(struct sio_session *t) {
+    t->eio.server->held -= sio_gather_held(t->gather);
+    sio_gather_free(t->gather);
+    t->gather = NULL;
+}
+
 /* All attachments have come. The application may close the session, so the packet is taken out
  * of the session before. */
 static void gather_end(struct sio_session *t) {
@@ -114,6 +124,7 @@ static void gather_end(struct sio_session *t) {
         out_of_memory(t);
         return;
     }
+    t->eio.server->held -= sio_gather_held(g);
     t->gather = NULL;
     take_packet(t, &g->packet, attachments);
     free(attachments);
@@ -134,7 +145,10 @@ static void take_attachment(struct sio_session *t, struct slice bytes) {
         eio_close(&t->eio, WS_CODE_TOO_BIG, "attachments too big");
         return;
     }
-    if (!sio_gather_add(g, bytes))
+    size_t before = sio_gather_held(g);
+    bool added = sio_gather_add(g, bytes);
+    count(t, before);
+    if (!added)
         out_of_memory(t);
     else if (sio_gather_is_whole(g))
         gather_end(t);
@@ -151,6 +165,8 @@ static void take_text(struct sio_session *t, struct slice text) {
         take_packet(t, &p, NULL);
     else if ((t->gather = sio_gather_begin(text, p.attachments)) == NULL)
         out_of_memory(t);
+    else
+        count(t, 0);
 }
 
 /* --- what Engine.IO tells -------------------------------------------------------------------
@@ -180,6 +196,15 @@ static void on_alarm(struct eio_session *e) {
         eio_close(e, WS_CODE_POLICY, "no namespace was joined in time");
 }
 
+static size_t held(const struct eio_session *e) {
+    const struct sio_session *t = container_of(e, const struct sio_session, eio);
+    const struct sio_server *v = sio_server_of(t);
+    size_t all = sio_gather_held(t->gather);
+    for (unsigned i = 0; v->app->held != NULL && i < v->name_count; i++)
+        all += t->slots[i].socket != NULL ? v->app->held(t->slots[i].socket) : 0;
+    return all;
+}
+
 static void on_drained(struct eio_session *e) {
     struct sio_session *t = of_eio(e);
     const struct sio_server *v = sio_server_of(t);
@@ -205,7 +230,7 @@ static void on_gone(struct eio_session *e, enum eio_gone why) {
 
 static void on_free(struct eio_session *e) {
     struct sio_session *t = of_eio(e);
-    sio_gather_free(t->gather);
+    drop(t);
     free(t);
 }
 
@@ -213,6 +238,7 @@ static const struct eio_ops ops = {.on_open = on_open,
                                    .on_message = on_message,
                                    .most = most,
                                    .on_too_big = on_too_big,
+                                   .held = held,
                                    .on_drained = on_drained,
                                    .on_alarm = on_alarm,
                                    .on_gone = on_gone,

@@ -71,6 +71,8 @@ struct sio_app {
     /* True if the client may send messages of any length, for example because it has logged in.
      * NULL: all clients may. */
     bool (*is_known)(const struct sio_socket *s);
+    /* The memory of what the client has sent and nobody has handled yet. Or NULL: none. */
+    size_t (*held)(const struct sio_socket *s);
     /* All that was sent was written (after sio_want_drained). */
     void (*on_drained)(struct sio_socket *s);
     /* Called once, unless the socket was refused: it is gone, and sends do nothing. */

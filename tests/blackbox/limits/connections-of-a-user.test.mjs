@@ -1,8 +1,9 @@
 // max-connections-per-user: in the whole cluster, at every door; nodes that are gone do not count.
 import assert from 'node:assert/strict';
+import WebSocket from 'ws';
+import { Sluice } from '../../../gateway/web/sluice.js';
 import { cluster, connect, login, startNode, test, until } from '../lib/harness.mjs';
 import { range, refused } from '../lib/frames.mjs';
-import { Sluice } from '../lib/library.mjs';
 import { metric } from '../lib/registry.mjs';
 import * as sio from '../lib/socketio.mjs';
 
@@ -83,7 +84,8 @@ test('the library waits, ever longer, and comes in when there is room', async ()
   const all = await fill('fay');
   const logins = () => metric(nodes[0], 'sluice_events_total', { event: 'login' });
   const before = await logins();
-  const sluice = new Sluice(`${nodes[0].url}/ws`, { userId: 'fay' }, { reconnect: { least: 500 } });
+  const options = { reconnect: { least: 500 }, WebSocket };
+  const sluice = new Sluice(`${nodes[0].url}/ws`, { userId: 'fay' }, options);
   let hint;
   sluice.on('state', (state) => (hint = state.hint ?? hint));
   await until(() => /limit/.test(hint ?? ''));

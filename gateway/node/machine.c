@@ -1,0 +1,81 @@
+#include "gateway/node/machine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PATH_SIZE 4352
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* A file with one number; 0: it has none, as "max" means no limit. */
+static uint64_t read_number(const char *path) {
+    uint64_t n = 0;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%" SCNu64, &n) != 1)
+        n = 0;
+    fclose(file);
+    return n;
+}
+
+static uint64_t machine_total(const char *root) {
+    char path[PATH_SIZE], line[256];
+    uint64_t kib = 0;
+    snprintf(path, sizeof path, "%s/proc/meminfo", root);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && kib == 0 && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "MemTotal: %" SCNu64 " kB", &kib) != 1)
+            kib = 0;
+    }
+    if (file != NULL)
+        fclose(file);
+    return kib * 1024;
+}
+
+/* The tightest limit of a group and of those that it is in. A container sees its own group at
+ * the top, whatever /proc says. */
+static uint64_t group_limit(const char *root, const char *top, char *group, const char *file) {
+    char path[PATH_SIZE];
+    uint64_t limit = 0;
+    for (;;) {
+        snprintf(path, sizeof path, "%s/sys/fs/cgroup%s%s/%s", root, top, group, file);
+        limit = least(limit, read_number(path));
+        char *slash = strrchr(group, '/');
+        if (slash == NULL)
+            return limit;
+        *slash = '\0';
+    }
+}
+
+/* A line of /proc/self/cgroup: `0::/path` of version 2, `7:memory:/path` of version 1. */
+static uint64_t line_limit(const char *root, char *line) {
+    line[strcspn(line, "\n")] = '\0';
+    char *controllers = strchr(line, ':');
+    char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+    if (group == NULL)
+        return 0;
+    *controllers++ = *group++ = '\0';
+    if (*controllers == '\0')
+        return group_limit(root, "", group, "memory.max");
+    for (char *one = strtok(controllers, ","); one != NULL; one = strtok(NULL, ",")) {
+        if (strcmp(one, "memory") == 0)
+            return group_limit(root, "/memory", group, "memory.limit_in_bytes");
+    }
+    return 0;
+}
+
+uint64_t machine_memory(const char *root) {
+    char path[PATH_SIZE], line[PATH_SIZE / 2];
+    uint64_t total = machine_total(root), limit = 0;
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        limit = least(limit, line_limit(root, line));
+    if (file != NULL)
+        fclose(file);
+    return least(total, limit);
+}
