@@ -44,7 +44,7 @@ async function begin(redis) {
   } catch {
     // not root
   }
-  await redis.cli('CONFIG', 'SET', 'slowlog-log-slower-than', '1000');
+  await redis.cli('CONFIG', 'SET', 'slowlog-log-slower-than', '300');
   await redis.cli('CONFIG', 'SET', 'slowlog-max-len', '100000');
   await redis.cli('SLOWLOG', 'RESET');
   await redis.cli('CONFIG', 'RESETSTAT');
@@ -59,17 +59,21 @@ async function measure(name, redis, clients, work) {
   const ms = Date.now() - from;
   const { calls, sum, longest } = await scripts(redis);
   const after = traffic(clients);
-  rows.push({
+  const row = {
     case: name,
     'bytes in': after.sent - before.sent,
     'bytes out': after.got - before.got,
     ms,
     scripts: calls,
     'Redis ms': (sum / 1000).toFixed(1),
-    'longest ms': longest ? (longest / 1000).toFixed(1) : '< 1',
+    'longest ms': (longest / 1000).toFixed(1), // 0.0: less than 0.3
     note: note ?? '',
-  });
-  console.log(JSON.stringify(rows.at(-1)));
+  };
+  // Of several rounds, the one that was disturbed least by who else works on this machine.
+  const at = rows.findIndex((other) => other.case === name);
+  if (at < 0) rows.push(row);
+  else if (Number(row['longest ms']) < Number(rows[at]['longest ms'])) rows[at] = row;
+  console.log(JSON.stringify(row));
 }
 
 const MEMBERS = `for i = 1, tonumber(ARGV[2]) do
@@ -83,6 +87,9 @@ const ROOMS = `for i = 1, tonumber(ARGV[2]) do
 end
 redis.call('HSET', 'sluice:{user:' .. ARGV[1] .. '}:profile', 'username', ARGV[1], 'role', 'user')`;
 
+// Limits that would hide what is measured here. An older node does not know all of them.
+const OPEN = process.env.OPEN?.split(' ') ?? ['--rate-limit', '0', '--max-connections-per-user', '0'];
+
 const cases = {
   async 'all-member'() {
     const { redis, nodes, stop } = await cluster();
@@ -90,10 +97,12 @@ const cases = {
     const ann = await login(nodes[0], 'ann');
     await ann.emit('join', { room: 'crowd' });
     await ann.emit('all_member', { room: 'crowd' });
-    await measure('all_member, 1,000 members', redis, [ann], async () => {
-      const list = await ann.emit('all_member', { room: 'crowd' });
-      return `${list.length} members`;
-    });
+    for (let round = 0; round < 10; round++) {
+      await measure('all_member, 1,000 members', redis, [ann], async () => {
+        const list = await ann.emit('all_member', { room: 'crowd' });
+        return `${list.length} members`;
+      });
+    }
     const crowd = await Promise.all(range(50).map((i) => login(nodes[0], `c${i}`)));
     for (const client of crowd) await client.emit('join', { room: 'crowd' });
     await sleep(1000);
@@ -110,19 +119,26 @@ const cases = {
       const watcher = await login(nodes[1], 'watcher');
       for (const i of [1, count - 1, count]) await watcher.emit('join', { room: `of-many-${i}` });
       await sleep(500);
-      let eve;
-      await measure(`login of a user in ${count} rooms`, redis, [watcher], async () => {
-        eve = await login(nodes[0], 'eve');
-        await watcher.next('user_online', { match: ({ data }) => data === 'eve' });
-        await sleep(500);
-        return `${watcher.frames.filter(({ event, data }) => event === 'user_online' && data === 'eve').length} user_online`;
-      });
-      await measure(`close of a user in ${count} rooms`, redis, [watcher], async () => {
-        eve.terminate();
-        await watcher.next('user_offline', { match: ({ data }) => data === 'eve' });
-        await sleep(500);
-        return `${watcher.frames.filter(({ event, data }) => event === 'user_offline' && data === 'eve').length} user_offline`;
-      });
+      const told = (event) => {
+        const all = watcher.frames.filter((frame) => frame.event === event && frame.data === 'eve');
+        watcher.frames.length = 0;
+        return `${all.length} ${event}`;
+      };
+      for (let round = 0; round < 5; round++) {
+        let eve;
+        await measure(`login of a user in ${count} rooms`, redis, [watcher], async () => {
+          eve = await login(nodes[0], 'eve');
+          await watcher.next('user_online', { match: ({ data }) => data === 'eve' });
+          await sleep(500);
+          return told('user_online');
+        });
+        await measure(`close of a user in ${count} rooms`, redis, [watcher], async () => {
+          eve.terminate();
+          await watcher.next('user_offline', { match: ({ data }) => data === 'eve' });
+          await sleep(500);
+          return told('user_offline');
+        });
+      }
       await stop();
     }
   },
@@ -145,7 +161,7 @@ const cases = {
 
   async touch() {
     const args = ['--inbox-retention', '20s', '--room-retention', '20s'];
-    const { redis, nodes, stop } = await cluster({ args }).catch(() => cluster());
+    const { redis, nodes, stop } = await cluster({ args });
     for (const i of range(100)) await make(redis, ROOMS, `u${i}`, 200);
     const all = await Promise.all(range(100).map((i) => login(nodes[0], `u${i}`)));
     await measure('keys of 100 users in 200 rooms are kept', redis, all, () => sleep(7000));
@@ -153,7 +169,7 @@ const cases = {
   },
 
   async connections() {
-    const { redis, nodes, stop } = await cluster();
+    const { redis, nodes, stop } = await cluster({ args: OPEN });
     const all = [];
     await measure('3,000 connections of one user: logins', redis, all, async () => {
       for (let i = 0; i < 3000; i += 100) {
@@ -170,7 +186,7 @@ const cases = {
   },
 
   async history() {
-    const { redis, nodes, stop } = await cluster();
+    const { redis, nodes, stop } = await cluster({ args: OPEN });
     const ann = await login(nodes[0], 'ann');
     await ann.emit('join', { room: 'heavy' });
     for (const i of range(4)) {
@@ -179,9 +195,17 @@ const cases = {
     }
     const bob = await login(nodes[0], 'bob');
     await bob.emit('join', { room: 'heavy' });
-    await measure('history, 300 requests of one client', redis, [bob], async () => {
+    await measure('history, 300 requests, long and short messages', redis, [bob], async () => {
       await Promise.all(
         range(300).map(() => bob.emit('history', { room: 'heavy' }, { timeout: 60000 }).catch(() => {})),
+      );
+    });
+    await ann.emit('join', { room: 'long' });
+    for (const i of range(4)) await ann.emit('sendMessage', { room: 'long', message: `${i}`.padEnd(1040000, 'x') });
+    await bob.emit('join', { room: 'long' });
+    await measure('history, 300 requests, messages of 1 MiB', redis, [bob], async () => {
+      await Promise.all(
+        range(300).map(() => bob.emit('history', { room: 'long' }, { timeout: 60000 }).catch(() => {})),
       );
     });
     await ann.emit('join', { room: 'small' });
@@ -196,7 +220,7 @@ const cases = {
   },
 
   async roster() {
-    const { redis, nodes, stop } = await cluster({ args: ['--big-room', '1000'] });
+    const { redis, nodes, stop } = await cluster({ args: ['--big-room', '1000', ...OPEN] });
     const room = 'room-flap';
     const long = 'y'.repeat(110);
     const all = [];

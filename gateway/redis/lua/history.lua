@@ -23,8 +23,11 @@ if before ~= '' then
   high = digits(tonumber(before) - 1) .. '-0'
 end
 -- Messages are read one by one: nobody knows how long the next one is, and one that is read and does
--- not fit costs Redis as much as one that is sent.
+-- not fit costs Redis as much as one that is sent. After a page that is full, none is read to see
+-- whether there are more.
 local page, size, more = {}, 0, 0
+local last = tonumber(call('HGET', base .. ':meta', 'seq') or 0)
+if before ~= '' then last = math.min(last, tonumber(before) - 1) end
 repeat
   local entry
   if forward then
@@ -39,7 +42,11 @@ repeat
     size = size + #entry[2][2]
     local seq = tonumber(string.match(entry[1], '^%d+'))
     if forward then low = digits(seq + 1) .. '-0' else high = digits(seq - 1) .. '-0' end
-    if seq == 1 and not forward then entry = nil end -- nothing is before the first
+    if size >= bytes and (forward and seq < last or not forward and seq > 1) then
+      more = 1
+    elseif seq == 1 and not forward then
+      entry = nil -- nothing is before the first
+    end
   end
 until more == 1 or not entry
 return page_of(more, page)
