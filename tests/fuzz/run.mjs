@@ -8,8 +8,9 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const ROOT = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../..');
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const FUZZ = path.join(ROOT, 'build/fuzz');
 const SECONDS = Number(process.env.SECONDS || 60);
 const FINDINGS = path.join(FUZZ, 'findings');
@@ -62,19 +63,21 @@ function fuzz(name) {
     child.stderr.on('data', (chunk) => {
       text = (text + chunk).slice(-65536);
     });
+    child.on('error', (error) => resolve({ name, executions: 0, corpus: 0, finding: error.code }));
     child.on('close', (code) => {
       const executions = Number(/number_of_executed_units: (\d+)/.exec(text)?.[1] ?? 0);
       const rate = Number(/average_exec_per_sec: *(\d+)/.exec(text)?.[1] ?? 0);
-      if (code !== 0) process.stdout.write(text.slice(text.search(/ERROR:|runtime error:/)));
+      if (code !== 0) process.stdout.write(text.slice(Math.max(0, text.search(/ERROR:|runtime error:/))));
       const written = /Test unit written to (\S+)/.exec(text)?.[1];
-      const finding = code === 0 ? '' : (written && path.relative(ROOT, written)) || `ended with ${code}`;
+      const where = (written && path.relative(ROOT, written)) || `ended with ${code}`;
+      const finding = code === 0 ? '' : where;
       resolve({ name, executions, rate, corpus: fs.readdirSync(corpus).length, finding });
     });
   });
 }
 
-const columns = (...cells) =>
-  console.log(cells.map((cell, i) => (i === 0 ? String(cell).padEnd(10) : String(cell).padStart(14))).join(''));
+const columns = (first, ...others) =>
+  console.log(first.padEnd(10) + others.map((cell) => ` ${String(cell).padStart(13)}`).join(''));
 
 columns('target', 'executions', 'exec/s', 'in all', 'corpus', 'findings');
 let findings = 0;
