@@ -115,6 +115,7 @@ void sio_accept(struct sio_socket *s, const char *pid) {
         return;
     state_set(s, SIO_JOINED);
     head.nsp = sio_namespace(s);
+    s->session->ends_with = 0;
     eio_set_alarm(&s->session->eio, 0);
     if (pid != NULL)
         put(s->session, &head, parts, 5);
