@@ -74,11 +74,17 @@ static const char *ask(int link) {
 /* The node refuses us for the want of a certificate that it knows. It lives: an alert is a
  * whole answer of its loop, and nothing more can be asked. */
 static bool wants_certificate(void) {
-    int reason = ERR_GET_REASON(ERR_peek_error());
-    return reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED ||
-           reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE ||
-           reason == SSL_R_TLSV1_ALERT_UNKNOWN_CA ||
-           reason == SSL_R_SSLV3_ALERT_BAD_CERTIFICATE;
+    switch (ERR_GET_REASON(ERR_peek_error())) {
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static const char *ask_by(SSL *ssl) {

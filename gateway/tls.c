@@ -126,7 +126,7 @@ static enum tls_handshake kind_of(unsigned long error) {
 
 const char *tls_why(const struct tls *t) {
     if (t->trouble == TLS_NO_MEMORY)
-        return "out of memory";
+        return "no memory for it, or it announced too much";
     unsigned long error = ERR_peek_error();
     const char *reason = ERR_reason_error_string(error);
     if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)

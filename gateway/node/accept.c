@@ -17,6 +17,12 @@ static void tell_failure(struct node *n, bool failed, const char *why) {
 
 static bool count_socket(struct node *n, struct conn *c);
 
+/* Returns false when the connection should speak TLS and cannot. */
+static bool make_secure(const struct node *n, struct conn *c) {
+    SSL_CTX *context = n->secure.server;
+    return n->options->tls_cert[0] == '\0' || (context != NULL && conn_secure(c, context));
+}
+
 /* Above max-connections a few more connections are taken, so that they can be told so by HTTP,
  * and so that the node's health can be asked for. Clients cannot occupy these, because
  * connections that wait without a request are closed to make room, the oldest first. */
@@ -29,8 +35,7 @@ void accept_connection(uv_stream_t *listener, int status) {
     struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
     if (c != NULL)
         c->internal = port == &n->internal;
-    bool plain = c != NULL && !c->internal && n->secure.server != NULL &&
-                 !conn_secure(c, n->secure.server);
+    bool plain = c != NULL && !c->internal && !make_secure(n, c);
     if (c != NULL && (full || plain))
         conn_close(c, true);
     else if (c != NULL && !count_socket(n, c))
