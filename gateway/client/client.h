@@ -111,9 +111,10 @@ struct clients {
     struct wheel wheel;           /* for their timers */
     struct wheel expiries;        /* for the ends of their tokens */
     struct chunk_store chunks;
-    size_t waiting_bytes;  /* held by events that wait */
-    struct bucket refused; /* for the log of logins that are refused */
-    unsigned user_count;   /* clients that are logged in */
+    size_t waiting_bytes;    /* held by events that wait */
+    struct bucket refused;   /* for the log of logins that are refused */
+    unsigned refused_untold; /* refusals since the last line in the log */
+    unsigned user_count;     /* clients that are logged in */
 };
 
 static inline struct client *client_of(const struct subscriber *s) {

@@ -107,7 +107,14 @@ static void has_defaults(void **state) {
     assert_int_equal(o.chunk_timeout, 60000);
     assert_int_equal(o.max_connections, 0);
     assert_int_equal(o.handshake_timeout, 10000);
-    assert_int_equal(o.login_deadline, 0);
+    assert_int_equal(o.login_deadline, 0); /* with identity on it is 30 s */
+    assert_false(options_given(&o, "login-deadline"));
+    assert_int_equal(o.rate_limit, 200);
+    assert_int_equal(o.max_per_user, 20);
+    assert_int_equal(o.max_rooms, 200);
+    assert_int_equal(o.accept_rate, 2000);
+    assert_int_equal(o.memory_limit, 0); /* a share of the machine's */
+    assert_int_equal(o.log_bytes, 64 * 1048576);
     assert_int_equal(o.roster_interval, 250);
     assert_int_equal(o.room_retention, 7 * 86400000ULL);
     assert_int_equal(o.inbox_retention, 86400000ULL);
@@ -196,6 +203,13 @@ static void bad_values_name_place_and_range(void **state) {
         {"--room-retention=213503982335d", "room-retention|from 1000"},
         {"--max-subscriptions=0", "max-subscriptions|a number from 1 to 1000000"},
         {"--max-subscriptions=1000001", "max-subscriptions|from 1 to 1000000"},
+        {"--memory-limit=31M", "memory-limit|\"31M\"|from 33554432"},
+        {"--memory-limit=0", "memory-limit|from 33554432"},
+        {"--memory-limit=", "memory-limit|\"\"|from 33554432"},
+        {"--log-bytes=3K", "log-bytes|from 4096"},
+        {"--accept-rate=1000001", "accept-rate|from 0 to 1000000"},
+        {"--max-connections-per-user=10000001", "max-connections-per-user|from 0 to 10000000"},
+        {"--login-deadline=2h", "login-deadline|from 0 to 3600000"},
         /* no numbers */
         {"--max-subscriptions=", "max-subscriptions|\"\"|from 1"},
         {"--max-subscriptions=-1", "max-subscriptions|from 1"},
