@@ -7,11 +7,12 @@
 #include "gateway/node/machine.h"
 #include "gateway/tls_memory.h"
 
-#define SHARE   60 /* % of the machine's memory, if no limit is given */
-#define LEAST   (UINT64_C(32) * 1024 * 1024)
-#define AT_ONCE 256   /* connections that are ended at one tick */
-#define MUCH    65536 /* bytes that wait: nobody who reads has so much for long */
-#define LITTLE  1024  /* who holds less is not ended */
+#define SHARE     60 /* % of the machine's memory, if no limit is given */
+#define LEAST     (UINT64_C(32) * 1024 * 1024)
+#define BASE_MOST (UINT64_C(16) * 1024 * 1024) /* sanitizers have more */
+#define AT_ONCE   256                          /* connections that are ended at one tick */
+#define MUCH      65536 /* bytes that wait: nobody who reads has so much for long */
+#define LITTLE    1024  /* who holds less is not ended */
 
 /* What the parts of a client take, with what malloc adds (measured; OPERATIONS, sizing). */
 #define CONNECTION_BYTES 900
@@ -24,7 +25,7 @@ void memory_init(struct node *n) {
     size_t resident = 0;
     uint64_t share = machine_memory("") / 100 * SHARE;
     if (uv_resident_set_memory(&resident) == 0)
-        n->memory.base = resident;
+        n->memory.base = resident < BASE_MOST ? resident : BASE_MOST;
     n->memory.limit = n->options->memory_limit != 0 ? n->options->memory_limit
                       : share > LEAST               ? share
                                                     : LEAST;
@@ -43,7 +44,6 @@ uint64_t memory_account(const struct node *n) {
 }
 
 /* --- who holds it ---------------------------------------------------------------------------
- */
 
 /* In the order in which they are ended. */
 enum rank { WAITS_LONG, UNFINISHED, WAITS, RANKS };
@@ -118,7 +118,6 @@ static void shed(struct node *n, uint64_t over) {
 }
 
 /* --- the state ------------------------------------------------------------------------------
- */
 
 static void short_set(struct node *n, bool is_short, uint64_t account) {
     n->memory.is_short = is_short;
