@@ -105,8 +105,12 @@ void base64url_encode(struct slice bytes, struct buf *out) {
         return;
     while (out->len > before && out->data[out->len - 1] == '=')
         out->len--;
-    for (char *at = out->data + before; at < out->data + out->len; at++)
-        *at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
+    for (char *at = out->data + before; at < out->data + out->len; at++) {
+        if (*at == '+')
+            *at = '-';
+        else if (*at == '/')
+            *at = '_';
+    }
 }
 
 void base64_read(struct slice text, struct buf *out) {

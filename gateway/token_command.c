@@ -55,10 +55,11 @@ static const char *value_of(const char *flag, char ***at, const char **wrong) {
         return **at + len + 1;
     if ((**at)[len] != '\0')
         return NULL;
-    ++*at;
-    if (**at == NULL)
+    if ((*at)[1] == NULL) {
         *wrong = log_text("%s wants a value", flag);
-    return **at;
+        return NULL;
+    }
+    return *++*at;
 }
 
 static const char *take_flag(struct wish *w, char ***at, bool *taken) {

@@ -60,22 +60,20 @@ static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *build) {
     EVP_PKEY *public = NULL;
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-    if (params != NULL && context != NULL && EVP_PKEY_fromdata_init(context) == 1 &&
-        EVP_PKEY_fromdata(context, &public, EVP_PKEY_PUBLIC_KEY, params) != 1)
-    public = NULL;
+    bool good = params != NULL && context != NULL && EVP_PKEY_fromdata_init(context) == 1 &&
+                EVP_PKEY_fromdata(context, &public, EVP_PKEY_PUBLIC_KEY, params) == 1;
     EVP_PKEY_CTX_free(context);
     OSSL_PARAM_free(params);
-    return public;
+    return good ? public : NULL;
 }
 
 static EVP_PKEY *read_rsa(const struct jwk *j) {
-    EVP_PKEY *public = NULL;
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
     BIGNUM *n = read_number(j->fields[N]), *e = read_number(j->fields[E]);
-    if (build != NULL && n != NULL && e != NULL &&
-        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
-        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) == 1)
-    public = from_params("RSA", build);
+    bool good = build != NULL && n != NULL && e != NULL &&
+                OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
+                OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) == 1;
+    EVP_PKEY *public = good ? from_params("RSA", build) : NULL;
     OSSL_PARAM_BLD_free(build);
     BN_free(n);
     BN_free(e);
@@ -84,17 +82,16 @@ static EVP_PKEY *read_rsa(const struct jwk *j) {
 
 /* OpenSSL refuses a point that is not on the curve. */
 static EVP_PKEY *read_curve(const struct jwk *j, const char *group, size_t half) {
-    EVP_PKEY *public = NULL;
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
     struct buf point = {0};
     buf_char(&point, 4); /* not compressed */
     bool good = read_bytes(j->fields[X], &point) && point.len == 1 + half &&
                 read_bytes(j->fields[Y], &point) && point.len == 1 + 2 * half;
-    if (good && build != NULL &&
-        OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) == 1 &&
-        OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point.data,
-                                         point.len) == 1)
-    public = from_params("EC", build);
+    good = good && build != NULL &&
+           OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) == 1 &&
+           OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point.data,
+                                            point.len) == 1;
+    EVP_PKEY *public = good ? from_params("EC", build) : NULL;
     OSSL_PARAM_BLD_free(build);
     buf_deinit(&point);
     return public;
@@ -102,10 +99,10 @@ static EVP_PKEY *read_curve(const struct jwk *j, const char *group, size_t half)
 
 static EVP_PKEY *read_ed25519(const struct jwk *j) {
     struct buf point = {0};
-    EVP_PKEY *public = NULL;
-    if (read_bytes(j->fields[X], &point))
-    public = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
-                                         (const unsigned char *)point.data, point.len);
+    bool good = read_bytes(j->fields[X], &point);
+    const unsigned char *bytes = (const unsigned char *)point.data;
+    EVP_PKEY *public =
+        good ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bytes, point.len) : NULL;
     buf_deinit(&point);
     return public;
 }
