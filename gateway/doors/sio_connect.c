@@ -291,12 +291,10 @@ static bool asks_for_login(const struct client *c, const struct sio_auth *auth) 
 static void begin(struct sio_client *k, const struct sio_auth *auth, bool recovers) {
     struct client *c = &k->client;
     bool needs_token = clients_need_tokens(clients_of(c));
-    if (!recovers || k->sio.again || !is_there(auth->pid) ||
-        (needs_token && !is_there(auth->token)))
-        enter(k);
-    else if (needs_token)
+    bool tries = recovers && !k->sio.again && is_there(auth->pid);
+    if (tries && needs_token && is_there(auth->token))
         verify(k, auth->token);
-    else if (!recover(c, auth, NULL))
+    else if (!tries || needs_token || !recover(c, auth, NULL))
         enter(k);
 }
 
