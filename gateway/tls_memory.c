@@ -67,6 +67,14 @@ size_t tls_memory_held(void) {
     return memory.held;
 }
 
+void tls_memory_add(size_t bytes) {
+    memory.held += bytes;
+}
+
+void tls_memory_take_off(size_t bytes) {
+    memory.held -= bytes;
+}
+
 void tls_memory_limit(size_t most) {
     memory.most = most;
 }

@@ -13,8 +13,11 @@
 /* To be called first, before anything uses OpenSSL. */
 void tls_memory_watch(void);
 
-/* The bytes that OpenSSL holds, all in all. 0: it is not watched. */
+/* The bytes that OpenSSL holds, all in all, and those that were added. */
 size_t tls_memory_held(void);
+/* Records outside of OpenSSL, which wait for the kernel. */
+void tls_memory_add(size_t bytes);
+void tls_memory_take_off(size_t bytes);
 
 /*
  * From now on no piece of memory may have more bytes than this; SIZE_MAX ends it. In the first

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "gateway/tls_memory.h"
+
 #define WRITE_SLICES 64
 
 /* --- what is sent ---------------------------------------------------------------------------
@@ -95,6 +97,12 @@ static void conn_broke(struct conn *c, int status) {
         c->ops->on_end(c, status);
 }
 
+static void forget_records(struct conn *c) {
+    struct conn_tls *t = c->tls;
+    tls_memory_take_off(t->writing.cap);
+    buf_deinit(&t->writing);
+}
+
 static void on_written(uv_write_t *write, int status) {
     struct pending_write *p = container_of(write, struct pending_write, as.write);
     struct conn *c = p->conn;
@@ -105,7 +113,7 @@ static void on_written(uv_write_t *write, int status) {
     c->writing = false;
     c->in_write = c->write_left = c->queue.locked = 0;
     if (c->tls != NULL)
-        buf_deinit(&c->tls->writing);
+        forget_records(c);
     if (c->closed)
         return;
     if (status < 0) {
@@ -214,11 +222,14 @@ static bool write_records(struct conn *c, size_t sealed, size_t burst) {
         return true;
     }
     t->writing = t->tls.out;
+    tls_memory_add(t->writing.cap);
     buf_init(&t->tls.out);
     if (c->queue.bytes > 0)
         queue_lags(&c->queue, &c->net->out, burst, net_awake(c->net));
     records = uv_buf_init(t->writing.data + took, (unsigned)(t->writing.len - took));
     write_later(c, &records, 1, sealed);
+    if (!c->writing)
+        forget_records(c);
     return false;
 }
 
