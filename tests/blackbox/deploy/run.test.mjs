@@ -37,7 +37,7 @@ test('the console is on an internal port, and the chat needs no token', async (t
   const [, where, token] = all.lines.join('\n').match(/^console (http:\S+)#(\S+)$/m);
   assert.equal((await request(where)).status, 200);
   const headers = { Authorization: `Bearer ${token}` };
-  const view = await request(new URL('/api/v1/cluster', where), { headers });
+  const view = await request(new URL('/api/v1/cluster', where).href, { headers });
   assert.equal(view.status, 200);
   for (const hidden of ['/console', '/metrics', '/api/v1/cluster', '/healthz']) {
     assert.equal((await request(all.url + hidden, { headers })).status, 404, hidden);
