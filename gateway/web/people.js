@@ -1,11 +1,12 @@
 // The users in the rooms: their names, and whether they are online.
 
 import { idOf } from './dom.js';
-import { roomKey } from './store.js';
+import { MEMBERS, roomKey } from './store.js';
 
 const PAUSE = 2000; // ms between two reads of a room's members
 const PAUSE_BIG = 10000;
 const BIG = 250; // members
+const PAGE = 250; // members of an answer
 
 // A username counts only if it belongs to the id, so that no user passes for another.
 export const nameFor = (id, username) => (username && idOf(username) === id ? username : id);
@@ -57,10 +58,19 @@ export class People {
     this.#read(room);
   }
 
+  // All that the page shows are read, some at a time.
   async #read(room) {
-    let list;
+    const list = [];
     try {
-      list = await this.#sluice.emit('all_member', room.target);
+      let page = {};
+      do {
+        page = await this.#sluice.emit('all_member', {
+          ...room.target,
+          limit: PAGE,
+          cursor: page.cursor,
+        });
+        list.push(...(page.members ?? page)); // an older node answers with an array
+      } while (page.cursor && list.length < MEMBERS);
     } catch {
       return; // left meanwhile, or closed
     }

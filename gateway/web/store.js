@@ -2,7 +2,7 @@
 
 const KEPT = 500; // messages of a conversation, unless the user looks at its past
 const ROSTER = 100; // ids that a roster names at most
-const MEMBERS = 250; // rows that all_member answers at most
+export const MEMBERS = 1000; // of a room, those who were seen last: no more are read
 const collator = new Intl.Collator();
 
 export const roomKey = (room) => `room:${room}`;
