@@ -93,10 +93,10 @@ static bool array_put(struct reply_reader *r, struct reply *array, size_t at,
                       struct reply *item) {
     if (is_full(at)) {
         size_t room = at < array->count - at ? 2 * at : array->count;
-        struct reply **items = arena_take(r, room * sizeof *items);
+        struct reply **items = arena_take(r, room * sizeof(void *));
         if (items == NULL)
             return false;
-        memcpy(items, array->items, at * sizeof *items);
+        memcpy(items, array->items, at * sizeof(void *));
         array->items = items;
     }
     array->items[at] = item;
@@ -142,7 +142,7 @@ static void *make_array(const redisReadTask *task, array_size count) {
     if (made->count == 0)
         return made;
     size_t room = made->count < ITEMS_FIRST ? made->count : ITEMS_FIRST;
-    made->items = arena_take(task->privdata, room * sizeof *made->items);
+    made->items = arena_take(task->privdata, room * sizeof(void *));
     return made->items != NULL ? made : NULL;
 }
 

@@ -67,7 +67,8 @@ function fuzz(name) {
     child.on('close', (code) => {
       const executions = Number(/number_of_executed_units: (\d+)/.exec(text)?.[1] ?? 0);
       const rate = Number(/average_exec_per_sec: *(\d+)/.exec(text)?.[1] ?? 0);
-      if (code !== 0) process.stdout.write(text.slice(Math.max(0, text.search(/ERROR:|runtime error:/))));
+      const from = Math.max(0, text.search(/ERROR:|runtime error:/));
+      if (code !== 0) process.stdout.write(text.slice(from));
       const written = /Test unit written to (\S+)/.exec(text)?.[1];
       const where = (written && path.relative(ROOT, written)) || `ended with ${code}`;
       const finding = code === 0 ? '' : where;
