@@ -44,6 +44,7 @@ uint64_t memory_account(const struct node *n) {
 }
 
 /* --- who holds it ---------------------------------------------------------------------------
+ */
 
 /* In the order in which they are ended. */
 enum rank { WAITS_LONG, UNFINISHED, WAITS, RANKS };
@@ -118,6 +119,7 @@ static void shed(struct node *n, uint64_t over) {
 }
 
 /* --- the state ------------------------------------------------------------------------------
+ */
 
 static void short_set(struct node *n, bool is_short, uint64_t account) {
     n->memory.is_short = is_short;
