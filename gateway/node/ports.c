@@ -80,9 +80,16 @@ int ports_open(struct node *n, uv_connection_cb on_connection) {
            open_internal(n, on_connection) != 0;
 }
 
+/* Nodes speak to one another without TLS, so a port that speaks it is no way for them. */
+static bool is_out_of_reach(const struct node *n) {
+    return n->internal.state == PORT_NONE && n->options->tls_cert[0] != '\0' &&
+           n->advertise.port == 0;
+}
+
 void ports_advertise(struct node *n) {
+    static const struct conn_address nowhere;
     const struct port *reached = n->internal.state == PORT_NONE ? &n->port : &n->internal;
-    peers_set_address(&n->domain.peers, &reached->at,
+    peers_set_address(&n->domain.peers, is_out_of_reach(n) ? &nowhere : &reached->at,
                       n->advertise.port != 0 ? &n->advertise : NULL);
 }
 
@@ -114,6 +121,9 @@ static bool has_outside(void) {
 
 void ports_warn(struct node *n) {
     const struct port *p = &n->internal;
+    if (is_out_of_reach(n))
+        LOG(LOG_WARN, "not_reached", "why", "the port speaks TLS, and nodes do not", "do",
+            "give --internal-listen if there is more than one node", NULL);
     bool any = conn_address_is_any(&p->at);
     if (p->state == PORT_NONE || (any ? !has_outside() : is_private(&p->at)))
         return;

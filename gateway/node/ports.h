@@ -13,7 +13,8 @@
  * the node, as the stream's data. Returns 0, or 1 after an error on standard error. */
 int ports_open(struct node *n, uv_connection_cb on_connection);
 
-/* Logs a warning if the internal port may be reached from the internet. */
+/* Logs a warning if the internal port may be reached from the internet, or if other nodes
+ * cannot reach this one. */
 void ports_warn(struct node *n);
 
 /* The address that other nodes are told: advertise, or else where they can hand requests over.

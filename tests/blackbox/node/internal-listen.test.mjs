@@ -2,7 +2,8 @@
 // hand-overs between nodes. The public port has the doors and the pages.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { cluster, connect, login, startNode, test } from '../lib/harness.mjs';
+import { authority } from '../lib/certificates.mjs';
+import { cluster, connect, login, startNode, test, until } from '../lib/harness.mjs';
 import { acquainted, begin, OPEN, UNKNOWN } from '../lib/handover.mjs';
 import { front, emit, once } from '../lib/socketio.mjs';
 import { runProgram } from '../lib/program.mjs';
@@ -192,6 +193,35 @@ test('connections of the internal port do not count for an address', async () =>
   await first.close();
   for (const s of held) s.destroy();
   await Promise.all([one.stop(), two.stop()]);
+});
+
+test('with TLS at the public port the internal one is plain, and hand-overs pass', async () => {
+  const ca = authority();
+  const secure = [...ca.issue().args, '--drain', '0'];
+  const start = () => startNode({ redis, internal: true, tls: { ca: ca.ca }, args: secure });
+  const pair = await Promise.all([start(), start()]);
+  for (const one of pair) {
+    assert.equal((await one.internal.get('/metrics')).status, 200);
+    assert.equal((await one.get('/metrics')).status, 404);
+    const { code, out } = await runProgram(
+      ['--health-check', '--internal-listen', `127.0.0.1:${one.internal.port}`, ...secure.slice(0, -2)],
+    );
+    assert.deepEqual([code, out], [0, 'healthy\n']);
+  }
+  const session = await begin(pair[0], pair);
+  assert.equal((await session.login(pair[1], 'hal')).userId, 'hal');
+  await Promise.all(pair.map((one) => one.stop()));
+});
+
+test('with TLS and no internal port a node tells that others do not reach it', async () => {
+  const ca = authority();
+  const args = [...ca.issue().args, '--drain', '0'];
+  const one = await startNode({ redis, tls: { ca: ca.ca }, args });
+  await until(() => /level=warn event=not_reached .*internal-listen/.test(one.log()));
+  const own = (await redis.cli('KEYS', 'sluice:{node:*}:stats')).split('\n');
+  const told = await Promise.all(own.map((key) => redis.cli('HMGET', key, 'node', 'reached_at')));
+  assert.ok(told.some((text) => text === `${one.id}\n`), JSON.stringify(told));
+  await one.stop();
 });
 
 test('wrong addresses stop the start-up', async () => {
