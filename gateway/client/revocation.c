@@ -111,7 +111,7 @@ static void add_user(void *arg, struct identity *who) {
         return;
     if (r->count == r->room) {
         size_t room = r->room * 2 + 64;
-        struct identity **grown = realloc(r->users, room * sizeof *grown);
+        struct identity **grown = realloc(r->users, room * sizeof(void *));
         if (grown == NULL) {
             r->doubtful = true;
             return;

@@ -6,7 +6,7 @@
 #include "common/log.h"
 
 #define LOG_MS    1000 /* one line a second, a few at once */
-#define LOG_BURST 5
+#define LOG_DEPTH 5000
 
 static struct handshake *of_hold(struct wsock_hold *hold) {
     return container_of(hold, struct handshake, hold);
@@ -65,7 +65,7 @@ static void look_at_protocols(struct brought *b, const struct buf *list) {
 
 static void tell_log(struct handshake *h, int status, const char *why) {
     uint64_t now = net_now(h->all->sockets->net);
-    if (status >= 500 || !bucket_has(&h->all->logged, now, LOG_MS, LOG_BURST * LOG_MS))
+    if (status >= 500 || !bucket_has(&h->all->logged, now, LOG_MS, LOG_DEPTH))
         return;
     bucket_take(&h->all->logged, now, LOG_MS);
     LOG(LOG_INFO, "handshake_refused", "status", log_text("%d", status), "user",

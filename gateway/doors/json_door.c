@@ -194,7 +194,7 @@ static void on_free(struct wsock *w) {
 #define JSON_OPS(gone)                                                                         \
     {                                                                                          \
         .door = DOOR_JSON, .on_message = on_message, .most = most, .on_too_big = on_too_big,   \
-        .on_control = on_control, .held = held, .on_drained = on_drained, .on_gone = gone,     \
+        .on_control = on_control, .held = held, .on_drained = on_drained, .on_gone = (gone),   \
         .on_free = on_free                                                                     \
     }
 static const struct wsock_ops ops = JSON_OPS(on_gone);

@@ -67,15 +67,14 @@ static void tell_entered(struct raw_user *u, enum raw_entered how) {
 }
 
 static void entering_answered(struct raw_user *u, const struct reply *reply, long long status) {
-    if (reply == NULL || status == SCRIPT_REAPED)
-        tell_entered(u, RAW_AWAY);
-    else if (status == SCRIPT_REVOKED)
+    bool written = reply != NULL && status == 0;
+    if (status == SCRIPT_REVOKED)
         tell_entered(u, RAW_REVOKED);
     else if (status == SCRIPT_TOO_MANY)
         tell_entered(u, RAW_TOO_MANY);
     else if (u->in)
         tell_entered(u, RAW_ENTERED);
-    else if (!send_enter(u)) /* for a former incarnation it does not count */
+    else if (!written || !send_enter(u)) /* for a former incarnation it does not count */
         tell_entered(u, RAW_AWAY);
 }
 
