@@ -11,7 +11,7 @@
 #define GATHER         64    /* regions that go into one record at most */
 /* Lines about failed handshakes: as many at once, and one more in each time. */
 #define LINES   10
-#define LINE_MS 1000
+#define LINE_MS 1000ULL
 
 static const char not_http[] = "HTTP/1.1 400 Bad Request\r\n"
                                "Content-Type: text/plain\r\n"
