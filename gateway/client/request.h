@@ -42,8 +42,8 @@ void client_event(struct client *c, struct slice event, struct json_value data,
 void client_bad_frame(struct client *c, enum err err, const struct ack *ack, const char *field);
 /* The socket has taken everything, as `want_drained` of the door asked to be told. */
 void client_drained(struct client *c);
-/* The most bytes that a message may have now. Until a login has come (with identity on: one with
- * a good token), it is BEFORE_LOGIN_MOST. */
+/* The most bytes that a message may have now. Until a login has come (with identity on: one
+ * with a good token), it is BEFORE_LOGIN_MOST. */
 #define BEFORE_LOGIN_MOST 16384
 size_t client_message_most(const struct client *c);
 
