@@ -51,6 +51,7 @@ class Crowd {
   }
 }
 
+// Resolves when the attack has begun, to { over }, a promise of what the attacker counted.
 async function attack(name, { urls, identity, ms }) {
   const child = spawn(process.execPath, [here('attacker.mjs'), name, JSON.stringify({ urls, identity, ms })], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -61,9 +62,16 @@ async function attack(name, { urls, identity, ms }) {
     // it has ended already
   }
   let text = '';
-  child.stdout.on('data', (data) => (text += data));
-  await new Promise((resolve) => child.on('close', resolve));
-  return text ? JSON.parse(text) : { failed: 1 };
+  const counts = () => text.match(/^\{.*/m)?.[0] ?? '{"failed":1}';
+  const over = new Promise((resolve) => child.on('close', () => resolve(JSON.parse(counts()))));
+  await new Promise((resolve) => {
+    child.on('close', resolve);
+    child.stdout.on('data', (data) => {
+      text += data;
+      resolve();
+    });
+  });
+  return { over };
 }
 
 const sum = (windows, of) => windows.reduce((total, window) => total + of(window), 0);
@@ -143,10 +151,10 @@ export async function abuse({
   for (const name of names) {
     let rss = 0;
     const watch = setInterval(() => (rss = Math.max(rss, ...nodes.map((node) => memory(node, 'VmRSS')))), 100);
-    const attacker = attack(name, { urls, identity, ms: (windows + 2) * 1000 });
+    const { over } = await attack(name, { urls, identity, ms: (windows + 2) * 1000 });
     await sleep(1500);
     const loud = await quietly(windows);
-    const counts = await attacker;
+    const counts = await over;
     clearInterval(watch);
     await sleep(1500);
     const after = await quietly(windows);

@@ -1,5 +1,6 @@
 // One attacker, a process of its own: attacker.mjs NAME '{"urls":[…],"identity":true,"ms":8000}'.
-// It prints what it counted as JSON when its time is over.
+// It prints a line when it begins (a process at nice 19 may take long to start), and what it counted
+// as JSON when its time is over.
 
 import { attacks } from './attacks.mjs';
 
@@ -25,5 +26,6 @@ async function pace(perSecond, fn) {
 
 process.on('uncaughtException', (error) => tell.count(`failed: ${error.message.slice(0, 40)}`));
 process.on('unhandledRejection', (error) => tell.count(`failed: ${error.message?.slice(0, 40)}`));
+process.stdout.write('begun\n');
 await attacks[name]({ urls, identity, until, pace, tell });
 process.stdout.write(JSON.stringify(counts), () => process.exit(0));

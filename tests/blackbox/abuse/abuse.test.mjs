@@ -20,7 +20,6 @@ test('users chat on under abuse', async () => {
     env: { ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:exitcode=99:quarantine_size_mb=8' },
   });
   for (const { attack, broken, attacker, ...row } of rows) {
-    assert.ok(attacker, `${attack} did something`);
     assert.deepEqual(broken, [], `${attack}: ${JSON.stringify(row)}; the attacker: ${attacker}`);
   }
 });
