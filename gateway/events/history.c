@@ -5,7 +5,7 @@
  * it. */
 
 #define PAGE_BYTES "262144" /* one message is always sent, however long */
-#define UNIT_BYTES 65536 /* an answer costs a unit of rate-limit for each so many */
+#define UNIT_BYTES 65536    /* an answer costs a unit of rate-limit for each so many */
 
 struct history {
     struct name peer; /* empty: a room */
