@@ -92,7 +92,7 @@ static size_t two_rooms(const struct entering *e, struct slice *out) {
 }
 
 static void on_done(struct registration *g, enum entered how) {
-    static const char *const names[] = {"entered", "too-many", "revoked", "not"};
+    static const char *const names[] = {"entered", "too-many", "full", "revoked", "not"};
     assert_null(g->entering);
     tell("%s:%s ", name_of(g), names[how]);
 }

@@ -187,10 +187,21 @@ static void wants_no_more_when_the_rooms_are_too_many(void **state) {
     struct user *ann = user_make("ann");
     wait_for_it(ann);
     registry_want(&ann->g, true);
-    fake_answer("-3");
+    fake_answer("-3 1");
     assert_told("ann:too-many ");
     assert_false(ann->g.wanted);
     assert_false(ann->g.in);
+    assert_nothing_asked();
+}
+
+static void wants_no_more_when_the_connections_are_too_many(void **state) {
+    (void)state;
+    struct user *ann = user_make("ann");
+    wait_for_it(ann);
+    registry_want(&ann->g, true);
+    fake_answer("-3");
+    assert_told("ann:full ");
+    assert_false(ann->g.wanted);
     assert_nothing_asked();
 }
 
@@ -305,6 +316,7 @@ int main(void) {
         CASE(one_that_lingers_is_not_registered_again),
         CASE(is_out_when_the_incarnation_was_reaped),
         CASE(wants_no_more_when_the_rooms_are_too_many),
+        CASE(wants_no_more_when_the_connections_are_too_many),
         CASE(logins_fail_when_redis_goes_down),
         CASE(what_a_full_redis_refused_comes_again_with_the_pump),
         CASE(doubts_what_could_not_be_taken_out),
