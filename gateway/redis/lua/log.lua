@@ -9,10 +9,10 @@ end
 -- The channel's state; it has no epoch if there is no meta. `a` and `b` are further fields to read.
 local function look(base, a, b)
   local meta = base .. ':meta'
-  local m = call('HMGET', meta, 'epoch', 'seq', 'term', 'time', 'fresh', a or 'epoch', b or 'epoch')
+  local m = call('HMGET', meta, 'epoch', 'seq', 'term', 'time', 'fresh', a or 'epoch', b or 'epoch', 'bytes')
   local kind = string.sub(base, #P + 2, #P + 3)
   local c = { base = base, meta = meta, log = base .. ':log', epoch = m[1], seq = tonumber(m[2] or 0),
-              term = m[3], time = m[4] or '', fresh = tonumber(m[5] or 0), a = m[6], b = m[7],
+              term = m[3], time = m[4] or '', fresh = tonumber(m[5] or 0), a = m[6], b = m[7], bytes = m[8],
               kind = kind, ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL }
   if not c.epoch then
     c.a, c.b = nil, nil
@@ -86,23 +86,17 @@ local function oldest_fork(c)
   return (forks_of(c)[FORKS_MOST] or {})[2]
 end
 
--- The field `bytes` of meta has the bytes of the log's messages, and up to which seq they are counted:
--- not each append counts, since that costs Redis a tenth of it. `trim` counts, and takes out the oldest
--- messages: all above `length`, if that is given, and those that are above LOG_BYTES; the last one
--- stays. Where the number is not known (an older version wrote meta, or it was lost, or the log may have
--- expired since), it goes by the bytes of the log's ends. What one call looks at is bounded, and a later
--- append goes on. (This is one function, since each append would make several.)
-local function trim(c, length, known)
+-- Each log's meta counts the bytes of its messages in `bytes`. `trim` takes out the oldest messages: all
+-- above `length`, if that is given, and those that are above `most` bytes; the last one stays. It counts
+-- again where the number is not known (`bytes` is nil: an older version wrote meta, it was lost, or the
+-- log may have expired since): by the bytes of the log's ends, if it is long. What one call looks at is
+-- bounded, and the next append goes on. (This is one function, since each append would make several.)
+local function trim(c, length, most)
   local key, total = c.log, call('XLEN', c.log)
   local function bytes_of(entries)
     local sum = 0
     for _, entry in ipairs(entries) do sum = sum + #entry[2][2] end
     return sum
-  end
-  local bytes, upto = string.match(known and call('HGET', c.meta, 'bytes') or '', '^(%d+) (%d+)$')
-  if bytes then
-    local more = call('XRANGE', key, digits(upto + 1) .. '-0', '+', 'COUNT', 64)
-    c.bytes = #more < 64 and bytes + bytes_of(more) or nil
   end
   local over = length and total - length or 0
   if over > 0 and over <= 1024 and c.bytes then
@@ -119,9 +113,6 @@ local function trim(c, length, known)
     local last = call('XREVRANGE', key, '+', '-', 'COUNT', 8)
     c.bytes = math.ceil((bytes_of(first) + bytes_of(last)) / math.max(1, #first + #last) * total)
   end
-  local bite = math.floor(LOG_BYTES / 64)
-  local most = LOG_BYTES - bite -- the next ones may not be counted at once
-  if c.bytes > most then most = most - bite end
   local newest, from, looked, count = digits(c.seq) .. '-0', '-', 0, 0
   while c.bytes > most and looked < 4194304 and count < 1024 do
     local heads = call('XRANGE', key, from, '+', 'COUNT', 8)
@@ -145,7 +136,7 @@ end
 -- Appends to the log and returns the frame. The caller publishes it when all is written. field,
 -- value: one more field of meta; sent: one more of the entry. The log is not trimmed to its length
 -- with each append, since Redis then seeks the first entry; it is trimmed now and then, by a few
--- entries more, and so are its bytes (trim). Entries that are too old are taken out with every 16th append.
+-- entries more, and so are its bytes. Entries that are too old are taken out with every 16th append.
 local function append(c, time, event, data, origin, field, value, sent)
   local seq, ttl = c.next, c.ttl
   if time < c.time then time = c.time end
@@ -160,10 +151,12 @@ local function append(c, time, event, data, origin, field, value, sent)
   c.seq = c.seq + 1
   local ms = tonumber(millis(time))
   local fresh = ms - c.fresh < ttl / 1024
-  local spare = math.floor(MAXLEN / 64)
+  local bytes, spare = c.bytes and (fresh or ms - c.fresh < ttl) and c.bytes + #frame, math.floor(MAXLEN / 64)
   local long = spare == 0 or c.seq % spare == 0
-  if long or c.seq % 8 == 0 or #frame > LOG_BYTES / 512 then
-    trim(c, long and MAXLEN - spare, fresh or ms - c.fresh < ttl)
+  c.bytes = bytes or nil
+  if long or not bytes or bytes > LOG_BYTES then
+    local full = bytes and bytes > LOG_BYTES
+    trim(c, long and MAXLEN - spare, full and LOG_BYTES - math.floor(LOG_BYTES / 64) or LOG_BYTES)
   end
   if c.seq % 16 == 0 then
     local want, rounds = 1, 0
@@ -184,18 +177,15 @@ local function append(c, time, event, data, origin, field, value, sent)
       end
     until want == 0 or rounds == 8 -- the rest goes with later appends
   end
-  if c.bytes or not fresh then
-    local counted = c.bytes and digits(c.bytes) .. ' ' .. seq
-    call('HSET', c.meta, 'seq', seq, 'time', time, 'fresh', digits(fresh and c.fresh or ms),
-         field or 'epoch', value or c.epoch, counted and 'bytes' or 'epoch', counted or c.epoch)
-  elseif field then
-    call('HSET', c.meta, 'seq', seq, 'time', time, field, value)
-  else
-    call('HSET', c.meta, 'seq', seq, 'time', time)
-  end
   if not fresh then
+    call('HSET', c.meta, 'seq', seq, 'time', time, 'bytes', c.bytes, 'fresh', digits(ms),
+         field or 'epoch', value or c.epoch)
     call('PEXPIRE', c.log, digits(ttl))
     call('PEXPIRE', c.meta, digits(ttl + HOUR + USER_TTL))
+  elseif field then
+    call('HSET', c.meta, 'seq', seq, 'time', time, 'bytes', c.bytes, field, value)
+  else
+    call('HSET', c.meta, 'seq', seq, 'time', time, 'bytes', c.bytes)
   end
   return frame
 end
