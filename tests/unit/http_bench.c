@@ -62,8 +62,11 @@ static void on_nothing(struct conn *c) {
     (void)c;
 }
 
-const struct conn_ops bench_taken_ops = {on_taken, on_taken_end, on_nothing, on_nothing,
-                                         on_nothing};
+const struct conn_ops bench_taken_ops = {.on_bytes = on_taken,
+                                         .on_end = on_taken_end,
+                                         .on_deadline = on_nothing,
+                                         .on_drained = on_nothing,
+                                         .on_closed = on_nothing};
 
 static void route(void *owner, const struct http_request *request) {
     assert_ptr_equal(owner, bench);

@@ -68,7 +68,11 @@ static void on_closed(struct conn *c) {
     the->closed++;
 }
 
-static const struct conn_ops ops = {on_bytes, on_end, on_deadline, on_drained, on_closed};
+static const struct conn_ops ops = {.on_bytes = on_bytes,
+                                    .on_end = on_end,
+                                    .on_deadline = on_deadline,
+                                    .on_drained = on_drained,
+                                    .on_closed = on_closed};
 
 static void on_connection(uv_stream_t *listener, int status) {
     int size = SMALL;

@@ -82,8 +82,11 @@ static void on_taken_closed(struct conn *c) {
     the->taken = NULL;
 }
 
-static const struct conn_ops taken_ops = {on_bytes, on_end, on_nothing, on_nothing,
-                                          on_taken_closed};
+static const struct conn_ops taken_ops = {.on_bytes = on_bytes,
+                                          .on_end = on_end,
+                                          .on_deadline = on_nothing,
+                                          .on_drained = on_nothing,
+                                          .on_closed = on_taken_closed};
 
 static void on_upgraded(struct http_call *call, const struct http_reply *reply, struct conn *c,
                         struct slice rest) {

@@ -321,7 +321,11 @@ static void on_conn(struct conn *c) {
     (void)c;
 }
 
-static const struct conn_ops conn_ops = {on_bytes, on_end, on_conn, on_conn, on_conn};
+static const struct conn_ops conn_ops = {.on_bytes = on_bytes,
+                                         .on_end = on_end,
+                                         .on_deadline = on_conn,
+                                         .on_drained = on_conn,
+                                         .on_closed = on_conn};
 
 static void on_connection(uv_stream_t *listener, int status) {
     struct net *n = listener->data;
