@@ -10,12 +10,12 @@
  * forgotten. A rate of 0 is no limit. Times are in ms.
  */
 #define RATE_BURST        3
-#define RATE_DEBT_MOST_MS 10000
-#define RATE_ROOM_MS      250 /* after a pause, room for so long, or for one unit */
+#define RATE_DEBT_MOST_MS UINT64_C(10000)
+#define RATE_ROOM_MS      UINT64_C(250) /* after a pause, room for so long, or for one unit */
 
 /* A bucket counts in 1/1000 ms. */
 #define RATE_UNIT  UINT64_C(1000)
-#define RATE_DEPTH (RATE_BURST * 1000 * RATE_UNIT)
+#define RATE_DEPTH (RATE_UNIT * 1000 * RATE_BURST)
 
 static inline uint64_t rate_cost(uint64_t rate, uint64_t units) {
     return units * 1000 * RATE_UNIT / rate;

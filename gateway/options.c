@@ -366,8 +366,7 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
     }
     if (!load_environment(&l))
         return OPTIONS_EXIT_FAILED;
-    if (config == NULL)
-        config = getenv("SLUICE_CONFIG");
+    config = config != NULL ? config : getenv("SLUICE_CONFIG");
     if ((config != NULL && !load_file(&l, config)) || !load_defaults(&l))
         return OPTIONS_EXIT_FAILED;
     return result;

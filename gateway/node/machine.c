@@ -1,7 +1,7 @@
 #include "gateway/node/machine.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PATH_SIZE 4352
@@ -10,30 +10,27 @@ static uint64_t least(uint64_t a, uint64_t b) {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-/* A file with one number; 0: it has none, as "max" means no limit. */
-static uint64_t read_number(const char *path) {
+/* The number that follows `name` at the beginning of a line of the file; 0: there is none, as
+ * "max" means no limit. */
+static uint64_t read_number(const char *path, const char *name) {
+    char line[256];
     uint64_t n = 0;
+    size_t len = strlen(name);
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return 0;
-    if (fscanf(file, "%" SCNu64, &n) != 1)
-        n = 0;
+    while (n == 0 && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, len) == 0)
+            n = strtoull(line + len, NULL, 10);
+    }
     fclose(file);
     return n;
 }
 
 static uint64_t machine_total(const char *root) {
-    char path[PATH_SIZE], line[256];
-    uint64_t kib = 0;
+    char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/proc/meminfo", root);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && kib == 0 && fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "MemTotal: %" SCNu64 " kB", &kib) != 1)
-            kib = 0;
-    }
-    if (file != NULL)
-        fclose(file);
-    return kib * 1024;
+    return read_number(path, "MemTotal:") * 1024;
 }
 
 /* The tightest limit of a group and of those that it is in. A container sees its own group at
@@ -43,7 +40,7 @@ static uint64_t group_limit(const char *root, const char *top, char *group, cons
     uint64_t limit = 0;
     for (;;) {
         snprintf(path, sizeof path, "%s/sys/fs/cgroup%s%s/%s", root, top, group, file);
-        limit = least(limit, read_number(path));
+        limit = least(limit, read_number(path, ""));
         char *slash = strrchr(group, '/');
         if (slash == NULL)
             return limit;

@@ -108,8 +108,10 @@ static void end(struct node *n, const struct holder_of *h) {
 static void shed(struct node *n, uint64_t over) {
     size_t most = n->net.count + n->sio.server.eio.count + 1U;
     struct holder_of *all = calloc(most, sizeof *all);
-    size_t count = all != NULL ? find_holders(n, all) : 0;
     uint64_t given = 0;
+    if (all == NULL)
+        return; /* again at the next look */
+    size_t count = find_holders(n, all);
     qsort(all, count, sizeof *all, compare);
     for (size_t i = 0; i < count && i < AT_ONCE && given < over; i++) {
         end(n, &all[i]);
