@@ -122,16 +122,24 @@ static void add_user(void *arg, struct identity *who) {
     r->users[r->count++] = identity_ref(who);
 }
 
+/* That of the first client here that has one: all are the same user's. */
+static struct identity *identity_among(const struct list *subs) {
+    struct identity *who = NULL;
+    for (const struct list *at = subs->next; at != subs && who == NULL; at = at->next)
+        who = client_of(container_of(at, const struct sub, in_channel)->subscriber)->identity;
+    return who;
+}
+
 static void gather_users(struct revocation *r) {
     r->doubtful = false;
     forget_users(r);
     for (struct map_node *at = map_next(&r->clients->hub->channels, NULL); at != NULL;
          at = map_next(&r->clients->hub->channels, at)) {
         const struct channel *ch = container_of(at, struct channel, node);
-        const struct list *subs = list_empty(&ch->live) ? &ch->behind : &ch->live;
-        if (slice_starts(channel_name(ch), SLICE("user:")) && !list_empty(subs))
-            add_user(r, client_of(container_of(subs->next, struct sub, in_channel)->subscriber)
-                            ->identity);
+        if (!slice_starts(channel_name(ch), SLICE("user:")))
+            continue;
+        struct identity *who = identity_among(&ch->live);
+        add_user(r, who != NULL ? who : identity_among(&ch->behind));
     }
     const struct list *awaited = &r->clients->registry.awaited;
     for (struct list *at = awaited->next; at != awaited; at = at->next)

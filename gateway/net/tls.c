@@ -9,6 +9,8 @@
 #define TURN_BUDGET_NS 5000000ULL /* for handshakes in one turn of the loop */
 #define PIECE_MOST     32768 /* of memory that a peer may make OpenSSL take in the handshake */
 #define GATHER         64    /* regions that go into one record at most */
+#define ANSWERS_MOST                                                                           \
+    65536 /* of records that wait: a peer may ask for answers by the thousand */
 /* Lines about failed handshakes: as many at once, and one more in each time. */
 #define LINES   10
 #define LINE_MS 1000ULL
@@ -114,6 +116,8 @@ void conn_tls_read(struct net *n, struct conn_tls *t, struct slice bytes,
     }
     if (t->end != 0)
         return;
+    if (t->tls.out.len > ANSWERS_MOST) /* it takes none, as of KeyUpdate (RFC 8446, 4.6.3) */
+        t->tls.failed = true;
     if (t->tls.failed && t->tls.trouble == TLS_HTTP) {
         buf_clear(&t->tls.out);
         buf_str(&t->tls.out, not_http);

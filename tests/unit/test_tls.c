@@ -16,6 +16,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "gateway/net/tls.h"
 #include "gateway/tls.h"
 #include "gateway/tls_context.h"
 
@@ -284,6 +285,36 @@ static bool talk_a_little(void) {
     return good;
 }
 
+/* A client that has the server answer by KeyUpdate, again and again, and takes no answer. */
+static void answers_that_nobody_takes_are_bounded(void **state) {
+    struct metrics metrics = {0};
+    struct net net = {.metrics = &metrics};
+    struct conn_address from = {.port = 0};
+    struct tls client;
+    struct slice plain = {NULL, 0};
+    (void)state;
+    struct conn_tls *t = conn_tls_make(server_side, NULL);
+    assert_true(tls_init(&client, client_side, false) && tls_expect(&client, "node.test"));
+    tls_read(&client, plain, &plain);
+    for (unsigned i = 0; i < 100000 && t->end == 0; i++) {
+        struct buf records = client.out;
+        buf_init(&client.out);
+        conn_tls_read(&net, t, buf_bytes(&records), &from, &plain);
+        buf_deinit(&records);
+        if (!tls_is_open(&client)) {
+            tls_read(&client, buf_bytes(&t->tls.out), &plain);
+            buf_clear(&t->tls.out);
+        } else {
+            SSL_key_update(client.ssl, SSL_KEY_UPDATE_REQUESTED);
+            assert_true(tls_write(&client, SLICE("x")));
+        }
+    }
+    assert_int_equal(t->end, UV_EPROTO);
+    assert_true(t->tls.out.len > 30000 && t->tls.out.len < 70000);
+    tls_deinit(&client);
+    conn_tls_free(t);
+}
+
 static void no_piece_of_memory_is_needed_to_stay_alive(void **state) {
     unsigned failures = 0;
     (void)state;
@@ -310,6 +341,7 @@ int main(void) {
         cmocka_unit_test(another_name_is_refused),
         cmocka_unit_test(what_was_changed_is_refused),
         cmocka_unit_test(http_is_told_from_nonsense),
+        cmocka_unit_test(answers_that_nobody_takes_are_bounded),
         cmocka_unit_test(no_piece_of_memory_is_needed_to_stay_alive),
     };
     CRYPTO_set_mem_functions(take, resize, give);
