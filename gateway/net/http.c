@@ -1,6 +1,6 @@
 /*
- * This file has more than 450 lines on purpose: it is the one state machine of a connection that
- * speaks HTTP. What can be told apart from it stands beside it (http_parse, http_head,
+ * This file has more than 450 lines on purpose: it is the one state machine of a connection
+ * that speaks HTTP. What can be told apart from it stands beside it (http_parse, http_head,
  * http_request, http_later).
  */
 #include "gateway/net/http.h"
