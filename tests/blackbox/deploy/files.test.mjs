@@ -188,7 +188,7 @@ test('docker-compose takes its files', (t) => {
   const compose = ['-f', 'docker-compose.yml'];
   for (const [files, env] of [
     [compose, {}],
-    [[...compose, '-f', 'docker-compose.tls.yml'], { TLS_DIR: '/tmp' }],
+    [[...compose, '-f', 'deploy/docker-compose.tls.yml'], { TLS_DIR: '/tmp' }],
   ]) {
     const { status, stderr } = spawnSync(program, [...files, 'config', '-q'], {
       cwd: ROOT,
