@@ -1,56 +1,19 @@
 // A handshake of /ws whose token is signed with a key that the node has to fetch first: it is held.
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
-import http from 'node:http';
 import { after } from 'node:test';
-import { startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { startRedis, test, until } from '../lib/harness.mjs';
 import * as raw from '../lib/rawws.mjs';
 import { metrics, restingGauges } from '../lib/registry.mjs';
-import { seconds, SECRET } from '../lib/token.mjs';
-
-const { publicKey, privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256' };
-
-const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-function signed(sub) {
-  const head = part({ alg: 'ES256', kid: 'k1' });
-  const text = `${head}.${part({ sub, exp: seconds() + 3600 })}`;
-  const key = { key: privateKey, dsaEncoding: 'ieee-p1363' };
-  return `${text}.${crypto.sign('sha256', text, key).toString('base64url')}`;
-}
+import { signed, withoutKeys } from '../lib/withheld-keys.mjs';
 
 const redis = await startRedis();
 after(() => redis.stop());
-
-// A node whose set of keys does not come until open() is called.
-async function withoutKeys(t, args = []) {
-  const waiting = [];
-  let opened = false;
-  const server = http.createServer((request, response) => {
-    const answer = () => response.end(JSON.stringify({ keys: [jwk] }));
-    opened ? answer() : waiting.push(answer);
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${server.address().port}/keys`;
-  const node = await startNode({ redis, args: ['--jwt-secret', SECRET, '--jwks-url', url, ...args] });
-  t.after(async () => {
-    await node.stop();
-    server.closeAllConnections();
-    server.close();
-  });
-  await until(() => waiting.length > 0);
-  const open = () => {
-    opened = true;
-    for (const answer of waiting.splice(0)) answer();
-  };
-  return { node, open };
-}
 
 const head = (sub, more) =>
   raw.handshake({ headers: { Authorization: `Bearer ${signed(sub)}`, ...more } });
 
 test('opened when the key has come, with what the client sent meanwhile', async (t) => {
-  const { node, open } = await withoutKeys(t);
+  const { node, open } = await withoutKeys(t, redis);
   const all = [];
   for (let i = 0; i < 5; i++) {
     const s = await raw.dial(node);
@@ -73,7 +36,7 @@ test('opened when the key has come, with what the client sent meanwhile', async 
 });
 
 test('as a subprotocol, too', async (t) => {
-  const { node, open } = await withoutKeys(t);
+  const { node, open } = await withoutKeys(t, redis);
   const s = await raw.dial(node);
   const protocols = `chat, sluice, bearer.${signed('ann')}`;
   await s.write(raw.handshake({ headers: { 'Sec-WebSocket-Protocol': protocols } }));
@@ -85,7 +48,7 @@ test('as a subprotocol, too', async (t) => {
 });
 
 test('no key comes: an error in time, and nothing is left', async (t) => {
-  const { node } = await withoutKeys(t, ['--handshake-timeout', '1s']);
+  const { node } = await withoutKeys(t, redis, ['--handshake-timeout', '1s']);
   const before = await restingGauges([node]);
   const s = await raw.dial(node);
   await s.write(head('ann'));
@@ -99,7 +62,7 @@ test('no key comes: an error in time, and nothing is left', async (t) => {
 });
 
 test('a token that no key can make good does not wait', async (t) => {
-  const { node } = await withoutKeys(t);
+  const { node } = await withoutKeys(t, redis);
   const s = await raw.dial(node);
   await s.write(raw.handshake({ headers: { Authorization: 'Bearer a.b.c' } }));
   assert.equal((await s.response()).status, 401);

@@ -1,55 +1,19 @@
 // A login whose token is signed with a key that the node has to fetch first: it is held, and so is
 // what comes after it.
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
-import http from 'node:http';
 import { after } from 'node:test';
-import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { login, sleep, startRedis, test } from '../lib/harness.mjs';
 import { DOORS, knock } from '../lib/doors.mjs';
 import { front, emit, once } from '../lib/socketio.mjs';
-import { seconds, SECRET, token } from '../lib/token.mjs';
-
-const { publicKey, privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256' }] });
-
-const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-function signed(sub, claims = {}) {
-  const text = `${part({ alg: 'ES256', kid: 'k1' })}.${part({ sub, exp: seconds() + 3600, ...claims })}`;
-  return `${text}.${crypto.sign('sha256', text, { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
-}
+import { token } from '../lib/token.mjs';
+import { signed, withoutKeys } from '../lib/withheld-keys.mjs';
 
 const redis = await startRedis();
 after(() => redis.stop());
 
-// A node whose set of keys does not come until open() is called.
-async function withoutKeys(t) {
-  const waiting = [];
-  let opened = false;
-  const server = http.createServer((request, response) => {
-    const answer = () => response.setHeader('content-type', 'application/json').end(jwks);
-    opened ? answer() : waiting.push(answer);
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${server.address().port}/keys`;
-  const node = await startNode({ redis, args: ['--jwt-secret', SECRET, '--jwks-url', url] });
-  t.after(async () => {
-    await node.stop();
-    server.closeAllConnections();
-    server.close();
-  });
-  await until(() => waiting.length > 0);
-  const open = () => {
-    opened = true;
-    for (const answer of waiting.splice(0)) answer();
-  };
-  return { node, open };
-}
-
-const asleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
 for (const door of DOORS) {
   test(`${door}: what comes after the login waits for it, in order`, async (t) => {
-    const { node, open } = await withoutKeys(t);
+    const { node, open } = await withoutKeys(t, redis);
     const ann = await knock(node, door);
     const order = [];
     const note = (name) => (value) => (order.push(name), value);
@@ -74,13 +38,13 @@ for (const door of DOORS) {
   });
 
   test(`${door}: a client that goes while its token is checked`, async (t) => {
-    const { node, open } = await withoutKeys(t);
+    const { node, open } = await withoutKeys(t, redis);
     const ann = await knock(node, door);
     ann.send('login', { token: signed('gone') });
     ann.send('sendMessage', 'x');
-    await asleep(200);
+    await sleep(200);
     ann.end();
-    await asleep(100);
+    await sleep(100);
     open();
     const later = await knock(node, door);
     await later.emit('login', { token: signed('later') });
@@ -90,11 +54,11 @@ for (const door of DOORS) {
 }
 
 test('events that came before the login wait for it longer than they would without', async (t) => {
-  const { node, open } = await withoutKeys(t);
+  const { node, open } = await withoutKeys(t, redis);
   const ann = await front(node);
   const early = emit(ann, 'join', { room: 'early' });
   const logged = emit(ann, 'login', { token: signed('patient') });
-  await asleep(3000); // early events wait 2 s
+  await sleep(3000); // early events wait 2 s
   open();
   assert.equal((await logged).userId, 'patient');
   assert.equal((await early).room, 'early');
@@ -102,12 +66,12 @@ test('events that came before the login wait for it longer than they would witho
 });
 
 test('a CONNECT waits, too, and so does a recovery', async (t) => {
-  const { node, open } = await withoutKeys(t);
+  const { node, open } = await withoutKeys(t, redis);
   const ann = await front(node, { auth: { token: signed('connects'), room: 'r' }, wait: false });
   const back = await front(node, { auth: { token: signed('back'), pid: 'x'.repeat(40) }, wait: false, transports: ['websocket'] });
   const gone = await front(node, { auth: { token: signed('goes'), pid: 'x'.repeat(40) }, wait: false, transports: ['websocket'] });
   await once(gone.io.engine, 'open');
-  await asleep(300);
+  await sleep(300);
   gone.end();
   const here = [once(ann, 'connect'), once(back, 'connect')];
   open();
