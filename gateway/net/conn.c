@@ -188,6 +188,7 @@ static struct conn *conn_make(struct net *n, enum door_kind door) {
     list_init(&c->dirty);
     list_push(&n->conns, &c->link);
     n->count++;
+    n->open++;
     c->door = (unsigned char)door;
     n->doors[door]++;
     return c;
@@ -275,6 +276,7 @@ void conn_close(struct conn *c, bool reset) {
     if (c->tls != NULL && !reset)
         conn_say_last(c);
     c->closed = true;
+    c->net->open--;
     forget_slowed(c);
     list_remove(&c->dirty);
     wheel_clear(&c->net->wheel, &c->timer);

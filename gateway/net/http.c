@@ -416,12 +416,15 @@ struct conn *http_accept(struct net *n, uv_stream_t *listener,
 }
 
 bool http_close_idle(struct net *n) {
-    if (list_empty(&n->http_idle))
-        return false;
-    struct http *h = container_of(n->http_idle.next, struct http, link);
-    list_remove(&h->link);
-    conn_close(h->conn, false);
-    return true;
+    while (!list_empty(&n->http_idle)) {
+        struct http *h = container_of(n->http_idle.next, struct http, link);
+        list_remove(&h->link);
+        if (h->conn->closed)
+            continue; /* its room is free already */
+        conn_close(h->conn, false);
+        return true;
+    }
+    return false;
 }
 
 bool http_end_idle(struct conn *c) {

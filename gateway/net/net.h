@@ -46,7 +46,8 @@ struct net {
     unsigned shaking_untold;
     struct out_pool out;
     struct pending_write *free_writes;
-    unsigned count;
+    unsigned count;             /* until their on_closed */
+    unsigned open;              /* of these, not closed yet: as many descriptors are in use */
     unsigned doors[DOOR_COUNT]; /* of these, by door */
     size_t max_queue;
     size_t requests_held; /* bytes of memory for requests that are not answered yet */

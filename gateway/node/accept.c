@@ -11,7 +11,7 @@
 static void tell_failure(struct node *n, bool failed, const char *why) {
     if (failed && !n->accept_failed)
         LOG(LOG_WARN, "connection_refused", "why", why, "connections",
-            log_text("%u", n->net.count), NULL);
+            log_text("%u", n->net.open), NULL);
     n->accept_failed = failed;
 }
 
@@ -31,7 +31,7 @@ void accept_connection(uv_stream_t *listener, int status) {
     struct node *n = port->owner;
     n->last_accept = uv_now(&n->loop);
     uint64_t most = n->most_connections + DESCRIPTORS_KEPT / 2;
-    bool full = status == 0 && n->net.count >= most && !http_close_idle(&n->net);
+    bool full = status == 0 && n->net.open >= most && !http_close_idle(&n->net);
     struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
     if (c != NULL)
         c->internal = port == &n->internal;
@@ -151,7 +151,7 @@ static bool count_address(struct node *n, const struct http_request *request) {
 static bool is_full(struct node *n) {
     unsigned clients = n->sockets.count + n->sio.server.eio.count;
     return clients >= n->most_connections ||
-           (n->net.count > n->most_connections && !http_close_idle(&n->net));
+           (n->net.open > n->most_connections && !http_close_idle(&n->net));
 }
 
 #define SECOND UINT64_C(1000000) /* the bucket counts in microseconds */

@@ -84,7 +84,7 @@ static bool start(struct relay_request *q, struct relay_peer *p) {
     struct relay *r = q->relay;
     struct slice parts[] = {buf_bytes(&q->head), SLICE(RELAY_HEADER ": "), slice_of(p->key),
                             SLICE("\r\n\r\n"), buf_bytes(&q->body)};
-    bool full = r->net->count >= r->most + SPARE && list_empty(&p->http.idle);
+    bool full = r->net->open >= r->most + SPARE && list_empty(&p->http.idle);
     bool good = !q->head.failed && !q->target.failed && !q->body.failed;
     return !r->stopped && !full && good &&
            http_call_begin(&q->call, &p->http, parts, 5, q->again);

@@ -62,9 +62,9 @@ class RawSocket {
     return this.write(encode(opcode, payload, options));
   }
 
-  // Sends FIN.
+  // Sends FIN. Resolves when the kernel has it.
   end() {
-    this.#socket.end();
+    return new Promise((resolve) => this.#socket.end(() => resolve()));
   }
 
   destroy() {
@@ -84,7 +84,7 @@ class RawSocket {
     this.#socket.resume();
   }
 
-  // The next HTTP answer: { status, headers, body }.
+  // The next HTTP answer: { status, headers, body, json() }.
   async response({ timeout = 5000 } = {}) {
     const head = await until(() => this.received.indexOf('\r\n\r\n') + 1, {
       timeout,
@@ -100,7 +100,8 @@ class RawSocket {
     await until(() => this.received.length >= end, { timeout, every: 2, what: 'the body' });
     const body = this.received.toString('utf8', begin, end);
     this.received = this.received.subarray(end);
-    return { status: Number(first.split(' ')[1]), headers, body };
+    const json = () => JSON.parse(body);
+    return { status: Number(first.split(' ')[1]), headers, body, json };
   }
 
   // The next frame from the server: { opcode, fin, payload, text }.

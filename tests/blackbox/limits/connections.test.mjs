@@ -5,7 +5,7 @@ import { cluster, connect, inRoom, login, request, sleep, test, until } from '..
 import { socket } from '../lib/conformance.mjs';
 import { range } from '../lib/frames.mjs';
 import { OPEN } from '../lib/handover.mjs';
-import { dial } from '../lib/rawws.mjs';
+import { dial, handshake } from '../lib/rawws.mjs';
 import { metric } from '../lib/registry.mjs';
 
 test('connections from one address: 429, which no proxy takes for a fault of the node', async (t) => {
@@ -134,6 +134,29 @@ test('connections of a node: 503 above the limit, and room again below it', asyn
   await assert.rejects(connect(nodes[0]), { status: 503 });
   await open[0].close();
   await until(() => connect(nodes[0]).catch(() => false));
+});
+
+test('a connection that has just ended takes no room from a client', async (t) => {
+  const { nodes, stop } = await cluster({ nodes: 1, args: ['--max-connections', '3'] });
+  t.after(stop);
+  const [node] = nodes;
+  const count = async (raw) => {
+    await raw.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
+    return (await raw.response()).json().connections;
+  };
+  const ending = await dial(node);
+  await until(async () => (await count(ending)) === 1);
+  const clients = [];
+  for (const n of range(2, 4)) {
+    clients.push(await dial(node));
+    assert.equal(await count(clients.at(-1)), n);
+  }
+  // The node finds all of it in one turn: the end of the one, and what the others ask for.
+  node.suspend();
+  await ending.end();
+  for (const client of clients) await client.write(handshake());
+  node.resume();
+  for (const client of clients) assert.equal((await client.response()).status, 101);
 });
 
 test('events a second: rate_limited, the connection stays', async (t) => {
