@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -187,6 +188,13 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *owner) {
 /* --- begun ----------------------------------------------------------------------------------
  */
 
+/* The first context takes OpenSSL some 10 ms, since it reads its configuration and makes its
+ * tables. It is made before the node serves, and not in the turn of a fetch. */
+static void warm_up(void) {
+    SSL_CTX_free(SSL_CTX_new(TLS_client_method()));
+    ERR_clear_error();
+}
+
 /* All authorities of a system in one file take OpenSSL some 200 ms to read, at each fetch. Of a
  * folder of them it reads the one that is needed. */
 static bool set_authorities(CURL *c, const char *ca) {
@@ -254,6 +262,7 @@ const char *fetch_init(struct fetch *f, uv_loop_t *loop,
         curl_global_cleanup();
         return "this libcurl has no TLS, or waits for names";
     }
+    warm_up();
     uv_timer_init(loop, &f->timer);
     f->timer.data = f;
     curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
