@@ -100,7 +100,7 @@ build/llhttp/%.o: /usr/share/llhttp/%.c Makefile build/config.mk
 	$(Q)$(CC) $(LIB_FLAGS) $(RELEASE) $(HARDENED) -w -c -o $@ $<
 
 # These two hold files by .incbin, which -MMD does not see.
-VARIANTS := release asan clang fuzz
+VARIANTS := release asan clang fuzz fuzz-fast
 $(VARIANTS:%=build/%/gateway/redis/scripts.o) $(VARIANTS:%=build/%/gateway/pages/assets.o): $(EMBEDDED)
 
 build/sluice: $(call objects,release)
@@ -253,20 +253,24 @@ build/bench/load: tests/bench/load.c Makefile build/config.mk
 
 # ---- make fuzz: each libFuzzer target for a while, from its corpus in tests/fuzz/corpus. `make
 # test` runs the seeds and simple changes of them by replay.c, without clang. Both link from an
-# archive, so that a target has only the parts that it calls.
+# archive, so that a target has only the parts that it calls. FAST=1 leaves AddressSanitizer out:
+# it executes several times as much, with the corpus that the others found.
 .PHONY: fuzz
+COMMA        := ,
 FUZZ         := $(wildcard tests/fuzz/fuzz_*.c)
-FUZZERS      := $(FUZZ:tests/fuzz/%.c=build/fuzz/%)
-FUZZ_LLHTTP  := $(LLHTTP_OBJECTS:build/%=build/fuzz/%)
-fuzz: $(FUZZERS) ## runs the fuzzers of all parsers: SECONDS=60 each, T=json for one; exit 1 at a finding
-	@SECONDS='$(SECONDS)' exec node tests/fuzz/run.mjs $(T)
+FUZZ_DIR     := build/fuzz$(if $(FAST),-fast)
+FUZZERS      := $(FUZZ:tests/fuzz/%.c=$(FUZZ_DIR)/%)
+FUZZ_LLHTTP  := $(LLHTTP_OBJECTS:build/%=$(FUZZ_DIR)/%)
+FUZZ_SAN     := $(if $(FAST),undefined,address$(COMMA)undefined)
+fuzz: $(FUZZERS) ## runs the fuzzers of all parsers: SECONDS=60 each, T=json for one, FAST=1 without ASan; exit 1 at a finding
+	@SECONDS='$(SECONDS)' FUZZERS=$(FUZZ_DIR) exec node tests/fuzz/run.mjs $(T)
 
-build/fuzz/%: CC    := $(CLANG)
-build/fuzz/%: FLAGS := -O1 -g $(WARN) -fsanitize=fuzzer-no-link,address,undefined \
+$(FUZZ_DIR)/%: CC    := $(CLANG)
+$(FUZZ_DIR)/%: FLAGS := $(if $(FAST),-O2,-O1) -g $(WARN) -fsanitize=fuzzer-no-link,$(FUZZ_SAN) \
                        -fno-sanitize-recover=undefined
-build/fuzz/%.o: %.c Makefile build/config.mk | deps-check
+$(FUZZ_DIR)/%.o: %.c Makefile build/config.mk | deps-check
 	$(compile)
-build/fuzz/llhttp/%.o: /usr/share/llhttp/%.c Makefile build/config.mk | deps-check
+$(FUZZ_DIR)/llhttp/%.o: /usr/share/llhttp/%.c Makefile build/config.mk | deps-check
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LIB_FLAGS) $(FLAGS) -w -c -o $@ $<
 
@@ -274,13 +278,14 @@ define archive
 $(call say,ar,$@)
 $(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 endef
-build/fuzz/sluice.a: $(filter-out %/main.o $(LLHTTP_OBJECTS),$(call objects,fuzz)) $(FUZZ_LLHTTP)
+$(FUZZ_DIR)/sluice.a: $(filter-out %/main.o $(LLHTTP_OBJECTS),$(call objects,$(notdir $(FUZZ_DIR)))) \
+    $(FUZZ_LLHTTP)
 	$(archive)
 build/asan/sluice.a: $(UNIT_SHARED)
 	$(archive)
-$(FUZZERS): build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/sluice.a
+$(FUZZERS): $(FUZZ_DIR)/%: $(FUZZ_DIR)/tests/fuzz/%.o $(FUZZ_DIR)/sluice.a
 	$(call say,link,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDFLAGS) $(LIBS) $(LLHTTP)
+	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) -o $@ $^ $(LDFLAGS) $(LIBS) $(LLHTTP)
 $(REPLAYS): build/asan/fuzz/%: build/asan/tests/fuzz/%.o build/asan/tests/fuzz/replay.o \
     build/asan/sluice.a
 	@mkdir -p $(@D)

@@ -1,5 +1,5 @@
-// Runs the libFuzzer targets in build/fuzz, one after the other, and prints a table. The exit
-// status is 1 if one has a finding, or has no seeds.
+// Runs the libFuzzer targets in the folder FUZZERS (default: build/fuzz), one after the other, and
+// prints a table. The exit status is 1 if one has a finding, or has no seeds.
 //
 //     SECONDS=60 node tests/fuzz/run.mjs [NAME...]   only targets whose name contains a NAME
 //
@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const FUZZ = path.join(ROOT, 'build/fuzz');
+const BUILT = path.resolve(ROOT, process.env.FUZZERS || FUZZ);
 const SECONDS = Number(process.env.SECONDS || 60);
 const FINDINGS = path.join(FUZZ, 'findings');
 const EXECUTED = path.join(FUZZ, 'executed.json'); // by all runs so far, for each target
@@ -47,7 +48,7 @@ function fuzz(name) {
   if (!fs.existsSync(seeds)) return { name, executions: 0, corpus: 0, finding: 'no seeds' };
   return new Promise((resolve) => {
     const child = spawn(
-      path.join(FUZZ, `fuzz_${name}`),
+      path.join(BUILT, `fuzz_${name}`),
       [
         corpus,
         seeds,
