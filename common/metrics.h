@@ -233,6 +233,8 @@ enum metric_slots {
       "Commands that Redis answered with an error")                                            \
     X(REDIS_UPS, none, COUNTER, ONE, "sluice_redis_connects_total",                            \
       "Times that Redis came up")                                                              \
+    X(REDIS_WAITS_SHORT, none, COUNTER, ONE, "sluice_redis_waits_short_total",                 \
+      "Messages that too few replicas of Redis had in time (redis-wait)")                      \
     X(JWKS_FAILURES, none, COUNTER, ONE, "sluice_jwks_failures_total",                         \
       "Times that the keys at jwks-url could not be fetched")                                  \
     X(LOG_LOST, none, COUNTER, ONE, "sluice_log_lines_lost_total",                             \

@@ -7,7 +7,7 @@ static enum append_result append_send(struct redis *r, enum script script,
                                       const struct slice keys[], size_t key_count,
                                       const struct slice args[], size_t arg_count,
                                       redis_done done, void *arg) {
-    bool sent = redis_script_asked(r, script, keys, key_count, args, arg_count, done, arg);
+    bool sent = redis_append(r, script, keys, key_count, args, arg_count, done, arg);
     return sent ? APPEND_SENT : APPEND_AWAY;
 }
 
@@ -22,7 +22,8 @@ enum append_result append_ephemeral(struct redis *r, struct slice channel, const
                                     struct slice data, struct slice member, redis_done done,
                                     void *arg) {
     struct slice args[] = {slice_of(event), data, member};
-    return append_send(r, SCRIPT_ring, &channel, 1, args, 3, done, arg);
+    bool sent = redis_script_asked(r, SCRIPT_ring, &channel, 1, args, 3, done, arg);
+    return sent ? APPEND_SENT : APPEND_AWAY;
 }
 
 static void put_bin(struct buf *out, struct slice bin) {

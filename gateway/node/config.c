@@ -173,6 +173,9 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
                                                  .room_ttl_ms = o->room_retention,
                                                  .inbox_ttl_ms = o->inbox_retention,
                                                  .user_ttl_ms = o->user_retention};
+    wrong = durable_parse(&redis->wait, o->redis_wait);
+    if (wrong != NULL)
+        return config_complain(o, "redis-wait", o->redis_wait, wrong);
     redis->node = n->id;
     redis->metrics = &n->metrics;
     redis->timeout_ms = o->redis_timeout;

@@ -41,6 +41,8 @@ void redis_reset(struct redis *r, const char *why) {
     LOG(LOG_WARN, "redis_reset", "why", why, NULL);
     link_reset(&r->commands, why);
     link_reset(&r->subscriber, why);
+    if (r->durable.replicas != 0)
+        link_reset(&r->durable.link, why);
 }
 
 /* --- scripts --------------------------------------------------------------------------------
@@ -122,7 +124,7 @@ static const struct rising_events rising_handlers = {
     .ask_term = ask_term, .on_risen = on_risen, .on_failed = on_rising_failed};
 
 static void check_up(struct redis *r) {
-    if (!r->up || r->deaf)
+    if ((!r->up || r->deaf) && durable_ready(&r->durable))
         rising_check(&r->rising);
 }
 
@@ -136,7 +138,10 @@ static void on_ready(struct link *l) {
         subscriptions_renew(&r->subscriptions);
         redis_probe(r); /* it is answered even when nothing is subscribed */
     }
-    check_up(r);
+    if (durable_astray(&r->durable))
+        redis_reset(r, "the links lead to different servers");
+    else
+        check_up(r);
 }
 
 static void log_lost(struct redis *r, const struct link *l, const char *why) {
@@ -151,6 +156,10 @@ static void on_down(struct link *l, const char *why) {
     rising_fell(&r->rising, l);
     if (l == &r->subscriber)
         subscriptions_lost(&r->subscriptions);
+    else
+        durable_fell(&r->durable);
+    if (l == &r->durable.link)
+        return;
     /* If Redis refuses one link, it is no longer the Redis to which the other link leads. */
     if (l == &r->subscriber && !l->refused && !l->closing)
         go_deaf(r);
@@ -241,16 +250,21 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     r->deaf_timer.data = r;
     uv_timer_init(loop, &r->deaf_timer);
     r->commands.backoff_ms = r->subscriber.backoff_ms = config->backoff_ms;
+    r->durable = config->wait;
+    durable_init(&r->durable, &r->commands, &link_handlers, r, config->metrics);
     return 0;
 }
 
 void redis_use_tls(struct redis *r, SSL_CTX *context) {
     r->commands.tls_context = r->subscriber.tls_context = context;
+    r->durable.link.tls_context = context; /* of no use while it is off */
 }
 
 void redis_open(struct redis *r) {
     link_open(&r->commands);
     link_open(&r->subscriber);
+    if (r->durable.replicas != 0)
+        link_open(&r->durable.link);
 }
 
 static void part_closed(struct redis *r) {
@@ -267,10 +281,12 @@ static void on_timer_closed(uv_handle_t *timer) {
 }
 
 void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
-    r->open_parts = 3;
+    r->open_parts = r->durable.replicas != 0 ? 4 : 3;
     r->on_closed = on_closed;
     link_close(&r->commands, on_link_closed);
     link_close(&r->subscriber, on_link_closed);
+    if (r->durable.replicas != 0)
+        link_close(&r->durable.link, on_link_closed);
     uv_close((uv_handle_t *)&r->deaf_timer, on_timer_closed);
 }
 
@@ -291,6 +307,21 @@ bool redis_script(struct redis *r, enum script script, const struct slice keys[]
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg) {
     return r->up && send_script(r, script, keys, key_count, args, arg_count, done, arg);
+}
+
+bool redis_append(struct redis *r, enum script script, const struct slice keys[],
+                  size_t key_count, const struct slice args[], size_t arg_count,
+                  redis_done done, void *arg) {
+    if (r->durable.replicas == 0)
+        return redis_script_asked(r, script, keys, key_count, args, arg_count, done, arg);
+    struct durable_call *call = durable_begin(&r->durable, done, arg);
+    if (call == NULL)
+        return false;
+    bool sent =
+        redis_script_asked(r, script, keys, key_count, args, arg_count, durable_answered, call);
+    if (!sent)
+        durable_drop(call);
+    return sent;
 }
 
 bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
@@ -326,6 +357,8 @@ const char *redis_trouble(const struct redis *r) {
     const char *why = link_trouble(&r->commands);
     if (why == NULL)
         why = link_trouble(&r->subscriber);
+    if (why == NULL && !durable_ready(&r->durable))
+        why = "the link that waits for replicas is not ready";
     if (why == NULL && !r->up)
         why = "the subscriber link has not heard anything yet";
     return why;
@@ -345,6 +378,7 @@ uint64_t redis_probe_age(const struct redis *r) {
 
 void redis_flush(struct redis *r) {
     rising_watch(&r->rising);
+    durable_flush(&r->durable);
     link_flush(&r->commands);
     link_flush(&r->subscriber);
 }

@@ -3,6 +3,7 @@
 
 #include "common/list.h"
 #include "gateway/redis/clock.h"
+#include "gateway/redis/durable.h"
 #include "gateway/redis/link.h"
 #include "gateway/redis/policy.h"
 #include "gateway/redis/rising.h"
@@ -41,6 +42,7 @@ struct redis_config {
     struct script_constants constants;
     const char *node;
     struct metrics *metrics; /* has the round trips of commands */
+    struct durable wait;     /* the numbers of the option redis-wait */
     uint64_t timeout_ms;
     uint64_t backoff_ms; /* the longest wait of a link that fell before it tries again */
 };
@@ -63,6 +65,7 @@ struct redis {
     char error_text[256];     /* Redis's last error */
     struct redis_clock clock; /* empty when Redis comes up; lease.c sets it */
     struct policy policy;
+    struct durable durable;
     struct subscriptions subscriptions;
     struct buf scratch;
     char names[2][160];
@@ -153,6 +156,13 @@ static inline bool redis_script_asked(struct redis *r, enum script script,
     return !redis_is_full(r) &&
            redis_script(r, script, keys, key_count, args, arg_count, done, arg);
 }
+
+/* As redis_script_asked, for a script that appends: its answer comes when so many replicas have
+ * what it wrote as the option redis-wait says. If they do not have it in time, there is no
+ * answer, and the outcome is unknown. */
+bool redis_append(struct redis *r, enum script script, const struct slice keys[],
+                  size_t key_count, const struct slice args[], size_t arg_count,
+                  redis_done done, void *arg);
 
 /* PUBLISH on a channel of exactly that name. done may be NULL. Returns as redis_script. */
 bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,

@@ -52,6 +52,52 @@ struct slice reply_text(const struct reply *r) {
     return text ? r->text : (struct slice){NULL, 0};
 }
 
+/* --- copies ---------------------------------------------------------------------------------
+ */
+
+/* First the replies and the pointers to them, then the texts, which need no alignment. */
+struct sizes {
+    size_t items;
+    size_t texts;
+};
+
+static void measure(const struct reply *r, struct sizes *s) {
+    size_t count = r->type == REPLY_ARRAY ? r->count : 0;
+    s->items += sizeof *r + count * sizeof *r->items;
+    s->texts += r->text.len;
+    for (size_t i = 0; i < count; i++)
+        measure(r->items[i], s);
+}
+
+static struct reply *put_copy(const struct reply *r, char **items, char **texts) {
+    struct reply *copy = (struct reply *)(void *)*items;
+    *items += sizeof *copy;
+    *copy = *r;
+    if (r->text.len > 0) {
+        memcpy(*texts, r->text.ptr, r->text.len);
+        copy->text.ptr = *texts;
+        *texts += r->text.len;
+    }
+    if (r->type != REPLY_ARRAY)
+        return copy;
+    copy->items = (struct reply **)(void *)*items;
+    *items += r->count * sizeof *r->items;
+    for (size_t i = 0; i < r->count; i++)
+        copy->items[i] = put_copy(r->items[i], items, texts);
+    return copy;
+}
+
+struct reply *reply_copy(const struct reply *r) {
+    struct sizes s = {0, 0};
+    measure(r, &s);
+    char *items = malloc(s.items + s.texts);
+    char *texts = items + s.items;
+    return items != NULL ? put_copy(r, &items, &texts) : NULL;
+}
+
+/* --- the reader -----------------------------------------------------------------------------
+ */
+
 static void *arena_take(struct reply_reader *r, size_t size) {
     size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     struct block *b = r->blocks;

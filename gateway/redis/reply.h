@@ -33,6 +33,10 @@ long long reply_number(const struct reply *r);
 /* The text of a string or status; empty for anything else. */
 struct slice reply_text(const struct reply *r);
 
+/* A copy that outlives the reader's next call, in one piece of memory: the caller frees it.
+ * NULL without memory. */
+struct reply *reply_copy(const struct reply *r);
+
 struct reply_reader;
 
 /* NULL without memory. */

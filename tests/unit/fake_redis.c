@@ -66,6 +66,13 @@ bool redis_script(struct redis *r, enum script script, const struct slice keys[]
     return true;
 }
 
+/* No replica is waited for. */
+bool redis_append(struct redis *r, enum script script, const struct slice keys[],
+                  size_t key_count, const struct slice args[], size_t arg_count,
+                  redis_done done, void *arg) {
+    return redis_script_asked(r, script, keys, key_count, args, arg_count, done, arg);
+}
+
 static void end_oldest(const struct reply *reply, enum outcome outcome) {
     struct asked *a = oldest;
     assert_non_null(a);

@@ -1,0 +1,179 @@
+#include "gateway/redis/durable.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+#define REPLICAS_MOST 100
+#define WAIT_MOST_MS  60000
+
+struct durable_call {
+    struct durable *durable;
+    struct list link; /* in `answered`, once Redis has answered */
+    redis_done done;
+    void *arg;
+    struct reply *reply; /* owned */
+};
+
+/* --- the option -----------------------------------------------------------------------------
+ */
+
+const char *durable_parse(struct durable *d, const char *text) {
+    unsigned replicas, ms;
+    char rest;
+    *d = (struct durable){.replicas = 0};
+    if (text[0] == '\0')
+        return NULL;
+    if (text[strspn(text, "0123456789:")] != '\0' || strlen(text) > 9 ||
+        sscanf(text, "%u:%u%c", &replicas, &ms, &rest) != 2 || replicas == 0 ||
+        replicas > REPLICAS_MOST || ms == 0 || ms > WAIT_MOST_MS)
+        return "must be N:MS: from 1 to 100 replicas, and the longest wait for them, from 1 to "
+               "60000 milliseconds";
+    d->replicas = replicas;
+    d->ms = ms;
+    return NULL;
+}
+
+/* --- the link -------------------------------------------------------------------------------
+ */
+
+void durable_init(struct durable *d, const struct link *commands,
+                  const struct link_events *events, void *owner, struct metrics *metrics) {
+    d->commands = commands;
+    d->metrics = metrics;
+    list_init(&d->answered);
+    list_init(&d->waiting);
+    if (d->replicas == 0)
+        return;
+    snprintf(d->name, sizeof d->name, "%s-wait", commands->name);
+    link_init(&d->link, commands->loop, commands->address, events, owner, d->name, false,
+              commands->timeout_ms);
+    d->link.backoff_ms = commands->backoff_ms;
+}
+
+/* A server that tells no run_id is not compared. */
+static bool same_server(const struct durable *d) {
+    return strcmp(d->link.greeting.run, d->commands->greeting.run) == 0;
+}
+
+bool durable_ready(const struct durable *d) {
+    return d->replicas == 0 || (d->link.state == LINK_READY && same_server(d));
+}
+
+bool durable_astray(const struct durable *d) {
+    return d->replicas != 0 && d->link.state == LINK_READY &&
+           d->commands->state == LINK_READY && !same_server(d);
+}
+
+/* --- the end of calls -----------------------------------------------------------------------
+ */
+
+static void finish(struct durable_call *c, bool good) {
+    if (good)
+        c->done(c->arg, c->reply, OUTCOME_NONE);
+    else
+        c->done(c->arg, NULL, OUTCOME_UNKNOWN);
+    durable_drop(c);
+}
+
+/* A `done` may begin another call, which is not one of these. */
+static void finish_all(struct durable *d, struct list *calls, bool good) {
+    struct list over;
+    list_init(&over);
+    list_splice(&over, calls);
+    while (!list_empty(&over)) {
+        struct durable_call *c = container_of(over.next, struct durable_call, link);
+        list_remove(&c->link);
+        if (!good)
+            metric_add(d->metrics, METRIC_REDIS_WAITS_SHORT, 1);
+        finish(c, good);
+    }
+}
+
+/* --- WAIT -----------------------------------------------------------------------------------
+ */
+
+static void tell(struct durable *d, const struct reply *reply) {
+    bool lacks = reply_number(reply) < d->replicas;
+    if (lacks && !d->lacking)
+        LOG(LOG_WARN, "redis_replicas_short", "replicas", log_text("%lld", reply_number(reply)),
+            "needed", log_text("%u", d->replicas), "ms", log_text("%u", d->ms), "means",
+            "messages are stored, and their senders are told that it is unknown", NULL);
+    else if (!lacks && d->lacking)
+        LOG(LOG_INFO, "redis_replicas_enough", "replicas",
+            log_text("%lld", reply_number(reply)), NULL);
+    d->lacking = lacks;
+}
+
+static void on_waited(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct durable *d = arg;
+    (void)outcome;
+    d->asked = false;
+    if (reply != NULL)
+        tell(d, reply);
+    finish_all(d, &d->waiting, reply != NULL && reply_number(reply) >= d->replicas);
+}
+
+/* Redis waits for what it had written when it executed this link's last command, hence PING. */
+static bool ask(struct durable *d) {
+    char text[128], replicas[12], ms[12];
+    int a = snprintf(replicas, sizeof replicas, "%u", d->replicas);
+    int b = snprintf(ms, sizeof ms, "%u", d->ms);
+    int len = snprintf(text, sizeof text, "*3\r\n$4\r\nWAIT\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", a,
+                       replicas, b, ms);
+    struct slice wait = {text, (size_t)len}, none = {NULL, 0};
+    return link_send(&d->link, -1, 1, SLICE("*1\r\n$4\r\nPING\r\n"), none, NULL, NULL) &&
+           link_send(&d->link, -1, 3, wait, none, on_waited, d);
+}
+
+void durable_flush(struct durable *d) {
+    if (d->replicas == 0)
+        return;
+    if (!list_empty(&d->answered) && !d->asked) {
+        list_splice(&d->waiting, &d->answered);
+        d->asked = same_server(d) && ask(d);
+        if (!d->asked)
+            finish_all(d, &d->waiting, false);
+    }
+    link_flush(&d->link);
+}
+
+void durable_fell(struct durable *d) {
+    finish_all(d, &d->waiting, false);
+    finish_all(d, &d->answered, false);
+}
+
+/* --- calls ----------------------------------------------------------------------------------
+ */
+
+struct durable_call *durable_begin(struct durable *d, redis_done done, void *arg) {
+    struct durable_call *c = malloc(sizeof *c);
+    if (c == NULL)
+        return NULL;
+    *c = (struct durable_call){.durable = d, .done = done, .arg = arg};
+    list_init(&c->link);
+    return c;
+}
+
+void durable_drop(struct durable_call *c) {
+    free(c->reply);
+    free(c);
+}
+
+void durable_answered(void *call, const struct reply *reply, enum outcome outcome) {
+    struct durable_call *c = call;
+    struct durable *d = c->durable;
+    if (reply == NULL) {
+        c->done(c->arg, NULL, outcome);
+        durable_drop(c);
+        return;
+    }
+    c->reply = reply_copy(reply);
+    if (c->reply == NULL) {
+        finish(c, false);
+        return;
+    }
+    list_push(&d->answered, &c->link);
+}

@@ -1,0 +1,60 @@
+#ifndef SLUICE_REDIS_DURABLE_H
+#define SLUICE_REDIS_DURABLE_H
+
+#include "common/list.h"
+#include "common/metrics.h"
+#include "gateway/redis/link.h"
+
+/*
+ * The option redis-wait: an append counts only when so many replicas have it. Redis's answer to
+ * an append is kept until a WAIT that Redis executed after it is answered. WAIT covers all that
+ * the master had written by then, so the repeat of an append, which writes nothing, waits for
+ * the first one's replicas.
+ *
+ * WAIT has a link of its own: Redis executes no other command of a link meanwhile, and a
+ * replica that stands still must not hold up leases and reads. One WAIT is under way at a time;
+ * what was appended during it shares the next one.
+ */
+struct durable {
+    struct link link;
+    const struct link *commands; /* the link of the appends: both must lead to one server */
+    struct metrics *metrics;
+    unsigned replicas;    /* 0: off, and nothing of this is used */
+    unsigned ms;          /* the longest WAIT */
+    struct list answered; /* no WAIT was sent since */
+    struct list waiting;  /* those that the WAIT under way covers */
+    bool asked;           /* there is one */
+    bool lacking;         /* the last WAIT found too few replicas */
+    char name[176];
+};
+
+/* Reads "N:MS", or "" for off. Returns NULL, or what is wrong with the text. */
+const char *durable_parse(struct durable *d, const char *text);
+/* Prepares it; the numbers above are set. The link is made like `commands`, which stays the
+ * caller's, as do the metrics, the events and their owner. The owner opens and closes the link
+ * if `replicas` is not 0. */
+void durable_init(struct durable *d, const struct link *commands,
+                  const struct link_events *events, void *owner, struct metrics *metrics);
+
+/* True if it is off, or its link is ready: without it, Redis must not come up. */
+bool durable_ready(const struct durable *d);
+/* True if both links are ready, and lead to different servers. */
+bool durable_astray(const struct durable *d);
+
+/*
+ * Waits for one append. The caller sends it over `commands` with durable_answered and the call
+ * as its `arg`; or, if it cannot, gives the call back with durable_drop. `done` is called once,
+ * in a later turn or when the link falls: with Redis's answer (valid until it returns); or
+ * without one, with OUTCOME_UNKNOWN, also when too few replicas had it in time. Returns NULL
+ * without memory.
+ */
+struct durable_call *durable_begin(struct durable *d, redis_done done, void *arg);
+void durable_answered(void *call, const struct reply *reply, enum outcome outcome);
+void durable_drop(struct durable_call *call);
+
+/* A link has fallen, or is closed: the calls that Redis had answered are over, too. */
+void durable_fell(struct durable *d);
+/* Called once a turn: sends WAIT for what was answered, and writes it out. */
+void durable_flush(struct durable *d);
+
+#endif
