@@ -1,7 +1,7 @@
 // Chromium on the chat page, through nginx with the files of deploy/nginx.
 
 import assert from 'node:assert/strict';
-import { faultsOf, launchChromium } from './chromium.mjs';
+import { closeContexts, faultsOf, newContext } from './chromium.mjs';
 import { clusterBehindNginx } from './nginx.mjs';
 import { test, until } from './waiting.mjs';
 
@@ -11,8 +11,8 @@ const PATIENCE = 15000; // ms that a page may take for anything
  * A page of a context of its own (or of `context`), which collects whatever goes wrong in it:
  * page.faults. `options` are the context's.
  */
-async function openPage(browser, address, { context, ...options }) {
-  const page = await (context ?? (await browser.newContext(options))).newPage();
+async function openPage(address, { context, ...options }) {
+  const page = await (context ?? (await newContext(options))).newPage();
   page.setDefaultTimeout(PATIENCE);
   page.faults = faultsOf(page, { levels: ['error', 'warning'] });
   const fault = (text) => page.faults.push(text);
@@ -51,19 +51,15 @@ export async function nodeOf(page) {
  */
 export function browserTest(name, fn, { args = [], tolerated } = {}) {
   return test(name, { timeout: 120000 }, async (t) => {
-    // The pages first: nodes that drain would wait for them.
-    const ends = [];
-    t.after(async () => {
-      for (const end of ends.reverse()) await end();
-    });
     const { nodes, redis, nginx, stop } = await clusterBehindNginx({ nodes: 2, args });
-    ends.push(stop);
-    const browser = await launchChromium();
-    ends.push(() => browser.close());
+    t.after(async () => {
+      await closeContexts(); // first: nodes that drain would wait for the pages
+      await stop();
+    });
     const pages = [];
 
     const visit = async ({ hash = '', ...options } = {}) => {
-      const page = await openPage(browser, `${nginx.url}/${hash}`, options);
+      const page = await openPage(`${nginx.url}/${hash}`, options);
       pages.push(page);
       return page;
     };

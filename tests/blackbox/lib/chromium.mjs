@@ -1,5 +1,6 @@
 // Chromium, headless, on a machine without a display and without root's sandbox.
 
+import { after } from 'node:test';
 import { chromium } from 'playwright-core';
 import { findProgram } from './processes.mjs';
 
@@ -15,11 +16,28 @@ const FLAGS = [
   '--disable-dev-shm-usage',
 ];
 
-// A browser of playwright, with a profile of its own.
-export function launchChromium() {
-  const executablePath = findProgram('chromium', 'chromium-browser', 'google-chrome');
+// Debian's shell is the engine without its windows. With them, a page costs four times as much.
+const PROGRAMS = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'];
+
+function launch() {
+  const executablePath = findProgram(...PROGRAMS);
   if (!executablePath) throw new Error('there is no Chromium: make deps-test installs it');
-  return chromium.launch({ executablePath, args: FLAGS, timeout: 30000 });
+  return chromium.launch({ executablePath, args: FLAGS, timeout: 120000 });
+}
+
+// The one browser of this process: it starts for the first context, and ends after the last test.
+let browser;
+after(async () => (await browser)?.close());
+
+// A context of playwright, which shares nothing with another: no storage, no cache.
+export async function newContext(options) {
+  browser ??= launch();
+  return (await browser).newContext(options);
+}
+
+// Closes every context, with its pages.
+export async function closeContexts() {
+  for (const context of (await browser)?.contexts() ?? []) await context.close();
 }
 
 /*

@@ -1,13 +1,9 @@
 // sluice.js in Chromium, imported from a node.
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { after } from 'node:test';
-import { launchChromium } from '../lib/chromium.mjs';
+import { closeContexts, newContext } from '../lib/chromium.mjs';
 import { cluster, login, request, startNode, test, until } from '../lib/harness.mjs';
 import { startDoor } from '../lib/roaming.mjs';
-
-const browser = await launchChromium();
-after(() => browser.close());
 
 const ARGS = ['--lease-timeout', '1s', '--lease-interval', '200ms', '--drain', '100ms'];
 const HEARTBEATS = [...ARGS, '--heartbeat-timeout', '2s'];
@@ -16,7 +12,7 @@ async function start(t, args = ARGS) {
   const { redis, nodes, stop } = await cluster({ nodes: 2, args });
   const door = await startDoor(nodes[0]);
   t.after(async () => {
-    for (const context of browser.contexts()) await context.close();
+    await closeContexts();
     door.close();
     await stop();
   });
@@ -26,7 +22,7 @@ async function start(t, args = ARGS) {
 
 // A page with a Sluice of this user, in the room r: what came is in window.heard and states.
 async function open(site, user, { script, from = '', options = {} } = {}) {
-  const context = await browser.newContext();
+  const context = await newContext();
   if (script) await context.addInitScript(script);
   const page = await context.newPage();
   const faults = [];

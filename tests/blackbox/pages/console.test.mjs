@@ -1,20 +1,19 @@
 // The cluster page in Chromium: the door, what it shows, a node that dies, Redis away.
 import assert from 'node:assert/strict';
-import { faultsOf, launchChromium } from '../lib/chromium.mjs';
+import { closeContexts, faultsOf, newContext } from '../lib/chromium.mjs';
 import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
 
 const TOKEN = 'a token/of the+test'.replaceAll(' ', '-');
 const args = ['--lease-interval', '200ms', '--lease-timeout', '1500ms'];
 
-// Nodes, a browser and a page of its own context that collects whatever goes wrong in it.
+// Nodes, and a page of its own context that collects whatever goes wrong in it.
 async function begin(t, options = {}) {
   const { redis, nodes, stop } = await cluster({ args, env: { SLUICE_ADMIN_TOKEN: TOKEN } });
-  const browser = await launchChromium();
   t.after(async () => {
-    await browser.close();
+    await closeContexts();
     await stop();
   });
-  const page = await (await browser.newContext(options)).newPage();
+  const page = await (await newContext(options)).newPage();
   const known = /status of (400|401|503)|ERR_/; // asked for by the test
   const faults = faultsOf(page, { levels: ['error', 'warning'], known });
   await page.addInitScript(() => {

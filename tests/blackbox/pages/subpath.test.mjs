@@ -1,7 +1,7 @@
 // The pages and the library under a sub-path: nginx has `location /chat/ { proxy_pass http://node/; }`.
 import assert from 'node:assert/strict';
 import { becomes, online, say, texts } from '../lib/browser.mjs';
-import { launchChromium } from '../lib/chromium.mjs';
+import { closeContexts, newContext } from '../lib/chromium.mjs';
 import { cluster, test, until } from '../lib/harness.mjs';
 import { clusterBehindNginx } from '../lib/nginx.mjs';
 
@@ -14,14 +14,13 @@ async function stand(t) {
     env: { SLUICE_ADMIN_TOKEN: TOKEN },
     nginx: { more },
   });
-  const browser = await launchChromium();
   t.after(async () => {
-    await browser.close();
+    await closeContexts();
     await stop();
   });
   const asked = [];
   const open = async (path) => {
-    const page = await (await browser.newContext()).newPage();
+    const page = await (await newContext()).newPage();
     const note = (one) => asked.push(new URL(one.url()).pathname);
     page.on('request', note).on('websocket', note);
     await page.goto(`${nginx.url}${path}`);

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after } from 'node:test';
-import { faultsOf, launchChromium } from '../lib/chromium.mjs';
+import { faultsOf, newContext } from '../lib/chromium.mjs';
 import { cluster, login, ROOT, startNode, test } from '../lib/harness.mjs';
 
 const BUNDLES = {
@@ -31,12 +31,10 @@ after(() => {
 
 const { redis, nodes, stop } = await cluster({ nodes: 2, args: ['--cors-origins', `${ORIGIN},https://other.example`] });
 after(stop);
-const browser = await launchChromium();
-after(() => browser.close());
 
 // A page with that client's io().
 async function open(version) {
-  const page = await (await browser.newContext()).newPage();
+  const page = await (await newContext()).newPage();
   page.faults = faultsOf(page);
   await page.goto(`${ORIGIN}/`);
   await page.addScriptTag({ url: `/${version}` });

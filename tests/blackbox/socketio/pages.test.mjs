@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import path from 'node:path';
 import { after } from 'node:test';
-import { faultsOf, launchChromium } from '../lib/chromium.mjs';
+import { faultsOf, newContext } from '../lib/chromium.mjs';
 import { login, ROOT, test, until } from '../lib/harness.mjs';
 import { clusterBehindNginx } from '../lib/nginx.mjs';
 
@@ -43,16 +43,14 @@ const { nodes, nginx, stop } = await clusterBehindNginx({
   args: ['--socketio-client', DIST, '--cors-origins', siteUrl],
   nginx: { more: `location /site/ { proxy_pass ${siteUrl}; }\n` },
 });
-const browser = await launchChromium();
 after(async () => {
-  await browser.close();
   await stop();
   site.close();
 });
 
 // The page at this address, in which nothing may go wrong.
 async function open(t, address) {
-  const page = await (await browser.newContext()).newPage();
+  const page = await (await newContext()).newPage();
   const faults = faultsOf(page);
   t.after(async () => {
     await page.context().close();

@@ -3,16 +3,15 @@ import assert from 'node:assert/strict';
 import { login, test } from '../lib/harness.mjs';
 import { online, say, shows } from '../lib/browser.mjs';
 import { secureCluster } from '../lib/certificates.mjs';
-import { faultsOf, launchChromium } from '../lib/chromium.mjs';
+import { closeContexts, faultsOf, newContext } from '../lib/chromium.mjs';
 
 test('the page opens by https and talks by wss', { timeout: 120000 }, async (t) => {
   const { nodes, stop } = await secureCluster({ nodes: 2 });
-  const browser = await launchChromium();
   t.after(async () => {
-    await browser.close();
+    await closeContexts();
     await stop();
   });
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+  const context = await newContext({ ignoreHTTPSErrors: true });
   const page = await context.newPage();
   const sockets = [];
   page.on('websocket', (socket) => sockets.push(socket.url()));
