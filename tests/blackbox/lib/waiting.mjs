@@ -7,7 +7,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { test as nodeTest } from 'node:test';
+import { after, test as nodeTest } from 'node:test';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const PATIENCE = Number(process.env.TEST_PATIENCE || 4);
@@ -53,19 +53,36 @@ export async function hasComeTo(fn, ms, every = 20) {
   return true;
 }
 
+// The limits of waits that go on. A test may end with one that it has given up, as for an error that
+// must not come: that wait must not keep the process until its limit. (So no file awaits anything
+// outside of a test after its first one.)
+const limits = new Set();
+if (process.argv[1]?.endsWith('.test.mjs')) after(() => limits.forEach((timer) => timer.unref()));
+
+function limit(fn, ms) {
+  const timer = setTimeout(fn, ms);
+  limits.add(timer);
+  return timer;
+}
+
+function lift(timer) {
+  clearTimeout(timer);
+  limits.delete(timer);
+}
+
 // The promise's result, or a failure with message() after ms.
 export function within(promise, ms, message) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(message())), ms * PATIENCE);
+    timer = limit(() => reject(new Error(message())), ms * PATIENCE);
   });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+  return Promise.race([promise, late]).finally(() => lift(timer));
 }
 
 // The promise, keeping this process alive until it is settled or the test's time is over.
 export function kept(promise) {
-  const timer = setTimeout(() => {}, TEST_MS);
-  return promise.finally(() => clearTimeout(timer));
+  const timer = limit(() => {}, TEST_MS);
+  return promise.finally(() => lift(timer));
 }
 
 // Below the ports that the kernel gives to connections. A server that ends for a moment could lose
