@@ -1,5 +1,6 @@
 // rate-limit: a burst of three seconds passes; who goes on is refused, then read more slowly.
 import assert from 'node:assert/strict';
+import { describe } from 'node:test';
 import { cluster, connect, login, sleep, test, until } from '../lib/harness.mjs';
 import { range } from '../lib/frames.mjs';
 import { OPEN } from '../lib/handover.mjs';
@@ -10,16 +11,27 @@ import * as sio from '../lib/socketio.mjs';
 const RATE = 100;
 const pings = ['--ping-interval', '300ms', '--ping-timeout', '5s'];
 const args = ['--rate-limit', String(RATE), '--channels', 'chat:rw', ...pings];
-const { redis, nodes, stop } = await cluster({ nodes: 2, args });
-const [node] = nodes;
-const limited = () => metric(node, 'sluice_limited_total', { limit: 'rate-limit' });
-const events = () => metric(node, 'sluice_events_total');
+const { redis, nodes, stop } = await cluster({ nodes: 1, args });
+const [shared] = nodes;
+
+// A node for one test, so that what it counts is of that test.
+async function ownNode(t) {
+  const own = await cluster({ redis, nodes: 1, args });
+  t.after(own.stop);
+  const [node] = own.nodes;
+  return {
+    node,
+    limited: () => metric(node, 'sluice_limited_total', { limit: 'rate-limit' }),
+    events: () => metric(node, 'sluice_events_total'),
+  };
+}
 
 // Events of some 200 bytes: a read of 64 KiB has 300 of them.
 const beat = raw.encode(raw.TEXT, raw.beat(1, 'x'.repeat(150)));
 const flood = (count) => Buffer.concat(range(1, count).map(() => beat));
 
-test('a burst passes, and then so many a second', async () => {
+test('a burst passes, and then so many a second', async (t) => {
+  const { node, limited } = await ownNode(t);
   const before = await limited();
   const ann = await connect(node);
   const results = await Promise.allSettled(range(1, 400).map(() => ann.emit('heartbeat', {})));
@@ -33,32 +45,6 @@ test('a burst passes, and then so many a second', async () => {
   assert.deepEqual(await other.emit('heartbeat', {}), {});
   await until(() => ann.emit('heartbeat', {}).catch(() => false));
   assert.ok(ann.isOpen);
-});
-
-test('who goes on is read more slowly, and never closed for it', async () => {
-  const before = await events();
-  const client = await raw.rawConnect(node);
-  const began = Date.now();
-  await client.write(flood(1500));
-  let pinged = 0;
-  const all = async () => {
-    while (client.received.length > 0) {
-      const { opcode, payload } = await client.frame();
-      if (opcode !== raw.PING) continue;
-      pinged++;
-      await client.send(raw.PONG, payload);
-    }
-    return (await events()) - before >= 1500;
-  };
-  await until(all, { timeout: 60000, what: 'all are read in the end' });
-  // 300 at once, 1,200 more cost their units, refused or not, and half of them had time to pass.
-  assert.ok(Date.now() - began > 4000, `it took ${Date.now() - began} ms`);
-  assert.ok(pinged > 0, 'it is pinged meanwhile');
-  await client.send(raw.TEXT, raw.beat('last'));
-  let answer;
-  do answer = await client.json({ timeout: 20000 });
-  while (answer.ack !== 'last');
-  client.destroy();
 });
 
 test('the end of a connection that is not read is noticed', async (t) => {
@@ -77,73 +63,114 @@ test('the end of a connection that is not read is noticed', async (t) => {
   assert.ok(Date.now() - began < 8000, `it took ${Date.now() - began} ms`);
 });
 
-test('pings, frames that are no events, and unknown events cost, too', async () => {
-  for (const frame of [raw.encode(raw.PING, 'x'), raw.encode(raw.PONG, 'x'),
-    raw.encode(raw.TEXT, '{'), raw.encode(raw.TEXT, '{"event":"nonsense"}')]) {
-    const before = await limited();
+// These wait for their node most of the time.
+describe('side by side', { concurrency: 20 }, () => {
+  test('who goes on is read more slowly, and never closed for it', async (t) => {
+    const { node, events } = await ownNode(t);
+    const before = await events();
     const client = await raw.rawConnect(node);
-    await client.write(Buffer.concat(range(1, 500).map(() => frame)));
-    await until(async () => (await limited()) > before);
+    const began = Date.now();
+    await client.write(flood(1500));
+    let pinged = 0;
+    const all = async () => {
+      while (client.received.length > 0) {
+        const { opcode, payload } = await client.frame();
+        if (opcode !== raw.PING) continue;
+        pinged++;
+        await client.send(raw.PONG, payload);
+      }
+      return (await events()) - before >= 1500;
+    };
+    await until(all, { timeout: 60000, what: 'all are read in the end' });
+    // 300 at once, 1,200 more cost their units, refused or not, and half of them had time to pass.
+    assert.ok(Date.now() - began > 4000, `it took ${Date.now() - began} ms`);
+    assert.ok(pinged > 0, 'it is pinged meanwhile');
     await client.send(raw.TEXT, raw.beat('last'));
-    const answered = () => client.received.includes('"ack":"last"');
-    await until(answered, { timeout: 30000, what: 'it is read again' });
+    let answer;
+    do answer = await client.json({ timeout: 20000 });
+    while (answer.ack !== 'last');
     client.destroy();
+  });
+
+  for (const [what, frame] of Object.entries({
+    pings: raw.encode(raw.PING, 'x'),
+    pongs: raw.encode(raw.PONG, 'x'),
+    'frames that are no events': raw.encode(raw.TEXT, '{'),
+    'unknown events': raw.encode(raw.TEXT, '{"event":"nonsense"}'),
+  })) {
+    test(`${what} cost, too`, async (t) => {
+      const { node, limited } = await ownNode(t);
+      const before = await limited();
+      const client = await raw.rawConnect(node);
+      await client.write(Buffer.concat(range(1, 500).map(() => frame)));
+      await until(async () => (await limited()) > before);
+      await client.send(raw.TEXT, raw.beat('last'));
+      const answered = () => client.received.includes('"ack":"last"');
+      await until(answered, { timeout: 30000, what: 'it is read again' });
+      client.destroy();
+    });
   }
-});
 
-test('a writer of a raw channel is read more slowly, and nothing of it is lost', async () => {
-  const before = await limited();
-  const reader = await connect(nodes[1], { path: '/channels/chat' });
-  const writer = await connect(node, { path: '/channels/chat' });
-  const began = Date.now();
-  for (const i of range(1, 700)) writer.raw(`${i} ${'x'.repeat(200)}`);
-  await until(() => reader.frames.length === 700, { timeout: 30000 });
-  assert.ok(Date.now() - began > 1500, `it took ${Date.now() - began} ms`);
-  assert.ok((await limited()) > before);
-});
-
-test('pages of history cost what is in them, afterwards', async (t) => {
-  const own = await cluster({ redis, nodes: 1, args: ['--rate-limit', '10'] });
-  t.after(own.stop);
-  const ann = await login(node, 'ann');
-  await ann.emit('join', { room: 'long' });
-  for (const i of range(1, 17)) {
-    await ann.emit('sendMessage', { room: 'long', message: `${i} ${'x'.repeat(60000)}` });
-  }
-  const bob = await login(own.nodes[0], 'bob');
-  await bob.emit('join', { room: 'long' });
-  // A page of 1 MB costs 5, and 15 afterwards. By the 5 alone, four would pass.
-  const ask = () => bob.emit('history', { room: 'long' }).then(() => true, ({ code }) => code);
-  const results = [];
-  for (const _ of range(1, 4)) results.push(await ask());
-  assert.equal(results[0], true);
-  assert.ok(results.includes('rate_limited'), results.join());
-});
-
-test('Socket.IO: events, joins of a namespace, and what is no event', async () => {
-  for (const transports of sio.WAYS) {
+  test('a writer of a raw channel is read more slowly, and nothing of it is lost', async (t) => {
+    const { node, limited } = await ownNode(t);
     const before = await limited();
-    const ann = await sio.enter(node, `ann-${transports}`, {}, { transports });
-    for (const _ of range(1, 400)) ann.emit('heartbeat', {});
-    const told = await sio.next(ann, 'error');
-    assert.equal(told.code, 'rate_limited');
+    const reader = await connect(shared, { path: '/channels/chat' });
+    const writer = await connect(node, { path: '/channels/chat' });
+    const began = Date.now();
+    for (const i of range(1, 700)) writer.raw(`${i} ${'x'.repeat(200)}`);
+    await until(() => reader.frames.length === 700, { timeout: 30000 });
+    assert.ok(Date.now() - began > 1500, `it took ${Date.now() - began} ms`);
     assert.ok((await limited()) > before);
-    const answered = () => new Promise((resolve) => ann.timeout(5000).emit('heartbeat', resolve));
-    await until(async () => (await answered()) === null, { timeout: 40000, what: 'it goes on' });
-    assert.ok(ann.connected);
-    ann.end();
+  });
+
+  test('pages of history cost what is in them, afterwards', async (t) => {
+    const own = await cluster({ redis, nodes: 1, args: ['--rate-limit', '10'] });
+    t.after(own.stop);
+    const ann = await login(shared, 'ann');
+    await ann.emit('join', { room: 'long' });
+    for (const i of range(1, 17)) {
+      await ann.emit('sendMessage', { room: 'long', message: `${i} ${'x'.repeat(60000)}` });
+    }
+    const bob = await login(own.nodes[0], 'bob');
+    await bob.emit('join', { room: 'long' });
+    // A page of 1 MB costs 5, and 15 afterwards. By the 5 alone, four would pass.
+    const ask = () => bob.emit('history', { room: 'long' }).then(() => true, ({ code }) => code);
+    const results = [];
+    for (const _ of range(1, 4)) results.push(await ask());
+    assert.equal(results[0], true);
+    assert.ok(results.includes('rate_limited'), results.join());
+  });
+
+  for (const transports of sio.WAYS) {
+    test(`Socket.IO: events by ${transports.join(' then ')}`, async (t) => {
+      const { node, limited } = await ownNode(t);
+      const before = await limited();
+      const ann = await sio.enter(node, `ann-${transports}`, {}, { transports });
+      for (const _ of range(1, 400)) ann.emit('heartbeat', {});
+      const told = await sio.next(ann, 'error');
+      assert.equal(told.code, 'rate_limited');
+      assert.ok((await limited()) > before);
+      const answered = () => new Promise((resolve) => ann.timeout(5000).emit('heartbeat', resolve));
+      await until(async () => (await answered()) === null, { timeout: 40000, what: 'it goes on' });
+      assert.ok(ann.connected);
+      ann.end();
+    });
   }
-  const before = await limited();
-  const wild = await sio.front(node, { transports: ['websocket'] });
-  for (const _ of range(1, 150)) wild.io.engine.write('0/nowhere,'); // joins, refused
-  await until(async () => (await limited()) > before);
-  assert.ok(wild.connected);
-  const again = await limited();
-  const noops = await connect(node, { path: `${OPEN.replace('polling', 'websocket')}`, raw: true });
-  for (const _ of range(1, 400)) noops.raw('6');
-  await until(async () => (await limited()) > again);
-  assert.ok(noops.isOpen);
-  wild.end();
+
+  test('Socket.IO: joins of a namespace, and what is no event', async (t) => {
+    const { node, limited } = await ownNode(t);
+    const before = await limited();
+    const wild = await sio.front(node, { transports: ['websocket'] });
+    for (const _ of range(1, 150)) wild.io.engine.write('0/nowhere,'); // joins, refused
+    await until(async () => (await limited()) > before);
+    assert.ok(wild.connected);
+    const again = await limited();
+    const noops = await connect(node, { path: `${OPEN.replace('polling', 'websocket')}`, raw: true });
+    for (const _ of range(1, 400)) noops.raw('6');
+    await until(async () => (await limited()) > again);
+    assert.ok(noops.isOpen);
+    wild.end();
+  });
 });
 
 test('0 is no limit', async (t) => {
