@@ -15,6 +15,7 @@
 /* The wall clock, by which tokens end, may be set; so it is looked at this often. */
 #define LOOK_MS            10000
 #define CODE_TOKEN_EXPIRED 4401
+#define CODE_REVOKED       4403
 
 struct raw_channel {
     struct raw_door *door;
@@ -208,11 +209,12 @@ static struct identity *holder_who(const struct holder *h) {
     return of_holder(h)->user.who;
 }
 
+/* A user is disconnected from what is open; a handshake may go on, as another may begin. */
 static void holder_close(struct holder *h, uint16_t code, const char *reason) {
     struct raw_bearer *b = of_holder(h);
     if (b->socket != NULL)
         wsock_close(&b->socket->ws, code, reason);
-    else if (b->handshake != NULL)
+    else if (b->handshake != NULL && code == CODE_REVOKED)
         handshake_refuse(&b->handshake->as, 401, "the token is revoked\n");
 }
 
@@ -237,7 +239,7 @@ static void bearer_gone(struct raw_bearer *b) {
 }
 
 static void on_user_revoked(struct raw_user *u) {
-    wsock_close(&of_user(u)->socket->ws, 4403, "revoked");
+    wsock_close(&of_user(u)->socket->ws, CODE_REVOKED, "revoked");
 }
 
 /* Sets the timer, or closes the socket if its token has ended. */

@@ -214,6 +214,13 @@ void sio_connect_cancel(struct sio_client *k) {
     k->check = NULL;
 }
 
+/* A login of another user is refused, so it recovers nothing, either. */
+static bool is_of(struct json_value user, const struct identity *who) {
+    struct name name;
+    return !is_there(user) || (name_from_json(user, true, &name) &&
+                               slice_eq(name_slice(&name), name_slice(&who->sub)));
+}
+
 static void on_verified(struct auth_check *check, struct identity *who, const char *why) {
     struct sio_client *k = container_of(check, struct sio_check, check)->client;
     struct client *c = &k->client;
@@ -223,7 +230,7 @@ static void on_verified(struct auth_check *check, struct identity *who, const ch
         struct ack none = {.len = 0};
         struct failure failure = {.err = ERR_UNAUTHORIZED, .field = "token", .message = why};
         client_fail(c, &none, "login", &failure);
-    } else if (!recover(c, &auth, who)) {
+    } else if (!is_of(auth.user, who) || !recover(c, &auth, who)) {
         enter(k);
     }
     sio_connect_cancel(k);

@@ -109,6 +109,26 @@ test('disconnect closes them all, and refuses nothing', async () => {
   await Promise.all(again.map((client) => client.close()));
 });
 
+test('a raw handshake under way is no connection: it goes on', async (t) => {
+  const patient = [...args, '--lease-timeout', '60s'];
+  const { proxy, node } = await nodeBehindProxy(redis, { args: patient, env });
+  t.after(async () => {
+    await node.stop();
+    proxy.close();
+  });
+  const standing = await open(node, '/channels/events', 'jim');
+  const release = proxy.hold({ link: 'commands' });
+  const coming = open(node, '/channels/events', 'jim');
+  await until(async () => (await redis.cli('HLEN', 'sluice:{user:jim}:raw')) === '2');
+  await post('jim', 'disconnect');
+  assert.equal((await standing.closed).code, 4000);
+  release();
+  const client = await coming;
+  await publish(redis, 'events', 'hello');
+  assert.equal((await client.next('raw')).text, 'hello');
+  await client.close();
+});
+
 test('many connections of one user', async () => {
   const all = [];
   for (let i = 0; i < 100; i++) all.push(await open(nodes[i % 2], '/ws', 'ida'));

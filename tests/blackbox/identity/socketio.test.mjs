@@ -186,6 +186,19 @@ test('without a token, or with another user\'s, the socket is a fresh one, and t
   await bob.close();
 });
 
+test('a recovery that names another user is a connect_error, and leaves the session alone', async () => {
+  const { back, bob } = await cutOff('u5');
+  for (const [userId, code] of [['mallory', 'forbidden'], [{}, 'bad_field']]) {
+    const { data } = await refused({ ...back, token: token('u5'), userId }, OFFICIAL);
+    assert.deepEqual([data.code, data.field], [code, 'userId']);
+  }
+  const ann = await come({ ...back, token: token('u5'), userId: 'u5' });
+  assert.ok(ann.recovered);
+  await untilHeard(ann, ['two in a', 'two in b', 'two in t']);
+  ann.end();
+  await bob.close();
+});
+
 test('a recovery with a token that was revoked is a connect_error', async () => {
   const old = token('u4', { iat: seconds() - 60 });
   const { back, bob } = await cutOff('u4', old);
