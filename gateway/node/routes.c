@@ -48,8 +48,7 @@ static void metrics(struct node *n, const struct http_request *request) {
 }
 
 static void page(struct node *n, const struct http_request *request) {
-    (void)n;
-    pages_answer(request);
+    pages_answer(request, auth_on(&n->auth));
 }
 
 /* A page that was written for Socket.IO's own server loads the client from there. */

@@ -18,6 +18,8 @@
     X(composer_js, "composer.js", "/composer.js", JS, false)                                   \
     X(connection_js, "connection.js", "/connection.js", JS, false)                             \
     X(token_js, "token.js", "/token.js", JS, false)                                            \
+    X(asks_js, "asks.js", "/asks.js", JS, false)                                               \
+    X(asks_token, "asks-token.js", "/asks-token.js", JS, false)                                \
     X(dom_js, "dom.js", "/dom.js", JS, false)                                                  \
     X(chat_css, "chat.css", "/chat.css", CSS, false)                                           \
     X(sluice_js, "sluice.js", "/sluice.js", JS, true)                                          \

@@ -34,8 +34,9 @@ static void serve(const struct http_request *request, const struct asset *a) {
     buf_deinit(&extra);
 }
 
-void pages_answer(const struct http_request *request) {
-    serve(request, asset_find(request->path));
+void pages_answer(const struct http_request *request, bool by_token) {
+    bool asks = by_token && slice_is(request->path, "/asks.js");
+    serve(request, asset_find(asks ? SLICE("/asks-token.js") : request->path));
 }
 
 void pages_answer_bundle(const struct bundle *b, const struct http_request *request) {

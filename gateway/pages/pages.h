@@ -20,8 +20,9 @@ bool pages_are_shared(struct slice path);
 #define PAGES_SHARED_LINES                                                                     \
     "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
 
-/* Answers with the file at the request's path, which must be in gateway/web. */
-void pages_answer(const struct http_request *request);
+/* Answers with the file at the request's path, which must be in gateway/web. by_token: the chat
+ * page is to ask for a token, not for a name. */
+void pages_answer(const struct http_request *request, bool by_token);
 /* Answers with a file of the bundle (bundle_has_path), or 404 if this bundle does not have it.
  */
 void pages_answer_bundle(const struct bundle *b, const struct http_request *request);

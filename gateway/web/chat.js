@@ -1,6 +1,7 @@
 // The chat page: joins what the server tells (session.js, store.js) and what the user sees
 // (sidebar.js, log.js, composer.js). The address says which conversation is open: #room:lobby.
 
+import { asks } from './asks.js';
 import { Composer } from './composer.js';
 import { ConnectionState } from './connection.js';
 import { $, avatar, element, idOf, roomOf, setText } from './dom.js';
@@ -296,10 +297,10 @@ function restart(kept) {
 }
 
 async function signOut() {
-  const { asks } = sessionStorage;
+  const asked = sessionStorage.getItem('asks');
   sessionStorage.clear();
   await session.close();
-  restart(asks ? { asks } : {});
+  restart(asked ? { asks: asked } : {});
 }
 
 async function signIn(token) {
@@ -317,9 +318,10 @@ function refused({ code, message }) {
   restart({ refusal, ...(isOfTokens && { asks: 'token' }) });
 }
 
-// The login form, by name or, if the server asks for that, by token.
+// The login form, by name or, if the server asks for that, by token. (The node that refused may ask
+// for something else than the one that gave the page.)
 function ask(refusal) {
-  const byToken = sessionStorage.getItem('asks') === 'token';
+  const byToken = (sessionStorage.getItem('asks') ?? asks) === 'token';
   $('by-name').hidden = byToken;
   $('by-token').hidden = !byToken;
   $('name').required = !byToken;

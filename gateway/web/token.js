@@ -1,12 +1,11 @@
 // What a token says of its bearer, as far as the page shows it. The server alone checks tokens.
 
-// The token in the page's address, which is then removed from there; '' if there is none. What stands
-// after # is sent to no server.
+// The token in the page's address (#token=TOKEN, or #TOKEN), which is then removed from there; '' if
+// there is none. What stands after # is sent to no server. (A token is base64 of `{"` at its begin.)
 export function takeFromAddress() {
-  const [, token = ''] = /^#token=([^&]*)/.exec(location.hash) ?? [];
-  if (location.hash.startsWith('#token='))
-    history.replaceState(null, '', location.pathname + location.search);
-  return token;
+  const [found, named, bare] = /^#(?:token=([^&]*)|(eyJ[\w.-]+)$)/.exec(location.hash) ?? [];
+  if (found !== undefined) history.replaceState(null, '', location.pathname + location.search);
+  return named ?? bare ?? '';
 }
 
 // { userId, username } of a token, or null if it is none. A long number keeps its digits.

@@ -29,11 +29,8 @@ identityTest('links with tokens: two users talk, and the address forgets the tok
   await inside(bob, 'bob');
 });
 
-identityTest('a name alone is not enough: the page asks for a token', async ({ visit }) => {
+identityTest('the page asks for a token at once', async ({ visit }) => {
   const page = await visit();
-  assert.equal(await page.locator('#by-token').isVisible(), false);
-  await page.fill('#name', 'Eve');
-  await page.click('#enter');
   await asked(page);
   assert.equal(await page.locator('#name').isVisible(), false);
   await page.fill('#token', 'abc');
@@ -73,6 +70,27 @@ identityTest('a link in a page that is open: it is the other user then', async (
   await inside(page, 'bob');
   await online(page);
   assert.doesNotMatch(page.url(), /token/);
+});
+
+identityTest('a link with nothing but the token; a room in the address is none', async ({ visit }) => {
+  const page = await visit({ hash: `#${token('alice')}` });
+  await online(page);
+  await inside(page, 'alice');
+  assert.doesNotMatch(page.url(), /eyJ/);
+  await page.evaluate((text) => (location.hash = `#${text}`), token('bob'));
+  await inside(page, 'bob');
+  await online(page);
+  await page.evaluate(() => (location.hash = '#room:eyJ'));
+  await shows(page, '#title', 'eyJ');
+  await inside(page, 'bob');
+});
+
+identityTest('a name that a tab has kept is not enough', async ({ visit }) => {
+  const page = await visit();
+  await page.evaluate(() => sessionStorage.setItem('name', 'Eve'));
+  await page.reload();
+  await asked(page);
+  assert.equal(await kept(page, 'name'), null);
 });
 
 identityTest('rights: a room that the token does not allow', async ({ visit }) => {

@@ -1,0 +1,3 @@
+// What the login form asks for where identity is on.
+
+export const asks = 'token';
