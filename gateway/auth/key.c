@@ -7,8 +7,9 @@
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
-#define NO_MEMORY "there is no memory left"
-#define PEM_BEGIN "-----BEGIN "
+#define NO_MEMORY     "there is no memory left"
+#define PEM_BEGIN     "-----BEGIN "
+#define RSA_DEAR_BITS 4096
 
 /* --- made -----------------------------------------------------------------------------------
  */
@@ -107,6 +108,11 @@ static const unsigned char *bytes_of(struct slice s) {
 bool key_fits(const struct key *k, enum algorithm a) {
     return a != ALGORITHM_NONE && algorithm_kind(a) == k->kind &&
            (k->bound == ALGORITHM_NONE || k->bound == a);
+}
+
+bool key_is_dear(const struct key *k) {
+    return k->kind == KEY_P384 ||
+           (k->kind == KEY_RSA && EVP_PKEY_get_bits(k->public) > RSA_DEAR_BITS);
 }
 
 static bool verify_secret(const struct key *k, enum algorithm a, struct slice text,

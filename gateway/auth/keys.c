@@ -60,10 +60,10 @@ enum keys_answer keys_try(const struct keys *set, const struct token *t) {
     enum keys_answer best = KEYS_UNKNOWN;
     unsigned dear = 0;
     for (const struct list *at = set->all.next;
-         at != &set->all && best != KEYS_GOOD && dear < KEYS_TRIED; at = at->next) {
+         at != &set->all && best != KEYS_GOOD && dear < KEYS_DEAR_TRIED; at = at->next) {
         const struct key *k = container_of(at, const struct key, link);
         enum keys_answer answer = try_one(k, t);
-        dear += answer == KEYS_WRONG && k->kind != KEY_SECRET;
+        dear += answer == KEYS_WRONG && key_is_dear(k);
         best = answer > best ? answer : best;
     }
     return best;

@@ -12,9 +12,9 @@ struct keys {
 
 #define KEYS_MOST 100
 
-/* A token without a kid is tried with each key that fits. Anybody can send one, and a signature
- * of ECDSA takes a millisecond to check, so only so many public keys of a set are tried. */
-#define KEYS_TRIED 16
+/* A token without a kid is tried with each key that fits. Anybody can send one, so only so many
+ * dear keys (key_is_dear) of a set are tried. */
+#define KEYS_DEAR_TRIED 16
 
 void keys_init(struct keys *set);
 /* Frees all keys. */
@@ -38,7 +38,7 @@ enum keys_answer {
 };
 
 /* Tries the keys that have the token's kid, those without one, and, if the token names none,
- * all; of these each one that fits its alg, but for public keys at most KEYS_TRIED. */
+ * all; of these each one that fits its alg, until KEYS_DEAR_TRIED dear ones were in vain. */
 enum keys_answer keys_try(const struct keys *set, const struct token *t);
 
 #endif

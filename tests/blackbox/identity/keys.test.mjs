@@ -75,6 +75,17 @@ test('each algorithm, from PEM and from a JWK set, with and without a kid', asyn
   assert.match(jwk.log(), /event=key_left_out .*why=.*oct/);
 });
 
+test('a token without a kid is tried with each key that fits', async (t) => {
+  const sets = ['ES256', 'RS256', 'EdDSA'].map((alg) => Array.from({ length: 30 }, (_, i) => signer(alg, `${alg}-${i}`)));
+  const all = sets.flat();
+  const node = await start(t, ['--jwt-keys', file(JSON.stringify({ keys: all.map(({ jwk }) => jwk) }))]);
+  for (const set of sets) {
+    for (const key of [set[0], set[17], set.at(-1)]) {
+      assert.equal(await present(node, key.token('ann', {}, { header: { kid: undefined } })), 'ann');
+    }
+  }
+});
+
 test('a public key is no secret', async (t) => {
   const keys = signer('RS256', null);
   const node = await start(t, ['--jwt-keys', file(keys.pem)]);
