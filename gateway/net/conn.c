@@ -115,8 +115,10 @@ bool conn_slow(struct conn *c, uint64_t until) {
         forget_slowed(c);
     } else if (first) {
         c->slowed = malloc(sizeof *c->slowed);
-        if (c->slowed == NULL)
+        if (c->slowed == NULL) {
+            conn_close(c, true); /* it would ask for too much without an end */
             return false;
+        }
         list_push(&c->net->slowed, &c->slowed->link);
         c->slowed->conn = c;
     }

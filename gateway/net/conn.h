@@ -43,7 +43,7 @@ void conn_pause(struct conn *c, bool pause);
 
 /* The peer asks for too much: its socket is not read before `until` (ms of net_now), whatever
  * conn_pause says. 0: it may be read again. Returns true if it was read until now. Without
- * memory it is read on. */
+ * memory the connection is closed. */
 bool conn_slow(struct conn *c, uint64_t until);
 /* Called by turn.c at each tick: reads those again whose time has come. */
 void conn_tick(struct net *n);

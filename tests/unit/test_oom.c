@@ -305,6 +305,7 @@ static void a_message_in_one_piece_takes_no_memory(void **state) {
 
 static unsigned left_to_refuse;
 static unsigned accepted;
+static bool asks_too_much;
 
 static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     (void)c;
@@ -337,6 +338,12 @@ static void on_connection(uv_stream_t *listener, int status) {
     assert_int_equal(c == NULL, left_to_refuse > 0);
     accepted += c != NULL;
     left_to_refuse -= left_to_refuse > 0;
+    if (c == NULL || !asks_too_much)
+        return;
+    memory_arm(0, true);
+    assert_false(conn_slow(c, net_now(n) + 1000));
+    memory_disarm();
+    assert_true(c->closed);
 }
 
 static void on_nothing(void *owner) {
@@ -353,8 +360,8 @@ static void on_tick(void *owner, uint64_t now) {
     (void)now;
 }
 
-/* Several connections at once are closed, and the next one is accepted. */
-static void a_listener_outlives_it(void **state) {
+/* As many connections as are to be refused at a time, and one more. */
+static void accept_all(void) {
     enum { PEERS = 4 };
     static struct net n;
     static struct metrics metrics;
@@ -363,8 +370,8 @@ static void a_listener_outlives_it(void **state) {
     struct sockaddr_in at;
     int size = sizeof at;
     int peers[PEERS];
-    (void)state;
-    left_to_refuse = PEERS - 1;
+    int count = (int)left_to_refuse + 1;
+    accepted = 0;
     uv_loop_init(&loop);
     net_init(&n, &loop, 4096, &metrics, NULL);
     n.before_flush = on_nothing;
@@ -377,7 +384,7 @@ static void a_listener_outlives_it(void **state) {
     uv_tcp_bind(&listener, (struct sockaddr *)&at, 0);
     assert_int_equal(uv_listen((uv_stream_t *)&listener, 8, on_connection), 0);
     uv_tcp_getsockname(&listener, (struct sockaddr *)&at, &size);
-    for (int i = 0; i < PEERS; i++) {
+    for (int i = 0; i < count; i++) {
         peers[i] = socket(AF_INET, SOCK_STREAM, 0);
         assert_int_equal(connect(peers[i], (struct sockaddr *)&at, sizeof at), 0);
     }
@@ -385,11 +392,11 @@ static void a_listener_outlives_it(void **state) {
     while (accepted == 0)
         uv_run(&loop, UV_RUN_ONCE);
     alarm(0);
-    for (int i = 0; i < PEERS - 1; i++) {
+    for (int i = 0; i < count - 1; i++) {
         char byte;
         assert_int_equal(recv(peers[i], &byte, 1, 0), 0);
     }
-    for (int i = 0; i < PEERS; i++)
+    for (int i = 0; i < count; i++)
         close(peers[i]);
     while (n.count > 0)
         uv_run(&loop, UV_RUN_ONCE);
@@ -398,6 +405,20 @@ static void a_listener_outlives_it(void **state) {
     uv_run(&loop, UV_RUN_DEFAULT);
     net_deinit(&n);
     assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+/* Several connections at once are closed, and the next one is accepted. */
+static void a_listener_outlives_it(void **state) {
+    (void)state;
+    left_to_refuse = 3;
+    accept_all();
+}
+
+/* A connection that asks for too much is not read on only because it cannot be slowed. */
+static void what_cannot_be_slowed_is_closed(void **state) {
+    (void)state;
+    asks_too_much = true;
+    accept_all();
 }
 
 /* --- tokens ---------------------------------------------------------------------------------
@@ -487,6 +508,7 @@ int main(void) {
         cmocka_unit_test(an_announced_length_takes_no_memory),
         cmocka_unit_test(a_message_in_one_piece_takes_no_memory),
         cmocka_unit_test(a_listener_outlives_it),
+        cmocka_unit_test(what_cannot_be_slowed_is_closed),
         cmocka_unit_test(a_token_is_refused_without_memory),
         cmocka_unit_test(keys_are_refused_without_memory),
     };
