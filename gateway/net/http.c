@@ -363,9 +363,16 @@ static void on_drained(struct conn *c) {
     buf_deinit(&left);
 }
 
+/* An unfinished request, and a TLS connection that has asked for nothing yet, are worth as
+ * little as an unfinished message. */
 static size_t http_held(const struct conn *c) {
     const struct http *h = c->peer;
-    return h->body.cap + h->rest.cap;
+    size_t all = h->body.cap + h->rest.cap;
+    if (h->begun && !h->held && !h->answered)
+        all += http_parser_held(&h->parser);
+    if (c->tls != NULL && !h->parser.has_head)
+        all += conn_tls_held(c->tls);
+    return all;
 }
 
 static void http_shed(struct conn *c) {

@@ -30,6 +30,9 @@ struct conn_tls {
 struct conn_tls *conn_tls_make(SSL_CTX *context, struct conn *c);
 void conn_tls_free(struct conn_tls *t);
 
+/* About how much memory OpenSSL has for the connection, without what is being sent. */
+size_t conn_tls_held(const struct conn_tls *t);
+
 /* True while the handshake goes on and this turn has no time left for it. */
 bool conn_tls_must_wait(const struct net *n, const struct conn_tls *t);
 

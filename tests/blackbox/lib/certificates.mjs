@@ -1,6 +1,7 @@
 // A private certificate authority, made with openssl for each test file, and TLS between sockets.
 
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -144,6 +145,20 @@ export function secureDial(node, options = {}) {
     });
     socket.once('error', reject);
   });
+}
+
+// The first bytes that such a client (options of node:tls) sends: its ClientHello.
+export async function helloOf(options = {}) {
+  const server = net.createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = tls.connect({ port: server.address().port, host: '127.0.0.1', ...options });
+  client.on('error', () => {});
+  const [socket] = await once(server, 'connection');
+  const [hello] = await once(socket, 'data');
+  client.destroy();
+  socket.destroy();
+  server.close();
+  return hello;
 }
 
 // The value of a metric of a node, given with its labels.

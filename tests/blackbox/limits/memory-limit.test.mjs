@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { cluster, connect, inRoom, login, test, until } from '../lib/harness.mjs';
 import { range } from '../lib/frames.mjs';
+import { helloOf, metricOf, secureCluster } from '../lib/certificates.mjs';
 import { memory } from '../lib/processes.mjs';
 import * as raw from '../lib/rawws.mjs';
 import { metric, metrics } from '../lib/registry.mjs';
 
 const MiB = 1048576;
 const limited = (node) => metric(node, 'sluice_limited_total', { limit: 'memory-limit' });
+const LIMITED = 'sluice_limited_total{limit="memory-limit"}';
 const held = (node) => metric(node, 'sluice_memory_bytes');
 const text = 'x'.repeat(100000);
 
@@ -116,4 +118,48 @@ test('its share of the machine without an option; less than 32 MiB is refused', 
   assert.ok(limit >= 32 * MiB);
   assert.ok((await held(nodes[0])) < limit);
   await assert.rejects(cluster({ redis: { stop() {}, url: 'redis://127.0.0.1:1' }, nodes: 1, args: ['--memory-limit', '31M'] }), /memory-limit/);
+});
+
+test('handshakes of TLS that are not finished are given up', async (t) => {
+  const args = ['--memory-limit', '32M', '--handshake-timeout', '5m'];
+  const { nodes: [node], ca, stop } = await secureCluster({ args });
+  t.after(stop);
+  const good = await login(node, 'good');
+  const before = await metricOf(node, LIMITED);
+  const hello = await helloOf({ ca: ca.ca });
+  const all = [];
+  const flood = async (count, bytes) => {
+    for (const _ of range(1, count)) {
+      const half = await raw.dial(node);
+      await half.write(bytes);
+      all.push(half);
+    }
+  };
+  // Some 40 KiB each, and they ask for nothing.
+  await flood(700, hello);
+  await until(async () => (await metricOf(node, LIMITED)) > before);
+  await until(async () => (await metricOf(node, 'sluice_memory_bytes')) <= 32 * MiB);
+  assert.ok(all.some(({ ended, closed }) => ended || closed));
+  assert.deepEqual(await good.emit('heartbeat', {}), {});
+  for (const client of all) client.destroy();
+  await until(() => connect(node).catch(() => false));
+});
+
+test('heads of requests that are not finished are given up', async (t) => {
+  const args = ['--memory-limit', '32M', '--handshake-timeout', '5m'];
+  const { nodes: [node], stop } = await cluster({ nodes: 1, args });
+  t.after(stop);
+  const good = await login(node, 'good');
+  const all = [];
+  for (const _ of range(1, 2500)) {
+    const half = await raw.dial(node);
+    await half.write(`GET /ws HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(15000)}`);
+    all.push(half);
+  }
+  await until(async () => (await limited(node)) > 0);
+  await until(async () => (await held(node)) <= 32 * MiB);
+  assert.ok(all.some(({ ended, closed }) => ended || closed));
+  assert.deepEqual(await good.emit('heartbeat', {}), {});
+  for (const client of all) client.destroy();
+  await until(() => connect(node).catch(() => false));
 });
