@@ -55,7 +55,8 @@ struct slice reply_text(const struct reply *r) {
 /* --- copies ---------------------------------------------------------------------------------
  */
 
-/* First the replies and the pointers to them, then the texts, which need no alignment. */
+/* First the replies and the pointers to them, then the texts, each with a NUL, as the reader's
+ * have. They need no alignment. */
 struct sizes {
     size_t items;
     size_t texts;
@@ -64,7 +65,7 @@ struct sizes {
 static void measure(const struct reply *r, struct sizes *s) {
     size_t count = r->type == REPLY_ARRAY ? r->count : 0;
     s->items += sizeof *r + count * sizeof *r->items;
-    s->texts += r->text.len;
+    s->texts += r->text.len + 1;
     for (size_t i = 0; i < count; i++)
         measure(r->items[i], s);
 }
@@ -73,11 +74,11 @@ static struct reply *put_copy(const struct reply *r, char **items, char **texts)
     struct reply *copy = (struct reply *)(void *)*items;
     *items += sizeof *copy;
     *copy = *r;
-    if (r->text.len > 0) {
+    if (r->text.len > 0)
         memcpy(*texts, r->text.ptr, r->text.len);
-        copy->text.ptr = *texts;
-        *texts += r->text.len;
-    }
+    copy->text.ptr = *texts;
+    (*texts)[r->text.len] = '\0';
+    *texts += r->text.len + 1;
     if (r->type != REPLY_ARRAY)
         return copy;
     copy->items = (struct reply **)(void *)*items;

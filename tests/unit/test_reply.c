@@ -249,6 +249,32 @@ static void a_reply_holds_until_the_next(void **state) {
     reply_reader_destroy(r);
 }
 
+static void a_copy_outlives_the_reader(void **state) {
+    struct buf first, second;
+    struct reply *copies[32];
+    size_t count = 0;
+    (void)state;
+    buf_init(&first);
+    buf_init(&second);
+    struct reply_reader *reader = reply_reader_create();
+    const struct reply *reply;
+    assert_true(reply_reader_feed(reader, stream, strlen(stream)));
+    while (reply_reader_next(reader, &reply) == 1) {
+        assert_true(count < sizeof copies / sizeof *copies);
+        copies[count] = reply_copy(reply);
+        assert_non_null(copies[count++]);
+        print_reply(&first, reply);
+    }
+    reply_reader_destroy(reader);
+    for (size_t i = 0; i < count; i++) {
+        print_reply(&second, copies[i]);
+        free(copies[i]);
+    }
+    assert_true(count > 5 && slice_eq(buf_bytes(&first), buf_bytes(&second)));
+    buf_deinit(&first);
+    buf_deinit(&second);
+}
+
 static void refuses_garbage(void **state) {
     (void)state;
     static const char *const bad[] = {
@@ -400,6 +426,7 @@ int main(void) {
         cmocka_unit_test(reads_arrays_of_each_length),
         cmocka_unit_test(an_announced_length_takes_no_memory),
         cmocka_unit_test(a_reply_holds_until_the_next),
+        cmocka_unit_test(a_copy_outlives_the_reader),
         cmocka_unit_test(refuses_garbage),
         cmocka_unit_test(can_be_destroyed_at_each_byte),
         cmocka_unit_test(numbers_are_read_from_all_kinds),
