@@ -115,6 +115,7 @@ struct clients {
     struct bucket refused;   /* for the log of logins that are refused */
     unsigned refused_untold; /* refusals since the last line in the log */
     unsigned user_count;     /* clients that are logged in */
+    unsigned revocations;    /* how many there were news of */
 };
 
 static inline struct client *client_of(const struct subscriber *s) {

@@ -79,6 +79,7 @@ static bool read_before(struct slice text, struct mark *m) {
  */
 
 static void on_news(void *arg, struct slice payload) {
+    struct revocation *r = arg;
     static const char *const names[] = {"event", "userId", "before"};
     struct json_value value, f[3];
     struct name user;
@@ -89,8 +90,9 @@ static void on_news(void *arg, struct slice payload) {
     if (!name_from_json(f[1], true, &user))
         return;
     bool revoked = slice_is(f[0].raw, "\"revoked\"");
+    r->clients->revocations += revoked;
     if (revoked ? read_before(f[2].raw, &m) : slice_is(f[0].raw, "\"disconnected\""))
-        close_user(arg, name_slice(&user), &m);
+        close_user(r, name_slice(&user), &m);
 }
 
 /* --- news that were missed ------------------------------------------------------------------

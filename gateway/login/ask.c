@@ -13,6 +13,7 @@ static void login_drop(void *state) {
     struct login *l = state;
     free(l->entries);
     identity_unref(l->who);
+    identity_unref(l->former);
     buf_deinit(&l->denied);
 }
 
@@ -218,16 +219,18 @@ static bool add_room(struct request *r, struct slice room, bool announced, size_
     return false;
 }
 
-/* From here on the client has the identity of this login. A client that had none will not have
- * it if the login fails. */
+/* From here on the client has the identity of this login. If a first login fails, it will have
+ * again what it had before: that of its handshake, or none. */
 static void take_identity(struct client *c, struct login *l) {
     if (l->who == c->identity)
         return;
-    l->identified = c->identity == NULL;
-    if (l->fresh)
-        client_identify(c, identity_ref(l->who));
-    else
+    if (!l->fresh) {
         authenticate_anew(c, identity_ref(l->who));
+        return;
+    }
+    l->identified = true;
+    l->former = c->identity; /* its reference, too */
+    c->identity = identity_ref(l->who);
 }
 
 /* room: an index, since entries may have moved while others were added. */

@@ -14,6 +14,7 @@ struct authenticating {
     struct json_value data; /* of the event */
     char *copy;             /* owned: the bytes of the data, while the event waits */
     bool *over;             /* set when this is freed; NULL: authenticate has returned */
+    unsigned revocations;   /* clients.revocations when Redis was asked */
 };
 
 static void drop(void *state) {
@@ -48,21 +49,33 @@ static void finish(struct authenticating *a) {
     free(copy);
 }
 
-static void on_asked(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct request *r = arg;
-    (void)outcome;
-    if (r->client->as.gone)
-        request_ok(r, (struct slice){NULL, 0});
-    else if (request_check(r, reply, OUTCOME_REFUSED))
-        finish(r->state);
-}
+static void on_asked(void *arg, const struct reply *reply, enum outcome outcome);
 
-static void ask_redis(struct request *r, const struct identity *who) {
+static void ask_redis(struct request *r) {
+    struct authenticating *a = r->state;
+    const struct identity *who = a->who;
     char key_bytes[CHANNEL_NAME_SIZE], iat_bytes[DIGITS_SIZE];
     struct slice key = user_channel(name_slice(&who->sub), key_bytes);
     struct slice iat = bearer_iat(who, iat_bytes);
     r->abandon = NULL; /* the answer ends it */
+    a->revocations = clients_of(r->client)->revocations;
     request_script(r, SCRIPT_revoked, &key, 1, &iat, 1, on_asked);
+}
+
+/* News come by another link than the answer, perhaps before it. They have closed nothing on
+ * account of this token, which is not the client's yet. So Redis is asked again. */
+static void on_asked(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    struct authenticating *a = r->state;
+    (void)outcome;
+    if (r->client->as.gone)
+        request_ok(r, (struct slice){NULL, 0});
+    else if (!request_check(r, reply, OUTCOME_REFUSED))
+        return;
+    else if (a->revocations != clients_of(r->client)->revocations)
+        ask_redis(r);
+    else
+        finish(a);
 }
 
 static void on_verified(struct auth_check *check, struct identity *who, const char *why) {
@@ -76,7 +89,7 @@ static void on_verified(struct auth_check *check, struct identity *who, const ch
              !slice_eq(name_slice(&c->identity->sub), name_slice(&who->sub)))
         request_fail(r, ERR_FORBIDDEN, "token", "the token is another user's");
     else if (c->as.logged_in)
-        ask_redis(r, who);
+        ask_redis(r);
     else
         finish(a);
 }

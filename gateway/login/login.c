@@ -177,7 +177,8 @@ void login_fail(struct request *r, struct login *l) {
     struct client *c = r->client;
     undo(c, l);
     if (l->identified)
-        client_identify(c, NULL);
+        client_identify(c, l->former);
+    l->former = NULL;
     if (l->what != NULL) {
         void (*recovered)(void *, enum login_end) = l->recovered;
         void *arg = l->arg;

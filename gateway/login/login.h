@@ -55,9 +55,10 @@ struct login {
     struct entry *entries;
     size_t count;
     bool saved;
-    struct identity *who; /* a reference; NULL: identity is off */
-    bool identified;      /* the client has it by this login */
-    struct buf denied;    /* channels of `resume` without a right: JSON strings, by commas */
+    struct identity *who;    /* a reference; NULL: identity is off */
+    bool identified;         /* the client has it by this login, in place of `former` */
+    struct identity *former; /* a reference, or NULL */
+    struct buf denied;       /* channels of `resume` without a right: JSON strings, by commas */
     const struct recovered *what; /* the state to recover; NULL: no recovery */
     void (*recovered)(void *arg, enum login_end how); /* a recovery's `done` */
     void *arg;

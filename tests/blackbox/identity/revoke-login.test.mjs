@@ -107,6 +107,15 @@ test('a login, a join and a CONNECT with a revoked token are refused', async () 
   assert.equal(await redis.cli('EXISTS', 'sluice:{room:cellar}:members'), '0');
 });
 
+test('a login that is refused leaves the token of the handshake', async () => {
+  await post('cyd', 'revoke', { before: now() - 50 });
+  const headers = { authorization: `Bearer ${aged('cyd', 10)}` };
+  const client = await connect(nodes[1], { headers });
+  await assert.rejects(client.emit('login', { token: aged('cyd', 100) }), { message: 'revoked' });
+  assert.equal((await client.emit('login', {})).userId, 'cyd');
+  await client.close();
+});
+
 test('a refresh takes a newer token, and that one counts', async () => {
   const client = await login(nodes[0], 'dan', { token: aged('dan', 100) });
   const shaken = await connect(nodes[1], { headers: { authorization: `Bearer ${aged('dan', 100)}` } });
@@ -168,6 +177,32 @@ test('a login that Redis has answered before the news, and the node after it', a
   await answer;
   assert.equal((await raw).status, 401);
   await until(async () => (await counts()) === '0,0');
+});
+
+test('a refresh that Redis has answered before the news, and the node after it', async (t) => {
+  const { proxy, node } = await nodeBehindProxy(redis, { args, env });
+  t.after(async () => {
+    await node.stop();
+    proxy.close();
+  });
+  await redis.cli('CONFIG', 'SET', 'slowlog-log-slower-than', '0');
+  for (const event of ['refresh', 'login', 'join']) {
+    const user = `hob-${event}`;
+    const iat = now() - 1000.125;
+    const client = await login(node, user, { token: aged(user, 10) });
+    const old = await login(node, user, { token: aged(user, 1000) });
+    const release = proxy.hold({ link: 'commands' });
+    const asked = client.emit(event, { token: token(user, { iat }) });
+    asked.catch(() => {});
+    await until(async () => (await redis.cli('SLOWLOG', 'GET', '128')).includes(String(iat * 1000)));
+    await post(user, 'revoke', { before: now() - 500 });
+    assert.deepEqual(await ended(old), { code: 4403, reason: 'revoked' });
+    release();
+    await assert.rejects(asked, { code: 'unauthorized', field: 'token', message: 'revoked' });
+    await client.emit('join', { room: 'r' });
+    await client.close();
+  }
+  await redis.cli('CONFIG', 'SET', 'slowlog-log-slower-than', '10000');
 });
 
 test('a node whose link was down finds out when it is back', async (t) => {
