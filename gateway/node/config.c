@@ -263,6 +263,7 @@ void config_apply(struct node *n) {
     n->sockets.ping_timeout_ms = o->ping_timeout;
     n->net.rate = o->rate_limit;
     n->domain.clients.login_deadline = login_deadline(n);
+    n->sio.server.config.login_deadline_ms = login_deadline(n);
     proxies_parse(&n->proxies, o->trusted_proxies);
     n->told_unreadable = n->told_untrusted = false;
     n->origins = (struct origins){.list = origins_of(o)};

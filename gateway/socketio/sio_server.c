@@ -13,6 +13,8 @@
 #define WAITING_POST     262144 /* with all that the client sent before it was let in */
 #define CONNECT_UNITS    3      /* what joining a namespace costs (common/rate.h) */
 
+#define CODE_LOGIN_DEADLINE 4408
+
 static struct sio_session *of_eio(struct eio_session *e) {
     return container_of(e, struct sio_session, eio);
 }
@@ -172,13 +174,20 @@ static void take_text(struct sio_session *t, struct slice text) {
 /* --- what Engine.IO tells -------------------------------------------------------------------
  */
 
+/* True if the deadline of the login comes first, of those of a session without a namespace. */
+static bool must_log_in(const struct sio_config *c) {
+    return c->login_deadline_ms != 0 && c->login_deadline_ms <= c->connect_timeout_ms;
+}
+
 static struct eio_session *on_open(void *owner, const struct http_request *request) {
     struct sio_server *v = owner;
     struct sio_session *t = calloc(1, sizeof *t + v->name_count * sizeof t->slots[0]);
     if (t == NULL)
         return NULL;
     t->official = sio_agent_is_official(request);
-    t->eio.alarm = net_now(v->eio.net) + v->config.connect_timeout_ms;
+    t->eio.alarm =
+        net_now(v->eio.net) +
+        (must_log_in(&v->config) ? v->config.login_deadline_ms : v->config.connect_timeout_ms);
     return &t->eio;
 }
 
@@ -190,10 +199,15 @@ static void on_message(struct eio_session *e, bool binary, struct slice bytes) {
 }
 
 static void on_alarm(struct eio_session *e) {
-    if (of_eio(e)->ends_with != 0)
-        sio_session_end(of_eio(e));
-    else
+    struct sio_session *t = of_eio(e);
+    if (t->ends_with != 0) {
+        sio_session_end(t);
+    } else if (must_log_in(&sio_server_of(t)->config)) {
+        metric_limited(e->server->net->metrics, LIMIT_LOGIN_DEADLINE);
+        eio_close(e, CODE_LOGIN_DEADLINE, "login deadline");
+    } else {
         eio_close(e, WS_CODE_POLICY, "no namespace was joined in time");
+    }
 }
 
 static size_t held(const struct eio_session *e) {

@@ -25,14 +25,32 @@ static void update_pause(struct sio_session *t) {
         eio_pause(&t->eio, pause);
 }
 
+static bool is_empty(const struct sio_session *t) {
+    for (unsigned i = 0; i < sio_server_of(t)->name_count; i++) {
+        if (t->slots[i].socket != NULL)
+            return false;
+    }
+    return true;
+}
+
+/* Nobody can log in without a namespace. */
+static void limit_absence(struct sio_session *t) {
+    uint64_t most = sio_server_of(t)->config.login_deadline_ms;
+    if (most != 0 && is_empty(t))
+        eio_set_alarm(&t->eio, net_now(t->eio.server->net) + most);
+}
+
 void sio_socket_end(struct sio_socket *s, enum sio_gone why) {
     struct sio_session *t = s->session;
+    bool joined = s->state == SIO_JOINED;
     t->slots[s->nsp].socket = NULL;
     s->session = NULL;
     state_set(s, SIO_GONE);
     list_push(&s->server->dead, &s->link);
     if (t->eio.state != EIO_CLOSED)
         update_pause(t);
+    if (t->eio.state != EIO_CLOSED && joined)
+        limit_absence(t);
     if (why != SIO_GONE_REFUSED)
         s->server->app->on_disconnect(s, why);
 }
@@ -161,14 +179,6 @@ void sio_disconnect(struct sio_socket *s) {
     t->slots[s->nsp].left = true;
     sio_socket_end(s, SIO_GONE_SERVER);
     put(t, &head, NULL, 0);
-}
-
-static bool is_empty(const struct sio_session *t) {
-    for (unsigned i = 0; i < sio_server_of(t)->name_count; i++) {
-        if (t->slots[i].socket != NULL)
-            return false;
-    }
-    return true;
 }
 
 void sio_expel(struct sio_socket *s, uint16_t code, const char *reason) {

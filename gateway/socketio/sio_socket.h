@@ -86,6 +86,9 @@ struct sio_config {
     const char *namespaces;      /* besides "/": "/shop,/admin" */
     uint64_t connect_timeout_ms; /* from the session's beginning until it joins its first
                                     namespace */
+    uint64_t login_deadline_ms;  /* for so long a session may be in no namespace, since its
+                                    beginning or since it left the last one; 0: no limit. May
+                                    change at any time. */
     uint32_t max_attachments;    /* of a packet; at most SIO_ATTACHMENTS_MAX */
     size_t max_attached;         /* the most bytes of all attachments of a packet */
 };

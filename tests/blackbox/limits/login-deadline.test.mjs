@@ -1,6 +1,7 @@
 // login-deadline: who does not log in is closed with 4408, whatever it does meanwhile.
 import assert from 'node:assert/strict';
 import { cluster, connect, login, sleep, test, until } from '../lib/harness.mjs';
+import { OPEN } from '../lib/handover.mjs';
 import * as raw from '../lib/rawws.mjs';
 import { metric } from '../lib/registry.mjs';
 import * as sio from '../lib/socketio.mjs';
@@ -57,6 +58,28 @@ test('on Socket.IO the client is disconnected, and early events do not prolong i
     good.end();
   }
   assert.equal(await limited(nodes[1]), 3);
+});
+
+test('a session of Socket.IO in no namespace, since its beginning or since it left the last', async () => {
+  const [node] = nodes;
+  const before = await limited(node);
+  const never = await raw.dial(node);
+  const left = await raw.dial(node);
+  for (const socket of [never, left]) {
+    await socket.write(raw.handshake({ path: OPEN.replace('polling', 'websocket') }));
+    assert.equal((await socket.response()).status, 101);
+    assert.match((await socket.frame()).text, /^0/);
+  }
+  await left.send(raw.TEXT, '40');
+  assert.match((await left.frame()).text, /^40/);
+  await left.send(raw.TEXT, '41');
+  for (const socket of [never, left]) {
+    assert.deepEqual(await socket.close(), { code: 4408, reason: 'login deadline' });
+  }
+  const { body } = await node.get(OPEN);
+  const { sid } = JSON.parse(body.slice(1));
+  assert.equal((await node.get(`${OPEN}&sid=${sid}`)).body, '1'); // closed
+  assert.equal((await limited(node)) - before, 3);
 });
 
 test('a token that never comes: bytes of a login do not count', async () => {
