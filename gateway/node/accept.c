@@ -156,6 +156,15 @@ static bool is_full(struct node *n) {
 
 #define SECOND UINT64_C(1000000) /* the bucket counts in microseconds */
 
+/* The connection is closed, so that a flood pays for a new one each time. That of a proxy
+ * stays: the next request on it may be another client's. */
+static void refuse_for_rate(struct node *n, const struct http_request *request) {
+    struct conn_address from;
+    bool stays = conn_peer(request->conn, &from) && is_proxy(n, &from);
+    (stays ? http_answer_and_keep : http_answer)(
+        request, 503, PLAIN, SLICE("too many begin at once\n"), "Retry-After: 1\r\n");
+}
+
 /* Returns false when the request was refused because too many begin at once. */
 static bool within_rate(struct node *n, const struct http_request *request) {
     uint64_t rate = n->options->accept_rate;
@@ -164,8 +173,7 @@ static bool within_rate(struct node *n, const struct http_request *request) {
         return true;
     if (!bucket_has(&n->handshakes, now, SECOND / rate, SECOND)) {
         metric_limited(&n->metrics, LIMIT_ACCEPT_RATE);
-        http_answer(request, 503, PLAIN, SLICE("too many begin at once\n"),
-                    "Retry-After: 1\r\n");
+        refuse_for_rate(n, request);
         return false;
     }
     bucket_take(&n->handshakes, now, SECOND / rate);

@@ -127,6 +127,33 @@ test('handshakes a second: 503 with Retry-After; sessions that are known pass', 
   assert.deepEqual(await client.emit('heartbeat', {}), {});
 });
 
+test('a handshake over the rate costs its connection, but not that of a proxy', async (t) => {
+  const over = async (args) => {
+    const { nodes, stop } = await cluster({ nodes: 1, args: ['--accept-rate', '2', ...args] });
+    t.after(stop);
+    const socket = await dial(nodes[0]);
+    const ask = async (path) => {
+      await socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      return socket.response();
+    };
+    const answer = await until(async () => {
+      const one = await ask(OPEN);
+      return one.status === 503 && one;
+    });
+    assert.equal(answer.headers['retry-after'], '1');
+    return { socket, answer, ask };
+  };
+  const client = await over([]);
+  assert.equal(client.answer.headers.connection, 'close');
+  await client.socket.over();
+  const far = await over(['--real-address-header', 'X-Real-IP', '--trusted-proxies', '10.0.0.0/8']);
+  await far.socket.over();
+  const proxy = await over(['--real-address-header', 'X-Real-IP']);
+  assert.notEqual(proxy.answer.headers.connection, 'close');
+  assert.equal((await proxy.ask('/healthz')).status, 200);
+  for (const { socket } of [client, far, proxy]) socket.destroy();
+});
+
 test('connections of a node: 503 above the limit, and room again below it', async (t) => {
   const { nodes, stop } = await cluster({ nodes: 1, args: ['--max-connections', '3'] });
   t.after(stop);
