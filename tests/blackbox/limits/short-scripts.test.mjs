@@ -136,3 +136,20 @@ test('all_member and history of a big room are short, too', async (t) => {
   await ann.emit('history', { room: 'big', limit: 100, marks: true });
   await bounded(watch, 'all_member and history');
 });
+
+test('what is in use is kept from expiring in pieces', async (t) => {
+  const short = ['--user-retention', '10s', '--room-retention', '10s', '--inbox-retention', '10s'];
+  const { redis, nodes, stop } = await cluster({ nodes: 1, args: [...args, ...short] });
+  t.after(stop);
+  await belong(redis, 'few', 60, 4); // turned at once
+  await belong(redis, 'many', 20, 60); // one after the other
+  for (const i of range(1, 60)) await login(nodes[0], `few${i}`);
+  for (const i of range(1, 20)) await login(nodes[0], `many${i}`);
+  await until(async () => (await redis.cli('EXISTS', 'sluice:turning')) === '0');
+  const watch = await watchScripts(redis);
+  t.after(watch.stop);
+  const before = await watch.calls('scard'); // of the rooms of a user that is touched
+  await until(async () => (await watch.calls('scard')) - before >= 80, { what: 'all are touched' });
+  await until(async () => (await redis.cli('EXISTS', 'sluice:turning')) === '0');
+  await bounded(watch, 'keys in use');
+});
