@@ -101,6 +101,7 @@ static bool same_host(const struct place *a, const struct place *b) {
 
 /* Takes the next origin off the front of a list that is not empty. */
 static struct slice next_origin(const char **list) {
+    *list += strspn(*list, ", ");
     struct slice one = {*list, strcspn(*list, ", ")};
     *list += one.len;
     *list += strspn(*list, ", ");

@@ -119,7 +119,7 @@ test('the origin is looked at before the token', async () => {
 });
 
 test('a list: these and the own pages, by both names of the option', async () => {
-  const list = 'https://One.example,http://two.example:8080, https://[2001:db8::2]:444';
+  const list = ' https://One.example , http://two.example:8080, https://[2001:db8::2]:444';
   for (const name of ['--allowed-origins', '--cors-origins']) {
     const one = await startNode({ redis, args: [...args, name, list] });
     const at = (Origin, allowed) => all(one, { Origin, Host: 'a.example' }, allowed);
