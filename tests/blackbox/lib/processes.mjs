@@ -6,7 +6,7 @@ import http from 'node:http';
 import https from 'node:https';
 import os from 'node:os';
 import path from 'node:path';
-import { PATIENCE, ROOT, within } from './waiting.mjs';
+import { atTheEnd, PATIENCE, ROOT, within } from './waiting.mjs';
 
 const LOG_TAIL_LINES = 200;
 
@@ -35,6 +35,17 @@ export async function stopAll() {
   }
   if (failures.length) throw failures[0];
 }
+
+// A test that failed in the middle has left clients, and those of Socket.IO would keep the process
+// for ever. What else keeps it for minutes is told of, and ended.
+atTheEnd(() => {
+  for (const client of clients) client.terminate();
+  const tell = () => {
+    console.error(`still here after the last test: ${process.getActiveResourcesInfo().join()}`);
+    process.exit(1);
+  };
+  setTimeout(tell, 45000 * PATIENCE).unref();
+});
 
 process.on('beforeExit', () => {
   if (!started.size && !clients.size) return;

@@ -53,11 +53,16 @@ export async function hasComeTo(fn, ms, every = 20) {
   return true;
 }
 
+// Calls fn when the last test of the file is over. So no file awaits anything outside of a test after
+// its first one.
+export function atTheEnd(fn) {
+  if (process.argv[1]?.endsWith('.test.mjs')) after(fn);
+}
+
 // The limits of waits that go on. A test may end with one that it has given up, as for an error that
-// must not come: that wait must not keep the process until its limit. (So no file awaits anything
-// outside of a test after its first one.)
+// must not come: that wait must not keep the process until its limit.
 const limits = new Set();
-if (process.argv[1]?.endsWith('.test.mjs')) after(() => limits.forEach((timer) => timer.unref()));
+atTheEnd(() => limits.forEach((timer) => timer.unref()));
 
 function limit(fn, ms) {
   const timer = setTimeout(fn, ms);
