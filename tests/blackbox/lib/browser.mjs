@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { closeContexts, faultsOf, newContext } from './chromium.mjs';
 import { clusterBehindNginx } from './nginx.mjs';
-import { test, until } from './waiting.mjs';
+import { PATIENCE, test, until } from './waiting.mjs';
 
-const PATIENCE = 15000; // ms that a page may take for anything
+const LIMIT = 15000; // ms that a page may take for anything, times PATIENCE
 
 /*
  * A page of a context of its own (or of `context`), which collects whatever goes wrong in it:
@@ -13,7 +13,7 @@ const PATIENCE = 15000; // ms that a page may take for anything
  */
 async function openPage(address, { context, ...options }) {
   const page = await (context ?? (await newContext(options))).newPage();
-  page.setDefaultTimeout(PATIENCE);
+  page.setDefaultTimeout(LIMIT * PATIENCE);
   page.faults = faultsOf(page, { levels: ['error', 'warning'] });
   const fault = (text) => page.faults.push(text);
   page.on('requestfailed', (failed) => {
@@ -104,7 +104,7 @@ export async function becomes(read, wanted, what = String(read)) {
       return false;
     }
   };
-  await until(isSo, { timeout: PATIENCE, what }).catch(() =>
+  await until(isSo, { timeout: LIMIT, what }).catch(() =>
     assert.deepEqual(last, wanted, what),
   );
 }
