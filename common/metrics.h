@@ -171,6 +171,10 @@ enum metric_slots {
     X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while commands reach Redis")           \
     X(REDIS_EVICTS, none, GAUGE, ONE, "sluice_redis_evicts",                                   \
       "1 while Redis may evict messages (its maxmemory-policy is not noeviction)")             \
+    X(SENTINELS, none, GAUGE, ONE, "sluice_sentinels",                                         \
+      "Sentinels that are known, from redis-url or from each other")                           \
+    X(SENTINELS_UP, none, GAUGE, ONE, "sluice_sentinels_answering",                            \
+      "Sentinels of these that answer and know the master")                                    \
     X(REDIS_PENDING, none, GAUGE, ONE, "sluice_redis_pending_commands",                        \
       "Commands that Redis has not answered yet")                                              \
     X(REDIS_BACKLOG, none, GAUGE, BYTES, "sluice_redis_backlog_bytes",                         \
@@ -235,6 +239,8 @@ enum metric_slots {
       "Times that Redis came up")                                                              \
     X(REDIS_WAITS_SHORT, none, COUNTER, ONE, "sluice_redis_waits_short_total",                 \
       "Messages that too few replicas of Redis had in time (redis-wait)")                      \
+    X(REDIS_MASTERS, none, COUNTER, ONE, "sluice_redis_master_changes_total",                  \
+      "Times that the Sentinels named another master")                                         \
     X(JWKS_FAILURES, none, COUNTER, ONE, "sluice_jwks_failures_total",                         \
       "Times that the keys at jwks-url could not be fetched")                                  \
     X(LOG_LOST, none, COUNTER, ONE, "sluice_log_lines_lost_total",                             \

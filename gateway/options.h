@@ -36,8 +36,15 @@
       "where other nodes reach this one; default: internal-listen, or else listen; if that "   \
       "is any address, the one that its link to Redis has")                                    \
     X(redis_url, "redis-url", TEXT, 1, 1023, "redis://127.0.0.1:6379/0", "URL",                \
-      "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// for TLS, or "                       \
+      "redis://[USER:PASSWORD@]HOST[:PORT][/DB], "                                             \
+      "redis+sentinel://[USER:PASSWORD@]HOST[:26379],HOST,.../NAME[/DB] for the master that "  \
+      "Sentinels name, rediss:// and rediss+sentinel:// for TLS, or "                          \
       "unix://[USER:PASSWORD@]/PATH[?db=DB]")                                                  \
+    X(redis_sentinel_user, "redis-sentinel-user", TEXT, 0, 127, "", "NAME",                    \
+      "for redis+sentinel: the user of the Sentinels; the one in the URL is that of Redis")    \
+    X(redis_sentinel_password, "redis-sentinel-password", TEXT, 0, 65535, "", "TEXT",          \
+      "for redis+sentinel: the password of the Sentinels; best given by "                      \
+      "SLUICE_REDIS_SENTINEL_PASSWORD")                                                        \
     X(redis_ca, "redis-ca", LIVE(TEXT), 0, 4095, "", "FILE",                                   \
       "for rediss: authorities in PEM, in place of those that the system trusts")              \
     X(redis_cert, "redis-cert", LIVE(TEXT), 0, 4095, "", "FILE",                               \

@@ -45,6 +45,22 @@ static const char *check_api_key_file(const struct options *o) {
     return check_api_keys(o, "api-key-file");
 }
 
+static const char sentinel_useless[] =
+    "is for a redis-url that begins with redis+sentinel:// or rediss+sentinel://";
+
+static const char *check_sentinel_user(const struct options *o) {
+    bool useless = o->redis_sentinel_user[0] != '\0' && !redis_address_sentinels(o->redis_url);
+    return useless ? sentinel_useless : NULL;
+}
+
+static const char *check_sentinel_password(const struct options *o) {
+    if (strlen(o->redis_sentinel_password) >= sizeof((struct redis_address *)0)->password)
+        return "must have at most 511 bytes";
+    bool useless =
+        o->redis_sentinel_password[0] != '\0' && !redis_address_sentinels(o->redis_url);
+    return useless ? sentinel_useless : NULL;
+}
+
 static const char *check_proxies(const struct options *o) {
     struct proxies proxies;
     return proxies_parse(&proxies, o->trusted_proxies);
@@ -87,6 +103,8 @@ static const struct check {
     {"admin-token", check_token, HIDDEN, true},
     {"api-key", check_api_key, HIDDEN, true},
     {"api-key-file", check_api_key_file, TEXT(api_key_file), true},
+    {"redis-sentinel-user", check_sentinel_user, TEXT(redis_sentinel_user), false},
+    {"redis-sentinel-password", check_sentinel_password, HIDDEN, false},
     {"trusted-proxies", check_proxies, TEXT(trusted_proxies), true},
     {"big-room-until", check_big_room, HIDDEN, false},
     {"lease-timeout", check_lease, HIDDEN, false},
@@ -159,7 +177,7 @@ static const char *hide_password(const char *url) {
 
 static int configure_redis(struct node *n, struct redis_config *redis) {
     const struct options *o = n->options;
-    const char *wrong = redis_address_parse(&redis->address, o->redis_url);
+    const char *wrong = redis_address_parse(&redis->address, &redis->sentinels, o->redis_url);
     if (wrong != NULL)
         return config_complain(o, "redis-url", hide_password(o->redis_url), wrong);
     wrong = choose_prefix(n, redis->address.database);
@@ -176,6 +194,8 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
     wrong = durable_parse(&redis->wait, o->redis_wait);
     if (wrong != NULL)
         return config_complain(o, "redis-wait", o->redis_wait, wrong);
+    redis->sentinel_user = o->redis_sentinel_user;
+    redis->sentinel_password = o->redis_sentinel_password;
     redis->node = n->id;
     redis->metrics = &n->metrics;
     redis->timeout_ms = o->redis_timeout;

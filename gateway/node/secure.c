@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "gateway/redis/address.h"
 
 #define RENEW_MS 43200000ULL
 
@@ -12,7 +13,7 @@ static bool given(const char *text) {
 }
 
 static bool redis_is_secure(const struct options *o) {
-    return strncmp(o->redis_url, "rediss://", 9) == 0;
+    return redis_address_secure(o->redis_url);
 }
 
 /* --- what fits together ---------------------------------------------------------------------
@@ -43,7 +44,8 @@ static const char *check_server_options(const struct options *o, const char **fl
 /* An option that would have no effect hides that the link is not what was meant. */
 static const char *check_client_options(const struct options *o, const char **flag,
                                         const char **value) {
-    static const char useless[] = "is for a redis-url that begins with rediss://";
+    static const char useless[] =
+        "is for a redis-url that begins with rediss:// or rediss+sentinel://";
     bool secure = redis_is_secure(o);
     if (given(o->redis_ca) && !secure)
         return complain("redis-ca", o->redis_ca, useless, flag, value);

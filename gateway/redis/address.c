@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/log.h"
 #include "common/percent.h"
 
 /* Decodes to a string. A NUL inside is refused. */
@@ -39,30 +40,38 @@ static const char *parse_login(struct redis_address *a, const char **at) {
     return NULL;
 }
 
-static const char *parse_tcp(struct redis_address *a, const char *at) {
-    const char *slash = strchr(at, '/');
-    const char *end = slash != NULL ? slash : at + strlen(at);
+/* HOST[:PORT]. The port stays as it is if there is none. */
+static const char *parse_host(const char *at, const char *end, char host[REDIS_HOST_SIZE],
+                              int *port) {
     const char *host_end;
-    if (*at == '[') {
+    if (at < end && *at == '[') {
         host_end = memchr(at, ']', (size_t)(end - at));
         if (host_end == NULL)
             return "the host has no closing bracket";
-        if (host_end == at + 1 || !decode_into(a->host, sizeof a->host, at + 1, host_end))
+        if (host_end == at + 1 || !decode_into(host, REDIS_HOST_SIZE, at + 1, host_end))
             return "the host is missing or too long";
         host_end++;
     } else {
         const char *colon = memchr(at, ':', (size_t)(end - at));
         host_end = colon != NULL ? colon : end;
-        if (host_end == at || !decode_into(a->host, sizeof a->host, at, host_end))
+        if (host_end == at || !decode_into(host, REDIS_HOST_SIZE, at, host_end))
             return "the host is missing or too long";
     }
-    if (host_end < end &&
-        (*host_end != ':' || !number_in(host_end + 1, end, 1, 65535, &a->port)))
+    if (host_end < end && (*host_end != ':' || !number_in(host_end + 1, end, 1, 65535, port)))
         return "the port must be from 1 to 65535";
-    if (slash != NULL && slash[1] != '\0' &&
-        !number_in(slash + 1, slash + strlen(slash), 0, 999999, &a->database))
-        return "the database must be a number";
     return NULL;
+}
+
+static const char *parse_database(struct redis_address *a, const char *at) {
+    bool good = *at == '\0' || number_in(at, at + strlen(at), 0, 999999, &a->database);
+    return good ? NULL : "the database must be a number";
+}
+
+static const char *parse_tcp(struct redis_address *a, const char *at) {
+    const char *slash = strchr(at, '/');
+    const char *end = slash != NULL ? slash : at + strlen(at);
+    const char *wrong = parse_host(at, end, a->host, &a->port);
+    return wrong == NULL && slash != NULL ? parse_database(a, slash + 1) : wrong;
 }
 
 static const char *parse_path(struct redis_address *a, const char *at) {
@@ -78,21 +87,96 @@ static const char *parse_path(struct redis_address *a, const char *at) {
     return NULL;
 }
 
-const char *redis_address_parse(struct redis_address *a, const char *url) {
+/* --- Sentinels ------------------------------------------------------------------------------
+ */
+
+static const char *add_seed(struct sentinel_seeds *s, const char *at, const char *end) {
+    struct redis_place seed = {.port = 26379};
+    const char *wrong = parse_host(at, end, seed.host, &seed.port);
+    if (wrong != NULL)
+        return wrong;
+    if (strpbrk(seed.host, " \t\r\n") != NULL)
+        return "the hosts are separated by a comma and nothing else";
+    for (size_t i = 0; i < s->count; i++) {
+        if (strcmp(s->all[i].host, seed.host) == 0 && s->all[i].port == seed.port)
+            return NULL;
+    }
+    if (s->count == SENTINELS_MOST)
+        return "at most 16 Sentinels can be given";
+    s->all[s->count++] = seed;
+    return NULL;
+}
+
+/* As Sentinel itself takes names. */
+static bool is_master_name(const char *name) {
+    for (const char *c = name; *c != '\0'; c++) {
+        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+        if (!letter && !(*c >= '0' && *c <= '9') && strchr(".-_", *c) == NULL)
+            return false;
+    }
+    return *name != '\0';
+}
+
+static const char *parse_sentinels(struct redis_address *a, struct sentinel_seeds *s,
+                                   const char *at) {
+    const char *slash = strchr(at, '/');
+    if (slash == NULL || slash[1] == '\0' || slash[1] == '/')
+        return "the name of the master is missing: redis+sentinel://HOST,HOST,.../NAME";
+    for (const char *end; at <= slash; at = end + 1) {
+        const char *comma = memchr(at, ',', (size_t)(slash - at));
+        end = comma != NULL ? comma : slash;
+        const char *wrong = add_seed(s, at, end);
+        if (wrong != NULL)
+            return wrong;
+    }
+    const char *name_end = strchr(slash + 1, '/');
+    if (name_end == NULL)
+        name_end = slash + 1 + strlen(slash + 1);
+    if (!decode_into(s->master, sizeof s->master, slash + 1, name_end) ||
+        !is_master_name(s->master))
+        return "the name of the master has letters, digits, dots, dashes and underscores, at "
+               "most 127";
+    a->host[0] = '\0';
+    return *name_end == '/' ? parse_database(a, name_end + 1) : NULL;
+}
+
+/* --- all of it ------------------------------------------------------------------------------
+ */
+
+static bool begins(const char *url, const char *scheme) {
+    return strncmp(url, scheme, strlen(scheme)) == 0;
+}
+
+const char *redis_place_text(const struct redis_place *p) {
+    bool ip6 = strchr(p->host, ':') != NULL;
+    return log_text(ip6 ? "[%s]:%d" : "%s:%d", p->host, p->port);
+}
+
+bool redis_address_secure(const char *url) {
+    return begins(url, "rediss://") || begins(url, "rediss+sentinel://");
+}
+
+bool redis_address_sentinels(const char *url) {
+    return begins(url, "redis+sentinel://") || begins(url, "rediss+sentinel://");
+}
+
+const char *redis_address_parse(struct redis_address *a, struct sentinel_seeds *s,
+                                const char *url) {
     memset(a, 0, sizeof *a);
+    memset(s, 0, sizeof *s);
     a->port = 6379;
-    if (strncmp(url, "redis+cluster://", 16) == 0)
+    if (begins(url, "redis+cluster://") || begins(url, "rediss+cluster://"))
         return "redis+cluster:// is not spoken yet by this version: give it a Redis that is "
-               "not "
-               "in cluster mode";
-    a->tls = strncmp(url, "rediss://", 9) == 0;
-    bool tcp = a->tls || strncmp(url, "redis://", 8) == 0;
-    bool path = strncmp(url, "unix://", 7) == 0;
-    if (!tcp && !path)
-        return "must begin with redis://, rediss:// or unix://";
+               "not in cluster mode";
+    a->tls = redis_address_secure(url);
+    bool tcp = begins(url, "redis://") || begins(url, "rediss://");
+    bool sentinels = redis_address_sentinels(url);
+    if (!tcp && !sentinels && !begins(url, "unix://"))
+        return "must begin with redis://, rediss://, unix://, redis+sentinel:// or "
+               "rediss+sentinel://";
     const char *at = strstr(url, "://") + 3;
     const char *wrong = parse_login(a, &at);
     if (wrong != NULL)
         return wrong;
-    return tcp ? parse_tcp(a, at) : parse_path(a, at);
+    return sentinels ? parse_sentinels(a, s, at) : tcp ? parse_tcp(a, at) : parse_path(a, at);
 }

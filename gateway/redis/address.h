@@ -2,23 +2,51 @@
 #define SLUICE_REDIS_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-/* Where a Redis is and how to log in there. */
+#define REDIS_HOST_SIZE 256
+
+/* Where a Redis or a Sentinel is and how to log in there. */
 struct redis_address {
-    char host[256]; /* a name or an address; the path when `path` is set */
+    char host[REDIS_HOST_SIZE]; /* a name or an address; the path when `path` is set */
     bool path;
-    bool tls; /* rediss:// */
+    bool tls;      /* rediss:// */
+    bool sentinel; /* it leads to a Sentinel */
     int port;
     int database;
     char user[128];
     char password[512];
 };
 
+/* Where a server is: a name or an address, and a port. */
+struct redis_place {
+    char host[REDIS_HOST_SIZE];
+    int port;
+};
+/* The Sentinels that a URL names, and the master that they watch. */
+#define SENTINELS_MOST 16
+struct sentinel_seeds {
+    char master[128]; /* "" if the URL names no Sentinel */
+    size_t count;
+    struct redis_place all[SENTINELS_MOST];
+};
+
+/* HOST:PORT, with brackets about an IPv6 address; valid until the fourth call of log_text from
+ * now. */
+const char *redis_place_text(const struct redis_place *p);
+
+/* What a URL is, by its scheme alone: TLS; with Sentinels. */
+bool redis_address_secure(const char *url);
+bool redis_address_sentinels(const char *url);
+
 /*
- * Reads redis://[USER:PASSWORD@]HOST[:PORT][/DB], the same with rediss:// for TLS, or
- * unix://[USER:PASSWORD@]/PATH[?db=DB]; the user and password may be percent-encoded. Returns
- * NULL, or an error text.
+ * Reads redis://[USER:PASSWORD@]HOST[:PORT][/DB], the same with rediss:// for TLS,
+ * unix://[USER:PASSWORD@]/PATH[?db=DB], or
+ * redis+sentinel://[USER:PASSWORD@]HOST[:PORT],.../NAME with [/DB] (rediss+sentinel:// for
+ * TLS). The user and password may be percent-encoded. With Sentinels the host of `a` is "",
+ * since they tell it, and the login is that of the Redis. Returns NULL, or an error text.
  */
-const char *redis_address_parse(struct redis_address *a, const char *url);
+const char *redis_address_parse(struct redis_address *a, struct sentinel_seeds *s,
+                                const char *url);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "gateway/redis/info.h"
 
 static void finish(struct greeting *g, const char *why) {
@@ -26,9 +27,11 @@ void greeting_end(struct greeting *g) {
  */
 
 static void on_auth(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct greeting *g = arg;
     (void)outcome;
     if (reply == NULL)
-        refuse(arg, "Redis refuses the password or user");
+        refuse(g, g->address->sentinel ? "the Sentinel refuses the password or user"
+                                       : "Redis refuses the password or user");
 }
 
 static void on_select(void *arg, const struct reply *reply, enum outcome outcome) {
@@ -45,6 +48,16 @@ static void on_id(void *arg, const struct reply *reply, enum outcome outcome) {
     g->id = id > 0 ? (uint64_t)id : 0;
 }
 
+/* The URL begins as this server wants it; the reader knows the rest. */
+static void refuse_mode(struct greeting *g, const char *is, const char *scheme,
+                        const char *end) {
+    const struct redis_address *a = g->address;
+    bool ip6 = strchr(a->host, ':') != NULL;
+    refuse(g, log_text("%s: it wants redis%s+%s://%s%.64s%s:%d%s", is, a->tls ? "s" : "",
+                       scheme, ip6 ? "[" : "", a->path ? "HOST" : a->host, ip6 ? "]" : "",
+                       a->path ? 6379 : a->port, end));
+}
+
 static void on_info_server(void *arg, const struct reply *reply, enum outcome outcome) {
     struct greeting *g = arg;
     (void)outcome;
@@ -56,7 +69,12 @@ static void on_info_server(void *arg, const struct reply *reply, enum outcome ou
     info_field(reply->text, "run_id", g->run, sizeof g->run);
     info_field(reply->text, "redis_mode", mode, sizeof mode);
     if (strcmp(mode, "cluster") == 0)
-        refuse(g, g->cluster);
+        refuse_mode(g, "this Redis is in cluster mode", "cluster",
+                    ", which this version does not speak yet; give it a Redis that is not in "
+                    "cluster mode");
+    if (strcmp(mode, "sentinel") == 0)
+        refuse_mode(g, "this is a Sentinel and no Redis", "sentinel",
+                    "/NAME, with the name of the master that it watches");
 }
 
 static void on_info_replication(void *arg, const struct reply *reply, enum outcome outcome) {
@@ -74,8 +92,11 @@ static void on_info_replication(void *arg, const struct reply *reply, enum outco
 }
 
 static void on_ping(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct greeting *g = arg;
     (void)outcome;
-    finish(arg, reply == NULL ? "Redis answers PING with an error" : NULL);
+    if (reply == NULL && g->address->sentinel)
+        refuse(g, "the Sentinel answers PING with an error");
+    finish(g, reply == NULL ? "Redis answers PING with an error" : NULL);
 }
 
 /* --- questions ------------------------------------------------------------------------------
@@ -101,21 +122,20 @@ void greeting_begin(struct greeting *g, const struct redis_address *address, con
     g->run[0] = g->replid[0] = '\0';
     g->id = 0;
     g->over = g->refused = false;
-    snprintf(g->cluster, sizeof g->cluster,
-             "this Redis is in cluster mode: it wants redis+cluster://%.*s:%d, which this "
-             "version does not speak yet; give it a Redis that is not in cluster mode",
-             64, address->path ? "HOST" : address->host, address->path ? 6379 : address->port);
+    g->address = address;
     if (address->user[0] != '\0')
         ask(g, send, on_auth, 3, (const char *[]){"AUTH", address->user, address->password});
     else if (address->password[0] != '\0')
         ask(g, send, on_auth, 2, (const char *[]){"AUTH", address->password});
+    ask(g, send, NULL, 3, (const char *[]){"CLIENT", "SETNAME", name});
+    if (!address->sentinel) {
+        ask(g, send, on_id, 2, (const char *[]){"CLIENT", "ID"});
+        ask(g, send, on_info_server, 2, (const char *[]){"INFO", "server"});
+        ask(g, send, on_info_replication, 2, (const char *[]){"INFO", "replication"});
+    }
     snprintf(database, sizeof database, "%d", address->database);
     if (address->database != 0)
         ask(g, send, on_select, 2, (const char *[]){"SELECT", database});
-    ask(g, send, NULL, 3, (const char *[]){"CLIENT", "SETNAME", name});
-    ask(g, send, on_id, 2, (const char *[]){"CLIENT", "ID"});
-    ask(g, send, on_info_server, 2, (const char *[]){"INFO", "server"});
-    ask(g, send, on_info_replication, 2, (const char *[]){"INFO", "replication"});
     ask(g, send, on_ping, 1, (const char *[]){"PING"});
 }
 

@@ -9,9 +9,9 @@
 #include "gateway/redis/pipeline.h"
 
 /*
- * The commands that a link sends before it carries others: AUTH, SELECT, its name, its id, INFO
- * (which server this is, and whether it is the master) and PING, which fails while Redis loads
- * its data. All of them are sent at once.
+ * The commands that a link sends before it carries others: AUTH, its name, its id, INFO (which
+ * server this is, and whether it is the master), SELECT and PING, which fails while Redis loads
+ * its data. To a Sentinel it sends AUTH, its name and PING. All of them are sent at once.
  */
 struct greeting {
     /* The answers of Redis; "" or 0 where it told nothing. */
@@ -24,15 +24,15 @@ struct greeting {
     void *owner;
     bool refused; /* the reason is that Redis answers, but refuses the link */
     bool over;
-    char cluster[256]; /* the reason, if Redis is in cluster mode */
+    const struct redis_address *address;
 };
 
 /* Sends one command; `answered` is called as redis_done. False: out of memory. */
 typedef bool (*greeting_send)(void *owner, struct slice command, redis_done answered,
                               void *arg);
 
-/* Sends the greeting; done and owner are set. name: for CLIENT SETNAME. done is called in a
- * later turn, or before it returns if memory is short. */
+/* Sends the greeting; done and owner are set. name: for CLIENT SETNAME. address: borrowed until
+ * greeting_end. done is called in a later turn, or before it returns if memory is short. */
 void greeting_begin(struct greeting *g, const struct redis_address *address, const char *name,
                     greeting_send send);
 /* Asks again, after done was told that Redis loads its data. */

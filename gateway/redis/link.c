@@ -1,6 +1,5 @@
 #include "gateway/redis/link.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 #include "common/list.h"
@@ -18,26 +17,8 @@ static void patience_begin(struct link *l) {
     uv_timer_start(&l->timer, on_timeout, l->timeout_ms, 0);
 }
 
-#define FROM(state) (1U << LINK_##state)
 static void state_set(struct link *l, enum link_state to) {
-    static const struct {
-        const char *name;
-        unsigned from;
-    } states[] = {
-        [LINK_CLOSED] = {"closed", FROM(FALLING)},
-        [LINK_RESOLVING] = {"resolving", FROM(CLOSED) | FROM(WAITING)},
-        [LINK_CONNECTING] = {"connecting", FROM(CLOSED) | FROM(WAITING) | FROM(RESOLVING)},
-        [LINK_SECURING] = {"securing", FROM(CONNECTING)},
-        [LINK_GREETING] = {"greeting", FROM(CONNECTING) | FROM(SECURING)},
-        [LINK_READY] = {"ready", FROM(GREETING)},
-        [LINK_FALLING] = {"falling", FROM(RESOLVING) | FROM(CONNECTING) | FROM(SECURING) |
-                                         FROM(GREETING) | FROM(READY)},
-        [LINK_WAITING] = {"waiting", FROM(FALLING) | FROM(CLOSED) | FROM(WAITING)},
-    };
-    assert((states[to].from & 1U << l->state) != 0);
-    LOG(LOG_DEBUG, "redis_link", "link", l->name, "from", states[l->state].name, "to",
-        states[to].name, NULL);
-    l->state = to;
+    link_state_set(&l->state, to, l->name);
 }
 
 /* --- commands -------------------------------------------------------------------------------
@@ -282,10 +263,22 @@ static void connect_pipe(struct link *l) {
     uv_pipe_connect(&l->connecting, &l->handle.pipe, l->address->host, on_connect);
 }
 
+/* A question from before a reset may be under way: its answer is used. */
+static void resolve(struct link *l) {
+    bool busy = l->resolver.busy;
+    int status = resolver_ask(&l->resolver, l->loop, l->address->host, l->address->port);
+    if (status < 0)
+        link_fall(l, uv_strerror(status));
+    else if (!busy)
+        l->handles++;
+}
+
 static void on_resolved(struct resolver *r, int status) {
     struct link *l = container_of(r, struct link, resolver);
     l->handles--;
-    if (l->state == LINK_RESOLVING && status == 0 && resolver_has_next(r))
+    if (l->state == LINK_RESOLVING && status == UV_EAGAIN)
+        resolve(l); /* the link was sent to another name meanwhile */
+    else if (l->state == LINK_RESOLVING && status == 0 && resolver_has_next(r))
         connect_tcp(l, resolver_next(r));
     else if (l->state == LINK_RESOLVING)
         link_fall(l, status == 0 ? "the name has no address" : uv_strerror(status));
@@ -295,21 +288,12 @@ static void on_resolved(struct resolver *r, int status) {
     }
 }
 
-static void resolve(struct link *l) {
-    bool busy = l->resolver.busy; /* a question from before a reset: its answer is used */
-    state_set(l, LINK_RESOLVING);
-    int status = resolver_ask(&l->resolver, l->loop, l->address->host, l->address->port);
-    if (status < 0)
-        link_fall(l, uv_strerror(status));
-    else if (!busy)
-        l->handles++;
-}
-
 static void on_wait_over(uv_timer_t *timer);
 
 static void connect_start(struct link *l) {
     struct sockaddr_storage to;
     const struct redis_address *a = l->address;
+    l->moved = false;
     int status = a->path ? uv_pipe_init(l->loop, &l->handle.pipe, 0)
                          : uv_tcp_init(l->loop, &l->handle.tcp);
     if (status < 0) {
@@ -327,6 +311,7 @@ static void connect_start(struct link *l) {
                uv_ip6_addr(a->host, a->port, (struct sockaddr_in6 *)&to) == 0) {
         connect_tcp(l, (const struct sockaddr *)&to);
     } else {
+        state_set(l, LINK_RESOLVING);
         resolve(l);
     }
 }
@@ -340,9 +325,9 @@ static void on_wait_over(uv_timer_t *timer) {
 /* --- falling --------------------------------------------------------------------------------
  */
 
-/* The next address of a name is tried without a wait. */
+/* The next address of a name is tried without a wait, and so is another master. */
 static uint64_t wait_ms(struct link *l) {
-    if (resolver_has_next(&l->resolver))
+    if (resolver_has_next(&l->resolver) || l->moved)
         return 0;
     return backoff_after(&l->backoff, l->setback, uv_now(l->loop), l->backoff_ms);
 }
@@ -423,10 +408,21 @@ void link_reset(struct link *l, const char *why) {
     link_fall(l, why);
 }
 
+void link_go(struct link *l, const char *why) {
+    if (l->closing)
+        return;
+    l->moved = true;
+    l->backoff = (struct backoff){.since = 0};
+    resolver_forget(&l->resolver);
+    link_fall(l, why);
+    if (l->state == LINK_WAITING || l->state == LINK_CLOSED)
+        link_open(l);
+}
+
 const char *link_trouble(const struct link *l) {
     if (l->state == LINK_READY)
         return NULL;
-    if (l->state == LINK_RESOLVING || l->resolver.busy)
+    if (l->state == LINK_RESOLVING || (l->resolver.busy && !l->resolver.stale))
         return "the name of Redis is being looked up";
     return l->why_text[0] != '\0' ? l->why_text : "not connected yet";
 }

@@ -9,6 +9,7 @@
 #include "gateway/redis/address.h"
 #include "gateway/redis/backoff.h"
 #include "gateway/redis/greeting.h"
+#include "gateway/redis/link_state.h"
 #include "gateway/redis/pipeline.h"
 #include "gateway/redis/reading.h"
 #include "gateway/redis/records.h"
@@ -19,17 +20,6 @@
  * carries pipelined commands or, on a subscriber link, pushed messages. When it falls, it fails
  * the commands under way, waits (backoff.h) and begins again, until it is closed.
  */
-enum link_state {
-    LINK_CLOSED,
-    LINK_RESOLVING,
-    LINK_CONNECTING,
-    LINK_SECURING, /* the handshake of TLS */
-    LINK_GREETING,
-    LINK_READY,
-    LINK_FALLING, /* waits for uv_close */
-    LINK_WAITING  /* backing off */
-};
-
 struct link;
 struct link_events {
     void (*on_ready)(struct link *l);
@@ -62,6 +52,7 @@ struct link {
     char why_text[256];
     char error[208];   /* Redis's last one, as text */
     unsigned attempts; /* failed attempts since it was ready */
+    bool moved;        /* the address has changed: the next attempt comes without a wait */
     bool refused;      /* Redis refuses the attempt, or the link */
     bool proved;       /* it has done something useful since it is ready */
     uint64_t ready_at; /* loop time */
@@ -100,6 +91,9 @@ const char *link_trouble(const struct link *l);
 /* Drops the connection; it comes again by itself, soon if it was ready. on_down is called
  * before it returns. Does nothing while it is not connected. */
 void link_reset(struct link *l, const char *why);
+/* The address has changed: drops the connection, and goes there at once. on_down may be called
+ * before it returns. Opens a link that is not open yet. */
+void link_go(struct link *l, const char *why);
 /* Closes the link for good. on_closed is called in a later turn, when nothing is left of it. */
 void link_close(struct link *l, void (*on_closed)(struct link *l));
 

@@ -103,8 +103,14 @@ static bool ask_term(void *owner, const struct slice args[3], redis_done done, v
     return send_script(owner, SCRIPT_term, NULL, 0, args, 3, done, arg);
 }
 
+static bool has_sentinels(const struct redis *r) {
+    return r->config.sentinels.count > 0;
+}
+
 static void on_risen(void *owner, struct slice term) {
     struct redis *r = owner;
+    if (has_sentinels(r))
+        topology_settled(&r->topology);
     bool changed = !slice_is(term, r->term);
     snprintf(r->term, sizeof r->term, "%.*s", (int)term.len, term.ptr);
     r->clock = (struct redis_clock){.learnt = 0}; /* it may be another machine */
@@ -150,8 +156,11 @@ static void log_lost(struct redis *r, const struct link *l, const char *why) {
     snprintf(r->lost_text, sizeof r->lost_text, "%s", why);
 }
 
+/* A link that falls since the master is another one now needs no doubt. */
 static void on_down(struct link *l, const char *why) {
     struct redis *r = redis_of(l);
+    if (has_sentinels(r) && !l->moved && !l->closing)
+        topology_doubt(&r->topology);
     log_lost(r, l, why);
     rising_fell(&r->rising, l);
     if (l == &r->subscriber)
@@ -222,6 +231,34 @@ static const struct link_events link_handlers = {
     .put_eval = put_eval,
 };
 
+/* --- what the Sentinels tell ----------------------------------------------------------------
+ */
+
+static void on_master(void *owner, const struct redis_place *master, const char *why) {
+    struct redis *r = owner;
+    struct redis_address *a = &r->config.address;
+    if (a->host[0] != '\0')
+        metric_add(r->config.metrics, METRIC_REDIS_MASTERS, 1);
+    snprintf(a->host, sizeof a->host, "%s", master->host);
+    a->port = master->port;
+    link_go(&r->commands, why);
+    link_go(&r->subscriber, why);
+    if (r->durable.replicas != 0)
+        link_go(&r->durable.link, why);
+}
+
+static const struct topology_events topology_handlers = {.on_master = on_master};
+
+static void init_topology(struct redis *r, uv_loop_t *loop) {
+    const struct redis_config *c = &r->config;
+    struct topology_config config = {
+        .seeds = c->sentinels, .node = c->node, .timeout_ms = c->timeout_ms};
+    config.login.tls = c->address.tls;
+    snprintf(config.login.user, sizeof config.login.user, "%s", c->sentinel_user);
+    snprintf(config.login.password, sizeof config.login.password, "%s", c->sentinel_password);
+    topology_init(&r->topology, loop, &config, &topology_handlers, r);
+}
+
 /* --- public ---------------------------------------------------------------------------------
  */
 
@@ -252,15 +289,23 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     r->commands.backoff_ms = r->subscriber.backoff_ms = config->backoff_ms;
     r->durable = config->wait;
     durable_init(&r->durable, &r->commands, &link_handlers, r, config->metrics);
+    if (has_sentinels(r))
+        init_topology(r, loop);
     return 0;
 }
 
 void redis_use_tls(struct redis *r, SSL_CTX *context) {
     r->commands.tls_context = r->subscriber.tls_context = context;
     r->durable.link.tls_context = context; /* of no use while it is off */
+    if (has_sentinels(r))
+        topology_use_tls(&r->topology, context);
 }
 
 void redis_open(struct redis *r) {
+    if (has_sentinels(r)) {
+        topology_open(&r->topology);
+        return;
+    }
     link_open(&r->commands);
     link_open(&r->subscriber);
     if (r->durable.replicas != 0)
@@ -280,13 +325,19 @@ static void on_timer_closed(uv_handle_t *timer) {
     part_closed(timer->data);
 }
 
+static void on_topology_closed(struct topology *t) {
+    part_closed(t->owner);
+}
+
 void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
-    r->open_parts = r->durable.replicas != 0 ? 4 : 3;
+    r->open_parts = 3U + (r->durable.replicas != 0) + has_sentinels(r);
     r->on_closed = on_closed;
     link_close(&r->commands, on_link_closed);
     link_close(&r->subscriber, on_link_closed);
     if (r->durable.replicas != 0)
         link_close(&r->durable.link, on_link_closed);
+    if (has_sentinels(r))
+        topology_close(&r->topology, on_topology_closed);
     uv_close((uv_handle_t *)&r->deaf_timer, on_timer_closed);
 }
 
@@ -354,14 +405,20 @@ bool redis_here(const struct redis *r, struct sockaddr_storage *out) {
 }
 
 const char *redis_trouble(const struct redis *r) {
-    const char *why = link_trouble(&r->commands);
+    const char *why = has_sentinels(r) ? topology_trouble(&r->topology) : NULL;
+    if (why != NULL)
+        return why;
+    why = link_trouble(&r->commands);
     if (why == NULL)
         why = link_trouble(&r->subscriber);
     if (why == NULL && !durable_ready(&r->durable))
         why = "the link that waits for replicas is not ready";
     if (why == NULL && !r->up)
         why = "the subscriber link has not heard anything yet";
-    return why;
+    if (why == NULL || !has_sentinels(r))
+        return why;
+    return log_text("%s, which the Sentinels name as the master: %s",
+                    redis_place_text(&r->topology.master), why);
 }
 
 void redis_probe(struct redis *r) {
@@ -381,4 +438,6 @@ void redis_flush(struct redis *r) {
     durable_flush(&r->durable);
     link_flush(&r->commands);
     link_flush(&r->subscriber);
+    if (has_sentinels(r))
+        topology_flush(&r->topology);
 }

@@ -9,6 +9,7 @@
 #include "gateway/redis/rising.h"
 #include "gateway/redis/scripts.h"
 #include "gateway/redis/subscriptions.h"
+#include "gateway/redis/topology.h"
 
 /*
  * One Redis as the node sees it: a command link, a subscriber link and the scripts. It comes up
@@ -17,6 +18,9 @@
  * falls. When the subscriber link falls alone, Redis is deaf: commands go on, and it goes down
  * only if the link is not back within the timeout. Keys are given as channel names
  * (room:lobby); prefix and braces are added here.
+ *
+ * With Sentinels the links go where the master is, at once when the Sentinels name another one
+ * (topology.h). Nothing else changes.
  *
  * After each greeting the master is asked for its term (term.lua). The term is a number that is
  * raised whenever another server becomes the master, or the same one after it was demoted and
@@ -38,7 +42,10 @@ struct redis_events {
 };
 
 struct redis_config {
-    struct redis_address address;
+    struct redis_address address;    /* with Sentinels the host is what they tell */
+    struct sentinel_seeds sentinels; /* none: the address is the master's */
+    const char *sentinel_user;       /* these two are read in redis_init */
+    const char *sentinel_password;
     struct script_constants constants;
     const char *node;
     struct metrics *metrics; /* has the round trips of commands */
@@ -55,6 +62,7 @@ struct redis {
     struct link commands;
     struct link subscriber;
     struct rising rising;
+    struct topology topology; /* with Sentinels */
     bool up;
     bool deaf;            /* up, while only the subscriber link is away */
     char term[TERM_SIZE]; /* of the server that is up, or was up last; "" before the first */
@@ -101,8 +109,8 @@ static inline bool redis_deaf(const struct redis *r) {
     return r->deaf;
 }
 
-/* Why Redis is not up, or why it is deaf; NULL if it is up and hears. Valid until the loop's
- * next turn. */
+/* Why Redis is not up, or why it is deaf; NULL if it is up and hears. Valid until the
+ * fourth call of log_text from now. */
 const char *redis_trouble(const struct redis *r);
 
 /* Asks the subscriber link for a sign of life, if it is ready, since requests may get lost on

@@ -19,10 +19,13 @@ const struct sockaddr *resolver_next(struct resolver *r) {
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
     struct resolver *r = request->data;
-    r->busy = false;
+    bool stale = r->stale;
+    r->busy = r->stale = false;
     r->found = found;
     r->next = found;
-    r->done(r, status);
+    if (stale)
+        resolver_forget(r);
+    r->done(r, stale ? UV_EAGAIN : status);
 }
 
 int resolver_ask(struct resolver *r, uv_loop_t *loop, const char *host, int port) {
@@ -41,6 +44,7 @@ void resolver_forget(struct resolver *r) {
     uv_freeaddrinfo(r->found);
     r->found = NULL;
     r->next = NULL;
+    r->stale = r->busy;
 }
 
 void resolver_cancel(struct resolver *r) {

@@ -12,10 +12,11 @@
  */
 struct resolver {
     uv_getaddrinfo_t request;
-    bool busy; /* a question is under way */
+    bool busy;  /* a question is under way */
+    bool stale; /* its answer is no longer wanted */
     struct addrinfo *found;
     const struct addrinfo *next; /* of found */
-    /* status: 0 when the answer is there, or a libuv error. */
+    /* status: 0 when the answer is there, or a libuv error; UV_EAGAIN: it was forgotten. */
     void (*done)(struct resolver *r, int status);
 };
 
@@ -29,7 +30,8 @@ static inline bool resolver_has_next(const struct resolver *r) {
 /* Asks; done is called in a later turn. If a question is under way already, its answer is used.
  * Returns 0, or a libuv error, after which done is not called. */
 int resolver_ask(struct resolver *r, uv_loop_t *loop, const char *host, int port);
-/* Forgets the addresses, so that the name is looked up again next time. */
+/* Forgets the addresses, also those for which a question is under way, so that the name is
+ * looked up again next time. */
 void resolver_forget(struct resolver *r);
 /* Cancels a question that is not being answered yet. done is called all the same. */
 void resolver_cancel(struct resolver *r);

@@ -11,7 +11,8 @@ static void put_encoded(struct buf *out, struct slice bytes) {
         buf_printf(out, "%%%02X", (unsigned char)bytes.ptr[i]);
 }
 
-static void put_url(struct buf *out, const struct redis_address *a, struct slice scheme) {
+static void put_url(struct buf *out, const struct redis_address *a,
+                    const struct sentinel_seeds *s, struct slice scheme) {
     buf_slice(out, scheme);
     buf_str(out, "://");
     put_encoded(out, slice_of(a->user));
@@ -22,6 +23,13 @@ static void put_url(struct buf *out, const struct redis_address *a, struct slice
         buf_char(out, '/');
         put_encoded(out, slice_of(a->host + 1));
         buf_printf(out, "?db=%d", a->database);
+    } else if (s->count > 0) {
+        for (size_t i = 0; i < s->count; i++) {
+            put_encoded(out, slice_of(s->all[i].host));
+            buf_printf(out, ":%d%s", s->all[i].port, i + 1 < s->count ? "," : "/");
+        }
+        put_encoded(out, slice_of(s->master));
+        buf_printf(out, "/%d", a->database);
     } else {
         put_encoded(out, slice_of(a->host));
         buf_printf(out, ":%d/%d", a->port, a->database);
@@ -35,18 +43,20 @@ static void check_same(const struct redis_address *a, const struct redis_address
 }
 
 static void url(const char *text) {
+    static struct sentinel_seeds seeds, seeds_again;
     static struct redis_address a, again;
     struct buf written;
-    if (redis_address_parse(&a, text) != NULL)
+    if (redis_address_parse(&a, &seeds, text) != NULL)
         return;
-    check(a.host[0] != '\0' && strlen(a.host) < sizeof a.host);
+    check((a.host[0] != '\0') == (seeds.count == 0) && strlen(a.host) < sizeof a.host);
     check(a.port > 0 && a.port <= 65535 && a.database >= 0 && a.database <= 999999);
     buf_init(&written);
-    put_url(&written, &a, (struct slice){text, (size_t)(strchr(text, ':') - text)});
+    put_url(&written, &a, &seeds, (struct slice){text, (size_t)(strchr(text, ':') - text)});
     buf_char(&written, '\0');
     if (!a.path || strlen(written.data) < 107) {
-        check(redis_address_parse(&again, written.data) == NULL);
+        check(redis_address_parse(&again, &seeds_again, written.data) == NULL);
         check_same(&a, &again);
+        check(memcmp(&seeds, &seeds_again, sizeof seeds) == 0);
     }
     buf_deinit(&written);
 }

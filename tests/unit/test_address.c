@@ -10,6 +10,8 @@
 #include "gateway/net/conn_address.h"
 #include "gateway/redis/link.h"
 
+static struct sentinel_seeds seeds;
+
 struct good {
     const char *url, *host;
     bool path;
@@ -54,7 +56,7 @@ static void reads_good_ones(void **state) {
         const struct good *g = &table[i];
         struct redis_address a;
         memset(&a, 0x5a, sizeof a);
-        const char *wrong = redis_address_parse(&a, g->url);
+        const char *wrong = redis_address_parse(&a, &seeds, g->url);
         if (wrong != NULL)
             fail_msg("%s: %s", g->url, wrong);
         assert_string_equal(a.host, g->host);
@@ -67,9 +69,57 @@ static void reads_good_ones(void **state) {
     }
 }
 
+/* The hosts as "host:port host:port". */
+static void reads_sentinels(void **state) {
+    (void)state;
+    static const struct {
+        const char *url, *hosts, *master;
+        int database;
+        const char *user, *password;
+        bool tls;
+    } table[] = {
+        {"redis+sentinel://h/m", "h:26379", "m", 0, "", "", false},
+        {"redis+sentinel://h:1/m/", "h:1", "m", 0, "", "", false},
+        {"redis+sentinel://a,b:7,c/my.master_1-2/3", "a:26379 b:7 c:26379", "my.master_1-2", 3,
+         "", "", false},
+        {"redis+sentinel://u:p@a,b/m", "a:26379 b:26379", "m", 0, "u", "p", false},
+        {"redis+sentinel://:p%40%2F,@a,b/m/0", "a:26379 b:26379", "m", 0, "", "p@/,", false},
+        {"rediss+sentinel://[::1],[fe80::2]:9,h/m", "::1:26379 fe80::2:9 h:26379", "m", 0, "",
+         "", true},
+        {"redis+sentinel://a,a,a:26379,a:1/m", "a:26379 a:1", "m", 0, "", "", false},
+        {"redis+sentinel://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16/m",
+         "1:26379 2:26379 3:26379 4:26379 5:26379 6:26379 7:26379 8:26379 9:26379 10:26379 "
+         "11:26379 12:26379 13:26379 14:26379 15:26379 16:26379",
+         "m", 0, "", "", false},
+        {"redis+sentinel://h/%6d", "h:26379", "m", 0, "", "", false},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct redis_address a;
+        char hosts[512] = "";
+        memset(&a, 0x5a, sizeof a);
+        memset(&seeds, 0x5a, sizeof seeds);
+        const char *wrong = redis_address_parse(&a, &seeds, table[i].url);
+        if (wrong != NULL)
+            fail_msg("%s: %s", table[i].url, wrong);
+        for (size_t j = 0; j < seeds.count; j++)
+            snprintf(hosts + strlen(hosts), sizeof hosts - strlen(hosts), "%s%s:%d",
+                     j > 0 ? " " : "", seeds.all[j].host, seeds.all[j].port);
+        assert_string_equal(hosts, table[i].hosts);
+        assert_string_equal(seeds.master, table[i].master);
+        assert_int_equal(a.database, table[i].database);
+        assert_string_equal(a.host, "");
+        assert_string_equal(a.user, table[i].user);
+        assert_string_equal(a.password, table[i].password);
+        assert_int_equal(a.tls, table[i].tls);
+        assert_false(a.path);
+        assert_int_equal(redis_address_secure(table[i].url), table[i].tls);
+        assert_true(redis_address_sentinels(table[i].url));
+    }
+}
+
 static void assert_bad(const char *url, const char *word) {
     struct redis_address a;
-    const char *wrong = redis_address_parse(&a, url);
+    const char *wrong = redis_address_parse(&a, &seeds, url);
     if (wrong == NULL)
         fail_msg("accepted: %s (host \"%s\", port %d)", url, a.host, a.port);
     else if (strstr(wrong, word) == NULL)
@@ -126,6 +176,37 @@ static void refuses_bad_ones(void **state) {
         {"redis://u:a%00b@h", "password"},
         {"redis://%g0:p@h", "user"},
         {"redis://u%@h", "user"},
+        {"redis+sentinel:/h/m", "redis+sentinel://"},
+        {"redis+sentinel://", "name"},
+        {"redis+sentinel://h", "name"},
+        {"redis+sentinel://h/", "name"},
+        {"redis+sentinel://h//1", "name"},
+        {"redis+sentinel://u:p@h", "name"},
+        {"redis+sentinel://h/a%20b", "name"},
+        {"redis+sentinel://h/a,b", "name"},
+        {"redis+sentinel://h/m?db=1", "name"},
+        {"redis+sentinel://h/%00", "name"},
+        {"redis+sentinel:///m", "host"},
+        {"redis+sentinel://,/m", "host"},
+        {"redis+sentinel://a,/m", "host"},
+        {"redis+sentinel://,a/m", "host"},
+        {"redis+sentinel://a,,b/m", "host"},
+        {"redis+sentinel://:26379/m", "host"},
+        {"redis+sentinel://a, b/m", "comma"},
+        {"redis+sentinel://a;b /m", "comma"},
+        {"redis+sentinel://[::1/m", "bracket"},
+        {"redis+sentinel://[::1]x/m", "port"},
+        {"redis+sentinel://::1/m", "host"},
+        {"redis+sentinel://a:0/m", "port"},
+        {"redis+sentinel://a,b:65536/m", "port"},
+        {"redis+sentinel://a:,b/m", "port"},
+        {"redis+sentinel://h/m/x", "database"},
+        {"redis+sentinel://h/m/1/2", "database"},
+        {"redis+sentinel://h/m/1000000", "database"},
+        {"redis+sentinel://u:%@h/m", "password"},
+        {"redis+sentinel://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17/m", "16"},
+        {"redis+cluster://h", "not spoken yet"},
+        {"rediss+cluster://h", "not spoken yet"},
         {"unix://", "path"},
         {"unix://run/redis.sock", "path"},
         {"unix://?db=1", "path"},
@@ -149,17 +230,22 @@ static void each_part_has_a_bound(void **state) {
         const char *before, *after, *word;
         int fits;
     } table[] = {
-        {"redis://", "", "host", 255},         {"redis://[", "]:1", "host", 255},
-        {"redis://", ":p@h", "user", 127},     {"redis://u:", "@h", "password", 511},
-        {"unix:///", "", "path", 106},         {"unix:///", "?db=1", "path", 106},
+        {"redis://", "", "host", 255},
+        {"redis://[", "]:1", "host", 255},
+        {"redis://", ":p@h", "user", 127},
+        {"redis://u:", "@h", "password", 511},
+        {"unix:///", "", "path", 106},
+        {"unix:///", "?db=1", "path", 106},
         {"unix://u:", "@/s", "password", 511},
+        {"redis+sentinel://", "/m", "host", 255},
+        {"redis+sentinel://h/", "/1", "name", 127},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         char url[700];
         struct redis_address a;
         snprintf(url, sizeof url, "%s%0*d%s", table[i].before, table[i].fits, 1,
                  table[i].after);
-        if (redis_address_parse(&a, url) != NULL)
+        if (redis_address_parse(&a, &seeds, url) != NULL)
             fail_msg("refused: %s", url);
         snprintf(url, sizeof url, "%s%0*d%s", table[i].before, table[i].fits + 1, 1,
                  table[i].after);
@@ -171,19 +257,20 @@ static void each_part_has_a_bound(void **state) {
 static void survives_each_prefix_and_byte(void **state) {
     (void)state;
     static const char *const urls[] = {"redis://me:s%40cret@[::1]:7000/4",
-                                       "unix://me:s%40cret@/run/redis.sock?db=3"};
-    static const char bytes[] = "@:/[]%?=0\xff";
-    for (size_t i = 0; i < 2; i++) {
+                                       "unix://me:s%40cret@/run/redis.sock?db=3",
+                                       "redis+sentinel://me:s@a:1,[::1]:2,b/mine/4"};
+    static const char bytes[] = "@:/[]%?=0,\xff";
+    for (size_t i = 0; i < 3; i++) {
         for (size_t len = 0; len < strlen(urls[i]); len++) {
             char url[64];
             struct redis_address a;
             memcpy(url, urls[i], len);
             url[len] = '\0';
-            redis_address_parse(&a, url);
+            redis_address_parse(&a, &seeds, url);
             for (size_t b = 0; b < sizeof bytes - 1; b++) {
                 strcpy(url, urls[i]);
                 url[len] = bytes[b];
-                redis_address_parse(&a, url);
+                redis_address_parse(&a, &seeds, url);
                 assert_non_null(memchr(a.host, '\0', sizeof a.host));
                 assert_non_null(memchr(a.password, '\0', sizeof a.password));
             }
@@ -217,6 +304,7 @@ static void client_addresses_are_read_and_written(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_good_ones),
+        cmocka_unit_test(reads_sentinels),
         cmocka_unit_test(refuses_bad_ones),
         cmocka_unit_test(each_part_has_a_bound),
         cmocka_unit_test(survives_each_prefix_and_byte),

@@ -34,7 +34,8 @@ static void greets_with_user_and_database(void **state) {
     strcpy(bench->address.user, "me");
     strcpy(bench->address.password, "s3 cret");
     bench->address.database = 3;
-    check_greeting(7, "AUTH me s3 cret|SELECT 3|" PLAIN);
+    check_greeting(7, "AUTH me s3 cret|CLIENT SETNAME unit|CLIENT ID|INFO server|INFO "
+                      "replication|SELECT 3|PING|");
 }
 
 static void greets_with_a_password(void **state) {

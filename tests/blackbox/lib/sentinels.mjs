@@ -1,0 +1,156 @@
+// A master, its replicas, and the Sentinels that watch them, on free ports.
+
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { findProgram, started, startProcess, tempDir } from './processes.mjs';
+import { startRedis } from './servers.mjs';
+import { freePort, until } from './waiting.mjs';
+
+export const MASTER = 'mymaster';
+
+// The program runs as a Sentinel under this name.
+function sentinelProgram(dir) {
+  const server = findProgram('redis-server', 'redis-check-rdb', 'valkey-server');
+  const link = path.join(dir, 'redis-sentinel');
+  if (!fs.existsSync(link)) fs.symlinkSync(fs.realpathSync(server), link);
+  return link;
+}
+
+/*
+ * A Sentinel that watches the Redis at masterPort. Options:
+ *   name        of the master; default MASTER
+ *   quorum      default 2
+ *   downAfter   ms, default 1000; failoverTimeout: ms, default 10000
+ *   config      further lines of its file
+ *   auth        arguments of redis-cli: ['-a', password]
+ * Has: port, cli(...args), stop(), kill(), pause(), resume(), restart(), log(), file.
+ */
+export async function startSentinel(masterPort, options = {}) {
+  const { name = MASTER, quorum = 2, downAfter = 1000, failoverTimeout = 10000 } = options;
+  const { config = [], auth = [] } = options;
+  const dir = tempDir('sentinel');
+  const file = path.join(dir, 'sentinel.conf');
+  const log = path.join(dir, 'sentinel.log');
+  const port = await freePort();
+  const lines = [
+    `port ${port}`, 'bind 127.0.0.1', `dir ${dir}`,
+    `sentinel monitor ${name} 127.0.0.1 ${masterPort} ${quorum}`,
+    `sentinel down-after-milliseconds ${name} ${downAfter}`,
+    `sentinel failover-timeout ${name} ${failoverTimeout}`,
+    ...config, '',
+  ];
+  fs.writeFileSync(file, lines.join('\n'));
+  const program = sentinelProgram(dir);
+  let child;
+  const self = {
+    port,
+    file,
+    log: () => child.output(),
+    signal: (what) => child.signal(what),
+    pause: () => child.signal('SIGSTOP'),
+    resume: () => child.signal('SIGCONT'),
+    async stop() {
+      started.delete(self);
+      if (child.result) return;
+      child.signal('SIGCONT');
+      await child.end('SIGTERM', 10000);
+    },
+    async kill() {
+      started.delete(self);
+      await child.end('SIGKILL', 5000);
+    },
+    async restart() {
+      await self.stop();
+      await launch();
+    },
+    cli(...args) {
+      const cli = findProgram('redis-cli', 'valkey-cli');
+      const all = ['-h', '127.0.0.1', '-p', String(port), ...auth, ...args.map(String)];
+      return new Promise((resolve, reject) => {
+        execFile(cli, all, { timeout: 10000 }, (error, stdout, stderr) => {
+          if (error) reject(new Error(`${error.message}${stderr}`));
+          else resolve(stdout.replace(/\n$/, ''));
+        });
+      });
+    },
+  };
+  const launch = async () => {
+    child = startProcess(program, [file], { cwd: dir, log });
+    self.pid = child.pid;
+    started.add(self);
+    const answers = async () => child.result || (await self.cli('PING')) === 'PONG';
+    await until(answers, { what: 'the Sentinel answers' });
+    if (child.result) throw new Error(`the Sentinel did not start:\n${child.output()}`);
+  };
+  await launch();
+  return self;
+}
+
+export const field = (text, name) => {
+  const lines = text.split('\n');
+  return lines[lines.indexOf(name) + 1];
+};
+
+// The port of the master that this Sentinel names.
+export const masterPort = async (sentinel, name = MASTER) =>
+  Number((await sentinel.cli('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)).split('\n')[1]);
+
+export const role = async (redis) => (await redis.cli('ROLE')).split('\n')[0];
+
+// Without a copy on disk a restart is a new server; with it, a Redis comes back as it was.
+const replicated = { 'repl-diskless-sync': 'no', 'repl-ping-replica-period': 1 };
+
+/*
+ * A master, replicas (default 1) and Sentinels (default 3) that know all of each other. Options:
+ *   redis: options of startRedis for all; sentinel: of startSentinel; password: requirepass of all
+ *   Redis servers, which the Sentinels know
+ * Has: servers, sentinels, url, master(), the server that the Sentinels name; replica(), another
+ * one; failover(), which asks for a planned one; stop().
+ */
+export async function sentinelCluster({ replicas = 1, sentinels = 3, redis = {}, sentinel = {}, password } = {}) {
+  const secret = password && { requirepass: password };
+  const config = { ...replicated, ...(password && { masterauth: password }), ...redis.config };
+  const servers = [await startRedis({ ...redis, ...secret, config })];
+  const follow = { ...config, replicaof: `127.0.0.1 ${servers[0].port}` };
+  for (let i = 0; i < replicas; i++) servers.push(await startRedis({ ...redis, ...secret, config: follow }));
+  const lines = [...(sentinel.config ?? [])];
+  if (password) lines.push(`sentinel auth-pass ${sentinel.name ?? MASTER} ${password}`);
+  const all = await Promise.all(
+    Array.from({ length: sentinels }, () =>
+      startSentinel(servers[0].port, { ...sentinel, config: lines }),
+    ),
+  );
+  const name = sentinel.name ?? MASTER;
+  const complete = async (one) => {
+    const text = await one.cli('SENTINEL', 'MASTER', name);
+    const replica = await one.cli('SENTINEL', 'REPLICAS', name);
+    return (
+      field(text, 'num-other-sentinels') === String(sentinels - 1) &&
+      replica.split('master-link-status\nok').length === replicas + 1
+    );
+  };
+  for (const one of all) {
+    await until(() => complete(one), { timeout: 30000, what: 'a Sentinel knows all others' });
+  }
+  const self = {
+    servers,
+    sentinels: all,
+    name,
+    hosts: all.map(({ port }) => `127.0.0.1:${port}`),
+    url: `redis+sentinel://${password ? `:${password}@` : ''}${all.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${name}`,
+    async master() {
+      const port = await masterPort(all.find((one) => started.has(one)), name);
+      return servers.find((one) => one.port === port);
+    },
+    async replica() {
+      const master = await self.master();
+      return servers.find((one) => one !== master);
+    },
+    failover: (by = all[0]) => by.cli('SENTINEL', 'FAILOVER', name),
+    async stop() {
+      for (const one of [...all, ...servers]) await one.stop();
+    },
+  };
+  return self;
+}
