@@ -27,7 +27,9 @@ static bool send_question(struct sentinel *s, const char *what, bool of_master,
 static void on_id(void *arg, const struct reply *reply, enum outcome outcome) {
     struct sentinel *s = arg;
     (void)outcome;
-    sentinel_read_id(reply, s->id);
+    if (reply != NULL)
+        sentinel_read_id(reply, s->id);
+    s->id_told = reply != NULL;
 }
 
 static void on_master(void *arg, const struct reply *reply, enum outcome outcome) {
@@ -80,7 +82,7 @@ void sentinel_ask(struct sentinel *s) {
     s->asked = true;
     s->asked_at = uv_now(s->questions.loop);
     s->epoch_told = false;
-    bool sent = (s->id[0] != '\0' || send_question(s, "MYID", false, on_id)) &&
+    bool sent = (s->id_told || send_question(s, "MYID", false, on_id)) &&
                 send_question(s, "SENTINELS", true, on_peers) &&
                 send_question(s, "MASTER", true, on_master) &&
                 send_question(s, "GET-MASTER-ADDR-BY-NAME", true, on_address);
@@ -149,7 +151,7 @@ static void on_down(struct link *l, const char *why) {
     }
     s->asked = s->again = s->fresh = false;
     s->tried = true;
-    s->id[0] = '\0'; /* another one may answer there next time */
+    s->id_told = false; /* another one may answer there next time */
     if (s->closing)
         return;
     snprintf(s->why, sizeof s->why, "%s", why);

@@ -58,7 +58,8 @@ struct sentinel {
     struct redis_place master;
     uint64_t epoch_read; /* of the answer that is coming in */
     bool epoch_told, down_read;
-    char id[SENTINEL_ID_SIZE];
+    char id[SENTINEL_ID_SIZE]; /* "" until it is told; kept when the link falls */
+    bool id_told;              /* since the link came up */
     struct sentinel_peer peers[SENTINELS_MOST];
     size_t peer_count;
     char why[256]; /* why it has not told a master; "" if it has */

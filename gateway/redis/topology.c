@@ -11,6 +11,7 @@
 #define ASK_AGAIN_MS   200 /* least time between two questions of doubt */
 #define BEGIN_MS       500
 #define BEGAN_AGAIN_MS 10000
+#define HERALD_MS      1000  /* for how long an announced master that does not work is kept */
 #define BEHIND_MS      10000 /* after a failover Sentinels differ for some seconds */
 
 static const struct sentinel_events sentinel_handlers;
@@ -153,12 +154,12 @@ static const struct sentinel *choose(const struct topology *t) {
     return best;
 }
 
-static void move(struct topology *t, const struct redis_place *to, const struct sentinel *by,
-                 bool announced) {
+/* epoch: NULL if it is not told yet. */
+static void move(struct topology *t, const struct redis_place *to, const char *by,
+                 const uint64_t *epoch) {
     LOG(t->found ? LOG_WARN : LOG_INFO, "redis_master", "name", t->config.seeds.master, "addr",
-        redis_place_text(to), "was", t->found ? redis_place_text(&t->master) : NULL, "by",
-        by->place, "epoch", announced ? NULL : log_text("%llu", (unsigned long long)by->epoch),
-        NULL);
+        redis_place_text(to), "was", t->found ? redis_place_text(&t->master) : NULL, "by", by,
+        "epoch", epoch != NULL ? log_text("%llu", (unsigned long long)*epoch) : NULL, NULL);
     t->found = true;
     t->master = *to;
     t->events->on_master(t->owner, to, "the Sentinels name another master");
@@ -181,19 +182,20 @@ static bool is_new_reign(const struct topology *t) {
 
 static void settle(struct topology *t) {
     const struct sentinel *best = choose(t);
-    if (t->closing || best == NULL || t->herald != NULL)
+    if (t->closing || best == NULL || t->herald != NULL || (!t->found && !may_begin(t)))
         return;
-    if (!t->found && !may_begin(t))
-        return;
-    if (t->found && best->epoch < t->epoch && !is_new_reign(t))
-        return;
-    if (t->found && best->epoch < t->epoch)
+    if (!t->found || best->epoch >= t->epoch) {
+        t->confirmed = best->master;
+        t->epoch = best->epoch;
+    } else if (is_new_reign(t)) {
         LOG(LOG_WARN, "sentinels_began_again", "epoch",
             log_text("%llu", (unsigned long long)best->epoch), "was",
             log_text("%llu", (unsigned long long)t->epoch), NULL);
-    t->epoch = best->epoch;
-    if (!t->found || !redis_place_same(&best->master, &t->master))
-        move(t, &best->master, best, false);
+        t->confirmed = best->master;
+        t->epoch = best->epoch;
+    }
+    if (!t->found || !redis_place_same(&t->confirmed, &t->master))
+        move(t, &t->confirmed, best->place, &t->epoch);
 }
 
 static void on_begin(uv_timer_t *timer) {
@@ -232,7 +234,8 @@ static void tell_behind(struct topology *t, struct sentinel *s) {
 
 static void on_answer(struct sentinel *s) {
     struct topology *t = s->owner;
-    if (t->herald == s || (t->herald != NULL && s->known && s->epoch > t->epoch))
+    bool newer = s->known && s->epoch > t->epoch;
+    if (t->herald != NULL && (newer || (t->herald == s && --t->herald_answers == 0)))
         t->herald = NULL;
     if (!t->began && !uv_is_active((uv_handle_t *)&t->begin))
         uv_timer_start(&t->begin, on_begin, BEGIN_MS, 0);
@@ -250,7 +253,9 @@ static void on_switch(struct sentinel *s, const struct redis_place *from,
     struct topology *t = s->owner;
     if (t->found && redis_place_same(from, &t->master) && !redis_place_same(to, &t->master)) {
         t->herald = s;
-        move(t, to, s, true);
+        t->herald_answers = s->asked ? 2 : 1;
+        t->herald_since = uv_now(t->loop);
+        move(t, to, s->place, NULL);
     }
     ask_all(t, 0);
 }
@@ -260,7 +265,10 @@ static void on_hint(struct sentinel *s) {
 }
 
 static void on_lost(struct sentinel *s) {
-    settle(s->owner);
+    struct topology *t = s->owner;
+    if (t->herald == s)
+        t->herald_answers = 1;
+    settle(t);
 }
 
 static const struct sentinel_events sentinel_handlers = {
@@ -325,7 +333,8 @@ void topology_settled(struct topology *t) {
 void topology_doubt(struct topology *t) {
     if (t->down_since == 0)
         t->down_since = uv_now(t->loop);
-    t->herald = NULL;
+    if (t->herald != NULL && uv_now(t->loop) - t->herald_since >= HERALD_MS)
+        t->herald = NULL;
     settle(t);
     ask_all(t, ASK_AGAIN_MS);
 }

@@ -43,10 +43,14 @@ struct topology {
     unsigned leaving; /* Sentinels that are being closed */
     bool closing;
 
-    bool found; /* `master` has been named */
-    struct redis_place master;
-    uint64_t epoch;          /* of the configuration with this master */
-    struct sentinel *herald; /* announced the master, and has not told its epoch yet; or NULL */
+    bool found;                /* `master` has been named */
+    struct redis_place master; /* where the links are sent */
+    struct redis_place
+        confirmed;           /* the master by the epoch: the same, unless it is announced */
+    uint64_t epoch;          /* of the configuration with the confirmed one */
+    struct sentinel *herald; /* announced the master and has not told its epoch yet; or NULL */
+    unsigned herald_answers; /* the last of so many answers was asked for after that */
+    uint64_t herald_since;   /* loop time */
     uint64_t down_since;     /* loop time since which the master is not up; 0: it is */
     bool began;              /* the first master may be named */
     uv_timer_t tick;

@@ -1,7 +1,9 @@
 // A master, its replicas, and the Sentinels that watch them, on free ports.
 
 import { execFile } from 'node:child_process';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { findProgram, started, startProcess, tempDir } from './processes.mjs';
 import { startRedis } from './servers.mjs';
@@ -98,7 +100,6 @@ export const masterPort = async (sentinel, name = MASTER) =>
 
 export const role = async (redis) => (await redis.cli('ROLE')).split('\n')[0];
 
-// Without a copy on disk a restart is a new server; with it, a Redis comes back as it was.
 const replicated = { 'repl-diskless-sync': 'no', 'repl-ping-replica-period': 1 };
 
 /*
@@ -112,8 +113,12 @@ export async function sentinelCluster({ replicas = 1, sentinels = 3, redis = {},
   const secret = password && { requirepass: password };
   const config = { ...replicated, ...(password && { masterauth: password }), ...redis.config };
   const servers = [await startRedis({ ...redis, ...secret, config })];
-  const follow = { ...config, replicaof: `127.0.0.1 ${servers[0].port}` };
-  for (let i = 0; i < replicas; i++) servers.push(await startRedis({ ...redis, ...secret, config: follow }));
+  // By a command: what stands on the command line would hold again after a restart.
+  for (let i = 0; i < replicas; i++) {
+    const replica = await startRedis({ ...redis, ...secret, config });
+    await replica.cli('REPLICAOF', '127.0.0.1', servers[0].port);
+    servers.push(replica);
+  }
   const lines = [...(sentinel.config ?? [])];
   if (password) lines.push(`sentinel auth-pass ${sentinel.name ?? MASTER} ${password}`);
   const all = await Promise.all(
@@ -154,3 +159,92 @@ export async function sentinelCluster({ replicas = 1, sentinels = 3, redis = {},
   };
   return self;
 }
+
+// ---- A Sentinel that says what a test wants
+
+const bulk = (text) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+const array = (items) => `*${items.length}\r\n${items.map((one) => (Array.isArray(one) ? array(one) : bulk(String(one)))).join('')}`;
+
+function takeCommand(text) {
+  const lines = text.split('\r\n');
+  const count = Number(lines[0].slice(1));
+  if (lines.length < 2 * count + 2) return null;
+  const words = Array.from({ length: count }, (_, i) => lines[2 + 2 * i]);
+  return { words, rest: lines.slice(1 + 2 * count).join('\r\n') };
+}
+
+/*
+ * Says that the master is at `master` (a port, or { host, port }) by the configuration `epoch`.
+ * These may be changed at any time, and so may
+ *   peers    fake Sentinels of which it tells
+ *   silent   true: takes connections and commands, and answers nothing
+ *   refuses  { command: error }, as { SUBSCRIBE: 'NOPERM' }
+ *   name     of the master that it watches
+ * Has: port, id, url (of it alone), asked (the commands, as text), publish(channel, text),
+ * announce(from, to), close(), open().
+ */
+export async function fakeSentinel({ master, epoch = 1, name = MASTER, ...more }) {
+  const self = { master, epoch, name, peers: [], refuses: {}, asked: [], id: crypto.randomUUID(), ...more };
+  const sockets = new Map();
+  const place = (at) => (typeof at === 'number' ? { host: '127.0.0.1', port: at } : at);
+  const pairs = (object) => Object.entries(object).flat();
+  const peerOf = ({ id, port }) => pairs({ name: id, ip: '127.0.0.1', port, runid: id, flags: 'sentinel' });
+  const sentinel = (verb, [wanted]) => {
+    const { host, port } = place(self.master);
+    if (verb === 'MYID') return bulk(self.id);
+    if (wanted !== self.name) return verb.startsWith('GET') ? '*-1\r\n' : '-ERR No such master with that name\r\n';
+    if (verb === 'SENTINELS') return array(self.peers.map(peerOf));
+    if (verb === 'GET-MASTER-ADDR-BY-NAME') return array([host, port]);
+    return array(pairs({ name, ip: host, port, flags: self.flags ?? 'master', 'config-epoch': self.epoch }));
+  };
+  const answer = (socket, [verb, ...args]) => {
+    const command = verb.toUpperCase();
+    const refusal = self.refuses[command] ?? self.refuses[args[0]?.toUpperCase()];
+    if (refusal) return `-${refusal}\r\n`;
+    if (command === 'SENTINEL') return sentinel(args[0].toUpperCase(), args.slice(1));
+    if (command === 'SUBSCRIBE') {
+      sockets.set(socket, args);
+      return args.map((one, i) => `*3\r\n${bulk('subscribe')}${bulk(one)}:${i + 1}\r\n`).join('');
+    }
+    if (command === 'PING') return sockets.get(socket) ? array(['pong', '']) : '+PONG\r\n';
+    return '+OK\r\n';
+  };
+  const server = net.createServer((socket) => {
+    let text = '';
+    sockets.set(socket, null);
+    socket.setEncoding('latin1');
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('data', (data) => {
+      text += data;
+      for (let taken; text && (taken = takeCommand(text)); text = taken.rest) {
+        self.asked.push(taken.words.join(' '));
+        if (!self.silent) socket.write(answer(socket, taken.words));
+      }
+    });
+    socket.unref();
+  });
+  server.unref();
+  self.port = await freePort();
+  self.open = () => new Promise((resolve) => server.listen(self.port, '127.0.0.1', resolve));
+  self.close = () => {
+    server.close();
+    for (const socket of sockets.keys()) socket.destroy();
+  };
+  self.publish = (channel, text) => {
+    for (const [socket, channels] of sockets) {
+      if (channels?.includes(channel)) socket.write(array(['message', channel, text]));
+    }
+  };
+  self.announce = (from, to) => {
+    const [a, b] = [place(from), place(to)];
+    self.publish('+switch-master', `${self.name} ${a.host} ${a.port} ${b.host} ${b.port}`);
+  };
+  self.hears = () => [...sockets.values()].some((channels) => channels);
+  self.url = `redis+sentinel://127.0.0.1:${self.port}/${name}`;
+  await self.open();
+  return self;
+}
+
+export const urlOf = (...sentinels) =>
+  `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${sentinels[0].name}`;
