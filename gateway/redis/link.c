@@ -10,7 +10,6 @@
 #define SETTLED_MS      1000 /* ms after which a link that falls counts as having worked */
 #define LOADING_MS      100  /* ms between two questions whether Redis has loaded its data */
 
-static void link_fall(struct link *l, const char *why);
 static void on_timeout(uv_timer_t *timer);
 
 static void patience_begin(struct link *l) {
@@ -48,7 +47,7 @@ static void link_refused(struct link *l, const char *what) {
     bool more = l->error[0] != '\0';
     l->refused = true;
     snprintf(why, sizeof why, "%s%s%s", what, more ? ": " : "", l->error);
-    link_fall(l, why);
+    link_reset(l, why);
 }
 
 /* Redis has forgotten a script (SCRIPT FLUSH, a failover): the script is sent again, whole. */
@@ -90,7 +89,7 @@ static void on_reply(struct reading *r, const struct reply *reply) {
     }
     if (l->pipeline.first == NULL) {
         if (reply->type != REPLY_ERROR) {
-            link_fall(l, "a reply that nothing asked for");
+            link_reset(l, "a reply that nothing asked for");
             return;
         }
         error_keep(l, reply->text);
@@ -109,7 +108,7 @@ static void on_reply(struct reading *r, const struct reply *reply) {
 }
 
 static void on_broken(struct reading *r, const char *why) {
-    link_fall(container_of(r, struct link, reading), why);
+    link_reset(container_of(r, struct link, reading), why);
 }
 
 /* --- writing --------------------------------------------------------------------------------
@@ -121,7 +120,7 @@ static void on_written(uv_write_t *write, int status) {
     pipeline_written(&l->pipeline);
     records_written(&l->records);
     if (status < 0 && status != UV_ECANCELED)
-        link_fall(l, uv_strerror(status));
+        link_reset(l, uv_strerror(status));
 }
 
 void link_flush(struct link *l) {
@@ -133,11 +132,9 @@ void link_flush(struct link *l) {
         return;
     if (status == 0)
         status = uv_write(&l->write, &l->handle.stream, &bytes, 1, on_written);
-    if (status < 0) {
-        link_fall(l, uv_strerror(status));
-        return;
-    }
-    l->write_busy = true;
+    l->write_busy = status == 0;
+    if (status < 0)
+        link_reset(l, uv_strerror(status));
 }
 
 /* --- greeting -------------------------------------------------------------------------------
@@ -175,7 +172,7 @@ static void on_greeted(void *owner, const char *why) {
         return;
     }
     if (why != NULL) {
-        link_fall(l, why);
+        link_reset(l, why);
         return;
     }
     uv_timer_stop(&l->timer);
@@ -197,7 +194,7 @@ static void greet(struct link *l) {
  * change nothing. (With TLS 1.3 Redis refuses a client's certificate after the handshake.) */
 static void tls_failed(struct link *l, const char *why) {
     l->refused = l->state != LINK_READY;
-    link_fall(l, log_text("TLS: %s", why));
+    link_reset(l, log_text("TLS: %s", why));
 }
 
 static void secure(struct link *l) {
@@ -213,7 +210,7 @@ static void on_records(struct reading *r) {
     if (r->tls->failed)
         tls_failed(l, tls_why(r->tls));
     else if (r->tls->ended)
-        link_fall(l, "Redis closed the connection");
+        link_reset(l, "Redis closed the connection");
     else if (l->state == LINK_SECURING && tls_is_open(r->tls)) {
         patience_begin(l);
         greet(l);
@@ -230,7 +227,7 @@ static void tell_closed(struct link *l) {
 
 static void on_timeout(uv_timer_t *timer) {
     struct link *l = timer->data;
-    link_fall(l, l->state == LINK_SECURING ? "TLS: no answer to its handshake" : "timed out");
+    link_reset(l, l->state == LINK_SECURING ? "TLS: no answer to its handshake" : "timed out");
 }
 
 static void on_connect(uv_connect_t *connect, int status) {
@@ -239,9 +236,9 @@ static void on_connect(uv_connect_t *connect, int status) {
         return;
     l->error[0] = '\0';
     if (status < 0)
-        link_fall(l, uv_strerror(status));
+        link_reset(l, uv_strerror(status));
     else if (!reading_begin(&l->reading, &l->handle.stream))
-        link_fall(l, "out of memory");
+        link_reset(l, "out of memory");
     else if (l->address->tls)
         secure(l);
     else
@@ -254,7 +251,7 @@ static void connect_tcp(struct link *l, const struct sockaddr *to) {
     uv_tcp_nodelay(&l->handle.tcp, 1);
     int status = uv_tcp_connect(&l->connecting, &l->handle.tcp, to, on_connect);
     if (status < 0)
-        link_fall(l, uv_strerror(status));
+        link_reset(l, uv_strerror(status));
 }
 
 static void connect_pipe(struct link *l) {
@@ -268,7 +265,7 @@ static void resolve(struct link *l) {
     bool busy = l->resolver.busy;
     int status = resolver_ask(&l->resolver, l->loop, l->address->host, l->address->port);
     if (status < 0)
-        link_fall(l, uv_strerror(status));
+        link_reset(l, uv_strerror(status));
     else if (!busy)
         l->handles++;
 }
@@ -281,7 +278,7 @@ static void on_resolved(struct resolver *r, int status) {
     else if (l->state == LINK_RESOLVING && status == 0 && resolver_has_next(r))
         connect_tcp(l, resolver_next(r));
     else if (l->state == LINK_RESOLVING)
-        link_fall(l, status == 0 ? "the name has no address" : uv_strerror(status));
+        link_reset(l, status == 0 ? "the name has no address" : uv_strerror(status));
     if (l->closing) {
         resolver_forget(r);
         tell_closed(l);
@@ -294,6 +291,7 @@ static void connect_start(struct link *l) {
     struct sockaddr_storage to;
     const struct redis_address *a = l->address;
     l->moved = false;
+    l->pause_ms = 0;
     int status = a->path ? uv_pipe_init(l->loop, &l->handle.pipe, 0)
                          : uv_tcp_init(l->loop, &l->handle.tcp);
     if (status < 0) {
@@ -329,6 +327,8 @@ static void on_wait_over(uv_timer_t *timer) {
 static uint64_t wait_ms(struct link *l) {
     if (resolver_has_next(&l->resolver) || l->moved)
         return 0;
+    if (l->pause_ms != 0)
+        return l->pause_ms;
     return backoff_after(&l->backoff, l->setback, uv_now(l->loop), l->backoff_ms);
 }
 
@@ -356,7 +356,7 @@ static enum setback setback_of(const struct link *l) {
     return settled ? SETBACK_FELL : stood || l->refused ? SETBACK_REFUSED : SETBACK_AWAY;
 }
 
-static void link_fall(struct link *l, const char *why) {
+void link_reset(struct link *l, const char *why) {
     if (l->state == LINK_FALLING || l->state == LINK_WAITING || l->state == LINK_CLOSED)
         return;
     snprintf(l->why_text, sizeof l->why_text, "%s", why);
@@ -379,11 +379,7 @@ static void link_fall(struct link *l, const char *why) {
 void link_init(struct link *l, uv_loop_t *loop, const struct redis_address *address,
                const struct link_events *events, void *owner, const char *name, bool subscriber,
                uint64_t timeout_ms) {
-    memset(l, 0, sizeof *l);
-    l->loop = loop;
-    l->address = address;
-    l->events = events;
-    l->owner = owner;
+    *l = (struct link){.loop = loop, .address = address, .events = events, .owner = owner};
     l->name = name;
     l->subscriber = subscriber;
     l->timeout_ms = timeout_ms;
@@ -404,8 +400,12 @@ void link_open(struct link *l) {
     uv_timer_start(&l->timer, on_wait_over, 0, 0);
 }
 
-void link_reset(struct link *l, const char *why) {
-    link_fall(l, why);
+/* Falls if it is connected, and begins again after so long. */
+static void begin_again(struct link *l, uint64_t ms, const char *why) {
+    l->pause_ms = ms;
+    link_reset(l, why);
+    if (l->state == LINK_WAITING || l->state == LINK_CLOSED)
+        uv_timer_start(&l->timer, on_wait_over, ms, 0);
 }
 
 void link_go(struct link *l, const char *why) {
@@ -414,9 +414,12 @@ void link_go(struct link *l, const char *why) {
     l->moved = true;
     l->backoff = (struct backoff){.since = 0};
     resolver_forget(&l->resolver);
-    link_fall(l, why);
-    if (l->state == LINK_WAITING || l->state == LINK_CLOSED)
-        link_open(l);
+    begin_again(l, 0, why);
+}
+
+void link_pause(struct link *l, uint64_t ms, const char *why) {
+    if (!l->closing)
+        begin_again(l, ms, why);
 }
 
 const char *link_trouble(const struct link *l) {
@@ -436,7 +439,7 @@ static void on_helper_closed(uv_handle_t *handle) {
 void link_close(struct link *l, void (*on_closed)(struct link *l)) {
     l->closing = true;
     l->on_closed = on_closed;
-    link_fall(l, "closing");
+    link_reset(l, "closing");
     if (!l->resolver.busy)
         resolver_forget(&l->resolver);
     if (l->state != LINK_FALLING)

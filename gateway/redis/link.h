@@ -52,6 +52,7 @@ struct link {
     char why_text[256];
     char error[208];   /* Redis's last one, as text */
     unsigned attempts; /* failed attempts since it was ready */
+    uint64_t pause_ms; /* how long to wait when it has fallen; 0: as backoff.h says */
     bool moved;        /* the address has changed: the next attempt comes without a wait */
     bool refused;      /* Redis refuses the attempt, or the link */
     bool proved;       /* it has done something useful since it is ready */
@@ -94,6 +95,9 @@ void link_reset(struct link *l, const char *why);
 /* The address has changed: drops the connection, and goes there at once. on_down may be called
  * before it returns. Opens a link that is not open yet. */
 void link_go(struct link *l, const char *why);
+/* Drops the connection, and connects again after so long, or at link_go. on_down may be called
+ * before it returns. */
+void link_pause(struct link *l, uint64_t ms, const char *why);
 /* Closes the link for good. on_closed is called in a later turn, when nothing is left of it. */
 void link_close(struct link *l, void (*on_closed)(struct link *l));
 

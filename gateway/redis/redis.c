@@ -8,6 +8,8 @@
 #include "gateway/redis/errors.h"
 
 #define ERROR_LOG_MS 1000
+#define FAILOVER_MS  3000 /* for which the new master is awaited; Sentinels ask it each second \
+                           */
 
 /* --- both links -----------------------------------------------------------------------------
  */
@@ -247,7 +249,18 @@ static void on_master(void *owner, const struct redis_place *master, const char 
         link_go(&r->durable.link, why);
 }
 
-static const struct topology_events topology_handlers = {.on_master = on_master};
+/* The old master would acknowledge messages that the new one never gets. What has been
+ * acknowledged so far reaches the replica before it is promoted. */
+static void on_failover(void *owner) {
+    struct redis *r = owner;
+    static const char why[] = "the Sentinels are about to promote a replica";
+    LOG(LOG_WARN, "redis_failover", NULL);
+    link_pause(&r->commands, FAILOVER_MS, why);
+    link_pause(&r->subscriber, FAILOVER_MS, why);
+}
+
+static const struct topology_events topology_handlers = {.on_master = on_master,
+                                                         .on_failover = on_failover};
 
 static void init_topology(struct redis *r, uv_loop_t *loop) {
     const struct redis_config *c = &r->config;

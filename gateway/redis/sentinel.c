@@ -93,16 +93,17 @@ void sentinel_ask(struct sentinel *s) {
 /* --- news -----------------------------------------------------------------------------------
  */
 
-/* +promoted-slave comes from the Sentinel that leads a failover, up to seconds before
- * +switch-master. */
+/* +selected-slave and +promoted-slave come from the Sentinel that leads a failover, before and
+ * after it promotes the replica, which is up to seconds before +switch-master. */
 static void subscribe(struct sentinel *s) {
     struct buf b;
     struct slice none = {NULL, 0};
     buf_init(&b);
-    buf_str(&b, "*5\r\n$9\r\nSUBSCRIBE\r\n");
+    buf_str(&b, "*6\r\n$9\r\nSUBSCRIBE\r\n");
     resp_bulk(&b, SLICE("+switch-master"));
     resp_bulk(&b, SLICE("+sentinel"));
     resp_bulk(&b, SLICE("+sdown"));
+    resp_bulk(&b, SLICE("+selected-slave"));
     resp_bulk(&b, SLICE("+promoted-slave"));
     if (b.failed || !link_send(&s->news, -1, 0, buf_bytes(&b), none, NULL, NULL))
         link_reset(&s->news, "out of memory");
@@ -119,11 +120,15 @@ static void on_push(struct link *l, const struct reply *push) {
     struct slice channel = reply_text(reply_item(push, 1));
     struct slice text = reply_text(reply_item(push, 2));
     struct redis_place from, to;
-    if (!slice_is(channel, "+switch-master")) {
-        if (sentinel_concerns(text, s->master_name))
-            s->events->on_hint(s);
-    } else if (sentinel_read_switch(text, s->master_name, &from, &to)) {
-        s->events->on_switch(s, &from, &to);
+    if (slice_is(channel, "+switch-master")) {
+        if (sentinel_read_switch(text, s->master_name, &from, &to))
+            s->events->on_switch(s, &from, &to);
+    } else if (!sentinel_concerns(text, s->master_name)) {
+        return;
+    } else if (slice_is(channel, "+selected-slave")) {
+        s->events->on_selected(s);
+    } else {
+        s->events->on_hint(s);
     }
 }
 

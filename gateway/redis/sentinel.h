@@ -17,6 +17,8 @@ struct sentinel_events {
     /* It announces that the master is another one. */
     void (*on_switch)(struct sentinel *s, const struct redis_place *from,
                       const struct redis_place *to);
+    /* It is about to promote a replica, within a tenth of a second. */
+    void (*on_selected)(struct sentinel *s);
     /* It tells that something has happened to the master or its Sentinels. */
     void (*on_hint)(struct sentinel *s);
     /* It cannot be asked; `why` says why. Called once for each attempt. */

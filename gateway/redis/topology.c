@@ -260,6 +260,13 @@ static void on_switch(struct sentinel *s, const struct redis_place *from,
     ask_all(t, 0);
 }
 
+/* A Sentinel that is behind may lead a failover, too, but not for long. */
+static void on_selected(struct sentinel *s) {
+    struct topology *t = s->owner;
+    if (t->found)
+        t->events->on_failover(t->owner);
+}
+
 static void on_hint(struct sentinel *s) {
     sentinel_ask(s);
 }
@@ -271,8 +278,11 @@ static void on_lost(struct sentinel *s) {
     settle(t);
 }
 
-static const struct sentinel_events sentinel_handlers = {
-    .on_answer = on_answer, .on_switch = on_switch, .on_hint = on_hint, .on_lost = on_lost};
+static const struct sentinel_events sentinel_handlers = {.on_answer = on_answer,
+                                                         .on_switch = on_switch,
+                                                         .on_selected = on_selected,
+                                                         .on_hint = on_hint,
+                                                         .on_lost = on_lost};
 
 static void on_tick(uv_timer_t *timer) {
     struct topology *t = timer->data;

@@ -29,6 +29,9 @@ struct topology_config {
 struct topology_events {
     /* The master is now there; why: for the log. Called in a later turn than topology_open. */
     void (*on_master)(void *owner, const struct redis_place *master, const char *why);
+    /* A replica is about to be promoted, while the master may go on to acknowledge what is lost
+     * then: on_master follows within a second or two, or the failover comes to nothing. */
+    void (*on_failover)(void *owner);
 };
 
 struct topology {
