@@ -238,3 +238,24 @@ test('one master after the other within milliseconds', async (t) => {
   await is(node, it.b);
   assert.equal(await links(it.a), 0);
 });
+
+test('the master is left before a replica is promoted, and taken again if nothing comes of it', async (t) => {
+  const it = await scene(t, (a) => [{ master: a.port }]);
+  const node = await it.start();
+  const [one] = it.all;
+  await until(() => one.hears());
+  const news = `slave 127.0.0.1:2 127.0.0.1 ${it.b.port} @ mymaster 127.0.0.1 ${it.a.port}`;
+  one.publish('+selected-slave', news.replace('mymaster', 'other'));
+  one.publish('+selected-slave', news);
+  await until(async () => (await links(it.a)) === 0);
+  const { detail } = (await node.get('/readyz')).json();
+  assert.match(detail, /the Sentinels are about to promote a replica/);
+  await is(node, it.a);
+  // Now it comes to something, without +switch-master.
+  one.publish('+selected-slave', news);
+  await until(async () => (await links(it.a)) === 0);
+  Object.assign(one, { master: it.b.port, epoch: 2 });
+  one.publish('+promoted-slave', news);
+  await is(node, it.b);
+  assert.equal(node.log().match(/event=redis_failover/g).length, 2);
+});
