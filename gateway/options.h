@@ -182,8 +182,8 @@
     X(redis_timeout, "redis-timeout", TIME, 200, 60000, "3s", "TIME",                          \
       "longest time to connect to Redis, and for the beacon to come back through it")          \
     X(redis_wait, "redis-wait", TEXT, 0, 12, "", "N:MS",                                       \
-      "acknowledge a message when N replicas of Redis have it, and wait at most MS "           \
-      "milliseconds for them; default: do not wait")                                           \
+      "acknowledge a message when N replicas of Redis have it (all: those that Sentinels "     \
+      "know), and wait at most MS milliseconds for them; default: do not wait")                \
     X(history_max, "history-max", COUNT, 1, 10000000, "10000", "N",                            \
       "most messages of a channel")                                                            \
     X(log_bytes, "log-bytes", SIZE, 4096, 1099511627776, "64M", "BYTES",                       \

@@ -194,6 +194,9 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
     wrong = durable_parse(&redis->wait, o->redis_wait);
     if (wrong != NULL)
         return config_complain(o, "redis-wait", o->redis_wait, wrong);
+    if (redis->wait.all && redis->sentinels.count == 0)
+        return config_complain(o, "redis-wait", o->redis_wait,
+                               "all needs Sentinels, which know all replicas");
     redis->sentinel_user = o->redis_sentinel_user;
     redis->sentinel_password = o->redis_sentinel_password;
     redis->node = n->id;

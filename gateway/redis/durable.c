@@ -20,19 +20,29 @@ struct durable_call {
 /* --- the option -----------------------------------------------------------------------------
  */
 
+static bool read_number(const char *text, unsigned most, unsigned *out) {
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 5 || text[digits] != '\0')
+        return false;
+    *out = (unsigned)strtoul(text, NULL, 10);
+    return *out > 0 && *out <= most;
+}
+
 const char *durable_parse(struct durable *d, const char *text) {
-    unsigned replicas, ms;
-    char rest;
-    *d = (struct durable){.replicas = 0};
+    char first[8] = "";
+    const char *colon = strchr(text, ':');
+    *d = (struct durable){.ms = 0};
     if (text[0] == '\0')
         return NULL;
-    if (text[strspn(text, "0123456789:")] != '\0' || strlen(text) > 9 ||
-        sscanf(text, "%u:%u%c", &replicas, &ms, &rest) != 2 || replicas == 0 ||
-        replicas > REPLICAS_MOST || ms == 0 || ms > WAIT_MOST_MS)
-        return "must be N:MS: from 1 to 100 replicas, and the longest wait for them, from 1 to "
-               "60000 milliseconds";
-    d->replicas = replicas;
-    d->ms = ms;
+    if (colon != NULL && colon - text < (ptrdiff_t)sizeof first)
+        memcpy(first, text, (size_t)(colon - text));
+    d->all = strcmp(first, "all") == 0;
+    if (d->all)
+        d->replicas = 1; /* until the owner knows */
+    if (colon == NULL || !read_number(colon + 1, WAIT_MOST_MS, &d->ms) ||
+        (!d->all && !read_number(first, REPLICAS_MOST, &d->replicas)))
+        return "must be N:MS or all:MS: from 1 to 100 replicas, and the longest wait for them, "
+               "from 1 to 60000 milliseconds";
     return NULL;
 }
 
@@ -45,7 +55,7 @@ void durable_init(struct durable *d, const struct link *commands,
     d->metrics = metrics;
     list_init(&d->answered);
     list_init(&d->waiting);
-    if (d->replicas == 0)
+    if (!durable_is_on(d))
         return;
     snprintf(d->name, sizeof d->name, "%s-wait", commands->name);
     link_init(&d->link, commands->loop, commands->address, events, owner, d->name, false,
@@ -59,11 +69,11 @@ static bool same_server(const struct durable *d) {
 }
 
 bool durable_ready(const struct durable *d) {
-    return d->replicas == 0 || (d->link.state == LINK_READY && same_server(d));
+    return !durable_is_on(d) || (d->link.state == LINK_READY && same_server(d));
 }
 
 bool durable_astray(const struct durable *d) {
-    return d->replicas != 0 && d->link.state == LINK_READY &&
+    return durable_is_on(d) && d->link.state == LINK_READY &&
            d->commands->state == LINK_READY && !same_server(d);
 }
 
@@ -96,10 +106,10 @@ static void finish_all(struct durable *d, struct list *calls, bool good) {
  */
 
 static void tell(struct durable *d, const struct reply *reply) {
-    bool lacks = reply_number(reply) < d->replicas;
+    bool lacks = reply_number(reply) < d->needed;
     if (lacks && !d->lacking)
         LOG(LOG_WARN, "redis_replicas_short", "replicas", log_text("%lld", reply_number(reply)),
-            "needed", log_text("%u", d->replicas), "ms", log_text("%u", d->ms), "means",
+            "needed", log_text("%u", d->needed), "ms", log_text("%u", d->ms), "means",
             "messages are stored, and their senders are told that it is unknown", NULL);
     else if (!lacks && d->lacking)
         LOG(LOG_INFO, "redis_replicas_enough", "replicas",
@@ -113,13 +123,13 @@ static void on_waited(void *arg, const struct reply *reply, enum outcome outcome
     d->asked = false;
     if (reply != NULL)
         tell(d, reply);
-    finish_all(d, &d->waiting, reply != NULL && reply_number(reply) >= d->replicas);
+    finish_all(d, &d->waiting, reply != NULL && reply_number(reply) >= d->needed);
 }
 
 /* Redis waits for what it had written when it executed this link's last command, hence PING. */
 static bool ask(struct durable *d) {
     char text[128], replicas[12], ms[12];
-    int a = snprintf(replicas, sizeof replicas, "%u", d->replicas);
+    int a = snprintf(replicas, sizeof replicas, "%u", d->needed);
     int b = snprintf(ms, sizeof ms, "%u", d->ms);
     int len = snprintf(text, sizeof text, "*3\r\n$4\r\nWAIT\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", a,
                        replicas, b, ms);
@@ -129,10 +139,11 @@ static bool ask(struct durable *d) {
 }
 
 void durable_flush(struct durable *d) {
-    if (d->replicas == 0)
+    if (!durable_is_on(d))
         return;
     if (!list_empty(&d->answered) && !d->asked) {
         list_splice(&d->waiting, &d->answered);
+        d->needed = d->replicas;
         d->asked = same_server(d) && ask(d);
         if (!d->asked)
             finish_all(d, &d->waiting, false);

@@ -19,8 +19,10 @@ struct durable {
     struct link link;
     const struct link *commands; /* the link of the appends: both must lead to one server */
     struct metrics *metrics;
-    unsigned replicas;    /* 0: off, and nothing of this is used */
-    unsigned ms;          /* the longest WAIT */
+    bool all; /* `replicas` is set by the owner, whenever it learns of others */
+    unsigned replicas;
+    unsigned needed;      /* by the WAIT under way */
+    unsigned ms;          /* the longest WAIT; 0: off, and nothing of this is used */
     struct list answered; /* no WAIT was sent since */
     struct list waiting;  /* those that the WAIT under way covers */
     bool asked;           /* there is one */
@@ -28,11 +30,14 @@ struct durable {
     char name[176];
 };
 
-/* Reads "N:MS", or "" for off. Returns NULL, or what is wrong with the text. */
+/* Reads "N:MS", "all:MS", or "" for off. Returns NULL, or what is wrong with the text. */
 const char *durable_parse(struct durable *d, const char *text);
+static inline bool durable_is_on(const struct durable *d) {
+    return d->ms != 0;
+}
 /* Prepares it; the numbers above are set. The link is made like `commands`, which stays the
  * caller's, as do the metrics, the events and their owner. The owner opens and closes the link
- * if `replicas` is not 0. */
+ * if it is on. */
 void durable_init(struct durable *d, const struct link *commands,
                   const struct link_events *events, void *owner, struct metrics *metrics);
 

@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "common/random.h"
 #include "gateway/redis/errors.h"
+#include "gateway/redis/eval.h"
 
 #define ERROR_LOG_MS 1000
-#define FAILOVER_MS  3000 /* for which the new master is awaited; Sentinels ask it each second \
-                           */
+#define FAILOVER_MS                                                                            \
+    3000 /* for which the new master is awaited; Sentinels ask it each second                  \
+          */
 
 /* --- both links -----------------------------------------------------------------------------
  */
@@ -43,48 +44,28 @@ void redis_reset(struct redis *r, const char *why) {
     LOG(LOG_WARN, "redis_reset", "why", why, NULL);
     link_reset(&r->commands, why);
     link_reset(&r->subscriber, why);
-    if (r->durable.replicas != 0)
+    if (durable_is_on(&r->durable))
         link_reset(&r->durable.link, why);
 }
 
 /* --- scripts --------------------------------------------------------------------------------
  */
 
-static void put_eval_head(struct buf *out, unsigned argc, const char *verb,
-                          struct slice script) {
-    buf_printf(out, "*%u\r\n", argc);
-    resp_bulk(out, slice_of(verb));
-    resp_bulk(out, script);
-}
-
-/* Makes an epoch of 8 characters in base 36. Epochs only need to differ. */
-static void fresh_epoch(char out[8]) {
-    uint64_t z = random_u64();
-    for (int i = 0; i < 8; i++, z /= 36)
-        out[i] = "0123456789abcdefghijklmnopqrstuvwxyz"[z % 36];
-}
-
-static void put_key(struct redis *r, struct buf *b, struct slice name) {
-    buf_printf(b, "$%zu\r\n", strlen(r->config.constants.prefix) + name.len + 2);
-    redis_doorbell(r, b, name);
-    buf_append(b, "\r\n", 2);
-}
-
 static bool send_script(struct redis *r, enum script script, const struct slice keys[],
                         size_t key_count, const struct slice args[], size_t arg_count,
                         redis_done done, void *arg) {
-    char epoch[8];
+    char epoch[EVAL_EPOCH];
     char count[24];
     unsigned argc = (unsigned)(5 + key_count + arg_count);
     struct buf *b = &r->scratch;
     buf_clear(b);
-    put_eval_head(b, argc, "EVALSHA", slice_of(r->scripts.sha[script]));
+    eval_put_head(b, argc, "EVALSHA", slice_of(r->scripts.sha[script]));
     size_t head = b->len;
     int digits = snprintf(count, sizeof count, "%zu", key_count);
     resp_bulk(b, (struct slice){count, (size_t)digits});
     for (size_t i = 0; i < key_count; i++)
-        put_key(r, b, keys[i]);
-    fresh_epoch(epoch);
+        eval_put_key(b, r->config.constants.prefix, keys[i]);
+    eval_fresh_epoch(epoch);
     resp_bulk(b, slice_of(r->term));
     resp_bulk(b, (struct slice){epoch, sizeof epoch});
     for (size_t i = 0; i < arg_count; i++)
@@ -222,7 +203,7 @@ static void on_push(struct link *l, const struct reply *push) {
 }
 
 static void put_eval(struct link *l, struct buf *out, int script, unsigned argc) {
-    put_eval_head(out, argc, "EVAL", buf_bytes(&redis_of(l)->scripts.text[script]));
+    eval_put_head(out, argc, "EVAL", buf_bytes(&redis_of(l)->scripts.text[script]));
 }
 
 static const struct link_events link_handlers = {
@@ -245,7 +226,7 @@ static void on_master(void *owner, const struct redis_place *master, const char 
     a->port = master->port;
     link_go(&r->commands, why);
     link_go(&r->subscriber, why);
-    if (r->durable.replicas != 0)
+    if (durable_is_on(&r->durable))
         link_go(&r->durable.link, why);
 }
 
@@ -321,7 +302,7 @@ void redis_open(struct redis *r) {
     }
     link_open(&r->commands);
     link_open(&r->subscriber);
-    if (r->durable.replicas != 0)
+    if (durable_is_on(&r->durable))
         link_open(&r->durable.link);
 }
 
@@ -343,11 +324,11 @@ static void on_topology_closed(struct topology *t) {
 }
 
 void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
-    r->open_parts = 3U + (r->durable.replicas != 0) + has_sentinels(r);
+    r->open_parts = 3U + durable_is_on(&r->durable) + has_sentinels(r);
     r->on_closed = on_closed;
     link_close(&r->commands, on_link_closed);
     link_close(&r->subscriber, on_link_closed);
-    if (r->durable.replicas != 0)
+    if (durable_is_on(&r->durable))
         link_close(&r->durable.link, on_link_closed);
     if (has_sentinels(r))
         topology_close(&r->topology, on_topology_closed);
@@ -361,10 +342,7 @@ void redis_deinit(struct redis *r) {
 }
 
 void redis_doorbell(const struct redis *r, struct buf *out, struct slice name) {
-    buf_str(out, r->config.constants.prefix);
-    buf_char(out, '{');
-    buf_slice(out, name);
-    buf_char(out, '}');
+    eval_put_name(out, r->config.constants.prefix, name);
 }
 
 bool redis_script(struct redis *r, enum script script, const struct slice keys[],
@@ -376,7 +354,7 @@ bool redis_script(struct redis *r, enum script script, const struct slice keys[]
 bool redis_append(struct redis *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg) {
-    if (r->durable.replicas == 0)
+    if (!durable_is_on(&r->durable))
         return redis_script_asked(r, script, keys, key_count, args, arg_count, done, arg);
     struct durable_call *call = durable_begin(&r->durable, done, arg);
     if (call == NULL)
@@ -448,6 +426,8 @@ uint64_t redis_probe_age(const struct redis *r) {
 
 void redis_flush(struct redis *r) {
     rising_watch(&r->rising);
+    if (r->durable.all)
+        r->durable.replicas = topology_replicas(&r->topology);
     durable_flush(&r->durable);
     link_flush(&r->commands);
     link_flush(&r->subscriber);

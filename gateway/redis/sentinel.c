@@ -36,6 +36,7 @@ static void on_master(void *arg, const struct reply *reply, enum outcome outcome
     struct sentinel *s = arg;
     (void)outcome;
     s->epoch_told = sentinel_read_master(reply, &s->epoch_read, &s->down_read);
+    sentinel_read_replicas(reply, &s->replicas);
 }
 
 static void on_peers(void *arg, const struct reply *reply, enum outcome outcome) {

@@ -58,6 +58,7 @@ struct sentinel {
     uint64_t heard_at; /* loop time of the last sign of life of the news */
     uint64_t epoch;
     struct redis_place master;
+    unsigned replicas;   /* of the master, as far as it told last */
     uint64_t epoch_read; /* of the answer that is coming in */
     bool epoch_told, down_read;
     char id[SENTINEL_ID_SIZE]; /* "" until it is told; kept when the link falls */

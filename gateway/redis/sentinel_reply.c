@@ -66,6 +66,14 @@ bool sentinel_read_master(const struct reply *r, uint64_t *epoch, bool *down) {
     return take_number(field(r, "config-epoch"), UINT64_MAX, epoch);
 }
 
+bool sentinel_read_replicas(const struct reply *r, unsigned *count) {
+    uint64_t n;
+    bool told = take_number(field(r, "num-slaves"), 1000, &n);
+    if (told)
+        *count = (unsigned)n;
+    return told;
+}
+
 bool sentinel_read_address(const struct reply *r, struct redis_place *out) {
     return take_place(reply_text(reply_item(r, 0)), reply_text(reply_item(r, 1)), out);
 }

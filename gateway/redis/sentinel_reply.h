@@ -24,6 +24,10 @@ struct sentinel_peer {
  * one), and whether the Sentinels agree that the master is down. False: it tells no epoch. */
 bool sentinel_read_master(const struct reply *r, uint64_t *epoch, bool *down);
 
+/* The same answer: how many replicas the Sentinel knows, also those that are down. False: it
+ * does not tell. */
+bool sentinel_read_replicas(const struct reply *r, unsigned *count);
+
 /* The answer to SENTINEL GET-MASTER-ADDR-BY-NAME. False: it tells no address. */
 bool sentinel_read_address(const struct reply *r, struct redis_place *out);
 

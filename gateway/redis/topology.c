@@ -121,6 +121,16 @@ size_t topology_answering(const struct topology *t) {
     return n;
 }
 
+unsigned topology_replicas(const struct topology *t) {
+    unsigned most = 1;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct sentinel *s = t->all[i];
+        if (s->known && s->epoch >= t->epoch && s->replicas > most)
+            most = s->replicas;
+    }
+    return most;
+}
+
 /* --- the decision ---------------------------------------------------------------------------
  */
 

@@ -84,6 +84,11 @@ const char *topology_trouble(const struct topology *t);
 size_t topology_known(const struct topology *t);
 size_t topology_answering(const struct topology *t);
 
+/* How many replicas the master has, also those that are down: the most that a Sentinel knows
+ * which has the newest configuration. At least 1, since a Sentinel that was just set up may not
+ * have found any yet. */
+unsigned topology_replicas(const struct topology *t);
+
 /* Writes out what the turn gathered. */
 void topology_flush(struct topology *t);
 

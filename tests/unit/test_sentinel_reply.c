@@ -116,6 +116,31 @@ static void reads_the_epoch(void **state) {
     assert_false(sentinel_read_master(NULL, &epoch, &down));
 }
 
+static void check_replicas(const struct reply *r, const void *arg) {
+    const int *expected = arg;
+    unsigned count = 99;
+    assert_int_equal(sentinel_read_replicas(r, &count), *expected >= 0);
+    assert_int_equal(count, *expected >= 0 ? *expected : 99);
+}
+
+static void reads_the_number_of_replicas(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int count; /* -1: none is told */
+    } table[] = {
+        {"[ name m num-slaves 2 quorum 2 ]", 2},
+        {"[ num-slaves 0 ]", 0},
+        {"[ num-slaves 1001 ]", -1},
+        {"[ num-slaves -1 ]", -1},
+        {"[ num-slaves ]", -1},
+        {"[ name m ]", -1},
+        {"nil", -1},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        each_split(table[i].text, check_replicas, &table[i].count);
+}
+
 struct place {
     const char *text, *host; /* NULL: none */
     int port;
@@ -281,9 +306,13 @@ static void tells_whom_a_hint_concerns(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_the_epoch),  cmocka_unit_test(reads_the_address),
-        cmocka_unit_test(reads_the_others), cmocka_unit_test(reads_an_id),
-        cmocka_unit_test(reads_news),       cmocka_unit_test(tells_whom_a_hint_concerns),
+        cmocka_unit_test(reads_the_epoch),
+        cmocka_unit_test(reads_the_number_of_replicas),
+        cmocka_unit_test(reads_the_address),
+        cmocka_unit_test(reads_the_others),
+        cmocka_unit_test(reads_an_id),
+        cmocka_unit_test(reads_news),
+        cmocka_unit_test(tells_whom_a_hint_concerns),
     };
     return cmocka_run_group_tests_name("sentinel_reply", tests, NULL, NULL);
 }

@@ -100,10 +100,11 @@ test('Redis ends while a message waits for its replica: unknown', async (t) => {
 });
 
 test('what is no number of replicas and no time is refused', async () => {
-  const wrong = ['1', '0:100', '1:0', '1:60001', '101:100', 'all:100', '1:100ms', '-1:100', '1:1:1'];
+  const wrong = ['1', '0:100', '1:0', '1:60001', '101:100', 'all:0', 'all', 'some:100', '1:100ms', '-1:100', '1:1:1'];
   const ask = (text) => runProgram(['--listen', '127.0.0.1:0', '--redis-wait', text]);
   for (const { code, err } of await Promise.all(wrong.map(ask))) {
     assert.equal(code, 1);
     assert.match(err, /redis-wait is "[^"]*": must be N:MS/);
   }
+  assert.match((await ask('all:100')).err, /redis-wait is "all:100": all needs Sentinels/);
 });
