@@ -175,9 +175,20 @@ static const char *hide_password(const char *url) {
     return at != NULL ? log_text("...%s", at) : url;
 }
 
+static void configure_sentinels(const struct node *n, struct redis_config *redis) {
+    struct topology_config *t = &redis->sentinels;
+    t->node = n->id;
+    t->timeout_ms = n->options->redis_timeout;
+    t->login.tls = redis->address.tls;
+    snprintf(t->login.user, sizeof t->login.user, "%s", n->options->redis_sentinel_user);
+    snprintf(t->login.password, sizeof t->login.password, "%s",
+             n->options->redis_sentinel_password);
+}
+
 static int configure_redis(struct node *n, struct redis_config *redis) {
     const struct options *o = n->options;
-    const char *wrong = redis_address_parse(&redis->address, &redis->sentinels, o->redis_url);
+    const char *wrong =
+        redis_address_parse(&redis->address, &redis->sentinels.seeds, o->redis_url);
     if (wrong != NULL)
         return config_complain(o, "redis-url", hide_password(o->redis_url), wrong);
     wrong = choose_prefix(n, redis->address.database);
@@ -194,11 +205,10 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
     wrong = durable_parse(&redis->wait, o->redis_wait);
     if (wrong != NULL)
         return config_complain(o, "redis-wait", o->redis_wait, wrong);
-    if (redis->wait.all && redis->sentinels.count == 0)
+    if (redis->wait.all && redis->sentinels.seeds.count == 0)
         return config_complain(o, "redis-wait", o->redis_wait,
                                "all needs Sentinels, which know all replicas");
-    redis->sentinel_user = o->redis_sentinel_user;
-    redis->sentinel_password = o->redis_sentinel_password;
+    configure_sentinels(n, redis);
     redis->node = n->id;
     redis->metrics = &n->metrics;
     redis->timeout_ms = o->redis_timeout;

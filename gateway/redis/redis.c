@@ -8,9 +8,8 @@
 #include "gateway/redis/eval.h"
 
 #define ERROR_LOG_MS 1000
-#define FAILOVER_MS                                                                            \
-    3000 /* for which the new master is awaited; Sentinels ask it each second                  \
-          */
+/* The new master is awaited for so long; Sentinels ask it each second. */
+#define FAILOVER_MS 3000
 
 /* --- both links -----------------------------------------------------------------------------
  */
@@ -87,7 +86,7 @@ static bool ask_term(void *owner, const struct slice args[3], redis_done done, v
 }
 
 static bool has_sentinels(const struct redis *r) {
-    return r->config.sentinels.count > 0;
+    return r->config.sentinels.seeds.count > 0;
 }
 
 static void on_risen(void *owner, struct slice term) {
@@ -142,7 +141,7 @@ static void log_lost(struct redis *r, const struct link *l, const char *why) {
 /* A link that falls since the master is another one now needs no doubt. */
 static void on_down(struct link *l, const char *why) {
     struct redis *r = redis_of(l);
-    if (has_sentinels(r) && !l->moved && !l->closing)
+    if (has_sentinels(r) && !l->moved && !l->closing && l != &r->durable.link)
         topology_doubt(&r->topology);
     log_lost(r, l, why);
     rising_fell(&r->rising, l);
@@ -238,20 +237,12 @@ static void on_failover(void *owner) {
     LOG(LOG_WARN, "redis_failover", NULL);
     link_pause(&r->commands, FAILOVER_MS, why);
     link_pause(&r->subscriber, FAILOVER_MS, why);
+    if (durable_is_on(&r->durable))
+        link_pause(&r->durable.link, FAILOVER_MS, why);
 }
 
 static const struct topology_events topology_handlers = {.on_master = on_master,
                                                          .on_failover = on_failover};
-
-static void init_topology(struct redis *r, uv_loop_t *loop) {
-    const struct redis_config *c = &r->config;
-    struct topology_config config = {
-        .seeds = c->sentinels, .node = c->node, .timeout_ms = c->timeout_ms};
-    config.login.tls = c->address.tls;
-    snprintf(config.login.user, sizeof config.login.user, "%s", c->sentinel_user);
-    snprintf(config.login.password, sizeof config.login.password, "%s", c->sentinel_password);
-    topology_init(&r->topology, loop, &config, &topology_handlers, r);
-}
 
 /* --- public ---------------------------------------------------------------------------------
  */
@@ -284,7 +275,7 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     r->durable = config->wait;
     durable_init(&r->durable, &r->commands, &link_handlers, r, config->metrics);
     if (has_sentinels(r))
-        init_topology(r, loop);
+        topology_init(&r->topology, loop, &config->sentinels, &topology_handlers, r);
     return 0;
 }
 

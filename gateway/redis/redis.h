@@ -42,10 +42,8 @@ struct redis_events {
 };
 
 struct redis_config {
-    struct redis_address address;    /* with Sentinels the host is what they tell */
-    struct sentinel_seeds sentinels; /* none: the address is the master's */
-    const char *sentinel_user;       /* these two are read in redis_init */
-    const char *sentinel_password;
+    struct redis_address address;     /* with Sentinels the host is what they tell */
+    struct topology_config sentinels; /* without seeds: the address is the master's */
     struct script_constants constants;
     const char *node;
     struct metrics *metrics; /* has the round trips of commands */

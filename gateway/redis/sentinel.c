@@ -55,15 +55,17 @@ static void on_address(void *arg, const struct reply *reply, enum outcome outcom
         return; /* on_lost follows */
     struct redis_place place;
     bool told = sentinel_read_address(reply, &place);
-    s->known = told && s->epoch_told;
+    s->changed = told && s->known && !redis_place_same(&place, &s->master);
+    s->known = told;
     s->fresh = s->tried = true;
-    s->lost_told = s->lost_told && !s->known;
+    s->lost_told = s->lost_told && !told;
     s->why[0] = '\0';
-    if (s->known) {
+    if (told) {
         s->master = place;
-        s->epoch = s->epoch_read;
         s->down = s->down_read;
-    } else if (reply == NULL || told) {
+        if (s->epoch_told)
+            s->epoch = s->epoch_read;
+    } else if (reply == NULL) {
         snprintf(s->why, sizeof s->why, "it does not answer SENTINEL: %.200s",
                  s->questions.error);
     } else {
@@ -83,10 +85,10 @@ void sentinel_ask(struct sentinel *s) {
     s->asked = true;
     s->asked_at = uv_now(s->questions.loop);
     s->epoch_told = false;
-    bool sent = (s->id_told || send_question(s, "MYID", false, on_id)) &&
-                send_question(s, "SENTINELS", true, on_peers) &&
-                send_question(s, "MASTER", true, on_master) &&
-                send_question(s, "GET-MASTER-ADDR-BY-NAME", true, on_address);
+    bool sent = (s->id_told || send_question(s, "myid", false, on_id)) &&
+                send_question(s, "sentinels", true, on_peers) &&
+                send_question(s, "master", true, on_master) &&
+                send_question(s, "get-master-addr-by-name", true, on_address);
     if (!sent)
         link_reset(&s->questions, "out of memory");
 }

@@ -56,11 +56,13 @@ struct sentinel {
     bool closing;
     uint64_t asked_at; /* loop time */
     uint64_t heard_at; /* loop time of the last sign of life of the news */
-    uint64_t epoch;
+    uint64_t epoch;    /* the last one that it told; the owner's while it tells none */
+    bool changed;      /* `master` differs from the answer before */
     struct redis_place master;
     unsigned replicas;   /* of the master, as far as it told last */
     uint64_t epoch_read; /* of the answer that is coming in */
     bool epoch_told, down_read;
+    bool no_epoch_told;        /* the log has said that it tells no epoch; the owner's */
     char id[SENTINEL_ID_SIZE]; /* "" until it is told; kept when the link falls */
     bool id_told;              /* since the link came up */
     struct sentinel_peer peers[SENTINELS_MOST];

@@ -242,8 +242,21 @@ static void tell_behind(struct topology *t, struct sentinel *s) {
         log_text("%llu", (unsigned long long)t->epoch), NULL);
 }
 
+/* One that may not be asked for the epoch gets one: a new opinion is the newest. */
+static void give_epoch(struct topology *t, struct sentinel *s) {
+    if (!s->known || s->epoch_told)
+        return;
+    if (s->changed)
+        s->epoch = t->epoch + 1;
+    if (!s->no_epoch_told)
+        LOG(LOG_WARN, "sentinel_tells_no_epoch", "addr", s->place, "why", s->questions.error,
+            NULL);
+    s->no_epoch_told = true;
+}
+
 static void on_answer(struct sentinel *s) {
     struct topology *t = s->owner;
+    give_epoch(t, s);
     bool newer = s->known && s->epoch > t->epoch;
     if (t->herald != NULL && (newer || (t->herald == s && --t->herald_answers == 0)))
         t->herald = NULL;

@@ -13,6 +13,8 @@
  *   while it is the only one. The exception are Sentinels that were set up again and begin with
  *   a low epoch: they are believed when the master has been away for 10 s and most of all known
  *   Sentinels answer.
+ * - A Sentinel that tells no epoch (it may be forbidden) counts as one of epoch 0, and after
+ * each change of its opinion as the newest one.
  * - The first master is named when all Sentinels have answered or failed, or 500 ms after the
  *   first answer.
  * - +switch-master tells no epoch. If it names our master as the old one, the new one is taken

@@ -190,9 +190,10 @@ export async function fakeSentinel({ master, epoch = 1, name = MASTER, ...more }
   const pairs = (object) => Object.entries(object).flat();
   const peerOf = ({ id, port }) => pairs({ name: id, ip: '127.0.0.1', port, runid: id, flags: 'sentinel' });
   const sentinel = (verb, [wanted]) => {
-    const { host, port } = place(self.master);
+    const { host, port } = place(self.master) ?? {};
     if (verb === 'MYID') return bulk(self.id);
     if (wanted !== self.name) return verb.startsWith('GET') ? '*-1\r\n' : '-ERR No such master with that name\r\n';
+    if (self.master === null) return '*-1\r\n';
     if (verb === 'SENTINELS') return array(self.peers.map(peerOf));
     if (verb === 'GET-MASTER-ADDR-BY-NAME') return array([host, port]);
     return array(pairs({ name, ip: host, port, flags: self.flags ?? 'master', 'config-epoch': self.epoch }));

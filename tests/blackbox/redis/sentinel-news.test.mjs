@@ -1,6 +1,7 @@
 // What a node makes of what Sentinels say: who is the newest, who lags, who lies, who is silent.
 import assert from 'node:assert/strict';
 import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { startReplica } from '../lib/servers.mjs';
 import { fakeSentinel, urlOf } from '../lib/sentinels.mjs';
 import { metric } from '../lib/registry.mjs';
 
@@ -48,6 +49,28 @@ test('the newest configuration wins at the start, whoever answers first', async 
   assert.equal(await metric(node, 'sluice_sentinels_answering'), 3);
 });
 
+test('Sentinels that tell no epoch are followed, too', async (t) => {
+  const mute = { refuses: { MASTER: 'NOPERM no' } };
+  const it = await scene(t, (a) => [{ master: a.port, ...mute }, { master: a.port, ...mute }, { master: a.port, ...mute }]);
+  const node = await it.start();
+  const [one, two, three] = it.all;
+  await is(node, it.a);
+  await until(() => one.hears());
+  // The first to tell is right, though the others have not heard of it yet.
+  one.master = it.b.port;
+  one.announce(it.a.port, it.b.port);
+  await is(node, it.b);
+  two.master = it.b.port;
+  const asked = three.asked.length;
+  await until(() => three.asked.length > asked + 8, { timeout: 30000 });
+  assert.equal(await links(it.b), 2);
+  // Back again, found by asking alone.
+  two.master = it.a.port;
+  await is(node, it.a);
+  assert.equal(await metric(node, 'sluice_redis_master_changes_total'), 2);
+  assert.match(node.log(), /event=sentinel_tells_no_epoch .*NOPERM/);
+});
+
 test('of one epoch, what most of them say', async (t) => {
   const it = await scene(t, (a, b) => [
     { master: a.port, epoch: 0 },
@@ -71,7 +94,7 @@ test('a switch is followed at once, though the Sentinel then says nothing more',
   t.diagnostic(`the links to the old master were gone after ${Date.now() - from} ms`);
   await is(node, it.b);
   // The other one still says what it said, and changes nothing; then it learns the new epoch.
-  await until(() => two.asked.filter((text) => text.includes('GET-MASTER')).length > 3, { timeout: 30000 });
+  await until(() => two.asked.filter((text) => text.includes('get-master')).length > 3, { timeout: 30000 });
   assert.equal(await links(it.a), 0);
   Object.assign(two, { master: it.b.port, epoch: 2 });
   await until(async () => two.asked.length > 20, { timeout: 30000 });
@@ -145,7 +168,7 @@ test('news of another master, and what is no news, is ignored', async (t) => {
   for (const text of ['', 'x', 'master mymaster', `slave x @ mymaster ${a}`]) {
     for (const channel of ['+sdown', '+sentinel', '+promoted-slave']) one.publish(channel, text);
   }
-  await until(() => one.asked.filter((text) => text.includes('GET-MASTER')).length > 3, { timeout: 30000 });
+  await until(() => one.asked.filter((text) => text.includes('get-master')).length > 3, { timeout: 30000 });
   assert.equal(await links(it.a), 2);
   assert.equal(node.log().match(/event=redis_master/g).length, 1);
 });
@@ -258,4 +281,27 @@ test('the master is left before a replica is promoted, and taken again if nothin
   one.publish('+promoted-slave', news);
   await is(node, it.b);
   assert.equal(node.log().match(/event=redis_failover/g).length, 2);
+});
+
+test('with redis-wait its link goes along', async (t) => {
+  const it = await scene(t, (a) => [{ master: a.port }]);
+  const replicas = [await startReplica(it.a), await startReplica(it.b)];
+  t.after(async () => {
+    for (const one of replicas) await one.stop();
+  });
+  const node = await it.start({ args: ['--redis-wait', '1:10000'] });
+  const [one] = it.all;
+  await until(() => one.hears());
+  const here = (redis) => until(async () => (await links(redis)) === 3 && (await node.readyz()) === 200, { timeout: 20000 });
+  await here(it.a);
+  const ann = await login(node, 'ann');
+  const send = () => ann.emit('private_message', { receiverId: 'bob', content: 'x' });
+  await send();
+  one.publish('+selected-slave', 'slave x @ mymaster 1 1');
+  await until(async () => (await links(it.a)) === 0);
+  Object.assign(one, { master: it.b.port, epoch: 2 });
+  one.announce(it.a.port, it.b.port);
+  await here(it.b);
+  await until(() => send().catch(() => false));
+  assert.equal(await links(it.a), 0);
 });

@@ -105,7 +105,7 @@ test('a user of the Sentinels with no more rights than needed', async (t) => {
   const node = await startNode({ redis: url, args, env: { SLUICE_REDIS_SENTINEL_PASSWORD: 's3cret' } });
   t.after(() => node.stop());
   assert.doesNotMatch(node.log(), /NOPERM|sentinel_lost|tells_no_news/);
-  await sentinel.cli('ACL', 'SETUSER', 'sluice', '-sentinel|master');
+  await sentinel.cli('ACL', 'SETUSER', 'sluice', '-sentinel|get-master-addr-by-name');
   await refused(t, url, /does not answer SENTINEL: NOPERM/, { args, env: { SLUICE_REDIS_SENTINEL_PASSWORD: 's3cret' } });
 });
 
@@ -153,10 +153,11 @@ test('what is no Sentinel at all, and answers of any form', async (t) => {
   t.after(() => redis.stop());
   for (const [more, why] of [
     [{ refuses: { 'GET-MASTER-ADDR-BY-NAME': 'ERR no' } }, /does not answer SENTINEL: ERR no/],
-    [{ refuses: { MASTER: 'ERR no' } }, /does not answer SENTINEL/],
+    [{ refuses: { SENTINEL: 'ERR no' } }, /does not answer SENTINEL: ERR no/],
     [{ master: { host: '', port: 1 } }, /watches no master/],
     [{ master: { host: '127.0.0.1', port: 65536 } }, /watches no master/],
-    [{ epoch: 'x' }, /does not answer SENTINEL/],
+    [{ master: null }, /watches no master/],
+    [{ refuses: { PING: 'NOAUTH no' } }, /the Sentinel answers PING with an error: NOAUTH no/],
   ]) {
     const one = await fakeSentinel({ master: redis.port, ...more });
     const node = await refused(t, one.url, why);
