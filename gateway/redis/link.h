@@ -43,17 +43,17 @@ struct link {
     bool subscriber;
     uint64_t timeout_ms;     /* for connecting, and for each answer of the greeting */
     uint64_t backoff_ms;     /* the longest wait between attempts */
+    uint64_t pause_ms;       /* the wait after the next fall; 0: as backoff.h says */
     SSL_CTX *tls_context;    /* the owner's; for an address with `tls` */
     struct metrics *metrics; /* gets the round trips; NULL: they are not measured */
 
     enum link_state state;
     bool closing;             /* link_close was called */
+    bool moved;               /* the address has changed: the next attempt is at once */
     struct greeting greeting; /* has what the server told about itself */
     char why_text[256];
     char error[208];   /* Redis's last one, as text */
     unsigned attempts; /* failed attempts since it was ready */
-    uint64_t pause_ms; /* how long to wait when it has fallen; 0: as backoff.h says */
-    bool moved;        /* the address has changed: the next attempt comes without a wait */
     bool refused;      /* Redis refuses the attempt, or the link */
     bool proved;       /* it has done something useful since it is ready */
     uint64_t ready_at; /* loop time */

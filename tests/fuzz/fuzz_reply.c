@@ -1,13 +1,14 @@
 /*
  * libFuzzer on what Redis answers: any bytes, whole and in pieces. Both must give the same
  * replies. Each is then read as what it may be: a page of a log, the state of a session, an
- * error, INFO.
+ * error, INFO, what a Sentinel says.
  */
 #include "gateway/channel/lineage.h"
 #include "gateway/channel/page.h"
 #include "gateway/redis/errors.h"
 #include "gateway/redis/info.h"
 #include "gateway/redis/reply.h"
+#include "gateway/redis/sentinel_reply.h"
 #include "gateway/session/recovered.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -77,8 +78,46 @@ static void session(const struct reply *r) {
     recovered_deinit(&what);
 }
 
+/* --- as what a Sentinel says ----------------------------------------------------------------
+ */
+
+static void place(const struct redis_place *p) {
+    check(p->host[0] > ' ' || p->host[0] < 0);
+    check(memchr(p->host, '\0', sizeof p->host) != NULL && p->port > 0 && p->port <= 65535);
+}
+
+static void news(struct slice all) {
+    struct redis_place from, to;
+    sentinel_concerns(all, "mymaster");
+    if (sentinel_read_switch(all, "mymaster", &from, &to)) {
+        place(&from);
+        place(&to);
+    }
+}
+
+static void sentinel(const struct reply *r) {
+    struct sentinel_peer peers[4];
+    struct redis_place master;
+    char id[SENTINEL_ID_SIZE];
+    uint64_t epoch;
+    bool down;
+    sentinel_read_master(r, &epoch, &down);
+    if (sentinel_read_address(r, &master))
+        place(&master);
+    size_t n = sentinel_read_peers(r, peers, 4);
+    check(n <= 4);
+    while (n-- > 0) {
+        place(&peers[n].place);
+        check(memchr(peers[n].id, '\0', sizeof peers[n].id) != NULL);
+    }
+    sentinel_read_id(r, id);
+    check(memchr(id, '\0', sizeof id) != NULL);
+    news(r->text);
+}
+
 static void each(const struct reply *r) {
     text(r->text);
+    sentinel(r);
     page(r);
     session(r);
     for (size_t i = 0; i < r->count && i < 1000; i++)
