@@ -5,6 +5,11 @@
 #include "gateway/read_buffer.h"
 
 #define SHAKE_AGAIN 32 /* handshakes that waited and are taken up again in a turn */
+/* With a rate-limit, bytes of a read for each unit a second. What one read brings is handled
+ * before a connection can be slowed down, and a frame takes 6 bytes at least: so one read costs
+ * some 3 s, and much less than the most that a connection may owe (common/rate.h). */
+#define READ_BYTES_A_UNIT 16
+#define READ_LEAST        1024
 
 /* --- reading --------------------------------------------------------------------------------
  */
@@ -48,12 +53,20 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         take_plain(c, buf->base, (size_t)n);
 }
 
+static void limit_read(const struct net *n, uv_buf_t *buf) {
+    uint64_t most = n->rate * READ_BYTES_A_UNIT;
+    if (n->rate != 0 && buf->len > READ_LEAST && most < buf->len)
+        buf->len = most > READ_LEAST ? (size_t)most : READ_LEAST;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
     const struct conn *c = (const struct conn *)(void *)handle;
-    if (c->tls != NULL && conn_tls_must_wait(c->net, c->tls))
+    if (c->tls != NULL && conn_tls_must_wait(c->net, c->tls)) {
         *buf = uv_buf_init(NULL, 0);
-    else
+    } else {
         read_buffer(handle, suggested, buf);
+        limit_read(c->net, buf);
+    }
 }
 
 static void read_on(struct conn *c) {

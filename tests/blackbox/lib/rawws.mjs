@@ -196,10 +196,10 @@ export function handshake({ method = 'GET', path = '/ws', version = 'HTTP/1.1', 
   return `${method} ${path} ${version}\r\n${lines.join('')}\r\n`;
 }
 
-// A raw WebSocket on /ws, open.
-export async function rawConnect(node) {
+// A raw WebSocket, open. options: of handshake(); the path is /ws by default.
+export async function rawConnect(node, options) {
   const raw = await dial(node);
-  await raw.write(handshake());
+  await raw.write(handshake(options));
   const { status } = await raw.response();
   if (status !== 101) throw new Error(`handshake refused: ${status}`);
   return raw;
