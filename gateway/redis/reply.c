@@ -64,7 +64,7 @@ struct sizes {
 
 static void measure(const struct reply *r, struct sizes *s) {
     size_t count = r->type == REPLY_ARRAY ? r->count : 0;
-    s->items += sizeof *r + count * sizeof *r->items;
+    s->items += sizeof *r + count * sizeof(void *);
     s->texts += r->text.len + 1;
     for (size_t i = 0; i < count; i++)
         measure(r->items[i], s);
@@ -82,7 +82,7 @@ static struct reply *put_copy(const struct reply *r, char **items, char **texts)
     if (r->type != REPLY_ARRAY)
         return copy;
     copy->items = (struct reply **)(void *)*items;
-    *items += r->count * sizeof *r->items;
+    *items += r->count * sizeof(void *);
     for (size_t i = 0; i < r->count; i++)
         copy->items[i] = put_copy(r->items[i], items, texts);
     return copy;
