@@ -399,8 +399,9 @@ const char *redis_trouble(const struct redis *r) {
         why = "the subscriber link has not heard anything yet";
     if (why == NULL || !has_sentinels(r))
         return why;
-    return log_text("%s, which the Sentinels name as the master: %s",
-                    redis_place_text(&r->topology.master), why);
+    return log_text("%s, which the Sentinels name as the master: %s%s",
+                    redis_place_text(&r->topology.master), why,
+                    topology_holds_down(&r->topology) ? " (they hold it for down)" : "");
 }
 
 void redis_probe(struct redis *r) {

@@ -131,6 +131,15 @@ unsigned topology_replicas(const struct topology *t) {
     return most;
 }
 
+bool topology_holds_down(const struct topology *t) {
+    for (size_t i = 0; i < t->count; i++) {
+        const struct sentinel *s = t->all[i];
+        if (s->fresh && s->known && s->down && s->epoch >= t->epoch)
+            return true;
+    }
+    return false;
+}
+
 /* --- the decision ---------------------------------------------------------------------------
  */
 

@@ -82,6 +82,8 @@ void topology_doubt(struct topology *t);
 /* Why no master was found; NULL if one was. Valid until the fourth call of log_text from now.
  */
 const char *topology_trouble(const struct topology *t);
+/* True if a Sentinel with the newest configuration tells that they agree that it is down. */
+bool topology_holds_down(const struct topology *t);
 /* How many Sentinels are known, and how many of them can be asked and watch the master. */
 size_t topology_known(const struct topology *t);
 size_t topology_answering(const struct topology *t);

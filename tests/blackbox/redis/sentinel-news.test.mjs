@@ -257,6 +257,10 @@ test('an address that cannot be reached is told, and the next one is taken', asy
   const node = await it.start({ ready: false });
   const detail = async () => (await node.get('/readyz')).json().detail;
   await until(async () => /^127\.0\.0\.1:1, which the Sentinels name as the master: .*refused/.test(await detail()));
+  it.all[0].flags = 'master,s_down,o_down';
+  await until(async () => /refused \(they hold it for down\)$/.test(await detail()));
+  it.all[0].flags = 'master,s_down';
+  await until(async () => /refused$/.test(await detail()));
   it.all[0].master = { host: 'no.such.host.invalid', port: 6379 };
   it.all[0].epoch = 2;
   await until(async () => /^no\.such\.host\.invalid:6379, which/.test(await detail()), { timeout: 20000 });
