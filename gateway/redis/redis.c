@@ -50,6 +50,9 @@ void redis_reset(struct redis *r, const char *why) {
 /* --- scripts --------------------------------------------------------------------------------
  */
 
+/* The first time on a link a script is sent as a whole. Otherwise Redis would refuse it as
+ * unknown, and what is sent again comes after commands that were sent later: of many
+ * connections that end at once the last one is to be the last in Redis, too. */
 static bool send_script(struct redis *r, enum script script, const struct slice keys[],
                         size_t key_count, const struct slice args[], size_t arg_count,
                         redis_done done, void *arg) {
@@ -58,7 +61,10 @@ static bool send_script(struct redis *r, enum script script, const struct slice 
     unsigned argc = (unsigned)(5 + key_count + arg_count);
     struct buf *b = &r->scratch;
     buf_clear(b);
-    eval_put_head(b, argc, "EVALSHA", slice_of(r->scripts.sha[script]));
+    if (r->loaded[script])
+        eval_put_head(b, argc, "EVALSHA", slice_of(r->scripts.sha[script]));
+    else
+        eval_put_head(b, argc, "EVAL", buf_bytes(&r->scripts.text[script]));
     size_t head = b->len;
     int digits = snprintf(count, sizeof count, "%zu", key_count);
     resp_bulk(b, (struct slice){count, (size_t)digits});
@@ -73,6 +79,7 @@ static bool send_script(struct redis *r, enum script script, const struct slice 
         return false;
     bool sent = link_send(&r->commands, (int)script, argc, (struct slice){b->data, head},
                           (struct slice){b->data + head, b->len - head}, done, arg);
+    r->loaded[script] = r->loaded[script] || sent;
     if (b->cap > (1U << 20))
         buf_deinit(b);
     return sent;
@@ -121,6 +128,8 @@ static void check_up(struct redis *r) {
 
 static void on_ready(struct link *l) {
     struct redis *r = redis_of(l);
+    if (l == &r->commands)
+        memset(r->loaded, 0, sizeof r->loaded);
     if (l == &r->subscriber) {
         r->probed = uv_now(l->loop);
         subscriptions_renew(&r->subscriptions);

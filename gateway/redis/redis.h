@@ -57,6 +57,7 @@ struct redis {
     const struct redis_events *events;
     void *owner;
     struct scripts scripts;
+    bool loaded[SCRIPT_COUNT]; /* sent as a whole over the command link since it is ready */
     struct link commands;
     struct link subscriber;
     struct rising rising;

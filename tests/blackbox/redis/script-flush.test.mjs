@@ -1,6 +1,7 @@
-// SCRIPT FLUSH while messages flow: nothing fails, nothing is lost or doubled.
+// SCRIPT FLUSH while messages flow: nothing fails, nothing is lost or doubled. Without it no command
+// is sent twice, which would change the order.
 import assert from 'node:assert/strict';
-import { cluster, inRoom, login, test } from '../lib/harness.mjs';
+import { cluster, inRoom, login, startRedis, test, until } from '../lib/harness.mjs';
 import { assertHeard, talk } from '../lib/talk.mjs';
 
 test('scripts that Redis forgot are sent again', async (t) => {
@@ -30,4 +31,28 @@ test('scripts that Redis forgot are sent again', async (t) => {
   await cat.emit('join', { room: 'r' });
   const { messages } = await cat.emit('history', { room: 'r', limit: 1 });
   assert.equal(messages[0].message, 'burst 99');
+});
+
+test('Redis refuses no script as unknown, also after a restart', async (t) => {
+  const redis = await startRedis();
+  const { nodes, stop } = await cluster({ nodes: 2, redis });
+  t.after(async () => {
+    await stop();
+    await redis.stop();
+  });
+  const use = async () => {
+    const [ann, bob] = await until(() => inRoom(nodes, 'r', 'ann', 'bob').catch(() => false));
+    await ann.emit('sendMessage', { room: 'r', message: 'x' });
+    await ann.emit('private_message', { receiverId: 'bob', content: 'x' });
+    await bob.emit('history', { room: 'r' });
+    await bob.emit('leave', { room: 'r' });
+    for (const client of [ann, bob]) await client.close();
+    const gone = async () => (await redis.cli('EXISTS', 'sluice:{user:ann}:conns', 'sluice:{user:bob}:conns')) === '0';
+    await until(gone);
+    assert.doesNotMatch(await redis.cli('INFO', 'errorstats'), /NOSCRIPT/);
+  };
+  await use();
+  await redis.restart();
+  for (const node of nodes) await node.untilReady();
+  await use();
 });
