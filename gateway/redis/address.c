@@ -147,9 +147,9 @@ static bool begins(const char *url, const char *scheme) {
     return strncmp(url, scheme, strlen(scheme)) == 0;
 }
 
-const char *redis_place_text(const struct redis_place *p) {
-    bool ip6 = strchr(p->host, ':') != NULL;
-    return log_text(ip6 ? "[%s]:%d" : "%s:%d", p->host, p->port);
+const char *redis_host_text(const char *host, int port) {
+    bool ip6 = strchr(host, ':') != NULL;
+    return log_text(ip6 ? "[%s]:%d" : "%s:%d", host, port);
 }
 
 bool redis_address_secure(const char *url) {

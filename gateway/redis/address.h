@@ -33,7 +33,10 @@ struct sentinel_seeds {
 
 /* HOST:PORT, with brackets about an IPv6 address; valid until the fourth call of log_text from
  * now. */
-const char *redis_place_text(const struct redis_place *p);
+const char *redis_host_text(const char *host, int port);
+static inline const char *redis_place_text(const struct redis_place *p) {
+    return redis_host_text(p->host, p->port);
+}
 
 /* What a URL is, by its scheme alone: TLS; with Sentinels. */
 bool redis_address_secure(const char *url);

@@ -41,10 +41,8 @@ static void go_deaf(struct redis *r) {
 
 void redis_reset(struct redis *r, const char *why) {
     LOG(LOG_WARN, "redis_reset", "why", why, NULL);
-    link_reset(&r->commands, why);
-    link_reset(&r->subscriber, why);
-    if (durable_is_on(&r->durable))
-        link_reset(&r->durable.link, why);
+    for (unsigned i = 0; i < r->link_count; i++)
+        link_reset(r->links[i], why);
 }
 
 /* --- scripts --------------------------------------------------------------------------------
@@ -232,10 +230,8 @@ static void on_master(void *owner, const struct redis_place *master, const char 
         metric_add(r->config.metrics, METRIC_REDIS_MASTERS, 1);
     snprintf(a->host, sizeof a->host, "%s", master->host);
     a->port = master->port;
-    link_go(&r->commands, why);
-    link_go(&r->subscriber, why);
-    if (durable_is_on(&r->durable))
-        link_go(&r->durable.link, why);
+    for (unsigned i = 0; i < r->link_count; i++)
+        link_go(r->links[i], why);
 }
 
 /* The old master would acknowledge messages that the new one never gets. What has been
@@ -244,10 +240,8 @@ static void on_failover(void *owner) {
     struct redis *r = owner;
     static const char why[] = "the Sentinels are about to promote a replica";
     LOG(LOG_WARN, "redis_failover", NULL);
-    link_pause(&r->commands, FAILOVER_MS, why);
-    link_pause(&r->subscriber, FAILOVER_MS, why);
-    if (durable_is_on(&r->durable))
-        link_pause(&r->durable.link, FAILOVER_MS, why);
+    for (unsigned i = 0; i < r->link_count; i++)
+        link_pause(r->links[i], FAILOVER_MS, why);
 }
 
 static const struct topology_events topology_handlers = {.on_master = on_master,
@@ -283,14 +277,18 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     r->commands.backoff_ms = r->subscriber.backoff_ms = config->backoff_ms;
     r->durable = config->wait;
     durable_init(&r->durable, &r->commands, &link_handlers, r, config->metrics);
+    r->links[r->link_count++] = &r->commands;
+    r->links[r->link_count++] = &r->subscriber;
+    if (durable_is_on(&r->durable))
+        r->links[r->link_count++] = &r->durable.link;
     if (has_sentinels(r))
         topology_init(&r->topology, loop, &config->sentinels, &topology_handlers, r);
     return 0;
 }
 
 void redis_use_tls(struct redis *r, SSL_CTX *context) {
-    r->commands.tls_context = r->subscriber.tls_context = context;
-    r->durable.link.tls_context = context; /* of no use while it is off */
+    for (unsigned i = 0; i < r->link_count; i++)
+        r->links[i]->tls_context = context;
     if (has_sentinels(r))
         topology_use_tls(&r->topology, context);
 }
@@ -300,10 +298,8 @@ void redis_open(struct redis *r) {
         topology_open(&r->topology);
         return;
     }
-    link_open(&r->commands);
-    link_open(&r->subscriber);
-    if (durable_is_on(&r->durable))
-        link_open(&r->durable.link);
+    for (unsigned i = 0; i < r->link_count; i++)
+        link_open(r->links[i]);
 }
 
 static void part_closed(struct redis *r) {
@@ -324,12 +320,10 @@ static void on_topology_closed(struct topology *t) {
 }
 
 void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
-    r->open_parts = 3U + durable_is_on(&r->durable) + has_sentinels(r);
+    r->open_parts = r->link_count + 1U + has_sentinels(r);
     r->on_closed = on_closed;
-    link_close(&r->commands, on_link_closed);
-    link_close(&r->subscriber, on_link_closed);
-    if (durable_is_on(&r->durable))
-        link_close(&r->durable.link, on_link_closed);
+    for (unsigned i = 0; i < r->link_count; i++)
+        link_close(r->links[i], on_link_closed);
     if (has_sentinels(r))
         topology_close(&r->topology, on_topology_closed);
     uv_close((uv_handle_t *)&r->deaf_timer, on_timer_closed);

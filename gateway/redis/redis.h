@@ -60,6 +60,8 @@ struct redis {
     bool loaded[SCRIPT_COUNT]; /* sent as a whole over the command link since it is ready */
     struct link commands;
     struct link subscriber;
+    struct link *links[3]; /* those that lead to Redis, in the order in which they are opened */
+    unsigned link_count;
     struct rising rising;
     struct topology topology; /* with Sentinels */
     bool up;

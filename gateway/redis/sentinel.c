@@ -187,9 +187,8 @@ void sentinel_open(struct sentinel *s, uv_loop_t *loop, const struct sentinel_co
     memset(s, 0, sizeof *s);
     s->address = config->address;
     s->address.sentinel = true;
-    bool ip6 = strchr(s->address.host, ':') != NULL;
-    snprintf(s->place, sizeof s->place, ip6 ? "[%s]:%d" : "%s:%d", s->address.host,
-             s->address.port);
+    snprintf(s->place, sizeof s->place, "%s",
+             redis_host_text(s->address.host, s->address.port));
     s->master_name = config->master;
     s->events = events;
     s->owner = owner;
