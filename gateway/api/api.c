@@ -124,7 +124,7 @@ void api_route(struct api *api, const struct http_request *request) {
         return;
     if (request->body.len > BODY_MOST)
         api_refuse(request, REFUSAL_TOO_LARGE, NULL);
-    else if (!r->writes && !redis_up(api->source.redis))
+    else if (!r->writes && !redis_any_up(api->source.redis))
         api_refuse(request, REFUSAL_UNAVAILABLE, NULL);
     else
         r->answer(api, request, part);

@@ -45,8 +45,8 @@ static bool read_view(struct api_cluster *c) {
     static const struct slice args[] = {{"50", 2}, {"100", 3}}; /* rooms, users */
     if (!c->reading) {
         c->asked_at = uv_hrtime();
-        c->reading =
-            redis_script(c->source->redis, SCRIPT_cluster, NULL, 0, args, 2, on_cluster, c);
+        c->reading = redis_script(redis_at(c->source->redis, 0), SCRIPT_cluster, NULL, 0, args,
+                                  2, on_cluster, c);
     }
     return c->reading;
 }

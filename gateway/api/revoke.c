@@ -61,8 +61,8 @@ static void tell(const struct api_source *source, const struct http_request *req
     struct slice key = api_user_key(&user, key_bytes);
     struct slice args[] = {name_slice(&user), before, SLICE(KEPT_MS)};
     struct ask *ask = ask_make();
-    bool sent = ask != NULL &&
-                redis_script(source->redis, SCRIPT_revoke, &key, 1, args, 3, on_told, ask);
+    bool sent = ask != NULL && redis_script(redis_partition(source->redis, key), SCRIPT_revoke,
+                                            &key, 1, args, 3, on_told, ask);
     ask_begun(source, request, ask, sent);
 }
 

@@ -96,8 +96,8 @@ void api_online_get(const struct api_source *source, const struct http_request *
     struct slice args[] = {
         s.text, {glob, glob_of(s.text, glob)}, s.from, SLICE(SEARCH_MOST), SLICE(SEARCH_STEPS)};
     struct ask *ask = ask_make();
-    bool sent = ask != NULL &&
-                redis_script(source->redis, SCRIPT_search, NULL, 0, args, 5, on_online, ask);
+    bool sent = ask != NULL && redis_script(redis_at(source->redis, 0), SCRIPT_search, NULL, 0,
+                                            args, 5, on_online, ask);
     ask_begun(source, request, ask, sent);
 }
 
@@ -129,7 +129,7 @@ void api_user_get(const struct api_source *source, const struct http_request *re
     struct ask *ask = ask_make();
     if (ask != NULL)
         ask->user = user;
-    bool sent =
-        ask != NULL && redis_script(source->redis, SCRIPT_user, &key, 1, NULL, 0, on_user, ask);
+    bool sent = ask != NULL && redis_script(redis_partition(source->redis, key), SCRIPT_user,
+                                            &key, 1, NULL, 0, on_user, ask);
     ask_begun(source, request, ask, sent);
 }

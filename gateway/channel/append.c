@@ -7,7 +7,8 @@ static enum append_result append_send(struct redis *r, enum script script,
                                       const struct slice keys[], size_t key_count,
                                       const struct slice args[], size_t arg_count,
                                       redis_done done, void *arg) {
-    bool sent = redis_append(r, script, keys, key_count, args, arg_count, done, arg);
+    bool sent = redis_append(redis_partition(r, keys[0]), script, keys, key_count, args,
+                             arg_count, done, arg);
     return sent ? APPEND_SENT : APPEND_AWAY;
 }
 
@@ -22,7 +23,8 @@ enum append_result append_ephemeral(struct redis *r, struct slice channel, const
                                     struct slice data, struct slice member, redis_done done,
                                     void *arg) {
     struct slice args[] = {slice_of(event), data, member};
-    bool sent = redis_script_asked(r, SCRIPT_ring, &channel, 1, args, 3, done, arg);
+    bool sent = redis_script_asked(redis_partition(r, channel), SCRIPT_ring, &channel, 1, args,
+                                   3, done, arg);
     return sent ? APPEND_SENT : APPEND_AWAY;
 }
 

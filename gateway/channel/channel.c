@@ -24,7 +24,7 @@ static void channel_free(struct channel *ch) {
     struct hub *h = ch->hub;
     h->events->on_free(h->owner, ch);
     if (ch->subscription != NULL)
-        redis_unsubscribe(h->redis, ch->subscription);
+        redis_unsubscribe(ch->redis, ch->subscription);
     list_remove(&ch->heal_link);
     tail_forget(&ch->tail);
     free(ch->lineage);
@@ -50,6 +50,7 @@ struct channel *channel_make(struct hub *h, struct slice name,
     memcpy(ch->name, name.ptr, name.len);
     ch->node.key = (struct slice){ch->name, name.len};
     ch->hub = h;
+    ch->redis = redis_partition(h->redis, name);
     list_init(&ch->live);
     list_init(&ch->behind);
     list_init(&ch->waiters);
@@ -61,9 +62,9 @@ struct channel *channel_make(struct hub *h, struct slice name,
         return NULL;
     }
     buf_init(&bell);
-    redis_doorbell(h->redis, &bell, name);
+    redis_doorbell(ch->redis, &bell, name);
     if (!bell.failed)
-        ch->subscription = redis_subscribe(h->redis, buf_bytes(&bell), doorbell, ch);
+        ch->subscription = redis_subscribe(ch->redis, buf_bytes(&bell), doorbell, ch);
     buf_deinit(&bell);
     if (ch->subscription != NULL)
         return ch;
@@ -128,7 +129,7 @@ void channel_deliver_timed(struct channel *ch, struct message *m, enum audience 
     uint64_t age;
     bool alone = list_empty(&ch->live);
     channel_deliver(ch, m, who, skip);
-    if (!alone && redis_clock_age(&h->redis->clock, uv_hrtime() / 1000, m->time, &age) &&
+    if (!alone && redis_clock_age(&ch->redis->clock, uv_hrtime() / 1000, m->time, &age) &&
         age < AGE_MOST_US)
         metric_observe(h->metrics, HISTOGRAM_PUBLISH_TO_DELIVER, age);
 }

@@ -31,6 +31,7 @@ enum channel_state { CHANNEL_SUBSCRIBING, CHANNEL_HEALING, CHANNEL_LIVE };
 struct channel {
     struct map_node node; /* by name; the bytes follow this struct */
     struct hub *hub;
+    struct partition *redis; /* its own */
     struct subscription *subscription;
     enum channel_state state : 8;
     bool reading : 1;   /* a heal's page is under way */

@@ -97,7 +97,7 @@ static bool heal_read(struct channel *ch) {
     page_args(&args, &ch->at, SLICE(PAGE_ENTRIES), slice_of(h->page_bytes), &ch->at,
               ch->lineage);
     ch->doubtful = false; /* this read covers every doorbell that rang before it */
-    if (!redis_script(h->redis, SCRIPT_read, &name, 1, args.all, args.count, on_page, ch))
+    if (!redis_script(ch->redis, SCRIPT_read, &name, 1, args.all, args.count, on_page, ch))
         return false;
     ch->reading = true;
     ch->stale = false;

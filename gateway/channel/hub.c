@@ -135,7 +135,7 @@ static void release_all(struct list *channels) {
     }
 }
 
-void hub_redis_down(struct hub *h) {
+void hub_redis_down(struct hub *h, const struct partition *p) {
     struct list all, done;
     list_init(&all);
     list_init(&done);
@@ -143,6 +143,8 @@ void hub_redis_down(struct hub *h) {
     for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
          at = map_next(&h->channels, at)) {
         struct channel *ch = container_of(at, struct channel, node);
+        if (ch->redis != p)
+            continue;
         channel_ref(ch);
         list_push(&all, &ch->walk);
     }
@@ -156,15 +158,14 @@ void hub_redis_down(struct hub *h) {
     release_all(&done);
 }
 
-void hub_redis_up(struct hub *h) {
+void hub_redis_up(struct hub *h, const struct partition *p) {
     struct list all, done;
     list_init(&all);
     list_init(&done);
-    h->stalled = false;
     for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
          at = map_next(&h->channels, at)) {
         struct channel *ch = container_of(at, struct channel, node);
-        if (list_empty(&ch->behind))
+        if (list_empty(&ch->behind) || ch->redis != p)
             continue;
         channel_ref(ch);
         list_push(&all, &ch->walk);
@@ -181,12 +182,13 @@ void hub_redis_up(struct hub *h) {
 
 static void on_retry(uv_timer_t *timer) {
     struct hub *h = timer->data;
-    if (!redis_up(h->redis))
-        return;
-    if (h->stalled)
-        hub_redis_up(h);
-    else
-        heal_pump(h);
+    bool stalled = h->stalled;
+    h->stalled = false;
+    for (unsigned i = 0; stalled && i < h->redis->count; i++) {
+        if (redis_up(redis_at(h->redis, i)))
+            hub_redis_up(h, redis_at(h->redis, i));
+    }
+    heal_pump(h);
 }
 
 /* --- life -----------------------------------------------------------------------------------
@@ -225,9 +227,21 @@ void hub_deinit(struct hub *h) {
 /* --- logs in use must not expire ------------------------------------------------------------
  */
 
-static void touch_send(struct hub *h, const struct slice keys[], size_t count) {
-    if (count > 0)
-        redis_script(h->redis, SCRIPT_touch, keys, count, NULL, 0, NULL, NULL);
+static void touch_partition(struct hub *h, struct partition *p) {
+    struct slice keys[TOUCH_KEYS];
+    size_t n = 0;
+    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
+         at = map_next(&h->channels, at)) {
+        if (container_of(at, struct channel, node)->redis != p)
+            continue;
+        keys[n++] = at->key;
+        if (n == TOUCH_KEYS) {
+            redis_script(p, SCRIPT_touch, keys, n, NULL, 0, NULL, NULL);
+            n = 0;
+        }
+    }
+    if (n > 0)
+        redis_script(p, SCRIPT_touch, keys, n, NULL, 0, NULL, NULL);
 }
 
 void hub_touch(struct hub *h, const struct options *o) {
@@ -240,15 +254,6 @@ void hub_touch(struct hub *h, const struct options *o) {
     if (now - h->touched < every)
         return;
     h->touched = now;
-    struct slice keys[TOUCH_KEYS];
-    size_t n = 0;
-    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
-         at = map_next(&h->channels, at)) {
-        keys[n++] = at->key;
-        if (n == TOUCH_KEYS) {
-            touch_send(h, keys, n);
-            n = 0;
-        }
-    }
-    touch_send(h, keys, n);
+    for (unsigned i = 0; i < h->redis->count; i++)
+        touch_partition(h, redis_at(h->redis, i));
 }

@@ -18,10 +18,11 @@ int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *
 /* No sub may be left. */
 void hub_close(struct hub *h, uv_close_cb on_closed);
 void hub_deinit(struct hub *h);
-/* Called from redis_events.on_down. Waiters, and checks that were not sent, fail. */
-void hub_redis_down(struct hub *h);
+/* Called from redis_events.on_down. Of the partition's channels, waiters and checks that were
+ * not sent fail. */
+void hub_redis_down(struct hub *h, const struct partition *p);
 /* Called from redis_events.on_up. */
-void hub_redis_up(struct hub *h);
+void hub_redis_up(struct hub *h, const struct partition *p);
 
 /*
  * Puts a subscriber into a channel. since: the position up to which it has messages, or an

@@ -46,7 +46,7 @@ static struct shared_page *shared_page_send(struct channel *ch, const struct pos
         return NULL;
     page_args(&args, from, check ? SLICE("0") : SLICE(PAGE_ENTRIES), slice_of(h->page_bytes),
               &ch->at, ch->lineage);
-    if (!redis_script(h->redis, SCRIPT_read, &name, 1, args.all, args.count, on_page, p)) {
+    if (!redis_script(ch->redis, SCRIPT_read, &name, 1, args.all, args.count, on_page, p)) {
         free(p);
         return NULL;
     }

@@ -23,7 +23,7 @@ void clients_init(struct clients *all, struct slabs *slabs, struct hub *hub,
     all->slabs = slabs;
     all->hub = all->registry.hub = hub;
     all->lease = lease;
-    all->redis = lease->redis;
+    all->redis = hub->redis;
     all->options = all->chunks.options = lease->options;
     all->metrics = metrics;
 }

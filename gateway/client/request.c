@@ -365,7 +365,8 @@ void request_script(struct request *r, enum script script, const struct slice ke
                     size_t key_count, const struct slice args[], size_t arg_count,
                     redis_done done) {
     struct redis *redis = clients_of(r->client)->redis;
-    if (!redis_script_asked(redis, script, keys, key_count, args, arg_count, done, r))
+    if (!redis_script_asked(redis_partition(redis, keys[0]), script, keys, key_count, args,
+                            arg_count, done, r))
         request_unavailable(r, OUTCOME_REFUSED);
 }
 

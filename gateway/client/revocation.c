@@ -177,12 +177,12 @@ static void ask_some(struct revocation *r) {
         args[r->asked] = name_slice(&r->users[r->next + r->asked]->sub);
         r->asked++;
     }
-    r->asking = redis_script(r->clients->redis, SCRIPT_revocations, NULL, 0, args, r->asked,
-                             on_marks, r);
+    r->asking = redis_script(redis_at(r->clients->redis, 0), SCRIPT_revocations, NULL, 0, args,
+                             r->asked, on_marks, r);
 }
 
 void revocation_pump(struct revocation *r) {
-    if (r->asking || !r->confirmed || !redis_up(r->clients->redis))
+    if (r->asking || !r->confirmed || !redis_up(redis_at(r->clients->redis, 0)))
         return;
     if (r->doubtful)
         gather_users(r);
@@ -211,9 +211,9 @@ int revocation_init(struct revocation *r, struct clients *clients) {
     struct buf name;
     *r = (struct revocation){.clients = clients};
     buf_init(&name);
-    buf_printf(&name, "%srevoked", clients->redis->config.constants.prefix);
+    redis_bell(redis_at(clients->redis, 0), &name, "revoked");
     if (!name.failed)
-        r->bell = redis_subscribe(clients->redis, buf_bytes(&name), &news, r);
+        r->bell = redis_subscribe(redis_at(clients->redis, 0), buf_bytes(&name), &news, r);
     buf_deinit(&name);
     return r->bell != NULL ? 0 : UV_ENOMEM;
 }

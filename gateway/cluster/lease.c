@@ -232,7 +232,7 @@ void lease_bye(struct lease *l, void (*done)(void *owner, bool last)) {
 /* --- life -----------------------------------------------------------------------------------
  */
 
-int lease_init(struct lease *l, uv_loop_t *loop, struct redis *redis,
+int lease_init(struct lease *l, uv_loop_t *loop, struct partition *redis,
                const struct options *options, const char *node_id,
                const struct lease_events *events, void *owner) {
     *l = (struct lease){.redis = redis,

@@ -40,7 +40,7 @@ struct lease_events {
 #define LEASE_SAYS 30
 
 struct lease {
-    struct redis *redis;
+    struct partition *redis;
     const struct options *options;
     uv_loop_t *loop;
     const char *node_id;
@@ -64,7 +64,7 @@ struct lease {
 };
 
 /* The arguments are borrowed. Returns 0 or a libuv error. */
-int lease_init(struct lease *l, uv_loop_t *loop, struct redis *redis,
+int lease_init(struct lease *l, uv_loop_t *loop, struct partition *redis,
                const struct options *options, const char *node_id,
                const struct lease_events *events, void *owner);
 void lease_close(struct lease *l, uv_close_cb on_closed);

@@ -134,7 +134,7 @@ static void bearer_gone(struct raw_bearer *b);
 static void leave_channel(struct raw_channel *ch) {
     if (ch->count > 0 || ch->subscription == NULL)
         return;
-    redis_unsubscribe(ch->door->redis, ch->subscription);
+    redis_unlisten(ch->door->redis, ch->subscription);
     ch->subscription = NULL;
 }
 
@@ -170,7 +170,7 @@ static void admit(struct raw_handshake *h, struct raw_bearer *bearer) {
     struct raw_socket *s = calloc(1, sizeof *s);
     struct buf early;
     if (s != NULL && ch->subscription == NULL)
-        ch->subscription = redis_subscribe(d->redis, slice_of(ch->name), &redis_events, ch);
+        ch->subscription = redis_listen(d->redis, slice_of(ch->name), &redis_events, ch);
     if (s == NULL || ch->subscription == NULL) {
         free(s);
         handshake_refuse(&h->as, 503, "out of memory\n");

@@ -107,7 +107,7 @@ void on_subscribe(struct request *r, struct json_value data) {
         !field_may(r, RIGHT_SUBSCRIBE, topic_of(name), "channel") ||
         !field_position(r, f[1], "since", &s->since))
         return;
-    if (!redis_up(clients_of(c)->redis)) {
+    if (!redis_any_up(clients_of(c)->redis)) {
         request_unavailable(r, OUTCOME_REFUSED);
         return;
     }

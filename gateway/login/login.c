@@ -409,7 +409,7 @@ static void enter_all(struct request *r, struct login *l) {
 void login_begin(struct request *r) {
     struct login *l = r->state;
     struct client *c = r->client;
-    if (!redis_up(clients_of(c)->redis)) {
+    if (!redis_any_up(clients_of(c)->redis)) {
         l->failed = true;
         login_fail(r, l);
         return;

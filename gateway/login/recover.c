@@ -56,7 +56,8 @@ static bool begin_anew(struct recovery *w) {
         struct slice name = session_key(w->pid, key);
         struct slice args[] = {SLICE("end"), client_id(c, id),
                                slice_of(clients_of(c)->lease->incarnation)};
-        redis_script(clients_of(c)->redis, SCRIPT_session, &name, 1, args, 3, NULL, NULL);
+        redis_script(redis_partition(clients_of(c)->redis, name), SCRIPT_session, &name, 1,
+                     args, 3, NULL, NULL);
     }
     return session_open(c, w->name, c->session->space);
 }
@@ -153,8 +154,8 @@ static void ask(struct recovery *w, struct recovered_channel *channel, enum scri
     bool sent = false;
     if (a != NULL) {
         *a = (struct asking){.recovery = w, .channel = channel};
-        sent = redis_script(clients_of(w->client)->redis, script, &name, 1, args, count,
-                            on_position, a);
+        sent = redis_script(redis_partition(clients_of(w->client)->redis, name), script, &name,
+                            1, args, count, on_position, a);
     }
     w->pending += sent;
     w->unanswered = w->unanswered || !sent;
@@ -250,7 +251,8 @@ static bool claim(struct recovery *w) {
                            session_ttl(c->session->all, ttl),
                            c->session->space,
                            w->who != NULL ? name_slice(&w->who->sub) : SLICE("")};
-    return redis_script(clients_of(c)->redis, SCRIPT_session, &name, 1, args, 6, on_claimed, w);
+    return redis_script(redis_partition(clients_of(c)->redis, name), SCRIPT_session, &name, 1,
+                        args, 6, on_claimed, w);
 }
 
 /* --- beginning ------------------------------------------------------------------------------

@@ -202,18 +202,19 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
                                                  .room_ttl_ms = o->room_retention,
                                                  .inbox_ttl_ms = o->inbox_retention,
                                                  .user_ttl_ms = o->user_retention};
-    wrong = durable_parse(&redis->wait, o->redis_wait);
+    wrong = durable_parse(&redis->servers.wait, o->redis_wait);
     if (wrong != NULL)
         return config_complain(o, "redis-wait", o->redis_wait, wrong);
-    if (redis->wait.all && redis->sentinels.seeds.count == 0)
+    if (redis->servers.wait.all && redis->sentinels.seeds.count == 0)
         return config_complain(o, "redis-wait", o->redis_wait,
                                "all needs Sentinels, which know all replicas");
     configure_sentinels(n, redis);
-    redis->node = n->id;
-    redis->metrics = &n->metrics;
-    redis->timeout_ms = o->redis_timeout;
+    redis->partitions = 1;
+    redis->servers.node = n->id;
+    redis->servers.metrics = &n->metrics;
+    redis->servers.timeout_ms = o->redis_timeout;
     /* Well before other nodes take this one for dead. */
-    redis->backoff_ms = o->lease_timeout / 4 < 2000 ? o->lease_timeout / 4 : 2000;
+    redis->servers.backoff_ms = o->lease_timeout / 4 < 2000 ? o->lease_timeout / 4 : 2000;
     return 0;
 }
 

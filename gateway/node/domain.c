@@ -13,27 +13,27 @@
 /* --- Redis ----------------------------------------------------------------------------------
  */
 
-static void on_up(void *owner, bool changed) {
+static void on_up(void *owner, struct partition *p, bool changed) {
     struct domain *d = owner;
     sessions_redis_up(&d->sessions);
-    LOG(LOG_INFO, "redis_up", "run", d->redis.commands.greeting.run, "term", d->redis.term,
+    LOG(LOG_INFO, "redis_up", "run", p->server->commands.greeting.run, "term", p->term,
         "changed", changed ? "true" : "false", NULL);
     metric_add(d->metrics, METRIC_REDIS_UPS, 1);
     room_index_redis_up(&d->room_index);
     peers_redis_up(&d->peers);
     reaper_redis_up(&d->reaper);
     lease_redis_up(&d->lease);
-    hub_redis_up(&d->hub);
+    hub_redis_up(&d->hub, p);
     recover_waiting(&d->sessions);
     clients_tell_available(&d->clients);
     revocation_pump(&d->revocation);
 }
 
-static void on_down(void *owner, const char *why) {
+static void on_down(void *owner, struct partition *p, const char *why) {
     struct domain *d = owner;
     LOG(d->lease.stopping ? LOG_DEBUG : LOG_WARN, "redis_down", "why", why, NULL);
     registry_redis_down(&d->clients.registry);
-    hub_redis_down(&d->hub);
+    hub_redis_down(&d->hub, p);
 }
 
 static void on_error(void *owner, struct slice text) {
@@ -215,7 +215,8 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
         status = hub_init(&d->hub, loop, &d->redis, &net->slabs, options->max_queue, d->metrics,
                           &hub_handlers, d);
     if (status == 0)
-        status = lease_init(&d->lease, loop, &d->redis, options, node_id, &lease_handlers, d);
+        status = lease_init(&d->lease, loop, redis_at(&d->redis, 0), options, node_id,
+                            &lease_handlers, d);
     if (status != 0)
         return status;
     stats_init(&d->stats, net, &d->hub, &d->peers);

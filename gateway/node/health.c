@@ -19,7 +19,7 @@ static void put_trouble(const struct node *n, struct buf *out) {
     const char *why = redis_trouble(r);
     buf_str(out, ",\"detail\":");
     if (why == NULL)
-        why = r->error_text[0] != '\0' ? r->error_text : "the node has no lease yet";
+        why = redis_error(r)[0] != '\0' ? redis_error(r) : "the node has no lease yet";
     json_escape(out, utf8_valid(slice_of(why)) ? slice_of(why) : SLICE("not UTF-8"));
 }
 

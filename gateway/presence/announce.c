@@ -157,13 +157,15 @@ int announcer_init(struct announcer *a, struct subscribers *all, struct hub *hub
     *a = (struct announcer){
         .all = all, .hub = hub, .lease = lease, .rosters = rosters, .options = options};
     buf_init(&name);
-    buf_printf(&name, "%spresence", hub->redis->config.constants.prefix);
+    redis_bell(redis_at(hub->redis, 0), &name, "presence");
     if (!name.failed)
-        a->presence_bell = redis_subscribe(hub->redis, buf_bytes(&name), &presence_events, a);
+        a->presence_bell =
+            redis_subscribe(redis_at(hub->redis, 0), buf_bytes(&name), &presence_events, a);
     buf_clear(&name);
-    redis_doorbell(hub->redis, &name, SLICE("all"));
+    redis_doorbell(redis_partition(hub->redis, SLICE("all")), &name, SLICE("all"));
     if (!name.failed)
-        a->all_bell = redis_subscribe(hub->redis, buf_bytes(&name), &all_events, a);
+        a->all_bell = redis_subscribe(redis_partition(hub->redis, SLICE("all")),
+                                      buf_bytes(&name), &all_events, a);
     buf_deinit(&name);
     return a->presence_bell != NULL && a->all_bell != NULL ? 0 : UV_ENOMEM;
 }

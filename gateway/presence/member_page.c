@@ -118,7 +118,8 @@ static struct member_read *read_begin(struct member_pages *all, struct slice roo
     struct slice args[] = {slice_digits(most, digits), cursor};
     struct member_read *read = calloc(1, sizeof *read);
     if (read == NULL || room.len > sizeof read->room || cursor.len >= sizeof read->cursor ||
-        !redis_script_asked(all->redis, SCRIPT_members, &room, 1, args, 2, on_page, read)) {
+        !redis_script_asked(redis_partition(all->redis, room), SCRIPT_members, &room, 1, args,
+                            2, on_page, read)) {
         free(read);
         return NULL;
     }

@@ -53,7 +53,7 @@ static void send_leave(struct raw_user *u) {
     char key_bytes[CHANNEL_NAME_SIZE], id[RAW_ID_SIZE];
     struct slice key = user_channel(name_slice(&u->who->sub), key_bytes);
     struct slice arg = raw_id(u, id);
-    struct redis *redis = u->all->lease->redis;
+    struct partition *redis = u->all->lease->redis;
     if (!redis_script(redis, SCRIPT_raw_leave, &key, 1, &arg, 1, NULL, NULL) && redis_up(redis))
         lease_doubt(u->all->lease); /* under a new incarnation the entry does not count */
 }

@@ -81,7 +81,7 @@ struct registry_events {
 struct registry {
     struct subscribers all; /* logged in or not; each is a registration */
     struct lease *lease;
-    struct redis *redis;
+    struct partition *redis;
     const struct options *options;
     struct hub *hub;     /* to find the user's other connections; or NULL */
     struct wheel *wheel; /* for the registrations' timers */

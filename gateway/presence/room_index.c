@@ -46,7 +46,7 @@ static void on_told(void *arg, const struct reply *reply, enum outcome outcome) 
 }
 
 static void tell(struct room_index *x, struct slice args[], size_t count) {
-    if (!redis_script(x->redis, SCRIPT_rooms, NULL, 0, args, count, on_told, x))
+    if (!redis_script(redis_at(x->redis, 0), SCRIPT_rooms, NULL, 0, args, count, on_told, x))
         x->stale = true;
 }
 

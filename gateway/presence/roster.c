@@ -275,7 +275,7 @@ static void on_roster(void *arg, const struct reply *reply, enum outcome outcome
 static void roster_read(struct room *room) {
     struct channel *ch = room->channel;
     struct slice key = channel_name(ch);
-    if (!redis_script(room->all->redis, SCRIPT_roster, &key, 1, NULL, 0, on_roster, ch)) {
+    if (!redis_script(ch->redis, SCRIPT_roster, &key, 1, NULL, 0, on_roster, ch)) {
         roster_again(room);
         return;
     }

@@ -3,16 +3,11 @@
 
 #include "common/buf.h"
 
-/* The parts of EVALSHA and EVAL, as RESP, and the names of keys. */
+/* The parts of EVALSHA and EVAL, as RESP. */
 
 /* Appends the beginning of a command with so many arguments: the verb and the script (its SHA1,
  * or its text). */
 void eval_put_head(struct buf *out, unsigned argc, const char *verb, struct slice script);
-
-/* Appends the name under which Redis has a channel: prefix, and the name in braces. */
-void eval_put_name(struct buf *out, const char *prefix, struct slice name);
-/* The same as an argument. */
-void eval_put_key(struct buf *out, const char *prefix, struct slice name);
 
 /* Makes an epoch in base 36, for a script that begins one. Epochs only need to differ. */
 #define EVAL_EPOCH 8

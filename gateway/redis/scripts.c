@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <string.h>
 
 #define EMBED(name)                                                                            \
     __asm__(".section .rodata\n"                                                               \
@@ -30,7 +31,15 @@ static const struct source sources[SCRIPT_COUNT] = {SCRIPT_TABLE(SOURCE)};
 
 static void put_constants(struct buf *b, const struct script_constants *c) {
     /* The prefix was checked at start-up: no quotes, backslashes or control characters. */
-    buf_printf(b, "local P = '%s'\n", c->prefix);
+    if (c->partitions)
+        buf_str(b, "local P = string.sub(KEYS[#KEYS], 1, -9)\nKEYS[#KEYS] = nil\n"
+                   "local OPEN, CLOSE, SKIP, LAST, APART = P, '', #P + 1, -1, true\n");
+    else
+        buf_printf(b,
+                   "local P = '%s'\n"
+                   "local OPEN, CLOSE, SKIP, LAST, APART = '%s{', '}', %zu, -2, false\n",
+                   c->prefix, c->prefix, strlen(c->prefix) + 2);
+    buf_printf(b, "local PUBLISH = '%s'\n", c->sharded ? "SPUBLISH" : "PUBLISH");
     buf_printf(b,
                "local MAXLEN, LOG_BYTES, BIG_ROOM, MAX_ROOMS = %llu, %llu, %llu, %llu\n"
                "local ROOM_TTL, INBOX_TTL, USER_TTL = %llu, %llu, %llu\n",

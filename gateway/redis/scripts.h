@@ -71,6 +71,8 @@ enum {
 /* The constants with which every script is compiled. */
 struct script_constants {
     const char *prefix;
+    bool partitions; /* keys have the names of a Cluster's (partition.h) */
+    bool sharded;    /* doorbells are rung by SPUBLISH */
     uint64_t history_max;
     uint64_t log_bytes;
     uint64_t big_room;

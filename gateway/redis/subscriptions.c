@@ -16,9 +16,16 @@ struct subscription {
     char channel[];
 };
 
-/* Sends SUBSCRIBE, UNSUBSCRIBE or PING, the only commands of a subscriber link. */
-static void send_subscribe(struct subscriptions *all, const char *verb,
+static bool is_ready(const struct subscriptions *all) {
+    return all->link != NULL && all->link->state == LINK_READY;
+}
+
+/* With PING these are the only commands of a subscriber link. */
+static void send_subscribe(struct subscriptions *all, bool wanted,
                            const struct slice channels[], size_t count) {
+    static const char *const verbs[2][2] = {{"UNSUBSCRIBE", "SUBSCRIBE"},
+                                            {"SUNSUBSCRIBE", "SSUBSCRIBE"}};
+    const char *verb = verbs[all->sharded][wanted];
     struct buf *b = &all->scratch;
     buf_clear(b);
     buf_printf(b, "*%zu\r\n", count + 1);
@@ -32,7 +39,7 @@ static void send_subscribe(struct subscriptions *all, const char *verb,
 
 /* Subscribes again to the channels that are wanted. Unsubscribes again from the others, since
  * the confirmation frees them. */
-static void ask_again(struct subscriptions *all, const char *verb, bool wanted) {
+static void ask_again(struct subscriptions *all, bool wanted) {
     struct slice batch[RESUBSCRIBE_BATCH];
     size_t n = 0;
     for (struct map_node *at = map_next(&all->channels, NULL); at != NULL;
@@ -43,22 +50,17 @@ static void ask_again(struct subscriptions *all, const char *verb, bool wanted) 
         s->awaited = 1;
         batch[n++] = at->key;
         if (n == RESUBSCRIBE_BATCH) {
-            send_subscribe(all, verb, batch, n);
+            send_subscribe(all, wanted, batch, n);
             n = 0;
         }
     }
     if (n > 0)
-        send_subscribe(all, verb, batch, n);
+        send_subscribe(all, wanted, batch, n);
 }
 
 void subscriptions_renew(struct subscriptions *all) {
-    ask_again(all, "SUBSCRIBE", true);
-    ask_again(all, "UNSUBSCRIBE", false);
-}
-
-void subscriptions_probe(struct subscriptions *all) {
-    if (all->link->state == LINK_READY)
-        send_subscribe(all, "PING", NULL, 0);
+    ask_again(all, true);
+    ask_again(all, false);
 }
 
 void subscriptions_lost(struct subscriptions *all) {
@@ -86,15 +88,24 @@ static void on_confirmation(struct subscriptions *all, struct subscription *s) {
     s->events->on_confirmed(s->arg);
 }
 
-void subscriptions_take(struct subscriptions *all, const struct reply *push) {
+bool subscriptions_take(struct subscriptions *all, const struct reply *push) {
     struct map_node *found = map_find(&all->channels, reply_text(reply_item(push, 1)));
+    struct slice kind = reply_text(reply_item(push, 0));
     if (found == NULL)
-        return;
+        return true;
     struct subscription *s = container_of(found, struct subscription, node);
-    if (!slice_is(reply_text(reply_item(push, 0)), "message"))
-        on_confirmation(all, s);
-    else if (s->events != NULL)
-        s->events->on_message(s->arg, reply_text(reply_item(push, 2)));
+    if (slice_is(kind, all->sharded ? "smessage" : "message")) {
+        if (s->events != NULL)
+            s->events->on_message(s->arg, reply_text(reply_item(push, 2)));
+        return true;
+    }
+    if (all->sharded && s->awaited == 0 && slice_is(kind, "sunsubscribe")) {
+        s->confirmed = false;
+        s->events->on_lost(s->arg);
+        return false;
+    }
+    on_confirmation(all, s);
+    return true;
 }
 
 static struct subscription *subscription_find(struct subscriptions *all, struct slice channel) {
@@ -120,23 +131,24 @@ struct subscription *subscriptions_add(struct subscriptions *all, struct slice c
     s->events = events;
     s->arg = arg;
     s->confirmed = false;
-    if (all->link->state == LINK_READY) {
+    if (is_ready(all)) {
         s->awaited++;
-        send_subscribe(all, "SUBSCRIBE", &s->node.key, 1);
+        send_subscribe(all, true, &s->node.key, 1);
     }
     return s;
 }
 
 void subscriptions_remove(struct subscriptions *all, struct subscription *s) {
     s->events = NULL;
-    if (all->link->state == LINK_READY) {
+    if (is_ready(all)) {
         s->awaited++;
-        send_subscribe(all, "UNSUBSCRIBE", &s->node.key, 1);
+        send_subscribe(all, false, &s->node.key, 1);
     }
 }
 
-void subscriptions_init(struct subscriptions *all, struct link *link) {
-    all->link = link;
+void subscriptions_init(struct subscriptions *all, bool sharded) {
+    all->link = NULL;
+    all->sharded = sharded;
     map_init(&all->channels);
     buf_init(&all->scratch);
 }

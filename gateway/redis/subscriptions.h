@@ -4,7 +4,8 @@
 #include "common/map.h"
 #include "gateway/redis/link.h"
 
-/* The Redis channels to which a subscriber link listens. They are kept when the link falls. */
+/* The Redis channels of a partition to which a subscriber link listens. They are kept when the
+ * link falls, and when the partition moves to another server. */
 struct subscription;
 struct subscription_events {
     /* Redis confirmed the subscription: all that is published from now on arrives. Called again
@@ -17,12 +18,13 @@ struct subscription_events {
 };
 
 struct subscriptions {
-    struct link *link;
+    struct link *link;   /* NULL: no server is known. The owner's */
+    bool sharded;        /* SSUBSCRIBE: the channels are in one slot of a Cluster */
     struct map channels; /* of struct subscription */
     struct buf scratch;
 };
 
-void subscriptions_init(struct subscriptions *all, struct link *link);
+void subscriptions_init(struct subscriptions *all, bool sharded);
 void subscriptions_deinit(struct subscriptions *all);
 
 /* As redis_subscribe and redis_unsubscribe (redis.h). */
@@ -34,9 +36,8 @@ void subscriptions_remove(struct subscriptions *all, struct subscription *s);
 void subscriptions_renew(struct subscriptions *all);
 /* The link fell. Calls on_lost. */
 void subscriptions_lost(struct subscriptions *all);
-/* The link received a push. */
-void subscriptions_take(struct subscriptions *all, const struct reply *push);
-/* Asks for a sign of life (the push "pong"), if the link is ready. */
-void subscriptions_probe(struct subscriptions *all);
+/* The link received a push. False: Redis has ended the subscription by itself, since the slot
+ * is another server's now. on_lost was called for that channel. */
+bool subscriptions_take(struct subscriptions *all, const struct reply *push);
 
 #endif

@@ -61,7 +61,7 @@ struct standing {
 /* All sessions of a node. */
 struct sessions {
     struct lease *lease;
-    struct redis *redis;
+    struct partition *redis;
     const struct options *options;
     const uint32_t *upsets; /* of the hub */
     struct list kept; /* sessions that are in Redis; the next one to be kept alive first */

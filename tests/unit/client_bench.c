@@ -222,7 +222,7 @@ int set_up_anonymous(void **state) {
     rows_make();
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(
-        lease_init(&lease, &loop, &fake.redis, &options, "n", &lease_unheard, NULL), 0);
+        lease_init(&lease, &loop, fake.redis.partitions, &options, "n", &lease_unheard, NULL), 0);
     clients = (struct clients){.rows = rows};
     clients_init(&clients, &slabs, NULL, &lease, &metrics, &registry_unheard, NULL);
     client_make();
@@ -245,7 +245,7 @@ int tear_down(void **state) {
     if (held != NULL && !abandoned)
         request_ok(held, SLICE("{}"));
     lease.stopping = true;
-    redis_unsubscribe(&fake.redis, lease.beacon_bell);
+    redis_unsubscribe(fake.redis.partitions, lease.beacon_bell);
     fake_end();
     assert_true(freed);
     assert_int_equal(clients.waiting_bytes, 0);

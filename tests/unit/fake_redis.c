@@ -47,11 +47,26 @@ static char *text_of(enum script script, const struct slice keys[], size_t key_c
     return copy;
 }
 
-bool redis_script(struct redis *r, enum script script, const struct slice keys[],
+struct partition *redis_partition(struct redis *r, struct slice name) {
+    (void)name;
+    return redis_at(r, 0);
+}
+
+bool redis_is_full(const struct partition *r) {
+    (void)r;
+    return fake.full;
+}
+
+void redis_bell(const struct partition *r, struct buf *out, const char *name) {
+    (void)r;
+    buf_printf(out, "sluice:%s", name);
+}
+
+bool redis_script(struct partition *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg) {
-    assert_ptr_equal(r, &fake.redis);
-    if (!r->up)
+    assert_ptr_equal(r, fake.redis.partitions);
+    if (!redis_up(r))
         return false;
     struct asked *a = calloc(1, sizeof *a + arg_count * sizeof *a->args);
     a->done = done;
@@ -67,7 +82,7 @@ bool redis_script(struct redis *r, enum script script, const struct slice keys[]
 }
 
 /* No replica is waited for. */
-bool redis_append(struct redis *r, enum script script, const struct slice keys[],
+bool redis_append(struct partition *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg) {
     return redis_script_asked(r, script, keys, key_count, args, arg_count, done, arg);
@@ -195,7 +210,7 @@ void fake_answer_all(void) {
 }
 
 void fake_fall(void) {
-    fake.redis.up = false;
+    fake.redis.partitions[0].up = false;
 }
 
 void fake_fail_all(void) {
@@ -229,9 +244,9 @@ static struct subscription *get(const char *channel) {
     return s;
 }
 
-struct subscription *redis_subscribe(struct redis *r, struct slice channel,
+struct subscription *redis_subscribe(struct partition *r, struct slice channel,
                                      const struct subscription_events *events, void *arg) {
-    assert_ptr_equal(r, &fake.redis);
+    assert_ptr_equal(r, fake.redis.partitions);
     assert_null(find(channel)); /* at most once at a time */
     struct subscription *s = calloc(1, sizeof *s);
     s->events = events;
@@ -241,14 +256,14 @@ struct subscription *redis_subscribe(struct redis *r, struct slice channel,
     return s;
 }
 
-void redis_unsubscribe(struct redis *r, struct subscription *s) {
-    assert_ptr_equal(r, &fake.redis);
+void redis_unsubscribe(struct partition *r, struct subscription *s) {
+    assert_ptr_equal(r, fake.redis.partitions);
     list_remove(&s->link);
     free(s->channel);
     free(s);
 }
 
-void redis_doorbell(const struct redis *r, struct buf *out, struct slice name) {
+void redis_doorbell(const struct partition *r, struct buf *out, struct slice name) {
     (void)r;
     buf_str(out, "sluice:{");
     buf_slice(out, name);
@@ -277,27 +292,27 @@ void fake_lose(const char *channel) {
 /* --- the links ------------------------------------------------------------------------------
  */
 
-bool redis_here(const struct redis *r, struct sockaddr_storage *out) {
+bool redis_here(const struct partition *r, struct sockaddr_storage *out) {
     (void)r, (void)out;
     return false;
 }
 
-void redis_probe(struct redis *r) {
+void redis_probe(struct partition *r) {
     (void)r;
     fake.probes++;
 }
 
-uint64_t redis_probe_age(const struct redis *r) {
+uint64_t redis_probe_age(const struct partition *r) {
     (void)r;
     return fake.probe_age;
 }
 
-void redis_look(struct redis *r) {
+void redis_look(struct partition *r) {
     (void)r;
     fake.looks++;
 }
 
-void redis_reset(struct redis *r, const char *why) {
+void redis_reset(struct partition *r, const char *why) {
     (void)r;
     fake.resets++;
     fake.reset_why = why;
@@ -307,7 +322,8 @@ void redis_reset(struct redis *r, const char *why) {
  */
 
 void fake_begin(void) {
-    fake = (struct fake_redis){.redis = {.up = true, .term = "t1"}};
+    fake = (struct fake_redis){
+        .redis = {.count = 1, .up = 1, .partitions = {{.up = true, .term = "t1"}}}};
 }
 
 void fake_end(void) {

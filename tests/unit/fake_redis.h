@@ -9,8 +9,9 @@
  * answered in the order in which they were sent.
  */
 struct fake_redis {
-    struct redis redis;
-    unsigned pending; /* scripts that are not answered yet */
+    struct redis redis; /* of one partition */
+    bool full;          /* redis_is_full says so */
+    unsigned pending;   /* scripts that are not answered yet */
     unsigned resets, probes, looks;
     uint64_t probe_age;
     const char *reset_why;

@@ -116,7 +116,7 @@ int set_up(void **state) {
                                .linger = 700};
     fake_begin();
     assert_int_equal(uv_loop_init(&loop), 0);
-    assert_int_equal(lease_init(&lease, &loop, &fake.redis, &options, "n", &events, NULL), 0);
+    assert_int_equal(lease_init(&lease, &loop, fake.redis.partitions, &options, "n", &events, NULL), 0);
     reaper_init(&reaper, &lease, &metrics);
     assert_true(peers_init(&peers, &lease, NULL));
     peers.on_met = on_met;
@@ -141,7 +141,7 @@ int tear_down(void **state) {
     lease.stopping = true;
     fake_fall();
     fake_fail_all();
-    redis_unsubscribe(&fake.redis, lease.beacon_bell);
+    redis_unsubscribe(fake.redis.partitions, lease.beacon_bell);
     fake_end();
     lease_close(&lease, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);

@@ -230,7 +230,7 @@ int set_up(void **state) {
     wheel_init(&wheel, uv_now(&loop));
     assert_int_equal(
         hub_init(&hub, &loop, &fake.redis, &slabs, 1048576, &metrics, &hub_events, NULL), 0);
-    assert_int_equal(lease_init(&lease, &loop, &fake.redis, &options, "n", &lease_events, NULL),
+    assert_int_equal(lease_init(&lease, &loop, fake.redis.partitions, &options, "n", &lease_events, NULL),
                      0);
     registry = (struct registry){.draining = false};
     subscribers_init(&registry.all, &slabs, 1);
@@ -250,7 +250,7 @@ int tear_down(void **state) {
     fake_fail_all();
     registry_close(&registry);
     assert_int_equal(freed, registry.all.last);
-    redis_unsubscribe(&fake.redis, lease.beacon_bell);
+    redis_unsubscribe(fake.redis.partitions, lease.beacon_bell);
     fake_end();
     hub_close(&hub, NULL);
     lease_close(&lease, NULL);

@@ -195,7 +195,7 @@ int set_up(void **state) {
     assert_int_equal(
         hub_init(&hub, &loop, &fake.redis, &slabs, 1048576, &metrics, &hub_events, NULL), 0);
     assert_int_equal(
-        lease_init(&lease, &loop, &fake.redis, &options, "n", &lease_unheard, NULL), 0);
+        lease_init(&lease, &loop, fake.redis.partitions, &options, "n", &lease_unheard, NULL), 0);
     lease_redis_up(&lease);
     fake_answer("0 0 %s 1", lease.incarnation);
     sessions = (struct sessions){.term = 0};
@@ -216,7 +216,7 @@ int tear_down(void **state) {
         session_over(c->session, false);
         client_gone(c);
     }
-    redis_unsubscribe(&fake.redis, lease.beacon_bell);
+    redis_unsubscribe(fake.redis.partitions, lease.beacon_bell);
     fake_end();
     assert_int_equal(freed, clients.registry.all.last);
     assert_true(list_empty(&sessions.kept));

@@ -359,7 +359,7 @@ static void fails_when_redis_is_away(void **state) {
     bob.result = CHECK_GOOD;
     fake_lose(BELL);
     enter(&bob, "a", 1);
-    hub_redis_down(&hub);
+    hub_redis_down(&hub, fake.redis.partitions);
     assert_int_equal(bob.result, CHECK_FAILED);
     assert_true(list_empty(&bob.as.subs));
 }

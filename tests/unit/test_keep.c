@@ -87,7 +87,7 @@ static void writes_all_again_in_another_term(void **state) {
         fake_answer("0");
         told_forget();
     }
-    strcpy(fake.redis.term, "t2");
+    strcpy(fake.redis.partitions[0].term, "t2");
     sessions_redis_up(&sessions);
     loop.time += 1;
     sessions_keep(&sessions);

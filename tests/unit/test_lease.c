@@ -117,7 +117,7 @@ static void doubt_leaves_the_incarnation_behind_with_the_next_interval(void **st
 static void leaves_it_behind_when_redis_comes_back(void **state) {
     (void)state;
     fake_fall();
-    fake.redis.up = true;
+    fake.redis.partitions[0].up = true;
     lease_redis_up(&lease);
     assert_string_not_equal(lease.incarnation, first);
     assert_lease("new", first);
@@ -170,10 +170,10 @@ static void drops_the_links_when_the_subscriber_link_is_silent(void **state) {
     lease_watch(&lease);
     assert_int_equal(fake.resets, 0);
     fake.probe_age = 3001;
-    fake.redis.deaf = true; /* it is known to be away */
+    fake.redis.partitions[0].deaf = true; /* it is known to be away */
     lease_watch(&lease);
     assert_int_equal(fake.resets, 0);
-    fake.redis.deaf = false;
+    fake.redis.partitions[0].deaf = false;
     lease_watch(&lease);
     assert_int_equal(fake.resets, 1);
     assert_string_equal(fake.reset_why, "the subscriber link is silent");
@@ -181,10 +181,10 @@ static void drops_the_links_when_the_subscriber_link_is_silent(void **state) {
 
 static void waits_for_no_beacon_while_it_is_deaf(void **state) {
     (void)state;
-    fake.redis.deaf = true;
+    fake.redis.partitions[0].deaf = true;
     loop.time += 10000;
     lease_watch(&lease);
-    fake.redis.deaf = false;
+    fake.redis.partitions[0].deaf = false;
     lease_watch(&lease);
     assert_int_equal(fake.resets, 0);
 }

@@ -291,7 +291,7 @@ static void registers_again_after_an_outage(void **state) {
     registry_redis_down(&registry);
     registry_want(&bob->g, true);
     assert_nothing_asked();
-    fake.redis.up = true;
+    fake.redis.partitions[0].up = true;
     strcpy(former, lease.incarnation);
     lease_redis_up(&lease);
     assert_lease(former);

@@ -96,11 +96,11 @@ static void what_a_reaped_node_was_to_write_is_sent_again(void **state) {
 
 static void nothing_is_sent_to_a_redis_that_is_away_or_full(void **state) {
     (void)state;
-    fake.redis.commands.pipeline.kept = REDIS_HELD_MOST;
+    fake.full = true;
     send_message(1, 0);
     send_event("history", 2, "");
     assert_told("!1:unavailable/refused #1 !2:unavailable/refused ");
-    fake.redis.commands.pipeline.kept = 0;
+    fake.full = false;
     fake_fall();
     send_message(1, 0);
     send_event("history", 2, "");

@@ -188,7 +188,7 @@ static void one_that_redis_refused_is_written_whole_later(void **state) {
     fake_fall();
     save(room);
     assert_told("not-saved ");
-    fake.redis.up = true;
+    fake.redis.partitions[0].up = true;
     loop.time += 1;
     sessions_keep(&sessions);
     assert_whole("room:r", " c:room:r a 5 100");

@@ -22,5 +22,5 @@ if member ~= '' then
 end
 local frame = append(c, time, event, data)
 remember(base, field, wall, steps, c.next .. ' ' .. time)
-call('PUBLISH', base, frame)
+call(PUBLISH, base, frame)
 return { 0, c.next, time, c.epoch, c.cut }

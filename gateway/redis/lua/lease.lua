@@ -32,7 +32,7 @@ if #over > 0 then
   call('ZREM', P .. 'ids', unpack(over))
 end
 call('PEXPIRE', P .. 'ids', YEAR)
-call('PUBLISH', KEYS[1], ARGV[5])
+call(PUBLISH, KEYS[1], ARGV[5])
 if #ARGV > 7 then -- the lease is good even if these writes fail
   redis.pcall('HSET', KEYS[1] .. ':stats', unpack(ARGV, 8))
   redis.pcall('PEXPIRE', KEYS[1] .. ':stats', ARGV[7])
@@ -41,7 +41,7 @@ local out = { 0, time }
 for _, item in ipairs(call('ZRANGE', nodes, 0, -1, 'WITHSCORES')) do out[#out + 1] = item end
 if mode == 'new' then -- so the other nodes know it before their next answer
   for i = 3, #out, 2 do
-    if out[i] ~= me then redis.pcall('PUBLISH', base_of('node:' .. out[i]), me) end
+    if out[i] ~= me then redis.pcall(PUBLISH, base_of('node:' .. out[i]), me) end
   end
 end
 return out

@@ -10,7 +10,7 @@ end
 local function look(base, a, b)
   local meta = base .. ':meta'
   local m = call('HMGET', meta, 'epoch', 'seq', 'term', 'time', 'fresh', a or 'epoch', b or 'epoch', 'bytes')
-  local kind = string.sub(base, #P + 2, #P + 3)
+  local kind = string.sub(base, SKIP, SKIP + 1)
   local c = { base = base, meta = meta, log = base .. ':log', epoch = m[1], seq = tonumber(m[2] or 0),
               term = m[3], time = m[4] or '', fresh = tonumber(m[5] or 0), a = m[6], b = m[7], bytes = m[8],
               kind = kind, ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL }

@@ -28,5 +28,5 @@ local function quote(name)
 end
 
 local function name_of(base)
-  return string.sub(base, #P + 2, -2)
+  return string.sub(base, SKIP, LAST)
 end

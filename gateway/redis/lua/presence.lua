@@ -1,11 +1,11 @@
 -- Presence: the users that are online, and the members of rooms.
 local function base_of(name)
-  return P .. '{' .. name .. '}'
+  return OPEN .. name .. CLOSE
 end
 
 -- Rings a doorbell with an ephemeral event, which is not in the log.
 local function bell(base, event, data)
-  call('PUBLISH', base, '{"channel":' .. quote(name_of(base)) .. ',"seq":0,"time":' .. now() ..
+  call(PUBLISH, base, '{"channel":' .. quote(name_of(base)) .. ',"seq":0,"time":' .. now() ..
     ',"event":"' .. event .. '","data":' .. data .. '}')
 end
 
@@ -19,7 +19,7 @@ end
 local function announce(event, user, rooms)
   local names = {}
   for i, room in ipairs(rooms) do names[i] = quote(room) end
-  call('PUBLISH', P .. 'presence', '{"event":"' .. event .. '","userId":' .. quote(user) ..
+  call(PUBLISH, P .. 'presence', '{"event":"' .. event .. '","userId":' .. quote(user) ..
     ',"rooms":[' .. table.concat(names, ',') .. ']}')
 end
 

@@ -47,6 +47,6 @@ if sender ~= receiver then
   count_unread()
 end
 remember(KEYS[1], field, wall, steps, dm.next .. ' ' .. time .. ' ' .. mine.next)
-if other then call('PUBLISH', KEYS[2], other) end
-call('PUBLISH', KEYS[3], frame)
+if other then call(PUBLISH, KEYS[2], other) end
+call(PUBLISH, KEYS[3], frame)
 return { 0, dm.next, time, delivered, mine.epoch, mine.next, dm.cut or mine.cut or (theirs and theirs.cut) }

@@ -5,7 +5,7 @@
 -- (The DEL comes first so that a full Redis takes the SET.)
 local key, news = KEYS[1] .. ':revoked', '"userId":' .. quote(ARGV[3])
 if ARGV[4] == '' then
-  call('PUBLISH', P .. 'revoked', '{"event":"disconnected",' .. news .. '}')
+  call(PUBLISH, P .. 'revoked', '{"event":"disconnected",' .. news .. '}')
   return { 0 }
 end
 local before, stored = ARGV[4] / 1000, tonumber(call('GET', key))
@@ -13,5 +13,5 @@ if stored and stored > before then before = stored end
 local text = string.gsub(string.format('%.3f', before), '%.?0+$', '')
 call('DEL', key)
 call('SET', key, text, 'PX', ARGV[5])
-call('PUBLISH', P .. 'revoked', '{"event":"revoked",' .. news .. ',"before":' .. text .. '}')
+call(PUBLISH, P .. 'revoked', '{"event":"revoked",' .. news .. ',"before":' .. text .. '}')
 return { 0 }

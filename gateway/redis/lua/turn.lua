@@ -10,7 +10,7 @@ end
 -- The user was announced when the first connection came or the last one went. By this the nodes
 -- read the rosters of these rooms again.
 if #turned > 0 then
-  call('PUBLISH', P .. 'presence', '{"event":"turned","rooms":[' .. table.concat(turned, ',') .. ']}')
+  call(PUBLISH, P .. 'presence', '{"event":"turned","rooms":[' .. table.concat(turned, ',') .. ']}')
 end
 if call('EXISTS', base .. ':turning') == 0 then call('SREM', P .. 'turning', user) end
 return { 0, call('EXISTS', P .. 'turning') }

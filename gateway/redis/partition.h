@@ -1,0 +1,142 @@
+#ifndef SLUICE_REDIS_PARTITION_H
+#define SLUICE_REDIS_PARTITION_H
+
+#include "gateway/redis/clock.h"
+#include "gateway/redis/server.h"
+#include "gateway/redis/subscriptions.h"
+
+/*
+ * A partition is a part of the names: a channel's keys are all in one of them. One Redis has
+ * one partition. A Cluster has `redis-partitions` of them, each in one slot and so on one
+ * master, with a clock, a term and a registry of its own. So a partition goes down and comes up
+ * for itself.
+ *
+ * It is up when its server is ready (server.h) and has told the partition's term (term.lua).
+ * When the server's subscriber link falls alone, the partition is deaf: scripts go on, and it
+ * goes down only if the link is not back within the timeout.
+ *
+ * The term is a number that is raised whenever another server becomes the partition's master,
+ * or the same one after it was demoted and promoted. Each script carries the term. Redis
+ * answers STALE to an append with another term than its own; then the server's links are
+ * dropped and greet it again. So nothing is appended without a new epoch to a log that lost its
+ * tail, even if a link stays open over a failover and back.
+ */
+#define TERM_SIZE 24
+
+struct partition;
+
+struct partition_events {
+    /* It came up, or, without an on_down before, it hears again after it was deaf. changed: the
+     * term differs from the last one, or it is the first. */
+    void (*on_up)(struct partition *p, bool changed);
+    void (*on_down)(struct partition *p, const char *why);
+};
+
+struct partition {
+    unsigned index;
+    const struct partition_events *events;
+    void *owner;
+    struct server *server; /* its master; NULL: none is known */
+    bool up;
+    bool deaf;            /* up, while only the subscriber link is away */
+    char term[TERM_SIZE]; /* of the server that is up, or was up last; "" before the first */
+    bool asked;           /* the server's answer with the term is awaited */
+    uint64_t since;       /* loop time of that question */
+    bool stale;           /* Redis refused our term, and has told no other since */
+    struct redis_clock clock; /* empty when it comes up; lease.c sets it */
+    struct subscriptions subscriptions;
+    char head[80]; /* what the names of the partition's own keys begin with */
+    char open[84]; /* what stands before a channel's name in Redis, */
+    char close[2]; /* and after it */
+    bool declares; /* each script gets the name of a channel of the partition as its last key */
+};
+
+/* Prepares it. prefix: of all keys. tag: of a partition of a Cluster, or NULL for one Redis. */
+void partition_init(struct partition *p, unsigned index, const char *prefix, const char *tag,
+                    const struct partition_events *events, void *owner);
+void partition_deinit(struct partition *p);
+
+/* --- for redis.c ----------------------------------------------------------------------------
+ */
+/* The server is its master now. Subscriptions that stood elsewhere are lost. NULL: nobody is.
+ */
+void partition_place(struct partition *p, struct server *server);
+/* The server is ready: asks for the term, unless the partition is up and hears. on_up comes in
+ * a later turn. False: nothing had to be asked. */
+bool partition_rise(struct partition *p);
+/* It cannot be used. Calls on_down if it was up. */
+void partition_fall(struct partition *p, const char *why);
+/* The subscriber link fell alone. */
+void partition_deafen(struct partition *p);
+/* Drops the server's links when the term is not told in time. Called once a turn. */
+void partition_watch(struct partition *p);
+
+/* --- for the domain -------------------------------------------------------------------------
+ */
+static inline bool redis_up(const struct partition *p) {
+    return p->up;
+}
+/* True while it is up, but published messages are not received. */
+static inline bool redis_deaf(const struct partition *p) {
+    return p->deaf;
+}
+
+/*
+ * Runs a script. keys: names, which all lie in this partition; prefix and braces are added
+ * here. args: its arguments after the term and the fresh epoch, which are added here. done: as
+ * redis_done; a reply is an array whose first item is a number. Returns false when the
+ * partition is not up; then nothing is sent, and done is never called.
+ */
+bool redis_script(struct partition *p, enum script script, const struct slice keys[],
+                  size_t key_count, const struct slice args[], size_t arg_count,
+                  redis_done done, void *arg);
+
+/*
+ * True while unanswered commands hold so much memory that no more should be sent for clients;
+ * request_script then refuses them. Commands that keep the node alive and its channels complete
+ * are still sent.
+ */
+#define REDIS_HELD_MOST 67108864
+bool redis_is_full(const struct partition *p);
+/* Runs a script that a client asked for. As redis_script, but also false when redis_is_full. */
+static inline bool redis_script_asked(struct partition *p, enum script script,
+                                      const struct slice keys[], size_t key_count,
+                                      const struct slice args[], size_t arg_count,
+                                      redis_done done, void *arg) {
+    return !redis_is_full(p) &&
+           redis_script(p, script, keys, key_count, args, arg_count, done, arg);
+}
+
+/* As redis_script_asked, for a script that appends: its answer comes when so many replicas have
+ * what it wrote as the option redis-wait says. If they do not have it in time, there is no
+ * answer, and the outcome is unknown. */
+bool redis_append(struct partition *p, enum script script, const struct slice keys[],
+                  size_t key_count, const struct slice args[], size_t arg_count,
+                  redis_done done, void *arg);
+
+/*
+ * Subscribes to a Redis channel of exactly that name, which redis_doorbell or redis_bell made;
+ * at most once at a time for a name. Callbacks come in later turns. NULL: no memory.
+ */
+struct subscription *redis_subscribe(struct partition *p, struct slice channel,
+                                     const struct subscription_events *events, void *arg);
+/* No callback comes after this. */
+void redis_unsubscribe(struct partition *p, struct subscription *s);
+/* Appends the name under which Redis has a channel's doorbell. */
+void redis_doorbell(const struct partition *p, struct buf *out, struct slice name);
+/* Appends the name of a bell of the partition itself, such as `presence`. */
+void redis_bell(const struct partition *p, struct buf *out, const char *name);
+
+/* Asks the subscriber link for a sign of life, if it is ready, since requests may get lost on
+ * it while messages still come. redis_probe_age: the ms since the last sign of life. */
+void redis_probe(struct partition *p);
+uint64_t redis_probe_age(const struct partition *p);
+/* Asks from time to time whether Redis evicts keys (policy.h). Called with each lease. */
+void redis_look(struct partition *p);
+/* Drops the links to its server and connects again, for example after a late beacon. */
+void redis_reset(struct partition *p, const char *why);
+/* The address of our end of the command link. False: there is no link, or it is a Unix socket.
+ */
+bool redis_here(const struct partition *p, struct sockaddr_storage *out);
+
+#endif
