@@ -209,7 +209,9 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
         return config_complain(o, "redis-wait", o->redis_wait,
                                "all needs Sentinels, which know all replicas");
     configure_sentinels(n, redis);
-    redis->partitions = 1;
+    const char *dev = getenv("SLUICE_DEV_PARTITIONS");
+    redis->partitions = dev != NULL ? (unsigned)atoi(dev) : 1;
+    redis->constants.partitions = redis->partitions > 1;
     redis->servers.node = n->id;
     redis->servers.metrics = &n->metrics;
     redis->servers.timeout_ms = o->redis_timeout;
