@@ -10,6 +10,7 @@ const redis = await startRedis();
 after(() => redis.stop());
 const lua = (name) => fs.readFileSync(path.join(ROOT, `gateway/redis/lua/${name}.lua`), 'utf8');
 const constants = `local P = 'sluice:'
+local OPEN, CLOSE, SKIP, LAST, APART, PUBLISH = 'sluice:{', '}', 9, -2, false, 'PUBLISH'
 local MAXLEN, BIG_ROOM, ROOM_TTL, INBOX_TTL, USER_TTL = 100, 250, 60000, 60000, 60000\n`;
 const script = constants + lua('prelude') + lua('log') + lua('position');
 const base = 'sluice:{room:r}';
