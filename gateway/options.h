@@ -38,8 +38,12 @@
     X(redis_url, "redis-url", TEXT, 1, 1023, "redis://127.0.0.1:6379/0", "URL",                \
       "redis://[USER:PASSWORD@]HOST[:PORT][/DB], "                                             \
       "redis+sentinel://[USER:PASSWORD@]HOST[:26379],HOST,.../NAME[/DB] for the master that "  \
-      "Sentinels name, rediss:// and rediss+sentinel:// for TLS, or "                          \
+      "Sentinels name, redis+cluster://[USER:PASSWORD@]HOST[:6379],HOST,... for a Cluster, "   \
+      "rediss://, rediss+sentinel:// and rediss+cluster:// for TLS, or "                       \
       "unix://[USER:PASSWORD@]/PATH[?db=DB]")                                                  \
+    X(redis_partitions, "redis-partitions", COUNT, 16, 64, "16", "N",                          \
+      "for redis+cluster: into how many partitions the names are divided (16, 32 or 64), at "  \
+      "least a few a master; all nodes of a Cluster must agree, and the first one decides")    \
     X(redis_sentinel_user, "redis-sentinel-user", TEXT, 0, 127, "", "NAME",                    \
       "for redis+sentinel: the user of the Sentinels; the one in the URL is that of Redis")    \
     X(redis_sentinel_password, "redis-sentinel-password", TEXT, 0, 65535, "", "TEXT",          \

@@ -207,11 +207,11 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
         return config_complain(o, "redis-wait", o->redis_wait, wrong);
     if (redis->servers.wait.all && redis->sentinels.seeds.count == 0)
         return config_complain(o, "redis-wait", o->redis_wait,
-                               "all needs Sentinels, which know all replicas");
+                               "all needs Sentinels or a Cluster, which know all replicas");
     configure_sentinels(n, redis);
-    const char *dev = getenv("SLUICE_DEV_PARTITIONS");
-    redis->partitions = dev != NULL ? (unsigned)atoi(dev) : 1;
-    redis->constants.partitions = redis->partitions > 1;
+    redis->cluster = redis->address.cluster;
+    redis->partitions = redis->cluster ? (unsigned)o->redis_partitions : 1;
+    redis->constants.partitions = redis->constants.sharded = redis->cluster;
     redis->servers.node = n->id;
     redis->servers.metrics = &n->metrics;
     redis->servers.timeout_ms = o->redis_timeout;

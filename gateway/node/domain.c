@@ -1,6 +1,9 @@
 #include "gateway/node/domain.h"
 
+#include <unistd.h>
+
 #include "common/log.h"
+#include "common/log_out.h"
 #include "gateway/client/available.h"
 #include "gateway/client/bearer.h"
 #include "gateway/client/life.h"
@@ -42,8 +45,15 @@ static void on_error(void *owner, struct slice text) {
     metric_add(d->metrics, METRIC_REDIS_ERRORS, 1);
 }
 
+static void on_disagreed(void *owner, const char *why) {
+    (void)owner;
+    LOG(LOG_ERROR, "redis_partitions", "why", why, NULL);
+    log_out_finish(1000);
+    _exit(1); /* the node has never been ready */
+}
+
 static const struct redis_events redis_handlers = {
-    .on_up = on_up, .on_down = on_down, .on_error = on_error};
+    .on_up = on_up, .on_down = on_down, .on_error = on_error, .on_disagreed = on_disagreed};
 
 /* --- channels -------------------------------------------------------------------------------
  */

@@ -39,7 +39,7 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_MEMORY_LIMIT, n->memory.limit);
     set(n, METRIC_TUNNELS, n->relay.tunnels.count);
     set(n, METRIC_REDIS_UP, redis_any_up(&n->domain.redis));
-    set(n, METRIC_REDIS_EVICTS, n->domain.redis.server.policy.evicts);
+    set(n, METRIC_REDIS_EVICTS, redis_evicts(&n->domain.redis));
     set(n, METRIC_SENTINELS, topology_known(&n->domain.redis.topology));
     set(n, METRIC_SENTINELS_UP, topology_answering(&n->domain.redis.topology));
     set(n, METRIC_REDIS_PENDING, redis_pending(&n->domain.redis));

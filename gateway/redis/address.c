@@ -87,11 +87,12 @@ static const char *parse_path(struct redis_address *a, const char *at) {
     return NULL;
 }
 
-/* --- Sentinels ------------------------------------------------------------------------------
+/* --- Sentinels, nodes of a Cluster
+ * ------------------------------------------------------------------------------
  */
 
-static const char *add_seed(struct sentinel_seeds *s, const char *at, const char *end) {
-    struct redis_place seed = {.port = 26379};
+static const char *add_seed(struct redis_seeds *s, int port, const char *at, const char *end) {
+    struct redis_place seed = {.port = port};
     const char *wrong = parse_host(at, end, seed.host, &seed.port);
     if (wrong != NULL)
         return wrong;
@@ -102,8 +103,20 @@ static const char *add_seed(struct sentinel_seeds *s, const char *at, const char
             return NULL;
     }
     if (s->count == SENTINELS_MOST)
-        return "at most 16 Sentinels can be given";
+        return "at most 16 hosts can be given";
     s->all[s->count++] = seed;
+    return NULL;
+}
+
+/* HOST[:PORT],... up to `end`. */
+static const char *add_seeds(struct redis_seeds *s, int port, const char *at, const char *end) {
+    for (const char *until; at <= end; at = until + 1) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        until = comma != NULL ? comma : end;
+        const char *wrong = add_seed(s, port, at, until);
+        if (wrong != NULL)
+            return wrong;
+    }
     return NULL;
 }
 
@@ -117,18 +130,14 @@ static bool is_master_name(const char *name) {
     return *name != '\0';
 }
 
-static const char *parse_sentinels(struct redis_address *a, struct sentinel_seeds *s,
+static const char *parse_sentinels(struct redis_address *a, struct redis_seeds *s,
                                    const char *at) {
     const char *slash = strchr(at, '/');
     if (slash == NULL || slash[1] == '\0' || slash[1] == '/')
         return "the name of the master is missing: redis+sentinel://HOST,HOST,.../NAME";
-    for (const char *end; at <= slash; at = end + 1) {
-        const char *comma = memchr(at, ',', (size_t)(slash - at));
-        end = comma != NULL ? comma : slash;
-        const char *wrong = add_seed(s, at, end);
-        if (wrong != NULL)
-            return wrong;
-    }
+    const char *wrong = add_seeds(s, 26379, at, slash);
+    if (wrong != NULL)
+        return wrong;
     const char *name_end = strchr(slash + 1, '/');
     if (name_end == NULL)
         name_end = slash + 1 + strlen(slash + 1);
@@ -138,6 +147,16 @@ static const char *parse_sentinels(struct redis_address *a, struct sentinel_seed
                "most 127";
     a->host[0] = '\0';
     return *name_end == '/' ? parse_database(a, name_end + 1) : NULL;
+}
+
+static const char *parse_cluster(struct redis_address *a, struct redis_seeds *s,
+                                 const char *at) {
+    size_t len = strcspn(at, "/");
+    a->cluster = true;
+    a->host[0] = '\0';
+    if (at[len] != '\0' && strcmp(at + len, "/") != 0 && strcmp(at + len, "/0") != 0)
+        return "a Cluster has no databases: nothing may follow the hosts";
+    return add_seeds(s, 6379, at, at + len);
 }
 
 /* --- all of it ------------------------------------------------------------------------------
@@ -153,30 +172,34 @@ const char *redis_host_text(const char *host, int port) {
 }
 
 bool redis_address_secure(const char *url) {
-    return begins(url, "rediss://") || begins(url, "rediss+sentinel://");
+    return begins(url, "rediss://") || begins(url, "rediss+");
+}
+
+bool redis_address_cluster(const char *url) {
+    return begins(url, "redis+cluster://") || begins(url, "rediss+cluster://");
 }
 
 bool redis_address_sentinels(const char *url) {
     return begins(url, "redis+sentinel://") || begins(url, "rediss+sentinel://");
 }
 
-const char *redis_address_parse(struct redis_address *a, struct sentinel_seeds *s,
+const char *redis_address_parse(struct redis_address *a, struct redis_seeds *s,
                                 const char *url) {
     memset(a, 0, sizeof *a);
     memset(s, 0, sizeof *s);
     a->port = 6379;
-    if (begins(url, "redis+cluster://") || begins(url, "rediss+cluster://"))
-        return "redis+cluster:// is not spoken yet by this version: give it a Redis that is "
-               "not in cluster mode";
     a->tls = redis_address_secure(url);
     bool tcp = begins(url, "redis://") || begins(url, "rediss://");
     bool sentinels = redis_address_sentinels(url);
-    if (!tcp && !sentinels && !begins(url, "unix://"))
-        return "must begin with redis://, rediss://, unix://, redis+sentinel:// or "
-               "rediss+sentinel://";
+    bool cluster = redis_address_cluster(url);
+    if (!tcp && !sentinels && !cluster && !begins(url, "unix://"))
+        return "must begin with redis://, rediss://, unix://, redis+sentinel://, "
+               "rediss+sentinel://, redis+cluster:// or rediss+cluster://";
     const char *at = strstr(url, "://") + 3;
     const char *wrong = parse_login(a, &at);
     if (wrong != NULL)
         return wrong;
+    if (cluster)
+        return parse_cluster(a, s, at);
     return sentinels ? parse_sentinels(a, s, at) : tcp ? parse_tcp(a, at) : parse_path(a, at);
 }

@@ -173,6 +173,10 @@ void durable_drop(struct durable_call *c) {
     free(c);
 }
 
+void durable_move(void *call, struct durable *to) {
+    ((struct durable_call *)call)->durable = to;
+}
+
 void durable_answered(void *call, const struct reply *reply, enum outcome outcome) {
     struct durable_call *c = call;
     struct durable *d = c->durable;

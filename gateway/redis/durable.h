@@ -56,6 +56,8 @@ bool durable_astray(const struct durable *d);
 struct durable_call *durable_begin(struct durable *d, redis_done done, void *arg);
 void durable_answered(void *call, const struct reply *reply, enum outcome outcome);
 void durable_drop(struct durable_call *call);
+/* The call, which is the argument of durable_answered, is sent to another server now. */
+void durable_move(void *call, struct durable *to);
 
 /* A link has fallen, or is closed: the calls that Redis had answered are over, too. */
 void durable_fell(struct durable *d);

@@ -30,6 +30,38 @@ struct slice redis_error_code(struct slice text) {
     return code.len > 1 ? code : first_word(text);
 }
 
+bool redis_error_moves(struct slice text) {
+    struct slice code = first_word(text);
+    return slice_is(code, "MOVED") || slice_is(code, "ASK") || slice_is(code, "TRYAGAIN");
+}
+
+bool redis_error_moved(struct slice text, struct redis_place *at, unsigned *slot) {
+    if (!slice_starts(text, SLICE("MOVED ")))
+        return false;
+    size_t host = text.len, colon = text.len, port = 0;
+    while (host > 0 && text.ptr[host - 1] != ' ')
+        host--;
+    while (colon > host && text.ptr[colon - 1] != ':')
+        colon--;
+    for (size_t i = colon; i < text.len && port <= 65535; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        port = port * 10 + (size_t)(text.ptr[i] - '0');
+    }
+    *slot = 0;
+    for (size_t i = 6; i + 1 < host; i++)
+        *slot = *slot * 10 + (unsigned)(text.ptr[i] - '0');
+    size_t len = colon > host ? colon - 1 - host : 0;
+    if (port == 0 || port > 65535 || len >= sizeof at->host || host < 8)
+        return false;
+    at->port = (int)port;
+    if (len > 0) {
+        memcpy(at->host, text.ptr + host, len);
+        at->host[len] = '\0';
+    }
+    return true;
+}
+
 enum outcome redis_error_outcome(struct slice text) {
     /* The errors that Redis answers in place of a command, or of the first write of a script.
      */

@@ -3,6 +3,7 @@
 
 #include "common/err.h"
 #include "common/slice.h"
+#include "gateway/redis/address.h"
 
 /*
  * Error replies. Redis 7 answers a script that a command stopped with that command's error
@@ -12,6 +13,12 @@
 
 /* The first word of the error; for a wrapped error, the first word of the error inside. */
 struct slice redis_error_code(struct slice text);
+
+/* Is the answer that another server has the slot, or that it moves (MOVED, ASK, TRYAGAIN)? */
+bool redis_error_moves(struct slice text);
+/* Reads "MOVED <slot> <host>:<port>". An empty host is that of the server that answered, which
+ * stays in `at` then. False: it is another error. */
+bool redis_error_moved(struct slice text, struct redis_place *at, unsigned *slot);
 
 /* Returns OUTCOME_REFUSED if the command or script cannot have had an effect: with such an
  * error Redis stops a script at its first write. Returns OUTCOME_UNKNOWN for all other errors,

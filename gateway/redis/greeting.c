@@ -68,10 +68,10 @@ static void on_info_server(void *arg, const struct reply *reply, enum outcome ou
     }
     info_field(reply->text, "run_id", g->run, sizeof g->run);
     info_field(reply->text, "redis_mode", mode, sizeof mode);
-    if (strcmp(mode, "cluster") == 0)
-        refuse_mode(g, "this Redis is in cluster mode", "cluster",
-                    ", which this version does not speak yet; give it a Redis that is not in "
-                    "cluster mode");
+    if (strcmp(mode, "cluster") == 0 && !g->address->cluster)
+        refuse_mode(g, "this Redis is in cluster mode", "cluster", "");
+    if (strcmp(mode, "standalone") == 0 && g->address->cluster)
+        refuse(g, "this Redis is not in cluster mode: it wants redis:// or rediss://");
     if (strcmp(mode, "sentinel") == 0)
         refuse_mode(g, "this is a Sentinel and no Redis", "sentinel",
                     "/NAME, with the name of the master that it watches");
@@ -87,7 +87,7 @@ static void on_info_replication(void *arg, const struct reply *reply, enum outco
     }
     info_field(reply->text, "master_replid", g->replid, sizeof g->replid);
     info_field(reply->text, "role", role, sizeof role);
-    if (strcmp(role, "master") != 0)
+    if (strcmp(role, "master") != 0 && !g->address->any_role)
         finish(g, "this Redis is not a master");
 }
 

@@ -70,6 +70,9 @@ static void command_answer(struct link *l, struct command *c, const struct reply
     }
     if (c->script >= 0 && slice_starts(reply->text, SLICE("NOSCRIPT")) && command_again(l, c))
         return;
+    if (c->script >= 0 && l->events->on_moving != NULL && redis_error_moves(reply->text) &&
+        l->events->on_moving(l, c, reply->text))
+        return;
     error_keep(l, reply->text);
     enum outcome outcome = redis_error_outcome(reply->text);
     l->events->on_error(l, reply->text);
@@ -82,7 +85,7 @@ static void command_answer(struct link *l, struct command *c, const struct reply
 
 static void on_reply(struct reading *r, const struct reply *reply) {
     struct link *l = container_of(r, struct link, reading);
-    bool push = l->subscriber && l->state == LINK_READY && reply->type == REPLY_ARRAY;
+    bool push = l->subscriber && l->state == LINK_READY && reply->type != REPLY_ERROR;
     if (push) {
         l->events->on_push(l, reply);
         return;
@@ -94,6 +97,8 @@ static void on_reply(struct reading *r, const struct reply *reply) {
         }
         error_keep(l, reply->text);
         l->events->on_error(l, reply->text);
+        if (redis_error_moves(reply->text))
+            return; /* SSUBSCRIBE, for a slot that is elsewhere: the owner subscribes there */
         link_refused(l, l->subscriber ? "Redis refuses to subscribe" : "Redis sends an error");
         return;
     }

@@ -26,10 +26,15 @@ struct link_events {
     /* Called once for each on_ready and once for each failed attempt. All commands were failed
      * before. l->refused: Redis answers, but refuses the link. */
     void (*on_down)(struct link *l, const char *why);
-    /* Subscriber links: a pushed array (message, subscribe, unsubscribe). */
+    /* Subscriber links: a pushed array (message, subscribe, unsubscribe, pong); or PONG, while
+     * nothing is subscribed. */
     void (*on_push)(struct link *l, const struct reply *push);
     /* An error reply, before its command is failed; here it is logged and counted. */
     void (*on_error)(struct link *l, struct slice text);
+    /* A script was answered with MOVED, ASK or TRYAGAIN, and so had no effect. True: the owner
+     * takes it over, with its `tail`, done and arg, and will send or fail it. False, or NULL:
+     * it fails. */
+    bool (*on_moving)(struct link *l, const struct command *c, struct slice text);
     /* Writes the head of EVAL for a script that Redis does not know (NOSCRIPT). */
     void (*put_eval)(struct link *l, struct buf *out, int script, unsigned argc);
 };

@@ -9,6 +9,10 @@
 #include "gateway/redis/eval.h"
 
 #define NEVER_A_KEY "presence" /* a bell: no key has its name */
+#define HOLD_MS     2000       /* a slot that moves longer is refused */
+#define PROBE_MS    50
+#define RISE_MS     200
+#define UNHEARD_MS  1000 /* for how long a lost subscription waits for the slot's new master */
 
 /* --- scripts --------------------------------------------------------------------------------
  */
@@ -33,43 +37,164 @@ static void put_keys(const struct partition *p, struct buf *b, const struct slic
         put_key(b, p->head, SLICE(NEVER_A_KEY), "");
 }
 
-/* The first time on a link a script is sent as a whole. Otherwise Redis would refuse it as
- * unknown, and what is sent again comes after commands that were sent later: of many
- * connections that end at once the last one is to be the last in Redis, too. */
-static bool send_script(struct partition *p, enum script script, const struct slice keys[],
-                        size_t key_count, const struct slice args[], size_t arg_count,
-                        redis_done done, void *arg) {
+/* Appends all arguments of a script. */
+static bool put_tail(struct partition *p, struct buf *b, const struct slice keys[],
+                     size_t key_count, const struct slice args[], size_t arg_count) {
     char epoch[EVAL_EPOCH];
-    struct server *s = p->server;
-    const struct scripts *scripts = s->config->scripts;
-    unsigned argc = (unsigned)(5 + key_count + (p->declares || key_count == 0) + arg_count);
-    struct buf *b = &s->scratch;
-    buf_clear(b);
-    if (s->loaded[script])
-        eval_put_head(b, argc, "EVALSHA", slice_of(scripts->sha[script]));
-    else
-        eval_put_head(b, argc, "EVAL", buf_bytes(&scripts->text[script]));
-    size_t head = b->len;
     put_keys(p, b, keys, key_count);
     eval_fresh_epoch(epoch);
     resp_bulk(b, slice_of(p->term));
     resp_bulk(b, (struct slice){epoch, sizeof epoch});
     for (size_t i = 0; i < arg_count; i++)
         resp_bulk(b, args[i]);
-    if (b->failed)
-        return false;
-    bool sent = server_send(s, (int)script, argc, (struct slice){b->data, head},
-                            (struct slice){b->data + head, b->len - head}, done, arg);
+    return !b->failed;
+}
+
+/* The first time on a link a script is sent as a whole. Otherwise Redis would refuse it as
+ * unknown, and what is sent again comes after commands that were sent later: of many
+ * connections that end at once the last one is to be the last in Redis, too. */
+static void put_head(struct server *s, struct buf *b, int script, unsigned argc) {
+    const struct scripts *scripts = s->config->scripts;
+    if (s->loaded[script])
+        eval_put_head(b, argc, "EVALSHA", slice_of(scripts->sha[script]));
+    else
+        eval_put_head(b, argc, "EVAL", buf_bytes(&scripts->text[script]));
+}
+
+/* The buffer has head and tail. */
+static bool send_put(struct server *s, int script, unsigned argc, size_t head, redis_done done,
+                     void *arg) {
+    struct buf *b = &s->scratch;
+    bool sent =
+        !b->failed && server_send(s, script, argc, (struct slice){b->data, head},
+                                  (struct slice){b->data + head, b->len - head}, done, arg);
     s->loaded[script] = s->loaded[script] || sent;
     if (b->cap > (1U << 20))
         buf_deinit(b);
     return sent;
 }
 
+static unsigned count_args(const struct partition *p, size_t key_count, size_t arg_count) {
+    return (unsigned)(5 + key_count + (p->declares || key_count == 0) + arg_count);
+}
+
+static bool send_script(struct partition *p, enum script script, const struct slice keys[],
+                        size_t key_count, const struct slice args[], size_t arg_count,
+                        redis_done done, void *arg) {
+    struct server *s = p->server;
+    unsigned argc = count_args(p, key_count, arg_count);
+    buf_clear(&s->scratch);
+    put_head(s, &s->scratch, (int)script, argc);
+    size_t head = s->scratch.len;
+    return put_tail(p, &s->scratch, keys, key_count, args, arg_count) &&
+           send_put(s, (int)script, argc, head, done, arg);
+}
+
+/* --- a slot that moves ----------------------------------------------------------------------
+ */
+
+static uint64_t now_of(const struct partition *p) {
+    return uv_now(p->server->commands.loop);
+}
+
+static bool is_held(const struct partition *p) {
+    return p->moving != 0 || p->held.since != 0;
+}
+
+static bool has_room(const struct partition *p, size_t more) {
+    return p->held.bytes + more < REDIS_HELD_MOST;
+}
+
+static bool hold_script(struct partition *p, enum script script, const struct slice keys[],
+                        size_t key_count, const struct slice args[], size_t arg_count,
+                        redis_done done, void *arg) {
+    struct buf *b = &p->server->scratch;
+    buf_clear(b);
+    return put_tail(p, b, keys, key_count, args, arg_count) && has_room(p, b->len) &&
+           held_push(&p->held, now_of(p), (int)script, count_args(p, key_count, arg_count),
+                     buf_bytes(b), done, arg);
+}
+
+bool partition_hold(struct partition *p, const struct command *c) {
+    if (!p->up || !has_room(p, c->tail.len))
+        return false;
+    p->probe_at = now_of(p) + PROBE_MS;
+    return held_push(&p->held, now_of(p), c->script, c->argc, c->tail, c->done, c->arg);
+}
+
+static bool send_held(struct partition *p, struct held_script *h) {
+    struct server *s = p->server;
+    buf_clear(&s->scratch);
+    put_head(s, &s->scratch, h->script, h->argc);
+    size_t head = s->scratch.len;
+    if (h->done == durable_answered)
+        durable_move(h->arg, &s->durable);
+    return held_tail(&s->scratch, (struct slice){h->tail, h->len}, slice_of(p->term)) &&
+           send_put(s, h->script, h->argc, head, h->done, h->arg);
+}
+
+static void release(struct partition *p) {
+    for (struct held_script *h = held_pop(&p->held); h != NULL; h = held_pop(&p->held)) {
+        if (!send_held(p, h) && h->done != NULL)
+            h->done(h->arg, NULL, OUTCOME_REFUSED);
+        free(h);
+    }
+}
+
+struct question {
+    struct partition *partition;
+    const struct server *server;
+};
+
+/* A script without keys and effect: does the master serve the slot again? */
+static void on_probed(void *arg, const struct reply *reply, enum outcome outcome) {
+    const struct question question = *(struct question *)arg;
+    struct partition *p = question.partition;
+    (void)outcome;
+    free(arg);
+    p->probing = false;
+    if (p->server != question.server || !p->up || p->moving != 0)
+        return;
+    p->probe_at = now_of(p) + PROBE_MS;
+    if (reply != NULL)
+        release(p);
+}
+
+static bool send_question(struct partition *p, enum script script, const struct slice args[],
+                          size_t count, redis_done done) {
+    struct question *question = malloc(sizeof *question);
+    if (question == NULL)
+        return false;
+    *question = (struct question){.partition = p, .server = p->server};
+    if (send_script(p, script, NULL, 0, args, count, done, question))
+        return true;
+    free(question);
+    return false;
+}
+
+static void watch_held(struct partition *p) {
+    uint64_t now = now_of(p), since = p->moving != 0 ? p->moving : p->held.since;
+    if (now - since >= HOLD_MS) {
+        p->moving = 0;
+        partition_fall(p, "its slot moves to another master, and does not come to rest");
+        p->probe_at = now + RISE_MS;
+    } else if (p->moving == 0 && !p->probing && now >= p->probe_at) {
+        p->probing = send_question(p, SCRIPT_peers, NULL, 0, on_probed);
+        p->probe_at = now + PROBE_MS;
+    }
+}
+
+/* --- scripts, in use ------------------------------------------------------------------------
+ */
+
 bool redis_script(struct partition *p, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg) {
-    return p->up && send_script(p, script, keys, key_count, args, arg_count, done, arg);
+    if (!p->up)
+        return false;
+    if (is_held(p))
+        return hold_script(p, script, keys, key_count, args, arg_count, done, arg);
+    return send_script(p, script, keys, key_count, args, arg_count, done, arg);
 }
 
 bool redis_is_full(const struct partition *p) {
@@ -101,23 +226,23 @@ static void risen(struct partition *p, struct slice term) {
     p->clock = (struct redis_clock){.learnt = 0}; /* it may be another machine */
     p->up = true;
     p->deaf = p->stale = false;
+    p->moving = 0;
+    release(p);
     p->events->on_up(p, changed);
 }
-
-struct question {
-    struct partition *partition;
-    const struct server *server;
-};
 
 static void on_term(void *arg, const struct reply *reply, enum outcome outcome) {
     const struct question question = *(struct question *)arg;
     struct partition *p = question.partition;
     struct slice term = reply_text(reply_item(reply, 1));
-    (void)outcome;
     free(arg);
     if (p->server != question.server)
         return; /* another one is its master now */
     p->asked = false;
+    if (reply == NULL && outcome == OUTCOME_REFUSED && p->declares) {
+        p->probe_at = now_of(p) + RISE_MS; /* its slot is not served: again in a while */
+        return;
+    }
     if (reply == NULL || term.len == 0 || term.len >= TERM_SIZE) {
         if (p->server != NULL && p->server->commands.state == LINK_READY)
             server_reset(p->server, "the term was not told");
@@ -137,14 +262,7 @@ static bool ask_term(struct partition *p) {
     snprintf(made, sizeof made, "link-%016llx", (unsigned long long)random_u64());
     struct slice args[] = {known ? slice_of(g->run) : slice_of(made), slice_of(g->replid),
                            p->stale && !known ? SLICE("1") : SLICE("0")};
-    struct question *question = malloc(sizeof *question);
-    if (question == NULL)
-        return false;
-    *question = (struct question){.partition = p, .server = p->server};
-    if (send_script(p, SCRIPT_term, NULL, 0, args, 3, on_term, question))
-        return true;
-    free(question);
-    return false;
+    return send_question(p, SCRIPT_term, args, 3, on_term);
 }
 
 bool partition_rise(struct partition *p) {
@@ -161,6 +279,8 @@ void partition_fall(struct partition *p, const char *why) {
     if (!p->up)
         return;
     p->up = p->deaf = false;
+    p->moving = 0;
+    held_fail(&p->held);
     p->events->on_down(p, why);
 }
 
@@ -168,24 +288,52 @@ void partition_deafen(struct partition *p) {
     p->deaf = p->up;
 }
 
+/* The slot came back to its master, which has ended the subscriptions. */
+static void hear_again(struct partition *p) {
+    p->unheard_at = 0;
+    subscriptions_lost(&p->subscriptions);
+    subscriptions_renew(&p->subscriptions);
+}
+
 void partition_watch(struct partition *p) {
-    if (!p->asked ||
-        uv_now(p->server->commands.loop) - p->since <= p->server->config->timeout_ms)
+    if (p->server == NULL)
         return;
-    p->asked = false;
-    server_reset(p->server, "the term is not told in time");
+    uint64_t now = now_of(p);
+    if (p->asked && now - p->since > p->server->config->timeout_ms) {
+        p->asked = false;
+        server_reset(p->server, "the term is not told in time");
+    }
+    if (p->up && is_held(p))
+        watch_held(p);
+    if (p->declares && !p->up && !p->asked && now >= p->probe_at && server_ready(p->server))
+        partition_rise(p);
+    if (p->unheard_at != 0 && now - p->unheard_at >= UNHEARD_MS)
+        hear_again(p);
 }
 
 void partition_place(struct partition *p, struct server *server) {
     if (p->server == server)
         return;
-    partition_fall(p, "another server is its master");
+    if (p->up && server != NULL) {
+        p->deaf = true;
+        p->moving = uv_now(server->commands.loop);
+    } else {
+        partition_fall(p, "it has no master");
+    }
     subscriptions_lost(&p->subscriptions);
     p->server = server;
-    p->asked = false;
+    p->asked = p->probing = false;
+    p->unheard_at = p->probe_at = 0;
     p->subscriptions.link = server != NULL ? &server->subscriber : NULL;
-    if (server != NULL && server->subscriber.state == LINK_READY)
+    if (server != NULL)
         subscriptions_renew(&p->subscriptions);
+}
+
+bool partition_take(struct partition *p, const struct reply *push) {
+    if (subscriptions_take(&p->subscriptions, push))
+        return true;
+    p->unheard_at = now_of(p);
+    return false;
 }
 
 /* --- subscriptions --------------------------------------------------------------------------
@@ -253,6 +401,7 @@ void partition_init(struct partition *p, unsigned index, const char *prefix, con
     snprintf(p->open, sizeof p->open, "%s%s", p->head, tag == NULL ? "{" : "");
     snprintf(p->close, sizeof p->close, "%s", tag == NULL ? "}" : "");
     p->declares = tag != NULL;
+    held_init(&p->held);
     subscriptions_init(&p->subscriptions, tag != NULL);
 }
 

@@ -2,6 +2,7 @@
 #define SLUICE_REDIS_PARTITION_H
 
 #include "gateway/redis/clock.h"
+#include "gateway/redis/held.h"
 #include "gateway/redis/server.h"
 #include "gateway/redis/subscriptions.h"
 
@@ -14,6 +15,10 @@
  * It is up when its server is ready (server.h) and has told the partition's term (term.lua).
  * When the server's subscriber link falls alone, the partition is deaf: scripts go on, and it
  * goes down only if the link is not back within the timeout.
+ *
+ * When its slot moves to another master, its scripts are held (held.h) for at most 2 s, and it
+ * is deaf meanwhile, not down. A slot from which the old master still moves keys is held in the
+ * same way.
  *
  * The term is a number that is raised whenever another server becomes the partition's master,
  * or the same one after it was demoted and promoted. Each script carries the term. Redis
@@ -45,6 +50,12 @@ struct partition {
     bool stale;           /* Redis refused our term, and has told no other since */
     struct redis_clock clock; /* empty when it comes up; lease.c sets it */
     struct subscriptions subscriptions;
+    struct held_scripts held;
+    uint64_t moving; /* loop time since which its slot has another master, which is not ready
+                      * yet; 0: it does not move */
+    uint64_t unheard_at; /* loop time at which Redis ended a subscription; 0: it did not */
+    uint64_t probe_at;   /* loop time at which a held slot is tried again */
+    bool probing;
     char head[80]; /* what the names of the partition's own keys begin with */
     char open[84]; /* what stands before a channel's name in Redis, */
     char close[2]; /* and after it */
@@ -58,9 +69,12 @@ void partition_deinit(struct partition *p);
 
 /* --- for redis.c ----------------------------------------------------------------------------
  */
-/* The server is its master now. Subscriptions that stood elsewhere are lost. NULL: nobody is.
- */
+/* The server is its master now. Subscriptions that stood elsewhere are lost. NULL: nobody is. A
+ * partition that is up is held until the server is ready; if it is, the caller calls
+ * partition_rise. */
 void partition_place(struct partition *p, struct server *server);
+/* A script was answered with MOVED, ASK or TRYAGAIN: it is held. False: it is to fail. */
+bool partition_hold(struct partition *p, const struct command *c);
 /* The server is ready: asks for the term, unless the partition is up and hears. on_up comes in
  * a later turn. False: nothing had to be asked. */
 bool partition_rise(struct partition *p);
@@ -68,7 +82,11 @@ bool partition_rise(struct partition *p);
 void partition_fall(struct partition *p, const char *why);
 /* The subscriber link fell alone. */
 void partition_deafen(struct partition *p);
-/* Drops the server's links when the term is not told in time. Called once a turn. */
+/* The subscriber link has something for it. False: Redis has ended a subscription, since the
+ * slot is another master's. */
+bool partition_take(struct partition *p, const struct reply *push);
+/* Does what is due: drops the server's links when the term is not told in time, goes on with
+ * what is held, or gives it up. Called once a turn. */
 void partition_watch(struct partition *p);
 
 /* --- for the domain -------------------------------------------------------------------------

@@ -5,12 +5,17 @@
 
 #include "common/log.h"
 #include "gateway/redis/errors.h"
+#include "gateway/redis/slots.h"
 
 /* The new master is awaited for so long; Sentinels ask it each second. */
 #define FAILOVER_MS 3000
 
 static bool has_sentinels(const struct redis *r) {
-    return r->config.sentinels.seeds.count > 0;
+    return r->config.sentinels.seeds.master[0] != '\0';
+}
+
+static bool is_cluster(const struct redis *r) {
+    return r->config.cluster;
 }
 
 /* --- partitions -----------------------------------------------------------------------------
@@ -18,10 +23,14 @@ static bool has_sentinels(const struct redis *r) {
 
 static void on_partition_up(struct partition *p, bool changed) {
     struct redis *r = p->owner;
-    r->up += 1;
+    p->server->deaf_since = 0;
+    r->up = 0;
+    for (unsigned i = 0; i < r->count; i++)
+        r->up += r->partitions[i].up;
     if (has_sentinels(r))
         topology_settled(&r->topology);
-    uv_timer_stop(&r->deaf_timer);
+    if (is_cluster(r))
+        slot_map_settled(&r->masters.map, p->index);
     r->events->on_up(r->owner, p, changed);
 }
 
@@ -38,11 +47,23 @@ struct partition *redis_partition(struct redis *r, struct slice name) {
     return &r->partitions[r->count == 1 ? 0 : slots_of_name(name) % r->count];
 }
 
+/* The partition whose tag stands in the name of a key or channel, or before it; NULL: none. */
+static struct partition *partition_in(struct redis *r, struct slice name) {
+    const char *open = name.len > 0 ? memchr(name.ptr, '{', name.len) : NULL;
+    if (open == NULL)
+        return NULL;
+    size_t rest = name.len - (size_t)(open + 1 - name.ptr);
+    const char *close = memchr(open + 1, '}', rest < 8 ? rest : 8);
+    if (close == NULL)
+        return NULL;
+    int index = slots_partition((struct slice){open + 1, (size_t)(close - open - 1)});
+    return index >= 0 && (unsigned)index < r->count ? &r->partitions[index] : NULL;
+}
+
 /* --- servers --------------------------------------------------------------------------------
  */
 
-static void on_ready(struct server *s) {
-    struct redis *r = s->owner;
+static void rise_all(struct redis *r, struct server *s) {
     bool asked = false;
     for (unsigned i = 0; i < r->count; i++) {
         if (r->partitions[i].server == s)
@@ -52,7 +73,14 @@ static void on_ready(struct server *s) {
         server_settled(s);
 }
 
-static void all_fall(struct redis *r, const struct server *s, const char *why) {
+static void on_ready(struct server *s) {
+    struct redis *r = s->owner;
+    if (!is_cluster(r) || masters_ready(&r->masters, s))
+        rise_all(r, s);
+}
+
+static void all_fall(struct redis *r, struct server *s, const char *why) {
+    s->deaf_since = 0;
     for (unsigned i = 0; i < r->count; i++) {
         if (r->partitions[i].server == s)
             partition_fall(&r->partitions[i], why);
@@ -60,59 +88,101 @@ static void all_fall(struct redis *r, const struct server *s, const char *why) {
 }
 
 static void on_down(struct server *s, const char *why) {
-    struct redis *r = s->owner;
-    uv_timer_stop(&r->deaf_timer);
-    all_fall(r, s, why);
-}
-
-static void on_deaf_long(uv_timer_t *timer) {
-    struct redis *r = timer->data;
-    all_fall(r, &r->server, "the subscriber link does not come back");
+    all_fall(s->owner, s, why);
 }
 
 /* Commands go on meanwhile. When Redis hears again, messages that were published in between are
  * read from the logs. */
 static void on_deaf(struct server *s) {
     struct redis *r = s->owner;
-    if (!redis_any_up(r) || uv_is_active((uv_handle_t *)&r->deaf_timer))
-        return;
-    for (unsigned i = 0; i < r->count; i++)
-        partition_deafen(&r->partitions[i]);
-    uv_timer_start(&r->deaf_timer, on_deaf_long, s->config->timeout_ms, 0);
+    if (s->deaf_since == 0)
+        s->deaf_since = uv_now(r->loop);
+    for (unsigned i = 0; i < r->count; i++) {
+        if (r->partitions[i].server == s)
+            partition_deafen(&r->partitions[i]);
+    }
 }
 
 static void on_doubt(struct server *s) {
     struct redis *r = s->owner;
     if (has_sentinels(r))
         topology_doubt(&r->topology);
+    for (unsigned i = 0; is_cluster(r) && i < r->count; i++) {
+        if (r->partitions[i].server == s)
+            slot_map_doubt(&r->masters.map, i);
+    }
 }
 
 static void on_hears(struct server *s) {
     struct redis *r = s->owner;
-    for (unsigned i = 0; i < r->count; i++)
-        subscriptions_renew(&r->partitions[i].subscriptions);
+    for (unsigned i = 0; i < r->count; i++) {
+        if (r->partitions[i].server == s)
+            subscriptions_renew(&r->partitions[i].subscriptions);
+    }
+    if (is_cluster(r) && r->partitions[0].server == s)
+        subscriptions_renew(&r->plain);
 }
 
 static void on_unheard(struct server *s) {
     struct redis *r = s->owner;
-    for (unsigned i = 0; i < r->count; i++)
-        subscriptions_lost(&r->partitions[i].subscriptions);
+    for (unsigned i = 0; i < r->count; i++) {
+        if (r->partitions[i].server == s)
+            subscriptions_lost(&r->partitions[i].subscriptions);
+    }
+    if (is_cluster(r) && r->partitions[0].server == s)
+        subscriptions_lost(&r->plain);
 }
 
 static void on_push(struct server *s, const struct reply *push) {
     struct redis *r = s->owner;
-    for (unsigned i = 0; i < r->count; i++)
-        subscriptions_take(&r->partitions[i].subscriptions, push);
+    if (!is_cluster(r)) {
+        partition_take(&r->partitions[0], push);
+        return;
+    }
+    struct slice kind = reply_text(reply_item(push, 0));
+    bool sharded = kind.len > 0 && kind.ptr[0] == 's' && !slice_is(kind, "subscribe");
+    if (!sharded) {
+        if (r->partitions[0].server == s)
+            subscriptions_take(&r->plain, push);
+        return;
+    }
+    struct partition *p = partition_in(r, reply_text(reply_item(push, 1)));
+    if (p != NULL && p->server == s && !partition_take(p, push))
+        slot_map_ask(&r->masters.map);
+}
+
+static void on_moved(struct redis *r, struct server *s, struct slice text) {
+    struct redis_place to = {.port = s->address.port};
+    memcpy(to.host, s->address.host, sizeof to.host);
+    unsigned slot = 0;
+    if (!redis_error_moved(text, &to, &slot))
+        return;
+    for (unsigned i = 0; i < r->masters.map.count; i++) {
+        bool ours = i < r->count ? r->partitions[i].server == s : r->masters.keeper == s;
+        if (ours && r->masters.map.claims[i].slot == slot)
+            slot_map_moved(&r->masters.map, i, &to);
+    }
 }
 
 static void on_error(struct server *s, struct slice text) {
     struct redis *r = s->owner;
     r->events->on_error(r->owner, text);
+    if (is_cluster(r) && redis_error_moves(text))
+        on_moved(r, s, text);
     if (s->commands.state != LINK_READY || !slice_is(redis_error_code(text), "STALE"))
         return;
     for (unsigned i = 0; i < r->count; i++)
         r->partitions[i].stale = r->partitions[i].stale || r->partitions[i].server == s;
     server_reset(s, "another term stands in Redis");
+}
+
+static bool on_moving(struct server *s, const struct command *c, struct slice text) {
+    struct redis *r = s->owner;
+    struct partition *p = is_cluster(r) ? partition_in(r, c->tail) : NULL;
+    if (p == NULL)
+        return false;
+    on_moved(r, s, text);
+    return partition_hold(p, c);
 }
 
 static const struct server_events server_handlers = {.on_ready = on_ready,
@@ -122,7 +192,8 @@ static const struct server_events server_handlers = {.on_ready = on_ready,
                                                      .on_hears = on_hears,
                                                      .on_unheard = on_unheard,
                                                      .on_push = on_push,
-                                                     .on_error = on_error};
+                                                     .on_error = on_error,
+                                                     .on_moving = on_moving};
 
 /* --- what the Sentinels tell ----------------------------------------------------------------
  */
@@ -145,6 +216,54 @@ static void on_failover(void *owner) {
 static const struct topology_events topology_handlers = {.on_master = on_master,
                                                          .on_failover = on_failover};
 
+/* --- what the Cluster tells -----------------------------------------------------------------
+ */
+
+static void on_place(void *owner, unsigned partition, struct server *s) {
+    struct redis *r = owner;
+    struct partition *p = &r->partitions[partition];
+    if (p->server == s)
+        return;
+    if (p->server != NULL)
+        metric_add(r->config.servers.metrics, METRIC_REDIS_MASTERS, 1);
+    if (partition == 0) {
+        subscriptions_lost(&r->plain);
+        r->plain.link = &s->subscriber;
+        subscriptions_renew(&r->plain);
+    }
+    partition_place(p, s);
+    if (r->masters.agreed && server_ready(s))
+        partition_rise(p);
+}
+
+static void on_agreed(void *owner, struct slice theirs) {
+    struct redis *r = owner;
+    if (theirs.len > 0) {
+        r->events->on_disagreed(
+            r->owner, log_text("the nodes of this Cluster use %.*s partitions, and "
+                               "redis-partitions says %u",
+                               (int)(theirs.len < 20 ? theirs.len : 20), theirs.ptr, r->count));
+        return;
+    }
+    for (unsigned i = 0; i < r->count; i++) {
+        struct partition *p = &r->partitions[i];
+        if (p->server != NULL && server_ready(p->server))
+            partition_rise(p);
+    }
+}
+
+static const struct masters_events masters_handlers = {.on_master = on_place,
+                                                       .on_agreed = on_agreed};
+
+static bool in_use(void *owner, const struct server *s) {
+    const struct redis *r = owner;
+    for (unsigned i = 0; i < r->count; i++) {
+        if (r->partitions[i].server == s)
+            return true;
+    }
+    return false;
+}
+
 /* --- life -----------------------------------------------------------------------------------
  */
 
@@ -158,29 +277,40 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     if (!scripts_init(&r->scripts, &config->constants))
         return UV_ENOMEM;
     r->config.servers.scripts = &r->scripts;
-    server_init(&r->server, loop, &r->config.servers, &config->address, &server_handlers, r);
-    r->count = config->partitions;
-    for (unsigned i = 0; i < r->count; i++) {
+    r->count = is_cluster(r) ? config->partitions : 1;
+    for (unsigned i = 0; i < r->count; i++)
         partition_init(&r->partitions[i], i, config->constants.prefix,
-                       r->count > 1 ? slots_tag(i) : NULL, &partition_handlers, r);
-        r->partitions[i].subscriptions.sharded = config->constants.sharded;
-        partition_place(&r->partitions[i], &r->server);
+                       is_cluster(r) ? slots_tag(i) : NULL, &partition_handlers, r);
+    if (is_cluster(r)) {
+        struct masters_config masters = {.seeds = &config->sentinels.seeds,
+                                         .login = &config->address,
+                                         .prefix = config->constants.prefix,
+                                         .partitions = r->count};
+        subscriptions_init(&r->plain, false);
+        masters_init(&r->masters, loop, &masters, &r->config.servers, &masters_handlers,
+                     &server_handlers, r);
+        return 0;
     }
-    r->deaf_timer.data = r;
-    uv_timer_init(loop, &r->deaf_timer);
+    server_init(&r->server, loop, &r->config.servers, &config->address, &server_handlers, r);
+    partition_place(&r->partitions[0], &r->server);
     if (has_sentinels(r))
         topology_init(&r->topology, loop, &config->sentinels, &topology_handlers, r);
     return 0;
 }
 
 void redis_use_tls(struct redis *r, SSL_CTX *context) {
-    server_use_tls(&r->server, context);
+    if (is_cluster(r))
+        masters_use_tls(&r->masters, context);
+    else
+        server_use_tls(&r->server, context);
     if (has_sentinels(r))
         topology_use_tls(&r->topology, context);
 }
 
 void redis_open(struct redis *r) {
-    if (has_sentinels(r))
+    if (is_cluster(r))
+        masters_open(&r->masters);
+    else if (has_sentinels(r))
         topology_open(&r->topology);
     else
         server_open(&r->server);
@@ -191,12 +321,13 @@ static void part_closed(struct redis *r) {
         r->on_closed(r->owner);
 }
 
-static void on_server_closed(struct server *s) {
-    part_closed(s->owner);
+static void on_server_closed(struct server *s, void *arg) {
+    (void)s;
+    part_closed(arg);
 }
 
-static void on_timer_closed(uv_handle_t *timer) {
-    part_closed(timer->data);
+static void on_masters_closed(struct masters *m) {
+    part_closed(m->owner);
 }
 
 static void on_topology_closed(struct topology *t) {
@@ -204,18 +335,30 @@ static void on_topology_closed(struct topology *t) {
 }
 
 void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
-    r->open_parts = 2U + has_sentinels(r);
+    r->open_parts = 1U + has_sentinels(r);
     r->on_closed = on_closed;
-    server_close(&r->server, on_server_closed);
+    for (unsigned i = 0; i < r->count; i++)
+        partition_fall(&r->partitions[i], "closing");
+    if (is_cluster(r)) {
+        for (unsigned i = 0; i < r->count; i++)
+            partition_place(&r->partitions[i], NULL);
+        masters_close(&r->masters, on_masters_closed);
+    } else {
+        server_close(&r->server, on_server_closed, r);
+    }
     if (has_sentinels(r))
         topology_close(&r->topology, on_topology_closed);
-    uv_close((uv_handle_t *)&r->deaf_timer, on_timer_closed);
 }
 
 void redis_deinit(struct redis *r) {
     for (unsigned i = 0; i < r->count; i++)
         partition_deinit(&r->partitions[i]);
-    server_deinit(&r->server);
+    if (is_cluster(r)) {
+        subscriptions_deinit(&r->plain);
+        masters_deinit(&r->masters);
+    } else {
+        server_deinit(&r->server);
+    }
     scripts_deinit(&r->scripts);
 }
 
@@ -236,18 +379,39 @@ bool redis_publish(struct redis *r, struct slice channel, struct slice payload, 
     return !s->scratch.failed && server_send(s, -1, 3, buf_bytes(&s->scratch), none, done, arg);
 }
 
+static struct subscriptions *plain_of(struct redis *r) {
+    return is_cluster(r) ? &r->plain : &r->partitions[0].subscriptions;
+}
+
 struct subscription *redis_listen(struct redis *r, struct slice channel,
                                   const struct subscription_events *events, void *arg) {
-    return redis_subscribe(&r->partitions[0], channel, events, arg);
+    return subscriptions_add(plain_of(r), channel, events, arg);
 }
 
 void redis_unlisten(struct redis *r, struct subscription *s) {
-    redis_unsubscribe(&r->partitions[0], s);
+    subscriptions_remove(plain_of(r), s);
+}
+
+static const char *cluster_trouble(const struct redis *r) {
+    const char *why = slot_map_trouble(&r->masters.map);
+    if (why != NULL)
+        return why;
+    for (unsigned i = 0; i < r->masters.count; i++) {
+        const struct server *s = r->masters.all[i];
+        why = server_trouble(s);
+        if (why != NULL)
+            return log_text("%s: %s", redis_host_text(s->address.host, s->address.port), why);
+    }
+    return !r->masters.agreed ? "the number of partitions was not told yet" : NULL;
 }
 
 const char *redis_trouble(const struct redis *r) {
-    const char *why = has_sentinels(r) ? topology_trouble(&r->topology) : NULL;
-    if (why != NULL)
+    const char *why = NULL;
+    if (is_cluster(r))
+        why = cluster_trouble(r);
+    else if (has_sentinels(r))
+        why = topology_trouble(&r->topology);
+    if (why != NULL || is_cluster(r))
         return why;
     why = server_trouble(&r->server);
     if (why == NULL && !redis_any_up(r))
@@ -259,25 +423,69 @@ const char *redis_trouble(const struct redis *r) {
                     topology_holds_down(&r->topology) ? " (they hold it for down)" : "");
 }
 
+unsigned redis_servers(const struct redis *r) {
+    return is_cluster(r) ? r->masters.count : 1;
+}
+
+const struct server *redis_server(const struct redis *r, unsigned i) {
+    return is_cluster(r) ? r->masters.all[i] : &r->server;
+}
+
 const char *redis_error(const struct redis *r) {
-    return r->server.error_text;
+    const char *text = "";
+    for (unsigned i = 0; i < redis_servers(r) && text[0] == '\0'; i++)
+        text = redis_server(r, i)->error_text;
+    return text;
 }
 
 unsigned redis_pending(const struct redis *r) {
-    return r->server.commands.pipeline.in_flight;
+    unsigned sum = 0;
+    for (unsigned i = 0; i < redis_servers(r); i++)
+        sum += redis_server(r, i)->commands.pipeline.in_flight;
+    return sum;
 }
 
 size_t redis_backlog(const struct redis *r) {
-    return r->server.commands.pipeline.out.len + r->server.commands.pipeline.writing.len;
+    size_t sum = 0;
+    for (unsigned i = 0; i < redis_servers(r); i++) {
+        const struct pipeline *p = &redis_server(r, i)->commands.pipeline;
+        sum += p->out.len + p->writing.len;
+    }
+    return sum;
 }
 
 size_t redis_held(const struct redis *r) {
-    return server_held(&r->server);
+    size_t sum = 0;
+    for (unsigned i = 0; i < redis_servers(r); i++)
+        sum += server_held(redis_server(r, i));
+    for (unsigned i = 0; i < r->count; i++)
+        sum += r->partitions[i].held.bytes;
+    return sum;
+}
+
+bool redis_evicts(const struct redis *r) {
+    for (unsigned i = 0; i < redis_servers(r); i++) {
+        if (redis_server(r, i)->policy.evicts)
+            return true;
+    }
+    return false;
+}
+
+static void watch_deaf(struct redis *r, struct server *s) {
+    if (s->deaf_since != 0 && uv_now(r->loop) - s->deaf_since >= r->config.servers.timeout_ms)
+        all_fall(r, s, "the subscriber link does not come back");
 }
 
 void redis_flush(struct redis *r) {
-    for (unsigned i = 0; i < r->count; i++)
+    for (unsigned i = 0; i < redis_servers(r); i++)
+        watch_deaf(r, is_cluster(r) ? r->masters.all[i] : &r->server);
+    for (unsigned i = 0; i < r->count && (!is_cluster(r) || r->masters.agreed); i++)
         partition_watch(&r->partitions[i]);
+    if (is_cluster(r)) {
+        masters_tidy(&r->masters, in_use);
+        masters_flush(&r->masters);
+        return;
+    }
     if (r->server.durable.all)
         r->server.durable.replicas = topology_replicas(&r->topology);
     server_flush(&r->server);

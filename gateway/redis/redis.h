@@ -1,8 +1,8 @@
 #ifndef SLUICE_REDIS_REDIS_H
 #define SLUICE_REDIS_REDIS_H
 
+#include "gateway/redis/masters.h"
 #include "gateway/redis/partition.h"
-#include "gateway/redis/slots.h"
 #include "gateway/redis/topology.h"
 
 /*
@@ -11,6 +11,9 @@
  *
  * With Sentinels the server goes where the master is, at once when the Sentinels name another
  * one (topology.h). Nothing else changes.
+ *
+ * A Cluster has a server for each of its masters (masters.h), and its partitions go from one to
+ * another as their slots do.
  */
 struct redis;
 
@@ -21,11 +24,14 @@ struct redis_events {
     void (*on_down)(void *owner, struct partition *p, const char *why);
     /* Redis answered a command with an error. The owner counts it; it is logged here. */
     void (*on_error)(void *owner, struct slice text);
+    /* The Cluster's nodes use another number of partitions: this one must end. */
+    void (*on_disagreed)(void *owner, const char *why);
 };
 
 struct redis_config {
-    struct redis_address address;     /* with Sentinels the host is what they tell */
-    struct topology_config sentinels; /* without seeds: the address is the master's */
+    struct redis_address address; /* with Sentinels or a Cluster the host is what they tell */
+    struct topology_config sentinels; /* without seeds: the address is the master's, */
+    bool cluster;                     /* or the seeds are nodes of a Cluster */
     struct script_constants constants;
     struct server_config servers; /* `scripts` is set here */
     unsigned partitions;          /* 1 for one Redis */
@@ -39,9 +45,10 @@ struct redis {
     void *owner;
     uv_loop_t *loop;
     struct scripts scripts;
-    struct server server;
-    uv_timer_t deaf_timer;
-    struct topology topology; /* with Sentinels */
+    struct server server;       /* not with a Cluster */
+    struct topology topology;   /* with Sentinels */
+    struct masters masters;     /* with a Cluster */
+    struct subscriptions plain; /* with a Cluster: channels that are in no partition */
     struct partition partitions[PARTITIONS_MOST];
     unsigned count; /* of partitions */
     unsigned up;    /* how many of them are up */
@@ -85,6 +92,12 @@ unsigned redis_pending(const struct redis *r);
 size_t redis_backlog(const struct redis *r);
 /* Bytes of memory for commands that are not sent, or not answered, yet. */
 size_t redis_held(const struct redis *r);
+
+/* The servers: one, or the masters of a Cluster. */
+unsigned redis_servers(const struct redis *r);
+const struct server *redis_server(const struct redis *r, unsigned i);
+/* Does any of them throw away keys when its memory is full (policy.h)? */
+bool redis_evicts(const struct redis *r);
 
 /* PUBLISH on a channel of exactly that name, which is in no partition; and SUBSCRIBE, as
  * redis_subscribe. */

@@ -46,8 +46,4 @@ bool sentinel_read_switch(struct slice text, const char *master, struct redis_pl
  * or "<kind> <name> <host> <port> @ <master> <host> <port>". */
 bool sentinel_concerns(struct slice text, const char *master);
 
-static inline bool redis_place_same(const struct redis_place *a, const struct redis_place *b) {
-    return a->port == b->port && strcmp(a->host, b->host) == 0;
-}
-
 #endif

@@ -167,13 +167,19 @@ static void on_error(struct link *l, struct slice text) {
 
 static void on_push(struct link *l, const struct reply *push) {
     struct server *s = server_of(l);
-    if (slice_is(reply_text(reply_item(push, 0)), "pong"))
+    if (push->type != REPLY_ARRAY || slice_is(reply_text(reply_item(push, 0)), "pong"))
         s->probed = uv_now(l->loop);
     if (!l->proved) {
         link_proved(l);
         check(s);
     }
-    s->events->on_push(s, push);
+    if (push->type == REPLY_ARRAY)
+        s->events->on_push(s, push);
+}
+
+static bool on_moving(struct link *l, const struct command *c, struct slice text) {
+    struct server *s = server_of(l);
+    return s->events->on_moving(s, c, text);
 }
 
 static void put_eval(struct link *l, struct buf *out, int script, unsigned argc) {
@@ -185,6 +191,7 @@ static const struct link_events link_handlers = {
     .on_down = on_down,
     .on_push = on_push,
     .on_error = on_error,
+    .on_moving = on_moving,
     .put_eval = put_eval,
 };
 
@@ -258,12 +265,13 @@ void server_open(struct server *s) {
 static void on_link_closed(struct link *l) {
     struct server *s = server_of(l);
     if (--s->open_links == 0)
-        s->on_closed(s);
+        s->on_closed(s, s->closed_arg);
 }
 
-void server_close(struct server *s, void (*on_closed)(struct server *s)) {
+void server_close(struct server *s, void (*on_closed)(struct server *s, void *arg), void *arg) {
     s->open_links = s->link_count;
     s->on_closed = on_closed;
+    s->closed_arg = arg;
     for (unsigned i = 0; i < s->link_count; i++)
         link_close(s->links[i], on_link_closed);
 }

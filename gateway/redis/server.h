@@ -35,6 +35,8 @@ struct server_events {
     void (*on_push)(struct server *s, const struct reply *push);
     /* An error reply; it is logged already. */
     void (*on_error)(struct server *s, struct slice text);
+    /* As link_events.on_moving. */
+    bool (*on_moving)(struct server *s, const struct command *c, struct slice text);
 };
 
 struct server_config {
@@ -59,6 +61,8 @@ struct server {
     bool loaded[SCRIPT_COUNT]; /* sent as a whole over the command link since it is ready */
     bool settled;
     bool kill_warned; /* the log has said that CLIENT KILL is refused */
+    uint64_t deaf_since; /* loop time; 0: it is not deaf. The owner\'s */
+    uint64_t idle_since; /* loop time since which no partition has it; 0. The owner\'s */
     uint64_t probed;  /* when the subscriber link last answered a probe, or became ready */
     struct orphans orphans;
     struct policy policy;
@@ -70,7 +74,8 @@ struct server {
     struct buf scratch;    /* for whoever puts a command together */
     char names[2][160];
     unsigned open_links;
-    void (*on_closed)(struct server *s);
+    void (*on_closed)(struct server *s, void *arg);
+    void *closed_arg;
 };
 
 /* Prepares it. address is copied; config, events and owner stay the caller's. */
@@ -82,7 +87,7 @@ void server_use_tls(struct server *s, SSL_CTX *context);
 /* Connects, and keeps trying for ever. Calls nothing back before it returns. */
 void server_open(struct server *s);
 /* Closes it for good. on_closed comes in a later turn. */
-void server_close(struct server *s, void (*on_closed)(struct server *s));
+void server_close(struct server *s, void (*on_closed)(struct server *s, void *arg), void *arg);
 
 /* Frees what a closed one holds. */
 void server_deinit(struct server *s);

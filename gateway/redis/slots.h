@@ -14,5 +14,7 @@ unsigned slots_of_name(struct slice name);
  * or 64 partitions are in use, so masters with equal shares of the slots have equal shares of
  * the partitions. */
 const char *slots_tag(unsigned partition);
+/* The partition that has this tag; -1 if none has. */
+int slots_partition(struct slice tag);
 
 #endif

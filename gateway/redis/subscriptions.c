@@ -59,6 +59,8 @@ static void ask_again(struct subscriptions *all, bool wanted) {
 }
 
 void subscriptions_renew(struct subscriptions *all) {
+    if (!is_ready(all))
+        return; /* the owner renews them when it is */
     ask_again(all, true);
     ask_again(all, false);
 }

@@ -22,7 +22,7 @@
  * back.
  */
 struct topology_config {
-    struct sentinel_seeds seeds;
+    struct redis_seeds seeds;
     struct redis_address login; /* of the Sentinels: user, password, tls */
     const char *node;
     uint64_t timeout_ms;

@@ -12,7 +12,7 @@ static void put_encoded(struct buf *out, struct slice bytes) {
 }
 
 static void put_url(struct buf *out, const struct redis_address *a,
-                    const struct sentinel_seeds *s, struct slice scheme) {
+                    const struct redis_seeds *s, struct slice scheme) {
     buf_slice(out, scheme);
     buf_str(out, "://");
     put_encoded(out, slice_of(a->user));
@@ -43,7 +43,7 @@ static void check_same(const struct redis_address *a, const struct redis_address
 }
 
 static void url(const char *text) {
-    static struct sentinel_seeds seeds, seeds_again;
+    static struct redis_seeds seeds, seeds_again;
     static struct redis_address a, again;
     struct buf written;
     if (redis_address_parse(&a, &seeds, text) != NULL)

@@ -10,7 +10,7 @@
 #include "gateway/net/conn_address.h"
 #include "gateway/redis/link.h"
 
-static struct sentinel_seeds seeds;
+static struct redis_seeds seeds;
 
 struct good {
     const char *url, *host;
@@ -205,8 +205,6 @@ static void refuses_bad_ones(void **state) {
         {"redis+sentinel://h/m/1000000", "database"},
         {"redis+sentinel://u:%@h/m", "password"},
         {"redis+sentinel://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17/m", "16"},
-        {"redis+cluster://h", "not spoken yet"},
-        {"rediss+cluster://h", "not spoken yet"},
         {"unix://", "path"},
         {"unix://run/redis.sock", "path"},
         {"unix://?db=1", "path"},
