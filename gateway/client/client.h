@@ -98,7 +98,7 @@ struct clients {
     struct registry registry; /* each client is a registration in it */
     struct slabs *slabs;
     struct hub *hub;
-    struct lease *lease;
+    struct leases *leases;
     struct redis *redis;
     struct rosters *rosters;
     struct sessions *sessions;
@@ -133,7 +133,7 @@ static inline bool clients_need_tokens(const struct clients *all) {
     return all->auth != NULL && auth_on(all->auth);
 }
 static inline uint64_t client_now(const struct client *c) {
-    return lease_now(clients_of(c)->lease);
+    return leases_now(clients_of(c)->leases);
 }
 static inline const struct door *client_door(const struct client *c) {
     return container_of(c->as.ops, const struct door, as);

@@ -13,18 +13,18 @@
  */
 
 void clients_init(struct clients *all, struct slabs *slabs, struct hub *hub,
-                  struct lease *lease, struct metrics *metrics,
+                  struct leases *leases, const struct options *options, struct metrics *metrics,
                   const struct registry_events *events, void *owner) {
     subscribers_init(&all->registry.all, slabs, (uint32_t)random_u64());
-    registry_init(&all->registry, lease, &all->wheel, events, owner);
-    wheel_init(&all->wheel, lease_now(lease));
-    wheel_init(&all->expiries, lease_now(lease));
+    registry_init(&all->registry, leases, options, &all->wheel, events, owner);
+    wheel_init(&all->wheel, leases_now(leases));
+    wheel_init(&all->expiries, leases_now(leases));
     holders_init(&all->holders);
     all->slabs = slabs;
     all->hub = all->registry.hub = hub;
-    all->lease = lease;
-    all->redis = hub->redis;
-    all->options = all->chunks.options = lease->options;
+    all->leases = leases;
+    all->redis = leases->redis;
+    all->options = all->chunks.options = options;
     all->metrics = metrics;
 }
 

@@ -5,10 +5,10 @@
 
 /* The beginning and the end of a client. */
 
-/* The arguments are borrowed. The options are those of the lease. The caller sets the other
+/* The arguments are borrowed. The caller sets the other
  * members of *all. */
 void clients_init(struct clients *all, struct slabs *slabs, struct hub *hub,
-                  struct lease *lease, struct metrics *metrics,
+                  struct leases *leases, const struct options *options, struct metrics *metrics,
                   const struct registry_events *events, void *owner);
 /* Fires the timers that are due. */
 void clients_tick(struct clients *all, uint64_t now);

@@ -109,7 +109,9 @@ static void forget_users(struct revocation *r) {
 /* Without memory some are left out, and doubt remains. */
 static void add_user(void *arg, struct identity *who) {
     struct revocation *r = arg;
-    if (who == NULL)
+    char name[CHANNEL_NAME_SIZE];
+    if (who == NULL || redis_partition(r->clients->redis,
+                                       user_channel(name_slice(&who->sub), name)) != r->redis)
         return;
     if (r->count == r->room) {
         size_t room = r->room * 2 + 64;
@@ -138,7 +140,7 @@ static void gather_users(struct revocation *r) {
     for (struct map_node *at = map_next(&r->clients->hub->channels, NULL); at != NULL;
          at = map_next(&r->clients->hub->channels, at)) {
         const struct channel *ch = container_of(at, struct channel, node);
-        if (!slice_starts(channel_name(ch), SLICE("user:")))
+        if (ch->redis != r->redis || !slice_starts(channel_name(ch), SLICE("user:")))
             continue;
         struct identity *who = identity_among(&ch->live);
         add_user(r, who != NULL ? who : identity_among(&ch->behind));
@@ -177,12 +179,12 @@ static void ask_some(struct revocation *r) {
         args[r->asked] = name_slice(&r->users[r->next + r->asked]->sub);
         r->asked++;
     }
-    r->asking = redis_script(redis_at(r->clients->redis, 0), SCRIPT_revocations, NULL, 0, args,
-                             r->asked, on_marks, r);
+    r->asking =
+        redis_script(r->redis, SCRIPT_revocations, NULL, 0, args, r->asked, on_marks, r);
 }
 
 void revocation_pump(struct revocation *r) {
-    if (r->asking || !r->confirmed || !redis_up(redis_at(r->clients->redis, 0)))
+    if (r->asking || !r->confirmed || !redis_up(r->redis))
         return;
     if (r->doubtful)
         gather_users(r);
@@ -207,13 +209,13 @@ static void on_lost(void *arg) {
 static const struct subscription_events news = {
     .on_confirmed = on_confirmed, .on_message = on_news, .on_lost = on_lost};
 
-int revocation_init(struct revocation *r, struct clients *clients) {
+int revocation_init(struct revocation *r, struct clients *clients, struct partition *redis) {
     struct buf name;
-    *r = (struct revocation){.clients = clients};
+    *r = (struct revocation){.clients = clients, .redis = redis};
     buf_init(&name);
-    redis_bell(redis_at(clients->redis, 0), &name, "revoked");
+    redis_bell(redis, &name, "revoked");
     if (!name.failed)
-        r->bell = redis_subscribe(redis_at(clients->redis, 0), buf_bytes(&name), &news, r);
+        r->bell = redis_subscribe(redis, buf_bytes(&name), &news, r);
     buf_deinit(&name);
     return r->bell != NULL ? 0 : UV_ENOMEM;
 }

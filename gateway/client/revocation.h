@@ -13,10 +13,12 @@
  *
  * A revocation counts for tokens that were issued before that second, or that do not say when.
  * A node whose link was down has missed news. So when the link is back, it asks for all users
- * that it has, some at a time, what stands in Redis.
+ * that it has, some at a time, what stands in Redis. There is one of these for each partition,
+ * which has to do with that partition's users.
  */
 struct revocation {
     struct clients *clients;
+    struct partition *redis; /* of whose users it is */
     struct subscription *bell;
     bool confirmed;          /* news come */
     bool doubtful;           /* news may have been missed */
@@ -29,9 +31,9 @@ struct revocation {
 };
 
 /* The clients are borrowed, and have their other parts already. Returns 0 or UV_ENOMEM. */
-int revocation_init(struct revocation *r, struct clients *clients);
+int revocation_init(struct revocation *r, struct clients *clients, struct partition *redis);
 void revocation_deinit(struct revocation *r);
-/* Called from redis_events.on_up, and with each lease. */
+/* Called when the partition is up, and with each lease. */
 void revocation_pump(struct revocation *r);
 
 #endif

@@ -21,7 +21,7 @@ static void on_beacon(void *arg, struct slice payload) {
     if (slice_is(payload, BEACON))
         l->beacon_seen = lease_now(l);
     else
-        l->events->on_hello(l->owner, payload);
+        l->events->on_hello(l, payload);
 }
 
 static void on_nothing(void *arg) {
@@ -89,13 +89,13 @@ static void see(struct lease *l, struct slice incarnation, uint64_t number) {
     bool own = slice_is(incarnation, l->incarnation);
     bool given_up = slice_is(incarnation, l->former) && number != 0;
     if (!own && !given_up)
-        l->events->on_seen(l->owner, incarnation, number);
+        l->events->on_seen(l, incarnation, number);
 }
 
 static void sweep(struct lease *l, const struct reply *reply) {
     for (size_t i = 2; i + 1 < reply->count; i += 2)
         see(l, reply_text(reply->items[i]), (uint64_t)reply_number(reply->items[i + 1]));
-    l->events->on_swept(l->owner);
+    l->events->on_swept(l);
 }
 
 /* --- renewing -------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ static void clock_stepped(struct lease *l, int64_t by_us) {
     LOG(LOG_WARN, "redis_clock_set", "by_s", log_text("%lld", seconds), NULL);
     if (seconds < 0)
         return;
-    l->events->on_clock_ahead(l->owner);
+    l->events->on_clock_ahead(l);
     lease_renew_incarnation(l);
 }
 
@@ -140,7 +140,7 @@ static void on_lease(void *arg, const struct reply *reply, enum outcome outcome)
     }
     if (!l->held) {
         l->held = true;
-        l->events->on_leased(l->owner);
+        l->events->on_leased(l);
     }
     sweep(l, reply);
     clock_stepped(l, step);
@@ -158,7 +158,7 @@ static void lease_ask(struct lease *l) {
     int len = snprintf(kept, sizeof kept, "%llu",
                        (unsigned long long)l->options->lease_timeout * STATS_TIMEOUTS);
     args[4] = (struct slice){kept, (size_t)len};
-    size_t count = OWN_ARGS + l->events->put_stats(l->owner, args + OWN_ARGS);
+    size_t count = OWN_ARGS + l->events->put_stats(l, args + OWN_ARGS);
     l->asked_generation = l->generation;
     l->asked_us = uv_hrtime() / 1000;
     l->asked = redis_script(l->redis, SCRIPT_lease, &key, 1, args, count, on_lease, l);
@@ -187,11 +187,10 @@ void lease_watch(struct lease *l) {
     redis_reset(l->redis, silent ? "the beacon is late" : "the subscriber link is silent");
 }
 
-static void on_tick(uv_timer_t *timer) {
-    struct lease *l = timer->data;
+bool lease_tick(struct lease *l) {
     lease_watch(l);
     if (!redis_up(l->redis) || l->stopping)
-        return;
+        return false;
     redis_probe(l->redis);
     redis_look(l->redis);
     if (l->doubted && l->held) {
@@ -199,7 +198,7 @@ static void on_tick(uv_timer_t *timer) {
         lease_renew_incarnation(l);
     }
     lease_ask(l);
-    l->events->on_tick(l->owner);
+    return true;
 }
 
 void lease_redis_up(struct lease *l) {
@@ -217,36 +216,29 @@ void lease_doubt(struct lease *l) {
 static void said_bye(void *arg, const struct reply *reply, enum outcome outcome) {
     struct lease *l = arg;
     (void)outcome;
-    l->on_bye(l->owner, reply != NULL && reply_number(reply_item(reply, 2)) == 0);
+    l->on_bye(l, reply != NULL && reply_number(reply_item(reply, 2)) == 0);
 }
 
-void lease_bye(struct lease *l, void (*done)(void *owner, bool last)) {
+void lease_bye(struct lease *l, void (*done)(struct lease *l, bool last)) {
     l->stopping = true;
     l->on_bye = done;
     if (l->former[0] != '\0')
         goodbye(l, l->former, NULL, NULL);
     if (!l->held || !goodbye(l, l->incarnation, said_bye, l))
-        done(l->owner, false);
+        done(l, false);
 }
 
 /* --- life -----------------------------------------------------------------------------------
  */
 
-int lease_init(struct lease *l, uv_loop_t *loop, struct partition *redis,
-               const struct options *options, const char *node_id,
-               const struct lease_events *events, void *owner) {
+void lease_init(struct lease *l, uv_loop_t *loop, struct partition *redis,
+                const struct options *options, const char *node_id,
+                const struct lease_events *events, void *owner) {
     *l = (struct lease){.redis = redis,
                         .options = options,
                         .loop = loop,
                         .node_id = node_id,
                         .events = events,
                         .owner = owner};
-    l->timer.data = l;
-    uv_timer_init(loop, &l->timer);
     incarnate(l);
-    return uv_timer_start(&l->timer, on_tick, options->lease_interval, options->lease_interval);
-}
-
-void lease_close(struct lease *l, uv_close_cb on_closed) {
-    uv_close((uv_handle_t *)&l->timer, on_closed);
 }

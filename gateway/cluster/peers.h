@@ -30,7 +30,7 @@ struct peers_unknown {
 };
 
 struct peers {
-    struct lease *lease;
+    struct lease *lease; /* the first (leases.h) */
     void *owner;
     char name[PEER_NAME_SIZE]; /* of this process */
     char key[PEER_KEY_SIZE];   /* others show it, which proves that they can read this Redis */

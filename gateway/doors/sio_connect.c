@@ -114,7 +114,7 @@ bool sio_connect_answered(struct sio_client *k) {
  * comes back by itself only when its connection is lost. */
 static void wait_for_redis(struct sio_client *k) {
     struct sio_door *d = door_of(k);
-    uint64_t now = lease_now(d->clients->lease);
+    uint64_t now = leases_now(d->clients->leases);
     if (now >= k->until) {
         sio_close(&k->sio, WS_CODE_TRY_LATER, "Redis is away");
         return;
@@ -138,7 +138,7 @@ bool sio_connect_failed(struct sio_client *k, const struct failure *failure) {
 
 void sio_connect_flush(struct sio_door *d) {
     struct list waiting;
-    uint64_t now = lease_now(d->clients->lease);
+    uint64_t now = leases_now(d->clients->leases);
     if (list_empty(&d->waiting) || now < d->waiting_next)
         return;
     list_init(&waiting);

@@ -33,8 +33,9 @@ void on_leave(struct request *r, struct json_value data) {
     struct slice me = client_user(r->client);
     struct slice keys[] = {name, user_channel(me, user)};
     bool inside = sub_find(&r->client->as, name) != NULL;
-    struct slice args[] = {me, room_of(name),
-                           slice_of(clients_of(r->client)->lease->incarnation),
-                           inside ? SLICE("1") : SLICE("")};
+    struct slice args[] = {
+        me, room_of(name),
+        slice_of(lease_of(clients_of(r->client)->leases, keys[1])->incarnation),
+        inside ? SLICE("1") : SLICE("")};
     request_script(r, SCRIPT_leave, keys, 2, args, 4, on_left);
 }

@@ -1,17 +1,18 @@
 #include "gateway/client/field.h"
 #include "gateway/presence/membership.h"
+#include "gateway/presence/user_lease.h"
 
 /* sendMessage: sends a message to a room of which the user is a member. */
 
 static void on_alive(void *arg, const struct reply *reply, enum outcome outcome) {
     struct request *r = arg;
-    struct lease *lease = clients_of(r->client)->lease;
+    const struct leases *leases = clients_of(r->client)->leases;
     bool reaped = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_REAPED;
     (void)outcome;
     if (reaped)
-        lease_renew_incarnation(lease);
+        lease_renew_incarnation(lease_of_user(leases, client_user(r->client)));
     else if (reply != NULL)
-        membership_renew(lease, &r->client->as);
+        membership_renew(leases, &r->client->as);
     request_unavailable(r, OUTCOME_REFUSED);
 }
 
@@ -24,7 +25,7 @@ static void on_alive(void *arg, const struct reply *reply, enum outcome outcome)
 static void on_appended_inside(void *arg, const struct reply *reply, enum outcome outcome) {
     struct request *r = arg;
     struct client *c = r->client;
-    const struct lease *lease = clients_of(c)->lease;
+    const struct lease *lease = lease_of_user(clients_of(c)->leases, client_user(c));
     char key[NODE_KEY_SIZE];
     if (reply == NULL || reply_number(reply_item(reply, 0)) != SCRIPT_NOT_A_MEMBER) {
         request_appended(arg, reply, outcome);
@@ -36,7 +37,8 @@ static void on_appended_inside(void *arg, const struct reply *reply, enum outcom
     }
     struct slice node = node_key(lease->incarnation, key);
     struct slice args[] = {slice_of(lease->incarnation)};
-    request_script(r, SCRIPT_beat, &node, 1, args, 1, on_alive);
+    if (!redis_script_asked(lease->redis, SCRIPT_beat, &node, 1, args, 1, on_alive, r))
+        request_unavailable(r, OUTCOME_REFUSED);
 }
 
 static void room_send(struct request *r, struct slice channel, struct slice message,

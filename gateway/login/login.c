@@ -87,7 +87,7 @@ static void put_login(struct buf *out, const struct request *r, struct login *l)
     buf_str(out, "{\"connectionId\":");
     json_escape(out, client_id(c, id));
     buf_str(out, ",\"node\":");
-    json_escape(out, slice_of(clients_of(c)->lease->node_id));
+    json_escape(out, slice_of(lease_first(clients_of(c)->leases)->node_id));
     buf_str(out, ",\"userId\":");
     json_escape(out, client_user(c));
     buf_printf(out, ",\"recovered\":%s", all_recovered(l) ? "true" : "false");
@@ -119,7 +119,7 @@ static void start_all(struct client *c, const struct login *l) {
     for (size_t i = 0; i < l->count && !c->as.gone; i++) {
         if (l->entries[i].sub == NULL)
             continue;
-        membership_recheck(clients_of(c)->lease, l->entries[i].sub);
+        membership_recheck(clients_of(c)->leases, l->entries[i].sub);
         sub_start(l->entries[i].sub);
     }
 }
@@ -344,7 +344,7 @@ static void entry_enter(struct request *r, struct entry *e, struct sub *sub,
     struct login *l = r->state;
     if (!entry_is_room(e))
         return;
-    if (membership_enter(clients_of(r->client)->lease, &r->client->as, sub->channel, how,
+    if (membership_enter(clients_of(r->client)->leases, &r->client->as, sub->channel, how,
                          on_room, e))
         l->pending++;
     else
@@ -406,10 +406,18 @@ static void enter_all(struct request *r, struct login *l) {
     one_done(r, true);
 }
 
+static bool all_up(const struct client *c, const struct login *l) {
+    for (size_t i = 0; i < l->count; i++) {
+        if (!redis_up(redis_partition(clients_of(c)->redis, entry_name(&l->entries[i]))))
+            return false;
+    }
+    return l->count > 0 || redis_any_up(clients_of(c)->redis);
+}
+
 void login_begin(struct request *r) {
     struct login *l = r->state;
     struct client *c = r->client;
-    if (!redis_any_up(clients_of(c)->redis)) {
+    if (!all_up(c, l)) {
         l->failed = true;
         login_fail(r, l);
         return;

@@ -55,7 +55,7 @@ static bool begin_anew(struct recovery *w) {
     if (w->claimed) {
         struct slice name = session_key(w->pid, key);
         struct slice args[] = {SLICE("end"), client_id(c, id),
-                               slice_of(clients_of(c)->lease->incarnation)};
+                               slice_of(lease_first(clients_of(c)->leases)->incarnation)};
         redis_script(redis_partition(clients_of(c)->redis, name), SCRIPT_session, &name, 1,
                      args, 3, NULL, NULL);
     }
@@ -247,7 +247,7 @@ static bool claim(struct recovery *w) {
     struct slice name = session_key(w->pid, key);
     struct slice args[] = {SLICE("claim"),
                            client_id(c, id),
-                           slice_of(clients_of(c)->lease->incarnation),
+                           slice_of(lease_first(clients_of(c)->leases)->incarnation),
                            session_ttl(c->session->all, ttl),
                            c->session->space,
                            w->who != NULL ? name_slice(&w->who->sub) : SLICE("")};

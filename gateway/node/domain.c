@@ -18,24 +18,27 @@
 
 static void on_up(void *owner, struct partition *p, bool changed) {
     struct domain *d = owner;
-    sessions_redis_up(&d->sessions);
+    if (p->index == 0)
+        sessions_redis_up(&d->sessions);
     LOG(LOG_INFO, "redis_up", "run", p->server->commands.greeting.run, "term", p->term,
         "changed", changed ? "true" : "false", NULL);
     metric_add(d->metrics, METRIC_REDIS_UPS, 1);
-    room_index_redis_up(&d->room_index);
-    peers_redis_up(&d->peers);
-    reaper_redis_up(&d->reaper);
-    lease_redis_up(&d->lease);
+    room_index_redis_up(&d->room_index, p);
+    if (p->index == 0)
+        peers_redis_up(&d->peers);
+    reaper_redis_up(&d->reapers[p->index]);
+    lease_redis_up(lease_in(&d->leases, p));
     hub_redis_up(&d->hub, p);
     recover_waiting(&d->sessions);
     clients_tell_available(&d->clients);
-    revocation_pump(&d->revocation);
+    revocation_pump(&d->revocations[p->index]);
 }
 
 static void on_down(void *owner, struct partition *p, const char *why) {
     struct domain *d = owner;
-    LOG(d->lease.stopping ? LOG_DEBUG : LOG_WARN, "redis_down", "why", why, NULL);
-    registry_redis_down(&d->clients.registry);
+    LOG(lease_in(&d->leases, p)->stopping ? LOG_DEBUG : LOG_WARN, "redis_down", "why", why,
+        NULL);
+    registry_redis_down(&d->clients.registry, p);
     hub_redis_down(&d->hub, p);
 }
 
@@ -118,51 +121,60 @@ static const struct hub_events hub_handlers = {.on_room_event = on_room_event,
 /* --- the lease ------------------------------------------------------------------------------
  */
 
-static void on_leased(void *owner) {
-    struct domain *d = owner;
-    d->peers.told = true;
-    registry_reenter(&d->clients.registry);
-    raw_users_renew(&d->raw_users);
+static void on_leased(struct lease *l) {
+    struct domain *d = l->owner;
+    if (l == lease_first(&d->leases))
+        d->peers.told = true;
+    registry_reenter(&d->clients.registry, l);
+    raw_users_renew(&d->raw_users, l);
 }
 
 static void on_tick(void *owner) {
     struct domain *d = owner;
+    const struct options *options = d->clients.options;
     registry_pump(&d->clients.registry);
     raw_users_pump(&d->raw_users);
-    revocation_pump(&d->revocation);
-    if (d->lease.held)
-        heartbeat_scores(&d->clients.registry, d->lease.options->lease_interval);
-    hub_touch(&d->hub, d->lease.options);
+    for (unsigned i = 0; i < d->redis.count; i++)
+        revocation_pump(&d->revocations[i]);
+    heartbeat_scores(&d->clients.registry, options->lease_interval);
+    hub_touch(&d->hub, options);
     sessions_keep(&d->sessions);
     room_index_tell(&d->room_index);
-    overdue_look(&d->overdue);
+    for (unsigned i = 0; i < d->redis.count; i++)
+        overdue_look(&d->overdues[i]);
 }
 
-static void on_seen(void *owner, struct slice incarnation, uint64_t lease) {
-    struct domain *d = owner;
-    peers_see(&d->peers, incarnation, lease);
-    reaper_see(&d->reaper, incarnation, lease);
+static void on_seen(struct lease *l, struct slice incarnation, uint64_t number) {
+    struct domain *d = l->owner;
+    if (l == lease_first(&d->leases))
+        peers_see(&d->peers, incarnation, number);
+    reaper_see(&d->reapers[l->redis->index], incarnation, number);
 }
 
-static void on_swept(void *owner) {
-    struct domain *d = owner;
-    reaper_swept(&d->reaper);
-    peers_sweep(&d->peers);
+static void on_swept(struct lease *l) {
+    struct domain *d = l->owner;
+    reaper_swept(&d->reapers[l->redis->index]);
+    if (l == lease_first(&d->leases))
+        peers_sweep(&d->peers);
 }
 
-static void on_hello(void *owner, struct slice incarnation) {
-    struct domain *d = owner;
-    peers_hello(&d->peers, incarnation);
+static void on_hello(struct lease *l, struct slice incarnation) {
+    struct domain *d = l->owner;
+    if (l == lease_first(&d->leases))
+        peers_hello(&d->peers, incarnation);
 }
 
-static void on_clock_ahead(void *owner) {
-    struct domain *d = owner;
+static void on_clock_ahead(struct lease *l) {
+    struct domain *d = l->owner;
     d->hub.touched = 0;
     sessions_doubt(&d->sessions);
 }
 
-static size_t put_stats(void *owner, struct slice *args) {
-    struct domain *d = owner;
+/* The node's figures go with its first lease. */
+static size_t put_stats(struct lease *l, struct slice *args) {
+    struct domain *d = l->owner;
+    if (l != lease_first(&d->leases))
+        return 0;
     return stats_put(&d->stats, !d->clients.registry.draining, args);
 }
 
@@ -182,9 +194,9 @@ static void on_registered(void *owner, struct registration *g) {
     client_tell_available(client_of(&g->as));
 }
 
-static void on_turning(void *owner) {
+static void on_turning(void *owner, struct lease *l) {
     struct domain *d = owner;
-    overdue_turn(&d->overdue);
+    overdue_turn(&d->overdues[l->redis->index]);
 }
 
 static void on_visited(void *owner, struct registration *g) {
@@ -212,39 +224,47 @@ static const struct registry_events registry_handlers = {.on_registered = on_reg
 /* --- life -----------------------------------------------------------------------------------
  */
 
+/* The parts of which each partition has one. */
+static int init_partitions(struct domain *d) {
+    int status = 0;
+    for (unsigned i = 0; i < d->redis.count && status == 0; i++) {
+        reaper_init(&d->reapers[i], &d->leases.all[i], d->metrics);
+        overdue_init(&d->overdues[i], &d->leases.all[i], d->metrics);
+        status = revocation_init(&d->revocations[i], &d->clients, redis_at(&d->redis, i));
+    }
+    return status;
+}
+
 int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
                 const struct options *options, const char *node_id,
                 const struct redis_config *redis, void *owner) {
     memset(d, 0, sizeof *d);
     d->metrics = net->metrics;
     d->owner = owner;
-    if (!peers_init(&d->peers, &d->lease, owner))
-        return UV_EIO;
     int status = redis_init(&d->redis, loop, redis, &redis_handlers, d);
     if (status == 0)
         status = hub_init(&d->hub, loop, &d->redis, &net->slabs, options->max_queue, d->metrics,
                           &hub_handlers, d);
     if (status == 0)
-        status = lease_init(&d->lease, loop, redis_at(&d->redis, 0), options, node_id,
-                            &lease_handlers, d);
+        status = leases_init(&d->leases, loop, &d->redis, options, node_id, &lease_handlers, d);
+    if (status == 0 && !peers_init(&d->peers, lease_first(&d->leases), owner))
+        status = UV_EIO;
     if (status != 0)
         return status;
     stats_init(&d->stats, net, &d->hub, &d->peers);
-    reaper_init(&d->reaper, &d->lease, d->metrics);
     room_index_init(&d->room_index, loop, &d->redis, options, &d->hub);
     rosters_init(&d->rosters, loop, &d->redis, options, &d->room_index);
-    overdue_init(&d->overdue, &d->lease, d->metrics);
-    sessions_init(&d->sessions, &d->lease, &d->hub);
-    clients_init(&d->clients, &net->slabs, &d->hub, &d->lease, d->metrics, &registry_handlers,
-                 d);
+    sessions_init(&d->sessions, lease_first(&d->leases), &d->hub);
+    clients_init(&d->clients, &net->slabs, &d->hub, &d->leases, options, d->metrics,
+                 &registry_handlers, d);
     d->clients.rosters = &d->rosters;
     d->clients.sessions = &d->sessions;
     d->clients.rows = event_rows;
-    raw_users_init(&d->raw_users, &d->lease, d->clients.registry.all.birth);
-    status = revocation_init(&d->revocation, &d->clients);
+    raw_users_init(&d->raw_users, &d->leases, options, d->clients.registry.all.birth);
+    status = init_partitions(d);
     if (status != 0)
         return status;
-    return announcer_init(&d->announcer, &d->clients.registry.all, &d->hub, &d->lease,
+    return announcer_init(&d->announcer, &d->clients.registry.all, &d->hub, &d->leases,
                           &d->rosters, options);
 }
 
@@ -256,24 +276,32 @@ void domain_tick(struct domain *d, uint64_t now) {
     clients_tick(&d->clients, now);
     rosters_tick(&d->rosters, now);
     recover_tick(&d->sessions, now);
-    lease_watch(&d->lease);
+    leases_watch(&d->leases);
 }
 
 void domain_drain(struct domain *d) {
     registry_drain(&d->clients.registry);
 }
 
-static void on_bye(void *owner, bool last) {
+static void left_partition(void *owner) {
     struct domain *d = owner;
-    if (last)
-        overdue_take_all(&d->overdue, d->on_idle, d->owner); /* no other node would */
-    else
+    if (--d->byes == 0)
         d->on_idle(d->owner);
+}
+
+static void on_bye(struct lease *l, bool last) {
+    struct domain *d = l->owner;
+    if (last) /* no other node would */
+        overdue_take_all(&d->overdues[l->redis->index], left_partition, d);
+    else
+        left_partition(d);
 }
 
 void domain_bye(struct domain *d, void (*done)(void *owner)) {
     d->on_idle = done;
-    lease_bye(&d->lease, on_bye);
+    d->byes = d->leases.count;
+    for (unsigned i = 0; i < d->leases.count; i++)
+        lease_bye(&d->leases.all[i], on_bye);
 }
 
 static void handle_closed(struct domain *d) {
@@ -286,9 +314,9 @@ static void on_hub_closed(uv_handle_t *handle) {
     handle_closed(hub->owner);
 }
 
-static void on_lease_closed(uv_handle_t *handle) {
-    struct lease *lease = handle->data;
-    handle_closed(lease->owner);
+static void on_leases_closed(uv_handle_t *handle) {
+    const struct leases *leases = handle->data;
+    handle_closed(lease_first(leases)->owner);
 }
 
 static void on_redis_closed(void *owner) {
@@ -297,21 +325,24 @@ static void on_redis_closed(void *owner) {
 
 void domain_close(struct domain *d, void (*on_closed)(void *owner)) {
     d->on_closed = on_closed;
-    d->lease.stopping = true;
+    leases_stop(&d->leases);
     d->handles = 3;
     recover_tick(&d->sessions, UINT64_MAX);
     registry_close(&d->clients.registry);
     hub_close(&d->hub, on_hub_closed);
-    lease_close(&d->lease, on_lease_closed);
+    leases_close(&d->leases, on_leases_closed);
     redis_close(&d->redis, on_redis_closed);
 }
 
 void domain_deinit(struct domain *d) {
-    revocation_deinit(&d->revocation);
+    for (unsigned i = 0; i < d->redis.count; i++) {
+        revocation_deinit(&d->revocations[i]);
+        reaper_deinit(&d->reapers[i]);
+    }
     holders_deinit(&d->clients.holders);
     hub_deinit(&d->hub);
     peers_deinit(&d->peers);
-    reaper_deinit(&d->reaper);
     room_index_deinit(&d->room_index);
     redis_deinit(&d->redis);
+    leases_deinit(&d->leases);
 }

@@ -10,26 +10,28 @@
 #include "gateway/session/session.h"
 
 /*
- * The parts of a node's domain, and the events between them. A part knows the parts below it,
+ * The parts of a node's domain, and the events between them. Of some parts there is one for
+ * each partition of Redis, as many as `redis` has. A part knows the parts below it,
  * and reaches the others by events, which are wired here. There are no sockets and no framing.
  */
 struct domain {
     struct redis redis;
     struct hub hub;
-    struct lease lease;
-    struct reaper reaper;
+    struct leases leases;
+    struct reaper reapers[PARTITIONS_MOST];
     struct peers peers;
     struct room_index room_index;
     struct rosters rosters;
     struct announcer announcer;
-    struct overdue overdue;
+    struct overdue overdues[PARTITIONS_MOST];
     struct sessions sessions;
     struct clients clients;
     struct raw_users raw_users;
-    struct revocation revocation;
+    struct revocation revocations[PARTITIONS_MOST];
     struct stats stats;
     struct metrics *metrics;
     unsigned handles;
+    unsigned byes; /* partitions that the node has not left yet */
     void (*on_closed)(void *owner);
     void (*on_idle)(void *owner); /* while stopping: no script is under way any more */
     void *owner;

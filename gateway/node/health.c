@@ -7,7 +7,7 @@ void health_put(const struct node *n, struct buf *out) {
     buf_str(out, "{\"status\":\"ok\",\"node\":");
     json_escape(out, slice_of(n->id));
     buf_str(out, ",\"incarnation\":");
-    json_escape(out, slice_of(n->domain.lease.incarnation));
+    json_escape(out, slice_of(lease_first(&n->domain.leases)->incarnation));
     buf_str(out, ",\"address\":");
     json_escape(out, slice_of(n->port.address));
     buf_printf(out, ",\"version\":\"%s\",\"connections\":%u}\n", SLUICE_VERSION, n->net.count);

@@ -127,7 +127,7 @@ static void init_api(struct node *n) {
                                 .redis = &n->domain.redis,
                                 .loop = &n->loop,
                                 .node = n->id,
-                                .incarnation = n->domain.lease.incarnation};
+                                .incarnation = lease_first(&n->domain.leases)->incarnation};
     api_init(&n->api, &source);
 }
 
@@ -206,7 +206,7 @@ static void announce(struct node *n) {
     bool internal = n->internal.state != PORT_NONE;
     /* Logged at any level, because only this line tells which port was taken for port 0. */
     log_write(LOG_INFO, "listening", "addr", n->port.address, "version", SLUICE_VERSION,
-              "incarnation", n->domain.lease.incarnation, "max_connections",
+              "incarnation", lease_first(&n->domain.leases)->incarnation, "max_connections",
               log_text("%llu", (unsigned long long)n->most_connections),
               internal ? "internal" : NULL, n->internal.address, NULL);
     tell_limit(n);

@@ -151,23 +151,28 @@ static const struct subscription_events all_events = {
     .on_confirmed = on_nothing, .on_message = on_all, .on_lost = on_nothing};
 
 int announcer_init(struct announcer *a, struct subscribers *all, struct hub *hub,
-                   struct lease *lease, struct rosters *rosters,
+                   struct leases *leases, struct rosters *rosters,
                    const struct options *options) {
     struct buf name;
     *a = (struct announcer){
-        .all = all, .hub = hub, .lease = lease, .rosters = rosters, .options = options};
+        .all = all, .hub = hub, .leases = leases, .rosters = rosters, .options = options};
     buf_init(&name);
-    redis_bell(redis_at(hub->redis, 0), &name, "presence");
-    if (!name.failed)
-        a->presence_bell =
-            redis_subscribe(redis_at(hub->redis, 0), buf_bytes(&name), &presence_events, a);
+    bool good = true;
+    for (unsigned i = 0; good && i < hub->redis->count; i++) {
+        struct partition *p = redis_at(hub->redis, i);
+        buf_clear(&name);
+        redis_bell(p, &name, "presence");
+        if (!name.failed)
+            a->presence_bells[i] = redis_subscribe(p, buf_bytes(&name), &presence_events, a);
+        good = a->presence_bells[i] != NULL;
+    }
     buf_clear(&name);
-    redis_doorbell(redis_partition(hub->redis, SLICE("all")), &name, SLICE("all"));
+    struct partition *p = redis_partition(hub->redis, SLICE("all"));
+    redis_doorbell(p, &name, SLICE("all"));
     if (!name.failed)
-        a->all_bell = redis_subscribe(redis_partition(hub->redis, SLICE("all")),
-                                      buf_bytes(&name), &all_events, a);
+        a->all_bell = redis_subscribe(p, buf_bytes(&name), &all_events, a);
     buf_deinit(&name);
-    return a->presence_bell != NULL && a->all_bell != NULL ? 0 : UV_ENOMEM;
+    return good && a->all_bell != NULL ? 0 : UV_ENOMEM;
 }
 
 enum audience announce_room_event(struct announcer *a, struct channel *ch,
@@ -189,7 +194,7 @@ enum audience announce_room_event(struct announcer *a, struct channel *ch,
     if (!joined && !left)
         return AUDIENCE_LIVE;
     if (left)
-        membership_left(a->lease, ch, name_slice(skip));
+        membership_left(a->leases, ch, name_slice(skip));
     roster_touch(a->rosters, ch);
     return roster_names(a->rosters, ch, 1) ? AUDIENCE_ALL : AUDIENCE_NONE;
 }

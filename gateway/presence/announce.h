@@ -12,17 +12,18 @@
 struct announcer {
     struct subscribers *all;
     struct hub *hub;
-    struct lease *lease;
+    struct leases *leases;
     struct rosters *rosters;
     const struct options *options;
     uint32_t stamp; /* of the announcement under way (subscriber.stamp) */
-    struct subscription *presence_bell;
+    struct subscription *presence_bells[PARTITIONS_MOST];
     struct subscription *all_bell;
 };
 
 /* The arguments are borrowed. all: the node's subscribers. Returns 0 or UV_ENOMEM. */
 int announcer_init(struct announcer *a, struct subscribers *all, struct hub *hub,
-                   struct lease *lease, struct rosters *rosters, const struct options *options);
+                   struct leases *leases, struct rosters *rosters,
+                   const struct options *options);
 
 /* For hub_events.on_room_event (channel.h). */
 enum audience announce_room_event(struct announcer *a, struct channel *ch,

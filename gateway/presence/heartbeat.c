@@ -1,8 +1,10 @@
 #include "gateway/presence/heartbeat.h"
 
 #include "common/log.h"
+#include "gateway/presence/user_lease.h"
 
 #define SCORES_AT_ONCE 500
+#define SCORES_APART   64 /* arguments of a script, when there are partitions */
 
 /* --- silence --------------------------------------------------------------------------------
  */
@@ -15,7 +17,7 @@ void heartbeat_hold(struct registration *g) {
 
 void heartbeat_heard(struct registration *g, bool beats) {
     struct registry *r = registry_of(g);
-    g->heard = lease_now(r->lease);
+    g->heard = leases_now(r->leases);
     bool first = beats && !g->beating;
     g->beating = g->beating || beats;
     if (!g->as.logged_in)
@@ -39,7 +41,7 @@ void heartbeat_timer(struct registration *g) {
     uint64_t due = g->heard + r->options->heartbeat_timeout;
     if (!g->beating)
         return;
-    if (lease_now(r->lease) < due) {
+    if (leases_now(r->leases) < due) {
         wheel_set(r->wheel, &g->timer, due);
         return;
     }
@@ -53,38 +55,51 @@ void heartbeat_timer(struct registration *g) {
  */
 
 static void on_scores(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct registry *r = arg;
+    struct lease *l = arg;
     (void)outcome;
     if (reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_REAPED)
-        lease_renew_incarnation(r->lease);
+        lease_renew_incarnation(l);
 }
 
+/* The users of whom scores are to be written, apart for each partition. */
 struct scores {
-    struct slice args[SCORES_AT_ONCE + 1];
-    size_t count;
+    const struct leases *leases;
+    size_t room;                    /* arguments of a script, with the incarnation before */
+    size_t counts[PARTITIONS_MOST]; /* of users that are noted */
+    struct slice args[PARTITIONS_MOST * SCORES_APART];
 };
 
-static void scores_send(struct registry *r, struct scores *s) {
+static void scores_send(struct scores *s, struct lease *l) {
     char key[NODE_KEY_SIZE];
-    struct slice name = node_key(r->lease->incarnation, key);
-    if (s->count > 1)
-        redis_script(r->redis, SCRIPT_beat, &name, 1, s->args, s->count, on_scores, r);
-    s->count = 1;
+    struct slice name = node_key(l->incarnation, key);
+    size_t *count = &s->counts[l->redis->index];
+    struct slice *args = s->args + s->room * l->redis->index;
+    args[0] = slice_of(l->incarnation);
+    if (*count > 0)
+        redis_script(l->redis, SCRIPT_beat, &name, 1, args, 1 + *count, on_scores, l);
+    *count = 0;
 }
 
-static void scores_add(struct registry *r, struct scores *s, const struct registration *g) {
-    s->args[s->count++] = g->as.user;
-    if (s->count == SCORES_AT_ONCE + 1)
-        scores_send(r, s);
+static void scores_add(struct scores *s, const struct registration *g) {
+    struct lease *l = lease_of_user(s->leases, g->as.user);
+    size_t *count = &s->counts[l->redis->index];
+    if (!l->held)
+        return;
+    s->args[s->room * l->redis->index + 1 + *count] = g->as.user;
+    *count += 1;
+    if (1 + *count == s->room)
+        scores_send(s, l);
 }
 
 void heartbeat_scores(struct registry *r, uint64_t elapsed_ms) {
-    struct scores s = {.count = 1};
-    s.args[0] = slice_of(r->lease->incarnation);
+    struct scores s;
+    s.leases = r->leases;
+    s.room = r->leases->count == 1 ? SCORES_AT_ONCE + 1 : SCORES_APART;
+    memset(s.counts, 0, sizeof s.counts);
     while (!list_empty(&r->beaten)) {
         struct registration *g = container_of(r->beaten.next, struct registration, beat);
         list_remove(&g->beat);
-        scores_add(r, &s, g);
+        scores_add(&s, g);
     }
     uint64_t share = 1 + r->all.count * elapsed_ms / r->options->score_interval;
     for (uint64_t i = 0; i < share && i < r->all.count; i++) {
@@ -93,7 +108,8 @@ void heartbeat_scores(struct registry *r, uint64_t elapsed_ms) {
         list_push(&r->all.list, &g->as.link);
         r->events->on_visited(r->owner, g);
         if (g->in && g->wanted && !g->beating)
-            scores_add(r, &s, g);
+            scores_add(&s, g);
     }
-    scores_send(r, &s);
+    for (unsigned i = 0; i < r->leases->count; i++)
+        scores_send(&s, &r->leases->all[i]);
 }

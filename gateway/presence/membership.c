@@ -4,7 +4,7 @@
 
 #include "gateway/channel/name.h"
 
-bool membership_enter(const struct lease *l, const struct subscriber *s,
+bool membership_enter(const struct leases *leases, const struct subscriber *s,
                       const struct channel *ch, enum membership how, redis_done done,
                       void *arg) {
     static const char *const modes[] = {"0", "1", "2"};
@@ -12,6 +12,7 @@ bool membership_enter(const struct lease *l, const struct subscriber *s,
     struct slice user = s->user;
     struct slice keys[] = {channel_name(ch), user_channel(user, key)};
     struct slice room = room_of(channel_name(ch));
+    const struct lease *l = lease_of(leases, keys[1]);
     struct slice args[] = {user, room, slice_of(l->incarnation), slice_of(modes[how])};
     return redis_script(l->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
 }
@@ -56,7 +57,7 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
     free(l);
 }
 
-static void ask_member(const struct lease *lease, struct sub *sub, bool again) {
+static void ask_member(const struct leases *leases, struct sub *sub, bool again) {
     struct leaver *l = malloc(sizeof *l);
     struct channel *ch = sub->channel;
     struct slice key = channel_name(ch);
@@ -66,39 +67,39 @@ static void ask_member(const struct lease *lease, struct sub *sub, bool again) {
     l->subscriber = sub->subscriber;
     l->serial = sub->serial;
     name_set(&l->room, room_of(key));
-    bool sent =
-        again ? membership_enter(lease, sub->subscriber, ch, MEMBER_AGAIN, on_member, l)
-              : redis_script(lease->redis, SCRIPT_member, &key, 1, &user, 1, on_member, l);
+    bool sent = again
+                    ? membership_enter(leases, sub->subscriber, ch, MEMBER_AGAIN, on_member, l)
+                    : redis_script(ch->redis, SCRIPT_member, &key, 1, &user, 1, on_member, l);
     if (sent)
         subscriber_ref(l->subscriber);
     else
         free(l);
 }
 
-void membership_renew(const struct lease *lease, struct subscriber *s) {
+void membership_renew(const struct leases *leases, struct subscriber *s) {
     for (struct list *at = s->subs.next; at != &s->subs; at = at->next) {
         struct sub *sub = container_of(at, struct sub, in_subscriber);
         if (is_room(channel_name(sub->channel)))
-            ask_member(lease, sub, true);
+            ask_member(leases, sub, true);
     }
 }
 
-void membership_recheck(const struct lease *lease, struct sub *sub) {
+void membership_recheck(const struct leases *leases, struct sub *sub) {
     if (!sub->recheck)
         return;
     sub->recheck = false;
-    ask_member(lease, sub, false);
+    ask_member(leases, sub, false);
 }
 
 /* Redis is asked, since the user may have joined again meanwhile. A sub that is made after the
  * question is not dropped. */
-void membership_left(const struct lease *lease, struct channel *ch, struct slice user) {
+void membership_left(const struct leases *leases, struct channel *ch, struct slice user) {
     struct list *const lists[] = {&ch->live, &ch->behind};
     for (int i = 0; i < 2; i++) {
         for (struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
             struct sub *sub = container_of(at, struct sub, in_channel);
             if (slice_eq(sub->subscriber->user, user))
-                ask_member(lease, sub, false);
+                ask_member(leases, sub, false);
         }
     }
 }

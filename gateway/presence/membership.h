@@ -2,7 +2,7 @@
 #define SLUICE_PRESENCE_MEMBERSHIP_H
 
 #include "gateway/channel/hub.h"
-#include "gateway/cluster/lease.h"
+#include "gateway/cluster/leases.h"
 
 /*
  * The members of a room are users, and Redis has them. A connection is in a room as a
@@ -11,19 +11,20 @@
  */
 enum membership { MEMBER_QUIETLY, MEMBER_ANNOUNCED, MEMBER_AGAIN }; /* modes of enter.lua */
 
-/* Makes the subscriber's user a member of a room. done may be NULL. False: Redis is away. */
-bool membership_enter(const struct lease *l, const struct subscriber *s,
+/* Makes the subscriber's user a member of a room. done may be NULL. False: a partition is away.
+ */
+bool membership_enter(const struct leases *l, const struct subscriber *s,
                       const struct channel *ch, enum membership how, redis_done done,
                       void *arg);
 /* A doorbell said that a user left a room. If Redis confirms it, the user's subscribers on this
  * node leave the channel, too. */
-void membership_left(const struct lease *l, struct channel *ch, struct slice user);
+void membership_left(const struct leases *l, struct channel *ch, struct slice user);
 /* A sub has started. If its user left the room while the login was under way (sub.recheck),
  * Redis is asked again. */
-void membership_recheck(const struct lease *l, struct sub *sub);
+void membership_recheck(const struct leases *l, struct sub *sub);
 /* After an outage: makes the user of a subscriber a member again, in all rooms that the
  * subscriber is in. If the user has left a room meanwhile, by another connection, the sub is
  * dropped. */
-void membership_renew(const struct lease *l, struct subscriber *s);
+void membership_renew(const struct leases *l, struct subscriber *s);
 
 #endif

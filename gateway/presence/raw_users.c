@@ -3,15 +3,28 @@
 #include <stdio.h>
 
 #include "gateway/channel/name.h"
+#include "gateway/presence/user_lease.h"
 
 #define REWRITE_AT_ONCE 64
 #define RAW_ID_SIZE     48
 
-void raw_users_init(struct raw_users *all, struct lease *lease, const char *birth) {
-    *all = (struct raw_users){.lease = lease, .options = lease->options, .birth = birth};
+void raw_users_init(struct raw_users *all, struct leases *leases, const struct options *options,
+                    const char *birth) {
+    *all = (struct raw_users){.leases = leases, .options = options, .birth = birth};
     list_init(&all->all);
-    list_init(&all->again);
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++)
+        list_init(&all->again[i].waiting);
 }
+
+static struct lease *lease_for(const struct raw_user *u) {
+    return lease_of_user(u->all->leases, name_slice(&u->who->sub));
+}
+
+static struct raw_again *again_of(struct raw_users *all, const struct lease *l) {
+    return &all->again[l->redis->index];
+}
+
+static void pump(struct raw_users *all, struct lease *l);
 
 static struct slice raw_id(const struct raw_user *u, char out[RAW_ID_SIZE]) {
     int len =
@@ -33,19 +46,19 @@ static void on_entered(void *arg, const struct reply *reply, enum outcome outcom
 
 static bool send_enter(struct raw_user *u) {
     struct raw_users *all = u->all;
+    const struct lease *l = lease_for(u);
     char key_bytes[CHANNEL_NAME_SIZE], id[RAW_ID_SIZE], address[CONN_ADDRESS_SIZE];
     char iat[DIGITS_SIZE], most[DIGITS_SIZE];
     struct slice key = user_channel(name_slice(&u->who->sub), key_bytes);
     conn_address_text(&u->address, address);
     struct slice args[] = {
-        raw_id(u, id),        slice_of(all->lease->incarnation),
+        raw_id(u, id),        slice_of(l->incarnation),
         slice_of(address),    u->channel,
         put_iat(u->who, iat), slice_digits(u->entering ? all->options->max_per_user : 0, most)};
-    if (!all->lease->held ||
-        !redis_script(all->lease->redis, SCRIPT_raw_enter, &key, 1, args, 6, on_entered, u))
+    if (!l->held || !redis_script(l->redis, SCRIPT_raw_enter, &key, 1, args, 6, on_entered, u))
         return false;
     u->busy = true;
-    u->asked_generation = all->lease->generation;
+    u->asked_generation = l->generation;
     return true;
 }
 
@@ -53,9 +66,10 @@ static void send_leave(struct raw_user *u) {
     char key_bytes[CHANNEL_NAME_SIZE], id[RAW_ID_SIZE];
     struct slice key = user_channel(name_slice(&u->who->sub), key_bytes);
     struct slice arg = raw_id(u, id);
-    struct partition *redis = u->all->lease->redis;
-    if (!redis_script(redis, SCRIPT_raw_leave, &key, 1, &arg, 1, NULL, NULL) && redis_up(redis))
-        lease_doubt(u->all->lease); /* under a new incarnation the entry does not count */
+    struct lease *l = lease_for(u);
+    if (!redis_script(l->redis, SCRIPT_raw_leave, &key, 1, &arg, 1, NULL, NULL) &&
+        redis_up(l->redis))
+        lease_doubt(l); /* under a new incarnation the entry does not count */
 }
 
 /* --- answers --------------------------------------------------------------------------------
@@ -84,21 +98,22 @@ static void rewriting_answered(struct raw_user *u, const struct reply *reply,
         u->all->ops->revoked(u);
     } else if (!u->in) { /* again, perhaps with the next lease */
         list_remove(&u->link);
-        list_push(&u->all->again, &u->link);
+        list_push(&again_of(u->all, lease_for(u))->waiting, &u->link);
     }
 }
 
 static void on_entered(void *arg, const struct reply *reply, enum outcome outcome) {
     struct raw_user *u = arg;
     struct raw_users *all = u->all;
+    struct lease *l = lease_for(u);
     long long status = reply_number(reply_item(reply, 0));
     bool written = reply != NULL && status == 0;
     (void)outcome;
     u->busy = false;
-    u->in = written && u->asked_generation == all->lease->generation;
+    u->in = written && u->asked_generation == l->generation;
     if (status == SCRIPT_REAPED)
-        lease_renew_incarnation(all->lease);
-    all->rewriting -= u->rewriting;
+        lease_renew_incarnation(l);
+    again_of(all, l)->under_way -= u->rewriting;
     u->rewriting = false;
     if (!u->wanted) {
         u->in = written;
@@ -109,7 +124,7 @@ static void on_entered(void *arg, const struct reply *reply, enum outcome outcom
         rewriting_answered(u, reply, status);
     }
     if (reply != NULL)
-        raw_users_pump(all);
+        pump(all, l);
 }
 
 /* --- connections ----------------------------------------------------------------------------
@@ -136,21 +151,34 @@ void raw_user_leave(struct raw_user *u) {
     u->all->ops->free(u);
 }
 
-void raw_users_renew(struct raw_users *all) {
-    for (struct list *at = all->all.next; at != &all->all; at = at->next)
-        container_of(at, struct raw_user, link)->in = false;
-    list_splice(&all->again, &all->all);
-    raw_users_pump(all);
+void raw_users_renew(struct raw_users *all, struct lease *l) {
+    struct list stay;
+    list_init(&stay);
+    while (!list_empty(&all->all)) {
+        struct raw_user *u = container_of(all->all.next, struct raw_user, link);
+        bool its = lease_for(u) == l;
+        list_remove(&u->link);
+        list_push(its ? &again_of(all, l)->waiting : &stay, &u->link);
+        u->in = u->in && !its;
+    }
+    list_splice(&all->all, &stay);
+    pump(all, l);
 }
 
-void raw_users_pump(struct raw_users *all) {
-    while (all->rewriting < REWRITE_AT_ONCE && !list_empty(&all->again)) {
-        struct raw_user *u = container_of(all->again.next, struct raw_user, link);
+static void pump(struct raw_users *all, struct lease *l) {
+    struct raw_again *a = again_of(all, l);
+    while (a->under_way < REWRITE_AT_ONCE && !list_empty(&a->waiting)) {
+        struct raw_user *u = container_of(a->waiting.next, struct raw_user, link);
         if (!u->busy && !send_enter(u))
             return;
         list_remove(&u->link);
         list_push(&all->all, &u->link);
-        all->rewriting += !u->rewriting;
+        a->under_way += !u->rewriting;
         u->rewriting = true;
     }
+}
+
+void raw_users_pump(struct raw_users *all) {
+    for (unsigned i = 0; i < all->leases->count; i++)
+        pump(all, &all->leases->all[i]);
 }

@@ -2,7 +2,7 @@
 #define SLUICE_PRESENCE_RAW_USERS_H
 
 #include "gateway/auth/identity.h"
-#include "gateway/cluster/lease.h"
+#include "gateway/cluster/leases.h"
 #include "gateway/net/conn_address.h"
 
 /*
@@ -11,7 +11,8 @@
  * them. Only connections with a token are here.
  *
  * An entry names the incarnation of its node, and counts as long as that lives. So a node that
- * dies leaves nothing that counts. Under a new incarnation all connections are written again.
+ * dies leaves nothing that counts. Under a new incarnation all connections of its partition are
+ * written again.
  * As in the registry, each connection has at most one script under way.
  */
 struct raw_user;
@@ -28,15 +29,20 @@ struct raw_user_ops {
     void (*free)(struct raw_user *u);
 };
 
+/* Those of a partition that are to be written under its incarnation. */
+struct raw_again {
+    struct list waiting; /* raw_user.link */
+    unsigned under_way;
+};
+
 struct raw_users {
-    struct lease *lease;
+    struct leases *leases;
     const struct options *options;
     const char *birth; /* the first part of each connection's id */
     const struct raw_user_ops *ops;
-    uint64_t last;     /* the number that was given last */
-    struct list all;   /* raw_user.link: those that are written, or under way */
-    struct list again; /* raw_user.link: to be written under this incarnation */
-    unsigned rewriting;
+    uint64_t last;   /* the number that was given last */
+    struct list all; /* raw_user.link: those that are written, or under way */
+    struct raw_again again[PARTITIONS_MOST];
 };
 
 struct raw_user {
@@ -51,11 +57,12 @@ struct raw_user {
     bool wanted : 1;
     bool in : 1;        /* it is written, as far as Redis has answered */
     bool busy : 1;      /* a script is under way */
-    bool rewriting : 1; /* counted in raw_users.rewriting */
+    bool rewriting : 1; /* counted in raw_again.under_way */
 };
 
 /* The arguments are borrowed. */
-void raw_users_init(struct raw_users *all, struct lease *lease, const char *birth);
+void raw_users_init(struct raw_users *all, struct leases *leases, const struct options *options,
+                    const char *birth);
 
 /* Writes a connection, unless its token is revoked or the user has too many. The owner has
  * zeroed u and set who, channel and address. Returns false if Redis cannot be asked; then u was
@@ -65,8 +72,8 @@ bool raw_user_enter(struct raw_users *all, struct raw_user *u);
  * has ended. */
 void raw_user_leave(struct raw_user *u);
 
-/* This incarnation has its lease. All connections are written again. */
-void raw_users_renew(struct raw_users *all);
+/* This incarnation has its lease. All connections of the partition are written again. */
+void raw_users_renew(struct raw_users *all, struct lease *l);
 /* Goes on to write those that wait for it, a bounded number at a time. */
 void raw_users_pump(struct raw_users *all);
 

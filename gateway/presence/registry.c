@@ -5,21 +5,22 @@
 #include "gateway/channel/hub.h"
 #include "gateway/net/conn.h"
 #include "gateway/presence/membership.h"
+#include "gateway/presence/user_lease.h"
 
 #define REENTER_AT_ONCE 128
 #define LOOKED_AT_MOST  8
 #define ONLINE_ARGS     10 /* of online.lua, before the rooms */
 
-void registry_init(struct registry *r, struct lease *lease, struct wheel *wheel,
-                   const struct registry_events *events, void *owner) {
-    r->lease = lease;
-    r->redis = lease->redis;
-    r->options = lease->options;
+void registry_init(struct registry *r, struct leases *leases, const struct options *options,
+                   struct wheel *wheel, const struct registry_events *events, void *owner) {
+    r->leases = leases;
+    r->options = options;
     r->wheel = wheel;
     r->events = events;
     r->owner = owner;
     list_init(&r->beaten);
-    list_init(&r->reenter);
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++)
+        list_init(&r->reentries[i].waiting);
     list_init(&r->lingering);
     list_init(&r->awaited);
 }
@@ -28,6 +29,16 @@ void registration_init(struct registration *g) {
     list_init(&g->beat);
     list_init(&g->reenter);
 }
+
+static struct lease *lease_for(const struct registration *g) {
+    return lease_of_user(registry_of(g)->leases, g->as.user);
+}
+
+static struct reentry *reentry_of(struct registry *r, const struct lease *l) {
+    return &r->reentries[l->redis->index];
+}
+
+static void pump(struct registry *r, struct lease *l);
 
 /* --- one connection -------------------------------------------------------------------------
  */
@@ -40,20 +51,20 @@ static void tell_entering(struct registration *g, enum entered how) {
     e->done(g, how);
 }
 
-static void registry_answered(struct registration *g, bool entering,
+static void registry_answered(struct registration *g, struct lease *l, bool entering,
                               const struct reply *reply) {
     struct registry *r = registry_of(g);
     long long status = reply_number(reply_item(reply, 0));
     if (status == SCRIPT_REAPED)
-        lease_renew_incarnation(r->lease);
+        lease_renew_incarnation(l);
     if (status == SCRIPT_REAPED && !entering)
         g->in = false; /* the node that reaps the incarnation takes it out */
     else if (status == SCRIPT_TOO_MANY || status == SCRIPT_REVOKED)
         g->wanted = false;
     else if (status != SCRIPT_REAPED) /* an answer for a former incarnation does not count */
-        g->in = entering && g->asked_generation == r->lease->generation;
+        g->in = entering && g->asked_generation == l->generation;
     if (status == 0 && reply_number(reply_item(reply, 2)) != 0)
-        r->events->on_turning(r->owner);
+        r->events->on_turning(r->owner, l);
     if (g->in)
         r->events->on_registered(r->owner, g);
 }
@@ -71,14 +82,16 @@ static enum entered refusal(const struct reply *reply) {
 
 static void on_registry(struct registration *g, bool entering, const struct reply *reply) {
     struct registry *r = registry_of(g);
+    struct lease *l = lease_for(g);
+    struct reentry *reentry = reentry_of(r, l);
     g->busy = false;
     if (reply != NULL)
-        registry_answered(g, entering, reply);
-    else if (g->as.gone && redis_up(r->redis))
-        lease_doubt(r->lease); /* the connection could not be taken out */
+        registry_answered(g, l, entering, reply);
+    else if (g->as.gone && redis_up(l->redis))
+        lease_doubt(l); /* the connection could not be taken out */
     if (g->reentering) {
         g->reentering = false;
-        r->reentering--;
+        reentry->under_way--;
     }
     bool in = g->in && reply != NULL;
     enum entered how = in ? ENTERED : reply != NULL ? refusal(reply) : ENTERED_NOT;
@@ -87,13 +100,14 @@ static void on_registry(struct registration *g, bool entering, const struct repl
         tell_entering(g, how);
     else if (how == ENTERED_REVOKED && !g->as.gone)
         r->events->on_revoked(r->owner, g);
-    bool refused = reply == NULL && redis_up(r->redis);
+    bool refused = reply == NULL && redis_up(l->redis);
     if (reply != NULL)
         registry_step(g);
     else if (refused && !g->as.gone && g->wanted && list_empty(&g->reenter))
-        list_push(&r->reenter, &g->reenter); /* Redis is full: again with the next lease */
+        list_push(&reentry->waiting,
+                  &g->reenter); /* Redis is full: again with the next lease */
     if (!refused)
-        registry_pump(r);
+        pump(r, l);
     subscriber_unref(&g->as);
 }
 
@@ -111,7 +125,8 @@ static struct slice or_default(const struct name *n, struct slice otherwise) {
     return n != NULL && n->len != 0 ? name_slice(n) : otherwise;
 }
 
-static bool send_enter(struct registration *g, struct slice key, struct slice id) {
+static bool send_enter(struct registration *g, const struct lease *l, struct slice key,
+                       struct slice id) {
     struct registry *r = registry_of(g);
     char address[CONN_ADDRESS_SIZE], issued[DIGITS_SIZE], most[DIGITS_SIZE];
     struct slice user = g->as.user;
@@ -124,7 +139,7 @@ static bool send_enter(struct registration *g, struct slice key, struct slice id
         return false;
     args[0] = user;
     args[1] = id;
-    args[2] = slice_of(r->lease->incarnation);
+    args[2] = slice_of(l->incarnation);
     args[3] = slice_of(address);
     args[4] = slice_of(g->as.ops->name);
     args[5] = or_default(p != NULL ? &p->username : NULL, user);
@@ -135,7 +150,7 @@ static bool send_enter(struct registration *g, struct slice key, struct slice id
     args[9] = e != NULL ? e->room : (struct slice){NULL, 0};
     if (e != NULL)
         e->rooms(e, args + ONLINE_ARGS);
-    bool sent = redis_script(r->redis, SCRIPT_online, &key, 1, args, ONLINE_ARGS + rooms,
+    bool sent = redis_script(l->redis, SCRIPT_online, &key, 1, args, ONLINE_ARGS + rooms,
                              on_entered, g);
     free(args);
     return sent;
@@ -146,7 +161,7 @@ static bool send_enter(struct registration *g, struct slice key, struct slice id
 static uint64_t lingers_for(const struct registration *g) {
     const struct registry *r = registry_of(g);
     uint64_t due = g->heard + r->options->linger;
-    uint64_t now = lease_now(r->lease);
+    uint64_t now = leases_now(r->leases);
     return g->as.gone && r->draining && due > now ? due - now : 0;
 }
 
@@ -170,17 +185,17 @@ static bool has_other(const struct registration *g) {
     return false;
 }
 
-static bool send_leave(struct registration *g, struct slice key, struct slice id) {
+static bool send_leave(struct registration *g, const struct lease *l, struct slice key,
+                       struct slice id) {
     char ms[DIGITS_SIZE];
-    struct registry *r = registry_of(g);
     uint64_t left = lingers_for(g);
-    struct slice args[] = {g->as.user, id, slice_of(r->lease->incarnation), {NULL, 0}};
+    struct slice args[] = {g->as.user, id, slice_of(l->incarnation), {NULL, 0}};
     size_t count = 3;
     if (left > 0)
         args[count++] = slice_digits(left, ms);
     else if (has_other(g))
         args[count++] = SLICE("1");
-    return redis_script(r->redis, left > 0 ? SCRIPT_linger : SCRIPT_offline, &key, 1, args,
+    return redis_script(l->redis, left > 0 ? SCRIPT_linger : SCRIPT_offline, &key, 1, args,
                         count, on_left, g);
 }
 
@@ -191,17 +206,18 @@ static void registry_step(struct registration *g) {
     bool in = g->wanted;
     if (g->busy || g->in == in || g->as.user.len == 0 || (in && g->as.gone))
         return;
-    if (!r->lease->held) { /* until this incarnation has its lease, its writes are refused */
+    struct lease *l = lease_for(g);
+    if (!l->held) { /* until this incarnation has its lease, its writes are refused */
         if (in && list_empty(&g->reenter))
-            list_push(&r->reenter, &g->reenter);
+            list_push(&reentry_of(r, l)->waiting, &g->reenter);
         return;
     }
     struct slice key = user_channel(g->as.user, key_bytes);
     struct slice id = subscriber_id(&g->as, id_bytes);
-    if (!(in ? send_enter(g, key, id) : send_leave(g, key, id)))
+    if (!(in ? send_enter(g, l, key, id) : send_leave(g, l, key, id)))
         return; /* Redis is away; registry_reenter is called when it is back */
     g->busy = true;
-    g->asked_generation = r->lease->generation;
+    g->asked_generation = l->generation;
     subscriber_ref(&g->as);
 }
 
@@ -227,7 +243,7 @@ void registry_leave(struct registration *g) {
     uint64_t linger = r->options->linger;
     list_remove(&g->reenter);
     list_remove(&g->beat);
-    g->heard = lease_now(r->lease); /* it lingers from now on */
+    g->heard = leases_now(r->leases); /* it lingers from now on */
     if (g->as.user.len == 0)
         return;
     if (linger == 0 || r->draining) {
@@ -245,11 +261,12 @@ void registry_lingered(struct registration *g) {
     subscriber_unref(&g->as);
 }
 
-void registry_redis_down(struct registry *r) {
+void registry_redis_down(struct registry *r, const struct partition *p) {
     for (struct list *at = r->all.list.next, *next; at != &r->all.list; at = next) {
         struct registration *g = registration_at(at);
         next = at->next;
-        if (g->entering != NULL && !g->busy) /* a script under way fails by itself */
+        if (g->entering != NULL && !g->busy &&
+            lease_for(g)->redis == p) /* a script under way fails by itself */
             tell_entering(g, ENTERED_NOT);
     }
 }
@@ -257,31 +274,39 @@ void registry_redis_down(struct registry *r) {
 /* --- registering all again ------------------------------------------------------------------
  */
 
-void registry_pump(struct registry *r) {
-    while (r->lease->held && r->reentering < REENTER_AT_ONCE && !list_empty(&r->reenter)) {
-        struct registration *g = container_of(r->reenter.next, struct registration, reenter);
-        if (!redis_up(r->redis))
+static void pump(struct registry *r, struct lease *l) {
+    struct reentry *e = reentry_of(r, l);
+    while (l->held && e->under_way < REENTER_AT_ONCE && !list_empty(&e->waiting)) {
+        struct registration *g = container_of(e->waiting.next, struct registration, reenter);
+        if (!redis_up(l->redis))
             return;
         list_remove(&g->reenter);
         registry_step(g);
         if (!g->busy)
             continue;
         g->reentering = true;
-        r->reentering++;
-        membership_renew(r->lease, &g->as);
+        e->under_way++;
+        membership_renew(r->leases, &g->as);
     }
-    if (r->reentering == 0 && list_empty(&r->reenter))
-        lease_all_entered(r->lease);
+    if (e->under_way == 0 && list_empty(&e->waiting))
+        lease_all_entered(l);
 }
 
-void registry_reenter(struct registry *r) {
+void registry_pump(struct registry *r) {
+    for (unsigned i = 0; i < r->leases->count; i++)
+        pump(r, &r->leases->all[i]);
+}
+
+void registry_reenter(struct registry *r, struct lease *l) {
     for (struct list *at = r->all.list.next; at != &r->all.list; at = at->next) {
         struct registration *g = registration_at(at);
+        if (lease_for(g) != l)
+            continue;
         g->in = false;
         if (g->wanted && list_empty(&g->reenter))
-            list_push(&r->reenter, &g->reenter);
+            list_push(&reentry_of(r, l)->waiting, &g->reenter);
     }
-    registry_pump(r);
+    pump(r, l);
 }
 
 /* --- the end --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 #include "common/wheel.h"
 #include "gateway/channel/name.h"
 #include "gateway/channel/subscriber.h"
-#include "gateway/cluster/lease.h"
+#include "gateway/cluster/leases.h"
 
 /*
  * The online registry in Redis has the connections of all nodes. This part registers those of
@@ -13,7 +13,8 @@
  * For each connection, the state that is wanted and the state that Redis has answered are kept
  * apart. Each connection has at most one script under way, because two could overtake each
  * other after a SCRIPT FLUSH. An answer counts only for the incarnation for which its script
- * was sent. Under a new incarnation, all connections are registered again.
+ * was sent. Under a new incarnation, all connections are registered again whose users' keys are
+ * in its partition.
  *
  * A connection that is over stays registered for the linger time. While the node runs, the
  * connection waits here. When the node drains, Redis is told when the time is over (overdue.h).
@@ -49,7 +50,7 @@ struct registration {
     struct entering *entering; /* NULL: no login waits */
     struct profile *profile;   /* owned; NULL: username and role are the defaults */
     struct list beat;          /* in registry.beaten: the user's score is due (heartbeat.h) */
-    struct list reenter;       /* in registry.reenter */
+    struct list reenter;       /* in reentry.waiting */
     /* The deadline of its login, then the end of its heartbeat's time, then that of lingering.
      */
     struct wheel_timer timer;
@@ -59,7 +60,7 @@ struct registration {
     bool wanted : 1;           /* it should be registered */
     bool in : 1;               /* it is registered, as far as Redis has answered */
     bool busy : 1;             /* a script is under way */
-    bool reentering : 1;       /* counted in registry.reentering */
+    bool reentering : 1;       /* counted in reentry.under_way */
 };
 
 struct hub;
@@ -68,7 +69,7 @@ struct registry_events {
     void (*on_registered)(void *owner, struct registration *g);
     /* A user came online or went offline in so many rooms that some still wait for it
      * (overdue_turn). */
-    void (*on_turning)(void *owner);
+    void (*on_turning)(void *owner, struct lease *l);
     /* Called for each connection in turn, once in score-interval. */
     void (*on_visited)(void *owner, struct registration *g);
     /* The connection's token was revoked. It is not registered, and no login waits. */
@@ -77,27 +78,31 @@ struct registry_events {
     struct slice (*issued)(void *owner, const struct registration *g, char out[DIGITS_SIZE]);
 };
 
+/* Connections of a partition that are to be registered under its incarnation. */
+struct reentry {
+    struct list waiting; /* registration.reenter */
+    unsigned under_way;
+};
+
 /* struct clients begins with it. */
 struct registry {
     struct subscribers all; /* logged in or not; each is a registration */
-    struct lease *lease;
-    struct partition *redis;
+    struct leases *leases;
     const struct options *options;
     struct hub *hub;     /* to find the user's other connections; or NULL */
     struct wheel *wheel; /* for the registrations' timers */
     const struct registry_events *events;
     void *owner;
     struct list beaten;
-    struct list reenter;   /* to be registered under this incarnation */
+    struct reentry reentries[PARTITIONS_MOST];
     struct list lingering; /* connections that are over, registered for the linger time */
     struct list awaited;   /* entering.link: the logins that wait */
-    unsigned reentering;
     bool draining;
 };
 
 /* The arguments are borrowed. The caller initializes `all`. */
-void registry_init(struct registry *r, struct lease *lease, struct wheel *wheel,
-                   const struct registry_events *events, void *owner);
+void registry_init(struct registry *r, struct leases *leases, const struct options *options,
+                   struct wheel *wheel, const struct registry_events *events, void *owner);
 void registration_init(struct registration *g);
 
 static inline struct registration *registration_of(const struct subscriber *s) {
@@ -126,10 +131,10 @@ void registry_leave(struct registration *g);
 /* The linger time of a connection is over. May free it. */
 void registry_lingered(struct registration *g);
 
-/* The link to Redis is lost. Logins that wait for the registry fail. */
-void registry_redis_down(struct registry *r);
-/* This incarnation has its lease. All connections are registered again. */
-void registry_reenter(struct registry *r);
+/* A partition is down. Logins that wait for its registry fail. */
+void registry_redis_down(struct registry *r, const struct partition *p);
+/* This incarnation has its lease. All connections of the partition are registered again. */
+void registry_reenter(struct registry *r, struct lease *l);
 /* Goes on to register the connections that wait for it, a bounded number at a time. */
 void registry_pump(struct registry *r);
 /* The node drains. Redis is told of each lingering connection and when it is due, so that other

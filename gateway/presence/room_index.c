@@ -9,70 +9,81 @@
 void room_index_init(struct room_index *x, uv_loop_t *loop, struct redis *redis,
                      const struct options *options, struct hub *hub) {
     *x = (struct room_index){.redis = redis, .options = options, .loop = loop, .hub = hub};
-    buf_init(&x->names);
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++)
+        buf_init(&x->shelves[i].names);
 }
 
 void room_index_deinit(struct room_index *x) {
-    buf_deinit(&x->names);
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++)
+        buf_deinit(&x->shelves[i].names);
 }
 
-void room_index_redis_up(struct room_index *x) {
-    x->stale = true;
+void room_index_redis_up(struct room_index *x, const struct partition *p) {
+    x->shelves[p->index].stale = true;
     x->swept = 0;
 }
 
 void room_index_changed(struct room_index *x, struct slice room) {
-    buf_slice(&x->names, room);
-    buf_char(&x->names, '\0'); /* names have none */
+    char channel[CHANNEL_NAME_SIZE];
+    const struct partition *p = redis_partition(x->redis, room_channel(room, channel));
+    buf_slice(&x->shelves[p->index].names, room);
+    buf_char(&x->shelves[p->index].names, '\0'); /* names have none */
 }
 
 /* Redis refused a write, came back, or is another one. All rooms are sent again. */
-static void all_changed(struct room_index *x) {
-    x->stale = false;
+static void all_changed(struct room_index *x, struct partition *p) {
+    x->shelves[p->index].stale = false;
     for (struct map_node *at = map_next(&x->hub->channels, NULL); at != NULL;
          at = map_next(&x->hub->channels, at)) {
-        if (is_room(at->key))
+        if (is_room(at->key) && container_of(at, struct channel, node)->redis == p)
             room_index_changed(x, room_of(at->key));
     }
 }
 
 static void on_told(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct room_index *x = arg;
+    struct room_shelf *shelf = arg;
     (void)outcome;
     if (reply == NULL || reply_number(reply_item(reply, 0)) != 0)
-        x->stale = true;
+        shelf->stale = true;
     if (reply != NULL && reply->count > 1)
-        x->rank = (uint64_t)reply_number(reply_item(reply, 1));
+        shelf->rank = (uint64_t)reply_number(reply_item(reply, 1));
 }
 
-static void tell(struct room_index *x, struct slice args[], size_t count) {
-    if (!redis_script(redis_at(x->redis, 0), SCRIPT_rooms, NULL, 0, args, count, on_told, x))
-        x->stale = true;
+static void tell(struct room_shelf *shelf, struct partition *p, struct slice args[],
+                 size_t count) {
+    if (!redis_script(p, SCRIPT_rooms, NULL, 0, args, count, on_told, shelf))
+        shelf->stale = true;
 }
 
-void room_index_tell(struct room_index *x) {
+static void tell_shelf(struct room_index *x, struct partition *p, bool sweeps) {
     char rank[DIGITS_SIZE];
-    bool sweeps = uv_now(x->loop) - x->swept >= SWEEP_LEASES * x->options->lease_interval;
-    if ((sweeps && x->stale) || x->names.failed) {
-        buf_clear(&x->names);
-        all_changed(x);
+    struct room_shelf *shelf = &x->shelves[p->index];
+    if ((sweeps && shelf->stale) || shelf->names.failed) {
+        buf_clear(&shelf->names);
+        all_changed(x, p);
     }
-    if (!sweeps && x->names.len == 0)
+    if (!sweeps && shelf->names.len == 0)
         return;
     struct slice none = {NULL, 0};
-    struct slice args[2 + TOLD_AT_ONCE] = {sweeps ? slice_digits(x->rank, rank) : none,
+    struct slice args[2 + TOLD_AT_ONCE] = {sweeps ? slice_digits(shelf->rank, rank) : none,
                                            SLICE(SWEEP_ENTRIES)};
     size_t n = 2;
-    for (size_t at = 0; at < x->names.len; at += args[n - 1].len + 1) {
+    for (size_t at = 0; at < shelf->names.len; at += args[n - 1].len + 1) {
         if (n == 2 + TOLD_AT_ONCE) {
-            tell(x, args, n);
+            tell(shelf, p, args, n);
             args[0].len = 0;
             n = 2;
         }
-        args[n++] = slice_of(x->names.data + at);
+        args[n++] = slice_of(shelf->names.data + at);
     }
-    tell(x, args, n);
+    tell(shelf, p, args, n);
+    buf_clear(&shelf->names);
+}
+
+void room_index_tell(struct room_index *x) {
+    bool sweeps = uv_now(x->loop) - x->swept >= SWEEP_LEASES * x->options->lease_interval;
     if (sweeps)
         x->swept = uv_now(x->loop);
-    buf_clear(&x->names);
+    for (unsigned i = 0; i < x->redis->count; i++)
+        tell_shelf(x, redis_at(x->redis, i), sweeps);
 }

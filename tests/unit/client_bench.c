@@ -13,7 +13,9 @@
 #include "told.h"
 #include "unheard.h"
 uv_loop_t loop;
-struct lease lease;
+static const struct slice KEY = {"k", 1};
+struct leases leases;
+struct lease *lease;
 struct clients clients;
 struct options options;
 static struct slabs slabs;
@@ -94,7 +96,7 @@ struct door door = {.as = {.name = "door",
 
 static void read_from_redis(struct request *r, struct json_value data) {
     (void)data;
-    request_script(r, SCRIPT_roster, NULL, 0, NULL, 0, request_done);
+    request_script(r, SCRIPT_roster, &KEY, 1, NULL, 0, request_done);
 }
 
 static void say(struct request *r, struct json_value data) {
@@ -124,7 +126,7 @@ static void on_logged_in(void *arg, const struct reply *reply, enum outcome outc
 
 static void log_in(struct request *r, struct json_value data) {
     (void)data;
-    request_script(r, SCRIPT_online, NULL, 0, NULL, 0, on_logged_in);
+    request_script(r, SCRIPT_online, &KEY, 1, NULL, 0, on_logged_in);
 }
 
 static void on_abandon(struct request *r) {
@@ -222,12 +224,13 @@ int set_up_anonymous(void **state) {
     rows_make();
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(
-        lease_init(&lease, &loop, fake.redis.partitions, &options, "n", &lease_unheard, NULL), 0);
+        leases_init(&leases, &loop, &fake.redis, &options, "n", &lease_unheard, NULL), 0);
+    lease = lease_first(&leases);
     clients = (struct clients){.rows = rows};
-    clients_init(&clients, &slabs, NULL, &lease, &metrics, &registry_unheard, NULL);
+    clients_init(&clients, &slabs, NULL, &leases, &options, &metrics, &registry_unheard, NULL);
     client_make();
-    lease_redis_up(&lease);
-    fake_answer("0 0 %s 1", lease.incarnation);
+    lease_redis_up(lease);
+    fake_answer("0 0 %s 1", lease->incarnation);
     return 0;
 }
 
@@ -244,17 +247,18 @@ int tear_down(void **state) {
         client_gone(client);
     if (held != NULL && !abandoned)
         request_ok(held, SLICE("{}"));
-    lease.stopping = true;
-    redis_unsubscribe(fake.redis.partitions, lease.beacon_bell);
+    lease->stopping = true;
+    redis_unsubscribe(fake.redis.partitions, lease->beacon_bell);
     fake_end();
     assert_true(freed);
     assert_int_equal(clients.waiting_bytes, 0);
     assert_int_equal(clients.registry.all.count, 0);
     assert_int_equal(clients.user_count, 0);
     assert_int_equal(clients.wheel.count, 0);
-    lease_close(&lease, NULL);
+    leases_close(&leases, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
+    leases_deinit(&leases);
     slabs_deinit(&slabs);
     return 0;
 }

@@ -11,7 +11,8 @@
 #define MOST 1048576 /* max-message */
 
 extern uv_loop_t loop;
-extern struct lease lease;
+extern struct leases leases;
+extern struct lease *lease; /* the only one */
 extern struct clients clients;
 extern struct options options;
 extern struct event_row rows[EVENT_COUNT];

@@ -9,7 +9,8 @@
 
 #include "told.h"
 uv_loop_t loop;
-struct lease lease;
+struct leases leases;
+struct lease *lease;
 struct reaper reaper;
 struct peers peers;
 struct metrics metrics;
@@ -19,36 +20,36 @@ char first[INCARNATION_SIZE];
 /* --- who hears of it ------------------------------------------------------------------------
  */
 
-static void on_leased(void *owner) {
-    (void)owner;
+static void on_leased(struct lease *l) {
+    (void)l;
     tell("leased ");
 }
 static void on_tick(void *owner) {
     (void)owner;
     tell("tick ");
 }
-static void on_seen(void *owner, struct slice incarnation, uint64_t number) {
-    (void)owner;
+static void on_seen(struct lease *l, struct slice incarnation, uint64_t number) {
+    (void)l;
     tell("%.*s:%llu ", (int)incarnation.len, incarnation.ptr, (unsigned long long)number);
     peers_see(&peers, incarnation, number);
     reaper_see(&reaper, incarnation, number);
 }
-static void on_swept(void *owner) {
-    (void)owner;
+static void on_swept(struct lease *l) {
+    (void)l;
     reaper_swept(&reaper);
     peers_sweep(&peers);
 }
-static void on_hello(void *owner, struct slice incarnation) {
-    (void)owner;
+static void on_hello(struct lease *l, struct slice incarnation) {
+    (void)l;
     tell("hello:%.*s ", (int)incarnation.len, incarnation.ptr);
     peers_hello(&peers, incarnation);
 }
-static void on_clock_ahead(void *owner) {
-    (void)owner;
+static void on_clock_ahead(struct lease *l) {
+    (void)l;
     tell("ahead ");
 }
-static size_t put_stats(void *owner, struct slice *args) {
-    (void)owner;
+static size_t put_stats(struct lease *l, struct slice *args) {
+    (void)l;
     args[0] = SLICE("name");
     args[1] = SLICE("n");
     return 2;
@@ -87,23 +88,23 @@ const char *bell_of(const char *incarnation) {
 
 /* The oldest script must be a lease in this mode: of the present incarnation. */
 void assert_lease(const char *mode, const char *former) {
-    assert_asked("lease node:%s | %s %s beacon %s %d name n", lease.incarnation,
-                 lease.incarnation, mode, former, 4 * TIMEOUT);
+    assert_asked("lease node:%s | %s %s beacon %s %d name n", lease->incarnation,
+                 lease->incarnation, mode, former, 4 * TIMEOUT);
 }
 
 /* An interval is over. The beacon comes, unless the test says otherwise. */
 void tick(void) {
     loop.time += INTERVAL;
-    lease.timer.timer_cb(&lease.timer);
+    leases.timer.timer_cb(&leases.timer);
 }
 
 /* An interval, whose answer names these leases. */
-void renewed(const char *leases) {
+void renewed(const char *others) {
     tick();
     assert_lease("renew", "''");
-    fake_ring(bell_of(lease.incarnation), "beacon");
-    fake_answer("0 %llu %s %llu %s", TIME, lease.incarnation, (unsigned long long)loop.time,
-                leases);
+    fake_ring(bell_of(lease->incarnation), "beacon");
+    fake_answer("0 %llu %s %llu %s", TIME, lease->incarnation, (unsigned long long)loop.time,
+                others);
 }
 
 int set_up(void **state) {
@@ -116,36 +117,38 @@ int set_up(void **state) {
                                .linger = 700};
     fake_begin();
     assert_int_equal(uv_loop_init(&loop), 0);
-    assert_int_equal(lease_init(&lease, &loop, fake.redis.partitions, &options, "n", &events, NULL), 0);
-    reaper_init(&reaper, &lease, &metrics);
-    assert_true(peers_init(&peers, &lease, NULL));
+    assert_int_equal(leases_init(&leases, &loop, &fake.redis, &options, "n", &events, NULL), 0);
+    lease = lease_first(&leases);
+    reaper_init(&reaper, lease, &metrics);
+    assert_true(peers_init(&peers, lease, NULL));
     peers.on_met = on_met;
     peers.on_lost = on_lost;
     peers.on_ready = on_ready;
-    strcpy(first, lease.incarnation);
-    lease_redis_up(&lease);
+    strcpy(first, lease->incarnation);
+    lease_redis_up(lease);
     return 0;
 }
 
 /* It has its first lease. */
 int set_up_leased(void **state) {
     set_up(state);
-    fake_answer("0 %llu %s 1", TIME, lease.incarnation);
-    assert_true(lease.held);
+    fake_answer("0 %llu %s 1", TIME, lease->incarnation);
+    assert_true(lease->held);
     told_forget();
     return 0;
 }
 
 int tear_down(void **state) {
     (void)state;
-    lease.stopping = true;
+    lease->stopping = true;
     fake_fall();
     fake_fail_all();
-    redis_unsubscribe(fake.redis.partitions, lease.beacon_bell);
+    redis_unsubscribe(fake.redis.partitions, lease->beacon_bell);
     fake_end();
-    lease_close(&lease, NULL);
+    leases_close(&leases, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
+    leases_deinit(&leases);
     reaper_deinit(&reaper);
     peers_deinit(&peers);
     return 0;

@@ -1,6 +1,7 @@
 #ifndef SLUICE_TESTS_LEASE_BENCH_H
 #define SLUICE_TESTS_LEASE_BENCH_H
 
+#include "gateway/cluster/leases.h"
 #include "gateway/cluster/peers.h"
 #include "gateway/cluster/reaper.h"
 
@@ -14,7 +15,8 @@
 #define TIME     1732155555000000ULL /* Redis's, in microseconds */
 
 extern uv_loop_t loop;
-extern struct lease lease;
+extern struct leases leases;
+extern struct lease *lease; /* the only one */
 extern struct reaper reaper;
 extern struct peers peers;
 extern struct metrics metrics;
@@ -34,6 +36,6 @@ void assert_lease(const char *mode, const char *former);
 /* An interval is over. */
 void tick(void);
 /* The same, with its beacon and its answer, which names these leases: "m.1 7 o.1 0". */
-void renewed(const char *leases);
+void renewed(const char *others);
 
 #endif

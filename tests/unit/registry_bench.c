@@ -9,7 +9,8 @@
 
 #include "told.h"
 uv_loop_t loop;
-struct lease lease;
+struct leases leases;
+struct lease *lease;
 struct registry registry;
 struct wheel wheel;
 struct options options;
@@ -110,7 +111,7 @@ void assert_online(const struct user *u, const char *more) {
     const char *name = name_of(&u->g);
     struct slice own = subscriber_id(&u->g.as, id);
     assert_asked("online user:%s | %s %.*s %s 1.2.3.4:5 door %s user - 0 %s", name, name,
-                 (int)own.len, own.ptr, lease.incarnation, name, more);
+                 (int)own.len, own.ptr, lease->incarnation, name, more);
 }
 
 void assert_out(const struct user *u, const char *script, const char *more) {
@@ -118,7 +119,7 @@ void assert_out(const struct user *u, const char *script, const char *more) {
     const char *name = name_of(&u->g);
     struct slice own = subscriber_id(&u->g.as, id);
     assert_asked("%s user:%s | %s %.*s %s%s", script, name, name, (int)own.len, own.ptr,
-                 lease.incarnation, more);
+                 lease->incarnation, more);
 }
 
 void assert_offline(const struct user *u) {
@@ -126,12 +127,12 @@ void assert_offline(const struct user *u) {
 }
 
 void assert_lease(const char *former) {
-    assert_asked("lease node:%s | %s new beacon %s 20000", lease.incarnation, lease.incarnation,
-                 former);
+    assert_asked("lease node:%s | %s new beacon %s 20000", lease->incarnation,
+                 lease->incarnation, former);
 }
 
 void answer_lease(void) {
-    fake_answer("0 %llu %s 1", TIME, lease.incarnation);
+    fake_answer("0 %llu %s 1", TIME, lease->incarnation);
 }
 
 struct user *online(const char *name) {
@@ -146,25 +147,24 @@ struct user *online(const char *name) {
 /* --- the room -------------------------------------------------------------------------------
  */
 
-static void on_leased(void *owner) {
-    (void)owner;
-    registry_reenter(&registry);
+static void on_leased(struct lease *l) {
+    registry_reenter(&registry, l);
 }
 static void on_tick(void *owner) {
     (void)owner;
     registry_pump(&registry);
 }
-static void on_number(void *owner, struct slice incarnation, uint64_t number) {
-    (void)owner, (void)incarnation, (void)number;
+static void on_number(struct lease *l, struct slice incarnation, uint64_t number) {
+    (void)l, (void)incarnation, (void)number;
 }
-static void on_hello(void *owner, struct slice incarnation) {
-    (void)owner, (void)incarnation;
+static void on_hello(struct lease *l, struct slice incarnation) {
+    (void)l, (void)incarnation;
 }
-static void on_nothing(void *owner) {
-    (void)owner;
+static void on_nothing(struct lease *l) {
+    (void)l;
 }
-static size_t put_stats(void *owner, struct slice *args) {
-    (void)owner, (void)args;
+static size_t put_stats(struct lease *l, struct slice *args) {
+    (void)l, (void)args;
     return 0;
 }
 static const struct lease_events lease_events = {.on_leased = on_leased,
@@ -230,12 +230,13 @@ int set_up(void **state) {
     wheel_init(&wheel, uv_now(&loop));
     assert_int_equal(
         hub_init(&hub, &loop, &fake.redis, &slabs, 1048576, &metrics, &hub_events, NULL), 0);
-    assert_int_equal(lease_init(&lease, &loop, fake.redis.partitions, &options, "n", &lease_events, NULL),
-                     0);
+    assert_int_equal(
+        leases_init(&leases, &loop, &fake.redis, &options, "n", &lease_events, NULL), 0);
+    lease = lease_first(&leases);
     registry = (struct registry){.draining = false};
     subscribers_init(&registry.all, &slabs, 1);
-    registry_init(&registry, &lease, &wheel, &events, NULL);
-    lease_redis_up(&lease);
+    registry_init(&registry, &leases, &options, &wheel, &events, NULL);
+    lease_redis_up(lease);
     answer_lease();
     return 0;
 }
@@ -243,19 +244,21 @@ int set_up(void **state) {
 /* All users that are left go, and all must be freed. */
 int tear_down(void **state) {
     (void)state;
-    lease.stopping = true;
+    lease->stopping = true;
     fake_fall();
     while (!list_empty(&registry.all.list))
         user_gone(user_of(registration_at(registry.all.list.next)));
     fake_fail_all();
     registry_close(&registry);
     assert_int_equal(freed, registry.all.last);
-    redis_unsubscribe(fake.redis.partitions, lease.beacon_bell);
+    redis_unsubscribe(fake.redis.partitions, lease->beacon_bell);
     fake_end();
     hub_close(&hub, NULL);
-    lease_close(&lease, NULL);
+    leases_close(&leases, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
+    lease = lease_first(&leases);
+    leases_deinit(&leases);
     hub_deinit(&hub);
     slabs_deinit(&slabs);
     return 0;

@@ -15,7 +15,8 @@
 #define TIME   1732155555000000ULL
 
 extern uv_loop_t loop;
-extern struct lease lease;
+extern struct leases leases;
+extern struct lease *lease; /* the only one */
 extern struct registry registry;
 extern struct wheel wheel;
 extern struct options options;

@@ -12,7 +12,8 @@
 #include "told.h"
 #include "unheard.h"
 uv_loop_t loop;
-struct lease lease;
+struct leases leases;
+struct lease *lease;
 static struct hub hub;
 static struct clients clients;
 struct sessions sessions;
@@ -169,7 +170,7 @@ void assert_session(const char *verb, const char *more) {
     char id[CLIENT_ID_SIZE];
     struct slice own = client_id(ann, id);
     assert_asked("session sio:%s | %s %.*s %s%s", ann->session->pid, verb, (int)own.len,
-                 own.ptr, lease.incarnation, more);
+                 own.ptr, lease->incarnation, more);
 }
 
 const char *whole_of(const char *room, const char *channels) {
@@ -195,35 +196,37 @@ int set_up(void **state) {
     assert_int_equal(
         hub_init(&hub, &loop, &fake.redis, &slabs, 1048576, &metrics, &hub_events, NULL), 0);
     assert_int_equal(
-        lease_init(&lease, &loop, fake.redis.partitions, &options, "n", &lease_unheard, NULL), 0);
-    lease_redis_up(&lease);
-    fake_answer("0 0 %s 1", lease.incarnation);
+        leases_init(&leases, &loop, &fake.redis, &options, "n", &lease_unheard, NULL), 0);
+    lease = lease_first(&leases);
+    lease_redis_up(lease);
+    fake_answer("0 0 %s 1", lease->incarnation);
     sessions = (struct sessions){.term = 0};
-    sessions_init(&sessions, &lease, &hub);
+    sessions_init(&sessions, lease, &hub);
     sessions_redis_up(&sessions);
     clients = (struct clients){.sessions = &sessions};
-    clients_init(&clients, &slabs, &hub, &lease, &metrics, &registry_unheard, NULL);
+    clients_init(&clients, &slabs, &hub, &leases, &options, &metrics, &registry_unheard, NULL);
     ann = client_make();
     return 0;
 }
 
 int tear_down(void **state) {
     (void)state;
-    lease.stopping = true;
+    lease->stopping = true;
     fake_fall();
     while (!list_empty(&clients.registry.all.list)) {
         struct client *c = client_at(clients.registry.all.list.next);
         session_over(c->session, false);
         client_gone(c);
     }
-    redis_unsubscribe(fake.redis.partitions, lease.beacon_bell);
+    redis_unsubscribe(fake.redis.partitions, lease->beacon_bell);
     fake_end();
     assert_int_equal(freed, clients.registry.all.last);
     assert_true(list_empty(&sessions.kept));
     hub_close(&hub, NULL);
-    lease_close(&lease, NULL);
+    leases_close(&leases, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
+    leases_deinit(&leases);
     hub_deinit(&hub);
     slabs_deinit(&slabs);
     return 0;

@@ -13,7 +13,8 @@
 #define TTL      "180000" /* how long it is kept, in ms */
 
 extern uv_loop_t loop;
-extern struct lease lease;
+extern struct leases leases;
+extern struct lease *lease; /* the only one */
 extern struct sessions sessions;
 extern unsigned freed; /* clients */
 extern struct client *ann;

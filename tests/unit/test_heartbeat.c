@@ -123,7 +123,8 @@ static void one_that_beats_before_its_login_is_held_to_it_after(void **state) {
 
 /* The script must write so many scores. */
 static void assert_beat(size_t count) {
-    const char *head = fake_format("beat node:%s | %s ", lease.incarnation, lease.incarnation);
+    const char *head =
+        fake_format("beat node:%s | %s ", lease->incarnation, lease->incarnation);
     assert_int_equal(strncmp(fake_asked(), head, strlen(head)), 0);
     size_t words = 0;
     for (const char *at = fake_asked(); (at = strchr(at, ' ')) != NULL; at++)
@@ -176,7 +177,7 @@ static void writes_none_for_who_is_not_in_or_beats_by_itself(void **state) {
     registry_want(&ann->g, true);
     heartbeat_scores(&registry, 2ULL * SCORES);
     fake_answer("-3"); /* she never gets in */
-    assert_asked("beat node:%s | %s bob", lease.incarnation, lease.incarnation);
+    assert_asked("beat node:%s | %s bob", lease->incarnation, lease->incarnation);
     fake_answer("0");
     assert_true(ann->visited);
     assert_true(bob->visited);
@@ -189,7 +190,7 @@ static void learns_by_a_score_that_it_was_reaped(void **state) {
     (void)state;
     online("ann");
     heartbeat_scores(&registry, SCORES);
-    strcpy(former, lease.incarnation);
+    strcpy(former, lease->incarnation);
     fake_answer("-2");
     assert_lease(former);
 }

@@ -15,13 +15,13 @@
 
 static void takes_its_first_lease(void **state) {
     (void)state;
-    assert_int_equal(strncmp(lease.incarnation, "n.", 2), 0);
-    assert_int_equal(strlen(lease.incarnation), 10);
-    assert_true(fake_subscribed(bell_of(lease.incarnation)));
+    assert_int_equal(strncmp(lease->incarnation, "n.", 2), 0);
+    assert_int_equal(strlen(lease->incarnation), 10);
+    assert_true(fake_subscribed(bell_of(lease->incarnation)));
     assert_lease("new", "''");
-    assert_false(lease.held);
-    fake_answer("0 %llu %s 1 m.1 5", TIME, lease.incarnation);
-    assert_true(lease.held);
+    assert_false(lease->held);
+    fake_answer("0 %llu %s 1 m.1 5", TIME, lease->incarnation);
+    assert_true(lease->held);
     assert_told("leased m.1:5 ");
     assert_asked("peers node:m.1 |");
     assert_false(peers.ready);
@@ -32,7 +32,7 @@ static void takes_its_first_lease(void **state) {
 static void asks_again_when_the_first_question_fails(void **state) {
     (void)state;
     fake_fail(OUTCOME_REFUSED);
-    assert_false(lease.held);
+    assert_false(lease->held);
     assert_nothing_asked();
     tick();
     assert_told("tick ");
@@ -48,9 +48,9 @@ static void renews_it_each_interval(void **state) {
     tick(); /* without an answer no second one */
     assert_told("tick ");
     assert_int_equal(fake.pending, 1);
-    fake_answer("0 %llu %s 1 m.1 6", TIME, lease.incarnation);
+    fake_answer("0 %llu %s 1 m.1 6", TIME, lease->incarnation);
     assert_told("m.1:6 ");
-    assert_true(lease.held);
+    assert_true(lease->held);
     assert_int_equal(fake.probes, 2);
     assert_int_equal(fake.looks, 2);
 }
@@ -67,22 +67,22 @@ static void takes_another_incarnation_when_it_was_reaped(void **state) {
     (void)state;
     tick();
     fake_answer("-2");
-    assert_string_not_equal(lease.incarnation, first);
-    assert_false(lease.held);
+    assert_string_not_equal(lease->incarnation, first);
+    assert_false(lease->held);
     assert_false(fake_subscribed(bell_of(first)));
-    assert_true(fake_subscribed(bell_of(lease.incarnation)));
+    assert_true(fake_subscribed(bell_of(lease->incarnation)));
     assert_lease("new", first);
-    fake_answer("0 %llu %s 1 %s 1 m.1 4", TIME, lease.incarnation, first);
+    fake_answer("0 %llu %s 1 %s 1 m.1 4", TIME, lease->incarnation, first);
     assert_told("tick leased m.1:4 "); /* its own former one is no other node */
 }
 
 static void gives_up_an_incarnation_once_at_a_time(void **state) {
     (void)state;
-    lease_renew_incarnation(&lease);
+    lease_renew_incarnation(lease);
     char second[INCARNATION_SIZE];
-    strcpy(second, lease.incarnation);
-    lease_renew_incarnation(&lease);
-    assert_string_equal(lease.incarnation, second);
+    strcpy(second, lease->incarnation);
+    lease_renew_incarnation(lease);
+    assert_string_equal(lease->incarnation, second);
     assert_int_equal(fake.pending, 1);
 }
 
@@ -90,26 +90,26 @@ static void an_answer_about_a_former_incarnation_does_not_count(void **state) {
     (void)state;
     tick();
     assert_lease("renew", "''");
-    lease_renew_incarnation(&lease); /* some other script was refused */
+    lease_renew_incarnation(lease); /* some other script was refused */
     assert_int_equal(fake.pending, 1);
     told_forget();
     fake_answer("0 %llu %s 1 m.1 5", TIME, first);
-    assert_false(lease.held);
+    assert_false(lease->held);
     assert_told_nothing();
     assert_lease("new", first);
-    fake_answer("0 %llu %s 1", TIME, lease.incarnation);
-    assert_true(lease.held);
+    fake_answer("0 %llu %s 1", TIME, lease->incarnation);
+    assert_true(lease->held);
     assert_told("leased ");
 }
 
 static void doubt_leaves_the_incarnation_behind_with_the_next_interval(void **state) {
     (void)state;
-    lease_doubt(&lease);
+    lease_doubt(lease);
     assert_nothing_asked();
     tick();
-    assert_string_not_equal(lease.incarnation, first);
+    assert_string_not_equal(lease->incarnation, first);
     assert_lease("new", first);
-    fake_answer("0 %llu %s 1", TIME, lease.incarnation);
+    fake_answer("0 %llu %s 1", TIME, lease->incarnation);
     tick();
     assert_lease("renew", first);
 }
@@ -118,8 +118,8 @@ static void leaves_it_behind_when_redis_comes_back(void **state) {
     (void)state;
     fake_fall();
     fake.redis.partitions[0].up = true;
-    lease_redis_up(&lease);
-    assert_string_not_equal(lease.incarnation, first);
+    lease_redis_up(lease);
+    assert_string_not_equal(lease->incarnation, first);
     assert_lease("new", first);
 }
 
@@ -127,21 +127,21 @@ static void leaves_it_behind_when_redis_comes_back(void **state) {
  * the ghosts. */
 static void gives_the_former_one_back_when_all_are_entered(void **state) {
     (void)state;
-    lease_renew_incarnation(&lease);
-    lease_all_entered(&lease);
+    lease_renew_incarnation(lease);
+    lease_all_entered(lease);
     loop.time += TIMEOUT;
-    lease_all_entered(&lease);
+    lease_all_entered(lease);
     assert_int_equal(fake.pending, 1); /* the lease is not held yet */
-    lease.former_since = loop.time;
-    fake_answer("0 %llu %s 1", TIME, lease.incarnation);
+    lease->former_since = loop.time;
+    fake_answer("0 %llu %s 1", TIME, lease->incarnation);
     loop.time += TIMEOUT / 2 - 1;
-    lease_all_entered(&lease);
+    lease_all_entered(lease);
     assert_nothing_asked();
     loop.time += 1;
-    lease_all_entered(&lease);
+    lease_all_entered(lease);
     assert_asked("lease node:%s | %s bye beacon", first, first);
     fake_answer("0 %llu 1", TIME);
-    lease_all_entered(&lease);
+    lease_all_entered(lease);
     assert_nothing_asked();
     tick();
     assert_lease("renew", "''");
@@ -150,31 +150,31 @@ static void gives_the_former_one_back_when_all_are_entered(void **state) {
 static void drops_the_links_when_the_beacon_is_late(void **state) {
     (void)state;
     loop.time += 3000;
-    lease_watch(&lease);
+    lease_watch(lease);
     assert_int_equal(fake.resets, 0);
-    fake_ring(bell_of(lease.incarnation), "beacon");
+    fake_ring(bell_of(lease->incarnation), "beacon");
     loop.time += 3000;
-    lease_watch(&lease);
+    lease_watch(lease);
     assert_int_equal(fake.resets, 0);
     loop.time += 1;
-    lease_watch(&lease);
+    lease_watch(lease);
     assert_int_equal(fake.resets, 1);
     assert_string_equal(fake.reset_why, "the beacon is late");
-    lease_watch(&lease);
+    lease_watch(lease);
     assert_int_equal(fake.resets, 1);
 }
 
 static void drops_the_links_when_the_subscriber_link_is_silent(void **state) {
     (void)state;
     fake.probe_age = 3000;
-    lease_watch(&lease);
+    lease_watch(lease);
     assert_int_equal(fake.resets, 0);
     fake.probe_age = 3001;
     fake.redis.partitions[0].deaf = true; /* it is known to be away */
-    lease_watch(&lease);
+    lease_watch(lease);
     assert_int_equal(fake.resets, 0);
     fake.redis.partitions[0].deaf = false;
-    lease_watch(&lease);
+    lease_watch(lease);
     assert_int_equal(fake.resets, 1);
     assert_string_equal(fake.reset_why, "the subscriber link is silent");
 }
@@ -183,23 +183,23 @@ static void waits_for_no_beacon_while_it_is_deaf(void **state) {
     (void)state;
     fake.redis.partitions[0].deaf = true;
     loop.time += 10000;
-    lease_watch(&lease);
+    lease_watch(lease);
     fake.redis.partitions[0].deaf = false;
-    lease_watch(&lease);
+    lease_watch(lease);
     assert_int_equal(fake.resets, 0);
 }
 
 static void step_clock(long long seconds) {
     tick();
-    fake_ring(bell_of(lease.incarnation), "beacon");
-    fake_answer("0 %lld %s 1", (long long)TIME + seconds * 1000000, lease.incarnation);
+    fake_ring(bell_of(lease->incarnation), "beacon");
+    fake_answer("0 %lld %s 1", (long long)TIME + seconds * 1000000, lease->incarnation);
 }
 
 static void a_clock_set_ahead_makes_all_again(void **state) {
     (void)state;
     step_clock(12);
     assert_told("tick ahead ");
-    assert_string_not_equal(lease.incarnation, first);
+    assert_string_not_equal(lease->incarnation, first);
     assert_lease("new", first);
 }
 
@@ -209,18 +209,18 @@ static void a_clock_set_a_little_or_back_changes_nothing(void **state) {
     step_clock(0);
     step_clock(-60);
     assert_told("tick tick tick ");
-    assert_string_equal(lease.incarnation, first);
+    assert_string_equal(lease->incarnation, first);
     assert_nothing_asked();
 }
 
-static void on_bye(void *owner, bool last) {
-    (void)owner;
+static void on_bye(struct lease *l, bool last) {
+    (void)l;
     tell(last ? "bye:last " : "bye ");
 }
 
 static void says_goodbye(void **state) {
     (void)state;
-    lease_bye(&lease, on_bye);
+    lease_bye(lease, on_bye);
     assert_told_nothing();
     assert_asked("lease node:%s | %s bye beacon", first, first);
     fake_answer("0 %llu 1", TIME);
@@ -231,20 +231,20 @@ static void says_goodbye(void **state) {
 
 static void says_goodbye_as_the_last_one(void **state) {
     (void)state;
-    lease_bye(&lease, on_bye);
+    lease_bye(lease, on_bye);
     fake_answer("0 %llu 0", TIME);
     assert_told("bye:last ");
 }
 
 static void says_goodbye_for_its_former_one_too(void **state) {
     (void)state;
-    lease_renew_incarnation(&lease);
-    fake_answer("0 %llu %s 1", TIME, lease.incarnation);
+    lease_renew_incarnation(lease);
+    fake_answer("0 %llu %s 1", TIME, lease->incarnation);
     told_forget();
-    lease_bye(&lease, on_bye);
+    lease_bye(lease, on_bye);
     assert_asked("lease node:%s | %s bye beacon", first, first);
     fake_answer("0 %llu 1", TIME);
-    assert_asked("lease node:%s | %s bye beacon", lease.incarnation, lease.incarnation);
+    assert_asked("lease node:%s | %s bye beacon", lease->incarnation, lease->incarnation);
     assert_told_nothing();
     fake_fail(OUTCOME_UNKNOWN);
     assert_told("bye ");
@@ -253,7 +253,7 @@ static void says_goodbye_for_its_former_one_too(void **state) {
 static void says_no_goodbye_without_redis(void **state) {
     (void)state;
     fake_fall();
-    lease_bye(&lease, on_bye);
+    lease_bye(lease, on_bye);
     assert_told("bye ");
 }
 

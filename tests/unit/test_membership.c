@@ -43,8 +43,8 @@ static void enters_a_room(void **state) {
     struct user *ann = online("ann");
     struct sub *sub = enter(ann, true);
     assert_true(
-        membership_enter(&lease, &ann->g.as, sub->channel, MEMBER_ANNOUNCED, NULL, NULL));
-    assert_asked("enter room:r user:ann | ann r %s 1", lease.incarnation);
+        membership_enter(&leases, &ann->g.as, sub->channel, MEMBER_ANNOUNCED, NULL, NULL));
+    assert_asked("enter room:r user:ann | ann r %s 1", lease->incarnation);
 }
 
 static void one_who_left_elsewhere_leaves_here_too(void **state) {
@@ -52,7 +52,7 @@ static void one_who_left_elsewhere_leaves_here_too(void **state) {
     struct user *ann = online("ann"), *bob = online("bob");
     struct channel *ch = enter(ann, true)->channel;
     enter(bob, true);
-    membership_left(&lease, ch, SLICE("ann"));
+    membership_left(&leases, ch, SLICE("ann"));
     assert_asked("member room:r | ann");
     assert_int_equal(fake.pending, 1);
     fake_answer("-1");
@@ -67,10 +67,10 @@ static void one_who_has_joined_again_stays(void **state) {
     struct sub *sub = enter(ann, true);
     struct channel *ch = sub->channel;
     enter(bob, true); /* who keeps the channel */
-    membership_left(&lease, ch, SLICE("ann"));
+    membership_left(&leases, ch, SLICE("ann"));
     fake_answer("0");
     assert_ptr_equal(sub_find(&ann->g.as, SLICE("room:r")), sub);
-    membership_left(&lease, ch, SLICE("ann"));
+    membership_left(&leases, ch, SLICE("ann"));
     sub_drop(sub);
     sub = subscribe(ann, true); /* a later one, which the question was not about */
     fake_answer("-1");
@@ -84,11 +84,11 @@ static void a_sub_that_a_login_owns_is_looked_at_when_it_has_started(void **stat
     (void)state;
     struct user *ann = online("ann");
     struct sub *sub = enter(ann, false);
-    membership_left(&lease, sub->channel, SLICE("ann"));
+    membership_left(&leases, sub->channel, SLICE("ann"));
     fake_answer("-1");
     assert_told_nothing();
     sub_start(sub);
-    membership_recheck(&lease, sub);
+    membership_recheck(&leases, sub);
     assert_asked("member room:r | ann");
     fake_answer("-1");
     assert_told("ann:userLeft{\"room\":\"r\",\"userId\":\"ann\"} ");
@@ -99,12 +99,12 @@ static void memberships_are_made_again_with_the_registration(void **state) {
     (void)state;
     struct user *ann = online("ann");
     enter(ann, true);
-    lease_renew_incarnation(&lease);
+    lease_renew_incarnation(lease);
     answer_lease();
     assert_online(ann, "''");
     assert_int_equal(fake.pending, 2);
     fake_answer("0");
-    assert_asked("enter room:r user:ann | ann r %s 2", lease.incarnation);
+    assert_asked("enter room:r user:ann | ann r %s 2", lease->incarnation);
     fake_answer("-1"); /* the user has left by another connection */
     assert_told("ann:in ann:userLeft{\"room\":\"r\",\"userId\":\"ann\"} ");
 }

@@ -34,7 +34,7 @@ static void one_question_at_a_time(void **state) {
     (void)state;
     renewed("m.1 7");
     told_forget();
-    fake_ring(bell_of(lease.incarnation), "o.1");
+    fake_ring(bell_of(lease->incarnation), "o.1");
     assert_told("hello:o.1 ");
     assert_int_equal(fake.pending, 1);
     fake_answer("0 " M_SAYS);
@@ -46,12 +46,12 @@ static void one_question_at_a_time(void **state) {
 
 static void a_hello_is_asked_about_at_once(void **state) {
     (void)state;
-    fake_ring(bell_of(lease.incarnation), "m.1");
+    fake_ring(bell_of(lease->incarnation), "m.1");
     assert_asked("peers node:m.1 |");
     fake_answer("0 " M_SAYS);
     assert_told("hello:m.1 " MET_M);
-    fake_ring(bell_of(lease.incarnation), "m.1");
-    fake_ring(bell_of(lease.incarnation), lease.incarnation);
+    fake_ring(bell_of(lease->incarnation), "m.1");
+    fake_ring(bell_of(lease->incarnation), lease->incarnation);
     assert_nothing_asked();
 }
 
@@ -112,7 +112,7 @@ static void looks_for_others_when_asked_to(void **state) {
     (void)state;
     assert_true(peers_look(&peers));
     assert_lease("renew", "''");
-    fake_answer("0 %llu %s 1 m.1 1", TIME, lease.incarnation);
+    fake_answer("0 %llu %s 1 m.1 1", TIME, lease->incarnation);
     assert_asked("peers node:m.1 |");
     assert_true(peers_look(&peers)); /* the answer is on its way */
     assert_int_equal(fake.pending, 1);

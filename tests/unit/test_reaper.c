@@ -31,7 +31,7 @@ static void reaps_one_that_stands_still_in_bites_and_once(void **state) {
     fake_answer("0 0 100");
     assert_int_equal(metric_value(&metrics, METRIC_REAPED), 300);
     assert_lease("renew", "''");
-    fake_answer("0 %llu %s 1", TIME, lease.incarnation);
+    fake_answer("0 %llu %s 1", TIME, lease->incarnation);
     assert_nothing_asked();
     assert_int_equal(reaper.count, 0);
 }
@@ -43,7 +43,7 @@ static void does_not_ask_twice_at_a_time(void **state) {
     tick();
     fake_answer("0 5 0"); /* of the reaping: the next bite is sent after the lease */
     assert_lease("renew", "''");
-    fake_answer("0 %llu %s 1 m.1 0", TIME, lease.incarnation);
+    fake_answer("0 %llu %s 1 m.1 0", TIME, lease->incarnation);
     assert_asked("reap node:m.1 | m.1 0 200 700");
     assert_int_equal(fake.pending, 1);
 }

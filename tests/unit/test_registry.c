@@ -56,8 +56,8 @@ static void tells_that_the_token_was_revoked_when_it_registers_again(void **stat
     char former[INCARNATION_SIZE];
     (void)state;
     struct user *ann = online("ann");
-    strcpy(former, lease.incarnation);
-    lease_renew_incarnation(&lease);
+    strcpy(former, lease->incarnation);
+    lease_renew_incarnation(lease);
     assert_lease(former);
     answer_lease();
     assert_online(ann, "''");
@@ -129,8 +129,8 @@ static void an_answer_for_a_former_incarnation_does_not_count(void **state) {
     struct user *ann = user_make("ann");
     wait_for_it(ann);
     registry_want(&ann->g, true);
-    strcpy(former, lease.incarnation);
-    lease_renew_incarnation(&lease);
+    strcpy(former, lease->incarnation);
+    lease_renew_incarnation(lease);
     fake_answer("0");
     assert_false(ann->g.in);
     assert_told_nothing();
@@ -148,7 +148,7 @@ static void is_registered_again_when_the_incarnation_was_reaped(void **state) {
     struct user *ann = user_make("ann");
     wait_for_it(ann);
     registry_want(&ann->g, true);
-    strcpy(former, lease.incarnation);
+    strcpy(former, lease->incarnation);
     fake_answer("-2");
     assert_lease(former);
     assert_told_nothing();
@@ -211,11 +211,11 @@ static void logins_fail_when_redis_goes_down(void **state) {
     wait_for_it(ann);
     wait_for_it(bob);
     registry_want(&ann->g, true); /* sent */
-    lease_renew_incarnation(&lease);
+    lease_renew_incarnation(lease);
     registry_want(&bob->g, true); /* waits for the lease */
     assert_int_equal(fake.pending, 2);
     fake_fall();
-    registry_redis_down(&registry);
+    registry_redis_down(&registry, fake.redis.partitions);
     assert_told("bob:not ");
     fake_fail_all();
     assert_told("ann:not ");
@@ -232,7 +232,7 @@ static void what_a_full_redis_refused_comes_again_with_the_pump(void **state) {
     fake_fail(OUTCOME_REFUSED);
     assert_nothing_asked();
     loop.time += 1000;
-    lease.timer.timer_cb(&lease.timer);
+    leases.timer.timer_cb(&leases.timer);
     answer_lease();
     assert_online(ann, "''");
     fake_answer("0");
@@ -249,9 +249,9 @@ static void doubts_what_could_not_be_taken_out(void **state) {
     user_gone(ann);
     fake_fail(OUTCOME_REFUSED);
     assert_int_equal(freed, 1);
-    strcpy(former, lease.incarnation);
-    lease.timer.timer_cb(&lease.timer);
-    assert_string_not_equal(former, lease.incarnation);
+    strcpy(former, lease->incarnation);
+    leases.timer.timer_cb(&leases.timer);
+    assert_string_not_equal(former, lease->incarnation);
     assert_lease(former);
 }
 
@@ -266,15 +266,15 @@ static void registers_all_again_some_at_a_time(void **state) {
         snprintf(name, sizeof name, "u%d", i);
         online(name);
     }
-    strcpy(former, lease.incarnation);
-    lease_renew_incarnation(&lease);
+    strcpy(former, lease->incarnation);
+    lease_renew_incarnation(lease);
     loop.time += options.lease_timeout;
     assert_int_equal(fake.pending, 1);
     answer_lease();
     for (int i = 0; i < COUNT; i++) {
         snprintf(name, sizeof name, "u%d", i);
         assert_string_equal(fake_argument(0), name);
-        assert_string_equal(fake_argument(2), lease.incarnation);
+        assert_string_equal(fake_argument(2), lease->incarnation);
         assert_int_equal(fake.pending, COUNT - i < 128 ? COUNT - i : 128);
         fake_answer("0");
     }
@@ -288,12 +288,12 @@ static void registers_again_after_an_outage(void **state) {
     struct user *ann = online("ann");
     struct user *bob = user_make("bob");
     fake_fall();
-    registry_redis_down(&registry);
+    registry_redis_down(&registry, fake.redis.partitions);
     registry_want(&bob->g, true);
     assert_nothing_asked();
     fake.redis.partitions[0].up = true;
-    strcpy(former, lease.incarnation);
-    lease_redis_up(&lease);
+    strcpy(former, lease->incarnation);
+    lease_redis_up(lease);
     assert_lease(former);
     answer_lease();
     assert_online(ann, "''");

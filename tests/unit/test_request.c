@@ -25,7 +25,7 @@ static void events_take_effect_in_order(void **state) {
     assert_appends(1);
     answer_append(11);
     assert_told("1={\"seq\":11,\"timestamp\":7} ");
-    assert_asked("roster |");
+    assert_asked("roster k |");
     assert_int_equal(fake.pending, 1);
     fake_answer("0");
     assert_told("2={} ");
@@ -61,7 +61,7 @@ static void refuses_what_it_does_not_know_or_may_not_do(void **state) {
     send_event("message_chunk", 5, "{\"userId\":\"bob\"}"); /* it may name another user */
     assert_told("5={} ");
     send_event("history", 6, "{\"userId\":\"ann\"}");
-    assert_asked("roster |");
+    assert_asked("roster k |");
 }
 
 static void refuses_most_before_the_login(void **state) {
@@ -144,7 +144,7 @@ static void goes_with_one_in_flight(void **state) {
     answer_append(1);
     assert_told_nothing();
     assert_asked("offline user:ann | ann %s-1 %s", clients.registry.all.birth,
-                 lease.incarnation);
+                 lease->incarnation);
     fake_answer("0");
     assert_true(freed);
 }
@@ -157,7 +157,7 @@ static void goes_with_one_that_waits_for_what_never_comes(void **state) {
     assert_true(abandoned);
     assert_told_nothing();
     assert_asked("offline user:ann | ann %s-1 %s", clients.registry.all.birth,
-                 lease.incarnation);
+                 lease->incarnation);
 }
 
 static void an_answer_may_end_the_client(void **state) {
@@ -186,7 +186,7 @@ static void answers_and_goes_on(void **state) {
     request_ok(held, SLICE("{}"));
     held = NULL;
     assert_told_nothing();
-    assert_asked("roster |");
+    assert_asked("roster k |");
 }
 
 static void answers_nobody_who_is_gone(void **state) {
@@ -246,7 +246,7 @@ static void who_does_not_read_gets_no_more_long_answers(void **state) {
     assert_told("want-drained ");
     unread = 0;
     client_drained(client);
-    assert_asked("roster |");
+    assert_asked("roster k |");
     unread = 262145; /* others are not held back */
     fake_answer("0");
     assert_told("1={} 2={} ");

@@ -199,8 +199,8 @@ static void one_of_a_reaped_node_is_written_whole_later(void **state) {
     save(NULL);
     fake_answer("-2");
     assert_told("not-saved ");
-    assert_false(lease.held);
-    fake_answer("0 0 %s 1", lease.incarnation);
+    assert_false(lease->held);
+    fake_answer("0 0 %s 1", lease->incarnation);
     loop.time += 1;
     sessions_keep(&sessions);
     assert_whole("''", "");

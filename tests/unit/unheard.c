@@ -1,14 +1,17 @@
 #include "unheard.h"
 
-static void on_nothing(void *owner) {
+static void on_nothing(struct lease *l) {
+    (void)l;
+}
+static void on_tick(void *owner) {
     (void)owner;
 }
-static size_t put_stats(void *owner, struct slice *args) {
-    (void)owner, (void)args;
+static size_t put_stats(struct lease *l, struct slice *args) {
+    (void)l, (void)args;
     return 0;
 }
 const struct lease_events lease_unheard = {.on_leased = on_nothing,
-                                           .on_tick = on_nothing,
+                                           .on_tick = on_tick,
                                            .on_swept = on_nothing,
                                            .put_stats = put_stats};
 
