@@ -8,7 +8,8 @@
 /*
  * Pages of a room's members, as read from Redis by members.lua. All who ask for the same page
  * while it is under way share one read, since many clients ask at once when a room is opened,
- * or after a node has gone.
+ * or after a node has gone. With partitions, the profiles of a page's users are read after it,
+ * each from its own.
  */
 #define MEMBERS_MOST    250 /* of a page: so many that the script stays short */
 #define CURSOR_MAX_SIZE 160 /* of the text that the script makes, with its NUL */

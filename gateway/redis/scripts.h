@@ -32,6 +32,7 @@ enum script_parts {
     X(member, PARTS_NONE)                                                                      \
     X(roster, PARTS_NONE)                                                                      \
     X(members, PARTS_PRESENCE)                                                                 \
+    X(profiles, PARTS_NONE)                                                                    \
     X(unread, PARTS_BOTH | PARTS_MARKS)                                                        \
     X(mark, PARTS_BOTH | PARTS_MARKS)                                                          \
     X(ring, PARTS_PRESENCE)                                                                    \

@@ -1,8 +1,9 @@
 -- A page of a room's members; those that were seen last come first. KEYS: room. ARGV: most members,
 -- the cursor that the page before answered, or ''.
 -- Returns {0, total, cursor or '' if this is the last page, then for each: id, username, role,
--- online}. A cursor is the score and the id of a page's last member. If that member has left or was
--- seen again, the page goes on with those who were not seen later.
+-- online}. With partitions, username and role are '', and profiles.lua tells them. A cursor is the
+-- score and the id of a page's last member. If that member has left or was seen again, the page goes
+-- on with those who were not seen later.
 local key, most, from = KEYS[1] .. ':members', tonumber(ARGV[3]), 0
 local score, last = string.match(ARGV[4], '^(%d+) (.*)$')
 if score and tonumber(call('ZSCORE', key, last) or -1) == tonumber(score) then
@@ -15,7 +16,8 @@ local more = #found > 0 and from + #found / 2 < total
 local out = { 0, total, more and found[#found] .. ' ' .. found[#found - 1] or '' }
 for i = 1, #found, 2 do
   local id, n = found[i], #out
-  local profile = call('HMGET', base_of('user:' .. id) .. ':profile', 'username', 'role')
+  local profile = APART and { '', '' } or
+    call('HMGET', base_of('user:' .. id) .. ':profile', 'username', 'role')
   out[n + 1] = id
   out[n + 2] = profile[1] or id
   out[n + 3] = profile[2] or 'user'
