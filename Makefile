@@ -167,6 +167,8 @@ ROOM_client    := $(ROOM_presence) $(call room,auth) $(call room,client)
 ROOM_session   := $(ROOM_client) $(call room,session)
 ROOM_auth      := $(wildcard common/*.c) gateway/options.c tests/unit/fake_fetch.c \
                   $(filter-out gateway/auth/fetch.c,$(call room,auth))
+ROOM_api       := $(BELOW_channel) gateway/api/json.c gateway/api/merge.c
+ALONE_api      := api_json
 ALONE_auth     := auth
 ALONE_channel  := channel
 ALONE_cluster  := lease reaper peers
@@ -177,7 +179,7 @@ BENCH_cluster  := tests/unit/lease_bench.c
 BENCH_presence := tests/unit/registry_bench.c
 BENCH_client   := tests/unit/client_bench.c tests/unit/unheard.c
 BENCH_session  := tests/unit/session_bench.c tests/unit/unheard.c
-ALONE          := auth channel cluster presence client session
+ALONE          := api auth channel cluster presence client session
 program         = build/asan/tests/test_$(1)
 UNIT_ALONE     := $(foreach r,$(ALONE),$(foreach a,$(ALONE_$(r)),$(call program,$(a))))
 

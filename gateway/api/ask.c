@@ -74,8 +74,8 @@ static void on_late(struct http_later *later) {
     refuse_later(container_of(later, struct ask, later), REFUSAL_UNAVAILABLE);
 }
 
-struct ask *ask_make(void) {
-    struct ask *ask = calloc(1, sizeof *ask);
+void *ask_make(size_t size) {
+    struct ask *ask = calloc(1, size);
     if (ask == NULL)
         return NULL;
     ask->later.late = on_late;
@@ -98,11 +98,14 @@ void ask_refuse(struct ask *ask, enum refusal why) {
     free(ask);
 }
 
+void ask_answer_late(struct ask *ask, const struct buf *body) {
+    if (body->failed || body->len == 0)
+        refuse_later(ask, REFUSAL_UNAVAILABLE);
+    else
+        http_answer_later(&ask->later, 200, JSON, buf_bytes(body), NO_STORE);
+}
+
 void ask_answer(struct ask *ask, const struct buf *body) {
-    if (body->failed || body->len == 0) {
-        ask_refuse(ask, REFUSAL_UNAVAILABLE);
-        return;
-    }
-    http_answer_later(&ask->later, 200, JSON, buf_bytes(body), NO_STORE);
+    ask_answer_late(ask, body);
     free(ask);
 }

@@ -52,8 +52,8 @@ struct ask {
     struct name user; /* the owner's */
 };
 
-/* NULL: no memory. */
-struct ask *ask_make(void);
+/* A zeroed struct of this size, which begins with a struct ask. NULL: no memory. */
+void *ask_make(size_t size);
 /*
  * Called after the script. If it was sent, the request waits for its callback; when Redis does
  * not answer within redis-timeout the request is refused, and the ask stays. If it was not
@@ -65,5 +65,12 @@ void ask_begun(const struct api_source *source, const struct http_request *reque
  * frees the ask. If the body is empty or failed, the request is refused as `unavailable`. */
 void ask_answer(struct ask *ask, const struct buf *body);
 void ask_refuse(struct ask *ask, enum refusal why);
+/* For a callback of the owner's own in place of `late`, which answers with what there is so
+ * far: as ask_answer, but the ask stays. */
+void ask_answer_late(struct ask *ask, const struct buf *body);
+/* Does anybody wait for the answer? */
+static inline bool ask_is_open(const struct ask *ask) {
+    return ask->later.http != NULL;
+}
 
 #endif

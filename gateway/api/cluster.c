@@ -2,7 +2,9 @@
 
 #include "gateway/api/json.h"
 
-#define KEPT_MS 1000
+#define KEPT_MS    1000
+#define ROOMS_MOST 50
+#define USERS_MOST 100
 
 void api_cluster_init(struct api_cluster *c, const struct api_source *source) {
     *c = (struct api_cluster){.source = source};
@@ -22,19 +24,24 @@ static void answer_all(struct api_cluster *c) {
     list_init(&c->waiting);
 }
 
-static void on_cluster(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct api_cluster *c = arg;
+static void put_view(const struct api_cluster *c, struct buf *b, const struct gather *g) {
     const struct api_source *source = c->source;
     struct cluster_view view = {.node = source->node,
                                 .incarnation = source->incarnation,
                                 .lease_timeout_ms = source->options->lease_timeout,
-                                .latency_us = (uv_hrtime() - c->asked_at) / 1000};
-    (void)outcome;
-    c->reading = false;
+                                .latency_us = (uv_hrtime() - c->asked_at) / 1000,
+                                .rooms = ROOMS_MOST,
+                                .users = USERS_MOST};
+    if (answers_first(&g->answers) != NULL)
+        api_put_cluster(b, &view, &g->answers, g->master);
+}
+
+static void on_cluster(void *arg, struct gather *g) {
+    struct api_cluster *c = arg;
+    c->reading = NULL;
     buf_clear(&c->view);
-    if (reply != NULL)
-        api_put_cluster(&c->view, &view, reply);
-    c->view_at = uv_now(source->loop);
+    put_view(c, &c->view, g);
+    c->view_at = uv_now(c->source->loop);
     answer_all(c);
     if (c->view.failed)
         buf_clear(&c->view);
@@ -42,13 +49,27 @@ static void on_cluster(void *arg, const struct reply *reply, enum outcome outcom
 
 /* Returns false when Redis cannot be asked. */
 static bool read_view(struct api_cluster *c) {
-    static const struct slice args[] = {{"50", 2}, {"100", 3}}; /* rooms, users */
-    if (!c->reading) {
+    char rooms[DIGITS_SIZE], users[DIGITS_SIZE];
+    if (c->reading == NULL) {
         c->asked_at = uv_hrtime();
-        c->reading = redis_script(redis_at(c->source->redis, 0), SCRIPT_cluster, NULL, 0, args,
-                                  2, on_cluster, c);
+        c->reading = gather_begin(c->source->redis, slice_digits(ROOMS_MOST, rooms),
+                                  slice_digits(USERS_MOST, users), on_cluster, c);
     }
-    return c->reading;
+    return c->reading != NULL;
+}
+
+struct cluster_ask {
+    struct ask ask;
+    struct api_cluster *cluster;
+};
+
+static void on_late(struct http_later *later) {
+    struct cluster_ask *late = container_of(later, struct cluster_ask, ask.later);
+    struct buf body;
+    buf_init(&body);
+    put_view(late->cluster, &body, late->cluster->reading);
+    ask_answer_late(&late->ask, &body);
+    buf_deinit(&body);
 }
 
 void api_cluster_get(struct api_cluster *c, const struct http_request *request) {
@@ -56,9 +77,12 @@ void api_cluster_get(struct api_cluster *c, const struct http_request *request) 
         api_answer(request, buf_bytes(&c->view));
         return;
     }
-    struct ask *ask = ask_make();
-    bool sent = ask != NULL && read_view(c);
-    if (sent)
-        list_push(&c->waiting, &ask->link);
-    ask_begun(c->source, request, ask, sent);
+    struct cluster_ask *new = ask_make(sizeof *new);
+    bool sent = new != NULL &&read_view(c);
+    if (sent) {
+        new->cluster = c;
+        new->ask.later.late = on_late;
+        list_push(&c->waiting, &new->ask.link);
+    }
+    ask_begun(c->source, request, new != NULL ? &new->ask : NULL, sent);
 }

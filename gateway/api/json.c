@@ -32,11 +32,6 @@ static const struct reply *field_of(const struct reply *hash, const char *field)
     return reply_item(hash, hash->count);
 }
 
-/* Microseconds as 16 digits, in milliseconds. */
-static uint64_t millis(const struct reply *time) {
-    return (uint64_t)reply_number(time) / 1000;
-}
-
 /* How long before `now` that was, in ms. */
 static uint64_t age(uint64_t now, const struct reply *at) {
     uint64_t then = (uint64_t)reply_number(at);
@@ -46,20 +41,12 @@ static uint64_t age(uint64_t now, const struct reply *at) {
 /* --- the cluster ----------------------------------------------------------------------------
  */
 
-/* The node's name within its incarnation. */
-static struct slice node_name(struct slice incarnation) {
-    size_t len = incarnation.len;
-    while (len > 0 && incarnation.ptr[len - 1] != '.')
-        len--;
-    return len > 0 ? (struct slice){incarnation.ptr, len - 1} : incarnation;
-}
-
-static void put_node(struct buf *b, const struct reply *node, uint64_t now) {
+static void put_node(struct buf *b, const struct row *row) {
     static const char *const numbers[] = {
         "connections", "channels", "deliveries_per_second", "events_per_second", "queue_bytes",
         "rss_bytes",   "uptime_s"};
+    const struct reply *node = row->item, *stats = reply_item(node, 3);
     struct slice incarnation = reply_text(reply_item(node, 0));
-    const struct reply *stats = reply_item(node, 3);
     long long turn = reply_number(field_of(stats, "loop_turn_max_us"));
     bool dead = reply_number(reply_item(node, 1)) == 0;
     buf_char(b, '{');
@@ -69,8 +56,9 @@ static void put_node(struct buf *b, const struct reply *node, uint64_t now) {
     if (dead)
         buf_str(b, "null"); /* given up, or being reaped */
     else
-        buf_u64(b, age(now, reply_item(node, 1)));
-    put_number(b, "users", reply_item(node, 2));
+        buf_u64(b, age(row->now, reply_item(node, 1)));
+    put_key(b, "users");
+    buf_u64(b, row->users > 0 ? (uint64_t)row->users : 0);
     if (stats->count > 0) {
         put_string(b, "address", reply_text(field_of(stats, "address")));
         put_string(b, "version", reply_text(field_of(stats, "version")));
@@ -84,36 +72,55 @@ static void put_node(struct buf *b, const struct reply *node, uint64_t now) {
     buf_char(b, '}');
 }
 
-static void put_room(struct buf *b, const struct reply *room, uint64_t now) {
-    (void)now;
+static void put_room(struct buf *b, const struct row *row) {
     buf_char(b, '{');
-    put_string(b, "room", reply_text(reply_item(room, 0)));
-    put_number(b, "online", reply_item(room, 1));
-    put_number(b, "total", reply_item(room, 2));
+    put_string(b, "room", reply_text(reply_item(row->item, 0)));
+    put_number(b, "online", reply_item(row->item, 1));
+    put_number(b, "total", reply_item(row->item, 2));
     buf_char(b, '}');
 }
 
-static void put_user(struct buf *b, const struct reply *user, uint64_t now) {
-    struct slice id = reply_text(reply_item(user, 0));
-    struct slice name = reply_text(reply_item(user, 2));
+static void put_user(struct buf *b, const struct row *row) {
+    struct slice id = reply_text(reply_item(row->item, 0));
+    struct slice name = reply_text(reply_item(row->item, 2));
     buf_char(b, '{');
     put_string(b, "id", id);
     if (name.len > 0 && !slice_eq(name, id))
         put_string(b, "username", name);
     put_key(b, "last_heartbeat_age_ms");
-    buf_u64(b, age(now, reply_item(user, 1)));
+    buf_u64(b, age(row->now, reply_item(row->item, 1)));
     buf_char(b, '}');
 }
 
-static void put_list(struct buf *b, const char *key, const struct reply *list,
-                     void (*put)(struct buf *b, const struct reply *item, uint64_t now),
-                     uint64_t now) {
+static void put_rows(struct buf *b, const char *key, const struct rows *rows,
+                     void (*put)(struct buf *b, const struct row *row)) {
     put_key(b, key);
     buf_char(b, '[');
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < rows->count; i++) {
         if (i > 0)
             buf_char(b, ',');
-        put(b, list->items[i], now);
+        put(b, &rows->at[i]);
+    }
+    buf_char(b, ']');
+}
+
+static void put_merged(struct buf *b, const char *key, const struct answers *a, size_t list,
+                       size_t most, void (*put)(struct buf *b, const struct row *row)) {
+    struct rows rows;
+    bool good =
+        put == put_node ? rows_merge_nodes(&rows, a, list) : rows_merge(&rows, a, list, most);
+    put_rows(b, key, &rows, put);
+    b->failed = b->failed || !good;
+    rows_deinit(&rows);
+}
+
+/* Appends "key":[N,...] with the partitions whose bits are set. */
+static void put_partitions(struct buf *b, const char *key, uint64_t bits) {
+    put_key(b, key);
+    buf_char(b, '[');
+    for (unsigned i = 0, n = 0; i < 64; i++) {
+        if ((bits >> i & 1) != 0)
+            buf_printf(b, "%s%u", n++ > 0 ? "," : "", i);
     }
     buf_char(b, ']');
 }
@@ -169,51 +176,117 @@ static void put_info(struct buf *b, const char *key, enum info kind, struct slic
     }
 }
 
-static void put_redis(struct buf *b, struct slice info, uint64_t latency_us) {
-    put_key(b, "redis");
-    buf_char(b, '{');
+static void put_infos(struct buf *b, struct slice info) {
 #define PUT_INFO(key, kind, name) put_info(b, key, kind, info_find(info, name));
     INFO_TABLE(PUT_INFO)
 #undef PUT_INFO
-    put_key(b, "latency_ms");
-    buf_printf(b, "%llu.%03llu}", (unsigned long long)(latency_us / 1000),
-               (unsigned long long)(latency_us % 1000));
 }
 
-void api_put_cluster(struct buf *b, const struct cluster_view *view,
-                     const struct reply *reply) {
-    uint64_t now = millis(reply_item(reply, 1));
+static void put_latency(struct buf *b, uint64_t us) {
+    put_key(b, "latency_ms");
+    buf_printf(b, "%llu.%03llu", (unsigned long long)(us / 1000),
+               (unsigned long long)(us % 1000));
+}
+
+/* The masters whose partitions have answered, each with INFO as its first partition told it. */
+static void put_masters(struct buf *b, const struct answers *a, const unsigned char *master) {
+    unsigned n = 0;
+    put_key(b, "masters");
+    buf_char(b, '[');
+    for (unsigned i = 0; i < a->count; i++) {
+        uint64_t bits = 0;
+        for (unsigned k = i; k < a->count; k++) {
+            if (a->of[k] != NULL && master[k] == i)
+                bits |= 1ULL << k;
+        }
+        if (bits == 0)
+            continue;
+        buf_str(b, n++ > 0 ? ",{" : "{");
+        put_partitions(b, "partitions", bits);
+        if (a->of[i] != NULL)
+            put_infos(b, reply_text(reply_item(a->of[i], 6)));
+        buf_char(b, '}');
+    }
+    buf_char(b, ']');
+}
+
+static void put_redis(struct buf *b, const struct cluster_view *view, const struct answers *a,
+                      const unsigned char *master) {
+    put_key(b, "redis");
+    buf_char(b, '{');
+    if (a->count == 1)
+        put_infos(b, reply_text(reply_item(a->of[0], 6)));
+    else
+        put_masters(b, a, master);
+    put_latency(b, view->latency_us);
+    buf_char(b, '}');
+}
+
+static uint64_t silent(const struct answers *a) {
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < a->count; i++)
+        bits |= (uint64_t)(a->of[i] == NULL) << i;
+    return bits;
+}
+
+void api_put_cluster(struct buf *b, const struct cluster_view *view, const struct answers *a,
+                     const unsigned char *master) {
     buf_char(b, '{');
     put_string(b, "node", slice_of(view->node));
     put_string(b, "incarnation", slice_of(view->incarnation));
-    buf_printf(b, ",\"time\":%llu,\"lease_timeout_ms\":%llu", (unsigned long long)now,
+    buf_printf(b, ",\"time\":%llu,\"lease_timeout_ms\":%llu",
+               (unsigned long long)answer_time(answers_first(a)),
                (unsigned long long)view->lease_timeout_ms);
-    put_list(b, "nodes", reply_item(reply, 2), put_node, now);
-    put_list(b, "rooms", reply_item(reply, 3), put_room, now);
+    put_merged(b, "nodes", a, 2, SIZE_MAX, put_node);
+    put_merged(b, "rooms", a, 3, view->rooms, put_room);
     put_key(b, "online");
     buf_char(b, '{');
-    put_number(b, "count", reply_item(reply, 4));
-    put_list(b, "users", reply_item(reply, 5), put_user, now);
+    put_key(b, "count");
+    buf_u64(b, answers_sum(a, 4));
+    put_merged(b, "users", a, 5, view->users, put_user);
     buf_char(b, '}');
-    put_redis(b, reply_text(reply_item(reply, 6)), view->latency_us);
+    put_redis(b, view, a, master);
+    if (a->count > 1) {
+        put_key(b, "partitions");
+        buf_u64(b, a->count);
+        put_partitions(b, "degraded", silent(a));
+    }
     buf_str(b, "}\n");
 }
 
 /* --- users ----------------------------------------------------------------------------------
  */
 
-void api_put_online(struct buf *b, const struct reply *reply) {
-    struct slice cursor = reply_text(reply_item(reply, 1));
-    uint64_t now = millis(reply_item(reply, 2));
-    bool more = !slice_is(cursor, "0");
+/* Each user once: the exact one was found before the partition's pages are read. */
+static void put_found(struct buf *b, const struct answers *a, struct slice exact) {
+    unsigned n = 0;
+    put_key(b, "users");
+    buf_char(b, '[');
+    for (unsigned i = 0; i < a->count; i++) {
+        const struct reply *users = a->of[i] != NULL ? reply_item(a->of[i], 3) : NULL;
+        for (size_t k = 0; users != NULL && k < users->count; k++) {
+            const struct row row = {.item = users->items[k], .now = answer_time(a->of[i])};
+            if (i > 0 && exact.len > 0 && slice_eq(reply_text(reply_item(row.item, 0)), exact))
+                continue;
+            if (n++ > 0)
+                buf_char(b, ',');
+            put_user(b, &row);
+        }
+    }
+    buf_char(b, ']');
+}
+
+void api_put_online(struct buf *b, const struct online_page *page, const struct answers *a) {
     buf_char(b, '{');
     put_key(b, "time");
-    buf_u64(b, now);
-    put_list(b, "users", reply_item(reply, 3), put_user, now);
+    buf_u64(b, answer_time(answers_first(a)));
+    put_found(b, a, page->exact);
     put_key(b, "more");
-    buf_str(b, more ? "true" : "false");
-    if (more)
-        put_string(b, "cursor", cursor);
+    buf_str(b, page->cursor.len > 0 ? "true" : "false");
+    if (page->cursor.len > 0)
+        put_string(b, "cursor", page->cursor);
+    if (page->parted)
+        put_partitions(b, "degraded", page->skipped);
     buf_str(b, "}\n");
 }
 
@@ -240,9 +313,15 @@ static void put_connection(struct buf *b, struct slice id, struct slice what) {
     buf_char(b, '}');
 }
 
-static void put_room_name(struct buf *b, const struct reply *room, uint64_t now) {
-    (void)now;
-    json_escape_any(b, reply_text(room));
+static void put_room_names(struct buf *b, const struct reply *rooms) {
+    put_key(b, "rooms");
+    buf_char(b, '[');
+    for (size_t i = 0; i < rooms->count; i++) {
+        if (i > 0)
+            buf_char(b, ',');
+        json_escape_any(b, reply_text(rooms->items[i]));
+    }
+    buf_char(b, ']');
 }
 
 void api_put_user(struct buf *b, struct slice id, const struct reply *reply) {
@@ -252,7 +331,7 @@ void api_put_user(struct buf *b, struct slice id, const struct reply *reply) {
     put_string(b, "username", reply_text(reply_item(reply, 4)));
     put_string(b, "role", reply_text(reply_item(reply, 5)));
     put_key(b, "time");
-    buf_u64(b, millis(reply_item(reply, 1)));
+    buf_u64(b, answer_time(reply));
     put_number(b, "last_seen", reply_item(reply, 6));
     put_key(b, "online");
     buf_str(b, conns->count > 0 ? "true" : "false");
@@ -264,6 +343,6 @@ void api_put_user(struct buf *b, struct slice id, const struct reply *reply) {
         put_connection(b, reply_text(conns->items[i]), reply_text(conns->items[i + 1]));
     }
     buf_char(b, ']');
-    put_list(b, "rooms", reply_item(reply, 3), put_room_name, 0);
+    put_room_names(b, reply_item(reply, 3));
     buf_str(b, "}\n");
 }

@@ -60,7 +60,7 @@ static void tell(const struct api_source *source, const struct http_request *req
         return;
     struct slice key = api_user_key(&user, key_bytes);
     struct slice args[] = {name_slice(&user), before, SLICE(KEPT_MS)};
-    struct ask *ask = ask_make();
+    struct ask *ask = ask_make(sizeof *ask);
     bool sent = ask != NULL && redis_script(redis_partition(source->redis, key), SCRIPT_revoke,
                                             &key, 1, args, 3, on_told, ask);
     ask_begun(source, request, ask, sent);

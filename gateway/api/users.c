@@ -1,11 +1,14 @@
 #include "gateway/api/users.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "common/percent.h"
 #include "common/utf8.h"
 #include "gateway/api/json.h"
 
-#define SEARCH_MOST  "100"
-#define SEARCH_STEPS "12" /* steps of 250 users each, which take Redis 2 ms in all */
+#define SEARCH_MOST  100
+#define SEARCH_STEPS 12 /* steps of 250 users each, which take Redis 2 ms in all */
 #define CURSOR_MOST  "18446744073709551615"
 #define CURSOR_SIZE  (sizeof CURSOR_MOST - 1)
 
@@ -48,57 +51,231 @@ static bool is_text(struct slice s) {
     return utf8_valid(s) && (s.len == 0 || memchr(s.ptr, '\0', s.len) == NULL);
 }
 
-static bool is_cursor(const char *text, size_t len) {
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
+static bool is_cursor(struct slice text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
             return false;
     }
-    return len > 0 && (len < CURSOR_SIZE || memcmp(text, CURSOR_MOST, CURSOR_SIZE) <= 0);
+    bool full = text.len == CURSOR_SIZE;
+    return text.len > 0 && text.len <= CURSOR_SIZE &&
+           (!full || memcmp(text.ptr, CURSOR_MOST, CURSOR_SIZE) <= 0);
 }
 
-/* The parameters of a query. */
+#define FROM_SIZE (CURSOR_SIZE + 3) /* "63:" stands before it */
+
+/*
+ * A page is searched in one partition of Redis after the other, until enough is found or looked
+ * at. A partition that is down is left out. With one Redis the cursor is that of ZSCAN; else
+ * the partition's number and a colon stand before it. Since the users of a partition come in no
+ * order, the one whose id is the text is asked for first.
+ */
 struct search {
-    struct slice text; /* text that ids or names contain; empty: any */
-    struct slice from; /* where the page begins */
-    char text_bytes[NAME_MAX_LEN];
-    char from_bytes[CURSOR_SIZE];
+    struct ask ask;
+    const struct api_source *source;
+    struct answers
+        found;       /* the first is that about the exact id, the others by partition + 1 */
+    size_t text_len; /* ids contain it; 0: any */
+    size_t from_len;
+    unsigned partition; /* of the next step, or of the one under way */
+    unsigned asked;     /* of the one under way: where `found` has its answer */
+    unsigned count;     /* users found */
+    unsigned steps;     /* left */
+    uint64_t skipped;   /* a bit for each partition that is down */
+    bool over;          /* no partition follows */
+    char text[NAME_MAX_LEN];
+    char from[FROM_SIZE]; /* where the partition's next step begins */
 };
+
+static struct slice search_text(const struct search *s) {
+    return (struct slice){s->text, s->text_len};
+}
+
+static struct slice search_from(const struct search *s) {
+    return (struct slice){s->from, s->from_len};
+}
+
+static void search_from_set(struct search *s, struct slice cursor) {
+    s->from_len = cursor.len < CURSOR_SIZE ? cursor.len : CURSOR_SIZE;
+    memmove(s->from, cursor.ptr, s->from_len);
+}
+
+/* Takes the partition off the cursor that was given. False: it has a wrong form. */
+static bool read_cursor(struct search *s) {
+    struct slice from = search_from(s);
+    unsigned count = s->source->redis->count;
+    if (count > 1 && !slice_is(from, "0")) {
+        const char *colon = memchr(from.ptr, ':', from.len);
+        size_t len = colon != NULL ? (size_t)(colon - from.ptr) : 0;
+        if (len == 0 || len > 2 || !is_cursor((struct slice){from.ptr, len}))
+            return false;
+        s->partition = (unsigned)(from.ptr[0] - '0');
+        if (len == 2)
+            s->partition = s->partition * 10 + (unsigned)(from.ptr[1] - '0');
+        from = (struct slice){colon + 1, from.len - len - 1};
+    }
+    if (!is_cursor(from) || s->partition >= count)
+        return false;
+    search_from_set(s, from);
+    return true;
+}
 
 /* Returns the parameter that is wrong, or NULL. */
 static const char *search_read(struct search *s, struct slice query) {
-    ptrdiff_t len = query_get(query, "search", s->text_bytes, sizeof s->text_bytes);
-    ptrdiff_t digits = query_get(query, "cursor", s->from_bytes, sizeof s->from_bytes);
-    s->text = (struct slice){s->text_bytes, len > 0 ? (size_t)len : 0};
-    s->from = digits == -1 ? SLICE("0") : (struct slice){s->from_bytes, (size_t)digits};
-    if (len == -2 || !is_text(s->text))
+    ptrdiff_t len = query_get(query, "search", s->text, sizeof s->text);
+    ptrdiff_t from = query_get(query, "cursor", s->from, sizeof s->from);
+    s->text_len = len > 0 ? (size_t)len : 0;
+    s->from_len = from > 0 ? (size_t)from : 0;
+    if (from == -1)
+        search_from_set(s, SLICE("0"));
+    if (len == -2 || !is_text(search_text(s)))
         return "search";
-    return digits == -2 || !is_cursor(s->from.ptr, s->from.len) ? "cursor" : NULL;
+    return from == -2 || !read_cursor(s) ? "cursor" : NULL;
 }
 
-static void on_online(void *arg, const struct reply *reply, enum outcome outcome) {
+static bool is_done(const struct search *s) {
+    return s->over || s->count >= SEARCH_MOST || s->steps == 0;
+}
+
+static void put_page(const struct search *s, struct buf *body) {
+    char cursor[FROM_SIZE + 1];
+    struct online_page page = {.skipped = s->skipped};
+    page.parted = s->source->redis->count > 1;
+    if (page.parted) {
+        page.exact = search_text(s);
+        snprintf(cursor, sizeof cursor, "%u:%.*s", s->partition, (int)s->from_len, s->from);
+    } else {
+        snprintf(cursor, sizeof cursor, "%.*s", (int)s->from_len, s->from);
+    }
+    if (!s->over)
+        page.cursor = slice_of(cursor);
+    if (answers_first(&s->found) != NULL)
+        api_put_online(body, &page, &s->found);
+}
+
+static void search_end(struct search *s) {
     struct buf body;
-    (void)outcome;
     buf_init(&body);
-    if (reply != NULL)
-        api_put_online(&body, reply);
-    ask_answer(arg, &body);
+    if (ask_is_open(&s->ask))
+        put_page(s, &body);
+    answers_deinit(&s->found);
+    ask_answer(&s->ask, &body);
     buf_deinit(&body);
 }
 
+static void next_partition(struct search *s) {
+    s->over = s->partition + 1 == s->source->redis->count;
+    s->partition += !s->over;
+    search_from_set(s, SLICE("0"));
+}
+
+static void skip(struct search *s, unsigned partition) {
+    s->skipped |= 1ULL << partition;
+}
+
+static void search_go_on(struct search *s);
+
+static void on_found(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct search *s = arg;
+    struct slice cursor = reply_text(reply_item(reply, 2));
+    (void)outcome;
+    answers_put(&s->found, s->asked, reply);
+    s->count += (unsigned)reply_item(reply, 3)->count;
+    if (s->asked == 0) {
+        search_go_on(s); /* that was about the exact id */
+        return;
+    }
+    if (reply != NULL)
+        s->steps = (unsigned)reply_number(reply_item(reply, 4));
+    else
+        skip(s, s->partition);
+    if (reply == NULL || slice_is(cursor, "0")) {
+        next_partition(s);
+        s->steps++; /* a partition may be small */
+    } else {
+        search_from_set(s, cursor);
+    }
+    search_go_on(s);
+}
+
+/* Asks a partition. steps 0: only for the exact id. */
+static bool search_ask(struct search *s, unsigned partition, unsigned steps) {
+    char glob[2 * NAME_MAX_LEN + 2], most[DIGITS_SIZE], left[DIGITS_SIZE];
+    bool alone = s->source->redis->count == 1;
+    struct slice text = search_text(s);
+    struct slice args[] = {alone || steps == 0 ? text : SLICE(""),
+                           {glob, glob_of(text, glob)},
+                           steps == 0 ? SLICE("0") : search_from(s),
+                           slice_digits(SEARCH_MOST - s->count, most),
+                           slice_digits(steps, left)};
+    s->asked = steps == 0 ? 0 : partition + 1;
+    return redis_script(redis_at(s->source->redis, partition), SCRIPT_search, NULL, 0, args, 5,
+                        on_found, s);
+}
+
+static void search_go_on(struct search *s) {
+    while (ask_is_open(&s->ask) && !is_done(s)) {
+        if (search_ask(s, s->partition, s->steps))
+            return;
+        skip(s, s->partition);
+        next_partition(s);
+    }
+    search_end(s);
+}
+
+/* The partition that is being asked may be about to go down. The page ends there. */
+static void on_late(struct http_later *later) {
+    struct search *s = container_of(later, struct search, ask.later);
+    struct buf body;
+    if (s->asked > 0) {
+        skip(s, s->partition);
+        next_partition(s);
+    }
+    buf_init(&body);
+    put_page(s, &body);
+    ask_answer_late(&s->ask, &body);
+    buf_deinit(&body);
+}
+
+/* Sends the first question. False: no partition can be asked. */
+static bool search_begin(struct search *s) {
+    char key_bytes[USER_KEY_SIZE];
+    struct redis *redis = s->source->redis;
+    bool begins = s->partition == 0 && slice_is(search_from(s), "0");
+    s->steps = SEARCH_STEPS;
+    if (!answers_init(&s->found, redis->count + 1))
+        return false;
+    if (redis->count > 1 && begins && s->text_len > 0) {
+        struct name user;
+        name_set(&user, search_text(s));
+        struct partition *p = redis_partition(redis, api_user_key(&user, key_bytes));
+        if (search_ask(s, p->index, 0))
+            return true;
+        skip(s, p->index);
+    }
+    for (; !s->over; next_partition(s)) {
+        if (search_ask(s, s->partition, s->steps))
+            return true;
+        skip(s, s->partition);
+    }
+    answers_deinit(&s->found);
+    return false;
+}
+
 void api_online_get(const struct api_source *source, const struct http_request *request) {
-    struct search s;
-    char glob[2 * NAME_MAX_LEN + 2];
-    const char *wrong = search_read(&s, request->query);
+    struct search *s = ask_make(sizeof *s);
+    const char *wrong = NULL;
+    if (s != NULL) {
+        s->source = source;
+        s->ask.later.late = on_late;
+        wrong = search_read(s, request->query);
+    }
     if (wrong != NULL) {
+        free(s);
         api_refuse(request, REFUSAL_BAD_FIELD, wrong);
         return;
     }
-    struct slice args[] = {
-        s.text, {glob, glob_of(s.text, glob)}, s.from, SLICE(SEARCH_MOST), SLICE(SEARCH_STEPS)};
-    struct ask *ask = ask_make();
-    bool sent = ask != NULL && redis_script(redis_at(source->redis, 0), SCRIPT_search, NULL, 0,
-                                            args, 5, on_online, ask);
-    ask_begun(source, request, ask, sent);
+    bool sent = s != NULL && search_begin(s);
+    ask_begun(source, request, s != NULL ? &s->ask : NULL, sent);
 }
 
 /* --- one user -------------------------------------------------------------------------------
@@ -126,7 +303,7 @@ void api_user_get(const struct api_source *source, const struct http_request *re
     if (!api_user_read(request, id, &user))
         return;
     struct slice key = api_user_key(&user, key_bytes);
-    struct ask *ask = ask_make();
+    struct ask *ask = ask_make(sizeof *ask);
     if (ask != NULL)
         ask->user = user;
     bool sent = ask != NULL && redis_script(redis_partition(source->redis, key), SCRIPT_user,

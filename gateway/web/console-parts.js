@@ -25,6 +25,15 @@ export function duration(s) {
 export const millis = (ms) => (ms < 10000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms / 1000));
 export const turn = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : `${number(Math.round(ms))} ms`);
 export const plural = (n, word) => `${number(n)} ${word}${n === 1 ? '' : 's'}`;
+// [0, 1, 2, 5] is "0–2, 5".
+export function ranges(numbers) {
+  const runs = [];
+  for (const n of numbers) {
+    if (runs.at(-1)?.[1] === n - 1) runs.at(-1)[1] = n;
+    else runs.push([n, n]);
+  }
+  return runs.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`)).join(', ');
+}
 export const clock = (ms) => {
   const at = new Date(ms);
   const today = at.toDateString() === new Date().toDateString();

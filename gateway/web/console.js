@@ -1,7 +1,7 @@
 // The cluster page: asks a node for the view of the cluster every two seconds while it is seen,
 // and shows what it answers. Whatever comes from there enters the page as text.
 
-import { bytes, clock, duration, millis, number, plural, turn } from './console-parts.js';
+import { bytes, clock, duration, millis, number, plural, ranges, turn } from './console-parts.js';
 import { drawSpark, element, makeCells, makeSpark, put, reconcile } from './console-parts.js';
 
 const POLL_MS = 2000;
@@ -255,9 +255,14 @@ function showTiles() {
   put($('sum-online'), number(view.online.count));
   put($('sum-connections'), number(sum('connections')));
   put($('sum-deliveries'), number(sum('deliveries_per_second')));
-  put($('sum-memory'), bytes(view.redis.used_memory));
+  put($('sum-memory'), bytes(mastersOf(view).reduce((all, one) => all + (one.used_memory ?? 0), 0)));
   document.title = `${plural(live.length, 'node')}, ${number(view.online.count)} online – Sluice cluster`;
 }
+
+// A Cluster's masters; one Redis is the only one.
+const mastersOf = ({ redis }) => redis.masters ?? [redis];
+
+const roundTrip = ({ latency_ms: ms }) => ['Round trip', `${ms.toFixed(1)} ms`, ms >= 100 ? 'warn' : ''];
 
 function redisRows(redis) {
   const used = redis.maxmemory ? redis.used_memory / redis.maxmemory : 0;
@@ -265,7 +270,7 @@ function redisRows(redis) {
   const state = (good) => (good ? 'ok' : 'failed');
   return [
     ['Role', redis.role ?? '–', redis.role && redis.role !== 'master' ? 'alarm' : ''],
-    ['Round trip', `${redis.latency_ms.toFixed(1)} ms`, redis.latency_ms >= 100 ? 'warn' : ''],
+    ...(redis.latency_ms === undefined ? [] : [roundTrip(redis)]),
     [
       'Memory limit',
       redis.maxmemory ? `${Math.round(used * 100)} % of ${bytes(redis.maxmemory)}` : 'none',
@@ -293,9 +298,8 @@ function redisRows(redis) {
   ];
 }
 
-function showRedis() {
-  const list = $('redis');
-  redisRows(view.redis).forEach(([word, text, mood], i) => {
+function fillFigures(list, rows) {
+  rows.forEach(([word, text, mood], i) => {
     if (!list.children[i]) {
       const pair = element('div', element('dt', word));
       pair.append(element('dd'));
@@ -305,6 +309,37 @@ function showRedis() {
     put(value, text);
     value.className = mood;
   });
+}
+
+function makeMaster() {
+  const section = element('section', element('h3'));
+  section.firstChild.append(element('span'), ' ', element('small'));
+  section.append(element('dl', '', 'figures'));
+  return section;
+}
+
+function fillMaster(section, master) {
+  const [name, about] = section.firstChild.children;
+  put(name, `Master ${master.run_id?.slice(0, 12) ?? ''}`.trim());
+  put(about, `partitions ${ranges(master.partitions)}`);
+  fillFigures(section.lastChild, redisRows(master));
+}
+
+function showRedis() {
+  const { redis, degraded = [] } = view;
+  fillFigures($('redis'), redis.masters ? [roundTrip(redis)] : redisRows(redis));
+  reconcile(
+    $('masters'),
+    redis.masters ?? [],
+    ({ run_id, partitions }) => run_id ?? partitions[0],
+    makeMaster,
+    fillMaster,
+  );
+  $('degraded').hidden = !degraded.length;
+  put(
+    $('degraded'),
+    `Without a master: ${degraded.length === 1 ? 'partition' : 'partitions'} ${ranges(degraded)} of ${view.partitions}. Rooms and users there are missing on this page.`,
+  );
 }
 
 // ---- How it stands

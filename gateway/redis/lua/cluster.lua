@@ -1,4 +1,5 @@
--- An overview of the cluster. ARGV: most rooms, most users.
+-- An overview of the cluster, as far as it is in this partition. ARGV: most rooms, most users, '1'
+-- to ask for INFO.
 -- Returns {0, time,
 --   {{incarnation, lease, users, {field, value...} the node's own figures}...},
 --   {{room, online, total}...}, the largest first,
@@ -34,7 +35,8 @@ for i = 1, #online, 2 do
   local name = call('HGET', base_of('user:' .. online[i]) .. ':profile', 'username')
   latest[#latest + 1] = { online[i], online[i + 1], name or '' }
 end
-for _, section in ipairs({ 'server', 'clients', 'memory', 'persistence', 'stats', 'replication' }) do
+local sections = { 'server', 'clients', 'memory', 'persistence', 'stats', 'replication' }
+for _, section in ipairs(ARGV[5] == '1' and sections or {}) do
   local text = redis.pcall('INFO', section) -- an operator may have forbidden it
   if type(text) == 'string' then info[#info + 1] = text end
 end
