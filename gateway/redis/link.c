@@ -85,7 +85,8 @@ static void command_answer(struct link *l, struct command *c, const struct reply
 
 static void on_reply(struct reading *r, const struct reply *reply) {
     struct link *l = container_of(r, struct link, reading);
-    bool push = l->subscriber && l->state == LINK_READY && reply->type != REPLY_ERROR;
+    bool told = reply->type == REPLY_ARRAY || slice_is(reply_text(reply), "PONG");
+    bool push = l->subscriber && l->state == LINK_READY && told;
     if (push) {
         l->events->on_push(l, reply);
         return;
