@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { findProgram, request, startProcess, tempDir } from './processes.mjs';
-import { cluster, onFreePort } from './servers.mjs';
+import { onFreePort } from './redis.mjs';
+import { cluster } from './servers.mjs';
 import { ROOT, until } from './waiting.mjs';
 
 export const NGINX_FILES = path.join(ROOT, 'deploy/nginx');

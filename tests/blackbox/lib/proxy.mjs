@@ -5,6 +5,22 @@ import net from 'node:net';
 import { startNode } from './servers.mjs';
 import { sleep } from './waiting.mjs';
 
+const HOST = '127.0.0.1';
+
+// A text in which a server has another port, as Redis (and a URL) writes ports. Both have five
+// digits, so that lengths stay.
+const renamed = (text, [from, to]) =>
+  text.replaceAll(`:${from}\r\n`, `:${to}\r\n`).replaceAll(`${HOST}:${from}`, `${HOST}:${to}`);
+
+async function listen(target, begin) {
+  const server = net.createServer((client) => begin(client, target));
+  await new Promise((resolve, reject) => {
+    server.on('error', reject);
+    server.listen(0, HOST, resolve);
+  });
+  return server.unref();
+}
+
 /*
  * Has: port, url, and of the links that stand now (later ones are untouched):
  *   stall({ link, direction })  forwards nothing any more that way; the connections stay open
@@ -22,9 +38,14 @@ import { sleep } from './waiting.mjs';
  * And: delay = ms for each way, rate = bytes a second each way (0: all there is), fuse = as
  * cutInside(), for later links (0: none), refusing = true (closes what connects), links(),
  * opened, close(). `redis` is anything with url and port; its port is read at each connect, so
- * that it may lead to another server later.
+ * that it may lead to another server later. If it has `servers`, as a Cluster has, there is a proxy
+ * of each, and whoever asks where the servers are is told where these are.
  */
 export async function startProxy(redis) {
+  const rename = (data) => {
+    if (!moves.length || !data.includes(HOST)) return data;
+    return Buffer.from(moves.reduce(renamed, data.toString('latin1')), 'latin1');
+  };
   const links = new Set();
   const sockets = new Set(); // also those of links of which one half is gone
   const proxy = { delay: 0, rate: 0, fuse: 0, refusing: false, opened: 0 };
@@ -37,7 +58,8 @@ export async function startProxy(redis) {
   const forward = (link, from, to, direction) => {
     let chain = Promise.resolve(); // keeps the order over delays
     let held = 0;
-    const pass = (data) => {
+    const pass = (bytes) => {
+      const data = direction === 'toNode' ? rename(bytes) : bytes;
       if (to.destroyed || link.stalled[direction]) return;
       if (link.held && direction === 'toNode') {
         link.held.push(data);
@@ -80,14 +102,14 @@ export async function startProxy(redis) {
     from.on('error', () => {});
   };
 
-  const server = net.createServer((client) => {
+  const begin = (client, target) => {
     client.on('error', () => {});
     if (proxy.refusing) {
       client.destroy();
       return;
     }
     proxy.opened++;
-    const upstream = net.connect(redis.port, '127.0.0.1');
+    const upstream = net.connect(target.port, HOST);
     const link = { client, upstream, kind: 'commands', stalled: {}, left: proxy.fuse || Infinity };
     links.add(link);
     for (const socket of [client, upstream]) {
@@ -98,12 +120,11 @@ export async function startProxy(redis) {
     }
     forward(link, client, upstream, 'toRedis');
     forward(link, upstream, client, 'toNode');
-  });
-  await new Promise((resolve, reject) => {
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  server.unref();
+  };
+  const targets = redis.servers ?? [redis];
+  const doors = await Promise.all(targets.map((target) => listen(target, begin)));
+  const ports = doors.map((server) => server.address().port);
+  const moves = redis.servers ? targets.map(({ port }, i) => [port, ports[i]]) : [];
 
   const chosen = (kind = 'all') => {
     const some = [...links].filter((link) => kind === 'all' || link.kind === kind);
@@ -112,8 +133,10 @@ export async function startProxy(redis) {
   };
 
   return Object.assign(proxy, {
-    port: server.address().port,
-    url: redis.url.replace(/:\d+\/(\d+)$/, `:${server.address().port}/$1`),
+    port: ports[0],
+    url: redis.servers
+      ? moves.reduce(renamed, redis.url)
+      : redis.url.replace(/:\d+\/(\d+)$/, `:${ports[0]}/$1`),
     links: () => [...links].map(({ kind }) => kind),
     stall({ link, direction = 'both' } = {}) {
       for (const one of chosen(link)) {
@@ -161,7 +184,7 @@ export async function startProxy(redis) {
       for (const link of chosen()) link.left = bytes;
     },
     close() {
-      server.close();
+      for (const server of doors) server.close();
       for (const socket of sockets) socket.destroy();
     },
   });

@@ -70,6 +70,8 @@ export function publishBytes(redis, channel, bytes) {
  */
 export async function fence(redis, clients) {
   const token = `fence-${++fences}`;
+  // On a Cluster a node has a link to each master, and nothing keeps the order of two of them.
+  await redis.settled?.(clients);
   await publish(redis, 'sluice:{all}', token);
   await Promise.all(
     clients.map((client) => client.next('message', { match: (frame) => frame.data === token })),

@@ -11,6 +11,7 @@ import { until } from './waiting.mjs';
  * call has been seen.
  */
 export async function watchScripts(redis) {
+  if (redis.servers) return watchAll(redis.servers);
   const cli = findProgram('redis-cli', 'valkey-cli');
   const child = spawn(cli, ['-p', String(redis.port), 'MONITOR'], { stdio: ['ignore', 'pipe', 'ignore'] });
   let [rest, begun, fences, longest] = ['', false, 0, { calls: 0, keys: '' }];
@@ -52,5 +53,20 @@ export async function watchScripts(redis) {
       return names[name] ?? 0;
     },
     stop: () => child.kill(),
+  };
+}
+
+async function watchAll(servers) {
+  const all = await Promise.all(servers.map(watchScripts));
+  return {
+    async most() {
+      const each = await Promise.all(all.map((one) => one.most()));
+      return each.sort((a, b) => b.calls - a.calls)[0];
+    },
+    async calls(name) {
+      const each = await Promise.all(all.map((one) => one.calls(name)));
+      return each.reduce((sum, n) => sum + n, 0);
+    },
+    stop: () => all.forEach((one) => one.stop()),
   };
 }

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { findProgram, started, startProcess, tempDir } from './processes.mjs';
-import { startRedis } from './servers.mjs';
+import { startRedis } from './redis.mjs';
 import { freePort, until } from './waiting.mjs';
 
 export const MASTER = 'mymaster';

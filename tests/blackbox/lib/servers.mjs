@@ -1,166 +1,22 @@
-// Redis servers and nodes.
+// Nodes, and the Redis that they share.
 
-import { execFile } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
+import { startAsOne } from './as-one.mjs';
 import * as processes from './processes.mjs';
-import { freePort, kept, ROOT, until } from './waiting.mjs';
+import { onFreePort, startRedis as startRedisServer } from './redis.mjs';
+import { kept, mode, ROOT, until } from './waiting.mjs';
 
-const { clients, findProgram, nodesEver, removeDir, request, started, startProcess, tempDir } =
-  processes;
+const { clients, nodesEver, removeDir, request, started, startProcess, tempDir } = processes;
+export { startReplica } from './redis.mjs';
 export const BINARY = process.env.SLUICE_BIN || path.join(ROOT, 'build/asan/sluice');
-const REDIS_CONF = path.join(ROOT, 'deploy/redis.conf');
 const SANITIZERS = /ERROR: AddressSanitizer|LeakSanitizer|runtime error/;
 
-// Starts a server on a free port, and on another one if a process has taken that since.
-export async function onFreePort(start) {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await start(await freePort());
-    } catch (error) {
-      if (tries === 5 || !/in use/i.test(error.message)) throw error;
-    }
-  }
+// The Redis of a test, of which redis.mjs tells. With TEST_REDIS=cluster it is a Redis Cluster that
+// looks like one Redis: see as-one.mjs.
+export function startRedis(options) {
+  return mode() === 'cluster' ? startAsOne(options) : startRedisServer(options);
 }
-
-// ---- Redis
-
-// The server's program. Debian's redis-tools have it as redis-check-rdb; the name under which it
-// runs decides what it does.
-function redisServer(dir) {
-  const server = findProgram('redis-server', 'valkey-server');
-  if (server) return server;
-  const tool = findProgram('redis-check-rdb');
-  if (!tool) throw new Error('no redis-server, valkey-server or redis-check-rdb on PATH');
-  const link = path.join(dir, 'redis-server');
-  if (!fs.existsSync(link)) fs.symlinkSync(tool, link);
-  return link;
-}
-
-function redisAnswers(port) {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
-    socket.setTimeout(1000, () => socket.destroy());
-    socket.on('connect', () => socket.write('PING\r\n'));
-    socket.on('data', (data) => {
-      resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));
-      socket.destroy();
-    });
-    socket.on('error', () => resolve(false));
-    socket.on('close', () => resolve(false));
-  });
-}
-
-/*
- * A private Redis with deploy/redis.conf. Options:
- *   port         default: a free one
- *   appendfsync  and any other directive in config: { 'maxmemory': '10mb' }
- *   requirepass  a password for the default user
- *   aclUser      { name, password, rules = '~* &* +@all' }: the user of .url
- *   env          the environment, as for a clock that can be set
- *   unixsocket   true: also listens on .socket
- * Has: port, url, dir, socket, pid, stop(), kill(), restart(), cli(...args), pause(), resume(). The
- * files on disk are kept over stop(), kill() and restart(), until the file's tests are done.
- */
-export async function startRedis(options = {}) {
-  const dir = tempDir('redis');
-  const { requirepass, aclUser, appendfsync, unixsocket } = options;
-  const config = { ...(appendfsync && { appendfsync }), ...options.config };
-  if (requirepass) config.requirepass = requirepass;
-  if (unixsocket) config.unixsocket = path.join(dir, 'redis.sock');
-  const log = path.join(dir, 'redis.log');
-  const command = redisServer(dir);
-  let child;
-
-  const directives = (port) => {
-    const args = ['--port', String(port), '--dir', dir, '--daemonize', 'no'];
-    for (const [key, value] of Object.entries(config)) {
-      args.push(`--${key}`, ...String(value).split(' '));
-    }
-    if (aclUser) {
-      const { name, password, rules = '~* &* +@all' } = aclUser;
-      args.push('--user', name, 'on', `>${password}`, ...rules.split(' '));
-    }
-    return args;
-  };
-
-  // A copy: CONFIG REWRITE writes into the file.
-  const file = path.join(dir, 'redis.conf');
-  fs.copyFileSync(REDIS_CONF, file);
-  const launch = async (port) => {
-    child = startProcess(command, [file, ...directives(port)], { cwd: dir, log, env: options.env });
-    redis.pid = child.pid;
-    started.add(redis);
-    await until(() => child.result || redisAnswers(port), { what: 'Redis answers' });
-    if (child.result) {
-      started.delete(redis);
-      throw new Error(`Redis did not start:\n${child.output()}`);
-    }
-  };
-
-  const auth = () => {
-    if (aclUser) return ['--no-auth-warning', '--user', aclUser.name, '-a', aclUser.password];
-    return requirepass ? ['--no-auth-warning', '-a', requirepass] : [];
-  };
-
-  const redis = {
-    dir,
-    socket: config.unixsocket,
-    // Ends it with SIGTERM. restart() brings it back on the same port with the same data.
-    async stop() {
-      started.delete(redis);
-      if (child.result) return;
-      child.signal('SIGCONT');
-      await child.end('SIGTERM', 10000);
-    },
-    async kill() {
-      started.delete(redis);
-      await child.end('SIGKILL', 5000);
-    },
-    async restart() {
-      await redis.stop();
-      await launch(redis.port);
-    },
-    // Holds the whole server still, connections open, as a dead network would.
-    pause: () => redis.signal('SIGSTOP'),
-    resume: () => redis.signal('SIGCONT'),
-    signal: (what) => child.signal(what),
-    log: () => child.output(),
-    // Runs redis-cli; resolves to what it prints, less the last line's end.
-    cli(...args) {
-      const program = findProgram('redis-cli', 'valkey-cli');
-      const all = ['-h', '127.0.0.1', '-p', String(redis.port), ...auth(), ...args.map(String)];
-      return new Promise((resolve, reject) => {
-        execFile(program, all, { timeout: 10000, maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
-          if (error) reject(new Error(`${error.message}${stderr}`));
-          else resolve(stdout.replace(/\n$/, ''));
-        });
-      });
-    },
-  };
-
-  const launchAt = async (port) => {
-    redis.port = port;
-    fs.rmSync(log, { force: true });
-    await launch(port);
-  };
-  if (options.port) await launchAt(options.port);
-  else await onFreePort(launchAt);
-  let user = requirepass ? `:${requirepass}@` : '';
-  if (aclUser) user = `${aclUser.name}:${aclUser.password}@`;
-  redis.url = `redis://${user}127.0.0.1:${redis.port}/0`;
-  return redis;
-}
-
-// A Redis that has begun to follow this one.
-export async function startReplica({ port }) {
-  const replica = await startRedis({ config: { replicaof: `127.0.0.1 ${port}` } });
-  await until(async () => /role:slave/.test(await replica.cli('INFO', 'replication')));
-  return replica;
-}
-
-// ---- Nodes
 
 let nodeCount = 0;
 

@@ -13,11 +13,27 @@ export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const PATIENCE = Number(process.env.TEST_PATIENCE || 4);
 const TEST_MS = 60000 * PATIENCE;
 
-// node:test's test, given 60 s unless options.timeout says otherwise.
+// What the Redis of the tests is: TEST_REDIS=single (the default) or cluster.
+const MODE = process.env.TEST_REDIS || 'single';
+let whyNot = null; // no test of this file runs, and why
+
+// Says that this file's tests run on one kind of Redis alone. Called before anything is started.
+export function only(kind, why) {
+  if (kind !== MODE) whyNot = `on ${kind === 'single' ? 'one Redis' : 'a Cluster'} only: ${why}`;
+}
+
+// The kind of Redis to start. A file that does not run on a Cluster may still start what its tests
+// would share, and needs no Cluster for that.
+export const mode = () => (whyNot ? 'single' : MODE);
+
+// node:test's test, given 60 s unless options.timeout says otherwise. options.single says why it
+// runs with one Redis only.
 export function test(name, options, fn) {
-  const [given, body] = typeof options === 'function' ? [{}, options] : [options, fn];
+  const [all, body] = typeof options === 'function' ? [{}, options] : [options, fn];
+  const { single, ...given } = all;
   const timeout = given.timeout ? given.timeout * PATIENCE : TEST_MS;
-  return nodeTest(name, { ...given, timeout }, body);
+  const skip = whyNot ?? (single && MODE !== 'single' && `on one Redis only: ${single}`);
+  return nodeTest(name, { ...given, ...(skip && { skip }), timeout }, body);
 }
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
