@@ -51,6 +51,8 @@ const MERGED = {
   HGET: { merge: first },
   HMGET: { merge: (all) => all[0].map((_, i) => first(all.map((one) => one[i]))) },
   EXISTS: { merge: any },
+  TTL: { merge: (all) => (all.includes(-1) ? -1 : most(all)) },
+  PTTL: { merge: (all) => (all.includes(-1) ? -1 : most(all)) },
   DEL: { merge: any },
   UNLINK: { merge: any },
   SISMEMBER: { merge: any },
@@ -73,10 +75,13 @@ const MERGED = {
 // The member that a command is about.
 const MEMBER = { ZADD: 3, ZSCORE: 2, ZREM: 2, SADD: 2, SREM: 2, SISMEMBER: 2 };
 
+// Keys that one Redis does not have.
+const OF_CLUSTERS = /:partitions$/;
+
 // Commands to every master, by verb and by what follows it.
 const EVERYWHERE = {
   DBSIZE: sum,
-  KEYS: (all) => [...new Set(all.flat().map(onOne))],
+  KEYS: (all) => union(all.flat().map(onOne)).filter((key) => !OF_CLUSTERS.test(key)),
   INFO: addUp,
   'CLIENT KILL': byKind,
   'CLIENT LIST': (all) => all.join(''),
@@ -224,6 +229,10 @@ class AsOne {
   async restart() {
     await this.#all((server) => server.restart());
     await this.#cluster.untilWell();
+  }
+
+  forget() {
+    for (const server of this.servers) server.forget();
   }
 
   pause() {

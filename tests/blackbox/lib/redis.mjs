@@ -47,7 +47,7 @@ async function redisAnswers(port) {
  *   unixsocket   true: also listens on .socket
  *   files        { name: text } that lie in .dir when it first starts
  * Has: port, url, dir, socket, pid, stop(), kill(), restart(), cli(...args), ask(...commands),
- * pause(), resume(); paused, and up (it runs, and is not paused). The files on disk are kept over
+ * pause(), resume(), forget(); paused, and up (it runs, and is not paused). The files on disk are kept over
  * stop(), kill() and restart(), until the file's tests are done.
  */
 export async function startRedis(options = {}) {
@@ -118,6 +118,12 @@ export async function startRedis(options = {}) {
     async restart() {
       await redis.stop();
       await launch(redis.port);
+    },
+    // Takes its snapshot from the disk: without appendonly it comes back empty.
+    forget() {
+      for (const name of fs.readdirSync(dir)) {
+        if (name.endsWith('.rdb')) fs.rmSync(path.join(dir, name));
+      }
     },
     // Holds the whole server still, connections open, as a dead network would.
     pause: () => redis.signal('SIGSTOP'),

@@ -1,8 +1,6 @@
 // Connection state recovery that is not to be: the client gets a new connection, knows it, and
 // logs in anew. Never is something missing from, or twice in, what is called recovered.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
 import { after } from 'node:test';
 import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
 import * as recovery from '../lib/recovery.mjs';
@@ -205,11 +203,7 @@ test('Redis comes back empty, or without its last moments', async (t) => {
     if (how === 'tail lost, which it had') await scene.check();
     await away(ann);
     await scene.say(3);
-    if (how === 'empty') {
-      for (const name of fs.readdirSync(own.redis.dir)) {
-        if (name.endsWith('.rdb')) fs.rmSync(path.join(own.redis.dir, name));
-      }
-    }
+    if (how === 'empty') own.redis.forget();
     await own.redis.kill();
     await own.redis.restart();
     for (const node of own.nodes) await node.untilReady();
