@@ -169,6 +169,10 @@ enum metric_slots {
     X(TUNNELS, none, GAUGE, ONE, "sluice_tunnels",                                             \
       "WebSockets here of Socket.IO sessions of other nodes")                                  \
     X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while commands reach Redis")           \
+    X(PARTITIONS, none, GAUGE, ONE, "sluice_redis_partitions",                                 \
+      "Partitions of Redis (1 without a Cluster)")                                             \
+    X(PARTITIONS_DOWN, none, GAUGE, ONE, "sluice_redis_partitions_down",                       \
+      "Partitions of these without a master that can be used")                                 \
     X(REDIS_EVICTS, none, GAUGE, ONE, "sluice_redis_evicts",                                   \
       "1 while Redis may evict messages (its maxmemory-policy is not noeviction)")             \
     X(SENTINELS, none, GAUGE, ONE, "sluice_sentinels",                                         \

@@ -16,13 +16,17 @@
 /* --- Redis ----------------------------------------------------------------------------------
  */
 
+/* For the log; NULL without a Cluster. */
+static const char *partition_text(const struct redis *r, const struct partition *p) {
+    return r->count > 1 ? log_text("%u", p->index) : NULL;
+}
+
 static void on_up(void *owner, struct partition *p, bool changed) {
     struct domain *d = owner;
     if (p->index == 0)
         sessions_redis_up(&d->sessions);
     LOG(LOG_INFO, "redis_up", "run", p->server->commands.greeting.run, "term", p->term,
-        "changed", changed ? "true" : "false", NULL);
-    metric_add(d->metrics, METRIC_REDIS_UPS, 1);
+        "changed", changed ? "true" : "false", "partition", partition_text(&d->redis, p), NULL);
     room_index_redis_up(&d->room_index, p);
     if (p->index == 0)
         peers_redis_up(&d->peers);
@@ -37,7 +41,7 @@ static void on_up(void *owner, struct partition *p, bool changed) {
 static void on_down(void *owner, struct partition *p, const char *why) {
     struct domain *d = owner;
     LOG(lease_in(&d->leases, p)->stopping ? LOG_DEBUG : LOG_WARN, "redis_down", "why", why,
-        NULL);
+        "partition", partition_text(&d->redis, p), NULL);
     registry_redis_down(&d->clients.registry, p);
     hub_redis_down(&d->hub, p);
 }

@@ -2,6 +2,7 @@
 
 #include "common/json.h"
 #include "common/utf8.h"
+#include "gateway/redis/overview.h"
 
 void health_put(const struct node *n, struct buf *out) {
     buf_str(out, "{\"status\":\"ok\",\"node\":");
@@ -23,10 +24,25 @@ static void put_trouble(const struct node *n, struct buf *out) {
     json_escape(out, utf8_valid(slice_of(why)) ? slice_of(why) : SLICE("not UTF-8"));
 }
 
+/* Of some partitions no master can be used: their users and rooms are not served. */
+static void put_degraded(const struct redis *r, struct buf *out) {
+    const char *before = ",\"degraded\":[";
+    for (unsigned i = 0; i < r->count; i++) {
+        if (redis_up(&r->partitions[i]))
+            continue;
+        buf_printf(out, "%s%u", before, i);
+        before = ",";
+    }
+    if (before[1] == '\0')
+        buf_char(out, ']');
+}
+
 bool health_put_ready(const struct node *n, struct buf *out) {
     bool serving = n->state == NODE_SERVING;
     if (node_is_ready(n)) {
-        buf_str(out, "{\"ready\":true}\n");
+        buf_str(out, "{\"ready\":true");
+        put_degraded(&n->domain.redis, out);
+        buf_str(out, "}\n");
         return true;
     }
     buf_printf(out, "{\"ready\":false,\"reason\":\"%s\"", serving ? "redis" : "draining");

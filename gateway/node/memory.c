@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "gateway/node/machine.h"
+#include "gateway/redis/overview.h"
 #include "gateway/tls_memory.h"
 
 #define SHARE     60 /* % of the machine's memory, if no limit is given */

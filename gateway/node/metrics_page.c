@@ -6,6 +6,7 @@
 
 #include "common/log_out.h"
 #include "gateway/node/memory.h"
+#include "gateway/redis/overview.h"
 #include "gateway/tls_memory.h"
 
 static void set(struct node *n, unsigned slot, uint64_t value) {
@@ -39,6 +40,8 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_MEMORY_LIMIT, n->memory.limit);
     set(n, METRIC_TUNNELS, n->relay.tunnels.count);
     set(n, METRIC_REDIS_UP, redis_any_up(&n->domain.redis));
+    set(n, METRIC_PARTITIONS, n->domain.redis.count);
+    set(n, METRIC_PARTITIONS_DOWN, n->domain.redis.count - n->domain.redis.up);
     set(n, METRIC_REDIS_EVICTS, redis_evicts(&n->domain.redis));
     set(n, METRIC_SENTINELS, topology_known(&n->domain.redis.topology));
     set(n, METRIC_SENTINELS_UP, topology_answering(&n->domain.redis.topology));
@@ -88,8 +91,21 @@ static void set_process(struct node *n) {
     set(n, METRIC_START_TIME, n->started_us);
 }
 
+/* Nodes that know different terms of a partition see different servers as its master. */
+static void put_terms(const struct redis *r, struct buf *out) {
+    buf_str(out,
+            "# HELP sluice_redis_term The term of Redis that the node knows, by partition\n"
+            "# TYPE sluice_redis_term gauge\n");
+    for (unsigned i = 0; i < r->count; i++) {
+        const char *term = r->partitions[i].term;
+        buf_printf(out, "sluice_redis_term{partition=\"%u\"} %s\n", i,
+                   term[0] != '\0' ? term : "0");
+    }
+}
+
 void metrics_page(struct node *n, struct buf *out) {
     set_gauges(n);
     set_process(n);
     metrics_print(&n->metrics, out);
+    put_terms(&n->domain.redis, out);
 }

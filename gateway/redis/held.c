@@ -5,8 +5,8 @@ void held_init(struct held_scripts *h) {
     list_init(&h->scripts);
 }
 
-bool held_push(struct held_scripts *h, uint64_t now, int script, unsigned argc, struct slice tail,
-               redis_done done, void *arg) {
+bool held_push(struct held_scripts *h, uint64_t now, int script, unsigned argc,
+               struct slice tail, redis_done done, void *arg) {
     struct held_script *s = malloc(sizeof *s + tail.len);
     if (s == NULL)
         return false;

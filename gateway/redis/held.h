@@ -28,8 +28,8 @@ struct held_script {
 
 void held_init(struct held_scripts *h);
 /* Takes a script. tail: copied. False: no memory. */
-bool held_push(struct held_scripts *h, uint64_t now, int script, unsigned argc, struct slice tail,
-               redis_done done, void *arg);
+bool held_push(struct held_scripts *h, uint64_t now, int script, unsigned argc,
+               struct slice tail, redis_done done, void *arg);
 /* Takes the first one out; the caller frees it. NULL: none. */
 struct held_script *held_pop(struct held_scripts *h);
 /* Puts one back in its place as the first. */

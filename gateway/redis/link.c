@@ -43,11 +43,8 @@ static void error_keep(struct link *l, struct slice text) {
 
 /* Redis answers, but refuses the link. Its last error is told as well. */
 static void link_refused(struct link *l, const char *what) {
-    char why[256];
-    bool more = l->error[0] != '\0';
     l->refused = true;
-    snprintf(why, sizeof why, "%s%s%s", what, more ? ": " : "", l->error);
-    link_reset(l, why);
+    link_reset(l, log_text("%s%s%s", what, l->error[0] != '\0' ? ": " : "", l->error));
 }
 
 /* Redis has forgotten a script (SCRIPT FLUSH, a failover): the script is sent again, whole. */
@@ -73,8 +70,8 @@ static void command_answer(struct link *l, struct command *c, const struct reply
     if (c->script >= 0 && l->events->on_moving != NULL && redis_error_moves(reply->text) &&
         l->events->on_moving(l, c, reply->text))
         return;
-    error_keep(l, reply->text);
     enum outcome outcome = redis_error_outcome(reply->text);
+    error_keep(l, reply->text);
     l->events->on_error(l, reply->text);
     if (c->done != NULL)
         c->done(c->arg, NULL, outcome);
@@ -86,8 +83,7 @@ static void command_answer(struct link *l, struct command *c, const struct reply
 static void on_reply(struct reading *r, const struct reply *reply) {
     struct link *l = container_of(r, struct link, reading);
     bool told = reply->type == REPLY_ARRAY || slice_is(reply_text(reply), "PONG");
-    bool push = l->subscriber && l->state == LINK_READY && told;
-    if (push) {
+    if (told && l->subscriber && l->state == LINK_READY) {
         l->events->on_push(l, reply);
         return;
     }
@@ -134,11 +130,9 @@ void link_flush(struct link *l) {
     if (l->write_busy || !l->reading.on)
         return;
     int status = records_take(&l->records, &l->pipeline, &bytes);
-    if (status == 0 && bytes.len == 0)
-        return;
-    if (status == 0)
+    if (status == 0 && bytes.len > 0)
         status = uv_write(&l->write, &l->handle.stream, &bytes, 1, on_written);
-    l->write_busy = status == 0;
+    l->write_busy = status == 0 && bytes.len > 0;
     if (status < 0)
         link_reset(l, uv_strerror(status));
 }

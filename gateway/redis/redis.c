@@ -10,14 +10,6 @@
 /* The new master is awaited for so long; Sentinels ask it each second. */
 #define FAILOVER_MS 3000
 
-static bool has_sentinels(const struct redis *r) {
-    return r->config.sentinels.seeds.master[0] != '\0';
-}
-
-static bool is_cluster(const struct redis *r) {
-    return r->config.cluster;
-}
-
 /* --- partitions -----------------------------------------------------------------------------
  */
 
@@ -27,9 +19,9 @@ static void on_partition_up(struct partition *p, bool changed) {
     r->up = 0;
     for (unsigned i = 0; i < r->count; i++)
         r->up += r->partitions[i].up;
-    if (has_sentinels(r))
+    if (redis_has_sentinels(r))
         topology_settled(&r->topology);
-    if (is_cluster(r))
+    if (redis_is_cluster(r))
         slot_map_settled(&r->masters.map, p->index);
     r->events->on_up(r->owner, p, changed);
 }
@@ -75,7 +67,7 @@ static void rise_all(struct redis *r, struct server *s) {
 
 static void on_ready(struct server *s) {
     struct redis *r = s->owner;
-    if (!is_cluster(r) || masters_ready(&r->masters, s))
+    if (!redis_is_cluster(r) || masters_ready(&r->masters, s))
         rise_all(r, s);
 }
 
@@ -105,9 +97,9 @@ static void on_deaf(struct server *s) {
 
 static void on_doubt(struct server *s) {
     struct redis *r = s->owner;
-    if (has_sentinels(r))
+    if (redis_has_sentinels(r))
         topology_doubt(&r->topology);
-    for (unsigned i = 0; is_cluster(r) && i < r->count; i++) {
+    for (unsigned i = 0; redis_is_cluster(r) && i < r->count; i++) {
         if (r->partitions[i].server == s)
             slot_map_doubt(&r->masters.map, i);
     }
@@ -119,7 +111,7 @@ static void on_hears(struct server *s) {
         if (r->partitions[i].server == s)
             subscriptions_renew(&r->partitions[i].subscriptions);
     }
-    if (is_cluster(r) && r->partitions[0].server == s)
+    if (redis_is_cluster(r) && r->partitions[0].server == s)
         subscriptions_renew(&r->plain);
 }
 
@@ -129,13 +121,13 @@ static void on_unheard(struct server *s) {
         if (r->partitions[i].server == s)
             subscriptions_lost(&r->partitions[i].subscriptions);
     }
-    if (is_cluster(r) && r->partitions[0].server == s)
+    if (redis_is_cluster(r) && r->partitions[0].server == s)
         subscriptions_lost(&r->plain);
 }
 
 static void on_push(struct server *s, const struct reply *push) {
     struct redis *r = s->owner;
-    if (!is_cluster(r)) {
+    if (!redis_is_cluster(r)) {
         partition_take(&r->partitions[0], push);
         return;
     }
@@ -167,7 +159,7 @@ static void on_moved(struct redis *r, struct server *s, struct slice text) {
 static void on_error(struct server *s, struct slice text) {
     struct redis *r = s->owner;
     r->events->on_error(r->owner, text);
-    if (is_cluster(r) && redis_error_moves(text))
+    if (redis_is_cluster(r) && redis_error_moves(text))
         on_moved(r, s, text);
     if (s->commands.state != LINK_READY || !slice_is(redis_error_code(text), "STALE"))
         return;
@@ -178,7 +170,7 @@ static void on_error(struct server *s, struct slice text) {
 
 static bool on_moving(struct server *s, const struct command *c, struct slice text) {
     struct redis *r = s->owner;
-    struct partition *p = is_cluster(r) ? partition_in(r, c->tail) : NULL;
+    struct partition *p = redis_is_cluster(r) ? partition_in(r, c->tail) : NULL;
     if (p == NULL)
         return false;
     on_moved(r, s, text);
@@ -277,11 +269,11 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     if (!scripts_init(&r->scripts, &config->constants))
         return UV_ENOMEM;
     r->config.servers.scripts = &r->scripts;
-    r->count = is_cluster(r) ? config->partitions : 1;
+    r->count = redis_is_cluster(r) ? config->partitions : 1;
     for (unsigned i = 0; i < r->count; i++)
         partition_init(&r->partitions[i], i, config->constants.prefix,
-                       is_cluster(r) ? slots_tag(i) : NULL, &partition_handlers, r);
-    if (is_cluster(r)) {
+                       redis_is_cluster(r) ? slots_tag(i) : NULL, &partition_handlers, r);
+    if (redis_is_cluster(r)) {
         struct masters_config masters = {.seeds = &config->sentinels.seeds,
                                          .login = &config->address,
                                          .prefix = config->constants.prefix,
@@ -293,24 +285,24 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     }
     server_init(&r->server, loop, &r->config.servers, &config->address, &server_handlers, r);
     partition_place(&r->partitions[0], &r->server);
-    if (has_sentinels(r))
+    if (redis_has_sentinels(r))
         topology_init(&r->topology, loop, &config->sentinels, &topology_handlers, r);
     return 0;
 }
 
 void redis_use_tls(struct redis *r, SSL_CTX *context) {
-    if (is_cluster(r))
+    if (redis_is_cluster(r))
         masters_use_tls(&r->masters, context);
     else
         server_use_tls(&r->server, context);
-    if (has_sentinels(r))
+    if (redis_has_sentinels(r))
         topology_use_tls(&r->topology, context);
 }
 
 void redis_open(struct redis *r) {
-    if (is_cluster(r))
+    if (redis_is_cluster(r))
         masters_open(&r->masters);
-    else if (has_sentinels(r))
+    else if (redis_has_sentinels(r))
         topology_open(&r->topology);
     else
         server_open(&r->server);
@@ -335,25 +327,25 @@ static void on_topology_closed(struct topology *t) {
 }
 
 void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
-    r->open_parts = 1U + has_sentinels(r);
+    r->open_parts = 1U + redis_has_sentinels(r);
     r->on_closed = on_closed;
     for (unsigned i = 0; i < r->count; i++)
         partition_fall(&r->partitions[i], "closing");
-    if (is_cluster(r)) {
+    if (redis_is_cluster(r)) {
         for (unsigned i = 0; i < r->count; i++)
             partition_place(&r->partitions[i], NULL);
         masters_close(&r->masters, on_masters_closed);
     } else {
         server_close(&r->server, on_server_closed, r);
     }
-    if (has_sentinels(r))
+    if (redis_has_sentinels(r))
         topology_close(&r->topology, on_topology_closed);
 }
 
 void redis_deinit(struct redis *r) {
     for (unsigned i = 0; i < r->count; i++)
         partition_deinit(&r->partitions[i]);
-    if (is_cluster(r)) {
+    if (redis_is_cluster(r)) {
         subscriptions_deinit(&r->plain);
         masters_deinit(&r->masters);
     } else {
@@ -380,7 +372,7 @@ bool redis_publish(struct redis *r, struct slice channel, struct slice payload, 
 }
 
 static struct subscriptions *plain_of(struct redis *r) {
-    return is_cluster(r) ? &r->plain : &r->partitions[0].subscriptions;
+    return redis_is_cluster(r) ? &r->plain : &r->partitions[0].subscriptions;
 }
 
 struct subscription *redis_listen(struct redis *r, struct slice channel,
@@ -392,83 +384,28 @@ void redis_unlisten(struct redis *r, struct subscription *s) {
     subscriptions_remove(plain_of(r), s);
 }
 
-static const char *cluster_trouble(const struct redis *r) {
-    const char *why = slot_map_trouble(&r->masters.map);
-    if (why != NULL)
-        return why;
-    for (unsigned i = 0; i < r->masters.count; i++) {
-        const struct server *s = r->masters.all[i];
-        why = server_trouble(s);
-        if (why != NULL)
-            return log_text("%s: %s", redis_host_text(s->address.host, s->address.port), why);
-    }
-    return !r->masters.agreed ? "the number of partitions was not told yet" : NULL;
-}
-
-const char *redis_trouble(const struct redis *r) {
-    const char *why = NULL;
-    if (is_cluster(r))
-        why = cluster_trouble(r);
-    else if (has_sentinels(r))
-        why = topology_trouble(&r->topology);
-    if (why != NULL || is_cluster(r))
-        return why;
-    why = server_trouble(&r->server);
-    if (why == NULL && !redis_any_up(r))
-        why = "the term was not told yet";
-    if (why == NULL || !has_sentinels(r))
-        return why;
-    return log_text("%s, which the Sentinels name as the master: %s%s",
-                    redis_place_text(&r->topology.master), why,
-                    topology_holds_down(&r->topology) ? " (they hold it for down)" : "");
-}
-
 unsigned redis_servers(const struct redis *r) {
-    return is_cluster(r) ? r->masters.count : 1;
+    return redis_is_cluster(r) ? r->masters.count : 1;
 }
 
 const struct server *redis_server(const struct redis *r, unsigned i) {
-    return is_cluster(r) ? r->masters.all[i] : &r->server;
+    return redis_is_cluster(r) ? r->masters.all[i] : &r->server;
 }
 
-const char *redis_error(const struct redis *r) {
-    const char *text = "";
-    for (unsigned i = 0; i < redis_servers(r) && text[0] == '\0'; i++)
-        text = redis_server(r, i)->error_text;
-    return text;
-}
-
-unsigned redis_pending(const struct redis *r) {
-    unsigned sum = 0;
-    for (unsigned i = 0; i < redis_servers(r); i++)
-        sum += redis_server(r, i)->commands.pipeline.in_flight;
-    return sum;
-}
-
-size_t redis_backlog(const struct redis *r) {
-    size_t sum = 0;
-    for (unsigned i = 0; i < redis_servers(r); i++) {
-        const struct pipeline *p = &redis_server(r, i)->commands.pipeline;
-        sum += p->out.len + p->writing.len;
+/* Of redis-wait all: the replicas of the master of some partition; at least 1, since a master
+ * that was just promoted has none until its former one is back. */
+static void count_replicas(struct redis *r) {
+    if (!r->config.servers.wait.all)
+        return;
+    if (!redis_is_cluster(r)) {
+        r->server.durable.replicas = topology_replicas(&r->topology);
+        return;
     }
-    return sum;
-}
-
-size_t redis_held(const struct redis *r) {
-    size_t sum = 0;
-    for (unsigned i = 0; i < redis_servers(r); i++)
-        sum += server_held(redis_server(r, i));
-    for (unsigned i = 0; i < r->count; i++)
-        sum += r->partitions[i].held.bytes;
-    return sum;
-}
-
-bool redis_evicts(const struct redis *r) {
-    for (unsigned i = 0; i < redis_servers(r); i++) {
-        if (redis_server(r, i)->policy.evicts)
-            return true;
+    for (unsigned i = 0; i < r->count; i++) {
+        unsigned known = r->masters.map.claims[i].replicas;
+        if (r->partitions[i].server != NULL)
+            r->partitions[i].server->durable.replicas = known > 0 ? known : 1;
     }
-    return false;
 }
 
 static void watch_deaf(struct redis *r, struct server *s) {
@@ -478,17 +415,16 @@ static void watch_deaf(struct redis *r, struct server *s) {
 
 void redis_flush(struct redis *r) {
     for (unsigned i = 0; i < redis_servers(r); i++)
-        watch_deaf(r, is_cluster(r) ? r->masters.all[i] : &r->server);
-    for (unsigned i = 0; i < r->count && (!is_cluster(r) || r->masters.agreed); i++)
+        watch_deaf(r, redis_is_cluster(r) ? r->masters.all[i] : &r->server);
+    for (unsigned i = 0; i < r->count && (!redis_is_cluster(r) || r->masters.agreed); i++)
         partition_watch(&r->partitions[i]);
-    if (is_cluster(r)) {
+    count_replicas(r);
+    if (redis_is_cluster(r)) {
         masters_tidy(&r->masters, in_use);
         masters_flush(&r->masters);
         return;
     }
-    if (r->server.durable.all)
-        r->server.durable.replicas = topology_replicas(&r->topology);
     server_flush(&r->server);
-    if (has_sentinels(r))
+    if (redis_has_sentinels(r))
         topology_flush(&r->topology);
 }

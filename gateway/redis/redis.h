@@ -56,6 +56,13 @@ struct redis {
     void (*on_closed)(void *owner);
 };
 
+static inline bool redis_has_sentinels(const struct redis *r) {
+    return r->config.sentinels.seeds.master[0] != '\0';
+}
+static inline bool redis_is_cluster(const struct redis *r) {
+    return r->config.cluster;
+}
+
 /* Prepares it. config is copied, but not the texts. Returns 0 or a libuv error. */
 int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *config,
                const struct redis_events *events, void *owner);
@@ -80,25 +87,6 @@ static inline bool redis_any_up(const struct redis *r) {
     return r->up > 0;
 }
 
-/* Why Redis is not up, or why it is deaf; NULL if it is up and hears. Valid until the
- * fourth call of log_text from now. */
-const char *redis_trouble(const struct redis *r);
-/* Redis's last error; "" if there was none. */
-const char *redis_error(const struct redis *r);
-
-/* Commands that Redis has not answered yet. */
-unsigned redis_pending(const struct redis *r);
-/* Bytes of commands that Redis has not taken yet. */
-size_t redis_backlog(const struct redis *r);
-/* Bytes of memory for commands that are not sent, or not answered, yet. */
-size_t redis_held(const struct redis *r);
-
-/* The servers: one, or the masters of a Cluster. */
-unsigned redis_servers(const struct redis *r);
-const struct server *redis_server(const struct redis *r, unsigned i);
-/* Does any of them throw away keys when its memory is full (policy.h)? */
-bool redis_evicts(const struct redis *r);
-
 /* PUBLISH on a channel of exactly that name, which is in no partition; and SUBSCRIBE, as
  * redis_subscribe. */
 bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
@@ -106,6 +94,10 @@ bool redis_publish(struct redis *r, struct slice channel, struct slice payload, 
 struct subscription *redis_listen(struct redis *r, struct slice channel,
                                   const struct subscription_events *events, void *arg);
 void redis_unlisten(struct redis *r, struct subscription *s);
+
+/* The servers: one, or the masters of a Cluster. */
+unsigned redis_servers(const struct redis *r);
+const struct server *redis_server(const struct redis *r, unsigned i);
 
 /* Writes out the commands that the turn gathered, and drops links that are too slow to come up.
  * Called once a turn; there is at least one turn a second. */

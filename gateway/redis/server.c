@@ -77,6 +77,8 @@ static void check(struct server *s) {
 }
 
 void server_settled(struct server *s) {
+    if (!s->settled)
+        metric_add(s->config->metrics, METRIC_REDIS_UPS, 1);
     s->settled = true;
     s->lost_text[0] = '\0';
     orphans_forget(&s->orphans, s->commands.greeting.run);

@@ -60,10 +60,10 @@ struct server {
     unsigned link_count;
     bool loaded[SCRIPT_COUNT]; /* sent as a whole over the command link since it is ready */
     bool settled;
-    bool kill_warned; /* the log has said that CLIENT KILL is refused */
+    bool kill_warned;    /* the log has said that CLIENT KILL is refused */
     uint64_t deaf_since; /* loop time; 0: it is not deaf. The owner\'s */
     uint64_t idle_since; /* loop time since which no partition has it; 0. The owner\'s */
-    uint64_t probed;  /* when the subscriber link last answered a probe, or became ready */
+    uint64_t probed;     /* when the subscriber link last answered a probe, or became ready */
     struct orphans orphans;
     struct policy policy;
     char
