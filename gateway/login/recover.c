@@ -55,7 +55,7 @@ static bool begin_anew(struct recovery *w) {
     if (w->claimed) {
         struct slice name = session_key(w->pid, key);
         struct slice args[] = {SLICE("end"), client_id(c, id),
-                               slice_of(lease_first(clients_of(c)->leases)->incarnation)};
+                               slice_of(lease_of(clients_of(c)->leases, name)->incarnation)};
         redis_script(redis_partition(clients_of(c)->redis, name), SCRIPT_session, &name, 1,
                      args, 3, NULL, NULL);
     }
@@ -102,8 +102,7 @@ static void on_logged_in(void *arg, enum login_end how) {
 
 /* From here on the client has the former session's pid and origin. */
 static void log_in(struct recovery *w) {
-    struct session *s = w->client->session;
-    memcpy(s->pid, w->pid, sizeof s->pid);
+    session_name(w->client->session, w->pid);
     struct subscriber *as = &w->client->as;
     free(as->origin); /* of an attempt that Redis did not answer */
     as->origin = strdup(w->what.origin);
@@ -247,7 +246,7 @@ static bool claim(struct recovery *w) {
     struct slice name = session_key(w->pid, key);
     struct slice args[] = {SLICE("claim"),
                            client_id(c, id),
-                           slice_of(lease_first(clients_of(c)->leases)->incarnation),
+                           slice_of(lease_of(clients_of(c)->leases, name)->incarnation),
                            session_ttl(c->session->all, ttl),
                            c->session->space,
                            w->who != NULL ? name_slice(&w->who->sub) : SLICE("")};
@@ -278,7 +277,7 @@ void recover_tick(struct sessions *all, uint64_t now) {
         next = at->next;
         if (w->client->as.gone || now >= w->until)
             over(w, "Redis is away");
-        else if (redis_up(all->redis) && now >= w->next)
+        else if (redis_any_up(all->redis) && now >= w->next)
             attempt(w);
     }
 }

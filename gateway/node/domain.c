@@ -23,8 +23,7 @@ static const char *partition_text(const struct redis *r, const struct partition 
 
 static void on_up(void *owner, struct partition *p, bool changed) {
     struct domain *d = owner;
-    if (p->index == 0)
-        sessions_redis_up(&d->sessions);
+    sessions_redis_up(&d->sessions, p);
     LOG(LOG_INFO, "redis_up", "run", p->server->commands.greeting.run, "term", p->term,
         "changed", changed ? "true" : "false", "partition", partition_text(&d->redis, p), NULL);
     room_index_redis_up(&d->room_index, p);
@@ -171,7 +170,7 @@ static void on_hello(struct lease *l, struct slice incarnation) {
 static void on_clock_ahead(struct lease *l) {
     struct domain *d = l->owner;
     d->hub.touched = 0;
-    sessions_doubt(&d->sessions);
+    sessions_doubt(&d->sessions, l->redis);
 }
 
 /* The node's figures go with its first lease. */
@@ -258,7 +257,7 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
     stats_init(&d->stats, net, &d->hub, &d->peers);
     room_index_init(&d->room_index, loop, &d->redis, options, &d->hub);
     rosters_init(&d->rosters, loop, &d->redis, options, &d->room_index);
-    sessions_init(&d->sessions, lease_first(&d->leases), &d->hub);
+    sessions_init(&d->sessions, &d->leases, options, &d->hub);
     clients_init(&d->clients, &net->slabs, &d->hub, &d->leases, options, d->metrics,
                  &registry_handlers, d);
     d->clients.rosters = &d->rosters;

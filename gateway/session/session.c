@@ -7,24 +7,25 @@
 #include "gateway/net/token.h"
 
 #define SPARE_MS      60000 /* a hash in use lives this much longer than sio-recovery */
+#define PID_TRIES     32
 #define FIXED_FIELDS  8
 #define CHANNEL_FIELD (NAME_MAX_LEN + 96)
 
 /* --- all sessions ---------------------------------------------------------------------------
  */
 
-void sessions_init(struct sessions *all, struct lease *lease, const struct hub *hub) {
-    all->lease = lease;
-    all->redis = lease->redis;
-    all->options = lease->options;
+void sessions_init(struct sessions *all, struct leases *leases, const struct options *options,
+                   const struct hub *hub) {
+    all->leases = leases;
+    all->redis = leases->redis;
+    all->options = options;
     all->upsets = &hub->upsets;
     list_init(&all->kept);
     list_init(&all->recoveries);
 }
 
-void sessions_redis_up(struct sessions *all) {
-    const char *term = all->redis->term;
-    all->term = (uint32_t)hash_add(HASH_EMPTY, term, strlen(term));
+void sessions_redis_up(struct sessions *all, const struct partition *p) {
+    all->terms[p->index] = (uint32_t)hash_add(HASH_EMPTY, p->term, strlen(p->term));
 }
 
 /* --- life -----------------------------------------------------------------------------------
@@ -35,15 +36,36 @@ static bool make_pid(char pid[SESSION_PID_SIZE], const char *name) {
     return token_make(pid + SESSION_NAME_LEN, SESSION_PID_SIZE - 1 - SESSION_NAME_LEN);
 }
 
+void session_name(struct session *s, const char pid[SESSION_PID_SIZE]) {
+    char key[SESSION_KEY_SIZE];
+    memcpy(s->pid, pid, sizeof s->pid);
+    s->home = (uint8_t)redis_partition(s->all->redis, session_key(pid, key))->index;
+}
+
+/* Takes a pid whose partition is up, if one is found. */
+static bool take_pid(struct session *s, const char *name) {
+    char pid[SESSION_PID_SIZE] = "";
+    for (unsigned i = 0; i < PID_TRIES; i++) {
+        if (!make_pid(pid, name))
+            return false;
+        session_name(s, pid);
+        if (redis_up(session_redis(s)) || s->all->redis->count == 1)
+            break;
+    }
+    return true;
+}
+
 bool session_open(struct client *c, const char *name, struct slice space) {
     struct session *s = calloc(1, sizeof *s);
-    if (s == NULL || !make_pid(s->pid, name)) {
+    if (s == NULL)
+        return false;
+    s->all = clients_of(c)->sessions;
+    if (!take_pid(s, name)) {
         free(s);
         return false;
     }
     session_free(c->session);
     s->client = c;
-    s->all = clients_of(c)->sessions;
     s->space = space;
     list_init(&s->link);
     c->session = s;
@@ -61,7 +83,15 @@ void session_free(struct session *s) {
 }
 
 uint32_t session_term(const struct session *s) {
-    return s->all->term;
+    return s->all->terms[s->home];
+}
+
+struct partition *session_redis(const struct session *s) {
+    return redis_at(s->all->redis, s->home);
+}
+
+struct lease *session_lease(const struct session *s) {
+    return lease_in(s->all->leases, session_redis(s));
 }
 
 /* --- channels -------------------------------------------------------------------------------
@@ -203,7 +233,7 @@ static bool send_fields(struct session *s, struct fields *f, bool whole, redis_d
     struct slice key = session_key(s->pid, key_bytes);
     f->args[0] = whole ? SLICE("put") : SLICE("add");
     f->args[1] = client_id(c, id);
-    f->args[2] = slice_of(s->all->lease->incarnation);
+    f->args[2] = slice_of(session_lease(s)->incarnation);
     f->args[3] = session_ttl(s->all, ttl);
     f->count = 4;
     put(f, "salt", slice_digits(s->salt, salt));
@@ -212,7 +242,7 @@ static bool send_fields(struct session *s, struct fields *f, bool whole, redis_d
         put_who(f, s, origin);
     put_channels(f, s, whole ? 0 : s->saved);
     return !f->text.failed &&
-           redis_script(s->all->redis, SCRIPT_session, &key, 1, f->args, f->count, done, c);
+           redis_script(session_redis(s), SCRIPT_session, &key, 1, f->args, f->count, done, c);
 }
 
 static bool send_state(struct session *s, bool whole, redis_done done) {
@@ -251,7 +281,7 @@ static void on_state(void *arg, const struct reply *reply, enum outcome outcome)
     (void)outcome;
     s->busy = false;
     if (status == SCRIPT_REAPED)
-        lease_renew_incarnation(s->all->lease);
+        lease_renew_incarnation(session_lease(s));
     if (reply == NULL || status == SCRIPT_REAPED) {
         s->stored_term = 0; /* sessions_keep writes all of it */
         tell(s, false);
@@ -313,10 +343,10 @@ static bool send_drop(struct session *s, const struct channel *ch) {
     int len = snprintf(field, sizeof field, "c:%s", ch->name);
     struct slice args[] = {SLICE("drop"),
                            client_id(c, id),
-                           slice_of(s->all->lease->incarnation),
+                           slice_of(session_lease(s)->incarnation),
                            SLICE("0"),
                            {field, (size_t)len}};
-    return redis_script(s->all->redis, SCRIPT_session, &key, 1, args, 5, on_state, c);
+    return redis_script(session_redis(s), SCRIPT_session, &key, 1, args, 5, on_state, c);
 }
 
 void session_dropped(struct sub *sub) {
@@ -357,9 +387,9 @@ void session_over(struct session *s, bool back) {
         send_state(s, true, NULL);
     struct slice key = session_key(s->pid, key_bytes);
     struct slice args[] = {back ? SLICE("leave") : SLICE("end"), client_id(s->client, id),
-                           slice_of(s->all->lease->incarnation),
+                           slice_of(session_lease(s)->incarnation),
                            slice_digits(s->all->options->sio_recovery, ttl)};
     s->stored = false;
     list_remove(&s->link);
-    redis_script(s->all->redis, SCRIPT_session, &key, 1, args, 4, NULL, NULL);
+    redis_script(session_redis(s), SCRIPT_session, &key, 1, args, 4, NULL, NULL);
 }

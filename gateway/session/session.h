@@ -2,6 +2,7 @@
 #define SLUICE_SESSION_SESSION_H
 
 #include "gateway/client/client.h"
+#include "gateway/cluster/leases.h"
 #include "gateway/session/recovered.h"
 
 /*
@@ -9,7 +10,7 @@
  * two strings. It is then logged in again, is in its channels again, and is sent each message
  * that it missed, once.
  *
- * The first string, the `pid`, names a hash in Redis, {sio:<pid>}, which has the user and the
+ * The first string, the `pid`, names a hash in Redis, sio:<pid>, which has the user and the
  * channels of the session. The second string is the offset. Each message from a log carries
  * one, and the client gives back the last one that it got. An offset has one of these forms (T,
  * term and seq are hexadecimal):
@@ -60,13 +61,14 @@ struct standing {
 
 /* All sessions of a node. */
 struct sessions {
-    struct lease *lease;
-    struct partition *redis;
+    struct leases *leases;
+    struct redis *redis;
     const struct options *options;
     const uint32_t *upsets; /* of the hub */
     struct list kept; /* sessions that are in Redis; the next one to be kept alive first */
     struct list recoveries; /* those that wait for Redis (login/recover.h) */
-    uint32_t term;          /* a hash of the term of the Redis that is up, or was up last */
+    /* By partition: a hash of its term while it is up, or when it was up last. */
+    uint32_t terms[PARTITIONS_MOST];
 };
 
 struct session {
@@ -75,6 +77,7 @@ struct session {
     struct list link; /* in all->kept */
     uint64_t kept;    /* loop time at which Redis was last asked to keep it alive */
     char pid[SESSION_PID_SIZE];
+    uint8_t home;       /* the partition in which its hash lies */
     struct slice space; /* the namespace */
     struct standing *standings;
     unsigned count;
@@ -103,12 +106,18 @@ struct session {
 };
 
 /* The arguments are borrowed. */
-void sessions_init(struct sessions *all, struct lease *lease, const struct hub *hub);
-/* Redis is up. To be called before any other part is told so. */
-void sessions_redis_up(struct sessions *all);
+void sessions_init(struct sessions *all, struct leases *leases, const struct options *options,
+                   const struct hub *hub);
+/* A partition is up. To be called before any other part is told so. */
+void sessions_redis_up(struct sessions *all, const struct partition *p);
 
-/* The hash of the term of the Redis that is up now, without the salt. */
+/* The hash of the present term of the partition in which its hash lies, without the salt. */
 uint32_t session_term(const struct session *s);
+/* That partition, and the node's lease in it. */
+struct partition *session_redis(const struct session *s);
+struct lease *session_lease(const struct session *s);
+/* Gives it another pid. */
+void session_name(struct session *s, const char pid[SESSION_PID_SIZE]);
 /* Writes sio:<pid>, the name of its hash. */
 #define SESSION_KEY_SIZE (SESSION_PID_SIZE + 4)
 struct slice session_key(const char *pid, char out[SESSION_KEY_SIZE]);

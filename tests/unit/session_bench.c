@@ -200,9 +200,9 @@ int set_up(void **state) {
     lease = lease_first(&leases);
     lease_redis_up(lease);
     fake_answer("0 0 %s 1", lease->incarnation);
-    sessions = (struct sessions){.term = 0};
-    sessions_init(&sessions, lease, &hub);
-    sessions_redis_up(&sessions);
+    sessions = (struct sessions){.terms = {0}};
+    sessions_init(&sessions, &leases, &options, &hub);
+    sessions_redis_up(&sessions, fake.redis.partitions);
     clients = (struct clients){.sessions = &sessions};
     clients_init(&clients, &slabs, &hub, &leases, &options, &metrics, &registry_unheard, NULL);
     ann = client_make();

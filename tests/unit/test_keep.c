@@ -88,7 +88,7 @@ static void writes_all_again_in_another_term(void **state) {
         told_forget();
     }
     strcpy(fake.redis.partitions[0].term, "t2");
-    sessions_redis_up(&sessions);
+    sessions_redis_up(&sessions, fake.redis.partitions);
     loop.time += 1;
     sessions_keep(&sessions);
     assert_int_equal(fake.pending, 2000);
@@ -104,7 +104,7 @@ static void writes_all_again_when_redis_may_have_lost_it(void **state) {
     (void)state;
     save(NULL);
     fake_answer("0");
-    sessions_doubt(&sessions);
+    sessions_doubt(&sessions, fake.redis.partitions);
     loop.time += 1;
     sessions_keep(&sessions);
     assert_whole("''", "");

@@ -117,7 +117,7 @@ static void what_is_left_waits_for_what_is_on_its_way(void **state) {
     struct sub *room = enter("room:r"), *topic = enter("topic:t");
     save(room);
     fake_answer("0");
-    sessions_doubt(&sessions);
+    sessions_doubt(&sessions, fake.redis.partitions);
     loop.time += 1;
     sessions_keep(&sessions);
     sub_drop(topic);
