@@ -12,8 +12,12 @@
 void channel_state_set(struct channel *ch, enum channel_state to) {
     assert(to != ch->state);
     assert(to != CHANNEL_LIVE || ch->state == CHANNEL_HEALING);
-    if (ch->state == CHANNEL_LIVE && ++ch->hub->upsets == 0)
-        ch->hub->upsets = 1;
+    if (ch->state == CHANNEL_LIVE)
+        hub_upset(ch->hub);
+    if (ch->state == CHANNEL_LIVE && to == CHANNEL_SUBSCRIBING && ch->hub->tides != NULL)
+        ch->frozen = ch->hub->tides[ch->redis->index].frozen = true;
+    if (to == CHANNEL_LIVE)
+        ch->frozen = false;
     ch->state = to;
 }
 

@@ -9,6 +9,7 @@
 #include "gateway/channel/message.h"
 #include "gateway/channel/position.h"
 #include "gateway/channel/subscriber.h"
+#include "gateway/channel/tide.h"
 #include "gateway/redis/redis.h"
 
 /*
@@ -37,6 +38,8 @@ struct channel {
     bool reading : 1;   /* a heal's page is under way */
     bool awaited : 1;   /* a sub has read past the position and waits until it gets there */
     bool stale : 1;     /* the heal's page was asked for before the subscription was lost */
+    bool frozen : 1;    /* its subscription is lost; it was live at its partition's tide, which
+                         * has not moved since */
     bool doubtful : 1;  /* since the heal's read was sent, a doorbell rang that the position
                          * cannot explain */
     unsigned busy;      /* references: deliveries and reads under way */
@@ -114,17 +117,23 @@ struct hub {
     void (*on_level)(struct channel *ch); /* the channel is live: its subs that are behind may
                                            * go on (set to a function of catchup.c) */
     struct map channels;
-    struct list heals; /* channels that wait for their turn to read */
-    size_t sub_count;  /* of all channels */
-    unsigned reads;    /* heals' pages under way */
-    bool stalled;      /* some sub could not send its read, or waits for its channel */
-    uint64_t touched;  /* loop time of the last touch; 0: touch them again at once */
-    uint32_t serial;   /* the last one that a sub was given */
-    uint32_t upsets;   /* counts each time that a channel stops being live; never 0 */
-    size_t low_water;  /* bytes that a socket may still hold when its next page is asked for */
+    struct tide *tides; /* by partition; NULL with one Redis */
+    struct list heals;  /* channels that wait for their turn to read */
+    size_t sub_count;   /* of all channels */
+    unsigned reads;     /* heals' pages under way */
+    bool stalled;       /* some sub could not send its read, or waits for its channel */
+    uint64_t touched;   /* loop time of the last touch; 0: touch them again at once */
+    uint32_t serial;    /* the last one that a sub was given */
+    uint32_t upsets;    /* counts each time that a channel stops being live, or that a tide says
+                         * less; never 0 */
+    size_t low_water;   /* bytes that a socket may still hold when its next page is asked for */
     char page_bytes[24]; /* the most bytes of a page, as digits for the script */
     uv_timer_t retry;
 };
+
+static inline void hub_upset(struct hub *h) {
+    h->upsets += 1 + (h->upsets == UINT32_MAX);
+}
 
 /* The channel, or NULL if nobody on this node is in it. */
 struct channel *hub_find(struct hub *h, struct slice name);

@@ -1,6 +1,7 @@
 #include "gateway/channel/hub.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/log.h"
 #include "common/utf8.h"
@@ -24,10 +25,34 @@ static void drop(struct hub *h, enum drop why) {
 /* --- the doorbell ---------------------------------------------------------------------------
  */
 
+/* Channels of the partition that were live up to here are behind from now on. */
+static void thaw(struct hub *h, const struct partition *p) {
+    h->tides[p->index].frozen = false;
+    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
+         at = map_next(&h->channels, at)) {
+        struct channel *ch = container_of(at, struct channel, node);
+        if (ch->redis == p)
+            ch->frozen = false;
+    }
+    hub_upset(h);
+}
+
+static void rise(struct channel *ch, struct message *m) {
+    struct hub *h = ch->hub;
+    struct tide *t = &h->tides[ch->redis->index];
+    m->ordered = tide_rise(t, m->time);
+    if (!m->ordered && tide_doubt(t))
+        hub_upset(h);
+    else if (m->ordered && t->frozen)
+        thaw(h, ch->redis);
+}
+
 static void deliver_next(struct channel *ch, struct message *m) {
     ch->at.seq = m->seq;
     if (!list_empty(&ch->reads) && !tail_record(&ch->tail, m))
         tail_forget(&ch->tail);
+    if (ch->hub->tides != NULL)
+        rise(ch, m);
     channel_deliver_timed(ch, m, AUDIENCE_LIVE, nobody);
     if (!list_empty(&ch->waiters))
         channel_waiters(ch, true);
@@ -158,7 +183,7 @@ void hub_redis_down(struct hub *h, const struct partition *p) {
     release_all(&done);
 }
 
-void hub_redis_up(struct hub *h, const struct partition *p) {
+static void step_behind(struct hub *h, const struct partition *p) {
     struct list all, done;
     list_init(&all);
     list_init(&done);
@@ -177,6 +202,15 @@ void hub_redis_up(struct hub *h, const struct partition *p) {
         list_push(&done, &ch->walk);
     }
     release_all(&done);
+}
+
+void hub_redis_up(struct hub *h, const struct partition *p, bool changed) {
+    if (h->tides != NULL) {
+        h->tides[p->index].term = tide_term(p);
+        if (changed && tide_doubt(&h->tides[p->index]))
+            hub_upset(h);
+    }
+    step_behind(h, p);
     heal_pump(h);
 }
 
@@ -186,7 +220,7 @@ static void on_retry(uv_timer_t *timer) {
     h->stalled = false;
     for (unsigned i = 0; stalled && i < h->redis->count; i++) {
         if (redis_up(redis_at(h->redis, i)))
-            hub_redis_up(h, redis_at(h->redis, i));
+            step_behind(h, redis_at(h->redis, i));
     }
     heal_pump(h);
 }
@@ -211,6 +245,8 @@ int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *
     h->low_water = max_queue / 8 < LOW_WATER ? max_queue / 8 : LOW_WATER;
     snprintf(h->page_bytes, sizeof h->page_bytes, "%zu",
              max_queue / 4 < PAGE_BYTES ? max_queue / 4 : PAGE_BYTES);
+    if (redis->count > 1 && (h->tides = tides_make(redis->count)) == NULL)
+        return UV_ENOMEM;
     h->retry.data = h;
     uv_timer_init(loop, &h->retry);
     return uv_timer_start(&h->retry, on_retry, HEAL_RETRY_MS, HEAL_RETRY_MS);
@@ -221,6 +257,7 @@ void hub_close(struct hub *h, uv_close_cb on_closed) {
 }
 
 void hub_deinit(struct hub *h) {
+    free(h->tides);
     map_deinit(&h->channels);
 }
 

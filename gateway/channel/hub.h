@@ -21,8 +21,8 @@ void hub_deinit(struct hub *h);
 /* Called from redis_events.on_down. Of the partition's channels, waiters and checks that were
  * not sent fail. */
 void hub_redis_down(struct hub *h, const struct partition *p);
-/* Called from redis_events.on_up. */
-void hub_redis_up(struct hub *h, const struct partition *p);
+/* Called from redis_events.on_up. changed: in another term. */
+void hub_redis_up(struct hub *h, const struct partition *p, bool changed);
 
 /*
  * Puts a subscriber into a channel. since: the position up to which it has messages, or an

@@ -33,6 +33,7 @@ struct message {
     struct slice origin;
     struct slice data;
     bool ephemeral;                     /* a slow client may miss it */
+    bool ordered;                       /* it rang in the order of times (tide.h) */
     struct region encoded[CODEC_COUNT]; /* made on first use; each holds a reference */
     /* encoded[CODEC_SIO_BASE] is for sessions with this base and term (session.h). */
     uint64_t base;

@@ -1,6 +1,7 @@
 #ifndef SLUICE_CHANNEL_POSITION_H
 #define SLUICE_CHANNEL_POSITION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -12,6 +13,10 @@ struct position {
     char epoch[16]; /* empty: no place yet; a reader begins with what comes next */
     uint64_t seq;
 };
+
+static inline bool position_is(const struct position *a, const struct position *b) {
+    return a->seq == b->seq && strcmp(a->epoch, b->epoch) == 0;
+}
 
 /* An epoch that is too long is cut; no log has such an epoch. */
 static inline void position_set(struct position *p, struct slice epoch, uint64_t seq) {

@@ -36,6 +36,11 @@ struct recovery {
     void (*done)(struct client *c, bool recovered);
 };
 
+/* Does Redis have more than one partition? */
+static bool is_apart(const struct recovery *w) {
+    return clients_of(w->client)->redis->count > 1;
+}
+
 /* --- the end --------------------------------------------------------------------------------
  */
 
@@ -162,12 +167,25 @@ static void ask(struct recovery *w, struct recovered_channel *channel, enum scri
         free(a);
 }
 
-static void ask_position(struct recovery *w, struct recovered_channel *ch) {
-    char time[DIGITS_SIZE], floor[DIGITS_SIZE];
-    int len = snprintf(time, sizeof time, "%016llu", (unsigned long long)w->offset.time);
-    struct slice args[] = {
-        {time, (size_t)len}, slice_of(ch->floor.epoch), slice_digits(ch->floor.seq, floor)};
-    ask(w, ch, SCRIPT_position, slice_of(ch->name), args, 3);
+#define TIME_SIZE 24
+
+static struct slice time_text(uint64_t time, char out[TIME_SIZE]) {
+    int len = snprintf(out, TIME_SIZE, "%016llu", (unsigned long long)time);
+    return (struct slice){out, (size_t)len};
+}
+
+static void ask_position(struct recovery *w, struct recovered_channel *ch, uint64_t time) {
+    char text[TIME_SIZE], since[TIME_SIZE], floor[DIGITS_SIZE];
+    struct slice args[] = {time_text(time, text), slice_of(ch->floor.epoch),
+                           slice_digits(ch->floor.seq, floor), time_text(ch->since, since)};
+    ask(w, ch, SCRIPT_position, slice_of(ch->name), args, is_apart(w) ? 4 : 3);
+}
+
+/* With partitions: is the clock of the channel's partition known? */
+static void ask_clock(struct recovery *w, const struct recovered_channel *ch) {
+    char since[TIME_SIZE];
+    struct slice args[] = {SLICE(""), SLICE(""), SLICE("0"), time_text(ch->since, since)};
+    ask(w, NULL, SCRIPT_position, slice_of(ch->name), args, 4);
 }
 
 /* Is the message that the offset came with still in its log? */
@@ -180,26 +198,51 @@ static void ask_witness(struct recovery *w, const struct mark *m) {
         w->failed = true;
 }
 
+/* What the offset says of the partition of a name: the time up to which the client has all
+ * messages, or 0. *proved: the offset's own message proves that it is good. */
+static uint64_t time_for(const struct recovery *w, const char *name, bool *proved) {
+    const struct offset *o = &w->offset;
+    struct redis *redis = clients_of(w->client)->redis;
+    *proved = o->plain;
+    if (!o->given || !is_apart(w))
+        return o->given ? o->time : 0;
+    const struct partition *p = redis_partition(redis, slice_of(name));
+    *proved = o->plain && p == redis_partition(redis, o->marks[0].channel);
+    return o->tides[p->index].time;
+}
+
+/* Is it of the term that the partition has now? */
+static bool is_of_term(const struct recovery *w, const char *name) {
+    const struct partition *p = redis_partition(clients_of(w->client)->redis, slice_of(name));
+    return !is_apart(w) || w->offset.tides[p->index].term == tide_term(p);
+}
+
 /* Finds where each channel goes on. The rules are in session.h. */
 static void find_positions(struct recovery *w) {
     const struct offset *o = &w->offset;
-    bool used = false; /* some channel relies on o->time */
+    bool used = false; /* some channel relies on what the offset's message proves */
     bool seen = false; /* some mark is used, whose position the login checks */
     w->pending = 1;    /* this function's own */
     for (size_t i = 0; i < w->what.count; i++) {
         struct recovered_channel *ch = &w->what.channels[i];
         const struct mark *m = offset_mark(o, slice_of(ch->name));
-        bool later = o->given && o->time > ch->since;
+        bool proved = false;
+        uint64_t time = time_for(w, ch->name, &proved);
+        bool later = time > ch->since;
         if (m != NULL && (o->plain ? later : m->at.seq >= ch->floor.seq)) {
             ch->at = m->at;
             ch->moved = !o->plain;
             seen = true;
         } else if (later) {
-            used = true;
-            ask_position(w, ch);
+            used = used || proved;
+            w->failed = w->failed || (!proved && !is_of_term(w, ch->name));
+            ask_position(w, ch, time);
+            continue;
         } else {
             ch->at = ch->floor;
         }
+        if (is_apart(w))
+            ask_clock(w, ch);
     }
     if (o->plain && used && !seen)
         ask_witness(w, &o->marks[0]);
@@ -212,6 +255,8 @@ static void find_positions(struct recovery *w) {
 /* Times rise in the order of appends only while Redis has the key with the last one. If that
  * key was evicted, times begin again from the machine's clock, which may have been set back. */
 static bool clock_known(const struct recovery *w) {
+    if (is_apart(w))
+        return true; /* position.lua asks each partition's */
     bool known = w->offset.time <= w->what.clock;
     for (size_t i = 0; known && i < w->what.count; i++)
         known = w->what.channels[i].since <= w->what.clock;
@@ -231,7 +276,8 @@ static void on_claimed(void *arg, const struct reply *reply, enum outcome outcom
         return;
     }
     w->what.base = w->offset.time;
-    if (!w->offset.plain && w->offset.term != (session_term(w->client->session) ^ w->what.salt))
+    uint32_t term = is_apart(w) ? 0 : session_term(w->client->session);
+    if (!w->offset.plain && w->offset.term != (term ^ w->what.salt))
         over(w, "another Redis");
     else if (!clock_known(w))
         over(w, "the clock was lost");
@@ -286,7 +332,8 @@ static bool take_offset(struct recovery *w, struct slice offset) {
     if (offset.len > OFFSET_MOST || (w->text = malloc(offset.len)) == NULL)
         return false;
     memcpy(w->text, offset.ptr, offset.len);
-    return offset_parse(&w->offset, (struct slice){w->text, offset.len});
+    return offset_parse(&w->offset, (struct slice){w->text, offset.len},
+                        clients_of(w->client)->redis->count);
 }
 
 bool recover_client(struct client *c, struct slice pid, struct slice offset,

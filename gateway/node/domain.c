@@ -31,7 +31,7 @@ static void on_up(void *owner, struct partition *p, bool changed) {
         peers_redis_up(&d->peers);
     reaper_redis_up(&d->reapers[p->index]);
     lease_redis_up(lease_in(&d->leases, p));
-    hub_redis_up(&d->hub, p);
+    hub_redis_up(&d->hub, p, changed);
     recover_waiting(&d->sessions);
     clients_tell_available(&d->clients);
     revocation_pump(&d->revocations[p->index]);

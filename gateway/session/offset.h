@@ -2,6 +2,7 @@
 #define SLUICE_SESSION_OFFSET_H
 
 #include "gateway/session/session.h"
+#include "gateway/session/tides.h"
 
 /* The offset, whose forms are in session.h. It is written with each message, and read when a
  * client comes back with it. */
@@ -31,14 +32,15 @@ struct offset {
     bool given;
     bool plain;
     uint64_t time;
-    uint32_t term;
+    uint32_t term;                           /* with partitions: the salt */
+    struct tide_said tides[PARTITIONS_MOST]; /* with partitions */
     size_t count;
     struct mark marks[OFFSET_MARKS_MOST]; /* the message's own first */
 };
 
-/* Reads an offset into a zeroed *o, whose slices then point into the text. False: no node wrote
- * this text. */
-bool offset_parse(struct offset *o, struct slice at);
+/* Reads an offset into a zeroed *o, whose slices then point into the text. partitions: of
+ * Redis. False: no node of such a Redis wrote this text. */
+bool offset_parse(struct offset *o, struct slice at, unsigned partitions);
 
 /* The mark of a channel; NULL: there is none. */
 const struct mark *offset_mark(const struct offset *o, struct slice channel);

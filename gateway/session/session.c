@@ -20,6 +20,7 @@ void sessions_init(struct sessions *all, struct leases *leases, const struct opt
     all->redis = leases->redis;
     all->options = options;
     all->upsets = &hub->upsets;
+    all->tides = hub->tides;
     list_init(&all->kept);
     list_init(&all->recoveries);
 }
@@ -76,6 +77,8 @@ void session_free(struct session *s) {
     if (s == NULL)
         return;
     list_remove(&s->link);
+    if (s->all->tides != NULL)
+        free(s->owed);
     free(s->standings);
     free(s->client->as.origin);
     s->client->as.origin = NULL;
@@ -116,19 +119,44 @@ void session_entering(const struct client *c) {
         c->session->calm = 0;
 }
 
+/* Makes room for another standing. */
+static bool grow(struct session *s) {
+    struct standing *grown = realloc(s->standings, (s->count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    s->standings = grown;
+    if (s->all->tides == NULL)
+        return true;
+    uint64_t *owed = realloc(s->owed, (s->count + 1) * sizeof *owed);
+    if (owed == NULL)
+        return false;
+    owed[s->count] = 0;
+    s->owed = owed;
+    return true;
+}
+
+void session_owes(struct session *s, const struct standing *t, uint64_t time) {
+    uint64_t *owed = &s->owed[t - s->standings];
+    if (time <= t->since) /* what is not later than this says nothing */
+        time = t->since + 1;
+    if (*owed < time)
+        *owed = time;
+    s->calm = 0;
+}
+
 void session_entered(struct sub *sub, const struct position *floor, uint64_t clock,
                      bool resumed) {
     struct session *s = client_of(sub->subscriber)->session;
     if (s == NULL)
         return;
-    struct standing *grown = realloc(s->standings, (s->count + 1) * sizeof *grown);
-    if (grown == NULL) {
+    if (!grow(s)) {
         s->beyond = true;
         return;
     }
-    s->standings = grown;
     s->version++;
-    if (s->count == 0 && s->base == 0) /* it has no time of another Redis */
+    s->calm = 0;
+    bool apart = s->all->tides != NULL;
+    if (!apart && s->count == 0 && s->base == 0) /* it has no time of another Redis */
         s->term = session_term(s) ^ s->salt;
     if (resumed) {
         uint32_t salt = (uint32_t)random_u64() | 1;
@@ -136,25 +164,31 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
         s->salt = salt;
     }
     /* The check's answer may be older than the sub, and than messages that the client has. */
-    uint64_t since = clock > s->high ? clock : s->high;
-    grown[s->count++] =
+    uint64_t high = apart ? s->all->tides[sub->channel->redis->index].time : s->high;
+    uint64_t since = clock > high ? clock : high;
+    s->standings[s->count++] =
         (struct standing){.sub = sub, .floor = *floor, .since = since, .version = s->version};
 }
 
 void session_restore(struct session *s, const struct recovered *what) {
+    s->salt = what->salt;
+    if (s->all->tides != NULL)
+        return;
     s->base = what->base;
     s->high = what->clock;
-    s->salt = what->salt;
     s->term = session_term(s) ^ s->salt;
 }
 
 void session_restore_channel(struct sub *sub, const struct recovered_channel *was) {
-    struct standing *t = find(client_of(sub->subscriber)->session, sub);
+    struct session *s = client_of(sub->subscriber)->session;
+    struct standing *t = find(s, sub);
     if (t == NULL)
         return; /* no memory */
+    if (s->all->tides != NULL && !position_is(&was->at, &was->floor))
+        session_owes(s, t, t->since); /* the client had nothing later when it came back */
     t->floor = was->floor;
     t->since = was->since;
-    session_moved(client_of(sub->subscriber)->session, t, was->moved);
+    session_moved(s, t, was->moved);
 }
 
 void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
@@ -358,6 +392,8 @@ void session_dropped(struct sub *sub) {
                  s->room != sub;
     session_moved(s, t, false);
     *t = s->standings[--s->count];
+    if (s->all->tides != NULL)
+        s->owed[t - s->standings] = s->owed[s->count];
     if (s->room == sub)
         s->room = NULL;
     s->dropped = ++s->version;

@@ -29,7 +29,27 @@
  * order. So a client whose channels are all live has everything up to the time of the message
  * that it gets.
  *
- * While some channel of the client is not live (it heals, or the client is catching up),
+ * With partitions (partition.h) each has times of its own, and offsets have these forms:
+ *
+ *   *T.V.seq.epoch.channel
+ *       The message has this seq, and the time T. V has for each partition its tide (tide.h)
+ *       when the message was sent, or `-` if nothing is known. In every other channel, the
+ *       client has all messages that are not later than the tide of the channel's partition;
+ *       where nothing is known, none after the floor (below).
+ *   +T.salt.V.seq.epoch.channel[ seq.epoch.channel]...
+ *       In the channels that are named, the client has all messages up to the seq. What V says
+ *       is good for the others.
+ *
+ * A tide is written as the partition's term (two characters) and its distance from T in
+ * microseconds (four or five characters as a rule), so the first form is the same for all
+ * clients here, too. It is good only in that term, except in the partition of the message
+ * itself, which proves its own. The second form is sent while some channel of the client is not
+ * level with its tide: it is not live, or the client was sent messages of it out of the order
+ * of times. A channel that was live when its partition went away is level until the tide moves
+ * again. So an outage of one partition costs the others nothing.
+ *
+ * On one Redis, while some channel of the client is not live (it heals, or the client is
+ * catching up),
  * messages come out of that order, and the client gets the second form. Its `term` names the
  * Redis to whose order T belongs. It is mixed with a number, the salt. The session takes a new
  * salt when it enters a channel from an older position, because earlier offsets are then wrong
@@ -64,7 +84,8 @@ struct sessions {
     struct leases *leases;
     struct redis *redis;
     const struct options *options;
-    const uint32_t *upsets; /* of the hub */
+    const uint32_t *upsets;   /* of the hub */
+    const struct tide *tides; /* of the hub; NULL with one Redis */
     struct list kept; /* sessions that are in Redis; the next one to be kept alive first */
     struct list recoveries; /* those that wait for Redis (login/recover.h) */
     /* By partition: a hash of its term while it is up, or when it was up last. */
@@ -83,12 +104,21 @@ struct session {
     unsigned count;
     unsigned moved; /* standings that are `moved` */
 
-    /* The client has every message up to `base`; the channels that are `moved` go beyond it. */
-    uint64_t base;
-    uint64_t high; /* the latest time of any message that it was sent */
+    union {
+        struct {
+            /* The client has every message up to `base`; the channels that are `moved` go
+             * beyond it. */
+            uint64_t base;
+            uint64_t high; /* the latest time of any message that it was sent */
+        };
+        /* With partitions, for each standing: its client has nothing of the channel that is
+         * later than its partition's tide once this is not more than the tide. Owned. */
+        uint64_t *owed;
+    };
     uint32_t term; /* that of base, mixed with the salt */
     uint32_t salt; /* 0 until a channel is entered from an older position */
-    uint32_t calm; /* the value of *all->upsets when all its channels were last seen live */
+    uint32_t calm; /* the value of *all->upsets when all its channels were last seen live, or,
+                    * with partitions, level with their tides */
 
     /* The state has versions. Redis has the version `saved`; `sending` is under way. */
     uint64_t version;
@@ -123,6 +153,9 @@ void session_name(struct session *s, const char pid[SESSION_PID_SIZE]);
 struct slice session_key(const char *pid, char out[SESSION_KEY_SIZE]);
 /* How long the hash of a session in use lives, in ms. */
 struct slice session_ttl(const struct sessions *all, char out[DIGITS_SIZE]);
+/* With partitions: the client has a message of the channel with that time, outside of the order
+ * of times. */
+void session_owes(struct session *s, const struct standing *t, uint64_t time);
 /* Sets `moved` of a standing, and counts it. */
 void session_moved(struct session *s, struct standing *t, bool moved);
 

@@ -48,8 +48,9 @@ static char *text_of(enum script script, const struct slice keys[], size_t key_c
 }
 
 struct partition *redis_partition(struct redis *r, struct slice name) {
-    (void)name;
-    return redis_at(r, 0);
+    char last = name.len > 0 ? name.ptr[name.len - 1] : '0';
+    unsigned index = last >= '0' && last <= '9' ? (unsigned)(last - '0') : 0;
+    return redis_at(r, index % r->count);
 }
 
 bool redis_is_full(const struct partition *r) {
@@ -65,7 +66,7 @@ void redis_bell(const struct partition *r, struct buf *out, const char *name) {
 bool redis_script(struct partition *r, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg) {
-    assert_ptr_equal(r, fake.redis.partitions);
+    assert_in_range(r - fake.redis.partitions, 0, fake.redis.count - 1);
     if (!redis_up(r))
         return false;
     struct asked *a = calloc(1, sizeof *a + arg_count * sizeof *a->args);
@@ -210,7 +211,16 @@ void fake_answer_all(void) {
 }
 
 void fake_fall(void) {
-    fake.redis.partitions[0].up = false;
+    for (unsigned i = 0; i < fake.redis.count; i++)
+        fake.redis.partitions[i].up = false;
+}
+
+void fake_split(unsigned partitions) {
+    fake.redis.count = partitions;
+    for (unsigned i = 1; i < partitions; i++) {
+        fake.redis.partitions[i] = fake.redis.partitions[0];
+        fake.redis.partitions[i].index = i;
+    }
 }
 
 void fake_fail_all(void) {
@@ -246,7 +256,7 @@ static struct subscription *get(const char *channel) {
 
 struct subscription *redis_subscribe(struct partition *r, struct slice channel,
                                      const struct subscription_events *events, void *arg) {
-    assert_ptr_equal(r, fake.redis.partitions);
+    assert_in_range(r - fake.redis.partitions, 0, fake.redis.count - 1);
     assert_null(find(channel)); /* at most once at a time */
     struct subscription *s = calloc(1, sizeof *s);
     s->events = events;
@@ -257,7 +267,7 @@ struct subscription *redis_subscribe(struct partition *r, struct slice channel,
 }
 
 void redis_unsubscribe(struct partition *r, struct subscription *s) {
-    assert_ptr_equal(r, fake.redis.partitions);
+    assert_in_range(r - fake.redis.partitions, 0, fake.redis.count - 1);
     list_remove(&s->link);
     free(s->channel);
     free(s);

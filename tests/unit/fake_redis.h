@@ -9,7 +9,7 @@
  * answered in the order in which they were sent.
  */
 struct fake_redis {
-    struct redis redis; /* of one partition */
+    struct redis redis; /* of one partition, or as many as fake_split says */
     bool full;          /* redis_is_full says so */
     unsigned pending;   /* scripts that are not answered yet */
     unsigned resets, probes, looks;
@@ -20,6 +20,9 @@ extern struct fake_redis fake;
 
 /* The Redis comes up, and is empty. */
 void fake_begin(void);
+/* Called after fake_begin: Redis has so many partitions (1 to 9). The last digit of a name is
+ * its partition; without one it is 0. */
+void fake_split(unsigned partitions);
 /* Nothing may be subscribed any more. Scripts that are not answered yet fail. */
 void fake_end(void);
 

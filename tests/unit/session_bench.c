@@ -14,7 +14,7 @@
 uv_loop_t loop;
 struct leases leases;
 struct lease *lease;
-static struct hub hub;
+struct hub hub;
 static struct clients clients;
 struct sessions sessions;
 static struct options options;
@@ -182,8 +182,7 @@ const char *whole_of(const char *room, const char *channels) {
     return text;
 }
 
-int set_up(void **state) {
-    (void)state;
+static int begin(unsigned partitions) {
     told_forget();
     freed = 0;
     options = (struct options){.lease_interval = 1000,
@@ -192,33 +191,50 @@ int set_up(void **state) {
                                .score_interval = 30000,
                                .sio_recovery = RECOVERY};
     fake_begin();
+    fake_split(partitions);
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(
         hub_init(&hub, &loop, &fake.redis, &slabs, 1048576, &metrics, &hub_events, NULL), 0);
     assert_int_equal(
         leases_init(&leases, &loop, &fake.redis, &options, "n", &lease_unheard, NULL), 0);
     lease = lease_first(&leases);
-    lease_redis_up(lease);
-    fake_answer("0 0 %s 1", lease->incarnation);
+    for (unsigned i = 0; i < partitions; i++) {
+        lease_redis_up(&leases.all[i]);
+        fake_answer("0 0 %s 1", leases.all[i].incarnation);
+    }
     sessions = (struct sessions){.terms = {0}};
     sessions_init(&sessions, &leases, &options, &hub);
-    sessions_redis_up(&sessions, fake.redis.partitions);
+    for (unsigned i = 0; i < partitions; i++) {
+        hub_redis_up(&hub, redis_at(&fake.redis, i), true);
+        sessions_redis_up(&sessions, redis_at(&fake.redis, i));
+    }
     clients = (struct clients){.sessions = &sessions};
     clients_init(&clients, &slabs, &hub, &leases, &options, &metrics, &registry_unheard, NULL);
     ann = client_make();
     return 0;
 }
 
+int set_up(void **state) {
+    (void)state;
+    return begin(1);
+}
+
+int set_up_apart(void **state) {
+    (void)state;
+    return begin(3);
+}
+
 int tear_down(void **state) {
     (void)state;
-    lease->stopping = true;
+    leases_stop(&leases);
     fake_fall();
     while (!list_empty(&clients.registry.all.list)) {
         struct client *c = client_at(clients.registry.all.list.next);
         session_over(c->session, false);
         client_gone(c);
     }
-    redis_unsubscribe(fake.redis.partitions, lease->beacon_bell);
+    for (unsigned i = 0; i < leases.count; i++)
+        redis_unsubscribe(redis_at(&fake.redis, i), leases.all[i].beacon_bell);
     fake_end();
     assert_int_equal(freed, clients.registry.all.last);
     assert_true(list_empty(&sessions.kept));

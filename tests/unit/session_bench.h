@@ -16,13 +16,17 @@ extern uv_loop_t loop;
 extern struct leases leases;
 extern struct lease *lease; /* the only one */
 extern struct sessions sessions;
+extern struct hub hub;
 extern unsigned freed; /* clients */
 extern struct client *ann;
 
-/* ann is connected. The tear-down checks that all clients are freed. */
+/* ann is connected. The tear-down checks that all clients are freed. set_up_apart: Redis has
+ * three partitions; the last digit of a name says its partition (fake_redis.h). */
 int set_up(void **state);
+int set_up_apart(void **state);
 int tear_down(void **state);
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name)       cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE_APART(name) cmocka_unit_test_setup_teardown(name, set_up_apart, tear_down)
 
 /* A client of the user ann. */
 struct client *client_make(void);

@@ -1,8 +1,17 @@
 -- The position of a channel's log at a time: after the last entry that is not later. KEYS: the
 -- channel.
--- ARGV: the time; an epoch and seq before which the position cannot be.
+-- ARGV: the time; an epoch and seq before which the position cannot be; with partitions, a time up
+-- to which the client was in no need of anything. Then the time may be '', and only the clock is
+-- checked: times rise in the order of appends only while Redis has the key with the last one, and
+-- they are of the node's term.
 -- Returns {0, epoch, seq}, or {1} if it is not known any more: that log is gone, or was trimmed.
 local c, time, epoch, least = look(KEYS[1]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+if APART then
+  local clock = call('GET', P .. 'clock') or ''
+  local last = string.sub(clock, 1, 16)
+  if string.sub(clock, 52) ~= TERM or time > last or ARGV[6] > last then return { 1 } end
+  if time == '' then return { 0 } end
+end
 if not c.epoch then return { 1 } end
 local known = epoch == c.epoch and c.seq or call('HGET', c.meta, 'fork:' .. epoch)
 if not known or least > tonumber(known) then return { 1 } end
