@@ -25,19 +25,17 @@ enum append_result append_room_message(struct redis *r, struct slice channel,
                                        struct slice sender, struct slice message,
                                        struct slice bin, struct slice id, redis_done done,
                                        void *arg);
-/* Appends a private message to the log of the two users and to both inboxes. origin: the
- * connection that sent it, which does not get it. The answer: status, seq, time, delivered, and
- * the epoch and seq of the sender's inbox. */
-enum append_result append_private_message(struct redis *r, struct slice sender,
-                                          struct slice receiver, struct slice content,
-                                          struct slice bin, struct slice id,
-                                          struct slice origin, redis_done done, void *arg);
 /* Rings the doorbell with an event that no log keeps. */
 enum append_result append_ephemeral(struct redis *r, struct slice channel, const char *event,
                                     struct slice data, struct slice member, redis_done done,
                                     void *arg);
 
-/* Writes {"seq":…,"timestamp":… from an append's answer. The caller closes the brace. */
-void append_put_result(struct buf *out, const struct reply *reply);
+/* Writes ,"bin":… if there is one. */
+void append_put_bin(struct buf *out, struct slice bin);
+/* Writes {"seq":…,"timestamp":… time: µs. The caller closes the brace. */
+void append_put_result(struct buf *out, uint64_t seq, uint64_t time);
+/* Does the answer to an append that was good say that old messages had to go, because of
+ * log-bytes? */
+bool append_has_cut(const struct reply *reply);
 
 #endif

@@ -40,9 +40,8 @@ void limits_charge(struct client *c, uint64_t spent) {
         metric_limited(clients_of(c)->metrics, LIMIT_RATE);
 }
 
-void limits_appended(struct client *c, const struct reply *reply) {
-    struct slice last = reply_text(reply_item(reply, reply->count - 1));
-    if (slice_is(last, "log-bytes"))
+void limits_appended(struct client *c, bool cut) {
+    if (cut)
         metric_limited(clients_of(c)->metrics, LIMIT_LOG_BYTES);
 }
 

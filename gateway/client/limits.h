@@ -11,9 +11,8 @@ bool limits_over_rate(struct client *c, const struct event_row *row);
 /* Charges so many units of rate-limit for what was done already. */
 void limits_charge(struct client *c, uint64_t units);
 
-/* reply: the answer to an append that was good. Counts if old messages had to go, because of
- * log-bytes. */
-void limits_appended(struct client *c, const struct reply *reply);
+/* cut: an append took old messages out, because of log-bytes. Counts it. */
+void limits_appended(struct client *c, bool cut);
 
 /*
  * When a client enters a channel to which nobody has written, the channel's `meta` is made in

@@ -388,9 +388,10 @@ void request_appended(void *arg, const struct reply *reply, enum outcome outcome
     struct buf answer;
     if (!request_check(r, reply, outcome))
         return;
-    limits_appended(r->client, reply);
+    limits_appended(r->client, append_has_cut(reply));
     buf_init(&answer);
-    append_put_result(&answer, reply);
+    append_put_result(&answer, (uint64_t)reply_number(reply_item(reply, 1)),
+                      (uint64_t)reply_number(reply_item(reply, 2)));
     buf_char(&answer, '}');
     request_ok_buf(r, &answer);
     buf_deinit(&answer);

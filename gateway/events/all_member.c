@@ -1,13 +1,18 @@
+#include <stdlib.h>
+
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
 #include "gateway/presence/member_page.h"
 #include "gateway/presence/roster.h"
+#include "gateway/redis/spread.h"
 
 #define UNIT_MEMBERS 20 /* an answer costs a unit of rate-limit for each so many */
 
 /* all_member: answers with members of a room. First it is asked whether the client's user is
- * one of them, then for the page, which others may share, then for the user's own counts. */
+ * one of them, then for the page, which others may share, then for the user's own counts. With
+ * partitions, the logs that a count is of are asked at last how many messages they still have.
+ */
 
 struct all_member {
     struct member_ask ask;
@@ -15,31 +20,33 @@ struct all_member {
     struct member_page *page; /* a reference; NULL until it is there */
     bool paged;               /* the client asked for a page */
     unsigned most;
+    long long *counts; /* owned: for each row of the page */
     size_t room_len;
     char room[CHANNEL_NAME_SIZE];
     char cursor[CURSOR_MAX_SIZE];
 };
 
 static void all_member_drop(void *state) {
-    member_page_unref(((struct all_member *)state)->page);
+    struct all_member *a = state;
+    member_page_unref(a->page);
+    free(a->counts);
 }
 
-/* The reply has the counts from item 1 on. */
-static void put_members(struct buf *out, const struct member_page *page,
-                        const struct reply *counts) {
+static void put_members(struct buf *out, const struct all_member *a) {
+    const struct member_page *page = a->page;
     buf_char(out, '[');
     for (size_t i = 0; i < page->count; i++) {
         buf_slice(out, page->rows[i].json);
-        buf_printf(out, ",\"message_count\":%lld}%s", reply_number(reply_item(counts, i + 1)),
+        buf_printf(out, ",\"message_count\":%lld}%s", a->counts[i],
                    i + 1 < page->count ? "," : "");
     }
     buf_char(out, ']');
 }
 
-static void put_page(struct buf *out, const struct member_page *page,
-                     const struct reply *counts) {
+static void put_page(struct buf *out, const struct all_member *a) {
+    const struct member_page *page = a->page;
     buf_str(out, "{\"members\":");
-    put_members(out, page, counts);
+    put_members(out, a);
     buf_printf(out, ",\"total\":%llu", page->total);
     if (page->cursor[0] != '\0') {
         buf_str(out, ",\"cursor\":");
@@ -48,22 +55,77 @@ static void put_page(struct buf *out, const struct member_page *page,
     buf_char(out, '}');
 }
 
-static void on_counts(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct request *r = arg;
+static void answer(struct request *r) {
     const struct all_member *a = r->state;
     struct buf list;
-    if (!request_check(r, reply, outcome))
-        return;
     buf_init(&list);
     limits_charge(r->client, a->page->count / UNIT_MEMBERS);
     if (a->paged)
-        put_page(&list, a->page, reply);
+        put_page(&list, a);
     else
-        put_members(&list, a->page, reply);
+        put_members(&list, a);
     if (!a->paged && !list.failed && !r->client->as.gone)
         subscriber_emit(&r->client->as, "myUsersList", buf_bytes(&list), false);
     request_ok_buf(r, &list);
     buf_deinit(&list);
+}
+
+/* A count is right without them but for messages that the log has lost, so it does not fail for
+ * a partition that is away. The names were asked about in the order of the rows. */
+static void on_kept(void *arg, const struct spread *s, bool all, enum outcome outcome) {
+    struct request *r = arg;
+    struct all_member *a = r->state;
+    size_t asked = 0;
+    (void)all, (void)outcome;
+    for (size_t i = 0; i < a->page->count; i++) {
+        if (a->counts[i] == 0)
+            continue;
+        const struct reply *kept = spread_item(s, asked++, 0);
+        if (kept->type != REPLY_NIL && reply_number(kept) < a->counts[i])
+            a->counts[i] = reply_number(kept);
+    }
+    answer(r);
+}
+
+/* False: nothing is counted, or there is no memory. */
+static bool ask_kept(struct request *r) {
+    const struct all_member *a = r->state;
+    struct slice names[MEMBERS_MOST], peers[MEMBERS_MOST];
+    struct slice me = client_user(r->client);
+    size_t count = 0;
+    struct buf text;
+    buf_init(&text);
+    for (size_t i = 0; i < a->page->count && count < MEMBERS_MOST; i++) {
+        if (a->counts[i] == 0)
+            continue;
+        size_t before = text.len;
+        peers[count] = a->page->rows[i].id;
+        channel_dm_name(&text, me, peers[count]);
+        names[count++].len = text.len - before;
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < count && !text.failed; at += names[i++].len)
+        names[i].ptr = text.data + at;
+    bool asked = !text.failed && spread_ask(clients_of(r->client)->redis, SCRIPT_kept, names,
+                                            count, me, peers, 1, on_kept, r);
+    buf_deinit(&text);
+    return asked;
+}
+
+static void on_counts(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    struct all_member *a = r->state;
+    if (!request_check(r, reply, outcome))
+        return;
+    a->counts = calloc(a->page->count + 1, sizeof *a->counts);
+    if (a->counts == NULL) {
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < a->page->count; i++)
+        a->counts[i] = reply_number(reply_item(reply, i + 1));
+    if (clients_of(r->client)->redis->count == 1 || !ask_kept(r))
+        answer(r);
 }
 
 static void on_page(struct member_ask *ask, struct member_page *page, enum outcome outcome) {

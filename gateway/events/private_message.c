@@ -1,4 +1,4 @@
-#include "gateway/channel/name.h"
+#include "gateway/channel/private.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
 
@@ -8,6 +8,7 @@
 /* The answer waits until this connection was sent everything up to the inbox position that the
  * answer gives. */
 struct sent_message {
+    struct private_send send;
     struct request *request;
     struct waiter waiter;
     struct buf answer;
@@ -16,6 +17,7 @@ struct sent_message {
 
 static void drop(void *state) {
     struct sent_message *p = state;
+    private_deinit(&p->send);
     buf_deinit(&p->answer);
 }
 
@@ -34,27 +36,34 @@ static void abandon(struct request *r) {
         request_ok(r, (struct slice){NULL, 0});
 }
 
-static void on_stored(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct request *r = arg;
-    struct sent_message *p = r->state;
-    struct client *c = r->client;
+static void put_answer(struct sent_message *p, const struct private_sent *sent) {
     char key[CHANNEL_NAME_SIZE];
-    if (!request_check(r, reply, outcome))
-        return;
-    limits_appended(c, reply);
-    append_put_result(&p->answer, reply);
+    append_put_result(&p->answer, sent->seq, sent->time);
     buf_printf(&p->answer, ",\"delivered\":%s,\"resume\":{",
-               reply_number(reply_item(reply, 3)) != 0 ? "true" : "false");
-    json_escape(&p->answer, user_channel(client_user(c), key));
+               sent->delivered ? "true" : "false");
+    json_escape(&p->answer, user_channel(client_user(p->request->client), key));
     buf_str(&p->answer, ":{\"epoch\":");
-    json_escape(&p->answer, reply_text(reply_item(reply, 4)));
-    buf_printf(&p->answer, ",\"seq\":%lld}}}", reply_number(reply_item(reply, 5)));
+    json_escape(&p->answer, slice_of(sent->inbox.epoch));
+    buf_printf(&p->answer, ",\"seq\":%llu}}}", (unsigned long long)sent->inbox.seq);
+}
+
+static void on_sent(struct private_send *send, const struct private_sent *sent,
+                    enum outcome outcome) {
+    struct sent_message *p = container_of(send, struct sent_message, send);
+    struct request *r = p->request;
+    struct client *c = r->client;
+    if (sent == NULL) {
+        request_unavailable(r, outcome);
+        return;
+    }
+    limits_appended(c, sent->cut);
     if (c->as.gone || c->inbox == NULL) {
         request_ok(r, (struct slice){NULL, 0});
         return;
     }
+    put_answer(p, sent);
     p->waiting = true;
-    p->waiter.seq = (uint64_t)reply_number(reply_item(reply, 5));
+    p->waiter.seq = sent->inbox.seq;
     p->waiter.done = on_level;
     sub_await(c->inbox, &p->waiter);
 }
@@ -82,10 +91,14 @@ void on_private_message(struct request *r, struct json_value data) {
         return;
     }
     buf_init(&field);
-    if (field_message_id(r, f[2], &field))
-        request_sent(r, append_private_message(
-                            clients_of(c)->redis, client_user(c), name_slice(&receiver),
-                            f[1].raw, f[3].raw, buf_bytes(&field),
-                            subscriber_origin(&c->as, origin), on_stored, r));
+    if (field_message_id(r, f[2], &field)) {
+        struct private_message m = {.sender = client_user(c),
+                                    .receiver = name_slice(&receiver),
+                                    .content = f[1].raw,
+                                    .bin = f[3].raw,
+                                    .id = buf_bytes(&field),
+                                    .origin = subscriber_origin(&c->as, origin)};
+        request_sent(r, private_send(&p->send, clients_of(c)->redis, &m, on_sent));
+    }
     buf_deinit(&field);
 }

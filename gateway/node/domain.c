@@ -254,6 +254,7 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
         status = UV_EIO;
     if (status != 0)
         return status;
+    outbox_init(&d->outbox, &d->redis, options->lease_interval);
     stats_init(&d->stats, net, &d->hub, &d->peers);
     room_index_init(&d->room_index, loop, &d->redis, options, &d->hub);
     rosters_init(&d->rosters, loop, &d->redis, options, &d->room_index);
@@ -279,6 +280,7 @@ void domain_tick(struct domain *d, uint64_t now) {
     clients_tick(&d->clients, now);
     rosters_tick(&d->rosters, now);
     recover_tick(&d->sessions, now);
+    outbox_tick(&d->outbox, now);
     leases_watch(&d->leases);
 }
 

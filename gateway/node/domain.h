@@ -1,6 +1,7 @@
 #ifndef SLUICE_NODE_DOMAIN_H
 #define SLUICE_NODE_DOMAIN_H
 
+#include "gateway/channel/outbox.h"
 #include "gateway/client/revocation.h"
 #include "gateway/cluster/reaper.h"
 #include "gateway/node/stats.h"
@@ -17,6 +18,7 @@
 struct domain {
     struct redis redis;
     struct hub hub;
+    struct outbox outbox;
     struct leases leases;
     struct reaper reapers[PARTITIONS_MOST];
     struct peers peers;

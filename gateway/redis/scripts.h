@@ -22,6 +22,10 @@ enum script_parts {
     X(term, PARTS_CLOCK)                                                                       \
     X(append, PARTS_APPEND)                                                                    \
     X(private, PARTS_APPEND)                                                                   \
+    X(dm, PARTS_APPEND)                                                                        \
+    X(inbox, PARTS_APPEND)                                                                     \
+    X(posted, PARTS_NONE)                                                                      \
+    X(outbox, PARTS_APPEND)                                                                    \
     X(read, PARTS_LOG)                                                                         \
     X(history, PARTS_LOG | PARTS_MARKS)                                                        \
     X(online, PARTS_PRESENCE)                                                                  \
@@ -34,7 +38,9 @@ enum script_parts {
     X(members, PARTS_PRESENCE)                                                                 \
     X(profiles, PARTS_NONE)                                                                    \
     X(unread, PARTS_BOTH | PARTS_MARKS)                                                        \
+    X(kept, PARTS_LOG | PARTS_MARKS)                                                           \
     X(mark, PARTS_BOTH | PARTS_MARKS)                                                          \
+    X(settle, PARTS_NONE)                                                                      \
     X(ring, PARTS_PRESENCE)                                                                    \
     X(lease, PARTS_LEASE)                                                                      \
     X(reap, PARTS_PRESENCE)                                                                    \

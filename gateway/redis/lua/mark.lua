@@ -1,6 +1,8 @@
 -- Marks a conversation as read up to a seq. A mark never moves back. KEYS: dm or room, the reader,
--- the peer (of a dm). ARGV: reader, peer or '', seq.
--- Returns {0, 1 if the mark moved} or {NOT_A_MEMBER}.
+-- the peer (of a dm). ARGV: reader, peer or '', seq. With the key of a dm alone, settle.lua goes on
+-- where the reader's count is, and the caller rings the peer's doorbell.
+-- Returns {0, 1 if the mark moved} or {NOT_A_MEMBER}; of a dm alone {0, 1 if the mark moved, what
+-- settle.lua wants: epoch, sent, read, before; the seq up to which it is marked}.
 local base, me, peer = KEYS[1], ARGV[3], ARGV[4]
 if peer == '' and not call('ZSCORE', base .. ':members', me) then return { NOT_A_MEMBER } end
 local c = look(base)
@@ -16,6 +18,14 @@ if moves then
   call('PEXPIRE', base .. ':read', digits(ROOM_TTL + USER_TTL))
 end
 if peer == '' or peer == me then return { 0, moves and 1 or 0 } end
+if not KEYS[2] then
+  if not c.epoch then return { 0, 0 } end -- there is no log
+  local total = tonumber(call('HGET', c.meta, 'sent:' .. peer) or 0)
+  local read, field = sent_by(c, me, peer, math.max(seq, before), total), 'seen:' .. me
+  local known = call('HGET', c.meta, field) or ''
+  if known == '' or read > tonumber(known) then call('HSET', c.meta, field, digits(read)) end
+  return { 0, moves and 1 or 0, c.epoch, digits(total), digits(read), known, digits(math.max(seq, before)) }
+end
 -- Unread is the number of messages that the peer has sent, less the number up to the mark. It is
 -- set even if the mark does not move, since messages that it counted may be gone.
 local unread = call('HGET', KEYS[2] .. ':unread', peer)

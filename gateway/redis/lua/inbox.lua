@@ -1,0 +1,62 @@
+-- The second step of a private message (dm.lua), for the inbox of one of the two: writes it there, if
+-- it is not there yet, and counts it as unread by the receiver.
+-- KEYS: the inbox. ARGV: sender, receiver, data, idempotency field or '', connection; then the
+-- message's place in the log of the two: epoch, seq, how many the sender has sent, how many of them
+-- the receiver has read or ''.
+-- Returns {0, epoch, seq, 1 if the inbox's user has a live connection}, and one item more if old
+-- messages were taken out for their bytes; or the error STALE (append.lua).
+local base, sender, receiver, data, origin = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[7]
+local epoch, seq, count, read = ARGV[8], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
+local is_mine = name_of(base) == 'user:' .. sender
+local peer, unread = is_mine and receiver or sender, base .. ':unread'
+-- The same id may have gone to several receivers. A seq alone comes again after a lost tail.
+local field = ARGV[6] ~= '' and receiver .. ':' .. ARGV[6] or
+  '\n' .. epoch .. ' ' .. seq .. ' ' .. sender .. ' ' .. receiver
+local wall, text, steps, same = look_at_clock()
+local live = call('EXISTS', base .. ':conns')
+local first = seen(base, field, wall, steps)
+if first then
+  local c = open(base)
+  return { 0, c.epoch, digits(math.min(first, c.seq)), live }
+end
+if stale(wall, text) then return STALE end
+
+-- A count is "<sent> <read> <epoch>": how many the peer had sent, in the life of their log that the
+-- epoch names, with the last message that came here, and how many of these were read. Messages and
+-- marks come in any order, so both numbers only rise.
+local PEERS = 1000
+local function make_room()
+  if call('HLEN', unread) < PEERS then return true end
+  local all, out = call('HGETALL', unread), {}
+  for i = 1, #all, 2 do
+    local sent, past = string.match(all[i + 1], '^(%d+) (%-?%d+) ')
+    if sent and tonumber(sent) <= tonumber(past) then out[#out + 1] = all[i] end
+  end
+  return #out > 0 and call('HDEL', unread, unpack(out)) > 0
+end
+
+local function count_unread()
+  local sent, past, of = string.match(call('HGET', unread, peer) or '', '^(%d+) (%-?%d+) (%S+)$')
+  if of and of ~= epoch and seq == '1' then -- a conversation that begins again has none from before
+    call('HDEL', unread, peer)
+    of = nil
+  end
+  if is_mine or count == 0 then return end
+  if of == epoch then
+    sent, past = math.max(sent, count), math.max(past, read or 0)
+  elseif of then
+    sent, past = count, count - 1 - math.max(0, sent - past)
+  else
+    if not make_room() then return end
+    sent, past = count, read or count - 1
+  end
+  call('HSET', unread, peer, digits(sent) .. ' ' .. digits(past) .. ' ' .. epoch)
+  if call('PTTL', unread) < 0 then call('PEXPIRE', unread, USER_TTL) end
+end
+
+local c = open(base, true)
+local frame = append(c, tick(wall, text, steps, same), 'new_private_message', data, origin ~= '' and origin)
+if sender ~= receiver then count_unread() end
+remember(base, field, wall, steps, digits(c.seq))
+call(PUBLISH, base, frame)
+return { 0, c.epoch, digits(c.seq), live, c.cut }

@@ -1,0 +1,19 @@
+-- A user has read a conversation whose log is in another partition (mark.lua): counts less of it as
+-- unread. KEYS: the user. ARGV: peer; then of their log: epoch, how many the peer has sent, how many
+-- of these the user has read, and how many before this; '' if that is not known.
+-- Returns {0}.
+local unread, peer, epoch = KEYS[1] .. ':unread', ARGV[3], ARGV[4]
+local total, read, before = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local sent, past, of = string.match(call('HGET', unread, peer) or '', '^(%d+) (%-?%d+) (%S+)$')
+if of == epoch then
+  past = math.max(past, read)
+elseif of then
+  sent, past = total, total - math.min(math.max(0, sent - past), total - read)
+elseif before and read > before and call('HLEN', unread) < 1000 then
+  sent, past = read, read -- messages that were read have not come to the inbox yet
+else
+  return { 0 }
+end
+call('HSET', unread, peer, digits(sent) .. ' ' .. digits(past) .. ' ' .. epoch)
+if call('PTTL', unread) < 0 then call('PEXPIRE', unread, USER_TTL) end
+return { 0 }
