@@ -132,6 +132,7 @@ async function onFreePorts(options) {
  *   view()             what each server that is up says of itself:
  *                      [{ server, id, master, replicaOf, epoch, slots }]
  *   masters(), replicas(), masterOf(slot or key), replicaOf(master), idOf(server)
+ *   log(channel)       its log: [{ id, frame }]
  *   key(name, part)    the key of a name, as key('room:lobby', 'log'); without part: its doorbell
  *   partition(name), tagOf(partition), slotOf(key), tags (of all partitions)
  *   failover(master)   a planned one to its replica, which it resolves to; with 'TAKEOVER' or
@@ -216,6 +217,13 @@ class Cluster {
     const [key] = keysOf(words);
     const [any] = key === undefined ? await this.masters() : [await this.masterOf(key)];
     return this.on(any, ...words);
+  }
+
+  // A channel's log, oldest first: [{ id, frame }].
+  async log(channel) {
+    const key = this.key(channel, 'log');
+    const entries = await answer(await this.masterOf(key), 'XRANGE', key, '-', '+');
+    return entries.map(([id, [, frame]]) => ({ id, frame: JSON.parse(frame) }));
   }
 
   partition(name) {

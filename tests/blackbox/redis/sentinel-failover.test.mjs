@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { inRoom, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { log, metric } from '../lib/registry.mjs';
 import { fakeSentinel, role, sentinelCluster, urlOf } from '../lib/sentinels.mjs';
+import { judgeRoom } from '../lib/loss.mjs';
 import { talk, textOf } from '../lib/talk.mjs';
 
 async function scene(t, options) {
@@ -19,33 +20,9 @@ async function scene(t, options) {
   return { it, nodes, ann, bob, talks };
 }
 
-// What the log of the new master lacks of what was acknowledged: the senders and the receivers
-// were told. Returns how many those are.
 async function judge({ it, ann, bob, talks }) {
-  for (const one of talks) await one.more(30);
-  for (const one of talks) await one.stop();
-  const master = await it.master();
-  const texts = (await log(master, 'room:r')).map(({ frame }) => textOf(frame));
-  assert.equal(new Set(texts).size, texts.length, 'nothing stands twice in the log');
-  const acked = talks.flatMap((one) => one.acked);
-  const lost = acked.filter(({ text }) => !texts.includes(text));
-  const framesOf = (client) => client.frames.filter(({ event }) => event === 'chatMessage');
-  const heard = (client) => framesOf(client).map(textOf);
-  for (const client of [ann, bob]) {
-    await until(() => heard(client).includes(texts.at(-1)));
-    const all = heard(client);
-    // One that the old master had, and did not acknowledge any more, is sent again in a new epoch.
-    const once = new Set(framesOf(client).map((frame) => `${frame.epoch} ${textOf(frame)}`));
-    assert.equal(once.size, all.length, 'nobody hears a message twice');
-    const missed = texts.filter((text) => !all.includes(text));
-    assert.deepEqual(missed, []);
-    const resets = client.frames.filter(({ event }) => event === 'channel_reset');
-    const told = all.filter((text) => !texts.includes(text));
-    if (told.length) assert.ok(resets.length > 0, `${client.user} had ${told} and was not told`);
-  }
-  const times = acked.map(({ timestamp }) => timestamp).sort((x, y) => x - y);
-  const gaps = times.slice(1).map((time, i) => time - times[i]);
-  return { lost, gap: Math.max(...gaps) };
+  const texts = async () => (await log(await it.master(), 'room:r')).map(({ frame }) => textOf(frame));
+  return judgeRoom({ texts, clients: [ann, bob], talks });
 }
 
 test('a planned failover under load', async (t) => {
