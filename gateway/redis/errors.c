@@ -32,7 +32,8 @@ struct slice redis_error_code(struct slice text) {
 
 bool redis_error_moves(struct slice text) {
     struct slice code = first_word(text);
-    return slice_is(code, "MOVED") || slice_is(code, "ASK") || slice_is(code, "TRYAGAIN");
+    return slice_is(code, "MOVED") || slice_is(code, "ASK") || slice_is(code, "TRYAGAIN") ||
+           slice_is(code, "CLUSTERDOWN");
 }
 
 bool redis_error_moved(struct slice text, struct redis_place *at, unsigned *slot) {
@@ -52,7 +53,8 @@ bool redis_error_moved(struct slice text, struct redis_place *at, unsigned *slot
     for (size_t i = 6; i + 1 < host; i++)
         *slot = *slot * 10 + (unsigned)(text.ptr[i] - '0');
     size_t len = colon > host ? colon - 1 - host : 0;
-    if (port == 0 || port > 65535 || len >= sizeof at->host || host < 8)
+    if (port == 0 || port > 65535 || len >= sizeof at->host || host < 8 ||
+        (len == 1 && text.ptr[host] == '?'))
         return false;
     at->port = (int)port;
     if (len > 0) {

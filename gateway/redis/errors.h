@@ -14,10 +14,11 @@
 /* The first word of the error; for a wrapped error, the first word of the error inside. */
 struct slice redis_error_code(struct slice text);
 
-/* Is the answer that another server has the slot, or that it moves (MOVED, ASK, TRYAGAIN)? */
+/* Does a Cluster not serve the slot here and now: another server has it (MOVED), it moves (ASK,
+ * TRYAGAIN), or nobody has it or another one (CLUSTERDOWN)? Such a script had no effect. */
 bool redis_error_moves(struct slice text);
 /* Reads "MOVED <slot> <host>:<port>". An empty host is that of the server that answered, which
- * stays in `at` then. False: it is another error. */
+ * stays in `at` then. False: it is another error, or names no host ("?"). */
 bool redis_error_moved(struct slice text, struct redis_place *at, unsigned *slot);
 
 /* Returns OUTCOME_REFUSED if the command or script cannot have had an effect: with such an

@@ -9,6 +9,7 @@
 
 /* The new master is awaited for so long; Sentinels ask it each second. */
 #define FAILOVER_MS 3000
+#define DEMOTED_MS  5000 /* a master that said MOVED so recently knows that it is none */
 
 /* --- partitions -----------------------------------------------------------------------------
  */
@@ -133,12 +134,9 @@ static void on_push(struct server *s, const struct reply *push) {
     }
     struct slice kind = reply_text(reply_item(push, 0));
     bool sharded = kind.len > 0 && kind.ptr[0] == 's' && !slice_is(kind, "subscribe");
-    if (!sharded) {
-        if (r->partitions[0].server == s)
-            subscriptions_take(&r->plain, push);
-        return;
-    }
-    struct partition *p = partition_in(r, reply_text(reply_item(push, 1)));
+    if (!sharded && r->partitions[0].server == s)
+        subscriptions_take(&r->plain, push);
+    struct partition *p = sharded ? partition_in(r, reply_text(reply_item(push, 1))) : NULL;
     if (p != NULL && p->server == s && !partition_take(p, push))
         slot_map_ask(&r->masters.map);
 }
@@ -147,6 +145,9 @@ static void on_moved(struct redis *r, struct server *s, struct slice text) {
     struct redis_place to = {.port = s->address.port};
     memcpy(to.host, s->address.host, sizeof to.host);
     unsigned slot = 0;
+    slot_map_ask(&r->masters.map);
+    if (slice_starts(text, SLICE("MOVED")))
+        s->moved_at = uv_now(r->loop);
     if (!redis_error_moved(text, &to, &slot))
         return;
     for (unsigned i = 0; i < r->masters.map.count; i++) {
@@ -168,6 +169,15 @@ static void on_error(struct server *s, struct slice text) {
     server_reset(s, "another term stands in Redis");
 }
 
+/* Unless the slots come to rest elsewhere, it is asked again for all of them. */
+static void on_unsubscribed(struct server *s) {
+    struct redis *r = s->owner;
+    for (unsigned i = 0; i < r->count; i++) {
+        if (r->partitions[i].server == s)
+            r->partitions[i].unheard_at = uv_now(r->loop);
+    }
+}
+
 static bool on_moving(struct server *s, const struct command *c, struct slice text) {
     struct redis *r = s->owner;
     struct partition *p = redis_is_cluster(r) ? partition_in(r, c->tail) : NULL;
@@ -180,6 +190,7 @@ static bool on_moving(struct server *s, const struct command *c, struct slice te
 static const struct server_events server_handlers = {.on_ready = on_ready,
                                                      .on_down = on_down,
                                                      .on_deaf = on_deaf,
+                                                     .on_unsubscribed = on_unsubscribed,
                                                      .on_doubt = on_doubt,
                                                      .on_hears = on_hears,
                                                      .on_unheard = on_unheard,
@@ -211,19 +222,37 @@ static const struct topology_events topology_handlers = {.on_master = on_master,
 /* --- what the Cluster tells -----------------------------------------------------------------
  */
 
+static bool in_use(void *owner, const struct server *s) {
+    const struct redis *r = owner;
+    for (unsigned i = 0; i < r->count; i++) {
+        if (r->partitions[i].server == s)
+            return true;
+    }
+    return false;
+}
+
+/* A master that has lost all to its replica, and does not know it yet, would acknowledge what
+ * is lost. What it has not answered by now is unknown. */
+static void leave_server(struct redis *r, struct server *s) {
+    metric_add(r->config.servers.metrics, METRIC_REDIS_MASTERS, 1);
+    if (!in_use(r, s) && (s->moved_at == 0 || uv_now(r->loop) - s->moved_at > DEMOTED_MS))
+        server_reset(s, "another master has its slots");
+}
+
 static void on_place(void *owner, unsigned partition, struct server *s) {
     struct redis *r = owner;
     struct partition *p = &r->partitions[partition];
-    if (p->server == s)
+    struct server *before = p->server;
+    if (before == s)
         return;
-    if (p->server != NULL)
-        metric_add(r->config.servers.metrics, METRIC_REDIS_MASTERS, 1);
     if (partition == 0) {
         subscriptions_lost(&r->plain);
         r->plain.link = &s->subscriber;
         subscriptions_renew(&r->plain);
     }
     partition_place(p, s);
+    if (before != NULL)
+        leave_server(r, before);
     if (r->masters.agreed && server_ready(s))
         partition_rise(p);
 }
@@ -237,24 +266,14 @@ static void on_agreed(void *owner, struct slice theirs) {
                                (int)(theirs.len < 20 ? theirs.len : 20), theirs.ptr, r->count));
         return;
     }
-    for (unsigned i = 0; i < r->count; i++) {
-        struct partition *p = &r->partitions[i];
-        if (p->server != NULL && server_ready(p->server))
-            partition_rise(p);
+    for (unsigned i = 0; i < r->masters.count; i++) {
+        if (server_ready(r->masters.all[i]))
+            rise_all(r, r->masters.all[i]);
     }
 }
 
 static const struct masters_events masters_handlers = {.on_master = on_place,
                                                        .on_agreed = on_agreed};
-
-static bool in_use(void *owner, const struct server *s) {
-    const struct redis *r = owner;
-    for (unsigned i = 0; i < r->count; i++) {
-        if (r->partitions[i].server == s)
-            return true;
-    }
-    return false;
-}
 
 /* --- life -----------------------------------------------------------------------------------
  */

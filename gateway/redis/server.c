@@ -7,7 +7,8 @@
 #include "gateway/redis/errors.h"
 #include "gateway/redis/eval.h"
 
-#define ERROR_LOG_MS 1000
+#define ERROR_LOG_MS   1000
+#define PROBE_AGAIN_MS 100 /* each partition asks for a probe */
 
 static struct server *server_of(struct link *l) {
     return l->owner;
@@ -104,6 +105,7 @@ static void on_ready(struct link *l) {
         memset(s->loaded, 0, sizeof s->loaded);
     if (l == &s->subscriber) {
         s->probed = uv_now(l->loop);
+        s->probing_at = 0;
         s->events->on_hears(s);
         server_probe(s); /* it is answered even when nothing is subscribed */
     }
@@ -162,6 +164,8 @@ static void on_error(struct link *l, struct slice text) {
     snprintf(s->error_text, sizeof s->error_text, "%.*s",
              (int)(text.len < 250 ? text.len : 250), text.ptr);
     s->events->on_error(s, text);
+    if (l == &s->subscriber && l->state == LINK_READY && redis_error_moves(text))
+        s->events->on_unsubscribed(s);
     struct slice code = redis_error_code(text);
     if (l->state == LINK_READY && (slice_is(code, "READONLY") || slice_is(code, "MASTERDOWN")))
         server_reset(s, "this Redis is no longer the master");
@@ -207,8 +211,11 @@ bool server_send(struct server *s, int script, unsigned argc, struct slice head,
 
 void server_probe(struct server *s) {
     struct slice none = {NULL, 0};
-    if (s->subscriber.state == LINK_READY &&
-        !link_send(&s->subscriber, -1, 1, SLICE("*1\r\n$4\r\nPING\r\n"), none, NULL, NULL))
+    uint64_t now = uv_now(s->subscriber.loop);
+    if (s->subscriber.state != LINK_READY || now - s->probing_at < PROBE_AGAIN_MS)
+        return;
+    s->probing_at = now;
+    if (!link_send(&s->subscriber, -1, 1, SLICE("*1\r\n$4\r\nPING\r\n"), none, NULL, NULL))
         link_reset(&s->subscriber, "out of memory");
 }
 

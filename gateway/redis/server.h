@@ -25,6 +25,9 @@ struct server_events {
     void (*on_down)(struct server *s, const char *why);
     /* The subscriber link fell alone: commands go on, and nothing published is received. */
     void (*on_deaf)(struct server *s);
+    /* The subscriber link's server does not serve a slot (MOVED, CLUSTERDOWN), so some of its
+     * subscriptions were not made. */
+    void (*on_unsubscribed)(struct server *s);
     /* A link fell though it was not sent elsewhere. Comes before on_down and on_deaf. */
     void (*on_doubt)(struct server *s);
     /* The subscriber link became ready. */
@@ -61,6 +64,8 @@ struct server {
     bool loaded[SCRIPT_COUNT]; /* sent as a whole over the command link since it is ready */
     bool settled;
     bool kill_warned;    /* the log has said that CLIENT KILL is refused */
+    uint64_t moved_at;   /* loop time at which it said MOVED last; 0: never. The owner's */
+    uint64_t probing_at; /* loop time of the last probe */
     uint64_t deaf_since; /* loop time; 0: it is not deaf. The owner\'s */
     uint64_t idle_since; /* loop time since which no partition has it; 0. The owner\'s */
     uint64_t probed;     /* when the subscriber link last answered a probe, or became ready */
