@@ -90,13 +90,10 @@ bool cluster_node_has(const struct cluster_node *node, unsigned slot) {
     while (rest.len > 0) {
         struct slice range = take(&rest, ' ');
         uint64_t from, to;
-        struct slice first = take(&range, '-');
-        if (!take_number(first, SLOTS - 1, &from))
-            continue; /* a slot that moves: [93-<-...] */
-        if (range.len == 0)
-            to = from;
-        else if (!take_number(range, SLOTS - 1, &to))
-            continue;
+        struct slice whole = range, first = take(&range, '-');
+        struct slice last = first.len == whole.len ? first : range;
+        if (!take_number(first, SLOTS - 1, &from) || !take_number(last, SLOTS - 1, &to))
+            continue; /* such as a slot that moves: [93-<-...] */
         if (slot >= from && slot <= to)
             return true;
     }

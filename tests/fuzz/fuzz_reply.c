@@ -1,10 +1,11 @@
 /*
  * libFuzzer on what Redis answers: any bytes, whole and in pieces. Both must give the same
  * replies. Each is then read as what it may be: a page of a log, the state of a session, an
- * error, INFO, what a Sentinel says.
+ * error, INFO, what a Sentinel or a node of a Cluster says.
  */
 #include "gateway/channel/lineage.h"
 #include "gateway/channel/page.h"
+#include "gateway/redis/cluster_nodes.h"
 #include "gateway/redis/errors.h"
 #include "gateway/redis/info.h"
 #include "gateway/redis/reply.h"
@@ -21,11 +22,25 @@ static void put(struct buf *out, const struct reply *r) {
     check(reply_item(r, r->count)->type == REPLY_NIL);
 }
 
+static void nodes(struct slice all) {
+    struct cluster_node node;
+    while (cluster_nodes_next(&all, all.len % 2 == 0, &node)) {
+        check(node.id[0] != '\0' && node.place.port > 0 && node.place.port <= 65535);
+        check(memchr(node.place.host, '\0', sizeof node.place.host) != NULL);
+        cluster_node_has(&node, 5461);
+    }
+}
+
 static void text(struct slice all) {
     char out[16];
     struct slice code = redis_error_code(all);
     check(fuzz_within(code, all));
     redis_error_outcome(all);
+    struct redis_place place = {.port = 1};
+    unsigned slot;
+    if (redis_error_moved(all, &place, &slot))
+        check(redis_error_moves(all) && place.port > 0 && place.port <= 65535);
+    nodes(all);
     info_field(all, "run_id", out, sizeof out);
     check(memchr(out, '\0', sizeof out) != NULL);
 }

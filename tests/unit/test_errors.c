@@ -55,6 +55,44 @@ static const struct {
     {"", "", OUTCOME_UNKNOWN},
 };
 
+static void what_a_cluster_says(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool moves, moved;
+        const char *host;
+        int port;
+    } said[] = {
+        {"MOVED 3999 127.0.0.1:6381", true, true, "127.0.0.1", 6381},
+        {"MOVED 3999 ::1:6381", true, true, "::1", 6381},
+        {"MOVED 3999 :6381", true, true, "same", 6381},
+        {"MOVED 3999 ?:6381", true, false, "same", 1},
+        {"MOVED 3999 host:0", true, false, "same", 1},
+        {"MOVED 3999 host:65536", true, false, "same", 1},
+        {"MOVED 3999 host", true, false, "same", 1},
+        {"MOVED 6381", true, false, "same", 1},
+        {"MOVED ", true, false, "same", 1},
+        {"ASK 3999 127.0.0.1:6381", true, false, "same", 1},
+        {"TRYAGAIN Multiple keys request during rehashing of slot", true, false, "same", 1},
+        {"CLUSTERDOWN Hash slot not served", true, false, "same", 1},
+        {"MOVEDX 3999 a:1", false, false, "same", 1},
+        {"ERR MOVED 1 a:1", false, false, "same", 1}};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        struct redis_place at = {.host = "same", .port = 1};
+        unsigned slot;
+        struct slice text = slice_of(said[i].text);
+        assert_int_equal(redis_error_moves(text), said[i].moves);
+        assert_int_equal(redis_error_moved(text, &at, &slot), said[i].moved);
+        if (said[i].moved) {
+            assert_int_equal(slot, 3999);
+            assert_string_equal(at.host, said[i].host);
+            assert_int_equal(at.port, said[i].port);
+        }
+        if (said[i].moves)
+            assert_int_equal(redis_error_outcome(text), OUTCOME_REFUSED);
+    }
+}
+
 static void each_text(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -66,6 +104,7 @@ static void each_text(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_text),
+                                       cmocka_unit_test(what_a_cluster_says)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
