@@ -30,6 +30,8 @@ struct lease_events {
     void (*on_seen)(struct lease *l, struct slice incarnation, uint64_t number);
     /* The answer has no more leases. */
     void (*on_swept)(struct lease *l);
+    /* Users of a dead node were reaped, and their rooms are to hear of it. */
+    void (*on_reaped)(struct lease *l);
     /* Another node has begun an incarnation. */
     void (*on_hello)(struct lease *l, struct slice incarnation);
     /* Redis's clock was set ahead, so keys may have expired. A new incarnation follows. */

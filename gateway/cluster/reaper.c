@@ -58,6 +58,8 @@ static void on_reaped(void *arg, const struct reply *reply, enum outcome outcome
     long long left = reply_number(reply_item(reply, 1));
     if (reply != NULL && status == 0)
         metric_add(r->metrics, METRIC_REAPED, (uint64_t)reply_number(reply_item(reply, 2)));
+    if (status == 0 && reply_number(reply_item(reply, 3)) != 0)
+        r->lease->events->on_reaped(r->lease);
     if (s != NULL) {
         s->reaping = false;
         if (status == 1)

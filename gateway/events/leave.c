@@ -1,5 +1,6 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/field.h"
+#include "gateway/presence/membership.h"
 
 /* leave: ends a user's membership in a room, for all of the user's connections. */
 
@@ -21,7 +22,6 @@ static void buf_drop(void *state) {
 void on_leave(struct request *r, struct json_value data) {
     static const char *const names[] = {"room"};
     struct json_value room;
-    char user[CHANNEL_NAME_SIZE];
     struct buf *channel = request_state(r, sizeof *channel);
     if (channel == NULL)
         return;
@@ -30,12 +30,8 @@ void on_leave(struct request *r, struct json_value data) {
     if (!field_object(r, data, "room") || !field_room(r, room, channel))
         return;
     struct slice name = buf_bytes(channel);
-    struct slice me = client_user(r->client);
-    struct slice keys[] = {name, user_channel(me, user)};
     bool inside = sub_find(&r->client->as, name) != NULL;
-    struct slice args[] = {
-        me, room_of(name),
-        slice_of(lease_of(clients_of(r->client)->leases, keys[1])->incarnation),
-        inside ? SLICE("1") : SLICE("")};
-    request_script(r, SCRIPT_leave, keys, 2, args, 4, on_left);
+    if (!membership_leave(clients_of(r->client)->leases, client_user(r->client), name, inside,
+                          on_left, r))
+        request_unavailable(r, OUTCOME_REFUSED);
 }

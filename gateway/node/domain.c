@@ -11,6 +11,7 @@
 #include "gateway/events/table.h"
 #include "gateway/login/recover.h"
 #include "gateway/presence/heartbeat.h"
+#include "gateway/presence/membership.h"
 #include "gateway/session/keep.h"
 
 /* --- Redis ----------------------------------------------------------------------------------
@@ -129,6 +130,7 @@ static void on_leased(struct lease *l) {
     if (l == lease_first(&d->leases))
         d->peers.told = true;
     registry_reenter(&d->clients.registry, l);
+    membership_renew_rooms(&d->leases, &d->hub, l->redis);
     raw_users_renew(&d->raw_users, l);
 }
 
@@ -161,6 +163,11 @@ static void on_swept(struct lease *l) {
         peers_sweep(&d->peers);
 }
 
+static void on_reaped(struct lease *l) {
+    struct domain *d = l->owner;
+    overdue_turn(&d->overdues[l->redis->index]);
+}
+
 static void on_hello(struct lease *l, struct slice incarnation) {
     struct domain *d = l->owner;
     if (l == lease_first(&d->leases))
@@ -185,6 +192,7 @@ static const struct lease_events lease_handlers = {.on_leased = on_leased,
                                                    .on_tick = on_tick,
                                                    .on_seen = on_seen,
                                                    .on_swept = on_swept,
+                                                   .on_reaped = on_reaped,
                                                    .on_hello = on_hello,
                                                    .on_clock_ahead = on_clock_ahead,
                                                    .put_stats = put_stats};
@@ -232,7 +240,7 @@ static int init_partitions(struct domain *d) {
     int status = 0;
     for (unsigned i = 0; i < d->redis.count && status == 0; i++) {
         reaper_init(&d->reapers[i], &d->leases.all[i], d->metrics);
-        overdue_init(&d->overdues[i], &d->leases.all[i], d->metrics);
+        overdue_init(&d->overdues[i], &d->redis, &d->leases.all[i], d->metrics);
         status = revocation_init(&d->revocations[i], &d->clients, redis_at(&d->redis, i));
     }
     return status;

@@ -67,7 +67,8 @@ static void tell_room(struct coming *e, struct json_value room) {
         if (!e->online)
             tell_left(e, ch, room);
     }
-    roster_touch(e->announcer->rosters, ch);
+    if (ch->hub->redis->count == 1) /* with partitions `turned` follows, or an event */
+        roster_touch(e->announcer->rosters, ch);
     channel_unref(ch);
 }
 

@@ -3,6 +3,47 @@
 #include <stdlib.h>
 
 #include "gateway/channel/name.h"
+#include "gateway/presence/placing.h"
+#include "gateway/presence/user_lease.h"
+
+/* --- entering and leaving -------------------------------------------------------------------
+ */
+
+/* With partitions the user's partition decides first, and then the room is told. */
+struct deciding {
+    struct redis *redis;
+    struct partition *home;
+    redis_done done;
+    void *arg;
+};
+
+static void answer_nobody(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)arg, (void)reply, (void)outcome;
+}
+
+static void on_decided(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct deciding d = *(struct deciding *)arg;
+    free(arg);
+    if (reply == NULL || reply_number(reply_item(reply, 0)) != 0)
+        d.done(d.arg, reply, outcome);
+    else if (!placing_room(d.redis, d.home, reply, 2, d.done, d.arg))
+        d.done(d.arg, NULL, OUTCOME_UNKNOWN); /* the sweep tells the room */
+}
+
+static bool decide(const struct leases *leases, enum script script, struct slice mine,
+                   const struct slice args[], size_t count, redis_done done, void *arg) {
+    struct deciding *d = malloc(sizeof *d);
+    if (d == NULL)
+        return false;
+    *d = (struct deciding){.redis = leases->redis,
+                           .home = redis_partition(leases->redis, mine),
+                           .done = done != NULL ? done : answer_nobody,
+                           .arg = arg};
+    if (redis_script(d->home, script, &mine, 1, args, count, on_decided, d))
+        return true;
+    free(d);
+    return false;
+}
 
 bool membership_enter(const struct leases *leases, const struct subscriber *s,
                       const struct channel *ch, enum membership how, redis_done done,
@@ -14,8 +55,28 @@ bool membership_enter(const struct leases *leases, const struct subscriber *s,
     struct slice room = room_of(channel_name(ch));
     const struct lease *l = lease_of(leases, keys[1]);
     struct slice args[] = {user, room, slice_of(l->incarnation), slice_of(modes[how])};
-    return redis_script(l->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
+    if (leases->redis->count == 1)
+        return redis_script(l->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
+    return redis_up(ch->redis) && decide(leases, SCRIPT_enter, keys[1], args, 4, done, arg);
 }
+
+bool membership_leave(const struct leases *leases, struct slice user, struct slice channel,
+                      bool inside, redis_done done, void *arg) {
+    char key[CHANNEL_NAME_SIZE];
+    struct slice keys[] = {channel, user_channel(user, key)};
+    const struct lease *l = lease_of(leases, keys[1]);
+    const struct partition *room = redis_partition(leases->redis, channel);
+    struct slice args[] = {user, room_of(channel), slice_of(l->incarnation),
+                           inside ? SLICE("1") : SLICE("")};
+    if (redis_is_full(l->redis) || redis_is_full(room) || !redis_up(room))
+        return false;
+    if (leases->redis->count == 1)
+        return redis_script(l->redis, SCRIPT_leave, keys, 2, args, 4, done, arg);
+    return decide(leases, SCRIPT_leave, keys[1], args, 4, done, arg);
+}
+
+/* --- a user left elsewhere ------------------------------------------------------------------
+ */
 
 /* A connection is in a room that its user may have left by another connection. */
 struct leaver {
@@ -81,6 +142,27 @@ void membership_renew(const struct leases *leases, struct subscriber *s) {
         struct sub *sub = container_of(at, struct sub, in_subscriber);
         if (is_room(channel_name(sub->channel)))
             ask_member(leases, sub, true);
+    }
+}
+
+static void renew_room(const struct leases *leases, struct channel *ch) {
+    struct list *const lists[] = {&ch->live, &ch->behind};
+    for (int i = 0; i < 2; i++) {
+        for (struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
+            struct sub *sub = container_of(at, struct sub, in_channel);
+            if (lease_of_user(leases, sub->subscriber->user)->redis != ch->redis)
+                ask_member(leases, sub, true);
+        }
+    }
+}
+
+void membership_renew_rooms(const struct leases *leases, struct hub *hub,
+                            const struct partition *p) {
+    for (struct map_node *at = map_next(&hub->channels, NULL); at != NULL;
+         at = map_next(&hub->channels, at)) {
+        struct channel *ch = container_of(at, struct channel, node);
+        if (ch->redis == p && is_room(at->key))
+            renew_room(leases, ch);
     }
 }
 

@@ -16,6 +16,10 @@ enum membership { MEMBER_QUIETLY, MEMBER_ANNOUNCED, MEMBER_AGAIN }; /* modes of 
 bool membership_enter(const struct leases *l, const struct subscriber *s,
                       const struct channel *ch, enum membership how, redis_done done,
                       void *arg);
+/* Ends the membership of a user. inside: the connection that asks is in the room's channel.
+ * False: as above, or Redis is full. */
+bool membership_leave(const struct leases *l, struct slice user, struct slice channel,
+                      bool inside, redis_done done, void *arg);
 /* A doorbell said that a user left a room. If Redis confirms it, the user's subscribers on this
  * node leave the channel, too. */
 void membership_left(const struct leases *l, struct channel *ch, struct slice user);
@@ -26,5 +30,8 @@ void membership_recheck(const struct leases *l, struct sub *sub);
  * subscriber is in. If the user has left a room meanwhile, by another connection, the sub is
  * dropped. */
 void membership_renew(const struct leases *l, struct subscriber *s);
+/* After an outage of a partition: the same for its rooms, whose users may be elsewhere. Its own
+ * users are left out, since they are registered again, too. */
+void membership_renew_rooms(const struct leases *l, struct hub *hub, const struct partition *p);
 
 #endif

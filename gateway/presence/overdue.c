@@ -1,12 +1,16 @@
 #include "gateway/presence/overdue.h"
 
-#define DUE_AT_ONCE "200"
-#define LOOK_LEASES 10 /* intervals between two looks at old scores */
-#define LOOKS_ON    2  /* due.lua: there are more old scores to look at */
-#define OLD_SCORES  4  /* score intervals after which no node renews a score any more */
+#include "gateway/presence/placing.h"
 
-void overdue_init(struct overdue *o, struct lease *lease, struct metrics *metrics) {
-    *o = (struct overdue){.lease = lease, .metrics = metrics};
+#define DUE_AT_ONCE   "200"
+#define SWEPT_AT_ONCE "256"
+#define LOOK_LEASES   10 /* intervals between two looks at old scores */
+#define LOOKS_ON      2  /* due.lua: there are more old scores to look at */
+#define OLD_SCORES    4  /* score intervals after which no node renews a score any more */
+
+void overdue_init(struct overdue *o, struct redis *redis, struct lease *lease,
+                  struct metrics *metrics) {
+    *o = (struct overdue){.redis = redis, .lease = lease, .metrics = metrics};
 }
 
 static void due_ask(struct overdue *o, bool all, bool looks);
@@ -29,8 +33,35 @@ static void on_turned(void *arg, const struct reply *reply, enum outcome outcome
     finish(o);
 }
 
+/* Where no room can be told, the sweep ends, and begins again with the next lease. */
+static void on_swept(void *arg, size_t good) {
+    struct overdue *o = arg;
+    o->turning = false;
+    if ((o->sweep_more && good > 0) || (o->done != NULL && !o->sweeps_all))
+        overdue_turn(o);
+    finish(o);
+}
+
+static void on_pending(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct overdue *o = arg;
+    (void)outcome;
+    o->sweep_more = reply_number(reply_item(reply, 1)) != 0;
+    if (reply != NULL)
+        placing_all(o->redis, o->lease->redis, reply, 2, on_swept, o);
+    else
+        on_swept(o, 0);
+}
+
 void overdue_turn(struct overdue *o) {
-    if (!o->turning)
+    bool all = o->done != NULL;
+    struct slice args[] = {SLICE(SWEPT_AT_ONCE), all ? SLICE("1") : SLICE("")};
+    if (o->turning)
+        return;
+    o->sweeps_all = all;
+    if (o->redis->count > 1)
+        o->turning =
+            redis_script(o->lease->redis, SCRIPT_pending, NULL, 0, args, 2, on_pending, o);
+    else
         o->turning = redis_script(o->lease->redis, SCRIPT_turn, NULL, 0, NULL, 0, on_turned, o);
 }
 

@@ -1,7 +1,7 @@
 #ifndef SLUICE_PRESENCE_OVERDUE_H
 #define SLUICE_PRESENCE_OVERDUE_H
 
-#include "gateway/cluster/lease.h"
+#include "gateway/cluster/leases.h"
 
 /*
  * Takes entries out of presence that no node's timer takes out.
@@ -14,13 +14,17 @@
  * It also goes on with users that came online or went offline in many rooms: a script that
  * works for long would stop all others, so only a bite of the rooms is turned at once
  * (turn.lua). A node begins when it hears that some wait, and with each lease if another node
- * left them.
+ * left them. With partitions the same loop is the sweep (pending.lua): it tells rooms what
+ * their node has not told them in time (placing.h).
  */
 struct overdue {
-    struct lease *lease;
+    struct redis *redis;
+    struct lease *lease; /* in the partition that this looks at */
     struct metrics *metrics;
     bool asked;                /* a script is under way */
-    bool turning;              /* turn.lua is under way */
+    bool turning;              /* turn.lua is under way, or the sweep */
+    bool sweeps_all;           /* the sweep takes all notes, not only those that are due */
+    bool sweep_more;           /* the sweep's answer says that more is due */
     bool all;                  /* that script takes out all that linger */
     uint64_t looked;           /* loop time of the last look at old scores */
     uint64_t rank;             /* of the next score to look at */
@@ -29,7 +33,8 @@ struct overdue {
 };
 
 /* The arguments are borrowed. */
-void overdue_init(struct overdue *o, struct lease *lease, struct metrics *metrics);
+void overdue_init(struct overdue *o, struct redis *redis, struct lease *lease,
+                  struct metrics *metrics);
 /* Takes out what is due. To be called with each lease. */
 void overdue_look(struct overdue *o);
 /* Turns the rooms of users that wait for it, bite by bite. */

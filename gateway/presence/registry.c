@@ -5,6 +5,7 @@
 #include "gateway/channel/hub.h"
 #include "gateway/net/conn.h"
 #include "gateway/presence/membership.h"
+#include "gateway/presence/placing.h"
 #include "gateway/presence/user_lease.h"
 
 #define REENTER_AT_ONCE 128
@@ -65,6 +66,8 @@ static void registry_answered(struct registration *g, struct lease *l, bool ente
         g->in = entering && g->asked_generation == l->generation;
     if (status == 0 && reply_number(reply_item(reply, 2)) != 0)
         r->events->on_turning(r->owner, l);
+    if (status == 0)
+        placing_all(r->leases->redis, l->redis, reply, 3, NULL, NULL);
     if (g->in)
         r->events->on_registered(r->owner, g);
 }

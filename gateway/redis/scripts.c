@@ -16,6 +16,8 @@ EMBED(prelude)
 EMBED(clock)
 EMBED(log)
 EMBED(presence)
+EMBED(turning)
+EMBED(placing)
 EMBED(marks)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
@@ -49,6 +51,14 @@ static void put_constants(struct buf *b, const struct script_constants *c) {
                (unsigned long long)c->user_ttl_ms);
 }
 
+/* How users come and go. */
+static void put_presence(struct buf *b, bool partitions) {
+    if (partitions)
+        buf_append(b, lua_placing, (size_t)(lua_placing_end - lua_placing));
+    else
+        buf_append(b, lua_turning, (size_t)(lua_turning_end - lua_turning));
+}
+
 static bool digest(struct buf *text, char out[41]) {
     unsigned char sha[EVP_MAX_MD_SIZE];
     unsigned len = 0;
@@ -71,8 +81,10 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
             buf_append(text, lua_clock, (size_t)(lua_clock_end - lua_clock));
         if ((sources[i].parts & PARTS_LOG) != 0)
             buf_append(text, lua_log, (size_t)(lua_log_end - lua_log));
-        if ((sources[i].parts & PARTS_PRESENCE) != 0)
+        if ((sources[i].parts & PARTS_PRESENCE) != 0) {
             buf_append(text, lua_presence, (size_t)(lua_presence_end - lua_presence));
+            put_presence(text, constants->partitions);
+        }
         if ((sources[i].parts & PARTS_MARKS) != 0)
             buf_append(text, lua_marks, (size_t)(lua_marks_end - lua_marks));
         buf_append(text, sources[i].begin, (size_t)(sources[i].end - sources[i].begin));

@@ -7,7 +7,8 @@
 #include "common/buf.h"
 
 /* The Lua scripts in lua/, and the shared parts that are put before each one (besides
- * prelude.lua). The keys, arguments and answer of a script are described in its file. */
+ * prelude.lua). Presence has turning.lua or, with partitions, placing.lua with it. The keys,
+ * arguments and answer of a script are described in its file. */
 enum script_parts {
     PARTS_NONE = 0,
     PARTS_CLOCK = 1,
@@ -47,6 +48,9 @@ enum script_parts {
     X(linger, PARTS_PRESENCE)                                                                  \
     X(due, PARTS_PRESENCE)                                                                     \
     X(turn, PARTS_PRESENCE)                                                                    \
+    X(pending, PARTS_PRESENCE)                                                                 \
+    X(place, PARTS_PRESENCE)                                                                   \
+    X(placed, PARTS_NONE)                                                                      \
     X(beat, PARTS_PRESENCE)                                                                    \
     X(peers, PARTS_NONE)                                                                       \
     X(touch, PARTS_BOTH)                                                                       \

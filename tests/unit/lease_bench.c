@@ -39,6 +39,10 @@ static void on_swept(struct lease *l) {
     reaper_swept(&reaper);
     peers_sweep(&peers);
 }
+static void on_reaped(struct lease *l) {
+    (void)l;
+    tell("reaped ");
+}
 static void on_hello(struct lease *l, struct slice incarnation) {
     (void)l;
     tell("hello:%.*s ", (int)incarnation.len, incarnation.ptr);
@@ -58,6 +62,7 @@ static const struct lease_events events = {.on_leased = on_leased,
                                            .on_tick = on_tick,
                                            .on_seen = on_seen,
                                            .on_swept = on_swept,
+                                           .on_reaped = on_reaped,
                                            .on_hello = on_hello,
                                            .on_clock_ahead = on_clock_ahead,
                                            .put_stats = put_stats};

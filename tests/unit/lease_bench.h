@@ -8,7 +8,7 @@
 /*
  * A lease, a reaper and the peers above a fake Redis: programs with it link gateway/cluster and
  * what is below it. Time is the loop's, which the test moves. The lease's events and the peers'
- * callbacks are told (told.h): "leased tick m.1:5 hello:o.1 ahead met:... lost:...".
+ * callbacks are told (told.h): "leased tick m.1:5 reaped hello:o.1 ahead met:... lost:...".
  */
 #define INTERVAL 1000
 #define TIMEOUT  5000

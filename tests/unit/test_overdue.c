@@ -20,7 +20,7 @@ static struct metrics counted;
 static int set_up_overdue(void **state) {
     set_up(state);
     memset(&counted, 0, sizeof counted);
-    overdue_init(&overdue, lease, &counted);
+    overdue_init(&overdue, &fake.redis, lease, &counted);
     overdue.looked = loop.time; /* at old scores */
     return 0;
 }

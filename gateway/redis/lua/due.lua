@@ -9,12 +9,12 @@ local due = call('ZRANGEBYSCORE', P .. 'lingering', '-inf', ARGV[4] == '1' and '
 local function leave(user, base, seen)
   count(2)
   if call('EXISTS', base .. ':conns') == 1 then return false end
-  gone(user, base, seen)
+  gone(user, base, seen, true)
   out = out + 1
   return true
 end
 local function answer(more, rank)
-  return { 0, more, rank, out, call('EXISTS', P .. 'turning') }
+  return { 0, more, rank, out, call('EXISTS', WAITING) }
 end
 for i, member in ipairs(due) do
   call('ZREM', P .. 'lingering', member)

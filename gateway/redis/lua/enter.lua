@@ -1,27 +1,36 @@
--- A connection enters a room. KEYS: room, user.
--- ARGV: user, room's name, incarnation, mode. Mode '1' also announces a user that is a member
--- already, if this is the user's only connection. Mode '2' makes a membership again after an
--- outage, unless the user has left since. Otherwise the mode is '0'.
--- Returns {0, 1 if the user is a new member, online, total, id...} (at most 100 of those online)
--- or {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}.
-local base, user, room = KEYS[1], ARGV[3], ARGV[4]
+-- A connection enters a room. KEYS: room, user; with partitions the user alone. ARGV: user, room's
+-- name, incarnation, mode. Mode '1' also announces a user that is a member already, if this is the
+-- user's only connection. Mode '2' makes a membership again after an outage, unless the user has
+-- left since. Otherwise the mode is '0'.
+-- Returns {0, 1 if the user is a new member, online, total, id...} (at most 100 of those online) or
+-- {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}. With partitions, place.lua answers so, and this returns
+-- {0, 1 if the user is a new member, what is to be placed (placing.lua)}.
+local base, mine, user, room = KEYS[1], KEYS[#KEYS], ARGV[3], ARGV[4]
 if not alive(ARGV[5]) then return { REAPED } end
 if ARGV[6] == '2' then
-  if call('ZSCORE', KEYS[2] .. ':left', room) then return { NOT_A_MEMBER } end
+  if call('ZSCORE', mine .. ':left', room) then return { NOT_A_MEMBER } end
 end
-if too_many_rooms(KEYS[2], { room }) then return { TOO_MANY } end
-if ARGV[6] ~= '2' then call('ZREM', KEYS[2] .. ':left', room) end
+if too_many_rooms(mine, { room }) then return { TOO_MANY } end
+if ARGV[6] ~= '2' then call('ZREM', mine .. ':left', room) end
+if APART then
+  local new, todo = call('SADD', mine .. ':rooms', room), todo_of(user, mine)
+  call('PEXPIRE', mine .. ':rooms', USER_TTL)
+  local told = new == 1 or (ARGV[6] == '1' and call('HLEN', mine .. ':conns') == 1)
+  note(user, mine, { room }, told, 1, todo)
+  wait_for_sweep(user, mine, digits(millis(now()) + SWEPT))
+  return { 0, new, todo }
+end
 local ms = millis(now())
 expire_members(base, ms)
 local added = call('ZADD', base .. ':members', ms, user)
 call('PEXPIRE', base .. ':members', USER_TTL)
-call('SADD', KEYS[2] .. ':rooms', room)
-call('PEXPIRE', KEYS[2] .. ':rooms', USER_TTL)
-if call('EXISTS', KEYS[2] .. ':conns') == 1 and not call('ZSCORE', base .. ':here', user) then
+call('SADD', mine .. ':rooms', room)
+call('PEXPIRE', mine .. ':rooms', USER_TTL)
+if call('EXISTS', mine .. ':conns') == 1 and not call('ZSCORE', base .. ':here', user) then
   call('ZADD', base .. ':here', ms, user)
   call('PEXPIRE', base .. ':here', USER_TTL)
 end
-if added == 1 or (ARGV[6] == '1' and call('HLEN', KEYS[2] .. ':conns') == 1) then
+if added == 1 or (ARGV[6] == '1' and call('HLEN', mine .. ':conns') == 1) then
   local total = call('ZCARD', base .. ':members')
   if total > BIG_ROOM then -- such a room gets counts in place of names
     bell(base, 'update_member_list', '{"room":' .. quote(room) .. ',"online":' ..

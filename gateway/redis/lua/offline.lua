@@ -1,8 +1,8 @@
 -- A connection leaves the registry. KEYS: the user. ARGV: user, connection, incarnation, '1' if the
 -- node knows that it has another connection of the user, or ''.
 -- Only an entry of this incarnation is taken out.
--- Returns {0, 1 if it was the user's last connection, 1 if rooms of users wait to be turned} or
--- {REAPED}.
+-- Returns {0, 1 if it was the user's last connection, 1 if rooms of users wait to be turned, with
+-- partitions what is to be placed (placing.lua)} or {REAPED}.
 local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
 if not alive(incarnation) then return { REAPED } end
 local mark = incarnation .. ' '
@@ -22,5 +22,6 @@ if not here then
 end
 if not here then call('SREM', base_of('node:' .. incarnation) .. ':users', user) end
 local last = removed == 1 and call('EXISTS', base .. ':conns') == 0
-local left = last and gone(user, base, millis(now()))
-return { 0, last and 1 or 0, left and 1 or 0 }
+local left, todo = false, nil
+if last then left, todo = gone(user, base, millis(now())) end
+return { 0, last and 1 or 0, left and 1 or 0, todo }

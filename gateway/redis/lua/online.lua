@@ -4,8 +4,8 @@
 -- this login enters, or '' (the user becomes a member of it before the announcement, so that those
 -- in the room get that); all rooms that this login is about to enter (if they are too many, nothing
 -- is written).
--- Returns {0, 1 if it is the user's first connection, 1 if rooms of users wait to be turned},
--- {REAPED}, {REVOKED}, {TOO_MANY}, of connections, or {TOO_MANY, 1}, of rooms.
+-- Returns {0, 1 if it is the user's first connection, 1 if rooms of users wait to be turned, with
+-- partitions what is to be placed (placing.lua)}, {REAPED}, {REVOKED}, {TOO_MANY}, of connections, or {TOO_MANY, 1}, of rooms.
 local base, user, incarnation, most = KEYS[1], ARGV[3], ARGV[5], tonumber(ARGV[11])
 if not alive(incarnation) then return { REAPED } end
 if revoked(base, ARGV[10]) then return { REVOKED } end
@@ -20,14 +20,14 @@ call('ZADD', P .. 'online', ms, user)
 call('SADD', base_of('node:' .. incarnation) .. ':users', user)
 call('PEXPIRE', base_of('node:' .. incarnation) .. ':users', USER_TTL)
 call('HSET', base .. ':profile', 'username', ARGV[8], 'role', ARGV[9], 'seen', ms)
-local left = false
+local left, todo = false, nil
 if first then
   local room = ARGV[12]
   if room ~= '' then
     call('SADD', base .. ':rooms', room)
-    call('ZADD', base_of('room:' .. room) .. ':members', ms, user)
+    if not APART then call('ZADD', base_of('room:' .. room) .. ':members', ms, user) end
   end
-  left = came(user, base, ms)
+  left, todo = came(user, base, ms, room)
 end
 touch_user(base)
-return { 0, first and 1 or 0, left and 1 or 0 }
+return { 0, first and 1 or 0, left and 1 or 0, todo }

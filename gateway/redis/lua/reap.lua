@@ -45,7 +45,7 @@ for _, user in ipairs(call('SRANDMEMBER', users, ARGV[5])) do
   call('SREM', users, user)
   count(3)
   taken = taken + 1
-  if left == 0 then gone(user, base, ms) end
+  if left == 0 then gone(user, base, ms, true) end
   if is_long() then break end
 end
 local rest = call('SCARD', users)
@@ -53,4 +53,4 @@ if rest == 0 then
   call('ZREM', nodes, dead)
   call('DEL', KEYS[1] .. ':stats')
 end
-return { 0, rest, taken, call('EXISTS', P .. 'turning') }
+return { 0, rest, taken, call('EXISTS', WAITING) }

@@ -12,11 +12,11 @@ for _, base in ipairs(KEYS) do
   local user = string.match(name_of(base), '^user:(.*)$')
   if user and call('EXISTS', base .. ':conns') == 1 then
     touch_user(base)
-    if call('SCARD', base .. ':rooms') > 4 then
+    if APART or call('SCARD', base .. ':rooms') > 4 then
       turn_later(user, base)
     else
       turn(user, base, ms, call('SMEMBERS', base .. ':rooms'), true)
     end
   end
 end
-return { 0, call('EXISTS', P .. 'turning') }
+return { 0, call('EXISTS', WAITING) }

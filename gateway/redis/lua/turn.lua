@@ -1,6 +1,6 @@
--- Goes on with bringing a user online or offline in many rooms (presence.lua), whichever user waits.
+-- Goes on with bringing a user online or offline in many rooms (turning.lua), whichever user waits.
 -- Returns {0, 1 if more is left}.
-local user = call('SRANDMEMBER', P .. 'turning')
+local user = call('SRANDMEMBER', WAITING)
 if not user then return { 0, 0 } end
 local base = base_of('user:' .. user)
 local here, ms, turned = call('EXISTS', base .. ':conns') == 1, millis(now()), {}
@@ -12,5 +12,5 @@ end
 if #turned > 0 then
   call(PUBLISH, P .. 'presence', '{"event":"turned","rooms":[' .. table.concat(turned, ',') .. ']}')
 end
-if call('EXISTS', base .. ':turning') == 0 then call('SREM', P .. 'turning', user) end
-return { 0, call('EXISTS', P .. 'turning') }
+if call('EXISTS', base .. ':turning') == 0 then call('SREM', WAITING, user) end
+return { 0, call('EXISTS', WAITING) }

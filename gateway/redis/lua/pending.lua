@@ -1,0 +1,42 @@
+-- What rooms are still to hear of users: notes whose node has not done it in time, and those of
+-- users in many rooms (placing.lua). ARGV: most notes, '1' to take all, or only those that are due:
+-- ''. Who is named here is left alone for a while, so that the nodes do not do the same.
+-- Returns {0, 1 if more are due, {user, 1 if online, room, version, the event's version, 1 if a
+-- member...}...}.
+local ms, left, out = millis(now()), tonumber(ARGV[3]), { 0, 0 }
+local due = ARGV[4] == '1' and '+inf' or ms
+local users = call('ZRANGEBYSCORE', WAITING, '-inf', due, 'LIMIT', 0, left + 1)
+for _, user in ipairs(users) do
+  if left <= 0 or is_long() then
+    out[2] = 1
+    break
+  end
+  local base = base_of('user:' .. user)
+  local todo, most = todo_of(user, base), math.min(left, ROOMS_MOST)
+  count(6)
+  local noted = call('EXISTS', base .. ':pending') == 1 and
+    call('HRANDFIELD', base .. ':pending', most, 'WITHVALUES') or {}
+  for i = 1, #noted, 2 do
+    local version, event = string.match(noted[i + 1], '^(%d+) (%d+)$')
+    local n = #todo
+    todo[n + 1], todo[n + 2], todo[n + 3] = noted[i], version, event
+    todo[n + 4] = call('SISMEMBER', base .. ':rooms', noted[i])
+  end
+  if #noted == 0 then
+    local rooms = call('SPOP', base .. ':turning', most)
+    note(user, base, rooms, false, 1, todo)
+    count(2 * #rooms)
+  end
+  local n = (#todo - 2) / 4
+  count(n)
+  left = left - n
+  if n == 0 then
+    call('ZREM', WAITING, user)
+  else
+    out[#out + 1] = todo
+    local more = n == most or call('EXISTS', base .. ':turning') == 1
+    wait_for_sweep(user, base, more and ms or digits(ms + 2 * SWEPT))
+    if more then out[2] = 1 end
+  end
+end
+return out
