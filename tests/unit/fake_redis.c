@@ -25,14 +25,16 @@ static void put_word(struct buf *text, struct slice word) {
     buf_slice(text, word.len > 0 ? word : SLICE("''"));
 }
 
-static char *text_of(enum script script, const struct slice keys[], size_t key_count,
-                     const struct slice args[], size_t arg_count) {
+static char *text_of(unsigned partition, enum script script, const struct slice keys[],
+                     size_t key_count, const struct slice args[], size_t arg_count) {
 #define NAME(name, parts) #name,
     static const char *const names[] = {SCRIPT_TABLE(NAME)};
 #undef NAME
     struct buf text;
     buf_init(&text);
     buf_str(&text, names[script]);
+    if (fake.place != NULL)
+        buf_printf(&text, "@%u", partition);
     for (size_t i = 0; i < key_count; i++) {
         buf_char(&text, ' ');
         put_word(&text, keys[i]);
@@ -48,6 +50,8 @@ static char *text_of(enum script script, const struct slice keys[], size_t key_c
 }
 
 struct partition *redis_partition(struct redis *r, struct slice name) {
+    if (fake.place != NULL)
+        return redis_at(r, fake.place(name));
     char last = name.len > 0 ? name.ptr[name.len - 1] : '0';
     unsigned index = last >= '0' && last <= '9' ? (unsigned)(last - '0') : 0;
     return redis_at(r, index % r->count);
@@ -72,7 +76,7 @@ bool redis_script(struct partition *r, enum script script, const struct slice ke
     struct asked *a = calloc(1, sizeof *a + arg_count * sizeof *a->args);
     a->done = done;
     a->arg = arg;
-    a->text = text_of(script, keys, key_count, args, arg_count);
+    a->text = text_of(r->index, script, keys, key_count, args, arg_count);
     a->count = arg_count;
     for (size_t i = 0; i < arg_count; i++)
         a->args[i] = args[i].len > 0 ? strndup(args[i].ptr, args[i].len) : strdup("");

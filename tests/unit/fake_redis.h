@@ -10,8 +10,11 @@
  */
 struct fake_redis {
     struct redis redis; /* of one partition, or as many as fake_split says */
-    bool full;          /* redis_is_full says so */
-    unsigned pending;   /* scripts that are not answered yet */
+    /* If it is set, it says in which partition a name is, and a script is asked as
+     * "script@1 key | argument". */
+    unsigned (*place)(struct slice name);
+    bool full;        /* redis_is_full says so */
+    unsigned pending; /* scripts that are not answered yet */
     unsigned resets, probes, looks;
     uint64_t probe_age;
     const char *reset_why;
