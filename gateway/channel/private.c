@@ -91,13 +91,15 @@ static void ask_inbox(struct private_send *s, bool is_senders) {
     struct private_inbox *inbox = &s->inboxes[is_senders];
     char name[CHANNEL_NAME_SIZE];
     struct slice key = user_channel(is_senders ? s->sender : s->receiver, name);
+    struct slice noted = s->is_noted ? SLICE("1") : SLICE("");
     struct slice args[] = {s->sender, s->receiver, buf_bytes(&s->data),
                            s->id,     s->origin,   s->epoch,
-                           s->seq,    s->count,    s->read};
+                           s->seq,    s->count,    s->read,
+                           noted};
     *inbox = (struct private_inbox){.send = s, .is_senders = is_senders};
     s->pending++;
-    if (!redis_append(redis_partition(s->redis, key), SCRIPT_inbox, &key, 1, args, 9, on_inbox,
-                      inbox))
+    if (!redis_append(redis_partition(s->redis, key), SCRIPT_inbox, &key, 1, args,
+                      sizeof args / sizeof args[0], on_inbox, inbox))
         on_inbox(inbox, NULL, OUTCOME_REFUSED);
 }
 
@@ -216,7 +218,7 @@ bool private_resume(struct private_send *s, struct redis *r, const struct reply 
     struct slice item[PRIVATE_ITEMS];
     for (size_t i = 0; i < PRIVATE_ITEMS; i++)
         item[i] = reply_text(reply_item(reply, at + i));
-    *s = (struct private_send){.redis = r, .done = done};
+    *s = (struct private_send){.redis = r, .done = done, .is_noted = true};
     bool kept = keep_message(s, item[1], item[2], item[3], item[4]);
     if (kept && !message_parse_entry(&m, item[5])) {
         s->note = item[0];

@@ -55,6 +55,7 @@ struct private_send {
     } inboxes[2];
     unsigned pending; /* inboxes that have not answered */
     bool failed;
+    bool is_noted;                             /* it is of a note, and may be old */
     struct buf data;                           /* the message's JSON */
     struct buf words;                          /* has the next four */
     struct slice sender, receiver, id, origin; /* as in the private_message */

@@ -15,7 +15,8 @@
 #define DATA                                                                                   \
     "{\"senderId\":\"ann\",\"receiverId\":\"bob\",\"content\":\"hi\","                         \
     "\"timestamp\":1700000000123,\"seq\":7}"
-#define INBOX(to, data, id) "inbox@%u user:" to " | ann bob " data " " id " c1 e1 7 3 2"
+#define INBOX(to, data, id, noted)                                                             \
+    "inbox@%u user:" to " | ann bob " data " " id " c1 e1 7 3 2 " noted
 
 enum { DM, ANNS, BOBS };
 
@@ -101,10 +102,10 @@ static void the_sender_is_told_after_both_inboxes(void **state) {
     (void)state;
     begin_message("");
     answer_dm("''", "");
-    assert_asked(INBOX("bob", DATA, "''"), BOBS);
+    assert_asked(INBOX("bob", DATA, "''", "''"), BOBS);
     fake_answer("0 e3 9 1");
     assert_int_equal(told, 0);
-    assert_asked(INBOX("ann", DATA, "''"), ANNS);
+    assert_asked(INBOX("ann", DATA, "''", "''"), ANNS);
     fake_answer("0 e2 5 0");
     assert_int_equal(told, 1);
     assert_true(good && last.seq == 7 && last.time == 1700000000123456 && last.delivered);
@@ -187,9 +188,9 @@ static void a_repeat_brings_what_the_first_one_said(void **state) {
     (void)state;
     begin_message("ann:x");
     answer_dm("''", FRAME);
-    assert_asked(INBOX("bob", "{\"first\":1}", "ann:x"), BOBS);
+    assert_asked(INBOX("bob", "{\"first\":1}", "ann:x", "''"), BOBS);
     fake_answer("0 e3 9 1");
-    assert_asked(INBOX("ann", "{\"first\":1}", "ann:x"), ANNS);
+    assert_asked(INBOX("ann", "{\"first\":1}", "ann:x", "''"), ANNS);
     fake_answer("0 e2 5 1");
     assert_true(good && last.seq == 7);
     fake_answer("0");
@@ -199,7 +200,7 @@ static void a_repeat_of_a_message_that_is_gone_brings_its_own(void **state) {
     (void)state;
     begin_message("ann:x");
     answer_dm("''", "''");
-    assert_asked(INBOX("bob", DATA, "ann:x"), BOBS);
+    assert_asked(INBOX("bob", DATA, "ann:x", "''"), BOBS);
     fake_answer("0 e3 9 1");
     fake_answer("0 e2 5 1");
     assert_true(good);
@@ -247,9 +248,9 @@ static void a_note_is_done(void **state) {
     begin_notes();
     fake_answer("0 0 " NOTE("n1"));
     no_other_notes();
-    assert_asked(INBOX("bob", "{\"first\":1}", "''"), BOBS);
+    assert_asked(INBOX("bob", "{\"first\":1}", "''", "1"), BOBS);
     fake_answer("0 e3 9 1");
-    assert_asked(INBOX("ann", "{\"first\":1}", "''"), ANNS);
+    assert_asked(INBOX("ann", "{\"first\":1}", "''", "1"), ANNS);
     fake_answer("0 e2 5 1");
     assert_asked("posted@0 dm:ann:bob | n1");
     fake_answer("0");

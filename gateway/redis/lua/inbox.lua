@@ -2,7 +2,8 @@
 -- it is not there yet, and counts it as unread by the receiver.
 -- KEYS: the inbox. ARGV: sender, receiver, data, idempotency field or '', connection; then the
 -- message's place in the log of the two: epoch, seq, how many the sender has sent, how many of them
--- the receiver has read or ''.
+-- the receiver has read or ''; and '1' if the message is of a note, which may be older than the ids
+-- that are kept, or ''.
 -- Returns {0, epoch, seq, 1 if the inbox's user has a live connection}, and one item more if old
 -- messages were taken out for their bytes; or the error STALE (append.lua).
 local base, sender, receiver, data, origin = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[7]
@@ -14,7 +15,24 @@ local field = ARGV[6] ~= '' and receiver .. ':' .. ARGV[6] or
   '\n' .. epoch .. ' ' .. seq .. ' ' .. sender .. ' ' .. receiver
 local wall, text, steps, same = look_at_clock()
 local live = call('EXISTS', base .. ':conns')
-local first = seen(base, field, wall, steps)
+
+-- The seq at which the inbox has the message, among its last entries; nil if it has not.
+local function find_in_log()
+  local oldest, from, size = tonumber(string.match(data, '"timestamp":(%d+),"seq":%d+}$') or 0) - 60000, '+', 0
+  for _ = 1, 16 do -- the clocks of masters differ by less than a minute
+    local entries = call('XREVRANGE', base .. ':log', from, '-', 'COUNT', 64)
+    for _, entry in ipairs(entries) do
+      local seq, frame = string.match(entry[1], '^%d+'), entry[2][2]
+      if string.sub(frame, -#data - 1, -2) == data then return seq end
+      size = size + #frame
+      if size > 4194304 or tonumber(string.match(frame, '"time":(%d+)') or 0) / 1000 < oldest then return nil end
+      from = digits(seq - 1) .. '-0'
+    end
+    if #entries < 64 or from == '0-0' then return nil end
+  end
+end
+
+local first = seen(base, field, wall, steps) or ARGV[12] == '1' and find_in_log()
 if first then
   local c = open(base)
   return { 0, c.epoch, digits(math.min(first, c.seq)), live }
