@@ -220,7 +220,7 @@ static bool is_of_term(const struct recovery *w, const char *name) {
 /* Finds where each channel goes on. The rules are in session.h. */
 static void find_positions(struct recovery *w) {
     const struct offset *o = &w->offset;
-    bool used = false; /* some channel relies on what the offset's message proves */
+    bool used = false; /* some channel relies on a time of the offset */
     bool seen = false; /* some mark is used, whose position the login checks */
     w->pending = 1;    /* this function's own */
     for (size_t i = 0; i < w->what.count; i++) {
@@ -234,7 +234,7 @@ static void find_positions(struct recovery *w) {
             ch->moved = !o->plain;
             seen = true;
         } else if (later) {
-            used = used || proved;
+            used = true;
             w->failed = w->failed || (!proved && !is_of_term(w, ch->name));
             ask_position(w, ch, time);
             continue;
