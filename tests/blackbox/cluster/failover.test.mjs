@@ -12,6 +12,6 @@ test('each master in turn hands over to its replica', async (t) => {
   }
   await it.untilWell();
   const { lost, gap } = await judge();
-  t.diagnostic(`nothing was appended to a room for ${gap} ms at most`);
+  t.diagnostic(`nothing was appended to a channel for ${gap} ms at most`);
   assert.deepEqual(lost, []);
 });

@@ -7,8 +7,8 @@ import { busy } from '../lib/cluster-talk.mjs';
 // Where it moves from and to, and how long each step of it lasts.
 for (const [what, pause] of [['quickly', 0], ['with 300 ms between its steps', 300]]) {
   test(`there and back, ${what}`, async (t) => {
-    const { it, rooms, talks, judge } = await busy(t, { cluster: { replicas: 0 } });
-    const slot = it.slotOf(it.key(`room:${rooms[0]}`));
+    const { it, channels, talks, judge } = await busy(t, { cluster: { replicas: 0 } });
+    const slot = it.slotOf(it.key(channels[0]));
     const home = await it.masterOf(slot);
     const away = (await it.masters()).find((one) => one !== home);
     for (const to of [away, home]) {
@@ -17,14 +17,14 @@ for (const [what, pause] of [['quickly', 0], ['with 300 ms between its steps', 3
       for (const one of talks) await one.more(10);
     }
     const { lost, gap } = await judge();
-    t.diagnostic(`nothing was appended to a room for ${gap} ms at most`);
+    t.diagnostic(`nothing was appended to a channel for ${gap} ms at most`);
     assert.deepEqual(lost, []);
   });
 }
 
 test('a move that stops half way: held for 2 s, then refused, until it ends', async (t) => {
-  const { it, rooms, talks, judge, failures } = await busy(t, { cluster: { replicas: 0 } });
-  const slot = it.slotOf(it.key(`room:${rooms[0]}`));
+  const { it, channels, talks, judge, failures } = await busy(t, { cluster: { replicas: 0 } });
+  const slot = it.slotOf(it.key(channels[0]));
   const home = await it.masterOf(slot);
   const to = (await it.masters()).find((one) => one !== home);
   const refusals = () => failures().filter(({ outcome }) => outcome === 'refused').length;

@@ -1,4 +1,4 @@
-// What was lost in a room whose members talked through a fault, and who was told.
+// What was lost in a room or a topic where clients talked through a fault, and who was told.
 
 import assert from 'node:assert/strict';
 import { textOf } from './talk.mjs';
@@ -7,18 +7,19 @@ import { until } from './waiting.mjs';
 /*
  * The talks go on for a little, and end. Then: nothing stands twice in the log, nobody heard a
  * message twice, everybody has all that the log has, and whoever had what it has not was told by a
- * channel_reset. texts(): resolves to the texts of the log as it is now; clients: all in the room.
+ * channel_reset. texts(): resolves to the texts of the log as it is now; clients: all that hear it;
+ * channel: as room:lobby.
  * Resolves to { lost, gap }: what was acknowledged and is not in the log, and for how many ms
  * nothing was appended at most.
  */
-export async function judgeRoom({ texts, clients, talks, room }) {
+export async function judgeChannel({ texts, clients, talks, channel }) {
   for (const one of talks) await one.more(30);
   for (const one of talks) await one.stop();
   const log = await texts();
   assert.equal(new Set(log).size, log.length, 'nothing stands twice in the log');
   const acked = talks.flatMap((one) => one.acked);
   const lost = acked.filter(({ text }) => !log.includes(text));
-  const mine = ({ event, data }) => event === 'chatMessage' && (!room || data.room === room);
+  const mine = (frame) => frame.channel === channel && frame.seq > 0;
   for (const { user, frames } of clients) {
     const heard = () => frames.filter(mine).map(textOf);
     await until(() => heard().includes(log.at(-1)), { what: `${user} hears ${log.at(-1)}` });
@@ -29,7 +30,7 @@ export async function judgeRoom({ texts, clients, talks, room }) {
     const missed = log.filter((text) => !all.includes(text));
     assert.deepEqual(missed, []);
     const resets = frames.filter(
-      ({ event, data }) => event === 'channel_reset' && (!room || data.channel === `room:${room}`),
+      ({ event, data }) => event === 'channel_reset' && data.channel === channel,
     );
     const told = all.filter((text) => !log.includes(text));
     if (told.length) assert.ok(resets.length > 0, `${user} had ${told} and was not told`);

@@ -5,18 +5,19 @@ import { log } from './registry.mjs';
 import { sleep, until } from './waiting.mjs';
 
 /*
- * Sends numbered messages to a room, or privately to a peer, one after the other, each with a
- * clientMessageId; messages that fail with `unavailable` are sent again until they are
+ * Sends numbered messages to a room or a topic, or privately to a peer, one after the other, each
+ * with a clientMessageId; messages that fail with `unavailable` are sent again until they are
  * acknowledged. Has: acked, [{ text, seq, timestamp }] in order; failures, the errors; stop(),
  * which awaits the last ack.
  */
-export function talk(client, { room, peer, pace = 2 }) {
+export function talk(client, { room, topic, peer, pace = 2 }) {
   const self = { acked: [], failures: [] };
   let going = true;
-  const payload = (text) =>
-    room === undefined
-      ? ['private_message', { receiverId: peer, content: text }]
-      : ['sendMessage', { room, message: text }];
+  const payload = (text) => {
+    if (room !== undefined) return ['sendMessage', { room, message: text }];
+    if (topic !== undefined) return ['publish', { channel: `topic:${topic}`, data: text }];
+    return ['private_message', { receiverId: peer, content: text }];
+  };
 
   const sendOne = async (text) => {
     for (;;) {
@@ -58,7 +59,7 @@ export function talk(client, { room, peer, pace = 2 }) {
   return self;
 }
 
-export const textOf = ({ data }) => data.message ?? data.content;
+export const textOf = ({ data }) => data.message ?? data.content ?? data;
 
 // The client has got exactly these texts of that sender, in this order.
 export async function assertHeard(client, event, sender, texts) {

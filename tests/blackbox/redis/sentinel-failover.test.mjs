@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { inRoom, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { log, metric } from '../lib/registry.mjs';
 import { fakeSentinel, role, sentinelCluster, urlOf } from '../lib/sentinels.mjs';
-import { judgeRoom } from '../lib/loss.mjs';
+import { judgeChannel } from '../lib/loss.mjs';
 import { talk, textOf } from '../lib/talk.mjs';
 
 async function scene(t, options) {
@@ -22,7 +22,7 @@ async function scene(t, options) {
 
 async function judge({ it, ann, bob, talks }) {
   const texts = async () => (await log(await it.master(), 'room:r')).map(({ frame }) => textOf(frame));
-  return judgeRoom({ texts, clients: [ann, bob], talks });
+  return judgeChannel({ texts, clients: [ann, bob], talks, channel: 'room:r' });
 }
 
 test('a planned failover under load', async (t) => {
