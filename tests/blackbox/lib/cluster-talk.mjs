@@ -8,8 +8,8 @@ import { talk, textOf } from './talk.mjs';
 
 /*
  * Two nodes on a Cluster of startCluster(options.cluster), with options.args. In a room and in a topic
- * of each master ann and bob talk, one at each node; that has begun when it resolves to
- *   { it (the Cluster), nodes, clients, channels, talks }
+ * of each master two clients talk, one at each node; that has begun when it resolves to
+ *   { it (the Cluster), nodes, channels, talks }
  *   judge()         as judgeChannel, of all channels: { lost, gap }
  *   others(master)  the talks in channels of other masters
  *   failures()      the errors that talks had so far
@@ -23,14 +23,16 @@ export async function busy(t, { args = [], cluster: given } = {}) {
     await it.stop();
   });
   for (let i = 0; i < 2; i++) nodes.push(await startNode({ redis: it.url, args }));
-  const clients = await Promise.all(['ann', 'bob'].map((user, i) => login(nodes[i], user)));
   const channels = (await Promise.all((process.env.KIND ? [process.env.KIND] : ['room', 'topic']).map((kind) => oneOfEach(it, kind)))).flat();
   const all = [];
   for (const channel of channels) {
     const [kind, name] = channel.split(':');
     const [event, data] = kind === 'room' ? ['join', { room: name }] : ['subscribe', { channel }];
+    // A client's events are handled one after the other, so each channel has clients of its own.
+    const users = ['ann', 'bob'].map((user) => `${user}-${kind}-${name}`);
+    const clients = await Promise.all(users.map((user, i) => login(nodes[i], user)));
     for (const client of clients) await client.emit(event, data);
-    all.push({ channel, talks: clients.map((client) => talk(client, { [kind]: name })) });
+    all.push({ channel, clients, talks: clients.map((client) => talk(client, { [kind]: name })) });
   }
   const talks = all.flatMap((one) => one.talks);
   for (const one of talks) await one.more(10);
@@ -39,7 +41,7 @@ export async function busy(t, { args = [], cluster: given } = {}) {
     const results = [];
     for (const one of all) {
       const texts = async () => (await it.log(one.channel)).map(({ frame }) => textOf(frame));
-      results.push(await judgeChannel({ ...one, texts, clients }));
+      results.push(await judgeChannel({ ...one, texts }));
     }
     const gap = Math.max(...results.map((one) => one.gap));
     return { lost: results.flatMap(({ lost }) => lost), gap };
@@ -50,7 +52,7 @@ export async function busy(t, { args = [], cluster: given } = {}) {
     return all.filter((_, i) => owners[i] !== master).flatMap((one) => one.talks);
   };
   const failures = () => talks.flatMap((one) => one.failures);
-  return { it, nodes, clients, channels, talks, judge, others, failures };
+  return { it, nodes, channels, talks, judge, others, failures };
 }
 
 // A channel of that kind for each master.
