@@ -1,6 +1,7 @@
 #include <signal.h>
 
 #include "common/log_out.h"
+#include "gateway/data/key_command.h"
 #include "gateway/health_check.h"
 #include "gateway/node/run.h"
 #include "gateway/tls_memory.h"
@@ -26,6 +27,8 @@ int main(int argc, char **argv) {
     log_out_guard();
     if (token_command_asked(argc, argv))
         return token_command_run(argc, argv);
+    if (key_command_asked(argc, argv))
+        return key_command_run(argc, argv);
     switch (options_load(&options, argc, argv, stdout, stderr)) {
     case OPTIONS_RUN:
         status = node_run(&options);

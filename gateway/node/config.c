@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "gateway/data/deployment.h"
 
 #define TOKEN_LEAST 8
 #define TOKEN_MOST  1023
@@ -43,22 +44,6 @@ static const char *check_api_key(const struct options *o) {
 
 static const char *check_api_key_file(const struct options *o) {
     return check_api_keys(o, "api-key-file");
-}
-
-static const char sentinel_useless[] =
-    "is for a redis-url that begins with redis+sentinel:// or rediss+sentinel://";
-
-static const char *check_sentinel_user(const struct options *o) {
-    bool useless = o->redis_sentinel_user[0] != '\0' && !redis_address_sentinels(o->redis_url);
-    return useless ? sentinel_useless : NULL;
-}
-
-static const char *check_sentinel_password(const struct options *o) {
-    if (strlen(o->redis_sentinel_password) >= sizeof((struct redis_address *)0)->password)
-        return "must have at most 511 bytes";
-    bool useless =
-        o->redis_sentinel_password[0] != '\0' && !redis_address_sentinels(o->redis_url);
-    return useless ? sentinel_useless : NULL;
 }
 
 static const char *check_proxies(const struct options *o) {
@@ -103,8 +88,6 @@ static const struct check {
     {"admin-token", check_token, HIDDEN, true},
     {"api-key", check_api_key, HIDDEN, true},
     {"api-key-file", check_api_key_file, TEXT(api_key_file), true},
-    {"redis-sentinel-user", check_sentinel_user, TEXT(redis_sentinel_user), false},
-    {"redis-sentinel-password", check_sentinel_password, HIDDEN, false},
     {"trusted-proxies", check_proxies, TEXT(trusted_proxies), true},
     {"big-room-until", check_big_room, HIDDEN, false},
     {"lease-timeout", check_lease, HIDDEN, false},
@@ -152,48 +135,21 @@ static const char *choose_id(struct node *n) {
     return good ? NULL : "must be 1 to 64 bytes without white space, dots, colons or braces";
 }
 
-static const char *choose_prefix(struct node *n, int database) {
-    const char *given = n->options->prefix;
-    if (given[0] == '\0')
-        snprintf(n->prefix, sizeof n->prefix,
-                 database == 0 ? "sluice:" : "sluice%d:", database);
-    else
-        snprintf(n->prefix, sizeof n->prefix, "%s", given);
-    for (const char *c = n->prefix; *c != '\0'; c++) {
-        if (*c <= ' ' || *c > '~' || strchr("'\"\\{}", *c) != NULL)
-            return "must be plain ASCII without quotes, backslashes or braces";
-    }
-    return NULL;
-}
-
 /* --- Redis ----------------------------------------------------------------------------------
  */
 
-/* Returns a URL for a complaint, without the part before the @. */
-static const char *hide_password(const char *url) {
-    const char *at = strrchr(url, '@');
-    return at != NULL ? log_text("...%s", at) : url;
-}
-
-static void configure_sentinels(const struct node *n, struct redis_config *redis) {
-    struct topology_config *t = &redis->sentinels;
-    t->node = n->id;
-    t->timeout_ms = n->options->redis_timeout;
-    t->login.tls = redis->address.tls;
-    snprintf(t->login.user, sizeof t->login.user, "%s", n->options->redis_sentinel_user);
-    snprintf(t->login.password, sizeof t->login.password, "%s",
-             n->options->redis_sentinel_password);
-}
-
 static int configure_redis(struct node *n, struct redis_config *redis) {
     const struct options *o = n->options;
-    const char *wrong =
-        redis_address_parse(&redis->address, &redis->sentinels.seeds, o->redis_url);
-    if (wrong != NULL)
-        return config_complain(o, "redis-url", hide_password(o->redis_url), wrong);
-    wrong = choose_prefix(n, redis->address.database);
-    if (wrong != NULL)
-        return config_complain(o, "prefix", o->prefix, wrong);
+    struct deployment d;
+    struct deployment_fault f;
+    if (!deployment_read(&d, o, &f))
+        return config_complain(o, f.flag, f.value, f.why);
+    memcpy(n->prefix, d.prefix, sizeof n->prefix);
+    redis->address = d.address;
+    redis->sentinels = d.sentinels;
+    redis->sentinels.node = n->id;
+    redis->cluster = d.address.cluster;
+    redis->partitions = d.partitions;
     redis->constants = (struct script_constants){.prefix = n->prefix,
                                                  .history_max = o->history_max,
                                                  .log_bytes = o->log_bytes,
@@ -202,15 +158,12 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
                                                  .room_ttl_ms = o->room_retention,
                                                  .inbox_ttl_ms = o->inbox_retention,
                                                  .user_ttl_ms = o->user_retention};
-    wrong = durable_parse(&redis->servers.wait, o->redis_wait);
+    const char *wrong = durable_parse(&redis->servers.wait, o->redis_wait);
     if (wrong != NULL)
         return config_complain(o, "redis-wait", o->redis_wait, wrong);
     if (redis->servers.wait.all && redis->sentinels.seeds.count == 0)
         return config_complain(o, "redis-wait", o->redis_wait,
                                "all needs Sentinels or a Cluster, which know all replicas");
-    configure_sentinels(n, redis);
-    redis->cluster = redis->address.cluster;
-    redis->partitions = redis->cluster ? (unsigned)o->redis_partitions : 1;
     redis->constants.partitions = redis->constants.sharded = redis->cluster;
     redis->servers.node = n->id;
     redis->servers.metrics = &n->metrics;

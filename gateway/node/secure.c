@@ -96,6 +96,13 @@ const char *secure_check(const struct options *o, const char **flag, const char 
     return why;
 }
 
+const char *secure_redis(const struct options *o, SSL_CTX **out, const char **flag,
+                         const char **value) {
+    const char *why = check_client_options(o, flag, value);
+    *out = why == NULL && redis_is_secure(o) ? make_client(o, flag, value, &why) : NULL;
+    return why;
+}
+
 /* --- in use ---------------------------------------------------------------------------------
  */
 

@@ -19,6 +19,10 @@ struct secure {
 /* Reads the files. Returns what is wrong, with the option and its value, or NULL. The text is
  * valid until the fourth call of log_text from now. */
 const char *secure_check(const struct options *o, const char **flag, const char **value);
+/* The same for Redis alone: *out is what links speak TLS with, which the caller frees, or NULL
+ * for plain ones. */
+const char *secure_redis(const struct options *o, SSL_CTX **out, const char **flag,
+                         const char **value);
 /* Reads them again, and uses them from now on. What cannot be read is logged, and stays as it
  * was. now: loop time. */
 void secure_apply(struct secure *s, const struct options *o, uint64_t now);
