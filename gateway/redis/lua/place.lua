@@ -20,6 +20,7 @@ local function place(base, user, version, event, member, here)
   local stamp = P .. 'stamp:' .. room .. ' ' .. user -- names have no blanks
   local last = tonumber(call('GET', stamp) or 0)
   if tonumber(version) <= last then return end
+  call('DEL', stamp) -- first, so that a full Redis takes the other writes
   local changed
   if member then
     expire_members(base, ms)
