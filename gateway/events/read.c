@@ -78,8 +78,7 @@ static void on_marked(void *arg, const struct reply *reply, enum outcome outcome
     if (!request_check(r, reply, outcome))
         return;
     s->pending = 1; /* so that it is not over before both are sent */
-    if (reply->count > 2)
-        settle(r, reply);
+    settle(r, reply);
     if (reply_number(reply_item(reply, 1)) != 0)
         ring(r, reply_text(reply_item(reply, 6)));
     part_over(r);

@@ -19,7 +19,7 @@ if moves then
 end
 if peer == '' or peer == me then return { 0, moves and 1 or 0 } end
 if not KEYS[2] then
-  if not c.epoch then return { 0, 0 } end -- there is no log
+  if not c.epoch then return { 0, 0, '', '0', '0', '', '0' } end -- there is no log
   local total = tonumber(call('HGET', c.meta, 'sent:' .. peer) or 0)
   local read, field = sent_by(c, me, peer, math.max(seq, before), total), 'seen:' .. me
   local known = call('HGET', c.meta, field) or ''

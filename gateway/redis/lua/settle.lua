@@ -1,9 +1,14 @@
 -- A user has read a conversation whose log is in another partition (mark.lua): counts less of it as
--- unread. KEYS: the user. ARGV: peer; then of their log: epoch, how many the peer has sent, how many
--- of these the user has read, and how many before this; '' if that is not known.
+-- unread. KEYS: the user. ARGV: peer; then of their log: epoch, how many the peer has sent, how many of
+-- these the user has read, and how many before this, or '' if that is not known. The epoch is '' if
+-- there is no log: then nothing is unread.
 -- Returns {0}.
 local unread, peer, epoch = KEYS[1] .. ':unread', ARGV[3], ARGV[4]
 local total, read, before = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+if epoch == '' then
+  call('HDEL', unread, peer)
+  return { 0 }
+end
 local sent, past, of = string.match(call('HGET', unread, peer) or '', '^(%d+) (%-?%d+) (%S+)$')
 if of == epoch then
   past = math.max(past, read)
