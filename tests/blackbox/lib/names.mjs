@@ -4,7 +4,8 @@
 import { allTags, tagOfName } from './partitions.mjs';
 
 const NAMED = /^([^{}]*)\{([^{}]+)\}(.*)$/s;
-// Keys that each partition has. Of some, a member tells the partition in which it must lie.
+// Keys that each partition has. Of some, a member tells the partition in which it must lie. A node
+// has an incarnation in each; that in the first one is what it tells of itself.
 const SHARED = [
   ...['clock', 'ids', 'lingering', 'nodes', 'online', 'outbox', 'pending', 'presence', 'revoked'],
   ...['rooms', 'term', 'turning'],
@@ -29,6 +30,7 @@ export function onCluster(key, member) {
   if (name) return [`${prefix}{${tagOfName(name)}}${name}${rest}`];
   const [, before, word] = key.match(SHARED_KEY) ?? [];
   if (!word) return [key];
+  if (word === 'nodes') return [`${before}{${allTags()[0]}}${word}`];
   const owner = member !== undefined && OWNERS[word];
   const tags = owner ? [tagOfName(owner(member))] : allTags();
   return tags.map((tag) => `${before}{${tag}}${word}`);
