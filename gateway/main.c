@@ -2,6 +2,7 @@
 
 #include "common/log_out.h"
 #include "gateway/data/key_command.h"
+#include "gateway/data/migrate_command.h"
 #include "gateway/health_check.h"
 #include "gateway/node/run.h"
 #include "gateway/tls_memory.h"
@@ -29,6 +30,8 @@ int main(int argc, char **argv) {
         return token_command_run(argc, argv);
     if (key_command_asked(argc, argv))
         return key_command_run(argc, argv);
+    if (migrate_command_asked(argc, argv))
+        return migrate_command_run(argc, argv);
     switch (options_load(&options, argc, argv, stdout, stderr)) {
     case OPTIONS_RUN:
         status = node_run(&options);

@@ -218,7 +218,7 @@ static void print_help(FILE *out) {
         {"--config FILE", "options from a file"},
         {"--health-check",
          "ask the node that runs with these options: exits 0 if it is healthy"},
-        {"--help", "this text (sluice token --help, sluice key --help: other commands)"},
+        {"--help", "this text (sluice token --help, and so key and migrate: other commands)"},
         {"--version", "the version"},
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)

@@ -12,6 +12,7 @@
 #include "gateway/auth/key_files.h"
 #include "gateway/auth/sign.h"
 #include "gateway/auth/unique.h"
+#include "gateway/words.h"
 
 #define TTL_LEAST 1000ULL
 #define TTL_MOST  DAYS(3650)
@@ -45,30 +46,13 @@ static int complain(const char *why) {
 /* --- the command line -----------------------------------------------------------------------
  */
 
-/* Returns the value of the flag at *at, and moves *at to the last argument of it; or NULL: it
- * is another flag, or (*wrong is set then) the value is missing. */
-static const char *value_of(const char *flag, char ***at, const char **wrong) {
-    size_t len = strlen(flag);
-    if (strncmp(**at, flag, len) != 0)
-        return NULL;
-    if ((**at)[len] == '=')
-        return **at + len + 1;
-    if ((**at)[len] != '\0')
-        return NULL;
-    if ((*at)[1] == NULL) {
-        *wrong = log_text("%s wants a value", flag);
-        return NULL;
-    }
-    return *++*at;
-}
-
 static const char *take_flag(struct wish *w, char ***at, bool *taken) {
     static const char *const flags[] = {"--user", "--ttl", "--claims"};
     const char **const texts[] = {&w->user, &w->ttl, &w->claims};
     const char *wrong = NULL;
     *taken = true;
     for (unsigned i = 0; i < 3; i++) {
-        const char *value = value_of(flags[i], at, &wrong);
+        const char *value = words_value(flags[i], at, &wrong);
         if (value != NULL && *texts[i] != NULL)
             wrong = log_text("%s is given twice", flags[i]);
         if (value != NULL)

@@ -83,3 +83,10 @@ void deployment_base(const struct deployment *d, struct buf *out, struct slice n
     redis_doorbell(&p, out, name);
     partition_deinit(&p);
 }
+
+void deployment_head(const struct deployment *d, struct buf *out, unsigned partition) {
+    const char *tag = deployment_tag(d, partition);
+    buf_str(out, d->prefix);
+    if (tag != NULL)
+        buf_printf(out, "{%s}", tag);
+}

@@ -33,5 +33,7 @@ unsigned deployment_partition(const struct deployment *d, struct slice name);
 const char *deployment_tag(const struct deployment *d, unsigned partition);
 /* Appends what the name's keys begin with, as sluice:{room:lobby}. */
 void deployment_base(const struct deployment *d, struct buf *out, struct slice name);
+/* Appends what the own keys of a partition begin with, as sluice: or sluice:{14}. */
+void deployment_head(const struct deployment *d, struct buf *out, unsigned partition);
 
 #endif

@@ -129,6 +129,7 @@ static void on_cluster_tells(void *owner, unsigned index, const struct redis_pla
         f->out->known[index] = true;
         f->out->at[index] = *at;
     } else if (!f->link_used) {
+        f->out->keeper = *at;
         open_link(f, at);
     }
 }

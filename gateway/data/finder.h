@@ -15,8 +15,9 @@ struct found {
     bool known[FINDER_MOST];
     struct redis_place at[FINDER_MOST]; /* the master, if it is known */
     unsigned partitions; /* of a Cluster: how many its nodes have agreed on; 0: nobody has */
-    char why[512];       /* why not all is known; "" if it is */
-    bool stuck;          /* a question is still under way: the process may only _exit */
+    struct redis_place keeper; /* of a Cluster: who has the key with that number, if known */
+    char why[512];             /* why not all is known; "" if it is */
+    bool stuck;                /* a question is still under way: the process may only _exit */
 };
 
 /* Fills in *out. wanted: the partitions of which the master is needed. tls: for links, or NULL.

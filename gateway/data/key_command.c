@@ -9,9 +9,9 @@
 #include "common/name.h"
 #include "gateway/channel/name.h"
 #include "gateway/data/finder.h"
-#include "gateway/data/words.h"
 #include "gateway/node/secure.h"
 #include "gateway/redis/slots.h"
+#include "gateway/words.h"
 
 #define USAGE 2 /* the exit status after wrong arguments */
 

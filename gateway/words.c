@@ -1,9 +1,10 @@
-#include "gateway/data/words.h"
+#include "gateway/words.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "gateway/options.h"
 
 /* The options that stand alone, without a value. */
@@ -38,4 +39,19 @@ int words_take(int *argc, char **argv, char **words) {
     *argc = kept;
     argv[kept] = NULL;
     return count;
+}
+
+const char *words_value(const char *flag, char ***at, const char **wrong) {
+    size_t len = strlen(flag);
+    if (strncmp(**at, flag, len) != 0)
+        return NULL;
+    if ((**at)[len] == '=')
+        return **at + len + 1;
+    if ((**at)[len] != '\0')
+        return NULL;
+    if ((*at)[1] == NULL) {
+        *wrong = log_text("%s wants a value", flag);
+        return NULL;
+    }
+    return *++*at;
 }
