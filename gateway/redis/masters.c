@@ -8,6 +8,7 @@
 #include "gateway/redis/slots.h"
 
 #define IDLE_MS  10000
+#define AGAIN_MS 200 /* until the number of partitions is asked for again */
 #define QUESTION "*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n"
 
 /* --- servers --------------------------------------------------------------------------------
@@ -80,12 +81,16 @@ void masters_tidy(struct masters *m, bool (*in_use)(void *owner, const struct se
 
 static void on_number(void *arg, const struct reply *reply, enum outcome outcome) {
     struct masters *m = arg;
-    struct slice theirs = reply_text(reply);
     char ours[12];
     (void)outcome;
     m->asked = false;
-    if (reply == NULL || m->agreed)
-        return; /* asked again when the server is ready again */
+    if (reply == NULL) { /* its slot is not served yet, for one */
+        m->ask_at = uv_now(m->loop) + AGAIN_MS;
+        return;
+    }
+    struct slice theirs = reply_text(reply);
+    if (m->agreed)
+        return;
     snprintf(ours, sizeof ours, "%u", m->partitions);
     bool same = theirs.len == 0 || slice_is(theirs, ours);
     m->agreed = same;
@@ -96,7 +101,8 @@ static void on_number(void *arg, const struct reply *reply, enum outcome outcome
 static void ask_number(struct masters *m) {
     struct buf b;
     struct slice none = {NULL, 0};
-    if (m->agreed || m->asked || m->keeper == NULL || !server_ready(m->keeper))
+    bool may = m->keeper != NULL && server_ready(m->keeper) && uv_now(m->loop) >= m->ask_at;
+    if (m->agreed || m->asked || !may)
         return;
     buf_init(&b);
     buf_str(&b, "*5\r\n$3\r\nSET\r\n");
@@ -225,6 +231,7 @@ void masters_deinit(struct masters *m) {
 }
 
 void masters_flush(struct masters *m) {
+    ask_number(m);
     for (unsigned i = 0; i < m->count; i++)
         server_flush(m->all[i]);
     slot_map_flush(&m->map);
