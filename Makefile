@@ -240,8 +240,8 @@ abuse: all deps-test ## 200 users chat while one attacker after the other does i
 
 # ---- make bench
 .PHONY: bench rivals stalls
-bench: all build/bench/load deps-test ## measures two nodes for a minute or two (SECONDS=10 a window)
-	@exec tests/bench/run
+bench: all build/bench/load deps-test ## measures two nodes for a minute or two (SECONDS=10 a window; TOPOLOGY=cluster)
+	@exec tests/bench/$(if $(filter cluster,$(TOPOLOGY)),cluster.mjs,run)
 
 stalls: all deps-test ## how long a sender stands still in eleven faults (ONLY=killed RUNS=3)
 	@exec node tests/bench/stalls.mjs

@@ -5,11 +5,11 @@
  *
  * The servers are given by address and pid, so that their CPU time is read at the very ends of
  * the measured window. Prints one line of JSON; says on stderr what failed and exits with 1.
- *   fanout  subs subscribers of one topic, pubs publishers. rate=0: each publisher keeps window
- *           publishes outstanding, until acknowledged and delivered; else rate publishes a
- * second pairs   pairs of users who send each other private messages, each awaiting the ack of
- * the last idle    memory of conns connections: open, then logged in and in a room of room
- * members
+ *   fanout  subs subscribers of topics topics (1), each of one, pubs publishers. rate=0: each
+ * publisher keeps window publishes outstanding, until acknowledged and delivered; else rate
+ * publishes a second pairs   pairs of users who send each other private messages, each awaiting
+ * the ack of the last idle    memory of conns connections: open, then logged in and in a room
+ * of room members
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,10 +38,24 @@
 #define KEY          "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT       "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
-enum option { SUBS, PUBS, WINDOW, RATE, SECONDS, WARMUP, PAIRS, CONNS, ROOM, REDIS, OPTIONS };
-static const char *const option_names[OPTIONS] = {
-    "subs", "pubs", "window", "rate", "seconds", "warmup", "pairs", "conns", "room", "redis"};
-static long option[OPTIONS] = {1000, 4, 32, 0, 10, 1, 200, 10000, 10000, 0};
+enum option {
+    SUBS,
+    PUBS,
+    TOPICS,
+    WINDOW,
+    RATE,
+    SECONDS,
+    WARMUP,
+    PAIRS,
+    CONNS,
+    ROOM,
+    REDIS,
+    OPTIONS
+};
+static const char *const option_names[OPTIONS] = {"subs",  "pubs",    "topics", "window",
+                                                  "rate",  "seconds", "warmup", "pairs",
+                                                  "conns", "room",    "redis"};
+static long option[OPTIONS] = {1000, 4, 1, 32, 0, 10, 1, 200, 10000, 10000, 0};
 
 struct server {
     struct sockaddr_in addr;
@@ -173,8 +187,18 @@ static const char *payload(uint64_t stamp) {
     return text;
 }
 
+static unsigned topic_of(const struct conn *c) {
+    return c->number % (unsigned)option[TOPICS];
+}
+
+/* How many get a message that is published. */
+static uint64_t subs_of_topic(void) {
+    return (uint64_t)(option[SUBS] / option[TOPICS]);
+}
+
 static void conn_publish(struct conn *c) {
-    conn_event(c, "publish", "\"channel\":\"topic:bench\",\"data\":\"%s\"", payload(now()));
+    conn_event(c, "publish", "\"channel\":\"topic:bench%u\",\"data\":\"%s\"", topic_of(c),
+               payload(now()));
     sent++;
 }
 
@@ -199,7 +223,7 @@ static void conn_opened(struct conn *c) {
     }
     conn_event(c, "login", "\"userId\":\"u%u\"", c->number);
     if (c->role == SUBSCRIBER)
-        conn_event(c, "subscribe", "\"channel\":\"topic:bench\"");
+        conn_event(c, "subscribe", "\"channel\":\"topic:bench%u\"", topic_of(c));
     conn_flush(c);
 }
 
@@ -414,7 +438,7 @@ static void run(double seconds) {
     uint64_t end = now() + (uint64_t)(seconds * 1e9);
     while (now() < end) {
         if (conns[0].role == PUBLISHER)
-            publish((uint64_t)option[SUBS], (unsigned)option[PUBS]);
+            publish(subs_of_topic(), (unsigned)option[PUBS]);
         turn(10);
     }
 }
@@ -470,8 +494,7 @@ static void measure(void) {
     struct sample b = sample_take();
     counting = running = false;
     wait_for(&acked, sent, "messages acknowledged");
-    wait_for(&delivered, sent * (conns[0].role == FRIEND ? 1 : (uint64_t)option[SUBS]),
-             "deliveries");
+    wait_for(&delivered, sent * (conns[0].role == FRIEND ? 1 : subs_of_topic()), "deliveries");
 
     double wall = b.wall - a.wall, nodes = b.nodes - a.nodes, redis = b.redis - a.redis;
     double client = b.client - a.client, rest = b.busy - a.busy - nodes - redis - client;
