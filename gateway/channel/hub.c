@@ -37,14 +37,19 @@ static void thaw(struct hub *h, const struct partition *p) {
     hub_upset(h);
 }
 
-static void rise(struct channel *ch, struct message *m) {
-    struct hub *h = ch->hub;
-    struct tide *t = &h->tides[ch->redis->index];
-    m->ordered = tide_rise(t, m->time);
-    if (!m->ordered && tide_doubt(t))
+static bool rise(struct hub *h, const struct partition *p, uint64_t time) {
+    struct tide *t = &h->tides[p->index];
+    bool rose = tide_rise(t, time);
+    if (!rose && tide_doubt(t))
         hub_upset(h);
-    else if (m->ordered && t->frozen)
-        thaw(h, ch->redis);
+    else if (rose && t->frozen)
+        thaw(h, p);
+    return rose;
+}
+
+void hub_tide(struct hub *h, const struct partition *p, uint64_t time) {
+    if (h->tides != NULL && time != h->tides[p->index].time)
+        rise(h, p, time);
 }
 
 static void deliver_next(struct channel *ch, struct message *m) {
@@ -52,7 +57,7 @@ static void deliver_next(struct channel *ch, struct message *m) {
     if (!list_empty(&ch->reads) && !tail_record(&ch->tail, m))
         tail_forget(&ch->tail);
     if (ch->hub->tides != NULL)
-        rise(ch, m);
+        m->ordered = rise(ch->hub, ch->redis, m->time);
     channel_deliver_timed(ch, m, AUDIENCE_LIVE, nobody);
     if (!list_empty(&ch->waiters))
         channel_waiters(ch, true);

@@ -21,6 +21,8 @@ void hub_deinit(struct hub *h);
 /* Called from redis_events.on_down. Of the partition's channels, waiters and checks that were
  * not sent fail. */
 void hub_redis_down(struct hub *h, const struct partition *p);
+/* Called from lease_events.on_tide. */
+void hub_tide(struct hub *h, const struct partition *p, uint64_t time);
 /* Called from redis_events.on_up. changed: in another term. */
 void hub_redis_up(struct hub *h, const struct partition *p, bool changed);
 

@@ -15,13 +15,33 @@ static void lease_ask(struct lease *l);
 /* --- incarnations ---------------------------------------------------------------------------
  */
 
+/* Takes the time after the beacon. False: that is something else. */
+static bool is_beacon(struct slice payload, uint64_t *time) {
+    size_t head = sizeof BEACON - 1;
+    *time = 0;
+    if (!slice_starts(payload, SLICE(BEACON)))
+        return false;
+    if (payload.len > head && (payload.len != head + 17 || payload.ptr[head] != ' '))
+        return false;
+    for (size_t i = head + 1; i < payload.len; i++) {
+        if (payload.ptr[i] < '0' || payload.ptr[i] > '9')
+            return false;
+        *time = *time * 10 + (uint64_t)(payload.ptr[i] - '0');
+    }
+    return true;
+}
+
 /* This node's own beacon came back, or another node says that it has begun an incarnation. */
 static void on_beacon(void *arg, struct slice payload) {
     struct lease *l = arg;
-    if (slice_is(payload, BEACON))
-        l->beacon_seen = lease_now(l);
-    else
+    uint64_t time = 0;
+    if (!is_beacon(payload, &time)) {
         l->events->on_hello(l, payload);
+        return;
+    }
+    l->beacon_seen = lease_now(l);
+    if (time > 0)
+        l->events->on_tide(l, time);
 }
 
 static void on_nothing(void *arg) {

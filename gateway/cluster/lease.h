@@ -32,6 +32,9 @@ struct lease_events {
     void (*on_swept)(struct lease *l);
     /* Users of a dead node were reaped, and their rooms are to hear of it. */
     void (*on_reaped)(struct lease *l);
+    /* With partitions. Every doorbell of the partition that has rung so far, and that this node
+     * listens to, has come; none that comes from now on has a time up to this. */
+    void (*on_tide)(struct lease *l, uint64_t time);
     /* Another node has begun an incarnation. */
     void (*on_hello)(struct lease *l, struct slice incarnation);
     /* Redis's clock was set ahead, so keys may have expired. A new incarnation follows. */

@@ -168,6 +168,11 @@ static void on_reaped(struct lease *l) {
     overdue_turn(&d->overdues[l->redis->index]);
 }
 
+static void on_tide(struct lease *l, uint64_t time) {
+    struct domain *d = l->owner;
+    hub_tide(&d->hub, l->redis, time);
+}
+
 static void on_hello(struct lease *l, struct slice incarnation) {
     struct domain *d = l->owner;
     if (l == lease_first(&d->leases))
@@ -193,6 +198,7 @@ static const struct lease_events lease_handlers = {.on_leased = on_leased,
                                                    .on_seen = on_seen,
                                                    .on_swept = on_swept,
                                                    .on_reaped = on_reaped,
+                                                   .on_tide = on_tide,
                                                    .on_hello = on_hello,
                                                    .on_clock_ahead = on_clock_ahead,
                                                    .put_stats = put_stats};

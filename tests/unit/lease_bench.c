@@ -43,6 +43,11 @@ static void on_reaped(struct lease *l) {
     (void)l;
     tell("reaped ");
 }
+
+static void on_tide(struct lease *l, uint64_t time) {
+    (void)l;
+    tell("tide:%llu ", (unsigned long long)time);
+}
 static void on_hello(struct lease *l, struct slice incarnation) {
     (void)l;
     tell("hello:%.*s ", (int)incarnation.len, incarnation.ptr);
@@ -63,6 +68,7 @@ static const struct lease_events events = {.on_leased = on_leased,
                                            .on_seen = on_seen,
                                            .on_swept = on_swept,
                                            .on_reaped = on_reaped,
+                                           .on_tide = on_tide,
                                            .on_hello = on_hello,
                                            .on_clock_ahead = on_clock_ahead,
                                            .put_stats = put_stats};

@@ -147,6 +147,19 @@ static void gives_the_former_one_back_when_all_are_entered(void **state) {
     assert_lease("renew", "''");
 }
 
+static void a_beacon_may_tell_a_time(void **state) {
+    const char *bell = bell_of(lease->incarnation);
+    (void)state;
+    told_forget();
+    fake_ring(bell, "beacon");
+    fake_ring(bell, "beacon 0000000000000512");
+    fake_ring(bell, "beacon 512");
+    fake_ring(bell, "beacon.12345678");
+    fake_ring(bell, "beacon 000000000000051x");
+    assert_told(
+        "tide:512 hello:beacon 512 hello:beacon.12345678 hello:beacon 000000000000051x ");
+}
+
 static void drops_the_links_when_the_beacon_is_late(void **state) {
     (void)state;
     loop.time += 3000;
@@ -272,6 +285,7 @@ int main(void) {
         CASE(doubt_leaves_the_incarnation_behind_with_the_next_interval),
         CASE(leaves_it_behind_when_redis_comes_back),
         CASE(gives_the_former_one_back_when_all_are_entered),
+        CASE(a_beacon_may_tell_a_time),
         CASE(drops_the_links_when_the_beacon_is_late),
         CASE(drops_the_links_when_the_subscriber_link_is_silent),
         CASE(waits_for_no_beacon_while_it_is_deaf),

@@ -123,6 +123,29 @@ static void what_came_back_is_owed(void **state) {
                 "7:*65.AA3ZAAA-.7.a.topic:u1 7:*201.AAAAA4Z-.7.a.room:r0 ");
 }
 
+static void a_beacon_moves_the_tide(void **state) {
+    (void)state;
+    enter("room:r0");
+    subscribe("topic:t1", 4);
+    fake_answer("0 a 5 4 256 [ ]");
+    fake_answer("0 a 5 4 256 [ ] %s", frame("topic:t1", 5, 0x90));
+    told_forget();
+    uint32_t salt = ann->session->salt;
+    ring("room:r0", 6, 0x200);
+    hub_tide(&hub, redis_at(&fake.redis, 1), 0x100); /* as old as the check */
+    ring("room:r0", 7, 0x201);
+    hub_tide(&hub, redis_at(&fake.redis, 1), 0x1fe);
+    hub_tide(&hub, redis_at(&fake.redis, 1), 0x1fe); /* nothing was appended since */
+    ring("room:r0", 8, 0x202);
+    assert_told("6:+200.%x.AAA--.6.a.room:r0 5.a.topic:t1 "
+                "7:+201.%x.AAAAAiQ-.7.a.room:r0 5.a.topic:t1 "
+                "8:*202.AAAAAI-.8.a.room:r0 ",
+                salt, salt);
+    hub_tide(&hub, redis_at(&fake.redis, 1), 0x1f0); /* the clock was lost */
+    ring("room:r0", 9, 0x203);
+    assert_told("9:+203.%x.AAA--.9.a.room:r0 5.a.topic:t1 ", salt);
+}
+
 static void what_is_entered_is_not_covered_by_earlier_offsets(void **state) {
     (void)state;
     enter("topic:t1");
@@ -158,6 +181,7 @@ int main(void) {
         CASE_APART(another_term_says_nothing_until_a_later_time),
         CASE_APART(an_older_position_is_owed),
         CASE_APART(what_came_back_is_owed),
+        CASE_APART(a_beacon_moves_the_tide),
         CASE_APART(what_is_entered_is_not_covered_by_earlier_offsets),
         CASE_APART(too_many_names_are_not_said),
     };

@@ -1,6 +1,8 @@
 -- Renews a node's lease and rings its beacon. KEYS: the node. ARGV: incarnation; 'new', 'renew' or
 -- 'bye'; beacon; the incarnation that a new one follows, or ''; then the node's own figures: for
 -- how long (ms) they live, and field, value...
+-- With partitions the beacon has a time after it: all that was appended so far is not later, and rang
+-- before it; all that is appended from now on is later.
 -- From the first lease of a new incarnation on, the writes of the former one are refused. Its users
 -- are reaped when its lease is given back ('bye') or has stood still.
 -- Returns {0, time, incarnation, lease...} of all nodes, or {REAPED}, or the error STALE
@@ -21,7 +23,9 @@ end
 if mode == 'new' and ARGV[6] ~= '' and alive(ARGV[6]) then call('ZADD', nodes, 1, ARGV[6]) end
 call('ZADD', nodes, millis(time), me)
 call('PEXPIRE', KEYS[1] .. ':users', USER_TTL)
-set_clock(text ~= '' and string.sub(text, 1, 16) or time, time, steps, TERM)
+local last = text ~= '' and string.sub(text, 1, 16) or time
+if APART and last < time then last = time end -- what is appended from now on is later
+set_clock(last, time, steps, TERM)
 call('PEXPIRE', CLOCK, YEAR)
 call('PEXPIRE', TERM_KEY, YEAR)
 -- Deletes the ids of messages that are too old to be repeated (log.lua).
@@ -32,7 +36,7 @@ if #over > 0 then
   call('ZREM', P .. 'ids', unpack(over))
 end
 call('PEXPIRE', P .. 'ids', YEAR)
-call(PUBLISH, KEYS[1], ARGV[5])
+call(PUBLISH, KEYS[1], APART and ARGV[5] .. ' ' .. last or ARGV[5])
 if #ARGV > 7 then -- the lease is good even if these writes fail
   redis.pcall('HSET', KEYS[1] .. ':stats', unpack(ARGV, 8))
   redis.pcall('PEXPIRE', KEYS[1] .. ':stats', ARGV[7])
