@@ -10,8 +10,9 @@ extern const char *const key_owner_names[OWNER_COUNT];
 /* The parts that a move takes along. */
 #define KEY_PARTS(X)                                                                           \
     X(LOG, "log")                                                                              \
-    X(META, "meta") X(IDS, "ids") X(READ, "read") X(MEMBERS, "members") X(ROOMS, "rooms")      \
-        X(UNREAD, "unread") X(PROFILE, "profile") X(LEFT, "left") X(REVOKED, "revoked")
+    X(META, "meta")                                                                            \
+    X(IDS, "ids") X(READ, "read") X(MEMBERS, "members") X(ROOMS, "rooms") X(UNREAD, "unread")  \
+        X(PROFILE, "profile") X(LEFT, "left") X(REVOKED, "revoked")
 enum key_part {
 #define KEY_PART(name, text) PART_##name,
     KEY_PARTS(KEY_PART)

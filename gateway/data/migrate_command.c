@@ -1,6 +1,7 @@
 #include "gateway/data/migrate_command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -20,6 +21,7 @@ static const char help[] =
     "  --to-prefix TEXT    the prefix here [that of --prefix]\n"
     "  --dry-run           only counts what is in the source\n"
     "  --help              this text\n\n"
+    "URLs with a password are best given by SLUICE_MIGRATE_FROM and SLUICE_MIGRATE_TO.\n"
     "Further options are those of a node: --redis-partitions (of the Cluster), --lease-timeout,"
     "\n"
     "--redis-timeout, --redis-ca and others, or the environment, or --config FILE (see sluice\n"
@@ -71,6 +73,10 @@ static const char *take_flags(struct wish *w, int *argc, char **argv) {
     }
     *to = NULL;
     *argc = (int)(to - argv);
+    if (w->from == NULL)
+        w->from = getenv("SLUICE_MIGRATE_FROM");
+    if (w->to == NULL)
+        w->to = getenv("SLUICE_MIGRATE_TO");
     if (w->from == NULL)
         return "--from is missing (see sluice migrate --help)";
     return w->to == NULL && !w->dry ? "--to is missing (see sluice migrate --help)" : NULL;

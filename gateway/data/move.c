@@ -5,7 +5,8 @@
 
 #include "gateway/data/translate.h"
 
-#define GROUP_MOST  64
+#define GROUP_MOST  256
+#define LOGS_MOST   64       /* of them */
 #define GROUP_BYTES 16777216 /* of values that are on their way at once, roughly */
 
 struct item {
@@ -19,7 +20,7 @@ struct copying {
     struct scan scan;
     struct buf names; /* of the keys of one step: length and bytes of each */
     struct item group[GROUP_MOST];
-    size_t size;    /* how many to take next */
+    size_t logs;    /* how many to take next, since these are what is large */
     uint64_t bytes; /* of the last group */
 };
 
@@ -89,10 +90,28 @@ static struct slice next_name(const struct copying *c, size_t *at) {
     return name;
 }
 
-/* So many that values as large as the last ones fit. */
-static size_t next_size(uint64_t bytes, size_t count) {
-    uint64_t fit = GROUP_BYTES / (bytes / count + 1);
-    return fit < 1 ? 1 : fit > GROUP_MOST ? GROUP_MOST : (size_t)fit;
+/* So many that logs as large as the last ones fit. */
+static size_t next_logs(uint64_t bytes, size_t logs) {
+    uint64_t fit = GROUP_BYTES / (bytes / logs + 1);
+    return fit < 1 ? 1 : fit > LOGS_MOST ? LOGS_MOST : (size_t)fit;
+}
+
+/* Asks for the next keys, beginning at *at, and waits until they are copied. */
+static void copy_group(struct copying *c, size_t *at) {
+    struct move *m = c->move;
+    size_t n = 0, logs = 0;
+    c->bytes = 0;
+    for (; n < GROUP_MOST && logs < c->logs && *at < c->names.len; n++) {
+        struct item *item = &c->group[n];
+        *item = (struct item){.copying = c, .key = next_name(c, at)};
+        item->translation = (struct translation){
+            .from = m->from, .to = m->to, .kind = key_kind_of(m->from->d, item->key)};
+        logs += item->translation.kind.part == PART_LOG;
+        ask(item, c);
+    }
+    store_wait(m->from, m->to);
+    if (logs > 0)
+        c->logs = next_logs(c->bytes, logs);
 }
 
 /* Copies the keys of one step of the scan. master: the link that the step was asked over. */
@@ -102,17 +121,7 @@ static bool copy_step(struct copying *c, unsigned master) {
     size_t at = 0;
     c->scan.link = master;
     while (at < c->names.len && !m->from->failed && !m->to->failed) {
-        size_t n = 0;
-        c->bytes = 0;
-        for (; n < c->size && at < c->names.len; n++) {
-            struct item *item = &c->group[n];
-            *item = (struct item){.copying = c, .key = next_name(c, &at)};
-            item->translation = (struct translation){
-                .from = m->from, .to = m->to, .kind = key_kind_of(m->from->d, item->key)};
-            ask(item, c);
-        }
-        store_wait(m->from, m->to);
-        c->size = next_size(c->bytes, n);
+        copy_group(c, &at);
         m->tell(m->owner);
     }
     c->scan = after;
@@ -136,7 +145,7 @@ static void keep_indexes(struct store *to) {
 }
 
 bool move_copy(struct move *m, const struct marker *at) {
-    struct copying c = {.move = m, .size = 8};
+    struct copying c = {.move = m, .logs = 8};
     scan_init(&c.scan, m->from, on_key, &c);
     if (at->found) {
         c.scan.link = at->link;

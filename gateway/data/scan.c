@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT "300"
+#define COUNT "1000"
 
 void scan_init(struct scan *s, struct store *store,
                void (*on_key)(void *owner, struct slice key), void *owner) {

@@ -20,7 +20,7 @@ struct scan {
 /* on_key is called within scan_step, while the reply is read: it may send commands. */
 void scan_init(struct scan *s, struct store *store,
                void (*on_key)(void *owner, struct slice key), void *owner);
-/* Reads the next keys, some hundred at most. False: it has failed, or all were read. */
+/* Reads the next keys, about a thousand. False: it has failed, or all were read. */
 bool scan_step(struct scan *s);
 void scan_deinit(struct scan *s);
 

@@ -242,14 +242,21 @@ test('what is not like the other is told, and nothing is done', { timeout: TIMEO
   assert.equal((await runProgram(['migrate', '--help'])).code, 0);
 });
 
+// What deploy/OPERATIONS.md gives to nodes.
+const RIGHTS = `-@all +ping +select +client|setname +client|id +client|kill +wait +info +subscribe
+  +unsubscribe +publish +eval +evalsha +time +@stream +@sortedset +@hash +@set +get +set +setrange
+  +pexpire +exists +del`.replace(/\s+/g, ' ');
+
 test('to another prefix on another Redis, and a dry run that only counts', { timeout: TIMEOUT }, async (t) => {
-  const [redis, target] = [await startRedis(), await startRedis()];
+  const user = (more) => ({ name: 'sluice', password: 'secret', rules: `~* &* ${RIGHTS} ${more}` });
+  const redis = await startRedis({ aclUser: user('+scan +dump +pttl +keys +shutdown') });
+  const target = await startRedis({ aclUser: user('+scan +restore +unlink +keys +shutdown') });
   t.after(() => Promise.all([redis.stop(), target.stop()]));
   const old = await startNode({ redis });
   const ann = await login(old, 'ann');
   await ann.emit('join', { room: 'lobby' });
   await ann.emit('sendMessage', { room: 'lobby', message: 'hi' });
-  const dry = await runProgram(['migrate', '--from', redis.url, '--dry-run']);
+  const dry = await runProgram(['migrate', '--dry-run'], { env: { SLUICE_MIGRATE_FROM: redis.url } });
   assert.equal(dry.code, 0, dry.err);
   assert.equal(count(dry.out, 'room', 'messages'), 1);
   await ann.close();
