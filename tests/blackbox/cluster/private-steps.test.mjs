@@ -227,3 +227,18 @@ test('the same id to two receivers is two messages, also in the inbox of the sen
   await desk.next('new_private_message', having({ content: 'to two' }));
   assert.deepEqual(contents(desk), ['to one', 'to two']);
 });
+
+test('a reading whose count is not settled: unknown, and the repeat settles it', async () => {
+  const users = pair();
+  const { ann, bob, send } = await logins(users);
+  await send('first');
+  await send('second');
+  const restore = await forbid(`user:${users[1]}`);
+  const read = () => bob.emit('read', { peer: users[0], seq: 1 });
+  await assert.rejects(read(), { code: 'unavailable', outcome: 'unknown' });
+  await ann.next('message_read', having({ seq: 1 }));
+  await restore();
+  assert.equal(await unread(users), 2);
+  assert.deepEqual(await read(), {});
+  assert.equal(await unread(users), 1);
+});
