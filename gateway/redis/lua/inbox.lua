@@ -39,22 +39,22 @@ if first then
 end
 if stale(wall, text) then return STALE end
 
--- A count is "<sent> <read> <epoch>": how many the peer had sent, in the life of their log that the
--- epoch names, with the last message that came here, and how many of these were read. Messages and
--- marks come in any order, so both numbers only rise.
+-- A count is "<unread> <sent> <read> <epoch>": how many the peer had sent, in the life of their log
+-- that the epoch names, with the last message that came here, and how many of these were read.
+-- Messages and marks come in any order, so both numbers only rise.
 local PEERS = 1000
 local function make_room()
   if call('HLEN', unread) < PEERS then return true end
   local all, out = call('HGETALL', unread), {}
   for i = 1, #all, 2 do
-    local sent, past = string.match(all[i + 1], '^(%d+) (%-?%d+) ')
+    local sent, past = string.match(all[i + 1], '^%d+ (%d+) (%-?%d+) ')
     if sent and tonumber(sent) <= tonumber(past) then out[#out + 1] = all[i] end
   end
   return #out > 0 and call('HDEL', unread, unpack(out)) > 0
 end
 
 local function count_unread()
-  local sent, past, of = string.match(call('HGET', unread, peer) or '', '^(%d+) (%-?%d+) (%S+)$')
+  local sent, past, of = string.match(call('HGET', unread, peer) or '', '^%d+ (%d+) (%-?%d+) (%S+)$')
   if of and of ~= epoch and seq == '1' then -- a conversation that begins again has none from before
     call('HDEL', unread, peer)
     of = nil
@@ -68,7 +68,8 @@ local function count_unread()
     if not make_room() then return end
     sent, past = count, read or count - 1
   end
-  call('HSET', unread, peer, digits(sent) .. ' ' .. digits(past) .. ' ' .. epoch)
+  local number = digits(math.max(0, sent - past))
+  call('HSET', unread, peer, table.concat({ number, digits(sent), digits(past), epoch }, ' '))
   if call('PTTL', unread) < 0 then call('PEXPIRE', unread, USER_TTL) end
 end
 

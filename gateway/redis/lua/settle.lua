@@ -9,7 +9,7 @@ if epoch == '' then
   call('HDEL', unread, peer)
   return { 0 }
 end
-local sent, past, of = string.match(call('HGET', unread, peer) or '', '^(%d+) (%-?%d+) (%S+)$')
+local sent, past, of = string.match(call('HGET', unread, peer) or '', '^%d+ (%d+) (%-?%d+) (%S+)$')
 if of == epoch then
   past = math.max(past, read)
 elseif of then
@@ -19,6 +19,7 @@ elseif before and read > before and call('HLEN', unread) < 1000 then
 else
   return { 0 }
 end
-call('HSET', unread, peer, digits(sent) .. ' ' .. digits(past) .. ' ' .. epoch)
+local number = digits(math.max(0, sent - past))
+call('HSET', unread, peer, table.concat({ number, digits(sent), digits(past), epoch }, ' '))
 if call('PTTL', unread) < 0 then call('PEXPIRE', unread, USER_TTL) end
 return { 0 }

@@ -5,11 +5,7 @@ local me, out = ARGV[3], { 0 }
 if #ARGV < 4 then return out end
 local counts = call('HMGET', KEYS[1] .. ':unread', unpack(ARGV, 4))
 for i, text in ipairs(counts) do
-  local count, peer = tonumber(text or 0), ARGV[i + 3]
-  if not count then -- it is of two logs apart (inbox.lua)
-    local sent, seen = string.match(text, '^(%d+) (%-?%d+)')
-    count = math.max(0, (sent or 0) - (seen or 0))
-  end
+  local count, peer = tonumber(string.match(text or '0', '^%d+') or 0), ARGV[i + 3] -- (inbox.lua has more)
   if count > 0 and not APART then
     -- Messages that were counted may have left the log since, or the log may be gone.
     local dm = me <= peer and me .. ':' .. peer or peer .. ':' .. me
