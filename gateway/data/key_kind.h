@@ -11,8 +11,11 @@ extern const char *const key_owner_names[OWNER_COUNT];
 #define KEY_PARTS(X)                                                                           \
     X(LOG, "log")                                                                              \
     X(META, "meta")                                                                            \
-    X(IDS, "ids") X(READ, "read") X(MEMBERS, "members") X(ROOMS, "rooms") X(UNREAD, "unread")  \
-        X(PROFILE, "profile") X(LEFT, "left") X(REVOKED, "revoked")
+    X(IDS, "ids")                                                                              \
+    X(READ, "read")                                                                            \
+    X(MEMBERS, "members")                                                                      \
+    X(ROOMS, "rooms")                                                                          \
+    X(UNREAD, "unread") X(PROFILE, "profile") X(LEFT, "left") X(REVOKED, "revoked")
 enum key_part {
 #define KEY_PART(name, text) PART_##name,
     KEY_PARTS(KEY_PART)
