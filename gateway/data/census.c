@@ -52,7 +52,8 @@ static void compare(struct buf *out, const char *owner, const char *part, uint64
 void census_compare(const struct census *a, const struct census *b, struct buf *out) {
     for (unsigned o = 0; o < OWNER_COUNT; o++) {
         for (unsigned p = 0; p < PART_COUNT; p++) {
-            bool made = o == OWNER_USER && p == PART_IDS; /* by the move, from those of dms */
+            /* by the move: from those of dms, and from the counts */
+            bool made = o == OWNER_USER && (p == PART_IDS || p == PART_COUNTED);
             if (!made)
                 compare(out, key_owner_names[o], key_part_names[p], a->keys[o][p],
                         b->keys[o][p]);

@@ -15,7 +15,8 @@ extern const char *const key_owner_names[OWNER_COUNT];
     X(READ, "read")                                                                            \
     X(MEMBERS, "members")                                                                      \
     X(ROOMS, "rooms")                                                                          \
-    X(UNREAD, "unread") X(PROFILE, "profile") X(LEFT, "left") X(REVOKED, "revoked")
+    X(UNREAD, "unread")                                                                        \
+    X(COUNTED, "counted") X(PROFILE, "profile") X(LEFT, "left") X(REVOKED, "revoked")
 enum key_part {
 #define KEY_PART(name, text) PART_##name,
     KEY_PARTS(KEY_PART)

@@ -5,6 +5,8 @@
 #include "common/log.h"
 #include "gateway/channel/name.h"
 
+#define COUNTED_MS "2592000000" /* nodes prolong it while the user is there */
+
 /* KEYS: a user's counts. ARGV: user, prefix. Returns for each: peer, count, how many the peer
  * has sent, the epoch of their log ('' if it is gone). */
 static const char unread_script[] =
@@ -105,14 +107,17 @@ static void write_unread(struct translation *t, struct slice peer,
     struct slice sent = reply_text(items[2]), epoch = reply_text(items[3]);
     long long total = sent.len > 0 ? reply_number(items[2]) : count;
     struct buf key = {0}, value = {0};
-    translate_name(t->to->d, &key, &t->kind);
+    deployment_base(t->to->d, &key, t->kind.name);
+    buf_str(&key, ":counted");
     buf_printf(&value, "%lld %lld ", total, total - count);
     buf_slice(&value, epoch.len > 0 ? epoch : SLICE("-"));
-    struct slice argv[] = {SLICE("HSET"), buf_bytes(&key), peer, buf_bytes(&value)};
+    unsigned link = t->to->of[deployment_partition(t->to->d, t->kind.name)];
+    struct slice set[] = {SLICE("HSET"), buf_bytes(&key), peer, buf_bytes(&value)};
+    struct slice expire[] = {SLICE("PEXPIRE"), buf_bytes(&key), SLICE(COUNTED_MS)};
     if (key.failed || value.failed)
         store_fail(t->to, "out of memory");
-    store_send(t->to, t->to->of[deployment_partition(t->to->d, t->kind.name)], 4, argv, NULL,
-               NULL);
+    store_send(t->to, link, 4, set, NULL, NULL);
+    store_send(t->to, link, 3, expire, NULL, NULL);
     buf_deinit(&key);
     buf_deinit(&value);
 }

@@ -19,6 +19,7 @@ EMBED(presence)
 EMBED(turning)
 EMBED(placing)
 EMBED(marks)
+EMBED(counts)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
 struct source {
@@ -87,6 +88,8 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
         }
         if ((sources[i].parts & PARTS_MARKS) != 0)
             buf_append(text, lua_marks, (size_t)(lua_marks_end - lua_marks));
+        if ((sources[i].parts & PARTS_COUNTS) != 0)
+            buf_append(text, lua_counts, (size_t)(lua_counts_end - lua_counts));
         buf_append(text, sources[i].begin, (size_t)(sources[i].end - sources[i].begin));
         good = good && !text->failed && digest(text, s->sha[i]);
     }

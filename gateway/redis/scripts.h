@@ -15,6 +15,7 @@ enum script_parts {
     PARTS_LOG = 2,
     PARTS_PRESENCE = 4,
     PARTS_MARKS = 8, /* needs PARTS_LOG, too */
+    PARTS_COUNTS = 16,
     PARTS_APPEND = PARTS_CLOCK | PARTS_LOG,
     PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
     PARTS_BOTH = PARTS_LOG | PARTS_PRESENCE
@@ -24,7 +25,7 @@ enum script_parts {
     X(append, PARTS_APPEND)                                                                    \
     X(private, PARTS_APPEND)                                                                   \
     X(dm, PARTS_APPEND)                                                                        \
-    X(inbox, PARTS_APPEND)                                                                     \
+    X(inbox, PARTS_APPEND | PARTS_COUNTS)                                                      \
     X(posted, PARTS_NONE)                                                                      \
     X(outbox, PARTS_APPEND)                                                                    \
     X(read, PARTS_LOG)                                                                         \
@@ -41,7 +42,7 @@ enum script_parts {
     X(unread, PARTS_BOTH | PARTS_MARKS)                                                        \
     X(kept, PARTS_LOG | PARTS_MARKS)                                                           \
     X(mark, PARTS_BOTH | PARTS_MARKS)                                                          \
-    X(settle, PARTS_NONE)                                                                      \
+    X(settle, PARTS_COUNTS)                                                                    \
     X(ring, PARTS_PRESENCE)                                                                    \
     X(lease, PARTS_LEASE)                                                                      \
     X(reap, PARTS_PRESENCE)                                                                    \

@@ -9,7 +9,7 @@
 local base, sender, receiver, data, origin = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[7]
 local epoch, seq, count, read = ARGV[8], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
 local is_mine = name_of(base) == 'user:' .. sender
-local peer, unread = is_mine and receiver or sender, base .. ':unread'
+local peer = is_mine and receiver or sender
 -- The same id may have gone to several receivers. A seq alone comes again after a lost tail.
 local field = ARGV[6] ~= '' and receiver .. ':' .. ARGV[6] or
   '\n' .. epoch .. ' ' .. seq .. ' ' .. sender .. ' ' .. receiver
@@ -39,24 +39,22 @@ if first then
 end
 if stale(wall, text) then return STALE end
 
--- A count is "<unread> <sent> <read> <epoch>": how many the peer had sent, in the life of their log
--- that the epoch names, with the last message that came here, and how many of these were read.
--- Messages and marks come in any order, so both numbers only rise.
-local PEERS = 1000
+-- Is there room for one more peer? Those of whom nothing is unread make it.
 local function make_room()
-  if call('HLEN', unread) < PEERS then return true end
-  local all, out = call('HGETALL', unread), {}
+  local counted = base .. ':counted'
+  if call('HLEN', counted) < PEERS then return true end
+  local all, out = call('HGETALL', counted), {}
   for i = 1, #all, 2 do
-    local sent, past = string.match(all[i + 1], '^%d+ (%d+) (%-?%d+) ')
+    local sent, past = string.match(all[i + 1], '^(%d+) (%-?%d+) ')
     if sent and tonumber(sent) <= tonumber(past) then out[#out + 1] = all[i] end
   end
-  return #out > 0 and call('HDEL', unread, unpack(out)) > 0
+  return #out > 0 and call('HDEL', counted, unpack(out)) > 0
 end
 
 local function count_unread()
-  local sent, past, of = string.match(call('HGET', unread, peer) or '', '^%d+ (%d+) (%-?%d+) (%S+)$')
+  local sent, past, of = counted_of(base, peer)
   if of and of ~= epoch and seq == '1' then -- a conversation that begins again has none from before
-    call('HDEL', unread, peer)
+    forget_count(base, peer)
     of = nil
   end
   if is_mine or count == 0 then return end
@@ -68,9 +66,7 @@ local function count_unread()
     if not make_room() then return end
     sent, past = count, read or count - 1
   end
-  local number = digits(math.max(0, sent - past))
-  call('HSET', unread, peer, table.concat({ number, digits(sent), digits(past), epoch }, ' '))
-  if call('PTTL', unread) < 0 then call('PEXPIRE', unread, USER_TTL) end
+  note_count(base, peer, sent, past, epoch)
 end
 
 local c = open(base, true)

@@ -41,6 +41,7 @@ local function touch_user(base)
   for _, part in ipairs({ ':conns', ':rooms', ':unread', ':profile' }) do
     call('PEXPIRE', base .. part, USER_TTL)
   end
+  if APART then call('PEXPIRE', base .. ':counted', USER_TTL) end
 end
 
 -- Was the user's token revoked? iat_ms: when it was issued (ms, as text), '' if it does not say so,

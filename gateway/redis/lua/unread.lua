@@ -5,7 +5,7 @@ local me, out = ARGV[3], { 0 }
 if #ARGV < 4 then return out end
 local counts = call('HMGET', KEYS[1] .. ':unread', unpack(ARGV, 4))
 for i, text in ipairs(counts) do
-  local count, peer = tonumber(string.match(text or '0', '^%d+') or 0), ARGV[i + 3] -- (inbox.lua has more)
+  local count, peer = tonumber(text or 0), ARGV[i + 3]
   if count > 0 and not APART then
     -- Messages that were counted may have left the log since, or the log may be gone.
     local dm = me <= peer and me .. ':' .. peer or peer .. ':' .. me

@@ -42,7 +42,7 @@ const swept = (users) =>
 
 // How many messages of a the count of b has as unread.
 async function unread([a, b]) {
-  return Number((await redis.cli('HGET', redis.key(`user:${b}`, 'unread'), a)).split(' ')[0]);
+  return Number(await redis.cli('HGET', redis.key(`user:${b}`, 'unread'), a));
 }
 
 // Takes away the ids of messages by which a log knows repeats.
