@@ -11,11 +11,10 @@
  *
  * In a partition the times of messages rise over all channels, and their doorbells ring in the
  * same order on one link (log.lua). So when a doorbell with the time T is delivered, every live
- * channel of the partition has everything up to T, and nothing that is later. The lease's beacon
- * (lease.lua) tells a time in the same way, so a tide is not older than its last lease. With
- * more than
- * one partition there is a tide for each, and offsets (session.h) say them all. With one Redis
- * a message's own time is enough, and there are no tides.
+ * channel of the partition has everything up to T, and nothing that is later. The lease's
+ * beacon (lease.lua) tells a time in the same way, so a tide is not older than its last lease.
+ * With more than one partition there is a tide for each, and offsets (session.h) say them all.
+ * With one Redis a message's own time is enough, and there are no tides.
  */
 struct tide {
     uint64_t time; /* of the last doorbell or beacon that came in the order of times; 0: none */

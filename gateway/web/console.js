@@ -255,14 +255,19 @@ function showTiles() {
   put($('sum-online'), number(view.online.count));
   put($('sum-connections'), number(sum('connections')));
   put($('sum-deliveries'), number(sum('deliveries_per_second')));
-  put($('sum-memory'), bytes(mastersOf(view).reduce((all, one) => all + (one.used_memory ?? 0), 0)));
+  const memory = mastersOf(view).reduce((all, one) => all + (one.used_memory ?? 0), 0);
+  put($('sum-memory'), bytes(memory));
   document.title = `${plural(live.length, 'node')}, ${number(view.online.count)} online – Sluice cluster`;
 }
 
 // A Cluster's masters; one Redis is the only one.
 const mastersOf = ({ redis }) => redis.masters ?? [redis];
 
-const roundTrip = ({ latency_ms: ms }) => ['Round trip', `${ms.toFixed(1)} ms`, ms >= 100 ? 'warn' : ''];
+const roundTrip = ({ latency_ms: ms }) => [
+  'Round trip',
+  `${ms.toFixed(1)} ms`,
+  ms >= 100 ? 'warn' : '',
+];
 
 function redisRows(redis) {
   const used = redis.maxmemory ? redis.used_memory / redis.maxmemory : 0;
@@ -336,9 +341,10 @@ function showRedis() {
     fillMaster,
   );
   $('degraded').hidden = !degraded.length;
+  const which = `${degraded.length === 1 ? 'partition' : 'partitions'} ${ranges(degraded)}`;
   put(
     $('degraded'),
-    `Without a master: ${degraded.length === 1 ? 'partition' : 'partitions'} ${ranges(degraded)} of ${view.partitions}. Rooms and users there are missing on this page.`,
+    `Without a master: ${which} of ${view.partitions}. Their rooms and users are missing here.`,
   );
 }
 

@@ -20,10 +20,10 @@ after(async () => {
 
 const ask = (path) => nodes[0].get(path, { headers: { authorization: `Bearer ${TOKEN}` } });
 const view = async () => (await ask('/api/v1/cluster')).json();
-const search = async (text, cursor) =>
-  (
-    await ask(`/api/v1/online?search=${encodeURIComponent(text)}${cursor ? `&cursor=${cursor}` : ''}`)
-  ).json();
+const search = async (text, cursor) => {
+  const query = `search=${encodeURIComponent(text)}${cursor ? `&cursor=${cursor}` : ''}`;
+  return (await ask(`/api/v1/online?${query}`)).json();
+};
 const ids = ({ users }) => users.map(({ id }) => id);
 
 const partition = (user) => it.partition(`user:${user}`);
@@ -85,7 +85,8 @@ test('a page ends in the middle of a partition, or between two', async () => {
   // More than the nodes have, put into the index of two partitions.
   for (const tag of [it.tags[2], it.tags[9]]) {
     await it.cli(
-      ...['EVAL', `for i = 1, 400 do redis.call('ZADD', KEYS[1], ARGV[1], 'many-' .. ARGV[2] .. i) end`],
+      'EVAL',
+      `for i = 1, 400 do redis.call('ZADD', KEYS[1], ARGV[1], 'many-' .. ARGV[2] .. i) end`,
       ...[1, `sluice:{${tag}}online`, Date.now(), `${tag}-`],
     );
   }

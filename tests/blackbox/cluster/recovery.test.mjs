@@ -46,7 +46,8 @@ async function scene(t, name) {
   return { ann, topics, said, say, heard, has };
 }
 
-const offsets = ({ heard }) => heard.filter(({ event }) => event === 'message').map((one) => one.offset);
+const offsets = ({ heard }) =>
+  heard.filter(({ event }) => event === 'message').map((one) => one.offset);
 
 test('channels of all partitions: what was missed comes once', async (t) => {
   const { ann, topics, said, say, has } = await scene(t, 'all');
