@@ -43,8 +43,11 @@ test('no seed answers: the node is not ready, says of which, and begins when one
   const node = await startNode({ redis: it.url, ready: false });
   t.after(() => node.stop());
   const told = async () => (await node.get('/readyz')).json();
-  const why = new RegExp(`127\\.0\\.0\\.1:(${it.servers.map(({ port }) => port).join('|')}).*connection refused`);
+  const why = /Cluster.*connection refused/;
   await until(async () => why.test((await told()).detail), { what: `${why} in /readyz` });
+  for (const { port } of it.servers) {
+    assert.match(node.log(), new RegExp(`127\\.0\\.0\\.1:${port}\\b.*connection refused`));
+  }
   const { ready, reason } = await told();
   assert.deepEqual([ready, reason], [false, 'redis']);
   await Promise.all(it.servers.map((server) => server.restart()));
