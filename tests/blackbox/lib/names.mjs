@@ -19,7 +19,7 @@ const OWNERS = {
 };
 // What can follow a name in a key.
 const PARTS =
-  'conns|here|ids|left|log|members|meta|profile|raw|read|revoked|rooms|stats|turning|unread|users';
+  'conns|here|ids:\\d+|left|log|members|meta|profile|raw|read|revoked|rooms|stats|turning|unread|users';
 const TAGGED = /([\w-]*:)\{(\d+)\}([^\s"\\]+)/g;
 
 // What one key of one Redis is on a Cluster: all keys of it. `member`: the one that a command is

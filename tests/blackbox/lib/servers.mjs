@@ -81,7 +81,7 @@ async function launchNode(options) {
       return (await node.get('/healthz')).json();
     },
     readyz: async () => (await node.get('/readyz')).status,
-    untilReady: (how) => untilStatus(200, how),
+    untilReady: (how) => until(isWhole, { what: `${name}: 200`, ...how }),
     untilNotReady: (how) => untilStatus(503, how),
     suspend: () => node.signal('SIGSTOP'),
     resume: () => node.signal('SIGCONT'),
@@ -108,6 +108,11 @@ async function launchNode(options) {
       keepLog();
       return result;
     },
+  };
+  // On a Cluster a node is ready, and degraded, while some partitions have no master.
+  const isWhole = async () => {
+    const { status, body } = await node.get('/readyz');
+    return status === 200 && !body.includes('"degraded"');
   };
   const untilStatus = (status, how) =>
     until(async () => (await node.readyz()) === status, { what: `${name}: ${status}`, ...how });
@@ -141,7 +146,7 @@ async function launchNode(options) {
     if (inside) node.internal = insideOf(inside);
     return true;
   });
-  if (ready) await waitUntil('is ready', async () => (await node.readyz()) === 200);
+  if (ready) await waitUntil('is ready', isWhole);
   return node;
 }
 
