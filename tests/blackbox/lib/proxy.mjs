@@ -7,10 +7,16 @@ import { sleep } from './waiting.mjs';
 
 const HOST = '127.0.0.1';
 
-// A text in which a server has another port, as Redis (and a URL) writes ports. Both have five
-// digits, so that lengths stay.
+// A text in which a server has another port, as Redis, Sentinels and a URL write ports. Both have
+// five digits, so that lengths stay.
+const WAYS = [
+  (port) => `:${port}\r\n`,
+  (port) => `$5\r\n${port}\r\n`,
+  (port) => `${HOST}:${port}`,
+  (port) => `${HOST} ${port}`,
+];
 const renamed = (text, [from, to]) =>
-  text.replaceAll(`:${from}\r\n`, `:${to}\r\n`).replaceAll(`${HOST}:${from}`, `${HOST}:${to}`);
+  WAYS.reduce((now, way) => now.replaceAll(way(from), way(to)), text);
 
 async function listen(target, begin) {
   const server = net.createServer((client) => begin(client, target));
@@ -30,6 +36,7 @@ async function listen(target, begin) {
  *   hold({ link })              keeps what goes to the node; returns a function that delivers it,
  *                               and lets later bytes pass
  *   cut({ link })               resets them
+ *   cutEach(between)            resets one after the other; awaits between() before each
  *   orphan({ link, hold, late }) for `hold` ms keeps what goes to Redis, then resets the node's
  *                               side; `late` ms later Redis gets what was kept, by the old socket
  *   cutInside(bytes)            resets each when so many more bytes have gone to the node
@@ -38,8 +45,9 @@ async function listen(target, begin) {
  * And: delay = ms for each way, rate = bytes a second each way (0: all there is), fuse = as
  * cutInside(), for later links (0: none), refusing = true (closes what connects), links(),
  * opened, close(). `redis` is anything with url and port; its port is read at each connect, so
- * that it may lead to another server later. If it has `servers`, as a Cluster has, there is a proxy
- * of each, and whoever asks where the servers are is told where these are.
+ * that it may lead to another server later. If it has `servers`, as a Cluster has (for Sentinels:
+ * with the Sentinels), there is a proxy of each, and whoever asks where the servers are is told
+ * where these are.
  */
 export async function startProxy(redis) {
   const rename = (data) => {
@@ -171,6 +179,12 @@ export async function startProxy(redis) {
     },
     cut({ link } = {}) {
       chosen(link).forEach(reset);
+    },
+    async cutEach(between) {
+      for (const link of chosen()) {
+        await between();
+        reset(link);
+      }
     },
     async orphan({ link, hold, late }) {
       const some = chosen(link);
