@@ -1,16 +1,9 @@
-// The faults. A fault has a name, a weight (how often it is chosen), the thing that it needs for
-// itself while it lasts ('redis', 'node' or nothing), and run(where), which returns when the fault
-// is over. From then on its healing is timed. where: { world, crowd, ledger, random, slot, long }.
+// The faults that every kind of world has. A fault has a name, a weight (how often it is chosen),
+// the thing that it needs for itself while it lasts ('redis', 'node' or nothing), and run(where),
+// which returns when the fault is over. From then on its healing is timed. alone: no other fault may
+// run meanwhile. where: { world, crowd, ledger, random, slot, long }.
 
-import { sleep, until } from '../blackbox/lib/harness.mjs';
-
-const MASTER_MS = 20000;
-
-const redisKilled = async ({ world, random, long }) => {
-  await world.master.kill();
-  await sleep(random.between(0, long ? 5000 : 1200));
-  await world.master.restart();
-};
+import { sleep } from '../blackbox/lib/harness.mjs';
 
 const nodeKilled = async ({ slot, random }, away) => {
   await slot.end('kill');
@@ -34,100 +27,12 @@ const onLinks = (act) => async (where) => {
 const halfOpen = ({ slot, random }, link) =>
   slot.proxy.stall({ link, direction: random.pick(['toNode', 'toRedis', 'both']) });
 
-// The last seq of each channel that the server has.
-async function survivors(redis, channels) {
-  const script = `local out = {}
-    for i, channel in ipairs(ARGV) do
-      local log = 'sluice:{' .. channel .. '}:log'
-      local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-      out[i] = last and string.match(last[1], '%d+') or '0'
-    end
-    return out`;
-  const seqs = (await redis.cli('EVAL', script, 0, ...channels)).split('\n');
-  return new Map(channels.map((channel, i) => [channel, Number(seqs[i])]));
-}
-
-// A command to a Redis that may be down because of another fault.
+// A command to each master; one may be down because of another fault.
 const told =
   (...command) =>
-  ({ world }) =>
-    world.master.cli(...command).catch(() => {});
-
-const isSynced = ({ world }) =>
-  until(() => world.isSynced(), { timeout: MASTER_MS, every: 100, what: 'the replica is level' });
-
-// Back to a pair: the former master is the replica.
-async function again(world, former) {
-  if (former.isDown) await former.restart();
-  former.isDown = false;
-  await world.demote(former);
-}
-
-const failoverLosing = async (where) => {
-  const { world, ledger, crowd, random } = where;
-  await isSynced(where);
-  world.replication.stall({ direction: 'toNode' });
-  await sleep(random.between(50, 500));
-  await world.master.kill();
-  world.master.isDown = true;
-  const at = Date.now();
-  const { replica } = world;
-  await replica.cli('REPLICAOF', 'NO', 'ONE');
-  // Nothing is written yet, because the nodes' proxies lead to the dead server.
-  const kept = await survivors(replica, crowd.channels());
-  ledger.erased(at, (channel) => kept.get(channel) ?? 0, crowd.devices);
-  const former = await world.promote();
-  await again(world, former);
-};
-
-const failoverWhole = async (where) => {
-  const { world, random } = where;
-  await isSynced(where);
-  await world.master.cli('CLIENT', 'PAUSE', 10000, 'WRITE');
-  await isSynced(where);
-  await sleep(50); // now the replica has what the master wrote before the pause
-  const former = await world.promote();
-  if (random.chance(0.5)) {
-    await former.kill();
-    former.isDown = true;
-  }
-  await again(world, former);
-  if (random.chance(0.5)) await former.cli('CLIENT', 'UNPAUSE').catch(() => {});
-};
-
-// No node reaches Redis any more.
-const cutOff = ({ slots }, off) => {
-  for (const { proxy } of slots) {
-    proxy.refusing = off;
-    if (off && proxy.links().length) proxy.cut();
-  }
-};
-
-// The master's tail is lost to its replica, which is promoted; the former master follows it and is
-// promoted again, without a restart: what it appends now has numbers that it has used before.
-const failback = async (where) => {
-  const { world, ledger, crowd, random } = where;
-  await isSynced(where);
-  world.replication.stall({ direction: 'toNode' });
-  await sleep(random.between(50, 500));
-  cutOff(world, true);
-  await sleep(100); // commands that were on their way have reached the master
-  const at = Date.now();
-  const former = await world.promote();
-  const kept = await survivors(world.master, crowd.channels());
-  ledger.erased(at, (channel) => kept.get(channel) ?? 0, crowd.devices);
-  const isServing = random.chance(0.5); // or no node has ever seen it
-  if (isServing) cutOff(world, false);
-  await sleep(random.between(50, 1000));
-  await again(world, former);
-  if (isServing) {
-    await failoverWhole(where);
-    return;
-  }
-  await isSynced(where);
-  await again(world, await world.promote());
-  cutOff(world, false);
-};
+  async ({ world }) => {
+    for (const master of await world.masters()) await master.cli(...command).catch(() => {});
+  };
 
 // Nearly as long as a node takes a client that sent heartbeats for alive without one.
 const SILENT_MS = 2900;
@@ -151,13 +56,7 @@ const orphaned = async ({ crowd, slot, random, long }) => {
   await over;
 };
 
-const flushed = async ({ world, ledger, crowd }) => {
-  const script = "redis.call('FLUSHALL') return redis.call('TIME')";
-  const [seconds, micros] = (await world.master.cli('EVAL', script, 0)).split('\n').map(Number);
-  ledger.erased(seconds * 1000 + Math.floor(micros / 1000), () => 0, crowd.devices);
-};
-
-export const FAULTS = [
+export const COMMON = [
   {
     name: 'node killed, back at once',
     weight: 5,
@@ -189,35 +88,15 @@ export const FAULTS = [
       slot.node.resume();
     },
   },
-  { name: 'Redis killed, restarted', weight: 6, needs: 'redis', run: redisKilled },
-  {
-    name: 'Redis stands still (SIGSTOP)',
-    weight: 3,
-    needs: 'redis',
-    async run({ world, random }) {
-      world.master.pause();
-      await sleep(random.between(100, 2500));
-      world.master.resume();
-    },
-  },
-  {
-    name: 'Redis paused (CLIENT PAUSE)',
-    weight: 4,
-    needs: 'redis',
-    async run({ world, random }) {
-      const ms = Math.floor(random.between(100, 2000));
-      await world.master.cli('CLIENT', 'PAUSE', ms, random.pick(['ALL', 'WRITE']));
-      await sleep(ms);
-    },
-  },
   {
     name: 'Redis full (noeviction)',
     weight: 4,
     needs: 'redis',
     async run({ world, random }) {
-      await world.master.cli('CONFIG', 'SET', 'maxmemory', 1);
+      const master = random.pick(await world.masters());
+      await master.cli('CONFIG', 'SET', 'maxmemory', 1);
       await sleep(random.between(200, 2000));
-      await world.master.cli('CONFIG', 'SET', 'maxmemory', 0);
+      await master.cli('CONFIG', 'SET', 'maxmemory', 0);
     },
   },
   {
@@ -265,8 +144,19 @@ export const FAULTS = [
     weight: 3,
     run: async ({ crowd }) => crowd.devices.forEach((device) => device.cut()),
   },
-  { name: 'failover, nothing lost', weight: 2, needs: 'redis', run: failoverWhole },
-  { name: 'failover, its tail lost', weight: 3, needs: 'redis', run: failoverLosing },
-  { name: 'failback, a tail lost', weight: 2, needs: 'redis', run: failback },
-  { name: 'FLUSHALL', weight: 1, needs: 'redis', run: flushed },
+  {
+    name: 'links to Redis cut one by one',
+    weight: 4,
+    needs: 'node',
+    async run({ slot, random }) {
+      if (slot.proxy.links().length) await slot.proxy.cutEach(() => sleep(random.between(5, 150)));
+    },
+  },
+  {
+    name: 'all links to Redis cut',
+    weight: 3,
+    async run({ world }) {
+      for (const { proxy } of world.slots) if (proxy.links().length) proxy.cut();
+    },
+  },
 ];

@@ -3,6 +3,8 @@
 // A message is `open` until it is acknowledged and every device that should have it has it. Losses
 // that a fault announces (FLUSHALL, a failover without the tail) are declared here by that fault;
 // only messages that they can have erased may be missing, and only from devices that were told.
+// Nodes that wait for a replica acknowledge nothing that can be erased; then what others have heard
+// before it was acknowledged may come twice, but nothing may be missing.
 
 const LIVE = 1; // came as an event
 const READ = 2; // was read with `history`, after a loss was told
@@ -69,15 +71,25 @@ export class Hearing {
   }
 }
 
+const textOf = ({ id, conversation, ack: { seq, timestamp } }) =>
+  `${id} (${conversation} ${seq}, ${new Date(timestamp).toISOString()})`;
+
 // The id tells the sender, the conversation and the number of a message.
 export function parseId(id) {
   const [from, stream, n] = String(id).split('/');
   return { from, stream, n: Number(n) };
 }
 
+/*
+ * The owner sets devices, shardOf(channel), recordOf(channel), which resolves to the ids in the
+ * channel's log (a Set), and onFinding.
+ */
 export class Ledger {
+  devices = [];
+  shardOf = () => 0;
+  recordOf = async () => new Set();
   open = new Map(); // id → message
-  losses = []; // { at, kept(channel) → last seq that survived, held: Map device → positions }
+  losses = []; // see erased()
   findings = [];
   counts = {
     sent: 0, // messages, each counted once
@@ -91,10 +103,13 @@ export class Ledger {
     unanswered: 0,
     announced: 0, // missing, and the receiver was told
     untellable: 0, // missing, and neither the receiver nor its node ever had anything of that tail
+    erased: 0, // acknowledged, and no longer in its log, as a loss explains
+    untold: 0, // of those: had by a device that was not told
     told: 0,
   };
   onFinding = () => {};
   #alarms = []; // losses that were told, and not yet judged
+  #acknowledged = []; // messages that are not yet judged
 
   finding(kind, text, device) {
     if (kind in this.counts) this.counts[kind]++;
@@ -106,12 +121,14 @@ export class Ledger {
 
   sent(message) {
     this.open.set(message.id, message);
+    message.all = [...message.needs];
     this.counts.sent++;
   }
 
   acknowledged(message, { seq, timestamp }) {
     message.ack = { seq, timestamp, at: Date.now() };
     this.counts.acknowledged++;
+    this.#acknowledged.push(message);
     this.#settle(message);
   }
 
@@ -159,21 +176,43 @@ export class Ledger {
     this.#settle(message);
   }
 
-  // A fault has erased the entries that Redis appended up to `at` (its own ms) and did not keep.
-  erased(at, kept, devices) {
-    const held = new Map(devices.map((device) => [device, new Map(device.positions)]));
-    this.losses.push({ at, kept, held });
+  /*
+   * A fault has erased entries of the channels of these shards (default: all) that Redis appended
+   * from `from` to `at` (its own ms), but for those up to kept(channel), a seq. Devices may be told
+   * of it from `since` on, which is `at` if it is not given. `unacked`: it can have erased none
+   * that was acknowledged. Returns the loss, of which at and kept may still be set; held is what
+   * each device has got of each channel.
+   */
+  erased({ at = Infinity, since = at, from = 0, shards, kept = () => 0, unacked = false }) {
+    const has = (channel) => !shards || shards.has(this.shardOf(channel));
+    const loss = { at, since, from, has, kept, unacked };
+    this.losses.push(loss);
+    this.hold(loss);
+    return loss;
   }
 
-  #loss(conversation, { seq, timestamp }) {
-    return this.losses.find(({ at, kept }) => timestamp <= at && seq > kept(conversation));
+  // The loss is of what was appended until now; what devices get later is of the new master.
+  hold(loss) {
+    loss.held = new Map(this.devices.map((device) => [device, new Map(device.positions)]));
+  }
+
+  // seq: of the conversation. A message to a user is in an inbox, too, which may be elsewhere: it
+  // can be erased there alone.
+  #erases(loss, conversation, channel, { seq, timestamp }) {
+    if (timestamp < loss.from || timestamp > loss.at) return false;
+    if (loss.has(conversation) && seq > loss.kept(conversation)) return true;
+    return loss.from > 0 && channel !== conversation && loss.has(channel);
   }
 
   // The copy that the device has was erased and it was told: so a sender may have sent it again.
   #erasedCopy(device, channel, id) {
     const first = device.hearing.recent.get(id);
-    const loss = first && this.#loss(device.conversationOf(channel, id), first);
-    return loss && device.hearing.wasTold(channel, loss.at);
+    if (!first) return false;
+    const conversation = device.conversationOf(channel, id);
+    const excuses = (loss) =>
+      this.#erases(loss, conversation, channel, first) &&
+      device.hearing.wasTold(channel, loss.since);
+    return this.losses.some(excuses);
   }
 
   // A device was told of a loss in a channel. position: what it had, with the time of it.
@@ -181,47 +220,83 @@ export class Ledger {
     const now = Date.now();
     this.counts.told++;
     device.hearing.tell(channel, now);
-    this.#alarms.push({ device, since: position?.time ?? 0, what });
+    this.#alarms.push({ device, channel, since: position?.time ?? 0, what });
   }
 
   // A device may be told of a loss before the fault that caused it has declared it.
   #judgeAlarms() {
-    for (const { device, since, what } of this.#alarms) {
-      if (this.losses.some(({ at }) => since <= at + 5000)) continue;
+    for (const { device, channel, since, what } of this.#alarms) {
+      if (this.losses.some(({ at, has }) => has(channel) && since <= at + 5000)) continue;
       this.finding('false alarm', `${what} at ${device.name}: nothing was lost`, device);
     }
     this.#alarms = [];
   }
 
   // Judges the messages that are still open when nothing is sent any more and all had their time.
-  judge() {
+  async judge() {
     this.#judgeAlarms();
+    const records = new Map();
+    const isKept = async (channel, id) => {
+      if (!records.has(channel)) records.set(channel, this.recordOf(channel));
+      return (await records.get(channel)).has(id);
+    };
+    const acknowledged = this.#acknowledged;
+    this.#acknowledged = [];
+    for (const message of acknowledged) await this.#judgeRecord(message, isKept);
     for (const message of this.open.values()) {
       if (!message.ack) {
         this.finding('unanswered', `${message.id} of ${message.device.name}`, message.device);
         continue;
       }
-      const { seq, timestamp } = message.ack;
-      const loss = this.#loss(message.conversation, message.ack);
-      for (const device of message.needs) {
-        const channel = device.channelOf(message);
-        if (loss && device.hearing.wasTold(channel, loss.at)) {
-          this.counts.announced++;
-        } else if (loss && !this.#couldKnow(loss, device, channel)) {
-          this.counts.untellable++;
-        } else {
-          const when = new Date(timestamp).toISOString();
-          const what = `${message.id} (${message.conversation} ${seq}, ${when}) never reached`;
-          this.finding('lost', `${what} ${device.name}${loss ? ', who was not told' : ''}`, device);
-        }
-      }
+      for (const device of message.needs) await this.#judge(message, device, isKept);
     }
     this.open.clear();
+  }
+
+  // A message that was acknowledged is in its log, or a loss explains why not. Then who has it, and
+  // can have it no longer from there, was told.
+  async #judgeRecord(message, isKept) {
+    const { id, conversation, all, device: sender } = message;
+    if (!(await isKept(conversation, id))) {
+      if (this.#excuse(message, conversation)) this.counts.erased++;
+      else this.finding('lost', `${textOf(message)} is not in its log`, sender);
+    }
+    for (const device of all) {
+      const channel = device.channelOf(message);
+      if (await isKept(channel, id)) continue;
+      const loss = this.losses.find((one) => this.#erases(one, conversation, channel, message.ack));
+      const { from, n } = parseId(id);
+      const had = device.hearing.of(channel, from).has(n) & LIVE;
+      if (!had || !loss || device.hearing.wasTold(channel, loss.since)) continue;
+      this.finding('untold', `${textOf(message)} was erased, ${device.name} was not told`, device);
+    }
+  }
+
+  async #judge(message, device, isKept) {
+    const { id } = message;
+    const channel = device.channelOf(message);
+    const loss = this.#excuse(message, channel);
+    const lost = (why) => {
+      this.finding('lost', `${textOf(message)} never reached ${device.name}${why}`, device);
+    };
+    const isThere = (await isKept(channel, id)) && (await isKept(message.conversation, id));
+    if (!loss) lost('');
+    else if (isThere) lost(', though it can be read');
+    else if (device.hearing.wasTold(channel, loss.since)) this.counts.announced++;
+    else if (this.#couldKnow(loss, device, channel)) lost(', who was not told');
+    else this.counts.untellable++;
+  }
+
+  // The loss that explains why the channel lacks a message that was acknowledged.
+  #excuse({ conversation, ack }, channel) {
+    const erases = (loss) => !loss.unacked && this.#erases(loss, conversation, channel, ack);
+    return this.losses.find(erases);
   }
 
   // A loss of which it was told before does not count, since its node then has nothing of this
   // log's end.
   #couldKnow(loss, device, channel) {
+    if (!loss.has(channel)) return false;
     const { seq = 0, kept = seq } = loss.held.get(device)?.get(channel) ?? {};
     return kept > loss.kept(channel);
   }
@@ -229,11 +304,12 @@ export class Ledger {
   // True if everything is acknowledged, and is received or known to be lost.
   isSettled() {
     for (const message of this.open.values()) {
-      const loss = message.ack && this.#loss(message.conversation, message.ack);
-      if (!loss) return false;
+      if (!message.ack) return false;
       for (const device of message.needs) {
         const channel = device.channelOf(message);
-        const told = device.hearing.wasTold(channel, loss.at);
+        const loss = this.#excuse(message, channel);
+        if (!loss) return false;
+        const told = device.hearing.wasTold(channel, loss.since);
         if (!told && this.#couldKnow(loss, device, channel)) return false;
       }
     }

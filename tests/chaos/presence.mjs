@@ -1,23 +1,15 @@
 // Compares the users that Redis and the clients take for online with those that are.
 
 import { sleep } from '../blackbox/lib/harness.mjs';
+import { PATIENCE } from '../blackbox/lib/waiting.mjs';
 import { TIMES } from './world.mjs';
 
-const READ = `
-  local function list(key) return redis.call('ZRANGE', key, 0, -1) end
-  local out = { 'online ' .. table.concat(list('sluice:online'), ' '),
-                'here ' .. table.concat(list(KEYS[1]), ' ') }
-  for i, user in ipairs(ARGV) do
-    local conns = 'sluice:{user:' .. user .. '}:conns'
-    out[#out + 1] = 'conns ' .. user .. ' ' .. redis.call('HLEN', conns)
-  end
-  return out`;
-const LINK_LINE = /^time=(\S+) level=\w+ event=redis_(?:lost|down|up)\b/gm;
+const LINK_LINE = /^time=(\S+) level=\w+ event=redis_(?:lost|down|up|master|slot|failover)\b/gm;
 
 // How long presence may take to become right: a lease that stands still must be seen from one sweep
 // to another, and then the user goes.
 export const PRESENCE_MS = TIMES.lease + 2 * TIMES.sweep;
-const STILL_MS = 60000;
+const STILL_MS = 60000 * PATIENCE;
 
 // True if the node's link to Redis fell or came up in that time; then announcements may be missing.
 const linkFell = ({ node }, from, to = Infinity) =>
@@ -88,15 +80,14 @@ export class Presence {
     const { world, devices, csId } = this.#crowd;
     const users = this.#expected();
     const all = [...new Set(devices.map(({ user }) => user))].sort();
-    const key = `sluice:{room:room-${csId}}:here`;
-    const lines = (await world.master.cli('EVAL', READ, 1, key, ...all)).split('\n');
+    const { online, here, conns } = await world.presence(all, `room:room-${csId}`);
     const inside = [...users.keys()].sort().join(' ');
-    const sorted = (line, word) => line.slice(word.length).trim().split(' ').sort().join(' ');
-    if (sorted(lines[0], 'online') !== inside) return `${lines[0]}, but in are ${inside}`;
-    if (sorted(lines[1], 'here') !== inside) return `${lines[1]}, but in are ${inside}`;
-    for (const line of lines.slice(2)) {
-      const [, user, n] = line.split(' ');
-      if (Number(n) !== (users.get(user) ?? 0)) return `${line}, not ${users.get(user) ?? 0}`;
+    const text = (list) => list.sort().join(' ');
+    if (text(online) !== inside) return `online are ${text(online)}, but in are ${inside}`;
+    if (text(here) !== inside) return `here are ${text(here)}, but in are ${inside}`;
+    for (const [user, count] of conns) {
+      const right = users.get(user) ?? 0;
+      if (count !== right) return `${user} has ${count} connections, not ${right}`;
     }
     for (const device of devices) {
       const roster = device.roster && [...device.roster].sort().join(' ');

@@ -29,7 +29,8 @@ const shares = (all, parts) => {
 // times, the longest), and until all listeners had a message sent after it (half, 90 %, the
 // longest).
 function byKind(storm) {
-  return storm.faults.map(({ name }) => {
+  const names = [...storm.faults, ...storm.done].map(({ name }) => name);
+  return [...new Set(names)].map((name) => {
     const all = storm.done.filter((fault) => fault.name === name);
     const acked = all.map((fault) => fault.acked);
     const healed = all.map((fault) => fault.healed);
@@ -43,7 +44,7 @@ export function table(storm) {
   const { presence } = storm.crowd;
   const rows = byKind(storm);
   const line = (name, count, times) =>
-    `${name.padEnd(30)} ${String(count).padStart(6)} ${times.map((t) => t.padStart(9)).join('')}`;
+    `${name.padEnd(34)} ${String(count).padStart(6)} ${times.map((t) => t.padStart(9)).join('')}`;
   const kinds = rows.map(({ name, count, times }) => line(name, count, times.map(seconds)));
   const sums = [
     ['messages acknowledged', counts.acknowledged],
@@ -54,8 +55,10 @@ export function table(storm) {
     ['duplicated', counts.duplicated],
     ['out of order', counts.disordered],
     ['unanswered', counts.unanswered],
-    ['erased with an announcement', counts.announced],
-    ['erased, nothing of it was had', counts.untellable],
+    ['lost, as allowed', counts.erased],
+    ['lost, and somebody not told', counts.untold],
+    ['lost before they came, told', counts.announced],
+    ['lost before they came, not told', counts.untellable],
     ['announcements of losses', counts.told],
     ['presence: checks', presence.counts.checks],
     ['presence: slowest to be right', `${presence.counts.slowest} ms`],
@@ -71,7 +74,7 @@ export function table(storm) {
     '',
     ...sums.map(([name, value]) => {
       const text = typeof value === 'number' ? number(value) : value;
-      return `${name.padEnd(30)} ${text.padStart(12)}`;
+      return `${name.padEnd(34)} ${text.padStart(12)}`;
     }),
   ].join('\n');
 }

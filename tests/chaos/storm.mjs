@@ -2,31 +2,43 @@
 // every message acknowledged and received, presence exact.
 
 import { sleep, until } from '../blackbox/lib/harness.mjs';
+import { PATIENCE } from '../blackbox/lib/waiting.mjs';
 import { Crowd } from './crowd.mjs';
-import { FAULTS } from './faults.mjs';
+import { cluster } from './cluster.mjs';
+import { LAG_MS, survivors } from './deaths.mjs';
 import { Ledger } from './ledger.mjs';
 import { randomOf } from './random.mjs';
-import { startWorld } from './world.mjs';
+import { sentinel } from './sentinel.mjs';
+import { single } from './single.mjs';
+import { entries } from './world.mjs';
 
-const HEAL_MS = 60000;
+// Of each: World, FAULTS, the most faults in a storm, and how many ms lie between two.
+export const TOPOLOGIES = { single, sentinel, cluster };
+
+const HEAL_MS = 30000 * PATIENCE;
+const IDS = /\bu\d+\/(?:r|p-u\d+)\/\d+/g; // of messages
 const SETTLE_MS = 15000; // by then all that was sent in a calm, and is not lost, has come
-const PATIENCE_MS = 6000; // beyond what presence may take: the machine is busy with other things
-const STORM_MOST = 12; // faults
+const PATIENCE_MS = 6000 * PATIENCE; // beyond what presence may take, on a busy machine
+const LOOK_MS = 500;
 const LONG_EVERY = 40; // so many faults: one that lasts up to 10 s
 
 /*
- * Options: seed; seconds, faults: ends after so long or so many (0: no limit); untilFinding: or
- * with the first storm that found something; only: part of the names of faults; shown: the nodes'
- * logs are, if the process fails; onFinding, for a report. Has: done, the faults so far ({ name,
- * slot, begin, over, acked, healed }); running; ledger; crowd; world.
+ * Options: topology: a name of TOPOLOGIES; wait: nodes wait for a replica (redis-wait); seed;
+ * seconds, faults: ends after so long or so many (0: no limit); untilFinding: or with the first
+ * storm that found something; only: part of the names of faults; shown: the nodes' logs are, if the
+ * process fails; onFinding, onFault, for a report. Has: done, the faults so far ({ name, slot,
+ * begin, over, acked, healed }); running; ledger; crowd; world.
  */
 export class Storm {
   done = [];
   running = new Set();
   #options;
+  #topology;
   #random;
   #taken = new Set();
   #begin = Date.now();
+  #looking;
+  #leaders = { ports: '', at: 0 };
   #untilLong = LONG_EVERY;
 
   constructor(options) {
@@ -34,7 +46,9 @@ export class Storm {
     this.#random = randomOf(options.seed);
     this.ledger = new Ledger();
     this.ledger.onFinding = options.onFinding ?? (() => {});
-    this.faults = FAULTS.filter(({ name }) => name.includes(options.only ?? ''));
+    this.#topology = TOPOLOGIES[options.topology ?? 'single'];
+    if (!this.#topology) throw new Error(`TOPOLOGY is one of ${Object.keys(TOPOLOGIES).join()}`);
+    this.faults = this.#topology.FAULTS.filter(({ name }) => name.includes(options.only ?? ''));
     if (!this.faults.length) throw new Error(`no fault has "${options.only}" in its name`);
   }
 
@@ -50,20 +64,57 @@ export class Storm {
         await this.#calm();
       }
     } finally {
+      clearInterval(this.#looking);
       await this.crowd?.end();
       await this.world?.stop(this.ledger.findings.length > 0);
     }
   }
 
   async #begins() {
-    this.world = await startWorld({ shown: this.#options.shown });
+    const { shown, wait } = this.#options;
+    const world = new this.#topology.World({ shown, wait });
+    this.world = world;
+    await world.start();
     this.world.finding = (kind, text) => this.ledger.finding(kind, text);
-    this.crowd = new Crowd(this.world, this.ledger, randomOf(this.#random.seed()));
+    this.crowd = new Crowd(world, this.ledger, randomOf(this.#random.seed()));
     await this.crowd.start();
+    this.ledger.devices = this.crowd.devices;
+    this.ledger.shardOf = (channel) => world.shardOf(channel);
+    this.ledger.recordOf = async (channel) => {
+      const all = await entries(await world.masterOf(channel), world.key(channel, 'log'), 6000);
+      return new Set(all.flatMap(({ text }) => text.match(IDS) ?? []));
+    };
     const allIn = () => this.crowd.presence.isStill();
     await until(allIn, { timeout: 30000, what: 'everybody is in' });
     this.crowd.talk();
     this.#begin = Date.now();
+    this.#leaders = await this.#look();
+    this.#looking = setInterval(() => this.#surprise().catch(() => {}), LOOK_MS);
+  }
+
+  async #look() {
+    const at = Date.now();
+    const ports = (await this.world.leaders()).map(({ port }) => port);
+    return { ports: ports.sort().join(), at };
+  }
+
+  // A machine that is too busy takes a master for dead. That is no fault of the storm, but is
+  // judged as a death.
+  async #surprise() {
+    if (this.#taken.has('redis')) return;
+    const before = this.#leaders;
+    const now = await this.#look();
+    if (this.#taken.has('redis') || before !== this.#leaders) return;
+    this.#leaders = now;
+    if (now.ports === before.ports) return;
+    const { world, crowd, ledger } = this;
+    const [since, unacked] = [before.at - LAG_MS, world.wait];
+    const loss = ledger.erased({ from: since - LAG_MS, since, at: Date.now() + LAG_MS, unacked });
+    await survivors({ world, crowd }, loss, since);
+    const [begin, over] = [before.at, now.at];
+    const fault = { name: 'a failover by itself', begin, over, acked: -1, healed: -1 };
+    this.done.push(fault);
+    this.#time(fault);
   }
 
   #isOver() {
@@ -75,12 +126,13 @@ export class Storm {
 
   async #storm() {
     const random = this.#random;
-    const size = 1 + Math.floor(random.between(0, STORM_MOST));
+    const { most, between } = this.#topology;
+    const size = 1 + Math.floor(random.between(0, most));
     const under = [];
     for (let i = 0; i < size && !this.#isOver(); i++) {
       const fault = this.#next();
       if (fault) under.push(this.#inflict(fault));
-      await sleep(random.between(20, 450));
+      await sleep(random.between(...between));
     }
     await Promise.all(under);
   }
@@ -89,7 +141,12 @@ export class Storm {
   #next() {
     const { world } = this;
     const random = this.#random;
-    const fault = random.weighed(this.faults);
+    const running = [...this.running];
+    if (running.some(({ alone }) => alone)) return null;
+    const isFree = ({ needs, alone }) => !(alone && running.length) && !this.#taken.has(needs);
+    const free = this.faults.filter(isFree);
+    if (!free.length) return null;
+    const fault = random.weighed(free);
     const slot = random.pick(world.slots);
     const need = fault.needs === 'node' ? slot.name : fault.needs;
     if (need && this.#taken.has(need)) return null;
@@ -97,15 +154,17 @@ export class Storm {
     return { ...fault, slot, need };
   }
 
-  async #inflict({ name, run, slot, need }) {
+  async #inflict({ name, run, slot, need, alone }) {
     const { world, crowd, ledger } = this;
     const random = randomOf(this.#random.seed());
     const long = --this.#untilLong <= 0;
     if (long) this.#untilLong = LONG_EVERY;
-    const fault = { name, begin: Date.now(), over: 0, acked: -1, healed: -1, slot: need && slot.name };
+    const where = need && need !== 'redis' ? slot.name : undefined;
+    const fault = { name, begin: Date.now(), over: 0, acked: -1, healed: -1, slot: where, alone };
     this.running.add(fault);
     try {
       await run({ world, crowd, ledger, random, slot, long });
+      if (need === 'redis') this.#leaders = await this.#look();
     } catch (error) {
       ledger.finding('harness', `${name}: ${error.stack}`);
     }
@@ -133,6 +192,7 @@ export class Storm {
     }
     look();
     fault.healed = Date.now() - fault.over;
+    this.#options.onFault?.(fault);
   }
 
   async #calm() {
@@ -150,7 +210,7 @@ export class Storm {
     await until(healed, { timeout: HEAL_MS + 5000, what: 'all is healed' }).catch(() => {});
     crowd.hush(true);
     await until(() => ledger.isSettled(), { timeout: SETTLE_MS, what: 'settled' }).catch(() => {});
-    ledger.judge();
+    await ledger.judge();
     crowd.hush(false);
   }
 }

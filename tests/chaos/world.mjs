@@ -1,17 +1,19 @@
-// The world in which the faults happen: a master Redis and its replica, and nodes that each reach
-// the master through a proxy of their own. The addresses stay the same over all restarts and
-// failovers.
+// The world in which the faults happen: nodes that each reach Redis through a proxy of their own,
+// and what is the same for one master, Sentinels and a Cluster. The addresses stay the same over
+// all restarts and failovers.
 
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { startNode, startRedis, until } from '../blackbox/lib/harness.mjs';
+import { startNode, until } from '../blackbox/lib/harness.mjs';
 import { startProxy } from '../blackbox/lib/proxy.mjs';
 
 export const TIMES = { lease: 2000, sweep: 400, redis: 1000 }; // ms
 const ARGS = ['--lease-timeout', '2s', '--lease-interval', '400ms', '--redis-timeout', '1s'];
 const NODE_ARGS = [...ARGS, '--drain', '500ms', '--history-max', '5000'];
-const REDIS = { appendfsync: 'always', config: { 'repl-diskless-sync-delay': 0 } };
+const WAIT_ARGS = ['--redis-wait', '1:1000'];
+export const REDIS = { appendfsync: 'always', config: { 'repl-diskless-sync-delay': 0 } };
+export const LEVEL_MS = 20000; // by then a replica has what its master has
 
 const runs = (node) => {
   try {
@@ -23,7 +25,7 @@ const runs = (node) => {
 
 // A server whose cli() repeats a command when a fault has killed its connection; the command may
 // have been done.
-function persistent(redis) {
+export function persistent(redis) {
   const once = redis.cli.bind(redis);
   const again = async (tries, command) => {
     try {
@@ -53,8 +55,8 @@ class Slot {
     const { name, proxy } = this;
     const port = this.node?.port ?? 0;
     this.#lives++;
-    const args = NODE_ARGS;
-    const { shown } = this.#world;
+    const { shown, wait } = this.#world;
+    const args = wait ? [...NODE_ARGS, ...WAIT_ARGS] : NODE_ARGS;
     this.node = await startNode({ redis: proxy.url, id: name, port, args, ready: false, shown });
     this.url = this.node.url;
     this.up = true;
@@ -73,40 +75,42 @@ class Slot {
   }
 
   async ready() {
-    return (await this.node.get('/readyz', { timeout: 1000 })).status === 200;
+    const { status, body } = await this.node.get('/readyz', { timeout: 1000 });
+    return status === 200 && !body.includes('degraded');
   }
 }
 
 /*
- * Has: slots; master, replica (as from startRedis; who is which changes); logs, a directory;
- * finding(kind, text), which the owner sets; and cut off from the nodes:
- *   replication   the proxy between the two servers
- *   isSynced()    the replica has all that the master has, on disk too
- *   promote()     the replica becomes the master; the former one is left as it is
- *   demote(redis) makes that server the replica
+ * Options: nodes; wait: they wait for a replica; shown: their logs are shown if the process fails.
+ * Has: slots; logs, a directory; finding(kind, text), which the owner sets. Each kind of world has
+ *   startServers()   and sets servers, and target, to which the proxies lead
+ *   stopServers()
+ *   masters()        of the moment; leaders() looks who they are, in case that nobody has told
+ *   masterOf(name)   the one that has this channel or user now
+ *   shardOf(name)    a name for the servers that have it; they fail together
+ *   key(name, part)  of Redis
+ *   onlineKeys()     [{ master, key }]: together they have all users that are online
  */
-class World {
+export class World {
   slots = [];
   finding = () => {};
   logs = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-chaos-'));
 
-  async start(count) {
-    this.master = persistent(await startRedis(REDIS));
-    this.replica = persistent(await startRedis(REDIS));
-    const world = this;
-    const target = {
-      url: this.master.url,
-      get port() {
-        return world.master.port;
-      },
-    };
-    this.replication = await startProxy(target);
-    await this.demote(this.replica);
-    for (let i = 1; i <= count; i++) {
-      this.slots.push(new Slot(this, `n${i}`, await startProxy(target)));
+  constructor({ nodes = 3, wait = false, shown = false } = {}) {
+    Object.assign(this, { count: nodes, wait, shown });
+  }
+
+  async start() {
+    await this.startServers();
+    for (let i = 1; i <= this.count; i++) {
+      this.slots.push(new Slot(this, `n${i}`, await startProxy(this.target)));
     }
     await Promise.all(this.slots.map((slot) => slot.start()));
     await until(() => this.allReady(), { timeout: 20000, what: 'all nodes are ready' });
+  }
+
+  async leaders() {
+    return this.masters();
   }
 
   async allReady() {
@@ -114,37 +118,51 @@ class World {
     return ready.every(Boolean);
   }
 
-  async demote(redis) {
-    await redis.cli('REPLICAOF', '127.0.0.1', this.replication.port);
-    this.replica = redis;
+  /*
+   * Who is there, as Redis says: { online, here } (lists of users; here: in this room) and conns
+   * (user → how many connections).
+   */
+  async presence(users, room) {
+    const [online, here] = [[], []];
+    const conns = new Map();
+    const all = await this.onlineKeys();
+    const list = (master, key, into) => ({ master, words: ['ZRANGE', key, 0, -1], into });
+    const questions = [
+      ...all.map(({ master, key }) => list(master, key, online)),
+      list(await this.masterOf(room), this.key(room, 'here'), here),
+    ];
+    for (const user of users) {
+      const name = `user:${user}`;
+      const words = ['HLEN', this.key(name, 'conns')];
+      questions.push({ master: await this.masterOf(name), words, user });
+    }
+    const answered = [...new Set(questions.map(({ master }) => master))].map(async (master) => {
+      const some = questions.filter((one) => one.master === master);
+      const replies = await master.ask(...some.map(({ words }) => words));
+      some.forEach(({ into, user }, i) => {
+        if (replies[i] instanceof Error) throw replies[i];
+        if (into) into.push(...replies[i]);
+        else conns.set(user, replies[i]);
+      });
+    });
+    await Promise.all(answered);
+    return { online, here, conns };
   }
 
-  async promote() {
-    const former = this.master;
-    await this.replica.cli('REPLICAOF', 'NO', 'ONE');
-    this.master = this.replica;
-    return former;
-  }
-
-  async isSynced() {
-    const [here, there] = await Promise.all([info(this.replica), info(this.master)]);
-    return (
-      here.master_link_status === 'up' &&
-      here.master_sync_in_progress === '0' &&
-      here.aof_rewrite_in_progress === '0' &&
-      here.aof_rewrite_scheduled === '0' &&
-      Number(there.master_repl_offset) - Number(here.slave_repl_offset) < 1000
-    );
+  // No node reaches Redis any more.
+  cutOff(off) {
+    for (const { proxy } of this.slots) {
+      proxy.refusing = off;
+      if (off && proxy.links().length) proxy.cut();
+    }
   }
 
   // Ends all of it. `keep`: the logs stay.
   async stop(keep) {
-    await Promise.all(this.slots.map((slot) => slot.end('stop')));
+    await Promise.all(this.slots.map((slot) => slot.node && slot.end('stop')));
     for (const slot of this.slots) slot.proxy.close();
-    this.replication.close();
-    await this.replica.stop();
-    await this.master.stop();
-    for (const redis of [this.master, this.replica]) {
+    await this.stopServers?.();
+    for (const redis of this.servers ?? []) {
       fs.writeFileSync(path.join(this.logs, `redis-${redis.port}.log`), redis.log());
     }
     if (!keep) this.forget();
@@ -165,10 +183,27 @@ export async function info(redis) {
   return out;
 }
 
-// shown: the nodes' logs are shown if the process fails.
-export async function startWorld({ nodes = 3, shown = false } = {}) {
-  const world = new World();
-  world.shown = shown;
-  await world.start(nodes);
-  return world;
+// The replica has all that its master has, on disk, too.
+export async function isLevel(replica, master) {
+  const [here, there] = await Promise.all([info(replica), info(master)]);
+  return (
+    here.master_link_status === 'up' &&
+    here.master_sync_in_progress === '0' &&
+    here.aof_rewrite_in_progress === '0' &&
+    here.aof_rewrite_scheduled === '0' &&
+    Number(there.master_repl_offset) - Number(here.slave_repl_offset) < 1000
+  );
+}
+
+// What the server's log of a channel has: [{ seq, epoch, time (ms),
+// text }], the newest first.
+export async function entries(redis, key, most = 1000) {
+  const [all] = await redis.ask(['XREVRANGE', key, '+', '-', 'COUNT', most]);
+  if (all instanceof Error) throw all;
+  return all.map(([id, [, text]]) => ({
+    seq: parseInt(id, 10),
+    time: Number(text.match(/"time":(\d+)/)[1]) / 1000,
+    epoch: text.match(/"epoch":"?([^",]+)/)[1],
+    text,
+  }));
 }
