@@ -20,15 +20,41 @@ const [drain] = all(help, /^ +--drain .*\[(\d+s)\]$/gm).map(seconds);
 const AFTER_DRAIN = 3; // seconds that a node may still take (gateway/node.c)
 
 const compose = read('docker-compose.yml');
-// One text for each service, without comments.
+const bare = compose.replace(/^ *#.*\n/gm, '');
+// What several services have in common: { name: text, indented as a service's }.
+const common = Object.fromEntries(
+  [...bare.matchAll(/^x-(\w+): &\w+\n((?: .*\n)+)/gm)].map(([, name, text]) => [
+    name,
+    text.replace(/^/gm, '  '),
+  ]),
+);
+// One text for each service, without comments, with what it has in common with others. What it says
+// itself comes first, and stands in the place of that.
+const whole = (text) => {
+  const [, name] = text.match(/<<: \*(\w+)\n/) ?? [];
+  if (!name || name === 'every') return text;
+  const own = all(text, /^ {4}(\w+):/gm);
+  const inherited = whole(common[name]).split(/^ {4}(?=[\w<])/m).slice(1);
+  const rest = inherited.filter((part) => !own.includes(part.match(/^[\w<]+/)[0]));
+  return text + rest.map((part) => `    ${part}`).join('');
+};
 const services = Object.fromEntries(
-  compose
-    .replace(/^ *#.*\n/gm, '')
+  bare
     .match(/^services:\n([^]*?)^networks:/m)[1]
     .split(/^ {2}(?=\w)/m)
     .slice(1)
-    .map((text) => [text.match(/^\w+/)[0], text]),
+    .map((text) => [text.match(/^[\w-]+/)[0], whole(text)]),
 );
+const REDIS = ['redis-2', 'redis-3', 'redis-4', 'redis-5', 'redis-6'];
+const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'];
+// Services that run in some profiles alone.
+const PROFILES = {
+  ...Object.fromEntries([...REDIS, 'cluster'].map((name) => [name, 'cluster'])),
+  ...Object.fromEntries(SENTINELS.map((name) => [name, 'sentinel'])),
+  'redis-2': 'sentinel, cluster',
+  prometheus: 'monitoring',
+  grafana: 'monitoring',
+};
 // The environment of a service, with the defaults of its ${NAME:-default}.
 const environment = (text) =>
   Object.fromEntries(
@@ -48,33 +74,34 @@ function promtool(...args) {
 }
 
 test('compose: the services, and what each must have', () => {
-  const names = ['secrets', 'redis', 'gateway', 'nginx', 'prometheus', 'grafana'];
+  const hidden = ['secrets', 'redis', ...REDIS, 'cluster', ...SENTINELS, 'gateway'];
+  const names = [...hidden, 'nginx', 'prometheus', 'grafana'];
   assert.deepEqual(Object.keys(services), names);
   for (const [name, text] of Object.entries(services)) {
     assert.match(text, /<<: \*every/, name);
-    assert.equal(/healthcheck:\n/.test(text), name !== 'secrets', name);
-    assert.equal(/profiles: \[monitoring\]/.test(text), names.indexOf(name) > 3, name);
+    assert.equal(/healthcheck:\n/.test(text), !['secrets', 'cluster'].includes(name), name);
+    assert.deepEqual(all(text, /^ {4}profiles: \[(.*)\]$/gm), [PROFILES[name]].filter(Boolean), name);
     assert.match(text, /^ {4}mem_limit: \S+$/m, name);
     assert.match(text, /^ {4}pids_limit: \d+$/m, name);
     for (const image of all(text, /^ {4}image: (\S+)$/gm)) {
       assert.match(image, /^[a-z/]+:v?\d+\.\d+\.\d+$/, 'pinned by version');
     }
     // nginx's own port alone can be opened to the network; what is for operators is on loopback.
-    assert.equal(/ports:/.test(text), !['secrets', 'redis', 'gateway'].includes(name), name);
+    assert.equal(/ports:/.test(text), !hidden.includes(name), name);
     const ports = all(text, /^ {6}- (\S+:\$\{[A-Z_]*PORT:-\d+\}:\d+)$/gm);
     assert.equal(ports.length, { nginx: 2, prometheus: 1, grafana: 1 }[name] ?? 0, name);
     for (const port of ports) {
       const open = port.includes('${PORT:-8080}:8080');
       assert.ok(port.startsWith(open ? '${ADDRESS:-127.0.0.1}:' : '127.0.0.1:'), port);
     }
-    for (const awaited of all(text, /^ {6}(\w+): \{condition: service_\w+\}/gm)) {
+    for (const awaited of all(text, /^ {6}([\w-]+): \{condition: service_\w+\}/gm)) {
       assert.ok(names.indexOf(awaited) < names.indexOf(name), `${name} after ${awaited}`);
     }
   }
 });
 
 test('compose, Dockerfile: every file named is there', () => {
-  const mounted = all(compose, /^ {6}- (\.\/\S+?):\S+:ro$/gm);
+  const mounted = all(compose, /^ +- (\.\/\S+?):\S+:ro$/gm);
   assert.ok(mounted.length >= 9, mounted.join());
   for (const file of mounted) assert.ok(fs.existsSync(path.join(ROOT, file)), file);
 
@@ -157,10 +184,22 @@ test('compose: passwords are made once, each its own, or are those given', () =>
   assert.equal(first.status, 0, first.stderr);
   for (const one of [first.redis, first.grafana]) assert.match(one, /^[0-9a-f]{48}$/);
   assert.notEqual(first.redis, first.grafana);
-  assert.equal(first.line, `requirepass ${first.redis}\n`);
+  assert.equal(first.line, `requirepass ${first.redis}\nmasterauth ${first.redis}\n`);
   assert.equal(first.url, `redis-url = redis://:${first.redis}@redis:6379/0\n`);
   assert.notEqual(runSecrets().redis, first.redis);
   assert.deepEqual(runSecrets({}, first.dir), first, 'the second time they stay');
+  for (const PROFILES of ['sentinel', 'monitoring,sentinel']) {
+    const { url, redis } = runSecrets({ PROFILES });
+    const place = `redis+sentinel://:${redis}@${SENTINELS}/mymaster`;
+    assert.equal(url, `redis-url = ${place}\nredis-sentinel-password = ${redis}\n`);
+  }
+  for (const PROFILES of ['cluster', 'cluster,monitoring']) {
+    const { url, redis } = runSecrets({ PROFILES });
+    assert.equal(url, `redis-url = redis+cluster://:${redis}@redis,${REDIS}\n`);
+  }
+  for (const PROFILES of ['cluster,sentinel', 'sentinel,monitoring,cluster']) {
+    assert.equal(runSecrets({ PROFILES }).status, 1, PROFILES);
+  }
   const given = runSecrets({ REDIS_PASSWORD: 'one-of.my_own', GRAFANA_PASSWORD: 'two' }, first.dir);
   assert.deepEqual([given.redis, given.grafana], ['one-of.my_own', 'two']);
   assert.match(given.url, /:one-of\.my_own@/);
@@ -189,6 +228,8 @@ test('docker-compose takes its files', (t) => {
   for (const [files, env] of [
     [compose, {}],
     [[...compose, '-f', 'deploy/docker-compose.tls.yml'], { TLS_DIR: '/tmp' }],
+    ...['sentinel', 'cluster', 'monitoring,cluster'].map((one) => [compose, { COMPOSE_PROFILES: one }]),
+    ...['sentinel', 'cluster'].map((one) => [[...compose, '--profile', one], {}]),
   ]) {
     const { status, stderr } = spawnSync(program, [...files, 'config', '-q'], {
       cwd: ROOT,
