@@ -96,7 +96,9 @@ class Compose {
     const self = { signal: child.signal, log: child.output, kill: () => child.end('SIGKILL', 5000) };
     self.stop = async () => {
       started.delete(self);
-      await child.end('SIGTERM', 20000);
+      // It forgets a SIGTERM that comes while it writes its first file, as a new replica does.
+      const again = setInterval(() => child.signal('SIGTERM'), 500);
+      await child.end('SIGTERM', 60000).finally(() => clearInterval(again));
     };
     this.running.set(name, self);
     started.add(self);
@@ -118,10 +120,9 @@ class Compose {
   }
 
   async stop(...names) {
-    for (const name of names) {
-      await this.running.get(name).stop();
-      this.running.delete(name);
-    }
+    // At once: a master waits for its replicas.
+    await Promise.all(names.map((name) => this.running.get(name).stop()));
+    for (const name of names) this.running.delete(name);
   }
 
   // All are stopped and made again, with other addresses.
@@ -138,8 +139,12 @@ class Compose {
   }
 }
 
-// A message to a topic of each partition: it comes, and is in the log.
-async function serves(node, text) {
+// Messages to topics of many partitions come. Servers that have just come up may change their roles
+// again, and a client that is told `unavailable` begins again.
+const serves = (node, text) =>
+  until(() => talk(node, text).then(() => true), { ...LIMIT, what: `topics on ${node.id}` });
+
+async function talk(node, text) {
   const client = await connect(node);
   await client.emit('join', { id: 'ann' });
   for (let i = 0; i < 24; i++) {
