@@ -18,8 +18,10 @@ const OWNERS = {
   rooms: (member) => `room:${member}`,
 };
 // What can follow a name in a key.
-const PARTS =
-  'conns|here|ids:\\d+|left|log|members|meta|profile|raw|read|revoked|rooms|stats|turning|unread|users';
+const PARTS = [
+  ...['conns', 'here', 'ids:\\d+', 'left', 'log', 'members', 'meta', 'pending', 'profile', 'raw'],
+  ...['read', 'revoked', 'rooms', 'stamp', 'stats', 'turning', 'unread', 'users'],
+].join('|');
 const TAGGED = /([\w-]*:)\{(\d+)\}([^\s"\\]+)/g;
 
 // What one key of one Redis is on a Cluster: all keys of it. `member`: the one that a command is

@@ -198,18 +198,19 @@ test('after every event by many strangers: known keys, and each ends', async () 
   for (const one of [...people, ...strangers]) one.terminate();
   await until(async () => (await keys(redis, 'sluice:{user:p*}:conns')).length === 0);
   const parts = {
-    user: 'log meta conns rooms unread profile left',
+    user: 'log meta conns rooms unread profile left pending stamp',
     room: 'log meta members here read',
     dm: 'log meta read',
     topic: 'log meta',
     node: 'users stats',
     sio: '',
+    stamp: '',
   };
   for (const [key, left, seq] of await lives()) {
     const [, kind, part] = key.match(/^sluice:\{(\w+):[^}]*\}(?::([a-z]+))?/) ?? [];
-    if (!kind) assert.match(key, /^sluice:(online|nodes|rooms|clock|term|ids)$/, key);
+    if (!kind) assert.match(key, /^sluice:(online|nodes|rooms|clock|term|ids|outbox|pending|partitions)$/, key);
     else if (part !== 'ids') assert.ok(parts[kind].split(' ').includes(part ?? ''), key);
-    const endless = /^sluice:(online|nodes)$/.test(key); // swept
+    const endless = /^sluice:(online|nodes|outbox|pending|partitions)$/.test(key); // swept, or one
     assert.ok(endless || left === -2 || left > 0, `${key} ends: ${left}`);
     if (part === 'ids') assert.ok(left <= 30 * DAY, key); // swept earlier: redis/clock.test.mjs
     if (part === 'left') assert.ok(left <= DAY, key);
