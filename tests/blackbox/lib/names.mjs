@@ -19,8 +19,8 @@ const OWNERS = {
 };
 // What can follow a name in a key.
 const PARTS = [
-  ...['conns', 'here', 'ids:\\d+', 'left', 'log', 'members', 'meta', 'pending', 'profile', 'raw'],
-  ...['read', 'revoked', 'rooms', 'stamp', 'stats', 'turning', 'unread', 'users'],
+  ...['conns', 'counted', 'here', 'ids:\\d+', 'left', 'log', 'members', 'meta', 'pending', 'profile'],
+  ...['raw', 'read', 'revoked', 'rooms', 'stamp', 'stats', 'turning', 'unread', 'users'],
 ].join('|');
 const TAGGED = /([\w-]*:)\{(\d+)\}([^\s"\\]+)/g;
 

@@ -198,7 +198,7 @@ test('after every event by many strangers: known keys, and each ends', async () 
   for (const one of [...people, ...strangers]) one.terminate();
   await until(async () => (await keys(redis, 'sluice:{user:p*}:conns')).length === 0);
   const parts = {
-    user: 'log meta conns rooms unread profile left pending stamp',
+    user: 'log meta conns rooms unread counted profile left pending stamp',
     room: 'log meta members here read',
     dm: 'log meta read',
     topic: 'log meta',
