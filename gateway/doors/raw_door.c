@@ -8,6 +8,7 @@
 #include "common/rate.h"
 #include "common/utf8.h"
 #include "gateway/redis/overview.h"
+#include "gateway/redis/plain.h"
 
 /* Delivery is at most once, so messages that a stalled Redis does not take are dropped. */
 #define BACKLOG_MOST 1048576

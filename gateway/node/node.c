@@ -13,5 +13,5 @@ void node_state_set(struct node *n, enum node_state to) {
 }
 
 bool node_is_ready(const struct node *n) {
-    return n->state == NODE_SERVING && leases_serve(&n->domain.leases);
+    return n->state == NODE_SERVING && n->domain.redis.begun && leases_serve(&n->domain.leases);
 }

@@ -222,6 +222,7 @@ bool redis_append(struct partition *p, enum script script, const struct slice ke
 static void risen(struct partition *p, struct slice term) {
     bool changed = !slice_is(term, p->term);
     server_settled(p->server);
+    p->server->probed = now_of(p); /* the link may have stood for long without a question */
     snprintf(p->term, sizeof p->term, "%.*s", (int)term.len, term.ptr);
     p->clock = (struct redis_clock){.learnt = 0}; /* it may be another machine */
     p->up = true;

@@ -9,6 +9,7 @@
 
 /* The new master is awaited for so long; Sentinels ask it each second. */
 #define FAILOVER_MS 3000
+#define BEGIN_MS    2000
 #define DEMOTED_MS  5000 /* a master that said MOVED so recently knows that it is none */
 
 /* --- partitions -----------------------------------------------------------------------------
@@ -20,6 +21,9 @@ static void on_partition_up(struct partition *p, bool changed) {
     r->up = 0;
     for (unsigned i = 0; i < r->count; i++)
         r->up += r->partitions[i].up;
+    if (r->first_up == 0)
+        r->first_up = uv_now(r->loop);
+    r->begun = r->begun || r->up == r->count;
     if (redis_has_sentinels(r))
         topology_settled(&r->topology);
     if (redis_is_cluster(r))
@@ -376,33 +380,6 @@ void redis_deinit(struct redis *r) {
 /* --- use ------------------------------------------------------------------------------------
  */
 
-bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
-                   void *arg) {
-    struct server *s = r->partitions[0].server;
-    struct slice none = {NULL, 0};
-    if (!redis_up(&r->partitions[0]))
-        return false;
-    buf_clear(&s->scratch);
-    buf_str(&s->scratch, "*3\r\n");
-    resp_bulk(&s->scratch, SLICE("PUBLISH"));
-    resp_bulk(&s->scratch, channel);
-    resp_bulk(&s->scratch, payload);
-    return !s->scratch.failed && server_send(s, -1, 3, buf_bytes(&s->scratch), none, done, arg);
-}
-
-static struct subscriptions *plain_of(struct redis *r) {
-    return redis_is_cluster(r) ? &r->plain : &r->partitions[0].subscriptions;
-}
-
-struct subscription *redis_listen(struct redis *r, struct slice channel,
-                                  const struct subscription_events *events, void *arg) {
-    return subscriptions_add(plain_of(r), channel, events, arg);
-}
-
-void redis_unlisten(struct redis *r, struct subscription *s) {
-    subscriptions_remove(plain_of(r), s);
-}
-
 unsigned redis_servers(const struct redis *r) {
     return redis_is_cluster(r) ? r->masters.count : 1;
 }
@@ -437,6 +414,7 @@ void redis_flush(struct redis *r) {
         watch_deaf(r, redis_is_cluster(r) ? r->masters.all[i] : &r->server);
     for (unsigned i = 0; i < r->count && (!redis_is_cluster(r) || r->masters.agreed); i++)
         partition_watch(&r->partitions[i]);
+    r->begun = r->begun || (r->first_up != 0 && uv_now(r->loop) - r->first_up >= BEGIN_MS);
     count_replicas(r);
     if (redis_is_cluster(r)) {
         masters_tidy(&r->masters, in_use);

@@ -52,6 +52,8 @@ struct redis {
     struct partition partitions[PARTITIONS_MOST];
     unsigned count; /* of partitions */
     unsigned up;    /* how many of them are up */
+    bool begun;     /* all were up, or the first one has been up for 2 s: the node may serve */
+    uint64_t first_up; /* loop time at which the first one came up; 0: none has yet */
     unsigned open_parts;
     void (*on_closed)(void *owner);
 };
@@ -86,14 +88,6 @@ static inline struct partition *redis_at(struct redis *r, unsigned index) {
 static inline bool redis_any_up(const struct redis *r) {
     return r->up > 0;
 }
-
-/* PUBLISH on a channel of exactly that name, which is in no partition; and SUBSCRIBE, as
- * redis_subscribe. */
-bool redis_publish(struct redis *r, struct slice channel, struct slice payload, redis_done done,
-                   void *arg);
-struct subscription *redis_listen(struct redis *r, struct slice channel,
-                                  const struct subscription_events *events, void *arg);
-void redis_unlisten(struct redis *r, struct subscription *s);
 
 /* The servers: one, or the masters of a Cluster. */
 unsigned redis_servers(const struct redis *r);

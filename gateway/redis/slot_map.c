@@ -127,7 +127,8 @@ static void on_scout_down(struct link *l, const char *why) {
     struct slot_map *m = map_of(l);
     if (l->closing || !m->scouting)
         return;
-    snprintf(m->why, sizeof m->why, "%s", why);
+    snprintf(m->why, sizeof m->why, "%.120s: %.120s",
+             redis_host_text(m->address.host, m->address.port), why);
     LOG(l->attempts < m->known_count ? LOG_WARN : LOG_DEBUG, "redis_scout", "addr",
         redis_host_text(m->address.host, m->address.port), "why", why, NULL);
     next_place(m);

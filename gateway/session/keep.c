@@ -102,7 +102,7 @@ void sessions_keep(struct sessions *all) {
         else
             room = gather(of, s);
     }
-    for (unsigned i = 0; i < all->redis->count; i++) {
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++) {
         if (of[i] != NULL)
             keep_some(all, redis_at(all->redis, i), of[i]);
     }

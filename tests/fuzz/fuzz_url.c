@@ -11,8 +11,8 @@ static void put_encoded(struct buf *out, struct slice bytes) {
         buf_printf(out, "%%%02X", (unsigned char)bytes.ptr[i]);
 }
 
-static void put_url(struct buf *out, const struct redis_address *a,
-                    const struct redis_seeds *s, struct slice scheme) {
+static void put_url(struct buf *out, const struct redis_address *a, const struct redis_seeds *s,
+                    struct slice scheme) {
     buf_slice(out, scheme);
     buf_str(out, "://");
     put_encoded(out, slice_of(a->user));

@@ -42,6 +42,7 @@ if stale(wall, text) then return STALE end
 -- Is there room for one more peer? Those of whom nothing is unread make it.
 local function make_room()
   local counted = base .. ':counted'
+  if call('HLEN', base .. ':unread') >= PEERS then return false end
   if call('HLEN', counted) < PEERS then return true end
   local all, out = call('HGETALL', counted), {}
   for i = 1, #all, 2 do
