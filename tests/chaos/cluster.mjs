@@ -134,7 +134,11 @@ const OWN = [
       const old = await unplanned(where, {
         tail: true,
         // It stands still, and does this first when it goes on.
-        promote: (replica) => void replica.ask(['CLUSTER', 'FAILOVER', 'TAKEOVER']).catch(() => {}),
+        async promote(replica) {
+          const takesOver = async () =>
+            (await replica.ask(['CLUSTER', 'FAILOVER', 'TAKEOVER']))[0] === 'OK';
+          await until(takesOver, { timeout: 20000, what: 'the replica takes over' });
+        },
         strike: () => {},
       });
       await planned(where, await where.world.leaderOf(old));

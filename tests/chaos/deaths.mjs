@@ -58,7 +58,7 @@ export async function unplanned(where, { strike, back, tail, promote }) {
   const from = since - LAG_MS;
   const loss = ledger.erased({ from, since, shards, kept: () => -1, unacked });
   const letGo = tail ? await cutReplicaOff(world, old, random) : () => {};
-  await promote?.(replica);
+  const promotion = promote?.(replica);
   const undo = await strike(old);
   const dead = Date.now();
   const lives = old.up || old.paused; // and may acknowledge until it is a replica
@@ -69,6 +69,7 @@ export async function unplanned(where, { strike, back, tail, promote }) {
   }
   ledger.hold(loss);
   letGo();
+  await promotion;
   await world.promoted(old);
   await survivors(where, loss, dead);
   await back?.(old, undo);

@@ -82,12 +82,12 @@ export function parseId(id) {
 
 /*
  * The owner sets devices, shardOf(channel), recordOf(channel), which resolves to the ids in the
- * channel's log (a Set), and onFinding.
+ * channel's log: { has(id), from (the first seq that it still has) }, and onFinding.
  */
 export class Ledger {
   devices = [];
   shardOf = () => 0;
-  recordOf = async () => new Set();
+  recordOf = async () => ({ has: () => true, from: 0 });
   open = new Map(); // id → message
   losses = []; // see erased()
   findings = [];
@@ -106,6 +106,7 @@ export class Ledger {
     erased: 0, // acknowledged, and no longer in its log, as a loss explains
     untold: 0, // of those: had by a device that was not told
     told: 0,
+    returned: 0, // to an inbox that had lost it, after others
   };
   onFinding = () => {};
   #alarms = []; // losses that were told, and not yet judged
@@ -151,13 +152,22 @@ export class Ledger {
       const before = first ? `, before as ${first.epoch} ${first.frameSeq}` : '';
       this.finding('duplicated', `${where}${before}`, device);
     } else if (n <= heard.last) {
-      this.finding('disordered', `${where}, after number ${heard.last}`, device);
+      if (this.#isReturned(device, frame, id)) this.counts.returned++;
+      else this.finding('disordered', `${where}, after number ${heard.last}`, device);
     }
     heard.mark(n, LIVE);
-    heard.last = n;
+    heard.last = Math.max(n, heard.last);
     const { epoch, seq: frameSeq } = frame;
     hearing.remember(id, { seq: data.seq, timestamp: data.timestamp, epoch, frameSeq });
     this.#has(device, id);
+  }
+
+  // A private message is in several partitions. If the inbox alone lost it, it is brought there
+  // again after some seconds, when others have come.
+  #isReturned(device, { channel, data }, id) {
+    const conversation = device.conversationOf(channel, id);
+    const excuses = (loss) => loss.from > 0 && this.#erases(loss, conversation, channel, data);
+    return channel !== conversation && this.losses.some(excuses);
   }
 
   // A message that a device read in `history`, after it was told of a loss.
@@ -236,10 +246,12 @@ export class Ledger {
   async judge() {
     this.#judgeAlarms();
     const records = new Map();
-    const isKept = async (channel, id) => {
+    const record = (channel) => {
       if (!records.has(channel)) records.set(channel, this.recordOf(channel));
-      return (await records.get(channel)).has(id);
+      return records.get(channel);
     };
+    const isKept = async (channel, id) => (await record(channel)).has(id);
+    isKept.record = record;
     const acknowledged = this.#acknowledged;
     this.#acknowledged = [];
     for (const message of acknowledged) await this.#judgeRecord(message, isKept);
@@ -257,6 +269,8 @@ export class Ledger {
   // can have it no longer from there, was told.
   async #judgeRecord(message, isKept) {
     const { id, conversation, all, device: sender } = message;
+    const { from: first } = await isKept.record(conversation);
+    if (message.ack.seq < first) return; // the log was trimmed
     if (!(await isKept(conversation, id))) {
       if (this.#excuse(message, conversation)) this.counts.erased++;
       else this.finding('lost', `${textOf(message)} is not in its log`, sender);

@@ -59,6 +59,7 @@ export function table(storm) {
     ['lost, and somebody not told', counts.untold],
     ['lost before they came, told', counts.announced],
     ['lost before they came, not told', counts.untellable],
+    ['brought again, after others', counts.returned],
     ['announcements of losses', counts.told],
     ['presence: checks', presence.counts.checks],
     ['presence: slowest to be right', `${presence.counts.slowest} ms`],

@@ -82,7 +82,8 @@ export class Storm {
     this.ledger.shardOf = (channel) => world.shardOf(channel);
     this.ledger.recordOf = async (channel) => {
       const all = await entries(await world.masterOf(channel), world.key(channel, 'log'), 6000);
-      return new Set(all.flatMap(({ text }) => text.match(IDS) ?? []));
+      const ids = new Set(all.flatMap(({ text }) => text.match(IDS) ?? []));
+      return { has: (id) => ids.has(id), from: all.at(-1)?.seq ?? 0 };
     };
     const allIn = () => this.crowd.presence.isStill();
     await until(allIn, { timeout: 30000, what: 'everybody is in' });
