@@ -12,10 +12,11 @@
 #include "tests/fuzz/fuzz.h"
 
 static uv_loop_t loop;
-static struct lease lease = {.loop = &loop};
+static struct leases leases = {.timer = {.loop = &loop}};
 static struct options options = {
     .max_chunked = 8192, .chunk_timeout = 60000, .max_message = 65536};
-static struct clients clients = {.lease = &lease, .options = &options, .chunks = {&options, 0}};
+static struct clients clients = {
+    .leases = &leases, .options = &options, .chunks = {&options, 0}};
 static struct client client;
 static unsigned answers;
 
