@@ -204,7 +204,7 @@ bool redis_is_full(const struct partition *p) {
 bool redis_append(struct partition *p, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,
                   redis_done done, void *arg) {
-    if (p->server == NULL || !durable_is_on(&p->server->durable))
+    if (!p->up || !durable_is_on(&p->server->durable))
         return redis_script_asked(p, script, keys, key_count, args, arg_count, done, arg);
     struct durable_call *call = durable_begin(&p->server->durable, done, arg);
     if (call == NULL)

@@ -76,7 +76,8 @@ void sessions_doubt(struct sessions *all, const struct partition *p) {
 }
 
 /* Adds a session to those of its partition. False: no memory. */
-static bool gather(struct keeping **of, struct session *s) {
+static bool gather(struct session *s) {
+    struct keeping **of = s->all->gathered;
     struct keeping *k = of[s->home];
     if (k == NULL)
         k = of[s->home] = calloc(1, sizeof *k);
@@ -91,7 +92,6 @@ static bool gather(struct keeping **of, struct session *s) {
 }
 
 void sessions_keep(struct sessions *all) {
-    struct keeping *of[PARTITIONS_MOST] = {NULL};
     bool room = true;
     for (unsigned i = 0; room && i < KEEP_A_TICK; i++) {
         struct session *s = next_due(all);
@@ -100,10 +100,11 @@ void sessions_keep(struct sessions *all) {
         if (s->stored_term != session_term(s))
             session_sync(s);
         else
-            room = gather(of, s);
+            room = gather(s);
     }
-    for (unsigned i = 0; i < PARTITIONS_MOST; i++) {
-        if (of[i] != NULL)
-            keep_some(all, redis_at(all->redis, i), of[i]);
+    for (unsigned i = 0; i < all->redis->count; i++) {
+        if (all->gathered[i] != NULL)
+            keep_some(all, redis_at(all->redis, i), all->gathered[i]);
+        all->gathered[i] = NULL;
     }
 }

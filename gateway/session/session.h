@@ -80,6 +80,7 @@ struct standing {
 };
 
 /* All sessions of a node. */
+struct keeping;
 struct sessions {
     struct leases *leases;
     struct redis *redis;
@@ -90,6 +91,7 @@ struct sessions {
     struct list recoveries; /* those that wait for Redis (login/recover.h) */
     /* By partition: a hash of its term while it is up, or when it was up last. */
     uint32_t terms[PARTITIONS_MOST];
+    struct keeping *gathered[PARTITIONS_MOST]; /* keep.c gathers those of a partition */
 };
 
 struct session {
