@@ -115,6 +115,11 @@ test('after a failover a session is recovered again', async (t) => {
     await until(() => say(topic, data).then(() => true, () => false), { timeout: 20000 });
   }
   await has(said);
+  // One of an earlier term may lack news; its node writes it again with the next lease.
+  const name = `sio:${ann.pid}`;
+  const term = `sluice:{${it.tagOf(it.partition(name))}}term`;
+  const written = async () => (await it.cli('HGET', it.key(name), 'term')) === (await it.cli('HGET', term, 'number'));
+  await until(written, { timeout: 20000, what: 'the session is written in the term of now' });
   await comeBack(ann, nodes[1], {
     meanwhile: async () => {
       for (const topic of topics) await say(topic, `missed ${topic}`);
