@@ -170,7 +170,7 @@ void assert_session(const char *verb, const char *more) {
     char id[CLIENT_ID_SIZE];
     struct slice own = client_id(ann, id);
     assert_asked("session sio:%s | %s %.*s %s%s", ann->session->pid, verb, (int)own.len,
-                 own.ptr, lease->incarnation, more);
+                 own.ptr, leases.all[ann->session->home].incarnation, more);
 }
 
 const char *whole_of(const char *room, const char *channels) {
