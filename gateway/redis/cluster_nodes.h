@@ -9,7 +9,8 @@
 
 /* The answer to CLUSTER NODES: a line for each node that the answering one knows. */
 
-#define CLUSTER_ID_SIZE 41
+#define CLUSTER_NODES_QUESTION "*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n" /* RESP */
+#define CLUSTER_ID_SIZE        41
 
 struct cluster_node {
     char id[CLUSTER_ID_SIZE];

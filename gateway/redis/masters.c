@@ -9,7 +9,6 @@
 
 #define IDLE_MS  10000
 #define AGAIN_MS 200 /* until the number of partitions is asked for again */
-#define QUESTION "*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n"
 
 /* --- servers --------------------------------------------------------------------------------
  */
@@ -158,7 +157,7 @@ static bool ask_one(struct masters *m, struct server *s) {
         return false;
     *q = (struct map_question){.masters = m, .from.port = s->address.port};
     memcpy(q->from.host, s->address.host, sizeof q->from.host);
-    if (server_send(s, -1, 2, SLICE(QUESTION), none, on_nodes, q))
+    if (server_send(s, -1, 2, SLICE(CLUSTER_NODES_QUESTION), none, on_nodes, q))
         return true;
     free(q);
     return false;

@@ -115,13 +115,6 @@ static bool hold_script(struct partition *p, enum script script, const struct sl
                      buf_bytes(b), done, arg);
 }
 
-bool partition_hold(struct partition *p, const struct command *c) {
-    if (!p->up || !has_room(p, c->tail.len))
-        return false;
-    p->probe_at = now_of(p) + PROBE_MS;
-    return held_push(&p->held, now_of(p), c->script, c->argc, c->tail, c->done, c->arg);
-}
-
 static bool send_held(struct partition *p, struct held_script *h) {
     struct server *s = p->server;
     buf_clear(&s->scratch);
@@ -158,6 +151,15 @@ static void on_probed(void *arg, const struct reply *reply, enum outcome outcome
     p->probe_at = now_of(p) + PROBE_MS;
     if (reply != NULL)
         release(p);
+}
+
+/* The partition's own questions, how the slot is, are not held with those that wait for it. */
+bool partition_hold(struct partition *p, const struct command *c) {
+    bool own = c->done == on_probed || c->script == SCRIPT_term;
+    if (own || !p->up || !has_room(p, c->tail.len))
+        return false;
+    p->probe_at = now_of(p) + PROBE_MS;
+    return held_push(&p->held, now_of(p), c->script, c->argc, c->tail, c->done, c->arg);
 }
 
 static bool send_question(struct partition *p, enum script script, const struct slice args[],

@@ -11,7 +11,6 @@
 #define ASK_AGAIN_MS   50  /* least time between two questions to all */
 #define BEGAN_AGAIN_MS 10000
 #define REST_MS        31536000000 /* a year: until it is wanted again */
-#define MAP_QUESTION   "*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n"
 
 /* --- decisions ------------------------------------------------------------------------------
  */
@@ -108,7 +107,7 @@ static void on_scouted(void *arg, const struct reply *reply, enum outcome outcom
 static void scout_asks(struct slot_map *m) {
     struct slice none = {NULL, 0};
     if (m->scout.state == LINK_READY)
-        link_send(&m->scout, -1, 2, SLICE(MAP_QUESTION), none, on_scouted, m);
+        link_send(&m->scout, -1, 2, SLICE(CLUSTER_NODES_QUESTION), none, on_scouted, m);
 }
 
 static void on_scout_ready(struct link *l) {
