@@ -308,7 +308,8 @@ void partition_watch(struct partition *p) {
     }
     if (p->up && is_held(p))
         watch_held(p);
-    if (p->declares && !p->up && !p->asked && now >= p->probe_at && server_ready(p->server))
+    bool wants = !p->up || p->moving != 0;
+    if (p->declares && wants && !p->asked && now >= p->probe_at && server_ready(p->server))
         partition_rise(p);
     if (p->unheard_at != 0 && now - p->unheard_at >= UNHEARD_MS)
         hear_again(p);
