@@ -138,6 +138,11 @@ static bool ask(struct durable *d) {
            link_send(&d->link, -1, 3, wait, none, on_waited, d);
 }
 
+void durable_watch(struct durable *d) {
+    if (d->asked && uv_now(d->link.loop) - d->asked_at > d->ms + d->link.timeout_ms)
+        link_reset(&d->link, "WAIT is not answered");
+}
+
 void durable_flush(struct durable *d) {
     if (!durable_is_on(d))
         return;
@@ -145,6 +150,7 @@ void durable_flush(struct durable *d) {
         list_splice(&d->waiting, &d->answered);
         d->needed = d->replicas;
         d->asked = same_server(d) && ask(d);
+        d->asked_at = uv_now(d->link.loop);
         if (!d->asked)
             finish_all(d, &d->waiting, false);
     }

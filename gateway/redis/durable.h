@@ -26,6 +26,7 @@ struct durable {
     struct list answered; /* no WAIT was sent since */
     struct list waiting;  /* those that the WAIT under way covers */
     bool asked;           /* there is one */
+    uint64_t asked_at;    /* loop time of the last one */
     bool lacking;         /* the last WAIT found too few replicas */
     char name[176];
 };
@@ -61,6 +62,8 @@ void durable_move(void *call, struct durable *to);
 
 /* A link has fallen, or is closed: the calls that Redis had answered are over, too. */
 void durable_fell(struct durable *d);
+/* Called once a turn: drops the link if WAIT was not answered long after its own limit. */
+void durable_watch(struct durable *d);
 /* Called once a turn: sends WAIT for what was answered, and writes it out. */
 void durable_flush(struct durable *d);
 

@@ -109,6 +109,7 @@ static void ask_number(struct masters *m) {
     resp_bulk(&b, slice_of(log_text("%u", m->partitions)));
     buf_str(&b, "$2\r\nNX\r\n$3\r\nGET\r\n");
     m->asked = !b.failed && server_send(m->keeper, -1, 5, buf_bytes(&b), none, on_number, m);
+    m->asked_at = uv_now(m->loop);
     buf_deinit(&b);
 }
 
@@ -230,6 +231,8 @@ void masters_deinit(struct masters *m) {
 }
 
 void masters_flush(struct masters *m) {
+    if (m->asked && uv_now(m->loop) - m->asked_at > m->servers->timeout_ms)
+        server_reset(m->keeper, "the number of partitions is not told in time");
     ask_number(m);
     for (unsigned i = 0; i < m->count; i++)
         server_flush(m->all[i]);

@@ -46,8 +46,9 @@ struct masters {
     char key[80]; /* that has their number */
     struct server *keeper;
     bool asked, agreed;
-    uint64_t ask_at;  /* loop time before which it is not asked again */
-    unsigned leaving; /* servers that are being closed */
+    uint64_t ask_at;   /* loop time before which it is not asked again, */
+    uint64_t asked_at; /* and of the last question */
+    unsigned leaving;  /* servers that are being closed */
     bool map_open;
     void (*on_closed)(struct masters *m); /* NULL: it is not being closed */
 };

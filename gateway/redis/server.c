@@ -227,7 +227,17 @@ void server_look(struct server *s) {
     policy_ask(&s->policy, &s->commands);
 }
 
+/* A link may fall silent just after its greeting. A server that is not ready has nobody who
+ * would notice: leases probe only the links of partitions that are up. */
+static void watch_first_word(struct server *s) {
+    struct link *l = &s->subscriber;
+    if (l->state == LINK_READY && !l->proved && uv_now(l->loop) - l->ready_at > l->timeout_ms)
+        link_reset(l, "it has heard nothing in time");
+}
+
 void server_flush(struct server *s) {
+    watch_first_word(s);
+    durable_watch(&s->durable);
     durable_flush(&s->durable);
     link_flush(&s->commands);
     link_flush(&s->subscriber);

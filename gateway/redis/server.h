@@ -126,7 +126,8 @@ void server_look(struct server *s);
 static inline size_t server_held(const struct server *s) {
     return pipeline_held(&s->commands.pipeline) + pipeline_held(&s->subscriber.pipeline);
 }
-/* Writes out what the turn gathered. */
+/* Writes out what the turn gathered. Drops a link of which something is awaited for too long.
+ */
 void server_flush(struct server *s);
 
 #endif

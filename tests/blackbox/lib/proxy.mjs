@@ -40,6 +40,8 @@ async function listen(target, begin) {
  *   orphan({ link, hold, late }) for `hold` ms keeps what goes to Redis, then resets the node's
  *                               side; `late` ms later Redis gets what was kept, by the old socket
  *   cutInside(bytes)            resets each when so many more bytes have gone to the node
+ *   silence(text)               stalls the next link on which a node sends this text, from there on;
+ *                               returns a function that tells whether that has happened
  * link: 'commands', 'subscriber' (the one that sent SUBSCRIBE) or 'all' (the default).
  * direction: 'toRedis', 'toNode' or 'both' (the default).
  * And: delay = ms for each way, rate = bytes a second each way (0: all there is), fuse = as
@@ -54,6 +56,7 @@ export async function startProxy(redis) {
     if (!moves.length || !data.includes(HOST)) return data;
     return Buffer.from(moves.reduce(renamed, data.toString('latin1')), 'latin1');
   };
+  let silencing = null;
   const links = new Set();
   const sockets = new Set(); // also those of links of which one half is gone
   const proxy = { delay: 0, rate: 0, fuse: 0, refusing: false, opened: 0 };
@@ -87,6 +90,10 @@ export async function startProxy(redis) {
     };
     from.on('data', (data) => {
       if (direction === 'toRedis' && data.includes('SUBSCRIBE')) link.kind = 'subscriber';
+      if (direction === 'toRedis' && silencing && data.includes(silencing)) {
+        silencing = null;
+        link.stalled = { toRedis: true, toNode: true };
+      }
       if (!proxy.delay && !proxy.rate && !held) {
         pass(data);
         return;
@@ -151,6 +158,10 @@ export async function startProxy(redis) {
         if (direction !== 'toNode') one.stalled.toRedis = true;
         if (direction !== 'toRedis') one.stalled.toNode = true;
       }
+    },
+    silence(text) {
+      silencing = text;
+      return () => silencing === null;
     },
     keep({ link } = {}) {
       const kept = chosen(link);
