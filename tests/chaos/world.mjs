@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { startNode, until } from '../blackbox/lib/harness.mjs';
+import { sleep, startNode, until } from '../blackbox/lib/harness.mjs';
 import { startProxy } from '../blackbox/lib/proxy.mjs';
 
 export const TIMES = { lease: 2000, sweep: 400, redis: 1000 }; // ms
@@ -23,19 +23,27 @@ const runs = (node) => {
   }
 };
 
-// A server whose cli() repeats a command when a fault has killed its connection; the command may
-// have been done.
+// A server whose cli() and ask() repeat a command when a fault has killed its connection, or while
+// the Cluster is down; the command may have been done.
+const AGAIN = /closed the connection|closed before|reset by peer|ECONNRESET|CLUSTERDOWN/;
+const TRIES = 50;
 export function persistent(redis) {
-  const once = redis.cli.bind(redis);
-  const again = async (tries, command) => {
-    try {
-      return await once(...command);
-    } catch (error) {
-      if (tries === 0 || !/closed the connection/.test(error.message)) throw error;
+  const repeated = (once) => {
+    const again = async (tries, command) => {
+      try {
+        const answer = await once(...command);
+        const down = Array.isArray(answer) && answer.find((one) => one instanceof Error);
+        if (!down || !AGAIN.test(down.message) || tries === 0) return answer;
+      } catch (error) {
+        if (tries === 0 || !AGAIN.test(error.message)) throw error;
+      }
+      await sleep(100);
       return again(tries - 1, command);
-    }
+    };
+    return (...command) => again(TRIES, command);
   };
-  redis.cli = (...command) => again(3, command);
+  redis.cli = repeated(redis.cli.bind(redis));
+  redis.ask = repeated(redis.ask.bind(redis));
   return redis;
 }
 
