@@ -177,6 +177,8 @@ test('the link that is killed in Redis, again and again', async () => {
 
 test('news that nobody understands harm nobody', async () => {
   const client = await open(nodes[0], '/ws', 'lea');
+  const bells = () => redis.cli('PUBSUB', 'NUMSUB', 'sluice:revoked');
+  await until(async () => (await bells()).endsWith('2')); // links were killed before
   for (const text of [
     'x',
     '{}',

@@ -22,14 +22,16 @@ const PARTS = [
   ...['conns', 'counted', 'here', 'ids:\\d+', 'left', 'log', 'members', 'meta', 'pending', 'profile'],
   ...['raw', 'read', 'revoked', 'rooms', 'stamp', 'stats', 'turning', 'unread', 'users'],
 ].join('|');
-const TAGGED = /([\w-]*:)\{(\d+)\}([^\s"\\]+)/g;
+const TAGGED = /([\w-]*:)\{(\d+)\}((?:stamp:[^\s"\\]+ )?[^\s"\\]+)/g;
+// What a room was told of a user lies with the room.
+const tagFor = (name) => tagOfName(name.replace(/^stamp:(\S+) .*$/, 'room:$1'));
 
 // What one key of one Redis is on a Cluster: all keys of it. `member`: the one that a command is
 // about, if it has one.
 export function onCluster(key, member) {
   const [, prefix, name, rest] = key.match(NAMED) ?? [];
   if (name?.startsWith('node:')) return allTags().map((tag) => `${prefix}{${tag}}${name}${rest}`);
-  if (name) return [`${prefix}{${tagOfName(name)}}${name}${rest}`];
+  if (name) return [`${prefix}{${tagFor(name)}}${name}${rest}`];
   const [, before, word] = key.match(SHARED_KEY) ?? [];
   if (!word) return [key];
   if (word === 'nodes') return [`${before}{${allTags()[0]}}${word}`];
