@@ -43,6 +43,7 @@ static void on_down(void *owner, struct partition *p, const char *why) {
     LOG(lease_in(&d->leases, p)->stopping ? LOG_DEBUG : LOG_WARN, "redis_down", "why", why,
         "partition", partition_text(&d->redis, p), NULL);
     registry_redis_down(&d->clients.registry, p);
+    raw_users_redis_down(&d->raw_users, p);
     hub_redis_down(&d->hub, p);
 }
 

@@ -62,6 +62,16 @@ static bool send_enter(struct raw_user *u) {
     return true;
 }
 
+/* Until the incarnation has its lease, its writes are refused. Then pump() goes on. */
+static bool enter_or_wait(struct raw_user *u) {
+    const struct lease *l = lease_for(u);
+    if (l->held || !redis_up(l->redis))
+        return send_enter(u);
+    list_remove(&u->link);
+    list_push(&again_of(u->all, l)->waiting, &u->link);
+    return true;
+}
+
 static void send_leave(struct raw_user *u) {
     char key_bytes[CHANNEL_NAME_SIZE], id[RAW_ID_SIZE];
     struct slice key = user_channel(name_slice(&u->who->sub), key_bytes);
@@ -81,14 +91,13 @@ static void tell_entered(struct raw_user *u, enum raw_entered how) {
 }
 
 static void entering_answered(struct raw_user *u, const struct reply *reply, long long status) {
-    bool written = reply != NULL && status == 0;
     if (status == SCRIPT_REVOKED)
         tell_entered(u, RAW_REVOKED);
     else if (status == SCRIPT_TOO_MANY)
         tell_entered(u, RAW_TOO_MANY);
     else if (u->in)
         tell_entered(u, RAW_ENTERED);
-    else if (!written || !send_enter(u)) /* for a former incarnation it does not count */
+    else if (reply == NULL || !enter_or_wait(u)) /* it was for a former incarnation */
         tell_entered(u, RAW_AWAY);
 }
 
@@ -135,9 +144,10 @@ bool raw_user_enter(struct raw_users *all, struct raw_user *u) {
     u->number = ++all->last;
     u->entering = u->wanted = true;
     list_init(&u->link);
-    if (!send_enter(u))
+    if (!enter_or_wait(u))
         return false;
-    list_push(&all->all, &u->link);
+    if (u->busy)
+        list_push(&all->all, &u->link);
     return true;
 }
 
@@ -175,6 +185,18 @@ static void pump(struct raw_users *all, struct lease *l) {
         list_push(&all->all, &u->link);
         a->under_way += !u->rewriting;
         u->rewriting = true;
+    }
+}
+
+void raw_users_redis_down(struct raw_users *all, const struct partition *p) {
+    struct list *waiting = &all->again[p->index].waiting;
+    for (struct list *at = waiting->next, *next; at != waiting; at = next) {
+        struct raw_user *u = container_of(at, struct raw_user, link);
+        next = at->next;
+        if (!u->entering)
+            continue;
+        list_remove(&u->link);
+        tell_entered(u, RAW_AWAY);
     }
 }
 

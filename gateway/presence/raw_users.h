@@ -29,7 +29,8 @@ struct raw_user_ops {
     void (*free)(struct raw_user *u);
 };
 
-/* Those of a partition that are to be written under its incarnation. */
+/* Those of a partition that are to be written under its incarnation, when that has its lease.
+ */
 struct raw_again {
     struct list waiting; /* raw_user.link */
     unsigned under_way;
@@ -64,9 +65,9 @@ struct raw_user {
 void raw_users_init(struct raw_users *all, struct leases *leases, const struct options *options,
                     const char *birth);
 
-/* Writes a connection, unless its token is revoked or the user has too many. The owner has
- * zeroed u and set who, channel and address. Returns false if Redis cannot be asked; then u was
- * not used. */
+/* Writes a connection, unless its token is revoked or the user has too many; if the incarnation
+ * has no lease yet, once it has. The owner has zeroed u and set who, channel and address.
+ * Returns false if Redis cannot be asked; then u was not used. */
 bool raw_user_enter(struct raw_users *all, struct raw_user *u);
 /* The connection is over, or it was not let in. Calls `free`, now or when the script under way
  * has ended. */
@@ -74,6 +75,8 @@ void raw_user_leave(struct raw_user *u);
 
 /* This incarnation has its lease. All connections of the partition are written again. */
 void raw_users_renew(struct raw_users *all, struct lease *l);
+/* Redis is away. Connections that are not let in yet, and have not been written, are told. */
+void raw_users_redis_down(struct raw_users *all, const struct partition *p);
 /* Goes on to write those that wait for it, a bounded number at a time. */
 void raw_users_pump(struct raw_users *all);
 

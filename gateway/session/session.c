@@ -43,14 +43,15 @@ void session_name(struct session *s, const char pid[SESSION_PID_SIZE]) {
     s->home = (uint8_t)redis_partition(s->all->redis, session_key(pid, key))->index;
 }
 
-/* Takes a pid whose partition is up, if one is found. */
+/* Takes a pid whose partition can be written to, if one is found. */
 static bool take_pid(struct session *s, const char *name) {
     char pid[SESSION_PID_SIZE] = "";
     for (unsigned i = 0; i < PID_TRIES; i++) {
         if (!make_pid(pid, name))
             return false;
         session_name(s, pid);
-        if (redis_up(session_redis(s)) || s->all->redis->count == 1)
+        bool serves = redis_up(session_redis(s)) && session_lease(s)->held;
+        if (serves || s->all->redis->count == 1)
             break;
     }
     return true;
