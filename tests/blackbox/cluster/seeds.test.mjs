@@ -46,7 +46,8 @@ test('no seed answers: the node is not ready, says of which, and begins when one
   const why = /Cluster.*connection refused/;
   await until(async () => why.test((await told()).detail), { what: `${why} in /readyz` });
   for (const { port } of it.servers) {
-    assert.match(node.log(), new RegExp(`127\\.0\\.0\\.1:${port}\\b.*connection refused`));
+    const tried = new RegExp(`127\\.0\\.0\\.1:${port}\\b.*connection refused`);
+    await until(() => tried.test(node.log()), { what: `${tried} in the log` });
   }
   const { ready, reason } = await told();
   assert.deepEqual([ready, reason], [false, 'redis']);

@@ -75,7 +75,9 @@ test('who goes before the answer harms nobody', async (t) => {
   });
 });
 
-test('Redis stops during the read: 503 in time; it comes back: 200', async (t) => {
+const partly = { single: 'a Cluster answers with what it has' };
+
+test('Redis stops during the read: 503 in time; it comes back: 200', partly, async (t) => {
   const { node, proxy } = await behind(t, [
     '--redis-timeout',
     '500ms',
@@ -140,7 +142,8 @@ test('a full Redis: the leases go on, and the view too', async (t) => {
     before = await lease();
     const told = await until(async () => {
       const seen = (await plain.get('/api/v1/cluster', { headers: bearer })).json();
-      return seen.redis.maxmemory === 1 && seen;
+      const servers = seen.redis.masters ?? [seen.redis];
+      return servers.every(({ maxmemory }) => maxmemory === 1) && seen;
     });
     const mine = told.nodes.find((node) => node.incarnation === incarnation);
     assert.ok(mine.lease_age_ms < 10000, `${mine.lease_age_ms} ms`);

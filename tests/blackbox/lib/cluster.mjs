@@ -27,7 +27,7 @@ const DIRECTIVES = {
  * What each server is to be: [{ id, port, busPort, master (index), slots: [from, to] }], masters
  * first. Each `replicas` of the others follow one master.
  */
-async function plan(masters, replicas) {
+async function plan({ masters, replicas, redis }) {
   const ports = new Set();
   while (ports.size < 2 * masters * (1 + replicas)) ports.add(await freePort());
   const [all, share] = [[...ports], SLOTS / masters];
@@ -38,7 +38,7 @@ async function plan(masters, replicas) {
     master: i < masters ? null : (i - masters) % masters,
     slots: i < masters ? [Math.ceil(share * i), Math.ceil(share * (i + 1)) - 1] : null,
     // See nodesFile().
-    before: replicas ? null : crypto.randomBytes(20).toString('hex'),
+    before: replicas || redis?.aclUser ? null : crypto.randomBytes(20).toString('hex'),
   }));
 }
 
@@ -46,7 +46,7 @@ async function plan(masters, replicas) {
  * The file in which a server remembers the Cluster. With it, servers know each other when they
  * start, which takes less time than meetings and gossip. A master that starts takes no write for 2 s,
  * and one that takes over does at once. So, where nobody follows, each begins as the replica of one
- * that never was (`before`), and then takes over.
+ * that never was (`before`), and then takes over. (A user of few rights may not say so.)
  */
 function nodesFile(servers, myself, announced) {
   const line = (id, place, flags, of, epoch, link, slots) =>
@@ -127,7 +127,7 @@ async function startServers(options, places) {
 
 async function onFreePorts(options) {
   for (let tries = 1; ; tries++) {
-    const places = await plan(options.masters, options.replicas);
+    const places = await plan(options);
     try {
       return { places, ...(await startServers(options, places)) };
     } catch (error) {
@@ -137,8 +137,7 @@ async function onFreePorts(options) {
 }
 
 /*
- * Starts it; resolves when every server says that all is well and replicas follow. (A master takes
- * no write in its first two seconds.) Options:
+ * Starts it; resolves when every server says that all is well and replicas follow. Options:
  *   masters      default 3; replicas of each: default 1
  *   redis        options of startRedis for all
  *   password     of all, for clients and for replicas

@@ -200,11 +200,9 @@ test('Redis goes and comes back under the sockets: what is sent meanwhile arrive
   await has(bob, 'm20');
   assert.deepEqual(bob.heard, numbers(1, 20));
   assert.deepEqual(ann.heard, numbers(1, 20));
-  assert.deepEqual(
-    ann.states.map(({ state }) => state),
-    ['online'],
-    'the socket stayed',
-  );
+  const states = ann.states.map(({ state }) => state);
+  // A Cluster is away for so long that another node is tried.
+  if (!redis.servers) assert.deepEqual(states, ['online'], 'the socket stayed');
 });
 
 test('Redis loses all: it is told, and in its rooms and topics again', async (t) => {

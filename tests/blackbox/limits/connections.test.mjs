@@ -138,7 +138,7 @@ test('a handshake over the rate costs its connection, but not that of a proxy', 
     };
     const answer = await until(async () => {
       const one = await ask(OPEN);
-      return one.status === 503 && one;
+      return one.status === 503 && /too many begin/.test(one.body) && one;
     });
     assert.equal(answer.headers['retry-after'], '1');
     return { socket, answer, ask };

@@ -133,7 +133,9 @@ test('what was missed is gone from its log', async (t) => {
 async function knowOfFlush(nodes) {
   for (const node of nodes) {
     const probe = await until(() => login(node, 'probe'));
-    await until(() => probe.emit('publish', { channel: 'topic:probe', data: 'stored' }));
+    for (let i = 0; i < 20; i++) {
+      await until(() => probe.emit('publish', { channel: `topic:probe${i}`, data: 'stored' }));
+    }
     await probe.close();
   }
 }
