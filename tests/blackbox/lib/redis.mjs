@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { findProgram, started, startProcess, tempDir } from './processes.mjs';
-import { ask } from './resp.mjs';
+import { ask, printed } from './resp.mjs';
 import { freePort, ROOT, until } from './waiting.mjs';
 
 const REDIS_CONF = path.join(ROOT, 'deploy/redis.conf');
@@ -139,8 +139,10 @@ export async function startRedis(options = {}) {
     // Commands, as arrays, on a connection of their own: see resp.mjs.
     ask: (...commands) => ask({ port: redis.port, auth: redis.auth }, ...commands),
     auth: credentials(),
-    // Runs redis-cli; resolves to what it prints, less the last line's end.
-    cli(...args) {
+    // What redis-cli prints of a command, less the last line's end. It is run for its own options
+    // alone, since a process costs much more than a connection.
+    async cli(...args) {
+      if (!/^--?\w/.test(args[0])) return printed((await redis.ask(args))[0]);
       const program = findProgram('redis-cli', 'valkey-cli');
       const all = ['-h', '127.0.0.1', '-p', String(redis.port), ...auth(), ...args.map(String)];
       return new Promise((resolve, reject) => {

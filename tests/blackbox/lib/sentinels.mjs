@@ -1,12 +1,12 @@
 // A master, its replicas, and the Sentinels that watch them, on free ports.
 
-import { execFile } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { findProgram, started, startProcess, tempDir } from './processes.mjs';
 import { startRedis } from './redis.mjs';
+import { ask, printed } from './resp.mjs';
 import { freePort, until } from './waiting.mjs';
 
 export const MASTER = 'mymaster';
@@ -25,12 +25,12 @@ function sentinelProgram(dir) {
  *   quorum      default 2
  *   downAfter   ms, default 1000; failoverTimeout: ms, default 10000
  *   config      further lines of its file
- *   auth        arguments of redis-cli: ['-a', password]
+ *   auth        the words after AUTH
  * Has: port, cli(...args), stop(), kill(), pause(), resume(), restart(), log(), file.
  */
 export async function startSentinel(masterPort, options = {}) {
   const { name = MASTER, quorum = 2, downAfter = 1000, failoverTimeout = 10000 } = options;
-  const { config = [], auth = [] } = options;
+  const { config = [], auth } = options;
   const dir = tempDir('sentinel');
   const file = path.join(dir, 'sentinel.conf');
   const log = path.join(dir, 'sentinel.log');
@@ -66,16 +66,8 @@ export async function startSentinel(masterPort, options = {}) {
       await self.stop();
       await launch();
     },
-    cli(...args) {
-      const cli = findProgram('redis-cli', 'valkey-cli');
-      const all = ['-h', '127.0.0.1', '-p', String(port), ...auth, ...args.map(String)];
-      return new Promise((resolve, reject) => {
-        execFile(cli, all, { timeout: 10000 }, (error, stdout, stderr) => {
-          if (error) reject(new Error(`${error.message}${stderr}`));
-          else resolve(stdout.replace(/\n$/, ''));
-        });
-      });
-    },
+    // What redis-cli prints of a command, less the last line's end.
+    cli: async (...args) => printed((await ask({ port, auth }, args))[0]),
   };
   const launch = async () => {
     child = startProcess(program, [file], { cwd: dir, log });

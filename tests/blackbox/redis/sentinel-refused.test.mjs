@@ -72,7 +72,7 @@ test('a plain redis:// to a Redis in cluster mode, also with a database', async 
 test('passwords of Redis and of Sentinels are two things, and stand nowhere', async (t) => {
   const it = await sentinelCluster({
     password: 's3cret-redis',
-    sentinel: { config: ['requirepass s3cret-sentinel', 'sentinel sentinel-pass s3cret-sentinel'], auth: ['--no-auth-warning', '-a', 's3cret-sentinel'] },
+    sentinel: { config: ['requirepass s3cret-sentinel', 'sentinel sentinel-pass s3cret-sentinel'], auth: ['s3cret-sentinel'] },
   });
   t.after(it.stop);
   const env = { SLUICE_REDIS_SENTINEL_PASSWORD: 's3cret-sentinel' };
