@@ -26,7 +26,8 @@ let nodeCount = 0;
  *   id       default n1, n2, …
  *   args     further command line; env: further environment. There is no rate-limit, no
  *            accept-rate and no max-connections-per-user unless a test asks for one, since tests
- *            send and connect as fast as they can, often as one user.
+ *            send and connect as fast as they can, often as one user. A drain is short, since most
+ *            tests stop nodes that have clients.
  *   internal true: it has an internal port, too
  *   port     default: a free one; host: default 127.0.0.1
  *   tls      options of node:tls ({ ca }) for the harness's requests: the node speaks TLS
@@ -60,6 +61,7 @@ async function launchNode(options) {
       ...clean,
       ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:exitcode=99',
       UBSAN_OPTIONS: 'print_stacktrace=1',
+      SLUICE_DRAIN: '100ms',
       SLUICE_RATE_LIMIT: '0',
       SLUICE_ACCEPT_RATE: '0',
       SLUICE_MAX_CONNECTIONS_PER_USER: '0',

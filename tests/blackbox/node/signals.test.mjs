@@ -18,7 +18,7 @@ async function configured(text, args = []) {
   const file = path.join(tempDir('config'), 'sluice.conf');
   const write = (now) => fs.writeFileSync(file, now);
   write(text);
-  const node = await startNode({ redis, args: ['--config', file, ...args] });
+  const node = await startNode({ redis, args: ['--config', file, ...args], env: { SLUICE_DRAIN: undefined } });
   const reload = async (now, pattern) => {
     const seen = watch(node);
     write(now);
