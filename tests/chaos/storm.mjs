@@ -24,8 +24,9 @@ const LONG_EVERY = 40; // so many faults: one that lasts up to 10 s
 
 /*
  * Options: topology: a name of TOPOLOGIES; wait: nodes wait for a replica (redis-wait); seed;
- * seconds, faults: ends after so long or so many (0: no limit); untilFinding: or with the first
- * storm that found something; only: part of the names of faults; shown: the nodes' logs are, if the
+ * seconds, faults: ends after so long or so many (0: no limit); has: parts of names, of which one
+ * fault each is among so many; untilFinding: or with the first storm that found something; only:
+ * part of the names of faults; shown: the nodes' logs are, if the
  * process fails; onFinding, onFault, for a report. Has: done, the faults so far ({ name, slot,
  * begin, over, acked, healed }); running; ledger; crowd; world.
  */
@@ -119,10 +120,11 @@ export class Storm {
   }
 
   #isOver() {
-    const { seconds, faults, untilFinding } = this.#options;
+    const { seconds, faults, has = [], untilFinding } = this.#options;
     if (untilFinding && this.ledger.findings.length) return true;
     if (seconds && this.seconds >= seconds) return true;
-    return Boolean(faults) && this.done.length >= faults;
+    const was = (part) => this.done.some(({ name }) => name.includes(part));
+    return Boolean(faults) && this.done.length >= faults && has.every(was);
   }
 
   async #storm() {

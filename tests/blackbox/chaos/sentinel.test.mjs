@@ -4,4 +4,4 @@ import { only } from '../lib/harness.mjs';
 import { testFaults } from '../lib/chaos.mjs';
 
 only('single', 'it starts servers of its own');
-testFaults('sentinel', { seed: 19, faults: 1 / 15, has: ['master killed'] });
+testFaults('sentinel', { seed: 19, faults: 4, has: ['master killed'] });
