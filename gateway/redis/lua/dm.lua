@@ -34,7 +34,8 @@ local time, seq = tick(wall, text, steps, same), c.next
 if time < c.time then time = c.time end
 data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. seq .. '}'
 local by_sender, by_other = digits((c.a or 0) + 1), c.b or '0'
-local sent = sender <= receiver and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
+local first_is_sender = string.match(name_of(base), '^dm:([^:]*):') == sender
+local sent = first_is_sender and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
 append(c, time, 'new_private_message', data, nil, 'sent:' .. sender, by_sender, sent)
 if seq == '1' then call('HSET', meta, 'seen:' .. sender, 0, 'seen:' .. receiver, 0) end
 remember(base, field, wall, steps, seq .. ' ' .. time .. ' ' .. c.epoch .. ' ' .. by_sender)

@@ -11,9 +11,9 @@ local function marked(c, mark)
 end
 
 -- The number of messages that the peer of `me` had sent in their dm by `seq`, of `total` so far. An
--- entry has the numbers that each of the two had sent, in the order of their ids.
+-- entry has the numbers that each of the two had sent, in the order of their names in the log's.
 local function sent_by(c, me, peer, seq, total)
-  local place = me <= peer and 2 or 1
+  local place = string.match(name_of(c.base), '^dm:([^:]*):') == me and 2 or 1
   local function sent(entry)
     return tonumber(({ string.match(entry[2][4] or '', '^(%d+) (%d+)') })[place] or 0)
   end

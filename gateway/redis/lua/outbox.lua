@@ -27,7 +27,7 @@ for _, note in ipairs(due) do
     size = size + #frame
     call('ZADD', waiting, 'XX', digits(ms), note)
     for _, item in ipairs({ note, sender, receiver, field, origin, frame,
-                            (sender <= receiver and left or right) or '0',
+                            (sender == one and left or right) or '0',
                             call('HGET', base .. ':meta', 'seen:' .. receiver) or '' }) do
       out[#out + 1] = item
     end

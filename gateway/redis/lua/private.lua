@@ -16,14 +16,15 @@ if first then
 end
 if stale(wall, text) then return STALE end
 -- The numbers of messages that each of the two has sent so far, by which `read` counts. An entry
--- has both, in the order of the users' ids.
+-- has both, in the order of the users' names in the log's. (Lua's `<` goes by Redis's locale.)
 local field_mine = 'sent:' .. sender
 local dm, mine = open(KEYS[1], true, field_mine, 'sent:' .. receiver), open(KEYS[3], true)
 local time = tick(wall, text, steps, same)
 if time < dm.time then time = dm.time end
 data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. dm.next .. '}'
 local by_sender, by_other = digits((dm.a or 0) + 1), dm.b or '0'
-local sent = sender <= receiver and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
+local first_is_sender = string.match(name_of(KEYS[1]), '^dm:([^:]*):') == sender
+local sent = first_is_sender and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
 -- Messages that are unread by the receiver. A conversation that begins (again) has none from
 -- before. The hash lives for USER_TTL, which only the user prolongs, so strangers cannot fill it.
 local PEERS = 1000
