@@ -4,10 +4,10 @@
 #include "gateway/channel/private.h"
 
 /*
- * Brings private messages to the inboxes that wait for long in the outbox of a partition, since
- * a step failed or its node ended (private.h). Every node does so, and the script gives a note
- * to one of them at a time. Which of them, and how often, does not matter: an inbox takes a
- * message once. With one Redis there is nothing to do.
+ * Brings inboxes level with logs of two users whose names wait for long in the outbox of a
+ * partition, since a step failed or its node ended (private.h). Every node does so, and the
+ * script gives a name to one of them at a time. Which of them, and how often, does not matter:
+ * an inbox takes a message once. With one Redis there is nothing to do.
  */
 struct outbox {
     struct redis *redis;
@@ -15,7 +15,8 @@ struct outbox {
     uint64_t swept;    /* loop time */
     struct outbox_part {
         struct outbox *outbox;
-        bool busy; /* notes of this partition are asked for, or are being done */
+        bool busy;        /* names of this partition are asked for, or brought level */
+        unsigned batches; /* since the last tick that began */
     } parts[PARTITIONS_MOST];
 };
 

@@ -4,6 +4,7 @@
 
 #include "common/json.h"
 #include "gateway/channel/message.h"
+#include "gateway/channel/name.h"
 
 /* --- the message ----------------------------------------------------------------------------
  */
@@ -22,7 +23,12 @@ static void put_private(struct buf *out, const struct private_message *m) {
 void private_deinit(struct private_send *s) {
     buf_deinit(&s->data);
     buf_deinit(&s->words);
-    buf_deinit(&s->place);
+}
+
+/* dm.lua answers so to a message that the log knew already. */
+#define REPEATED 10
+static bool is_repeat(const struct reply *reply) {
+    return reply->count > REPEATED;
 }
 
 /* --- in one step ----------------------------------------------------------------------------
@@ -47,105 +53,96 @@ static void on_private(void *arg, const struct reply *reply, enum outcome outcom
  */
 
 /* Nobody waits for it. If it fails, the inboxes are asked once more, which have the message. */
-static void take_note_out(struct private_send *s) {
-    struct buf dm;
-    buf_init(&dm);
-    channel_dm_name(&dm, s->sender, s->receiver);
-    struct slice key = buf_bytes(&dm);
-    if (!dm.failed)
-        redis_script(redis_partition(s->redis, key), SCRIPT_posted, &key, 1, &s->note, 1, NULL,
-                     NULL);
-    buf_deinit(&dm);
+static void tell_log(struct private_send *s) {
+    char seq[DIGITS_SIZE];
+    struct slice args[] = {slice_of(s->place.epoch), slice_digits(s->place.seq, seq)};
+    redis_script(redis_partition(s->redis, s->dm), SCRIPT_posted, &s->dm, 1, args, 2, NULL,
+                 NULL);
 }
 
 /* --- the second step ------------------------------------------------------------------------
  */
 
-static void inbox_over(struct private_send *s) {
+static void courier_over(struct private_send *s) {
     if (--s->pending > 0)
         return;
     if (!s->failed)
-        take_note_out(s);
+        tell_log(s);
     s->done(s, s->failed ? NULL : &s->sent, s->failed ? OUTCOME_UNKNOWN : OUTCOME_NONE);
 }
 
-static void on_inbox(void *arg, const struct reply *reply, enum outcome outcome) {
-    const struct private_inbox *inbox = arg;
-    struct private_send *s = inbox->send;
-    bool is_receivers = !inbox->is_senders || slice_eq(s->sender, s->receiver);
-    (void)outcome;
-    if (reply == NULL) {
-        s->failed = true;
-    } else {
-        if (inbox->is_senders)
-            position_set(&s->sent.inbox, reply_text(reply_item(reply, 1)),
-                         (uint64_t)reply_number(reply_item(reply, 2)));
-        if (is_receivers)
-            s->sent.delivered = reply_number(reply_item(reply, 3)) != 0;
-        s->sent.cut = s->sent.cut || append_has_cut(reply);
-    }
-    inbox_over(s);
+static void on_brought(struct courier *c, bool good) {
+    struct private_courier *one = container_of(c, struct private_courier, courier);
+    struct private_send *s = one->send;
+    s->failed = s->failed || !good;
+    s->sent.cut = s->sent.cut || c->cut;
+    if (slice_eq(c->user, s->sender))
+        s->sent.inbox = c->inbox;
+    if (slice_eq(c->user, s->receiver))
+        s->sent.delivered = c->live;
+    courier_over(s);
 }
 
-static void ask_inbox(struct private_send *s, bool is_senders) {
-    struct private_inbox *inbox = &s->inboxes[is_senders];
-    char name[CHANNEL_NAME_SIZE];
-    struct slice key = user_channel(is_senders ? s->sender : s->receiver, name);
-    struct slice noted = s->is_noted ? SLICE("1") : SLICE("");
-    struct slice args[] = {s->sender, s->receiver, buf_bytes(&s->data),
-                           s->id,     s->origin,   s->epoch,
-                           s->seq,    s->count,    s->read,
-                           noted};
-    *inbox = (struct private_inbox){.send = s, .is_senders = is_senders};
+static struct courier *prepare(struct private_send *s, bool is_senders, courier_done done) {
+    struct private_courier *one = &s->couriers[is_senders];
+    *one = (struct private_courier){.send = s,
+                                    .courier = {.redis = s->redis,
+                                                .done = done,
+                                                .dm = s->dm,
+                                                .user = is_senders ? s->sender : s->receiver,
+                                                .peer = is_senders ? s->receiver : s->sender}};
     s->pending++;
-    if (!redis_append(redis_partition(s->redis, key), SCRIPT_inbox, &key, 1, args,
-                      sizeof args / sizeof args[0], on_inbox, inbox))
-        on_inbox(inbox, NULL, OUTCOME_REFUSED);
+    return &one->courier;
 }
 
-static void ask_inboxes(struct private_send *s) {
-    s->pending = 1; /* so that it is not over before both are asked */
-    if (!slice_eq(s->sender, s->receiver))
-        ask_inbox(s, false);
-    ask_inbox(s, true);
-    inbox_over(s);
+/* An answer of dm.lua. */
+static void bring(struct private_send *s, const struct reply *reply) {
+    char before[DIGITS_SIZE];
+    struct carried message = {.epoch = slice_of(s->place.epoch),
+                              .seq = reply_text(reply_item(reply, 1)),
+                              .sender = s->sender,
+                              .id = s->id,
+                              .origin = s->origin,
+                              .count = reply_text(reply_item(reply, 4)),
+                              .data = buf_bytes(&s->data)};
+    struct carried_after after = {.epoch = reply_text(reply_item(reply, 5)),
+                                  .seq = slice_digits(s->place.seq - 1, before),
+                                  .whole = reply_text(reply_item(reply, 6)).len > 0,
+                                  .late = is_repeat(reply)};
+    s->pending = 1; /* so that it is not over before both have begun */
+    for (int is_senders = slice_eq(s->sender, s->receiver); is_senders < 2; is_senders++) {
+        after.read = reply_text(reply_item(reply, is_senders ? 7 : 8));
+        courier_bring(prepare(s, is_senders, on_brought), &after, &message);
+    }
+    courier_over(s);
 }
 
 /* --- the first step -------------------------------------------------------------------------
  */
 
-/* Copies words into the buffer, and sets the slices to where they are there. */
-static bool keep(struct buf *into, struct slice *const out[], const struct slice from[],
-                 size_t count) {
-    size_t at = 0;
-    for (size_t i = 0; i < count; i++)
-        buf_slice(into, from[i]);
-    for (size_t i = 0; i < count && !into->failed; at += from[i++].len)
-        *out[i] = (struct slice){into->data + at, from[i].len};
-    return !into->failed;
-}
-
-static bool keep_message(struct private_send *s, struct slice sender, struct slice receiver,
-                         struct slice id, struct slice origin) {
+/* Copies the words behind the name of the log, which stands there already. */
+static bool keep_words(struct private_send *s, struct slice sender, struct slice receiver,
+                       struct slice id, struct slice origin) {
     struct slice *const out[] = {&s->sender, &s->receiver, &s->id, &s->origin};
     const struct slice from[] = {sender, receiver, id, origin};
-    return keep(&s->words, out, from, 4);
-}
-
-static bool keep_place(struct private_send *s, struct slice epoch, struct slice seq,
-                       struct slice count, struct slice read, struct slice note) {
-    struct slice *const out[] = {&s->epoch, &s->seq, &s->count, &s->read, &s->note};
-    const struct slice from[] = {epoch, seq, count, read, note};
-    return keep(&s->place, out, from, 5);
+    size_t at = s->words.len;
+    for (size_t i = 0; i < 4; i++)
+        buf_slice(&s->words, from[i]);
+    if (s->words.failed)
+        return false;
+    s->dm = (struct slice){s->words.data, at};
+    for (size_t i = 0; i < 4; at += from[i++].len)
+        *out[i] = (struct slice){s->words.data + at, from[i].len};
+    return true;
 }
 
 /* Of a repeat, the data is that of the first message, unless the log does not have it any more.
  */
 static void complete_data(struct private_send *s, const struct reply *reply) {
     struct message m;
-    struct slice frame = reply_text(reply_item(reply, 8));
+    struct slice frame = reply_text(reply_item(reply, REPEATED));
     bool known = frame.len > 0 && message_parse_entry(&m, frame) &&
-                 slice_eq(m.epoch, s->epoch) && m.seq == s->sent.seq;
+                 slice_is(m.epoch, s->place.epoch) && m.seq == s->sent.seq;
     if (known) {
         buf_clear(&s->data);
         buf_slice(&s->data, m.data);
@@ -163,14 +160,11 @@ static void on_dm(void *arg, const struct reply *reply, enum outcome outcome) {
     }
     s->sent.seq = (uint64_t)reply_number(reply_item(reply, 1));
     s->sent.time = (uint64_t)reply_number(reply_item(reply, 2));
-    s->sent.cut = reply_text(reply_item(reply, 7)).len > 0;
-    bool kept = keep_place(s, reply_text(reply_item(reply, 3)),
-                           reply_text(reply_item(reply, 1)), reply_text(reply_item(reply, 4)),
-                           reply_text(reply_item(reply, 5)), reply_text(reply_item(reply, 6)));
-    if (kept)
-        complete_data(s, reply);
-    if (kept && !s->data.failed)
-        ask_inboxes(s);
+    s->sent.cut = reply_text(reply_item(reply, 9)).len > 0;
+    position_set(&s->place, reply_text(reply_item(reply, 3)), s->sent.seq);
+    complete_data(s, reply);
+    if (!s->data.failed)
+        bring(s, reply);
     else
         s->done(s, NULL, OUTCOME_UNKNOWN);
 }
@@ -183,59 +177,61 @@ static bool is_open(const struct partition *p) {
 enum append_result private_send(struct private_send *s, struct redis *r,
                                 const struct private_message *m, private_done done) {
     char to[CHANNEL_NAME_SIZE], from[CHANNEL_NAME_SIZE];
-    struct buf dm;
     *s = (struct private_send){.redis = r, .done = done};
-    buf_init(&dm);
-    channel_dm_name(&dm, m->sender, m->receiver);
     put_private(&s->data, m);
-    struct slice keys[] = {buf_bytes(&dm), user_channel(m->receiver, to),
+    channel_dm_name(&s->words, m->sender, m->receiver);
+    if (s->words.failed || s->data.failed)
+        return APPEND_NO_MEMORY;
+    struct slice keys[] = {buf_bytes(&s->words), user_channel(m->receiver, to),
                            user_channel(m->sender, from)};
     struct slice args[] = {m->sender, m->receiver, buf_bytes(&s->data), m->id, m->origin};
     struct partition *home = redis_partition(r, keys[0]), *theirs = redis_partition(r, keys[1]),
                      *mine = redis_partition(r, keys[2]);
     bool together = home == theirs && home == mine;
     enum append_result result = APPEND_AWAY;
-    if (dm.failed || s->data.failed ||
-        (!together && !keep_message(s, m->sender, m->receiver, m->id, m->origin)))
+    if (!together && !keep_words(s, m->sender, m->receiver, m->id, m->origin))
         result = APPEND_NO_MEMORY;
     else if (together ? redis_append(home, SCRIPT_private, keys, 3, args, 5, on_private, s)
                       : is_open(theirs) && is_open(mine) &&
-                            redis_append(home, SCRIPT_dm, keys, 1, args, 5, on_dm, s))
+                            redis_append(home, SCRIPT_dm, &s->dm, 1, args, 5, on_dm, s))
         result = APPEND_SENT;
-    if (together)
-        buf_deinit(&s->data); /* the link has it */
-    buf_deinit(&dm);
+    if (together) { /* the link has all of it */
+        buf_deinit(&s->data);
+        buf_deinit(&s->words);
+    }
     return result;
 }
 
-/* --- from a note ----------------------------------------------------------------------------
+/* --- from the outbox ------------------------------------------------------------------------
  */
 
-bool private_resume(struct private_send *s, struct redis *r, const struct reply *reply,
-                    size_t at, private_done done) {
-    struct message m;
-    struct buf seq;
-    struct slice item[PRIVATE_ITEMS];
-    for (size_t i = 0; i < PRIVATE_ITEMS; i++)
-        item[i] = reply_text(reply_item(reply, at + i));
-    *s = (struct private_send){.redis = r, .done = done, .is_noted = true};
-    bool kept = keep_message(s, item[1], item[2], item[3], item[4]);
-    if (kept && !message_parse_entry(&m, item[5])) {
-        s->note = item[0];
-        take_note_out(s); /* somebody wrote into the log by hand */
+/* Both inboxes have the log up to there. */
+static void on_level(struct courier *c, bool good) {
+    struct private_send *s = container_of(c, struct private_courier, courier)->send;
+    if (s->place.epoch[0] == '\0' || c->reached.seq < s->place.seq)
+        s->place = c->reached;
+    s->failed = s->failed || !good;
+    courier_over(s);
+}
+
+bool private_resume(struct private_send *s, struct redis *r, struct slice dm,
+                    private_done done) {
+    struct slice users = channel_rest(dm, SLICE("dm:"));
+    const char *colon =
+        slice_starts(dm, SLICE("dm:")) ? memchr(users.ptr, ':', users.len) : NULL;
+    *s = (struct private_send){.redis = r, .done = done};
+    if (colon == NULL)
         return false;
-    }
-    if (!kept)
+    size_t len = (size_t)(colon - users.ptr);
+    struct slice one = {users.ptr, len}, two = {colon + 1, users.len - len - 1};
+    if (!name_valid_user(one) || !name_valid_user(two))
         return false;
-    s->sent.seq = m.seq;
-    s->sent.time = m.time;
-    buf_init(&seq);
-    buf_u64(&seq, m.seq);
-    buf_slice(&s->data, m.data);
-    bool good = keep_place(s, m.epoch, buf_bytes(&seq), item[6], item[7], item[0]) &&
-                !seq.failed && !s->data.failed;
-    buf_deinit(&seq);
-    if (good)
-        ask_inboxes(s);
-    return good;
+    buf_slice(&s->words, dm);
+    if (!keep_words(s, one, two, (struct slice){NULL, 0}, (struct slice){NULL, 0}))
+        return false;
+    s->pending = 1;
+    for (int second = slice_eq(one, two); second < 2; second++)
+        courier_level(prepare(s, second, on_level));
+    courier_over(s);
+    return true;
 }

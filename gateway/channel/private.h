@@ -1,9 +1,7 @@
 #ifndef SLUICE_CHANNEL_PRIVATE_H
 #define SLUICE_CHANNEL_PRIVATE_H
 
-#include "gateway/channel/append.h"
-#include "gateway/channel/name.h"
-#include "gateway/channel/position.h"
+#include "gateway/channel/courier.h"
 
 /*
  * A private message on its way into the log of two users (the dm) and into both inboxes. It has
@@ -12,13 +10,12 @@
  * If all three are in one partition, as with one Redis, one script does it (private.lua).
  * Otherwise there are steps, which all can be done again:
  *
- *    dm.lua      the log has the message; the outbox of its partition has a note of it
- *    inbox.lua   both inboxes have it, at once; now the sender can be told
- *    posted.lua  the note is gone
+ *    dm.lua      the log has the message; the outbox of its partition names the log
+ *    inbox.lua   both inboxes have it and all before it (courier.h); the sender can be told
+ *    posted.lua  the log knows so; if it has no later message, the outbox forgets it
  *
- * If a step fails, the note stays. Then the sender's repeat goes on, or a node that finds the
- * note (outbox.h). An inbox takes a message once: by the idempotency field, or if there is none
- * by the message's epoch and seq in the dm.
+ * If a step fails, the outbox still names the log. Then the sender's repeat goes on, or the
+ * next message, or a node that finds the name (outbox.h).
  */
 struct private_message {
     struct slice sender;
@@ -35,7 +32,7 @@ struct private_sent {
     uint64_t time; /* µs */
     bool delivered;
     bool cut;              /* old messages had to go, because of log-bytes */
-    struct position inbox; /* of the message in the sender's inbox */
+    struct position inbox; /* of the message in the sender's inbox, or later */
 };
 
 /* sent: NULL if a step failed. Then the outcome is refused if nothing was written at all. It is
@@ -49,19 +46,16 @@ struct private_send {
     struct redis *redis;
     private_done done;
     struct private_sent sent;
-    struct private_inbox {
+    struct private_courier {
+        struct courier courier;
         struct private_send *send;
-        bool is_senders;
-    } inboxes[2];
-    unsigned pending; /* inboxes that have not answered */
+    } couriers[2];    /* the receiver's inbox, the sender's */
+    unsigned pending; /* couriers that are not done */
     bool failed;
-    bool is_noted;                             /* it is of a note, and may be old */
-    struct buf data;                           /* the message's JSON */
-    struct buf words;                          /* has the next four */
-    struct slice sender, receiver, id, origin; /* as in the private_message */
-    struct buf place;                          /* has the rest */
-    struct slice epoch, seq, count, read;      /* as inbox.lua takes them */
-    struct slice note;
+    struct buf data;  /* the message's JSON */
+    struct buf words; /* has the next five */
+    struct slice dm, sender, receiver, id, origin;
+    struct position place; /* in the dm: of the message, or up to where both inboxes have it */
 };
 
 /* Sends a message. The bytes are needed only until it returns. done is called if it returns
@@ -71,13 +65,11 @@ enum append_result private_send(struct private_send *s, struct redis *r,
 /* Frees what it holds; not while it is under way. */
 void private_deinit(struct private_send *s);
 
-/* Goes on with the message of a note, from the second step. The items of the reply from `at` on
- * are as outbox.lua gives them. False: there is no memory, or the message cannot be read (and
- * its note is taken out); then done is not called. Otherwise it may be called before this
- * returns.
+/* Brings both inboxes level with the log of that name, which an outbox has. sent has no meaning
+ * but that it is NULL after a failure. False: there is no memory, or no log has such a name;
+ * then done is not called. Otherwise it may be called before this returns.
  */
-#define PRIVATE_ITEMS 8
-bool private_resume(struct private_send *s, struct redis *r, const struct reply *reply,
-                    size_t at, private_done done);
+bool private_resume(struct private_send *s, struct redis *r, struct slice dm,
+                    private_done done);
 
 #endif

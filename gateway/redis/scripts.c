@@ -20,6 +20,7 @@ EMBED(turning)
 EMBED(placing)
 EMBED(marks)
 EMBED(counts)
+EMBED(shared)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
 struct source {
@@ -90,6 +91,8 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
             buf_append(text, lua_marks, (size_t)(lua_marks_end - lua_marks));
         if ((sources[i].parts & PARTS_COUNTS) != 0)
             buf_append(text, lua_counts, (size_t)(lua_counts_end - lua_counts));
+        if ((sources[i].parts & PARTS_SHARED) != 0)
+            buf_append(text, lua_shared, (size_t)(lua_shared_end - lua_shared));
         buf_append(text, sources[i].begin, (size_t)(sources[i].end - sources[i].begin));
         good = good && !text->failed && digest(text, s->sha[i]);
     }

@@ -16,6 +16,7 @@ enum script_parts {
     PARTS_PRESENCE = 4,
     PARTS_MARKS = 8, /* needs PARTS_LOG, too */
     PARTS_COUNTS = 16,
+    PARTS_SHARED = 32, /* needs PARTS_LOG, too */
     PARTS_APPEND = PARTS_CLOCK | PARTS_LOG,
     PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
     PARTS_BOTH = PARTS_LOG | PARTS_PRESENCE
@@ -26,9 +27,10 @@ enum script_parts {
     X(private, PARTS_APPEND)                                                                   \
     X(dm, PARTS_APPEND)                                                                        \
     X(inbox, PARTS_APPEND | PARTS_COUNTS)                                                      \
+    X(missing, PARTS_LOG | PARTS_SHARED)                                                       \
     X(posted, PARTS_NONE)                                                                      \
-    X(outbox, PARTS_APPEND)                                                                    \
-    X(read, PARTS_LOG)                                                                         \
+    X(outbox, PARTS_CLOCK)                                                                     \
+    X(read, PARTS_LOG | PARTS_SHARED)                                                          \
     X(history, PARTS_LOG | PARTS_MARKS)                                                        \
     X(online, PARTS_PRESENCE)                                                                  \
     X(revoked, PARTS_PRESENCE)                                                                 \

@@ -1,6 +1,7 @@
 // The users of the world: pairs that talk to their room and to one another, second devices that
 // only listen, visitors that come and go, and one user whose coming and going is counted.
 
+import { sleep } from '../blackbox/lib/harness.mjs';
 import { Device } from './device.mjs';
 import { Presence } from './presence.mjs';
 import { Talker } from './talker.mjs';
@@ -85,6 +86,43 @@ export class Crowd {
 
   hush(silent) {
     for (const talker of this.#talk) talker.silent = silent;
+  }
+
+  // The unread count of each talker is how many messages of the peer stand in their log after the
+  // talker's mark. Then the talker reads some of them.
+  async judgeUnread(patience) {
+    await Promise.all(this.talkers.map((device, i) => this.#judgeUnread(device, i, patience)));
+  }
+
+  async #judgeUnread(device, i, patience) {
+    const peer = this.talkers[i ^ 1].user;
+    const deadline = Date.now() + patience;
+    for (;;) {
+      const wrong = await this.#unread(device, peer).catch((error) => error.message);
+      if (!wrong) break;
+      if (Date.now() > deadline) {
+        this.ledger.finding('unread', `${device.name}: ${wrong}`, device);
+        return;
+      }
+      await sleep(100);
+    }
+    this.ledger.counts.unread++;
+  }
+
+  // Tells as text what is not right; null: all is right.
+  async #unread(device, peer) {
+    const { all } = await this.ledger.recordOf(dm(device.user, peer));
+    const list = await device.ask('all_member', { room: ROOM });
+    const { read } = await device.ask('history', { peer, limit: 1, marks: true });
+    const count = list.find(({ id }) => id === peer).message_count;
+    const theirs = all.filter(({ text }) => text.includes(`"senderId":"${peer}"`));
+    const unread = theirs.filter(({ seq }) => seq > read[device.user]);
+    if (count !== unread.length) {
+      return `${count} of ${peer} are unread, not ${unread.length} (after ${read[device.user]})`;
+    }
+    const some = this.random.pick(all);
+    if (some && this.random.chance(0.5)) await device.ask('read', { peer, seq: some.seq });
+    return null;
   }
 
   // Every talker had something acknowledged later.

@@ -81,6 +81,18 @@ export class Device {
     this.#write({ event, data, ack });
   }
 
+  // The same, with a promise of the ack's data.
+  ask(event, data) {
+    return new Promise((resolve, reject) => {
+      if (!this.isIn) throw new Error('it is out');
+      setTimeout(() => reject(new Error(`no answer to ${event}`)), ANSWER_MS);
+      this.emit(event, data, ({ error, data: answer }) => {
+        if (error) reject(new Error(`${event}: ${error.code}`));
+        else resolve(answer);
+      });
+    });
+  }
+
   #write(frame) {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
   }

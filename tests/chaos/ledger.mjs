@@ -37,6 +37,7 @@ export class Hearing {
   freshest = 0; // when the newest message that it has was first sent
   #heard = new Map(); // channel and sender → Heard
   #top = new Map(); // channel → { epoch, seq } of the last frame
+  #latest = new Map(); // conversation → the seq of the last message
 
   of(channel, sender) {
     const key = `${channel} ${sender}`;
@@ -51,11 +52,19 @@ export class Hearing {
     return !top || seq > top.seq;
   }
 
+  // The seq of the last message of a conversation, before this one.
+  latest(conversation, seq) {
+    const last = this.#latest.get(conversation) ?? 0;
+    this.#latest.set(conversation, seq);
+    return last;
+  }
+
   // Told of a loss: the channel may go on with lower numbers.
   tell(channel, at) {
     if (!this.told.has(channel)) this.told.set(channel, []);
     this.told.get(channel).push(at);
     this.#top.delete(channel);
+    if (channel.startsWith('user:')) this.#latest.clear();
     for (const [key, heard] of this.#heard) {
       if (key.startsWith(`${channel} `)) heard.last = 0;
     }
@@ -106,7 +115,7 @@ export class Ledger {
     erased: 0, // acknowledged, and no longer in its log, as a loss explains
     untold: 0, // of those: had by a device that was not told
     told: 0,
-    returned: 0, // to an inbox that had lost it, after others
+    unread: 0, // counts that were looked at
   };
   onFinding = () => {};
   #alarms = []; // losses that were told, and not yet judged
@@ -152,9 +161,9 @@ export class Ledger {
       const before = first ? `, before as ${first.epoch} ${first.frameSeq}` : '';
       this.finding('duplicated', `${where}${before}`, device);
     } else if (n <= heard.last) {
-      if (this.#isReturned(device, frame, id)) this.counts.returned++;
-      else this.finding('disordered', `${where}, after number ${heard.last}`, device);
+      this.finding('disordered', `${where}, after number ${heard.last}`, device);
     }
+    this.#judgeConversation(device, frame, id, where);
     heard.mark(n, LIVE);
     heard.last = Math.max(n, heard.last);
     const { epoch, seq: frameSeq } = frame;
@@ -162,12 +171,13 @@ export class Ledger {
     this.#has(device, id);
   }
 
-  // A private message is in several partitions. If the inbox alone lost it, it is brought there
-  // again after some seconds, when others have come.
-  #isReturned(device, { channel, data }, id) {
+  // What two users say to each other comes in the order of their log, unless that lost its end.
+  #judgeConversation(device, { channel, data: { seq } }, id, where) {
     const conversation = device.conversationOf(channel, id);
-    const excuses = (loss) => loss.from > 0 && this.#erases(loss, conversation, channel, data);
-    return channel !== conversation && this.losses.some(excuses);
+    if (conversation === channel) return;
+    const last = device.hearing.latest(conversation, seq);
+    if (seq > last || this.losses.some(({ has }) => has(conversation))) return;
+    this.finding('disordered', `${where}, number ${seq} of ${conversation} after ${last}`, device);
   }
 
   // A message that a device read in `history`, after it was told of a loss.
@@ -263,6 +273,20 @@ export class Ledger {
       for (const device of message.needs) await this.#judge(message, device, isKept);
     }
     this.open.clear();
+  }
+
+  // A log has each message once, and those of a sender in the order of their numbers. ids: of the
+  // messages in it, the oldest first.
+  judgeLog(channel, ids) {
+    const last = new Map(); // sender and stream → number
+    for (const id of ids) {
+      const { from, stream, n } = parseId(id);
+      const key = `${from}/${stream}`;
+      const before = last.get(key) ?? 0;
+      last.set(key, n);
+      if (n === before) this.finding('duplicated', `${id} stands twice in ${channel}`);
+      else if (n < before) this.finding('disordered', `${id} stands after ${before} in ${channel}`);
+    }
   }
 
   // A message that was acknowledged is in its log, or a loss explains why not. Then who has it, and

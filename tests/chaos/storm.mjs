@@ -84,7 +84,7 @@ export class Storm {
     this.ledger.recordOf = async (channel) => {
       const all = await entries(await world.masterOf(channel), world.key(channel, 'log'), 6000);
       const ids = new Set(all.flatMap(({ text }) => text.match(IDS) ?? []));
-      return { has: (id) => ids.has(id), from: all.at(-1)?.seq ?? 0 };
+      return { has: (id) => ids.has(id), from: all.at(-1)?.seq ?? 0, all };
     };
     const allIn = () => this.crowd.presence.isStill();
     await until(allIn, { timeout: 30000, what: 'everybody is in' });
@@ -214,6 +214,11 @@ export class Storm {
     crowd.hush(true);
     await until(() => ledger.isSettled(), { timeout: SETTLE_MS, what: 'settled' }).catch(() => {});
     await ledger.judge();
+    for (const channel of crowd.channels()) {
+      const { all } = await ledger.recordOf(channel);
+      ledger.judgeLog(channel, all.reverse().flatMap(({ text }) => text.match(IDS) ?? []));
+    }
+    await crowd.judgeUnread(PATIENCE_MS);
     crowd.hush(false);
   }
 }

@@ -1,32 +1,44 @@
 -- The first step of a private message whose log and inboxes are not all in one partition: writes it
--- to the log of the two users (without a doorbell), and notes in the partition's outbox that it has
--- yet to go to the inboxes. inbox.lua is the second step and posted.lua the third; private.lua does
--- all at once.
+-- to the log of the two users (without a doorbell), and notes in the partition's outbox that the
+-- inboxes are to follow. inbox.lua is the second step and posted.lua the third; private.lua does all
+-- at once.
+--   {dm}:meta  `posted`: both inboxes have all messages up to this seq
+--   outbox     logs of which that is not so for the last message, by when it was written (ms)
 -- KEYS: dm. ARGV: sender, receiver, data (an object without its closing brace), idempotency field or
 -- '', connection.
--- Returns {0, seq, time, epoch, how many the sender has sent, how many of them the receiver has read
--- or '' (not known), note, 'log-bytes' if old messages were taken out for their bytes or ''}. Of a
--- repeat it returns what the first one got, and one item more: the first one's frame, or '' if the log
--- does not have it any more. Or it returns the error STALE (append.lua).
+-- Returns {0, seq, time, epoch, how many the sender has sent, the epoch of the message before it or
+-- '', '1' if both inboxes have all messages before it or '', of how many of the receiver's the sender
+-- has read or '' (not known), how many of the sender's the receiver has read or '', 'log-bytes' if
+-- old messages were taken out for their bytes or ''}. Of a repeat it returns what the first one got,
+-- and one item more: the first one's frame, or '' if the log does not have it any more. Or it returns
+-- the error STALE (append.lua).
 local base, sender, receiver, data, field, origin = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local wall, text, steps, same = look_at_clock()
 local meta, waiting = base .. ':meta', P .. 'outbox'
 
--- By the time that really went by, since a step of Redis's clock must not keep a note waiting.
-local function note_down(seq, epoch)
-  local first = string.match(name_of(base), '^dm:([^:]*):')
-  local note = table.concat({ seq, epoch, name_of(base), sender == first and 1 or 2, origin, field }, ' ')
-  redis.pcall('ZADD', waiting, digits((wall - steps) / 1000), note) -- a full Redis refuses that of a repeat
+-- By the time that really went by, since a step of Redis's clock must not keep a log waiting.
+local function note_down()
+  redis.pcall('ZADD', waiting, digits((wall - steps) / 1000), name_of(base)) -- not of a repeat, if full
   redis.pcall('PEXPIRE', waiting, USER_TTL)
-  return note
+end
+
+local function answer(seq, time, epoch, count, before, cut, frame)
+  local m = call('HMGET', meta, 'posted', 'seen:' .. sender, 'seen:' .. receiver)
+  local posted = m[1] and tonumber(m[1])
+  if not posted then -- an older version wrote the messages before, or meta was lost
+    posted = seq - 1
+    redis.pcall('HSET', meta, 'posted', digits(posted))
+  end
+  if posted < tonumber(seq) then note_down() end
+  return { 0, seq, time, epoch, count, before, posted >= seq - 1 and '1' or '', m[2] or '', m[3] or '',
+           cut, frame }
 end
 
 local first = seen(base, field, wall, steps)
 if first then
   local seq, time, epoch, count = string.match(first, '^(%d+) (%d+) (%S+) (%d+)')
   local entry = call('XRANGE', base .. ':log', seq .. '-0', seq .. '-0')[1]
-  local read = call('HGET', meta, 'seen:' .. receiver) or ''
-  return { 0, seq, time, epoch, count, read, note_down(seq, epoch), '', entry and entry[2][2] or '' }
+  return answer(seq, time, epoch, count, '', '', entry and entry[2][2] or '')
 end
 if stale(wall, text) then return STALE end
 local c = open(base, true, 'sent:' .. sender, 'sent:' .. receiver)
@@ -36,8 +48,7 @@ data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. seq .. '}'
 local by_sender, by_other = digits((c.a or 0) + 1), c.b or '0'
 local first_is_sender = string.match(name_of(base), '^dm:([^:]*):') == sender
 local sent = first_is_sender and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
-append(c, time, 'new_private_message', data, nil, 'sent:' .. sender, by_sender, sent)
-if seq == '1' then call('HSET', meta, 'seen:' .. sender, 0, 'seen:' .. receiver, 0) end
+append(c, time, 'new_private_message', data, nil, 'sent:' .. sender, by_sender, sent, origin .. ' ' .. field)
+if seq == '1' then call('HSET', meta, 'posted', 0, 'seen:' .. sender, 0, 'seen:' .. receiver, 0) end
 remember(base, field, wall, steps, seq .. ' ' .. time .. ' ' .. c.epoch .. ' ' .. by_sender)
-local read = call('HGET', meta, 'seen:' .. receiver) or ''
-return { 0, seq, time, c.epoch, by_sender, read, note_down(seq, c.epoch), c.cut or '' }
+return answer(seq, time, c.epoch, by_sender, c.before or c.epoch, c.cut or '')

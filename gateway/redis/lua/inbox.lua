@@ -1,43 +1,56 @@
--- The second step of a private message (dm.lua), for the inbox of one of the two: writes it there, if
--- it is not there yet, and counts it as unread by the receiver.
--- KEYS: the inbox. ARGV: sender, receiver, data, idempotency field or '', connection; then the
--- message's place in the log of the two: epoch, seq, how many the sender has sent, how many of them
--- the receiver has read or ''; and '1' if the message is of a note, which may be older than the ids
--- that are kept, or ''.
--- Returns {0, epoch, seq, 1 if the inbox's user has a live connection}, and one item more if old
--- messages were taken out for their bytes; or the error STALE (append.lua).
-local base, sender, receiver, data, origin = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[7]
-local epoch, seq, count, read = ARGV[8], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
-local is_mine = name_of(base) == 'user:' .. sender
-local peer = is_mine and receiver or sender
--- The same id may have gone to several receivers. A seq alone comes again after a lost tail.
-local field = ARGV[6] ~= '' and receiver .. ':' .. ARGV[6] or
-  '\n' .. epoch .. ' ' .. seq .. ' ' .. sender .. ' ' .. receiver
+-- The second step of private messages (dm.lua), for the inbox of one of the two: writes them there
+-- and counts those of the peer as unread. An inbox follows the log of the two, so messages of a
+-- conversation come in the order of the log, each once. Among the ids it keeps a mark of the peer:
+-- "<epoch> <seq> <at>", the last message of their log that the inbox has, and the inbox's seq then.
+-- KEYS: the inbox. ARGV: peer; the place in their log (epoch, seq) after which the messages come; '1'
+-- if the inbox has all messages up to there, unless it has lost them, or ''; '1' to look for the
+-- messages in the inbox's log, too, since they may be older than the ids that are kept, or ''; how
+-- many of the peer's messages the user has read, or ''. Then for each message, in the order of their
+-- log: epoch, seq, sender, idempotency field or '', connection, how many the sender has sent, data.
+-- Returns {0, epoch, seq, 1 if the inbox's user has a live connection, 'log-bytes' if old messages
+-- were taken out for their bytes or ''}: the messages are in the inbox, up to that place. Or {1, epoch,
+-- seq, 1 or 0, '', epoch and seq of the mark}: it lacks others before them, and took none; the mark's
+-- epoch is '' if there is none. Or the error STALE (append.lua).
+local base, peer, after, after_seq, read = KEYS[1], ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[8])
+local FIRST, FIELDS = 9, 7
+local count = (#ARGV - FIRST + 1) / FIELDS
+local me, to_mark = string.match(name_of(base), '^user:(.*)$'), '\n' .. peer
 local wall, text, steps, same = look_at_clock()
-local live = call('EXISTS', base .. ':conns')
+if stale(wall, text) then return STALE end
+local live, c = call('EXISTS', base .. ':conns'), open(base, true)
 
--- The seq at which the inbox has the message, among its last entries; nil if it has not.
-local function find_in_log()
-  local oldest, from, size = tonumber(string.match(data, '"timestamp":(%d+),"seq":%d+}$') or 0) - 60000, '+', 0
-  for _ = 1, 16 do -- the clocks of masters differ by less than a minute
-    local entries = call('XREVRANGE', base .. ':log', from, '-', 'COUNT', 64)
+local mark, mark_seq, at = string.match(seen(base, to_mark, wall, steps) or '', '^(%S+) (%d+) (%d+)$')
+if at and tonumber(at) > c.seq then mark = nil end -- somebody has deleted the log
+if not mark then mark_seq, at = '0', digits(c.seq) end
+
+-- The first message that the inbox has not; nil: others are before it.
+local function first_new()
+  if not mark then return ARGV[6] ~= '' and 1 or nil end
+  for i = count - 1, 0, -1 do
+    local place = FIRST + i * FIELDS
+    if ARGV[place] == mark and tonumber(ARGV[place + 1]) <= tonumber(mark_seq) then return i + 2 end
+  end
+  return mark == after and tonumber(mark_seq) == after_seq and 1 or nil
+end
+
+local from = first_new()
+if not from then return { 1, c.epoch, at, live, '', mark or '', mark_seq } end
+
+-- Where the last entries of the log are: data → seq.
+local function look_in_log()
+  local found, size, place = {}, 0, '+'
+  for _ = 1, 16 do
+    local entries = call('XREVRANGE', c.log, place, '-', 'COUNT', 64)
     for _, entry in ipairs(entries) do
       local seq, frame = string.match(entry[1], '^%d+'), entry[2][2]
-      if string.sub(frame, -#data - 1, -2) == data then return seq end
-      size = size + #frame
-      if size > 4194304 or tonumber(string.match(frame, '"time":(%d+)') or 0) / 1000 < oldest then return nil end
-      from = digits(seq - 1) .. '-0'
+      found[string.match(frame, '"data":(.*)}$') or ''] = seq
+      size, place = size + #frame, digits(seq - 1) .. '-0'
+      if size > 4194304 then return found end
     end
-    if #entries < 64 or from == '0-0' then return nil end
+    if #entries < 64 or place == '0-0' then break end
   end
+  return found
 end
-
-local first = seen(base, field, wall, steps) or ARGV[12] == '1' and find_in_log()
-if first then
-  local c = open(base)
-  return { 0, c.epoch, digits(math.min(first, c.seq)), live }
-end
-if stale(wall, text) then return STALE end
 
 -- Is there room for one more peer? Those of whom nothing is unread make it.
 local function make_room()
@@ -52,27 +65,43 @@ local function make_room()
   return #out > 0 and call('HDEL', counted, unpack(out)) > 0
 end
 
-local function count_unread()
+local function count_unread(epoch, seq, is_mine, number)
   local sent, past, of = counted_of(base, peer)
   if of and of ~= epoch and seq == '1' then -- a conversation that begins again has none from before
     forget_count(base, peer)
     of = nil
   end
-  if is_mine or count == 0 then return end
+  if is_mine or number == 0 then return end
   if of == epoch then
-    sent, past = math.max(sent, count), math.max(past, read or 0)
+    sent, past = math.max(sent, number), math.max(past, read or 0)
   elseif of then
-    sent, past = count, count - 1 - math.max(0, sent - past)
+    sent, past = number, number - 1 - math.max(0, sent - past)
   else
     if not make_room() then return end
-    sent, past = count, read or count - 1
+    sent, past = number, read or number - 1
   end
   note_count(base, peer, sent, past, epoch)
 end
 
-local c = open(base, true)
-local frame = append(c, tick(wall, text, steps, same), 'new_private_message', data, origin ~= '' and origin)
-if sender ~= receiver then count_unread() end
-remember(base, field, wall, steps, digits(c.seq))
-call(PUBLISH, base, frame)
-return { 0, c.epoch, digits(c.seq), live, c.cut }
+local found, frames, ids = not mark and ARGV[7] ~= '' and look_in_log() or {}, {}, {}
+for i = from, count do
+  local place = FIRST + (i - 1) * FIELDS
+  local sender, field, origin, data = ARGV[place + 2], ARGV[place + 3], ARGV[place + 4], ARGV[place + 6]
+  -- The same id may have gone to several receivers.
+  field = field ~= '' and (sender == me and peer or me) .. ':' .. field or ''
+  mark, mark_seq = ARGV[place], ARGV[place + 1]
+  if not (seen(base, field, wall, steps) or found[data]) then
+    if #frames > 0 then wall, text, steps, same = look_at_clock() end
+    c.next = digits(c.seq + 1)
+    frames[#frames + 1] = append(c, tick(wall, text, steps, same), 'new_private_message', data,
+                                 origin ~= '' and origin)
+    if peer ~= me then count_unread(mark, mark_seq, sender == me, tonumber(ARGV[place + 5])) end
+    if field ~= '' then ids[#ids + 1], ids[#ids + 2] = field, c.next end
+  end
+end
+if from <= count then
+  at = digits(c.seq)
+  remember(base, to_mark, wall, steps, mark .. ' ' .. mark_seq .. ' ' .. at, unpack(ids))
+end
+for _, frame in ipairs(frames) do call(PUBLISH, base, frame) end
+return { 0, c.epoch, at, live, c.cut or '' }

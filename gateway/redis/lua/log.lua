@@ -64,7 +64,8 @@ end
 
 -- The channel's state; makes meta if there is none. With `appending`, a new epoch begins if the
 -- term is another one than at the last append, since this Redis may lack messages that were
--- appended last in the older term. (`run` is for nodes of an older version.)
+-- appended last in the older term; `before` is the epoch until then. (`run` is for nodes of an
+-- older version.)
 local function open(base, appending, a, b)
   local c = look(base, a, b)
   local meta = c.meta
@@ -73,7 +74,7 @@ local function open(base, appending, a, b)
   elseif appending and c.term ~= TERM then
     call('HSETNX', meta, 'read', c.epoch)
     call('HSET', meta, 'fork:' .. c.epoch, digits(c.seq), 'epoch', FRESH, 'term', TERM, 'run', run_now())
-    c.epoch = FRESH
+    c.before, c.epoch = c.epoch, FRESH
     local forks = forks_of(c)
     for i = FORKS_MOST + 1, #forks do call('HDEL', meta, 'fork:' .. forks[i][1]) end
   end
@@ -134,16 +135,18 @@ local function trim(c, length, most)
 end
 
 -- Appends to the log and returns the frame. The caller publishes it when all is written. field,
--- value: one more field of meta; sent: one more of the entry. The log is not trimmed to its length
+-- value: one more field of meta; sent, from: two more of the entry. The log is not trimmed to its length
 -- with each append, since Redis then seeks the first entry; it is trimmed now and then, by a few
 -- entries more, and so are its bytes. Entries that are too old are taken out with every 16th append.
-local function append(c, time, event, data, origin, field, value, sent)
+local function append(c, time, event, data, origin, field, value, sent, from)
   local seq, ttl = c.next, c.ttl
   if time < c.time then time = c.time end
   local frame = '{"channel":' .. quote(name_of(c.base)) .. ',"epoch":"' .. c.epoch .. '","seq":' .. seq ..
     ',"time":' .. time .. ',"event":"' .. event .. '",' ..
     (origin and '"origin":"' .. origin .. '",' or '') .. '"data":' .. data .. '}'
-  if sent then
+  if from then
+    call('XADD', c.log, seq .. '-0', 'frame', frame, 'sent', sent, 'from', from)
+  elseif sent then
     call('XADD', c.log, seq .. '-0', 'frame', frame, 'sent', sent)
   else
     call('XADD', c.log, seq .. '-0', 'frame', frame)
@@ -202,12 +205,12 @@ local function seen(base, field, wall, steps)
     call('HGET', base .. ':ids:' .. digits(bucket - 1), field)
 end
 
-local function remember(base, field, wall, steps, what)
+local function remember(base, field, wall, steps, what, ...)
   if field == '' then return end
   local bucket = math.floor((wall - steps) / BUCKET)
   local key = base .. ':ids:' .. digits(bucket)
-  call('HSET', key, field, what)
-  if call('HLEN', key) == 1 then
+  call('HSET', key, field, what, ...)
+  if call('HLEN', key) == 1 + select('#', ...) / 2 then
     call('PEXPIRE', key, IDS_TTL)
     call('ZADD', P .. 'ids', bucket, key)
     call('PEXPIRE', P .. 'ids', USER_TTL) -- leases prolong its life

@@ -18,24 +18,12 @@ local epoch, from, most, bytes = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), 
 local status, clock = 0, string.sub(call('GET', P .. 'clock') or '0', 1, 16)
 if not c.epoch then return { 1, '', '0', '0', clock, {} } end
 
--- The seq up to which the log has the same as a position; nil: it does not know that epoch.
-local function shared(theirs, seq)
-  if theirs == c.epoch then return math.min(seq, c.seq) end
-  local fork = call('HGET', c.meta, 'fork:' .. theirs)
-  if fork then return math.min(seq, tonumber(fork)) end
-  local near = call('XREVRANGE', c.log, digits(seq) .. '-0', '-', 'COUNT', 1)[1]
-  if near and string.match(near[2][2], '^{"channel":".-","epoch":"([^"]*)"') == theirs then
-    -- meta or its forks were lost, but the log has the message itself, or one before it
-    return tonumber(string.match(near[1], '^%d+'))
-  end
-end
-
 if epoch == '' then
   from = c.seq
 else
-  local good = shared(epoch, from)
+  local good = shared(c, epoch, from)
   for i = 7, #ARGV, 2 do
-    good = good or shared(ARGV[i], tonumber(ARGV[i + 1]))
+    good = good or shared(c, ARGV[i], tonumber(ARGV[i + 1]))
   end
   -- The epoch is not one of this log, so all of the log is new. Or the log has had so many epochs
   -- that it forgot this one: then at least the entries after the forgotten ones are new.
