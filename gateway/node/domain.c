@@ -36,6 +36,8 @@ static void on_up(void *owner, struct partition *p, bool changed) {
     recover_waiting(&d->sessions);
     clients_tell_available(&d->clients);
     revocation_pump(&d->revocations[p->index]);
+    for (unsigned i = 0; changed && i < d->redis.count; i++)
+        overdue_tell_again(&d->overdues[i]);
 }
 
 static void on_down(void *owner, struct partition *p, const char *why) {

@@ -54,15 +54,23 @@ static void on_pending(void *arg, const struct reply *reply, enum outcome outcom
 
 void overdue_turn(struct overdue *o) {
     bool all = o->done != NULL;
-    struct slice args[] = {SLICE(SWEPT_AT_ONCE), all ? SLICE("1") : SLICE("")};
+    struct slice what = all ? SLICE("1") : o->tells_again ? SLICE("2") : SLICE("");
+    struct slice args[] = {SLICE(SWEPT_AT_ONCE), what};
     if (o->turning)
         return;
     o->sweeps_all = all;
-    if (o->redis->count > 1)
+    if (o->redis->count > 1) {
         o->turning =
             redis_script(o->lease->redis, SCRIPT_pending, NULL, 0, args, 2, on_pending, o);
-    else
+        o->tells_again = o->tells_again && (all || !o->turning);
+    } else
         o->turning = redis_script(o->lease->redis, SCRIPT_turn, NULL, 0, NULL, 0, on_turned, o);
+}
+
+void overdue_tell_again(struct overdue *o) {
+    o->tells_again = o->redis->count > 1;
+    if (o->tells_again)
+        overdue_turn(o);
 }
 
 static void on_due(void *arg, const struct reply *reply, enum outcome outcome) {
@@ -72,7 +80,7 @@ static void on_due(void *arg, const struct reply *reply, enum outcome outcome) {
     if (reply != NULL) {
         o->rank = (uint64_t)reply_number(reply_item(reply, 2));
         metric_add(o->metrics, METRIC_REAPED, (uint64_t)reply_number(reply_item(reply, 3)));
-        if (reply_number(reply_item(reply, 4)) != 0)
+        if (reply_number(reply_item(reply, 4)) != 0 || o->tells_again)
             overdue_turn(o);
     }
     bool all = o->done != NULL;

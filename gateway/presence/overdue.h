@@ -25,6 +25,7 @@ struct overdue {
     bool turning;              /* turn.lua is under way, or the sweep */
     bool sweeps_all;           /* the sweep takes all notes, not only those that are due */
     bool sweep_more;           /* the sweep's answer says that more is due */
+    bool tells_again;          /* the next sweep tells again what rooms have heard lately */
     bool all;                  /* that script takes out all that linger */
     uint64_t looked;           /* loop time of the last look at old scores */
     uint64_t rank;             /* of the next score to look at */
@@ -39,6 +40,10 @@ void overdue_init(struct overdue *o, struct redis *redis, struct lease *lease,
 void overdue_look(struct overdue *o);
 /* Turns the rooms of users that wait for it, bite by bite. */
 void overdue_turn(struct overdue *o);
+/* A room's master has died, maybe with news that its rooms had heard. With partitions, they
+ * hear again what they heard in the last 20 s; without this, each hears it again after that
+ * time. */
+void overdue_tell_again(struct overdue *o);
 /* Takes out all that linger and turns all rooms that wait, since the last node is going. Calls
  * done, perhaps before it returns. */
 void overdue_take_all(struct overdue *o, void (*done)(void *owner), void *owner);

@@ -14,7 +14,7 @@ local function leave(user, base, seen)
   return true
 end
 local function answer(more, rank)
-  return { 0, more, rank, out, call('EXISTS', WAITING) }
+  return { 0, more, rank, out, waits() }
 end
 for i, member in ipairs(due) do
   call('ZREM', P .. 'lingering', member)

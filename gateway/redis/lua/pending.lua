@@ -1,6 +1,7 @@
--- What rooms are still to hear of users: notes whose node has not done it in time, and those of
--- users in many rooms (placing.lua). ARGV: most notes, '1' to take all, or only those that are due:
--- ''. Who is named here is left alone for a while, so that the nodes do not do the same.
+-- What rooms are still to hear of users: notes whose node has not done it in time, those of users
+-- in many rooms, and what rooms are to hear again (placing.lua). ARGV: most notes, '1' to take all
+-- that rooms have not heard, or only those that are due: '', with all that they are to hear again:
+-- '2'. Who is named here is left alone for a while, so that the nodes do not do the same.
 -- Returns {0, 1 if more are due, {user, 1 if online, room, version, the event's version, 1 if a
 -- member...}...}.
 local ms, left, out = millis(now()), tonumber(ARGV[3]), { 0, 0 }
@@ -39,4 +40,28 @@ for _, user in ipairs(users) do
     if more then out[2] = 1 end
   end
 end
+if ARGV[4] == '1' then return out end
+if ARGV[4] == '2' and call('EXISTS', TOLD) == 1 then
+  redis.pcall('ZUNIONSTORE', TOLD, 1, TOLD, 'WEIGHTS', 0) -- not if Redis is full; then when it is due
+end
+local again = left > 0 and not is_long() and call('ZRANGEBYSCORE', TOLD, '-inf', ms, 'LIMIT', 0, left) or {}
+if #again > 0 then call('PEXPIRE', TOLD, USER_TTL) end -- first, so that a full Redis takes the ZADD
+for _, what in ipairs(again) do
+  if is_long() then
+    out[2] = 1
+    break
+  end
+  local user, room, version = string.match(what, '^(%S+) (%S+) (%d+)$')
+  if user then
+    local base = base_of('user:' .. user)
+    local todo = todo_of(user, base)
+    todo[3], todo[4], todo[5], todo[6] = room, version, '0', call('SISMEMBER', base .. ':rooms', room)
+    out[#out + 1] = todo
+    call('ZADD', TOLD, 'XX', digits(ms + 2 * SWEPT), what)
+  else
+    call('ZREM', TOLD, what)
+  end
+  count(4)
+end
+if #again > 0 and #again == left then out[2] = 1 end
 return out

@@ -15,11 +15,14 @@ local function ring(base, room, user, joined)
          '{"room":' .. quote(room) .. ',"userId":' .. quote(user) .. '}')
   end
 end
+local function is_later(one, other)
+  return #one > #other or (#one == #other and one > other)
+end
 local function place(base, user, version, event, member, here)
   local room = string.sub(name_of(base), 6)
   local stamp = P .. 'stamp:' .. room .. ' ' .. user -- names have no blanks
-  local last = tonumber(call('GET', stamp) or 0)
-  if tonumber(version) <= last then return end
+  local last = call('GET', stamp) or '0'
+  if not is_later(version, last) then return end
   call('DEL', stamp) -- first, so that a full Redis takes the other writes
   local changed
   if member then
@@ -37,7 +40,7 @@ local function place(base, user, version, event, member, here)
     changed = call('ZREM', base .. ':here', user) == 1
   end
   call('SET', stamp, version, 'PX', 60000)
-  if tonumber(event) > last then
+  if is_later(event, last) then
     ring(base, room, user, member)
   elseif changed then
     turned[#turned + 1] = quote(room)

@@ -6,8 +6,16 @@
 --                   room is told of what was decided under that version, or 0
 --   {user}:turning  further rooms, of which there were too many to note at once
 --   pending         the users, by the time (ms) from which on the sweep takes them
--- A version is a time in µs, later than each earlier one of the user's.
-local WAITING, SWEPT, ROOMS_MOST = P .. 'pending', 1000, 64
+--   told            "<user> <room> <version>": rooms that have heard, by the time (ms) from which on
+--                   the sweep tells them again, since their master may have died with the news
+-- A version is the partition's term and a time in µs, later than each earlier one of the user's. By
+-- the term it is later also if a new master's clock is behind, and lacks the user's last version.
+local WAITING, TOLD, SWEPT, ROOMS_MOST = P .. 'pending', P .. 'told', 1000, 64
+
+-- Is there something for the sweep?
+local function waits()
+  return (call('EXISTS', WAITING) == 1 or call('ZCOUNT', TOLD, '-inf', millis(now())) > 0) and 1 or 0
+end
 
 local function wait_for_sweep(user, base, due)
   call('PEXPIRE', base .. ':pending', USER_TTL)
@@ -20,8 +28,9 @@ end
 -- member.
 local function note(user, base, rooms, loud, member, todo)
   if #rooms == 0 then return end
-  local version, last = now(), call('GET', base .. ':stamp')
-  if last and tonumber(last) >= tonumber(version) then version = digits(tonumber(last) + 1) end
+  local time, last = now(), string.sub(call('GET', base .. ':stamp') or '', -16)
+  if last >= time then time = digits(tonumber(last) + 1) end
+  local version = (call('HGET', P .. 'term', 'number') or '') .. time
   call('SET', base .. ':stamp', version, 'PX', USER_TTL)
   for _, room in ipairs(rooms) do
     local event = loud and version or

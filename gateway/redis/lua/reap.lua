@@ -53,4 +53,4 @@ if rest == 0 then
   call('ZREM', nodes, dead)
   call('DEL', KEYS[1] .. ':stats')
 end
-return { 0, rest, taken, call('EXISTS', WAITING) }
+return { 0, rest, taken, waits() }

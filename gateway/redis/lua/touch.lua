@@ -19,4 +19,4 @@ for _, base in ipairs(KEYS) do
     end
   end
 end
-return { 0, call('EXISTS', WAITING) }
+return { 0, waits() }

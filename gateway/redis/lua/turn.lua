@@ -13,4 +13,4 @@ if #turned > 0 then
   call(PUBLISH, P .. 'presence', '{"event":"turned","rooms":[' .. table.concat(turned, ',') .. ']}')
 end
 if call('EXISTS', base .. ':turning') == 0 then call('SREM', WAITING, user) end
-return { 0, call('EXISTS', WAITING) }
+return { 0, waits() }

@@ -2,6 +2,11 @@
 -- partitions).
 local WAITING = P .. 'turning'
 
+-- Do some rooms wait?
+local function waits()
+  return call('EXISTS', WAITING)
+end
+
 -- Is the member online in this room? True: that was not so yet.
 local function in_room(room, user, ms, here)
   local base = base_of('room:' .. room)
