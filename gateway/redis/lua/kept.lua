@@ -1,11 +1,12 @@
--- How many messages of some peers are still in the logs that a user has with them, by which unread
--- counts are bounded. KEYS: dm... ARGV: the user; then the peer of each.
+-- How many messages of some peers are still in the logs that a user has with them, and not read, by
+-- which unread counts are bounded. (A count is too high if a node ended before settle.lua.) KEYS:
+-- dm... ARGV: the user; then the peer of each.
 -- Returns {0, number...}.
 local me, out = ARGV[3], { 0 }
 for i, base in ipairs(KEYS) do
   local peer = ARGV[i + 3]
-  local c = look(base, 'sent:' .. peer)
+  local c = look(base, 'sent:' .. peer, 'seen:' .. me)
   local total = tonumber(c.a or 0)
-  out[i + 1] = digits(total - sent_by(c, me, peer, 0, total))
+  out[i + 1] = digits(math.max(0, total - math.max(sent_by(c, me, peer, 0, total), tonumber(c.b or 0))))
 end
 return out

@@ -223,6 +223,10 @@ test('a reading whose count is not settled: unknown, and the repeat settles it',
   await ann.next('message_read', having({ seq: 1 }));
   await restore();
   assert.equal(await unread(users), 2);
+  for (const one of [ann, bob]) await until(() => one.emit('join', { room: 'both' }));
+  const list = await bob.emit('all_member', { room: 'both' });
+  const { message_count } = list.find(({ id }) => id === users[0]);
+  assert.equal(message_count, 1, 'who looks sees it right already');
   assert.deepEqual(await read(), {});
   assert.equal(await unread(users), 1);
 });
