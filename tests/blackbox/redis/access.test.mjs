@@ -7,6 +7,8 @@ import { startReplica } from '../lib/servers.mjs';
 import { fence, keys, publish } from '../lib/registry.mjs';
 import { enter, next, once } from '../lib/socketio.mjs';
 
+const single = { single: 'cluster/access is about a Cluster' };
+
 // Two nodes on this URL: a message crosses.
 async function works(url, args = []) {
   const nodes = await Promise.all(
@@ -59,7 +61,7 @@ test('an ACL user, with characters that a URL must escape', async () => {
   await redis.stop();
 });
 
-test('the rules that OPERATIONS.md gives the nodes are enough for every event', async () => {
+test('the rules that OPERATIONS.md gives the nodes are enough for every event', single, async () => {
   const text = fs.readFileSync(path.join(ROOT, 'deploy/OPERATIONS.md'), 'utf8');
   const [, rules] = text.match(/ACL SETUSER sluice on >SECRET (resetkeys .*)/);
   const redis = await startRedis({ aclUser: { name: 'sluice', password: 'secret', rules } });
@@ -94,7 +96,7 @@ test('the rules that OPERATIONS.md gives the nodes are enough for every event', 
   await redis.stop();
 });
 
-test('database 3 has the prefix sluice3: and hears nothing of database 0', async () => {
+test('database 3 has the prefix sluice3: and hears nothing of database 0', single, async () => {
   const redis = await startRedis();
   const zero = await works(redis.url);
   const three = await works(redis.url.replace(/\/0$/, '/3'));
@@ -129,7 +131,7 @@ test("a prefix of one's own", async () => {
   await redis.stop();
 });
 
-test('a unix socket, with a database and a password', async () => {
+test('a unix socket, with a database and a password', single, async () => {
   const redis = await startRedis({ unixsocket: true, requirepass: 'hush' });
   const { nodes } = await works(`unix://:hush@${redis.socket}?db=2`);
   const all = (await redis.cli('-n', 2, 'KEYS', '*')).split('\n');
@@ -138,7 +140,7 @@ test('a unix socket, with a database and a password', async () => {
   await redis.stop();
 });
 
-test('a replica is not ready until it is made a master', async () => {
+test('a replica is not ready until it is made a master', single, async () => {
   const master = await startRedis();
   const replica = await startReplica(master);
   await notReady(replica.url, { word: /not a master/i });

@@ -6,6 +6,8 @@ import { chats } from '../lib/frames.mjs';
 import { cluster, inRoom, login, test, until } from '../lib/harness.mjs';
 import { hash, scores } from '../lib/registry.mjs';
 
+const single = { single: 'it deletes the files of one Redis' };
+
 async function killedAndEmptied({ redis, nodes }) {
   await redis.kill();
   for (const node of nodes) await node.untilNotReady();
@@ -84,7 +86,7 @@ async function lose(t, how) {
   await until(async () => Object.keys(await scores(redis, 'sluice:nodes')).length === 2);
 }
 
-test('killed, its data deleted, started again', (t) => lose(t, killedAndEmptied));
+test('killed, its data deleted, started again', single, (t) => lose(t, killedAndEmptied));
 test('FLUSHALL under the running nodes', (t) => lose(t, flushed));
 
 test('a sender keeps its order over FLUSHALL, with several messages under way', async (t) => {

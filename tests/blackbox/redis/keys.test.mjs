@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { cluster, connect, login, test, until } from '../lib/harness.mjs';
 import { hash, keys, log, members, scores } from '../lib/registry.mjs';
 
+const single = { single: 'it compares the incarnations of one Redis' };
+
 const { redis, nodes } = await cluster({ nodes: 2 });
 const near = (ms) => Math.abs(ms - Date.now()) < 60000;
 
@@ -104,7 +106,7 @@ test('rooms: members, here, read', async () => {
   assert.deepEqual(await members(redis, 'sluice:{user:ann}:rooms'), ['lobby', 'room-9']);
 });
 
-test('users: conns, profile, unread, online', async () => {
+test('users: conns, profile, unread, online', single, async () => {
   const { incarnation } = await nodes[0].health();
   const conns = await hash(redis, 'sluice:{user:ann}:conns');
   assert.deepEqual(Object.keys(conns), [ann.ack.connectionId]);
@@ -128,7 +130,7 @@ test('users: conns, profile, unread, online', async () => {
   assert.ok(Object.values(online).every(near), 'last heartbeat, in ms');
 });
 
-test('nodes: a lease each, and whom a survivor would reap', async () => {
+test('nodes: a lease each, and whom a survivor would reap', single, async () => {
   const leases = await scores(redis, 'sluice:nodes');
   const names = await Promise.all(nodes.map(async (node) => (await node.health()).incarnation));
   assert.deepEqual(Object.keys(leases).sort(), names.sort());

@@ -1,6 +1,8 @@
 // A node that starts before Redis keeps trying, and says that it is not ready.
 import assert from 'node:assert/strict';
-import { connect, freePort, login, startNode, startRedis, test } from '../lib/harness.mjs';
+import { connect, freePort, login, only, startNode, startRedis, test } from '../lib/harness.mjs';
+
+only('single', 'it waits for one port');
 
 test('nodes started without Redis serve as soon as it is there', async () => {
   const port = await freePort();

@@ -1,9 +1,11 @@
 // The network to Redis is cut for some seconds, and the last commands of a connection that the node
 // gave up arrive after those of the next one: they undo nothing.
 import assert from 'node:assert/strict';
-import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { login, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { connections, members, scores } from '../lib/registry.mjs';
+
+only('single', 'it compares the incarnations of one Redis');
 
 const args = ['--redis-timeout', '2s', '--lease-interval', '200ms', '--lease-timeout', '3s'];
 args.push('--drain', '0', '--heartbeat-timeout', '1s');

@@ -1,9 +1,11 @@
 // A Redis that answers but cannot be used: the node is not ready, /readyz and the log say why, and
 // it does not knock again and again. And one that may evict messages: it is warned of.
 import assert from 'node:assert/strict';
-import { startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { only, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { startReplica } from '../lib/servers.mjs';
 import { metric } from '../lib/registry.mjs';
+
+only('single', 'it is about what one Redis refuses');
 
 async function refused(t, url, why) {
   const node = await startNode({ redis: url, ready: false });

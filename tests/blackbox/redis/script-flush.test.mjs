@@ -33,7 +33,9 @@ test('scripts that Redis forgot are sent again', async (t) => {
   assert.equal(messages[0].message, 'burst 99');
 });
 
-test('Redis refuses no script as unknown, also after a restart', async (t) => {
+const served = { single: 'a master without slots refuses a script before it knows it' };
+
+test('Redis refuses no script as unknown, also after a restart', served, async (t) => {
   const redis = await startRedis();
   const { nodes, stop } = await cluster({ nodes: 2, redis });
   t.after(async () => {

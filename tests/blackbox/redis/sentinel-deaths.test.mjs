@@ -1,8 +1,10 @@
 // Sentinels die one by one, come back, and lose their quorum.
 import assert from 'node:assert/strict';
-import { login, startNode, test, until } from '../lib/harness.mjs';
+import { login, only, startNode, test, until } from '../lib/harness.mjs';
 import { metric } from '../lib/registry.mjs';
 import { masterPort, sentinelCluster } from '../lib/sentinels.mjs';
+
+only('single', 'it is about Sentinels');
 
 test('one by one: the node stays at its master, and follows it while one tells', async (t) => {
   const it = await sentinelCluster({ sentinels: 3, sentinel: { quorum: 1 } });

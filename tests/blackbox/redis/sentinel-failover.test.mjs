@@ -1,11 +1,13 @@
 // The master changes under load, as planned or by its death: nothing that is acknowledged is lost
 // by a plan, receivers are told what is lost by a death, and nothing comes twice.
 import assert from 'node:assert/strict';
-import { inRoom, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { inRoom, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { log, metric } from '../lib/registry.mjs';
 import { fakeSentinel, role, sentinelCluster, urlOf } from '../lib/sentinels.mjs';
 import { judgeChannel } from '../lib/loss.mjs';
 import { talk, textOf } from '../lib/talk.mjs';
+
+only('single', 'it is about Sentinels');
 
 async function scene(t, options) {
   const it = await sentinelCluster(options);

@@ -1,9 +1,11 @@
 // What a node makes of what Sentinels say: who is the newest, who lags, who lies, who is silent.
 import assert from 'node:assert/strict';
-import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { login, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { startReplica } from '../lib/servers.mjs';
 import { fakeSentinel, urlOf } from '../lib/sentinels.mjs';
 import { metric } from '../lib/registry.mjs';
+
+only('single', 'it is about Sentinels');
 
 const links = async (redis) =>
   (await redis.cli('CLIENT', 'LIST')).split('\n').filter((line) => /name=sluice-/.test(line)).length;

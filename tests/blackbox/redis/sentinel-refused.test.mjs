@@ -1,8 +1,10 @@
 // What goes wrong with Sentinels is told at /readyz and in the log; passwords are not.
 import assert from 'node:assert/strict';
-import { login, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { login, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { runProgram } from '../lib/program.mjs';
 import { fakeSentinel, MASTER, sentinelCluster, startSentinel } from '../lib/sentinels.mjs';
+
+only('single', 'it is about Sentinels');
 
 async function refused(t, url, why, options = {}) {
   const node = await startNode({ redis: url, ready: false, ...options });

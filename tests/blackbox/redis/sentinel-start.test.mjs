@@ -1,7 +1,9 @@
 // A node finds the master by its Sentinels, and serves.
 import assert from 'node:assert/strict';
-import { login, startNode, test } from '../lib/harness.mjs';
+import { login, only, startNode, test } from '../lib/harness.mjs';
 import { sentinelCluster } from '../lib/sentinels.mjs';
+
+only('single', 'it is about Sentinels');
 
 test('Sentinels name the master', async (t) => {
   const it = await sentinelCluster();

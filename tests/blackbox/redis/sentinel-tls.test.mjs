@@ -1,8 +1,10 @@
 // rediss+sentinel: TLS to the Sentinels and to the Redis that they name, with the same files.
 import assert from 'node:assert/strict';
 import { authority } from '../lib/certificates.mjs';
-import { freePort, login, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { freePort, login, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { MASTER, startSentinel } from '../lib/sentinels.mjs';
+
+only('single', 'it is about Sentinels');
 
 async function setUp(t, names) {
   const ca = authority();

@@ -1,10 +1,12 @@
 // redis-wait all, with Sentinels: what was acknowledged survives the master, and nothing more is
 // acknowledged until there is a second server again.
 import assert from 'node:assert/strict';
-import { inRoom, startNode, test, until } from '../lib/harness.mjs';
+import { inRoom, only, startNode, test, until } from '../lib/harness.mjs';
 import { log } from '../lib/registry.mjs';
 import { sentinelCluster } from '../lib/sentinels.mjs';
 import { talk, textOf } from '../lib/talk.mjs';
+
+only('single', 'it is about Sentinels');
 
 test('the master is killed under load, and comes back as a replica', async (t) => {
   const it = await sentinelCluster({ replicas: 1 });

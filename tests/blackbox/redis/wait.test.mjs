@@ -1,10 +1,12 @@
 // redis-wait: what was acknowledged is in a replica by then, and what is not yet is unknown.
 import assert from 'node:assert/strict';
 import { range } from '../lib/frames.mjs';
-import { cluster, inRoom, login, startRedis, test, until } from '../lib/harness.mjs';
+import { cluster, inRoom, login, only, startRedis, test, until } from '../lib/harness.mjs';
 import { runProgram } from '../lib/program.mjs';
 import { metric } from '../lib/registry.mjs';
 import { startReplica } from '../lib/servers.mjs';
+
+only('single', 'it has a replica of its own');
 
 const WAIT = 1500;
 const unknown = { code: 'unavailable', outcome: 'unknown' };

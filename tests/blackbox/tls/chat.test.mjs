@@ -1,8 +1,10 @@
 // A chat over two nodes, all of it under TLS: clients, polling, Redis.
 import assert from 'node:assert/strict';
-import { inRoom, login, startNode, test } from '../lib/harness.mjs';
+import { inRoom, login, only, startNode, test } from '../lib/harness.mjs';
 import { authority, metricOf, startSecureRedis } from '../lib/certificates.mjs';
 import { front, next } from '../lib/socketio.mjs';
+
+only('single', 'its Redis speaks TLS');
 
 async function setUp(t) {
   const ca = authority();

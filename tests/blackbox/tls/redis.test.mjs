@@ -1,7 +1,9 @@
 // A node speaks to a Redis by rediss:// only if its certificate is the right one.
 import assert from 'node:assert/strict';
-import { login, sleep, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { login, only, sleep, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { authority, startSecureRedis, tlsProxy } from '../lib/certificates.mjs';
+
+only('single', 'its Redis speaks TLS');
 
 // A node at this URL that is not let in: checks its log and how often it asks.
 async function refused(t, { url, args = [], why, proxy }) {
