@@ -6,6 +6,8 @@ import { startCluster } from './cluster.mjs';
 import { judgeChannel } from './loss.mjs';
 import { talk, textOf } from './talk.mjs';
 
+const PACE = 10; // ms
+
 /*
  * Two nodes on a Cluster of startCluster(options.cluster), with options.args. In a room and in a topic
  * of each master two clients talk, one at each node; that has begun when it resolves to
@@ -32,17 +34,17 @@ export async function busy(t, { args = [], cluster: given } = {}) {
     const users = ['ann', 'bob'].map((user) => `${user}-${kind}-${name}`);
     const clients = await Promise.all(users.map((user, i) => login(nodes[i], user)));
     for (const client of clients) await client.emit(event, data);
-    all.push({ channel, clients, talks: clients.map((client) => talk(client, { [kind]: name })) });
+    all.push({ channel, clients, talks: clients.map((client) => talk(client, { [kind]: name, pace: PACE })) });
   }
   const talks = all.flatMap((one) => one.talks);
   for (const one of talks) await one.more(10);
 
   const judge = async () => {
-    const results = [];
-    for (const one of all) {
+    const judgeOne = (one) => {
       const texts = async () => (await it.log(one.channel)).map(({ frame }) => textOf(frame));
-      results.push(await judgeChannel({ ...one, texts }));
-    }
+      return judgeChannel({ ...one, texts });
+    };
+    const results = await Promise.all(all.map(judgeOne));
     const gap = Math.max(...results.map((one) => one.gap));
     return { lost: results.flatMap(({ lost }) => lost), gap };
   };
