@@ -40,5 +40,10 @@ void map_remove(struct map *m, struct map_node *node);
 /* Walks all nodes in no order; NULL begins, NULL ends. The map must not change in between.
  * Removing all nodes one by one, with a new walk for each, takes no longer than one walk. */
 struct map_node *map_next(struct map *m, const struct map_node *node);
+/* The first node of a bucket, those before `size`; the others follow by `next`. A walk over all
+ * buckets may rest while the map changes, if it begins again when `size` has changed. */
+static inline struct map_node *map_bucket(const struct map *m, size_t i) {
+    return m->buckets[i];
+}
 
 #endif

@@ -157,6 +157,8 @@ enum metric_slots {
     X(USERS, none, GAUGE, ONE, "sluice_users", "Connections that are logged in")               \
     X(CHANNELS, none, GAUGE, ONE, "sluice_channels",                                           \
       "Channels that the node is subscribed to")                                               \
+    X(CHANNELS_BEHIND, none, GAUGE, ONE, "sluice_channels_behind",                             \
+      "Channels whose subscription or log is not caught up with yet")                          \
     X(SUBSCRIPTIONS, none, GAUGE, ONE, "sluice_subscriptions",                                 \
       "Memberships of connections in channels")                                                \
     X(QUEUE_BYTES, none, GAUGE, BYTES, "sluice_queue_bytes",                                   \

@@ -14,6 +14,7 @@ void channel_state_set(struct channel *ch, enum channel_state to) {
     assert(to != CHANNEL_LIVE || ch->state == CHANNEL_HEALING);
     if (ch->state == CHANNEL_LIVE)
         hub_upset(ch->hub);
+    ch->hub->live_count += (to == CHANNEL_LIVE) - (size_t)(ch->state == CHANNEL_LIVE);
     if (ch->state == CHANNEL_LIVE && to == CHANNEL_SUBSCRIBING && ch->hub->tides != NULL)
         ch->frozen = ch->hub->tides[ch->redis->index].frozen = true;
     if (to == CHANNEL_LIVE)
@@ -27,12 +28,14 @@ void channel_state_set(struct channel *ch, enum channel_state to) {
 static void channel_free(struct channel *ch) {
     struct hub *h = ch->hub;
     h->events->on_free(h->owner, ch);
+    h->live_count -= ch->state == CHANNEL_LIVE;
     if (ch->subscription != NULL)
         redis_unsubscribe(ch->redis, ch->subscription);
     list_remove(&ch->heal_link);
     tail_forget(&ch->tail);
     free(ch->lineage);
-    map_remove(&h->channels, &ch->node);
+    map_remove(&hub_part_of(ch)->channels, &ch->node);
+    h->channel_count--;
     free(ch);
 }
 
@@ -61,10 +64,11 @@ struct channel *channel_make(struct hub *h, struct slice name,
     list_init(&ch->reads);
     list_init(&ch->heal_link);
     list_init(&ch->walk);
-    if (!map_insert(&h->channels, &ch->node)) {
+    if (!map_insert(&hub_part_of(ch)->channels, &ch->node)) {
         free(ch);
         return NULL;
     }
+    h->channel_count++;
     buf_init(&bell);
     redis_doorbell(ch->redis, &bell, name);
     if (!bell.failed)
@@ -76,8 +80,15 @@ struct channel *channel_make(struct hub *h, struct slice name,
     return NULL;
 }
 
+struct channel *hub_next(struct hub *h, const struct partition *p, const struct channel *ch) {
+    struct map_node *next =
+        map_next(&h->parts[p->index].channels, ch != NULL ? &ch->node : NULL);
+    return next != NULL ? container_of(next, struct channel, node) : NULL;
+}
+
 struct channel *hub_find(struct hub *h, struct slice name) {
-    struct map_node *found = map_find(&h->channels, name);
+    const struct partition *p = redis_partition(h->redis, name);
+    struct map_node *found = map_find(&h->parts[p->index].channels, name);
     return found != NULL ? container_of(found, struct channel, node) : NULL;
 }
 

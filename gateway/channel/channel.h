@@ -37,6 +37,7 @@ struct channel {
     enum channel_state state : 8;
     bool reading : 1;   /* a heal's page is under way */
     bool awaited : 1;   /* a sub has read past the position and waits until it gets there */
+    bool compare : 1;   /* no message is known that it lacks: the log's end may be its own */
     bool stale : 1;     /* the heal's page was asked for before the subscription was lost */
     bool frozen : 1;    /* its subscription is lost; it was live at its partition's tide, which
                          * has not moved since */
@@ -48,7 +49,7 @@ struct channel {
     struct list behind; /* subs that are not */
     struct list waiters;
     struct list reads;       /* pages under way for subs */
-    struct list heal_link;   /* in hub->heals */
+    struct list heal_link;   /* in hub_part.heals */
     struct list walk;        /* in the list of a walk over all channels that may free some */
     struct tail *tail;       /* frames that came since a read was sent */
     struct lineage *lineage; /* NULL: the log has had one epoch while the channel was here */
@@ -107,6 +108,13 @@ struct hub_events {
     void (*on_dropped)(void *owner, struct sub *sub);
 };
 
+/* The channels of a partition. */
+struct hub_part {
+    struct map channels;
+    struct list heals; /* those that wait until they are compared with their logs */
+    unsigned healing;  /* how much is asked of Redis for heals just now (heal.c) */
+};
+
 /* All channels of a node. */
 struct hub {
     struct redis *redis;
@@ -116,17 +124,17 @@ struct hub {
     void *owner;
     void (*on_level)(struct channel *ch); /* the channel is live: its subs that are behind may
                                            * go on (set to a function of catchup.c) */
-    struct map channels;
-    struct tide *tides; /* by partition; NULL with one Redis */
-    struct list heals;  /* channels that wait for their turn to read */
-    size_t sub_count;   /* of all channels */
-    unsigned reads;     /* heals' pages under way */
-    bool stalled;       /* some sub could not send its read, or waits for its channel */
-    uint64_t touched;   /* loop time of the last touch; 0: touch them again at once */
-    uint32_t serial;    /* the last one that a sub was given */
-    uint32_t upsets;    /* counts each time that a channel stops being live, or that a tide says
-                         * less; never 0 */
-    size_t low_water;   /* bytes that a socket may still hold when its next page is asked for */
+    struct hub_part *parts;               /* by partition */
+    struct tide *tides;                   /* by partition; NULL with one Redis */
+    size_t channel_count;
+    size_t live_count; /* channels that are live */
+    size_t sub_count;  /* of all channels */
+    bool stalled;      /* some sub could not send its read, or waits for its channel */
+    uint64_t touched;  /* loop time of the last touch; 0: touch them again at once */
+    uint32_t serial;   /* the last one that a sub was given */
+    uint32_t upsets;   /* counts each time that a channel stops being live, or that a tide says
+                        * less; never 0 */
+    size_t low_water;  /* bytes that a socket may still hold when its next page is asked for */
     char page_bytes[24]; /* the most bytes of a page, as digits for the script */
     uv_timer_t retry;
 };
@@ -135,6 +143,12 @@ static inline void hub_upset(struct hub *h) {
     h->upsets += 1 + (h->upsets == UINT32_MAX);
 }
 
+static inline struct hub_part *hub_part_of(const struct channel *ch) {
+    return &ch->hub->parts[ch->redis->index];
+}
+
+/* Walks the channels of a partition; NULL begins, NULL ends. None may come or go in between. */
+struct channel *hub_next(struct hub *h, const struct partition *p, const struct channel *ch);
 /* The channel, or NULL if nobody on this node is in it. */
 struct channel *hub_find(struct hub *h, struct slice name);
 /* The subscriber's sub of that channel, or NULL. */

@@ -1,11 +1,18 @@
 #include "gateway/channel/heal.h"
 
+#include <stdlib.h>
+
 #include "common/log.h"
 #include "gateway/channel/page.h"
 #include "gateway/channel/tail.h"
 
-#define HEALS_AT_ONCE 64
-#define PAGE_ENTRIES  "100"
+/* What may be under way at a time, in reads: of one Redis, or of each partition of a Cluster,
+ * some of which have the same master. */
+#define HEALING_MOST       64
+#define HEALING_MOST_APART 16
+#define COMPARED_AT_ONCE   128 /* channels of one question, which takes Redis */
+#define COMPARISON_COST    8   /* as long as so many reads */
+#define PAGE_ENTRIES       "100"
 
 static const struct slice nobody = {NULL, 0};
 
@@ -13,13 +20,14 @@ void heal_queue(struct channel *ch) {
     if (ch->reading)
         return;
     if (list_empty(&ch->heal_link))
-        list_push(&ch->hub->heals, &ch->heal_link);
-    heal_pump(ch->hub);
+        list_push(&hub_part_of(ch)->heals, &ch->heal_link);
+    heal_pump(ch->hub, ch->redis);
 }
 
 void channel_heal(struct channel *ch) {
     if (ch->state == CHANNEL_SUBSCRIBING)
         return; /* the confirmation starts it */
+    ch->compare = false;
     if (ch->state == CHANNEL_HEALING)
         ch->doubtful = true;
     else
@@ -72,22 +80,43 @@ static void heal_page(struct channel *ch, const struct page *page) {
         heal_queue(ch);
 }
 
+/* --- asking ---------------------------------------------------------------------------------
+ */
+
+/* This question covers every doorbell that rang before it. */
+static void asked(struct channel *ch) {
+    ch->reading = true;
+    ch->doubtful = ch->stale = false;
+    list_remove(&ch->heal_link);
+    channel_ref(ch);
+    metric_add(ch->hub->metrics, METRIC_HEALS, 1);
+}
+
+/* Returns whether the answer tells how the log is. If not, the next pump takes the channel. */
+static bool answered(struct channel *ch, const struct reply *reply) {
+    ch->reading = false;
+    if (ch->state != CHANNEL_HEALING)
+        return false;
+    if (reply != NULL && !ch->stale)
+        return true;
+    if (list_empty(&ch->heal_link))
+        list_push(&hub_part_of(ch)->heals, &ch->heal_link);
+    return false;
+}
+
 static void on_page(void *arg, const struct reply *reply, enum outcome outcome) {
     struct channel *ch = arg;
     struct hub *h = ch->hub;
+    struct partition *p = ch->redis;
     (void)outcome;
-    h->reads--;
-    ch->reading = false;
-    bool retry = reply == NULL || ch->stale;
-    if (ch->state == CHANNEL_HEALING && !retry) {
+    hub_part_of(ch)->healing--;
+    if (answered(ch, reply)) {
         struct page page;
         page_read(&page, reply);
         heal_page(ch, &page);
-    } else if (ch->state == CHANNEL_HEALING && list_empty(&ch->heal_link)) {
-        list_push(&h->heals, &ch->heal_link); /* the next pump takes it */
     }
     channel_unref(ch);
-    heal_pump(h);
+    heal_pump(h, p);
 }
 
 static bool heal_read(struct channel *ch) {
@@ -96,25 +125,99 @@ static bool heal_read(struct channel *ch) {
     struct page_args args;
     page_args(&args, &ch->at, SLICE(PAGE_ENTRIES), slice_of(h->page_bytes), &ch->at,
               ch->lineage);
-    ch->doubtful = false; /* this read covers every doorbell that rang before it */
     if (!redis_script(ch->redis, SCRIPT_read, &name, 1, args.all, args.count, on_page, ch))
         return false;
-    ch->reading = true;
-    ch->stale = false;
-    channel_ref(ch);
-    metric_add(h->metrics, METRIC_HEALS, 1);
-    h->reads++;
+    asked(ch);
+    hub_part_of(ch)->healing++;
     return true;
 }
 
-void heal_pump(struct hub *h) {
-    while (h->reads < HEALS_AT_ONCE && !list_empty(&h->heals)) {
-        struct channel *ch = container_of(h->heals.next, struct channel, heal_link);
-        if (!heal_read(ch))
+/* After a failover all channels heal, and most have missed nothing. One script tells which of
+ * many have. */
+struct comparison {
+    struct hub *hub;
+    struct partition *redis;
+    unsigned count;
+    struct channel *channels[COMPARED_AT_ONCE]; /* references */
+};
+
+static void on_compared(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct comparison *c = arg;
+    struct hub *h = c->hub;
+    struct partition *p = c->redis;
+    size_t item = 1; /* of the reply: the next channel whose log has gone on */
+    (void)outcome;
+    h->parts[p->index].healing -= COMPARISON_COST;
+    for (unsigned i = 0; i < c->count; i++) {
+        struct channel *ch = c->channels[i];
+        bool level = reply_number(reply_item(reply, item)) != i + 1;
+        item += !level;
+        ch->compare = ch->compare && level;
+        if (answered(ch, reply)) {
+            if (level)
+                channel_check_live(ch);
+            else
+                heal_queue(ch);
+        }
+        channel_unref(ch);
+    }
+    free(c);
+    heal_pump(h, p);
+}
+
+static struct channel *next_of(const struct list *at) {
+    return container_of(at->next, struct channel, heal_link);
+}
+
+/* Are there at least two at the head of the queue that can be compared? */
+static bool several(const struct list *heals) {
+    const struct list *second = heals->next->next;
+    return second != heals && next_of(heals)->compare && next_of(heals->next)->compare;
+}
+
+/* Asks for those at the head of the queue. */
+static bool heal_compare(struct hub *h, struct partition *p) {
+    struct hub_part *part = &h->parts[p->index];
+    struct slice names[COMPARED_AT_ONCE], args[2 * COMPARED_AT_ONCE];
+    char digits[COMPARED_AT_ONCE][DIGITS_SIZE];
+    struct comparison *c = malloc(sizeof *c);
+    unsigned n = 0;
+    if (c == NULL)
+        return false;
+    *c = (struct comparison){.hub = h, .redis = p};
+    const struct list *at = &part->heals;
+    do {
+        struct channel *ch = next_of(at);
+        names[n] = channel_name(ch);
+        args[2 * n] = slice_of(ch->at.epoch);
+        args[2 * n + 1] = slice_digits(ch->at.seq, digits[n]);
+        c->channels[n++] = ch;
+        at = at->next;
+    } while (at->next != &part->heals && next_of(at)->compare && n < COMPARED_AT_ONCE);
+    if (!redis_script(p, SCRIPT_level, names, n, args, (size_t)2 * n, on_compared, c)) {
+        free(c);
+        return false;
+    }
+    for (c->count = 0; c->count < n; c->count++)
+        asked(c->channels[c->count]);
+    part->healing += COMPARISON_COST;
+    return true;
+}
+
+void heal_pump(struct hub *h, struct partition *p) {
+    struct hub_part *part = &h->parts[p->index];
+    unsigned most = h->redis->count > 1 ? HEALING_MOST_APART : HEALING_MOST;
+    while (!list_empty(&part->heals)) {
+        bool compare = several(&part->heals);
+        if (part->healing + (compare ? COMPARISON_COST : 1) > most)
             return;
-        list_remove(&ch->heal_link);
+        if (!(compare ? heal_compare(h, p) : heal_read(next_of(&part->heals))))
+            return;
     }
 }
+
+/* --- level with the log ---------------------------------------------------------------------
+ */
 
 static bool replay_one(void *arg, struct message *m) {
     struct channel *ch = arg;

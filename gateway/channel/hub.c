@@ -28,12 +28,8 @@ static void drop(struct hub *h, enum drop why) {
 /* Channels of the partition that were live up to here are behind from now on. */
 static void thaw(struct hub *h, const struct partition *p) {
     h->tides[p->index].frozen = false;
-    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
-         at = map_next(&h->channels, at)) {
-        struct channel *ch = container_of(at, struct channel, node);
-        if (ch->redis == p)
-            ch->frozen = false;
-    }
+    for (struct channel *ch = hub_next(h, p, NULL); ch != NULL; ch = hub_next(h, p, ch))
+        ch->frozen = false;
     hub_upset(h);
 }
 
@@ -123,6 +119,7 @@ static void on_confirmed(void *arg) {
     if (ch->state != CHANNEL_SUBSCRIBING)
         return;
     channel_state_set(ch, CHANNEL_HEALING);
+    ch->compare = true;
     if (ch->at.epoch[0] != '\0')
         heal_queue(ch); /* without a position, the first sub's check brings one */
     channel_step_behind(ch);
@@ -169,11 +166,9 @@ void hub_redis_down(struct hub *h, const struct partition *p) {
     struct list all, done;
     list_init(&all);
     list_init(&done);
-    /* A callback may leave channels, so all are held until the end. */
-    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
-         at = map_next(&h->channels, at)) {
-        struct channel *ch = container_of(at, struct channel, node);
-        if (ch->redis != p)
+    /* A callback may leave channels, so all that need one are held until the end. */
+    for (struct channel *ch = hub_next(h, p, NULL); ch != NULL; ch = hub_next(h, p, ch)) {
+        if (list_empty(&ch->waiters) && list_empty(&ch->behind))
             continue;
         channel_ref(ch);
         list_push(&all, &ch->walk);
@@ -192,10 +187,8 @@ static void step_behind(struct hub *h, const struct partition *p) {
     struct list all, done;
     list_init(&all);
     list_init(&done);
-    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
-         at = map_next(&h->channels, at)) {
-        struct channel *ch = container_of(at, struct channel, node);
-        if (list_empty(&ch->behind) || ch->redis != p)
+    for (struct channel *ch = hub_next(h, p, NULL); ch != NULL; ch = hub_next(h, p, ch)) {
+        if (list_empty(&ch->behind))
             continue;
         channel_ref(ch);
         list_push(&all, &ch->walk);
@@ -209,25 +202,25 @@ static void step_behind(struct hub *h, const struct partition *p) {
     release_all(&done);
 }
 
-void hub_redis_up(struct hub *h, const struct partition *p, bool changed) {
+void hub_redis_up(struct hub *h, struct partition *p, bool changed) {
     if (h->tides != NULL) {
         h->tides[p->index].term = tide_term(p);
         if (changed && tide_doubt(&h->tides[p->index]))
             hub_upset(h);
     }
     step_behind(h, p);
-    heal_pump(h);
+    heal_pump(h, p);
 }
 
 static void on_retry(uv_timer_t *timer) {
     struct hub *h = timer->data;
     bool stalled = h->stalled;
     h->stalled = false;
-    for (unsigned i = 0; stalled && i < h->redis->count; i++) {
-        if (redis_up(redis_at(h->redis, i)))
+    for (unsigned i = 0; i < h->redis->count; i++) {
+        if (stalled && redis_up(redis_at(h->redis, i)))
             step_behind(h, redis_at(h->redis, i));
+        heal_pump(h, redis_at(h->redis, i));
     }
-    heal_pump(h);
 }
 
 /* --- life -----------------------------------------------------------------------------------
@@ -245,11 +238,16 @@ int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *
     h->upsets = 1;
     h->touched = uv_now(loop);
     h->on_level = channel_step_behind;
-    map_init(&h->channels);
-    list_init(&h->heals);
     h->low_water = max_queue / 8 < LOW_WATER ? max_queue / 8 : LOW_WATER;
     snprintf(h->page_bytes, sizeof h->page_bytes, "%zu",
              max_queue / 4 < PAGE_BYTES ? max_queue / 4 : PAGE_BYTES);
+    h->parts = calloc(redis->count, sizeof *h->parts);
+    if (h->parts == NULL)
+        return UV_ENOMEM;
+    for (unsigned i = 0; i < redis->count; i++) {
+        map_init(&h->parts[i].channels);
+        list_init(&h->parts[i].heals);
+    }
     if (redis->count > 1 && (h->tides = tides_make(redis->count)) == NULL)
         return UV_ENOMEM;
     h->retry.data = h;
@@ -263,7 +261,9 @@ void hub_close(struct hub *h, uv_close_cb on_closed) {
 
 void hub_deinit(struct hub *h) {
     free(h->tides);
-    map_deinit(&h->channels);
+    for (unsigned i = 0; i < h->redis->count; i++)
+        map_deinit(&h->parts[i].channels);
+    free(h->parts);
 }
 
 /* --- logs in use must not expire ------------------------------------------------------------
@@ -272,11 +272,8 @@ void hub_deinit(struct hub *h) {
 static void touch_partition(struct hub *h, struct partition *p) {
     struct slice keys[TOUCH_KEYS];
     size_t n = 0;
-    for (struct map_node *at = map_next(&h->channels, NULL); at != NULL;
-         at = map_next(&h->channels, at)) {
-        if (container_of(at, struct channel, node)->redis != p)
-            continue;
-        keys[n++] = at->key;
+    for (struct channel *ch = hub_next(h, p, NULL); ch != NULL; ch = hub_next(h, p, ch)) {
+        keys[n++] = channel_name(ch);
         if (n == TOUCH_KEYS) {
             redis_script(p, SCRIPT_touch, keys, n, NULL, 0, NULL, NULL);
             n = 0;

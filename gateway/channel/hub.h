@@ -24,7 +24,7 @@ void hub_redis_down(struct hub *h, const struct partition *p);
 /* Called from lease_events.on_tide. */
 void hub_tide(struct hub *h, const struct partition *p, uint64_t time);
 /* Called from redis_events.on_up. changed: in another term. */
-void hub_redis_up(struct hub *h, const struct partition *p, bool changed);
+void hub_redis_up(struct hub *h, struct partition *p, bool changed);
 
 /*
  * Puts a subscriber into a channel. since: the position up to which it has messages, or an

@@ -137,10 +137,10 @@ static struct identity *identity_among(const struct list *subs) {
 static void gather_users(struct revocation *r) {
     r->doubtful = false;
     forget_users(r);
-    for (struct map_node *at = map_next(&r->clients->hub->channels, NULL); at != NULL;
-         at = map_next(&r->clients->hub->channels, at)) {
-        const struct channel *ch = container_of(at, struct channel, node);
-        if (ch->redis != r->redis || !slice_starts(channel_name(ch), SLICE("user:")))
+    struct hub *hub = r->clients->hub;
+    for (const struct channel *ch = hub_next(hub, r->redis, NULL); ch != NULL;
+         ch = hub_next(hub, r->redis, ch)) {
+        if (!slice_starts(channel_name(ch), SLICE("user:")))
             continue;
         struct identity *who = identity_among(&ch->live);
         add_user(r, who != NULL ? who : identity_among(&ch->behind));

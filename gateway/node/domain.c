@@ -133,7 +133,7 @@ static void on_leased(struct lease *l) {
     if (l == lease_first(&d->leases))
         d->peers.told = true;
     registry_reenter(&d->clients.registry, l);
-    membership_renew_rooms(&d->leases, &d->hub, l->redis);
+    membership_renew_rooms(&d->renewals[l->redis->index], &d->hub, l->redis);
     raw_users_renew(&d->raw_users, l);
 }
 
@@ -248,6 +248,7 @@ static const struct registry_events registry_handlers = {.on_registered = on_reg
 static int init_partitions(struct domain *d) {
     int status = 0;
     for (unsigned i = 0; i < d->redis.count && status == 0; i++) {
+        renewals_init(&d->renewals[i], &d->leases);
         reaper_init(&d->reapers[i], &d->leases.all[i], d->metrics);
         overdue_init(&d->overdues[i], &d->redis, &d->leases.all[i], d->metrics);
         status = revocation_init(&d->revocations[i], &d->clients, redis_at(&d->redis, i));
@@ -351,6 +352,8 @@ void domain_close(struct domain *d, void (*on_closed)(void *owner)) {
     d->handles = 3;
     recover_tick(&d->sessions, UINT64_MAX);
     registry_close(&d->clients.registry);
+    for (unsigned i = 0; i < d->redis.count; i++)
+        renewals_deinit(&d->renewals[i]);
     hub_close(&d->hub, on_hub_closed);
     leases_close(&d->leases, on_leases_closed);
     redis_close(&d->redis, on_redis_closed);

@@ -6,6 +6,7 @@
 #include "gateway/cluster/reaper.h"
 #include "gateway/node/stats.h"
 #include "gateway/presence/announce.h"
+#include "gateway/presence/membership.h"
 #include "gateway/presence/overdue.h"
 #include "gateway/presence/raw_users.h"
 #include "gateway/session/session.h"
@@ -26,6 +27,7 @@ struct domain {
     struct rosters rosters;
     struct announcer announcer;
     struct overdue overdues[PARTITIONS_MOST];
+    struct renewals renewals[PARTITIONS_MOST];
     struct sessions sessions;
     struct clients clients;
     struct raw_users raw_users;

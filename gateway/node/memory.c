@@ -41,7 +41,7 @@ uint64_t memory_account(const struct node *n) {
            redis_held(&n->domain.redis) + tls_memory_held() + eio->held +
            (uint64_t)n->net.count * CONNECTION_BYTES +
            (uint64_t)clients->user_count * USER_BYTES + (uint64_t)hub->sub_count * SUB_BYTES +
-           (uint64_t)hub->channels.count * CHANNEL_BYTES + (uint64_t)eio->count * SESSION_BYTES;
+           (uint64_t)hub->channel_count * CHANNEL_BYTES + (uint64_t)eio->count * SESSION_BYTES;
 }
 
 /* --- who holds it ---------------------------------------------------------------------------

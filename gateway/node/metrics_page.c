@@ -32,7 +32,8 @@ static void set_gauges(struct node *n) {
     set(n, METRIC_SIO_SESSIONS + TRANSPORT_WEBSOCKET, sio->eio.by_state[EIO_WEBSOCKET]);
     set(n, METRIC_SIO_SOCKETS, sio->joined);
     set(n, METRIC_USERS, n->domain.clients.user_count);
-    set(n, METRIC_CHANNELS, n->domain.hub.channels.count);
+    set(n, METRIC_CHANNELS, n->domain.hub.channel_count);
+    set(n, METRIC_CHANNELS_BEHIND, n->domain.hub.channel_count - n->domain.hub.live_count);
     set(n, METRIC_SUBSCRIPTIONS, n->domain.hub.sub_count);
     set(n, METRIC_QUEUE_BYTES, n->net.out.bytes);
     set_held(n);

@@ -57,7 +57,7 @@ static void measure(struct stats *s, bool ready) {
     s->value[STAT_READY] = ready;
     s->value[STAT_UPTIME] = (now - s->born) / 1000;
     s->value[STAT_CONNECTIONS] = s->net->count;
-    s->value[STAT_CHANNELS] = s->hub->channels.count;
+    s->value[STAT_CHANNELS] = s->hub->channel_count;
     s->value[STAT_QUEUE] = s->net->out.bytes;
     s->value[STAT_RSS] = resident;
 }

@@ -6,6 +6,8 @@
 #include "gateway/presence/placing.h"
 #include "gateway/presence/user_lease.h"
 
+#define RENEWALS_AT_ONCE 64 /* of each partition */
+
 /* --- entering and leaving -------------------------------------------------------------------
  */
 
@@ -80,6 +82,7 @@ bool membership_leave(const struct leases *leases, struct slice user, struct sli
 
 /* A connection is in a room that its user may have left by another connection. */
 struct leaver {
+    struct renewals *renewals;     /* goes on when this one is answered; or NULL */
     struct subscriber *subscriber; /* a reference */
     uint32_t serial;
     struct name room;
@@ -98,6 +101,8 @@ static void tell_leaver(struct subscriber *s, struct slice room) {
     buf_deinit(&data);
 }
 
+static void renewals_pump(struct renewals *r);
+
 static void on_member(void *arg, const struct reply *reply, enum outcome outcome) {
     struct leaver *l = arg;
     struct subscriber *s = l->subscriber;
@@ -115,62 +120,125 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
         sub->recheck = true; /* a login under way owns the sub: see membership_recheck */
     }
     subscriber_unref(s);
+    if (l->renewals != NULL) {
+        l->renewals->under_way--;
+        renewals_pump(l->renewals);
+    }
     free(l);
 }
 
-static void ask_member(const struct leases *leases, struct sub *sub, bool again) {
+/* renewals: its number under way includes the question; or NULL. */
+static void ask_member(const struct leases *leases, struct sub *sub, bool again,
+                       struct renewals *renewals) {
     struct leaver *l = malloc(sizeof *l);
     struct channel *ch = sub->channel;
     struct slice key = channel_name(ch);
     struct slice user = sub->subscriber->user;
     if (l == NULL)
         return;
+    l->renewals = renewals;
     l->subscriber = sub->subscriber;
     l->serial = sub->serial;
     name_set(&l->room, room_of(key));
     bool sent = again
                     ? membership_enter(leases, sub->subscriber, ch, MEMBER_AGAIN, on_member, l)
                     : redis_script(ch->redis, SCRIPT_member, &key, 1, &user, 1, on_member, l);
-    if (sent)
-        subscriber_ref(l->subscriber);
-    else
+    if (!sent) {
         free(l);
+        return;
+    }
+    subscriber_ref(l->subscriber);
+    if (renewals != NULL)
+        renewals->under_way++;
 }
 
 void membership_renew(const struct leases *leases, struct subscriber *s) {
     for (struct list *at = s->subs.next; at != &s->subs; at = at->next) {
         struct sub *sub = container_of(at, struct sub, in_subscriber);
         if (is_room(channel_name(sub->channel)))
-            ask_member(leases, sub, true);
+            ask_member(leases, sub, true, NULL);
     }
 }
 
-static void renew_room(const struct leases *leases, struct channel *ch) {
+/* --- the rooms of a partition, after its outage ---------------------------------------------
+ */
+
+static void renewals_put(struct renewals *r, const struct sub *sub) {
+    if (r->count == r->room) {
+        size_t room = r->room == 0 ? 64 : 2 * r->room;
+        void *grown = realloc(r->all, room * sizeof *r->all);
+        if (grown == NULL)
+            return;
+        r->all = grown;
+        r->room = room;
+    }
+    subscriber_ref(sub->subscriber);
+    r->all[r->count].subscriber = sub->subscriber;
+    r->all[r->count++].serial = sub->serial;
+}
+
+static void put_room(struct renewals *r, struct channel *ch) {
     struct list *const lists[] = {&ch->live, &ch->behind};
     for (int i = 0; i < 2; i++) {
         for (struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
             struct sub *sub = container_of(at, struct sub, in_channel);
-            if (lease_of_user(leases, sub->subscriber->user)->redis != ch->redis)
-                ask_member(leases, sub, true);
+            if (lease_of_user(r->leases, sub->subscriber->user)->redis != ch->redis)
+                renewals_put(r, sub);
         }
     }
 }
 
-void membership_renew_rooms(const struct leases *leases, struct hub *hub,
-                            const struct partition *p) {
-    for (struct map_node *at = map_next(&hub->channels, NULL); at != NULL;
-         at = map_next(&hub->channels, at)) {
-        struct channel *ch = container_of(at, struct channel, node);
-        if (ch->redis == p && is_room(at->key))
-            renew_room(leases, ch);
+static void renew_sub(struct renewals *r, struct subscriber *s, uint32_t serial) {
+    for (struct list *at = s->subs.next; at != &s->subs; at = at->next) {
+        struct sub *sub = container_of(at, struct sub, in_subscriber);
+        if (sub->serial != serial)
+            continue;
+        ask_member(r->leases, sub, true, r);
+        return;
     }
 }
+
+static void renewals_pump(struct renewals *r) {
+    while (r->next < r->count && r->under_way < RENEWALS_AT_ONCE) {
+        struct subscriber *s = r->all[r->next].subscriber;
+        uint32_t serial = r->all[r->next++].serial;
+        if (!s->gone)
+            renew_sub(r, s, serial);
+        subscriber_unref(s);
+    }
+    if (r->next == r->count)
+        renewals_deinit(r);
+}
+
+void membership_renew_rooms(struct renewals *r, struct hub *hub, const struct partition *p) {
+    renewals_deinit(r);
+    for (struct channel *ch = hub_next(hub, p, NULL); ch != NULL; ch = hub_next(hub, p, ch)) {
+        if (is_room(channel_name(ch)))
+            put_room(r, ch);
+    }
+    renewals_pump(r);
+}
+
+void renewals_init(struct renewals *r, const struct leases *leases) {
+    *r = (struct renewals){.leases = leases};
+}
+
+void renewals_deinit(struct renewals *r) {
+    while (r->next < r->count)
+        subscriber_unref(r->all[r->next++].subscriber);
+    free(r->all);
+    r->all = NULL;
+    r->count = r->room = r->next = 0;
+}
+
+/* --- a user that left -----------------------------------------------------------------------
+ */
 
 void membership_recheck(const struct leases *leases, struct sub *sub) {
     if (!sub->recheck)
         return;
     sub->recheck = false;
-    ask_member(leases, sub, false);
+    ask_member(leases, sub, false, NULL);
 }
 
 /* Redis is asked, since the user may have joined again meanwhile. A sub that is made after the
@@ -181,7 +249,7 @@ void membership_left(const struct leases *leases, struct channel *ch, struct sli
         for (struct list *at = lists[i]->next; at != lists[i]; at = at->next) {
             struct sub *sub = container_of(at, struct sub, in_channel);
             if (slice_eq(sub->subscriber->user, user))
-                ask_member(leases, sub, false);
+                ask_member(leases, sub, false, NULL);
         }
     }
 }

@@ -30,8 +30,24 @@ void membership_recheck(const struct leases *l, struct sub *sub);
  * subscriber is in. If the user has left a room meanwhile, by another connection, the sub is
  * dropped. */
 void membership_renew(const struct leases *l, struct subscriber *s);
-/* After an outage of a partition: the same for its rooms, whose users may be elsewhere. Its own
- * users are left out, since they are registered again, too. */
-void membership_renew_rooms(const struct leases *l, struct hub *hub, const struct partition *p);
+
+/* The memberships in a partition's rooms that are to be made again after its outage. There may
+ * be very many, so only some are asked for at a time. */
+struct renewals {
+    const struct leases *leases;
+    struct {
+        struct subscriber *subscriber; /* a reference */
+        uint32_t serial;               /* of the sub */
+    } * all;
+    size_t count, room;
+    size_t next; /* the first that is not asked for yet */
+    unsigned under_way;
+};
+void renewals_init(struct renewals *r, const struct leases *leases);
+/* After an outage of a partition: as membership_renew for all in its rooms, whose users may be
+ * elsewhere. Its own users are left out, since they are registered again, too. */
+void membership_renew_rooms(struct renewals *r, struct hub *hub, const struct partition *p);
+/* Forgets those that were not asked for yet. What is under way must end before `r` does. */
+void renewals_deinit(struct renewals *r);
 
 #endif

@@ -33,10 +33,10 @@ void room_index_changed(struct room_index *x, struct slice room) {
 /* Redis refused a write, came back, or is another one. All rooms are sent again. */
 static void all_changed(struct room_index *x, struct partition *p) {
     x->shelves[p->index].stale = false;
-    for (struct map_node *at = map_next(&x->hub->channels, NULL); at != NULL;
-         at = map_next(&x->hub->channels, at)) {
-        if (is_room(at->key) && container_of(at, struct channel, node)->redis == p)
-            room_index_changed(x, room_of(at->key));
+    for (struct channel *ch = hub_next(x->hub, p, NULL); ch != NULL;
+         ch = hub_next(x->hub, p, ch)) {
+        if (is_room(channel_name(ch)))
+            room_index_changed(x, room_of(channel_name(ch)));
     }
 }
 

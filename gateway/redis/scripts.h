@@ -31,6 +31,7 @@ enum script_parts {
     X(posted, PARTS_NONE)                                                                      \
     X(outbox, PARTS_CLOCK)                                                                     \
     X(read, PARTS_LOG | PARTS_SHARED)                                                          \
+    X(level, PARTS_NONE)                                                                       \
     X(history, PARTS_LOG | PARTS_MARKS)                                                        \
     X(online, PARTS_PRESENCE)                                                                  \
     X(revoked, PARTS_PRESENCE)                                                                 \

@@ -5,6 +5,7 @@
 #include "common/list.h"
 
 #define RESUBSCRIBE_BATCH 128
+#define RENEWAL_MOST      2048 /* confirmations under way, about 100 bytes each */
 
 struct subscription {
     struct map_node node; /* by channel; the key's bytes follow this struct */
@@ -13,6 +14,7 @@ struct subscription {
     void *arg;
     unsigned awaited; /* confirmations of SUBSCRIBE and UNSUBSCRIBE still to come */
     bool confirmed;
+    bool renewed; /* counted in `open` */
     char channel[];
 };
 
@@ -20,8 +22,9 @@ static bool is_ready(const struct subscriptions *all) {
     return all->link != NULL && all->link->state == LINK_READY;
 }
 
-/* With PING these are the only commands of a subscriber link. */
-static void send_subscribe(struct subscriptions *all, bool wanted,
+/* With PING these are the only commands of a subscriber link. False: the link has fallen, and
+ * so subscriptions_lost was called. */
+static bool send_subscribe(struct subscriptions *all, bool wanted,
                            const struct slice channels[], size_t count) {
     static const char *const verbs[2][2] = {{"UNSUBSCRIBE", "SUBSCRIBE"},
                                             {"SUNSUBSCRIBE", "SSUBSCRIBE"}};
@@ -33,50 +36,85 @@ static void send_subscribe(struct subscriptions *all, bool wanted,
     for (size_t i = 0; i < count; i++)
         resp_bulk(b, channels[i]);
     struct slice none = {NULL, 0};
-    if (b->failed || !link_send(all->link, -1, 0, buf_bytes(b), none, NULL, NULL))
-        link_reset(all->link, "out of memory");
+    if (!b->failed && link_send(all->link, -1, 0, buf_bytes(b), none, NULL, NULL))
+        return true;
+    link_reset(all->link, "out of memory");
+    return false;
 }
 
-/* Subscribes again to the channels that are wanted. Unsubscribes again from the others, since
- * the confirmation frees them. */
-static void ask_again(struct subscriptions *all, bool wanted) {
-    struct slice batch[RESUBSCRIBE_BATCH];
-    size_t n = 0;
-    for (struct map_node *at = map_next(&all->channels, NULL); at != NULL;
-         at = map_next(&all->channels, at)) {
-        struct subscription *s = container_of(at, struct subscription, node);
-        if ((s->events != NULL) != wanted)
-            continue;
-        s->awaited = 1;
-        batch[n++] = at->key;
-        if (n == RESUBSCRIBE_BATCH) {
-            send_subscribe(all, wanted, batch, n);
-            n = 0;
+/* --- all again ------------------------------------------------------------------------------
+ */
+
+/* What one turn sends again; the channels of a bucket are in one direction or the other. */
+struct renewal {
+    struct subscriptions *all;
+    struct slice batch[2][RESUBSCRIBE_BATCH];
+    size_t count[2];
+};
+
+static bool renewal_send(struct renewal *r, bool wanted) {
+    size_t count = r->count[wanted];
+    r->count[wanted] = 0;
+    return count == 0 || send_subscribe(r->all, wanted, r->batch[wanted], count);
+}
+
+/* Unsubscribes again from those that are not wanted, since the confirmation frees them. */
+static bool renewal_put(struct renewal *r, struct subscription *s) {
+    bool wanted = s->events != NULL;
+    if (s->confirmed || s->awaited > 0)
+        return true; /* it was asked for since the link is ready */
+    s->awaited = 1;
+    s->renewed = true;
+    r->all->open++;
+    r->batch[wanted][r->count[wanted]++] = s->node.key;
+    return r->count[wanted] < RESUBSCRIBE_BATCH || renewal_send(r, wanted);
+}
+
+/* Sends what is next, unless enough is on its way. */
+static void renew_some(struct subscriptions *all) {
+    struct renewal r;
+    r.all = all;
+    r.count[0] = r.count[1] = 0;
+    if (all->size != all->channels.size) { /* the buckets are others now */
+        all->size = all->channels.size;
+        all->next = 0;
+    }
+    for (; all->next < all->size && all->open < RENEWAL_MOST; all->next++) {
+        for (struct map_node *at = map_bucket(&all->channels, all->next); at != NULL;
+             at = at->next) {
+            if (!renewal_put(&r, container_of(at, struct subscription, node)))
+                return;
         }
     }
-    if (n > 0)
-        send_subscribe(all, wanted, batch, n);
+    all->renewing = all->next < all->size;
+    if (renewal_send(&r, true))
+        renewal_send(&r, false);
 }
 
 void subscriptions_renew(struct subscriptions *all) {
     if (!is_ready(all))
         return; /* the owner renews them when it is */
-    ask_again(all, true);
-    ask_again(all, false);
+    all->next = all->open = 0;
+    renew_some(all);
 }
 
+/* --- what the link tells --------------------------------------------------------------------
+ */
+
 void subscriptions_lost(struct subscriptions *all) {
+    all->renewing = false;
+    all->open = 0;
     for (struct map_node *at = map_next(&all->channels, NULL); at != NULL;
          at = map_next(&all->channels, at)) {
         struct subscription *s = container_of(at, struct subscription, node);
-        s->confirmed = false;
+        s->confirmed = s->renewed = false;
         s->awaited = 0;
         if (s->events != NULL)
             s->events->on_lost(s->arg);
     }
 }
 
-static void on_confirmation(struct subscriptions *all, struct subscription *s) {
+static void confirmed(struct subscriptions *all, struct subscription *s) {
     if (s->awaited > 0)
         s->awaited--;
     if (s->awaited > 0)
@@ -88,6 +126,14 @@ static void on_confirmation(struct subscriptions *all, struct subscription *s) {
     }
     s->confirmed = true;
     s->events->on_confirmed(s->arg);
+}
+
+static void on_confirmation(struct subscriptions *all, struct subscription *s) {
+    all->open -= s->renewed && all->open > 0;
+    s->renewed = false;
+    confirmed(all, s);
+    if (all->renewing && all->open <= RENEWAL_MOST / 2 && is_ready(all))
+        renew_some(all);
 }
 
 bool subscriptions_take(struct subscriptions *all, const struct reply *push) {
@@ -103,7 +149,8 @@ bool subscriptions_take(struct subscriptions *all, const struct reply *push) {
     }
     if (all->sharded && s->awaited == 0 && slice_is(kind, "sunsubscribe")) {
         s->confirmed = false;
-        s->events->on_lost(s->arg);
+        if (s->events != NULL)
+            s->events->on_lost(s->arg);
         return false;
     }
     on_confirmation(all, s);
@@ -149,8 +196,7 @@ void subscriptions_remove(struct subscriptions *all, struct subscription *s) {
 }
 
 void subscriptions_init(struct subscriptions *all, bool sharded) {
-    all->link = NULL;
-    all->sharded = sharded;
+    *all = (struct subscriptions){.sharded = sharded};
     map_init(&all->channels);
     buf_init(&all->scratch);
 }

@@ -22,6 +22,11 @@ struct subscriptions {
     bool sharded;        /* SSUBSCRIBE: the channels are in one slot of a Cluster */
     struct map channels; /* of struct subscription */
     struct buf scratch;
+    /* A renewal goes over all buckets of `channels`, as fast as Redis confirms. */
+    bool renewing;
+    size_t next; /* its next bucket, */
+    size_t size; /* of so many */
+    size_t open; /* confirmations that the renewal awaits */
 };
 
 void subscriptions_init(struct subscriptions *all, bool sharded);
@@ -32,7 +37,8 @@ struct subscription *subscriptions_add(struct subscriptions *all, struct slice c
                                        const struct subscription_events *events, void *arg);
 void subscriptions_remove(struct subscriptions *all, struct subscription *s);
 
-/* The link became ready: subscribes to all channels again. */
+/* The link became ready: subscribes again to all channels, some at a time: Redis ends a link
+ * for which too many confirmations wait, and the loop has other work. */
 void subscriptions_renew(struct subscriptions *all);
 /* The link fell. Calls on_lost. */
 void subscriptions_lost(struct subscriptions *all);
