@@ -122,10 +122,10 @@ struct hub {
     struct metrics *metrics;
     const struct hub_events *events;
     void *owner;
-    void (*on_level)(struct channel *ch); /* the channel is live: its subs that are behind may
-                                           * go on (set to a function of catchup.c) */
-    struct hub_part *parts;               /* by partition */
-    struct tide *tides;                   /* by partition; NULL with one Redis */
+    void (*on_level)(struct channel *ch);   /* the channel is live: its subs that are behind may
+                                             * go on (set to a function of catchup.c) */
+    struct hub_part parts[PARTITIONS_MOST]; /* by partition */
+    struct tide *tides;                     /* by partition; NULL with one Redis */
     size_t channel_count;
     size_t live_count; /* channels that are live */
     size_t sub_count;  /* of all channels */

@@ -241,10 +241,7 @@ int hub_init(struct hub *h, uv_loop_t *loop, struct redis *redis, struct slabs *
     h->low_water = max_queue / 8 < LOW_WATER ? max_queue / 8 : LOW_WATER;
     snprintf(h->page_bytes, sizeof h->page_bytes, "%zu",
              max_queue / 4 < PAGE_BYTES ? max_queue / 4 : PAGE_BYTES);
-    h->parts = calloc(redis->count, sizeof *h->parts);
-    if (h->parts == NULL)
-        return UV_ENOMEM;
-    for (unsigned i = 0; i < redis->count; i++) {
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++) {
         map_init(&h->parts[i].channels);
         list_init(&h->parts[i].heals);
     }
@@ -261,9 +258,8 @@ void hub_close(struct hub *h, uv_close_cb on_closed) {
 
 void hub_deinit(struct hub *h) {
     free(h->tides);
-    for (unsigned i = 0; i < h->redis->count; i++)
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++)
         map_deinit(&h->parts[i].channels);
-    free(h->parts);
 }
 
 /* --- logs in use must not expire ------------------------------------------------------------

@@ -364,6 +364,84 @@ static void fails_when_redis_is_away(void **state) {
     assert_true(list_empty(&bob.as.subs));
 }
 
+/* --- many channels at once ------------------------------------------------------------------
+ */
+
+#define MANY 68 /* four more than are read one by one */
+
+static const char *bell_of(unsigned i) {
+    static char bell[32];
+    snprintf(bell, sizeof bell, "sluice:{topic:%u}", i);
+    return bell;
+}
+
+static void enter_many(void) {
+    static const struct position none;
+    for (unsigned i = 0; i < MANY; i++) {
+        const char *name = fake_format("topic:%u", i);
+        assert_non_null(hub_subscribe(&hub, &ann.as, slice_of(name), &none, on_checked, &ann));
+        fake_confirm(bell_of(i));
+        fake_answer("0 a 3 3 1732155555123456 [ ]");
+    }
+    assert_nothing_asked();
+    ann.heard[0] = '\0';
+}
+
+static void ring_topic(unsigned i, unsigned seq) {
+    fake_ring(bell_of(i), fake_format("{\"channel\":\"topic:%u\",\"epoch\":\"a\",\"seq\":%u,"
+                                      "\"time\":1732155555123456,\"event\":\"e\",\"data\":1}",
+                                      i, seq));
+}
+
+static void lose_many(void) {
+    for (unsigned i = 0; i < MANY; i++)
+        fake_lose(bell_of(i));
+    for (unsigned i = 0; i < MANY; i++)
+        fake_confirm(bell_of(i));
+}
+
+/* All that are read one by one are level. */
+static void answer_reads(void) {
+    while (strncmp(fake_asked(), "read topic", 10) == 0)
+        fake_answer("0 a 3 3 1732155555123456 [ ]");
+}
+
+static void compares_many_logs_at_once(void **state) {
+    (void)state;
+    enter_many();
+    lose_many();
+    ring_topic(66, 4); /* before its log was compared */
+    answer_reads();
+    assert_asked("level topic:64 topic:65 topic:66 topic:67 | a 3 a 3 a 3 a 3");
+    fake_answer("0 2"); /* the second has gone on */
+    assert_string_equal(ann.heard, "a4 ");
+    assert_asked("read topic:65 | a 3 100 %s", hub.page_bytes);
+    ring_topic(64, 4);
+    ring_topic(65, 5);
+    assert_string_equal(ann.heard, "a4 a4 ");
+    fake_answer("0 a 4 3 1732155555123456 [ ] {\"channel\":\"topic:65\",\"epoch\":\"a\","
+                "\"seq\":4,\"time\":1732155555123456,\"event\":\"e\",\"data\":1}");
+    assert_string_equal(ann.heard, "a4 a4 a4 a5 ");
+    assert_nothing_asked();
+    assert_int_equal(hub.live_count, hub.channel_count);
+}
+
+static void a_comparison_from_before_a_loss_proves_nothing(void **state) {
+    (void)state;
+    enter_many();
+    lose_many();
+    answer_reads();
+    fake_lose(bell_of(64));
+    fake_confirm(bell_of(64));
+    fake_answer("0"); /* all are level, it says */
+    assert_asked("read topic:64 | a 3 100 %s", hub.page_bytes);
+    assert_int_equal(hub.live_count, hub.channel_count - 1);
+    fake_fail(OUTCOME_UNKNOWN);
+    assert_int_equal(hub.live_count, hub.channel_count - 1);
+    fake_answer("0 a 3 3 1732155555123456 [ ]");
+    assert_int_equal(hub.live_count, hub.channel_count);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -380,6 +458,8 @@ int main(void) {
         CASE(catches_one_up_from_the_log_and_the_tail),
         CASE(waits_for_a_slow_socket),
         CASE(fails_when_redis_is_away),
+        CASE(compares_many_logs_at_once),
+        CASE(a_comparison_from_before_a_loss_proves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

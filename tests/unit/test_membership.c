@@ -109,6 +109,45 @@ static void memberships_are_made_again_with_the_registration(void **state) {
     assert_told("ann:in ann:userLeft{\"room\":\"r\",\"userId\":\"ann\"} ");
 }
 
+#define MANY 70
+
+static int set_up_split(void **state) {
+    set_up(state);
+    fake_split(2);
+    return 0;
+}
+
+/* The room is in partition 1, its users are in partition 0. */
+static void memberships_of_a_room_are_made_again_some_at_a_time(void **state) {
+    struct renewals renewals;
+    struct user *users[MANY];
+    struct position none = {.epoch = ""};
+    (void)state;
+    renewals_init(&renewals, &leases);
+    for (unsigned i = 0; i < MANY; i++) {
+        users[i] = user_make(fake_format("u%ux", i));
+        hub_subscribe(&hub, &users[i]->g.as, SLICE("room:r1"), &none, on_checked, users[i]);
+        if (i == 0)
+            fake_confirm("sluice:{room:r1}");
+        answer_read();
+    }
+    assert_nothing_asked();
+    membership_renew_rooms(&renewals, &hub, &fake.redis.partitions[1]);
+    assert_int_equal(fake.pending, 64);
+    told_forget();
+    fake_answer("-1"); /* the first user has left by another connection */
+    assert_told("u0x:userLeft{\"room\":\"r1\",\"userId\":\"u0x\"} ");
+    assert_int_equal(fake.pending, 64);
+    user_gone(users[MANY - 1]);
+    for (unsigned i = 0; i < 5; i++)
+        fake_answer("-1");
+    assert_int_equal(fake.pending, 63); /* nobody asks for one who is gone */
+    while (fake.pending > 0)
+        fake_answer("-1");
+    assert_int_equal(renewals.under_way, 0);
+    assert_null(renewals.all);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(enters_a_room),
@@ -116,6 +155,8 @@ int main(void) {
         CASE(one_who_has_joined_again_stays),
         CASE(a_sub_that_a_login_owns_is_looked_at_when_it_has_started),
         CASE(memberships_are_made_again_with_the_registration),
+        cmocka_unit_test_setup_teardown(memberships_of_a_room_are_made_again_some_at_a_time,
+                                        set_up_split, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
