@@ -226,7 +226,7 @@ enum metric_slots {
     X(HANDOVERS, handover, COUNTER, ONE, "sluice_handovers_total",                             \
       "Requests for Socket.IO sessions of other nodes, by result")                             \
     X(HEALS, none, COUNTER, ONE, "sluice_heals_total",                                         \
-      "Comparisons of a channel with its log")                                                 \
+      "Logs that were read for what a doorbell missed")                                        \
     X(HEALED, none, COUNTER, ONE, "sluice_healed_messages_total",                              \
       "Messages that a heal found in the log and delivered")                                   \
     X(RESETS, none, COUNTER, ONE, "sluice_channel_resets_total",                               \

@@ -89,7 +89,6 @@ static void asked(struct channel *ch) {
     ch->doubtful = ch->stale = false;
     list_remove(&ch->heal_link);
     channel_ref(ch);
-    metric_add(ch->hub->metrics, METRIC_HEALS, 1);
 }
 
 /* Returns whether the answer tells how the log is. If not, the next pump takes the channel. */
@@ -128,6 +127,7 @@ static bool heal_read(struct channel *ch) {
     if (!redis_script(ch->redis, SCRIPT_read, &name, 1, args.all, args.count, on_page, ch))
         return false;
     asked(ch);
+    metric_add(h->metrics, METRIC_HEALS, 1);
     hub_part_of(ch)->healing++;
     return true;
 }
