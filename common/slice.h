@@ -37,6 +37,39 @@ static inline bool slice_starts(struct slice a, struct slice prefix) {
            (prefix.len == 0 || memcmp(a.ptr, prefix.ptr, prefix.len) == 0);
 }
 
+/* Cuts the text at the next separator, and returns what stood before it. */
+static inline struct slice slice_cut(struct slice *text, char separator) {
+    const char *end = text->len > 0 ? memchr(text->ptr, separator, text->len) : NULL;
+    struct slice part = {text->ptr, end != NULL ? (size_t)(end - text->ptr) : text->len};
+    text->len -= part.len + (end != NULL);
+    text->ptr = end != NULL ? end + 1 : slice_end(part);
+    return part;
+}
+
+/* Is the word one of a list with commas? */
+static inline bool slice_lists(struct slice list, const char *word) {
+    while (list.len > 0) {
+        if (slice_is(slice_cut(&list, ','), word))
+            return true;
+    }
+    return false;
+}
+
+/* The number that at most 19 digits, and nothing else, are. False: they are none, or more than
+ * `most`. */
+static inline bool slice_number(struct slice text, uint64_t most, uint64_t *out) {
+    uint64_t n = 0;
+    if (text.len == 0 || text.len > 19)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        n = n * 10 + (uint64_t)(text.ptr[i] - '0');
+    }
+    *out = n;
+    return n <= most;
+}
+
 /* A number in digits, which are written to out. */
 #define DIGITS_SIZE 24
 static inline struct slice slice_digits(uint64_t n, char out[DIGITS_SIZE]) {

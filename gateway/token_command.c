@@ -46,37 +46,12 @@ static int complain(const char *why) {
 /* --- the command line -----------------------------------------------------------------------
  */
 
-static const char *take_flag(struct wish *w, char ***at, bool *taken) {
-    static const char *const flags[] = {"--user", "--ttl", "--claims"};
-    const char **const texts[] = {&w->user, &w->ttl, &w->claims};
-    const char *wrong = NULL;
-    *taken = true;
-    for (unsigned i = 0; i < 3; i++) {
-        const char *value = words_value(flags[i], at, &wrong);
-        if (value != NULL && *texts[i] != NULL)
-            wrong = log_text("%s is given twice", flags[i]);
-        if (value != NULL)
-            *texts[i] = value;
-        if (value != NULL || wrong != NULL)
-            return wrong;
-    }
-    *taken = false;
-    return NULL;
-}
-
-/* Leaves in argv what is for options_load. */
 static const char *take_flags(struct wish *w, int *argc, char **argv) {
-    char **to = argv + 1;
-    for (char **at = argv + 2; *at != NULL; at++) { /* after the word `token` */
-        bool taken;
-        const char *wrong = take_flag(w, &at, &taken);
-        if (wrong != NULL)
-            return wrong;
-        if (!taken)
-            *to++ = *at;
-    }
-    *to = NULL;
-    *argc = (int)(to - argv);
+    const struct words_flag flags[] = {
+        {"--user", &w->user, NULL}, {"--ttl", &w->ttl, NULL}, {"--claims", &w->claims, NULL}};
+    const char *wrong = words_flags(flags, sizeof flags / sizeof *flags, argc, argv);
+    if (wrong != NULL)
+        return wrong;
     if (w->user == NULL)
         return "--user is missing (see sluice token --help)";
     bool good = w->ttl == NULL || options_time(w->ttl, &w->ttl_ms);

@@ -1,7 +1,5 @@
 #include "gateway/words.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -13,15 +11,15 @@
 static const struct {
     const char *flag;
     bool alone;
-} flags[] = {OPTIONS_TABLE(ALONE){"health-check", true}, {"help", true}, {"version", true}};
+} options[] = {OPTIONS_TABLE(ALONE){"health-check", true}, {"help", true}, {"version", true}};
 #undef ALONE
 
 static bool takes_value(const char *arg) {
     if (strncmp(arg, "--", 2) != 0 || strchr(arg, '=') != NULL)
         return false;
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-        if (strcmp(arg + 2, flags[i].flag) == 0)
-            return !flags[i].alone;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (strcmp(arg + 2, options[i].flag) == 0)
+            return !options[i].alone;
     }
     return strcmp(arg, "--config") == 0;
 }
@@ -41,7 +39,9 @@ int words_take(int *argc, char **argv, char **words) {
     return count;
 }
 
-const char *words_value(const char *flag, char ***at, const char **wrong) {
+/* The value of a flag, if it stands at *at, which is moved to the last argument of it. NULL: it
+ * is another flag, or (*wrong is set then) the value is missing. */
+static const char *value_of(const char *flag, char ***at, const char **wrong) {
     size_t len = strlen(flag);
     if (strncmp(**at, flag, len) != 0)
         return NULL;
@@ -54,4 +54,37 @@ const char *words_value(const char *flag, char ***at, const char **wrong) {
         return NULL;
     }
     return *++*at;
+}
+
+static const char *take_flag(const struct words_flag *flag, char ***at, bool *taken) {
+    const char *wrong = NULL;
+    if (flag->value == NULL) {
+        *taken = strcmp(**at, flag->name) == 0;
+        *flag->alone = *flag->alone || *taken;
+        return NULL;
+    }
+    const char *value = value_of(flag->name, at, &wrong);
+    *taken = value != NULL;
+    if (*taken && *flag->value != NULL)
+        wrong = log_text("%s is given twice", flag->name);
+    if (*taken)
+        *flag->value = value;
+    return wrong;
+}
+
+const char *words_flags(const struct words_flag flags[], size_t count, int *argc, char **argv) {
+    char **to = argv + 1;
+    for (char **at = argv + 2; *at != NULL; at++) {
+        bool taken = false;
+        for (size_t i = 0; i < count && !taken; i++) {
+            const char *wrong = take_flag(&flags[i], &at, &taken);
+            if (wrong != NULL)
+                return wrong;
+        }
+        if (!taken)
+            *to++ = *at;
+    }
+    *to = NULL;
+    *argc = (int)(to - argv);
+    return NULL;
 }

@@ -154,10 +154,9 @@ static unsigned unknown(const struct finder *f) {
 }
 
 static bool nobody_answers(const struct finder *f) {
-    const struct link *scout = &f->map.scout;
     bool none = true;
     if (f->kind == CLUSTER)
-        return slot_map_trouble(&f->map) != NULL && scout->attempts >= f->map.known_count;
+        return slot_map_trouble(&f->map) != NULL && f->map.misses >= f->map.known.count;
     for (size_t i = 0; f->kind == SENTINELS && i < f->topology.count; i++) {
         const struct sentinel *s = f->topology.all[i];
         none = none && s->tried && !(s->fresh && s->known);

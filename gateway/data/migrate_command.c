@@ -41,38 +41,15 @@ static int complain(const char *why) {
 /* --- the command line -----------------------------------------------------------------------
  */
 
-static const char *take_flag(struct wish *w, char ***at, bool *taken) {
-    static const char *const flags[] = {"--from", "--to", "--from-prefix", "--to-prefix"};
-    const char **const texts[] = {&w->from, &w->to, &w->from_prefix, &w->to_prefix};
-    const char *wrong = NULL;
-    *taken = true;
-    for (unsigned i = 0; i < 4; i++) {
-        const char *value = words_value(flags[i], at, &wrong);
-        if (value != NULL && *texts[i] != NULL)
-            wrong = log_text("%s is given twice", flags[i]);
-        if (value != NULL)
-            *texts[i] = value;
-        if (value != NULL || wrong != NULL)
-            return wrong;
-    }
-    *taken = strcmp(**at, "--dry-run") == 0;
-    w->dry = w->dry || *taken;
-    return NULL;
-}
-
-/* Leaves in argv what is for options_load. */
 static const char *take_flags(struct wish *w, int *argc, char **argv) {
-    char **to = argv + 1;
-    for (char **at = argv + 2; *at != NULL; at++) { /* after the word `migrate` */
-        bool taken;
-        const char *wrong = take_flag(w, &at, &taken);
-        if (wrong != NULL)
-            return wrong;
-        if (!taken)
-            *to++ = *at;
-    }
-    *to = NULL;
-    *argc = (int)(to - argv);
+    const struct words_flag flags[] = {{"--from", &w->from, NULL},
+                                       {"--to", &w->to, NULL},
+                                       {"--from-prefix", &w->from_prefix, NULL},
+                                       {"--to-prefix", &w->to_prefix, NULL},
+                                       {"--dry-run", NULL, &w->dry}};
+    const char *wrong = words_flags(flags, sizeof flags / sizeof *flags, argc, argv);
+    if (wrong != NULL)
+        return wrong;
     if (w->from == NULL)
         w->from = getenv("SLUICE_MIGRATE_FROM");
     if (w->to == NULL)

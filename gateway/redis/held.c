@@ -31,11 +31,6 @@ struct held_script *held_pop(struct held_scripts *h) {
     return s;
 }
 
-void held_put_back(struct held_scripts *h, struct held_script *s) {
-    list_push(h->scripts.next, &s->link); /* before the first */
-    h->bytes += sizeof *s + s->len;
-}
-
 void held_fail(struct held_scripts *h) {
     struct held_scripts all = *h;
     list_init(&all.scripts);

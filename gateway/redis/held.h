@@ -32,8 +32,6 @@ bool held_push(struct held_scripts *h, uint64_t now, int script, unsigned argc,
                struct slice tail, redis_done done, void *arg);
 /* Takes the first one out; the caller frees it. NULL: none. */
 struct held_script *held_pop(struct held_scripts *h);
-/* Puts one back in its place as the first. */
-void held_put_back(struct held_scripts *h, struct held_script *s);
 /* Fails all as refused. A `done` may send others, which are not held. */
 void held_fail(struct held_scripts *h);
 

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "gateway/redis/errors.h"
 #include "gateway/redis/slots.h"
 
-#define IDLE_MS  10000
-#define AGAIN_MS 200 /* until the number of partitions is asked for again */
+#define IDLE_MS   10000
+#define AGAIN_MS  200   /* until the number of partitions is asked for again */
+#define DENIED_MS 5000  /* until one is asked again for what it does not permit */
+#define SLOTS_MS  30000 /* between two questions for CLUSTER SLOTS */
 
 /* --- servers --------------------------------------------------------------------------------
  */
@@ -78,13 +81,18 @@ void masters_tidy(struct masters *m, bool (*in_use)(void *owner, const struct se
 /* --- the number of partitions ---------------------------------------------------------------
  */
 
+static bool is_denied(const struct server *s) {
+    return slice_is(redis_error_code(slice_of(s->error_text)), "NOPERM");
+}
+
 static void on_number(void *arg, const struct reply *reply, enum outcome outcome) {
     struct masters *m = arg;
     char ours[12];
     (void)outcome;
     m->asked = false;
     if (reply == NULL) { /* its slot is not served yet, for one */
-        m->ask_at = uv_now(m->loop) + AGAIN_MS;
+        bool denied = m->keeper != NULL && is_denied(m->keeper);
+        m->ask_at = uv_now(m->loop) + (denied ? DENIED_MS : AGAIN_MS);
         return;
     }
     struct slice theirs = reply_text(reply);
@@ -111,6 +119,14 @@ static void ask_number(struct masters *m) {
     m->asked = !b.failed && server_send(m->keeper, -1, 5, buf_bytes(&b), none, on_number, m);
     m->asked_at = uv_now(m->loop);
     buf_deinit(&b);
+}
+
+const char *masters_trouble(const struct masters *m) {
+    if (m->agreed)
+        return NULL;
+    const char *why = m->keeper != NULL ? m->keeper->error_text : "";
+    return log_text("the number of partitions (the key %s) was not told yet%s%s", m->key,
+                    why[0] != '\0' ? ": " : "", why);
 }
 
 bool masters_ready(struct masters *m, struct server *s) {
@@ -143,19 +159,49 @@ struct map_question {
     struct redis_place from;
 };
 
+/* It is not asked again for a while, and others are: the scout, if all refuse. */
+static void refused(struct masters *m, const struct redis_place *from) {
+    struct server *s = find(m, from);
+    if (s != NULL && s->commands.state == LINK_READY && is_denied(s))
+        s->denied_at = uv_now(m->loop);
+}
+
 static void on_nodes(void *arg, const struct reply *reply, enum outcome outcome) {
     struct map_question *q = arg;
+    struct masters *m = q->masters;
+    (void)outcome;
+    if (reply == NULL)
+        refused(m, &q->from);
+    else if (!slot_map_take(&m->map, reply->text, &q->from))
+        LOG(LOG_WARN, "redis_scout", "addr", redis_place_text(&q->from), "why",
+            "it is a node of another Cluster", NULL);
+    free(q);
+}
+
+static void on_slots(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct masters *m = arg;
     (void)outcome;
     if (reply != NULL)
-        slot_map_take(&q->masters->map, reply->text, &q->from);
-    free(q);
+        slot_map_take_slots(&m->map, reply);
+}
+
+/* Which hosts the Cluster prefers changes only by hand. */
+static void ask_slots(struct masters *m, struct server *s) {
+    struct slice none = {NULL, 0};
+    uint64_t now = uv_now(m->loop);
+    if (m->slots_at != 0 && now - m->slots_at < SLOTS_MS)
+        return;
+    m->slots_at = now;
+    server_send(s, -1, 2, SLICE(CLUSTER_SLOTS_QUESTION), none, on_slots, m);
 }
 
 static bool ask_one(struct masters *m, struct server *s) {
     struct slice none = {NULL, 0};
-    struct map_question *q = server_ready(s) ? malloc(sizeof *q) : NULL;
+    bool may = s->denied_at == 0 || uv_now(m->loop) - s->denied_at >= DENIED_MS;
+    struct map_question *q = may && server_ready(s) ? malloc(sizeof *q) : NULL;
     if (q == NULL)
         return false;
+    ask_slots(m, s);
     *q = (struct map_question){.masters = m, .from.port = s->address.port};
     memcpy(q->from.host, s->address.host, sizeof q->from.host);
     if (server_send(s, -1, 2, SLICE(CLUSTER_NODES_QUESTION), none, on_nodes, q))

@@ -48,6 +48,7 @@ struct masters {
     bool asked, agreed;
     uint64_t ask_at;   /* loop time before which it is not asked again, */
     uint64_t asked_at; /* and of the last question */
+    uint64_t slots_at; /* loop time at which CLUSTER SLOTS was asked last; 0: never */
     unsigned leaving;  /* servers that are being closed */
     bool map_open;
     void (*on_closed)(struct masters *m); /* NULL: it is not being closed */
@@ -68,6 +69,9 @@ void masters_deinit(struct masters *m);
 bool masters_ready(struct masters *m, struct server *s);
 /* in_use: does any partition have this server? Closes those that none has. */
 void masters_tidy(struct masters *m, bool (*in_use)(void *owner, const struct server *s));
+/* Why the number of partitions is not agreed on; NULL if it is. Valid until the fourth call of
+ * log_text from now. */
+const char *masters_trouble(const struct masters *m);
 /* Writes out what the turn gathered. */
 void masters_flush(struct masters *m);
 

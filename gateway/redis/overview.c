@@ -12,7 +12,10 @@ static const char *cluster_trouble(const struct redis *r) {
         if (why != NULL)
             return log_text("%s: %s", redis_host_text(s->address.host, s->address.port), why);
     }
-    return !r->masters.agreed ? "the number of partitions was not told yet" : NULL;
+    why = masters_trouble(&r->masters);
+    if (why == NULL && !redis_any_up(r))
+        why = log_text("no term was told yet: %s", redis_error(r));
+    return why;
 }
 
 const char *redis_trouble(const struct redis *r) {

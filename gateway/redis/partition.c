@@ -6,12 +6,14 @@
 
 #include "common/log.h"
 #include "common/random.h"
+#include "gateway/redis/errors.h"
 #include "gateway/redis/eval.h"
 
 #define NEVER_A_KEY "presence" /* a bell: no key has its name */
 #define HOLD_MS     2000       /* a slot that moves longer is refused */
 #define PROBE_MS    50
 #define RISE_MS     200
+#define DENIED_MS   5000 /* until the term is asked for again, if a permission is missing */
 #define UNHEARD_MS  1000 /* for how long a lost subscription waits for the slot's new master */
 
 /* --- scripts --------------------------------------------------------------------------------
@@ -243,7 +245,9 @@ static void on_term(void *arg, const struct reply *reply, enum outcome outcome) 
         return; /* another one is its master now */
     p->asked = false;
     if (reply == NULL && outcome == OUTCOME_REFUSED && p->declares) {
-        p->probe_at = now_of(p) + RISE_MS; /* its slot is not served: again in a while */
+        /* Its slot is not served, for one: again in a while. */
+        bool moves = redis_error_moves(slice_of(p->server->error_text));
+        p->probe_at = now_of(p) + (moves ? RISE_MS : DENIED_MS);
         return;
     }
     if (reply == NULL || term.len == 0 || term.len >= TERM_SIZE) {

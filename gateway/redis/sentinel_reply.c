@@ -13,22 +13,9 @@ static bool take_word(struct slice text, char *out, size_t size) {
     return true;
 }
 
-static bool take_number(struct slice text, uint64_t most, uint64_t *out) {
-    uint64_t n = 0;
-    if (text.len == 0 || text.len > 18)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return false;
-        n = n * 10 + (uint64_t)(text.ptr[i] - '0');
-    }
-    *out = n;
-    return n <= most;
-}
-
 static bool take_place(struct slice host, struct slice port, struct redis_place *out) {
     uint64_t n;
-    if (!take_number(port, 65535, &n) || n == 0 ||
+    if (!slice_number(port, 65535, &n) || n == 0 ||
         !take_word(host, out->host, sizeof out->host))
         return false;
     out->port = (int)n;
@@ -44,31 +31,14 @@ static struct slice field(const struct reply *r, const char *name) {
     return (struct slice){NULL, 0};
 }
 
-/* Cuts the text at the next separator and returns what stood before it. */
-static struct slice next_part(struct slice *text, char separator) {
-    const char *end = text->len > 0 ? memchr(text->ptr, separator, text->len) : NULL;
-    struct slice part = {text->ptr, end != NULL ? (size_t)(end - text->ptr) : text->len};
-    size_t skip = part.len + (end != NULL);
-    *text = (struct slice){text->ptr != NULL ? text->ptr + skip : NULL, text->len - skip};
-    return part;
-}
-
-static bool has_flag(struct slice flags, const char *flag) {
-    while (flags.len > 0) {
-        if (slice_is(next_part(&flags, ','), flag))
-            return true;
-    }
-    return false;
-}
-
 bool sentinel_read_master(const struct reply *r, uint64_t *epoch, bool *down) {
-    *down = has_flag(field(r, "flags"), "o_down");
-    return take_number(field(r, "config-epoch"), UINT64_MAX, epoch);
+    *down = slice_lists(field(r, "flags"), "o_down");
+    return slice_number(field(r, "config-epoch"), UINT64_MAX, epoch);
 }
 
 bool sentinel_read_replicas(const struct reply *r, unsigned *count) {
     uint64_t n;
-    bool told = take_number(field(r, "num-slaves"), 1000, &n);
+    bool told = slice_number(field(r, "num-slaves"), 1000, &n);
     if (told)
         *count = (unsigned)n;
     return told;
@@ -100,18 +70,18 @@ bool sentinel_read_switch(struct slice text, const char *master, struct redis_pl
                           struct redis_place *to) {
     struct slice words[5];
     for (size_t i = 0; i < 5; i++)
-        words[i] = next_part(&text, ' ');
+        words[i] = slice_cut(&text, ' ');
     return text.len == 0 && slice_is(words[0], master) &&
            take_place(words[1], words[2], from) && take_place(words[3], words[4], to);
 }
 
 bool sentinel_concerns(struct slice text, const char *master) {
-    struct slice kind = next_part(&text, ' ');
+    struct slice kind = slice_cut(&text, ' ');
     if (slice_is(kind, "master"))
-        return slice_is(next_part(&text, ' '), master);
+        return slice_is(slice_cut(&text, ' '), master);
     while (text.len > 0) {
-        if (slice_is(next_part(&text, ' '), "@"))
-            return slice_is(next_part(&text, ' '), master);
+        if (slice_is(slice_cut(&text, ' '), "@"))
+            return slice_is(slice_cut(&text, ' '), master);
     }
     return false;
 }

@@ -24,59 +24,82 @@ static void give(struct slot_map *m, unsigned index, const struct redis_place *a
     m->events->on_master(m->owner, index, at);
 }
 
-static unsigned replicas_of(struct slice text, bool tls, const char *id) {
+static unsigned replicas_of(struct slice text, const struct nodes_view *view, const char *id) {
     struct cluster_node node;
     unsigned n = 0;
-    while (cluster_nodes_next(&text, tls, &node))
+    while (cluster_nodes_next(&text, view, &node))
         n += !node.master && strcmp(node.of, id) == 0;
     return n;
 }
 
-static bool is_believed(const struct slot_map *m, const struct slot_claim *c,
-                        const struct cluster_node *node) {
-    bool away = c->down_since != 0 && uv_now(m->loop) - c->down_since >= BEGAN_AGAIN_MS;
-    return !c->known || node->epoch > c->epoch ||
-           (node->epoch == c->epoch && redis_place_same(&node->place, &c->at)) ||
-           (away && !node->failed);
+static bool is_away(const struct slot_map *m, const struct slot_claim *c) {
+    return c->down_since != 0 && uv_now(m->loop) - c->down_since >= BEGAN_AGAIN_MS;
 }
 
-static void take_master(struct slot_map *m, struct slice text,
+static bool is_same(const struct slot_claim *c, const struct cluster_node *node) {
+    bool may_move = node->myself || c->down_since != 0;
+    return redis_place_same(&node->place, &c->at) || (may_move && strcmp(node->id, c->id) == 0);
+}
+
+static bool is_believed(const struct slot_map *m, const struct slot_claim *c,
                         const struct cluster_node *node) {
-    unsigned replicas = replicas_of(text, m->address.tls, node->id);
+    return !c->known || node->epoch > c->epoch ||
+           (node->epoch == c->epoch && is_same(c, node)) || (is_away(m, c) && !node->failed);
+}
+
+static void take_master(struct slot_map *m, struct slice text, const struct nodes_view *view,
+                        const struct cluster_node *node) {
+    unsigned replicas = replicas_of(text, view, node->id);
     for (unsigned i = 0; i < m->count; i++) {
         struct slot_claim *c = &m->claims[i];
         if (!cluster_node_has(node, c->slot) || !is_believed(m, c, node))
             continue;
         c->epoch = node->epoch;
         c->replicas = replicas;
+        memcpy(c->id, node->id, sizeof c->id);
         if (!c->known || !redis_place_same(&node->place, &c->at))
             give(m, i, &node->place);
     }
 }
 
-/* --- the nodes that are known ---------------------------------------------------------------
+/* --- answers --------------------------------------------------------------------------------
  */
 
-static void learn(struct slot_map *m, const struct redis_place *at) {
-    for (size_t i = 0; i < m->known_count; i++) {
-        if (redis_place_same(&m->known[i], at))
-            return;
+static bool knows_any(const struct slot_map *m) {
+    for (unsigned i = 0; i < m->count; i++) {
+        if (m->claims[i].known)
+            return true;
     }
-    if (m->known_count < SCOUT_MOST)
-        m->known[m->known_count++] = *at;
+    return false;
 }
 
-void slot_map_take(struct slot_map *m, struct slice text, const struct redis_place *from) {
+static bool all_away(const struct slot_map *m) {
+    for (unsigned i = 0; i < m->count; i++) {
+        if (!is_away(m, &m->claims[i]))
+            return false;
+    }
+    return true;
+}
+
+bool slot_map_take(struct slot_map *m, struct slice text, const struct redis_place *from) {
+    struct nodes_view view = {.tls = m->address.tls, .endpoint = m->endpoint, .from = from};
     struct cluster_node node;
     struct slice rest = text;
-    m->known_count = m->seed_count; /* those that are gone are forgotten */
-    while (cluster_nodes_next(&rest, m->address.tls, &node)) {
-        if (node.place.host[0] == '\0')
-            memcpy(node.place.host, from->host, sizeof from->host);
-        learn(m, &node.place);
+    if (known_strange(&m->known, text, &view, all_away(m)))
+        return false;
+    known_begin(&m->known);
+    while (cluster_nodes_next(&rest, &view, &node)) {
+        known_add(&m->known, &node);
         if (node.master && node.slots.len > 0)
-            take_master(m, text, &node);
+            take_master(m, text, &view, &node);
     }
+    if (!knows_any(m))
+        known_begin(&m->known); /* it may belong to no Cluster */
+    return true;
+}
+
+void slot_map_take_slots(struct slot_map *m, const struct reply *slots) {
+    m->endpoint = cluster_endpoint_of(slots);
 }
 
 /* --- the scout ------------------------------------------------------------------------------
@@ -86,28 +109,40 @@ static struct slot_map *map_of(struct link *l) {
     return l->owner;
 }
 
+/* Why an answer is of no use; NULL if it is of use. */
+static const char *scout_takes(struct slot_map *m, const struct reply *reply) {
+    struct redis_place from = {.port = m->address.port};
+    if (reply == NULL)
+        return log_text("it does not answer CLUSTER NODES: %s", m->scout.error);
+    memcpy(from.host, m->address.host, sizeof from.host);
+    if (!slot_map_take(m, reply->text, &from))
+        return "it is a node of another Cluster";
+    return knows_any(m) ? NULL : "it knows no master that has slots: is the Cluster made?";
+}
+
 static void on_scouted(void *arg, const struct reply *reply, enum outcome outcome) {
     struct slot_map *m = arg;
     (void)outcome;
-    if (reply == NULL) {
-        snprintf(m->why, sizeof m->why, "it does not answer CLUSTER NODES: %.180s",
-                 m->scout.error);
-        return;
-    }
-    struct redis_place from = {.port = m->address.port};
-    memcpy(from.host, m->address.host, sizeof from.host);
-    slot_map_take(m, reply->text, &from);
-    bool any = false;
-    for (unsigned i = 0; i < m->count; i++)
-        any = any || m->claims[i].known;
-    snprintf(m->why, sizeof m->why, "%s",
-             any ? "" : "it knows no master that has slots: is the Cluster made?");
+    if (reply == NULL && m->scout.state != LINK_READY)
+        return; /* the link fell */
+    const char *why = scout_takes(m, reply);
+    m->useless = why != NULL;
+    m->misses = why != NULL ? m->misses : 0;
+    snprintf(m->why, sizeof m->why, "%s", why != NULL ? why : "");
+}
+
+static void on_slots(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)outcome;
+    if (reply != NULL)
+        slot_map_take_slots(arg, reply);
 }
 
 static void scout_asks(struct slot_map *m) {
     struct slice none = {NULL, 0};
-    if (m->scout.state == LINK_READY)
-        link_send(&m->scout, -1, 2, SLICE(CLUSTER_NODES_QUESTION), none, on_scouted, m);
+    if (m->scout.state != LINK_READY)
+        return;
+    link_send(&m->scout, -1, 2, SLICE(CLUSTER_SLOTS_QUESTION), none, on_slots, m);
+    link_send(&m->scout, -1, 2, SLICE(CLUSTER_NODES_QUESTION), none, on_scouted, m);
 }
 
 static void on_scout_ready(struct link *l) {
@@ -116,7 +151,7 @@ static void on_scout_ready(struct link *l) {
 }
 
 static void next_place(struct slot_map *m) {
-    const struct redis_place *to = &m->known[m->next++ % m->known_count];
+    const struct redis_place *to = known_next(&m->known);
     memcpy(m->address.host, to->host, sizeof to->host);
     m->address.port = to->port;
 }
@@ -128,11 +163,13 @@ static void on_scout_down(struct link *l, const char *why) {
         return;
     snprintf(m->why, sizeof m->why, "%.120s: %.120s",
              redis_host_text(m->address.host, m->address.port), why);
-    LOG(l->attempts < m->known_count ? LOG_WARN : LOG_DEBUG, "redis_scout", "addr",
+    bool first = m->misses++ < m->known.count;
+    LOG(first ? LOG_WARN : LOG_DEBUG, "redis_scout", "addr",
         redis_host_text(m->address.host, m->address.port), "why", why, NULL);
+    m->useless = false;
     next_place(m);
     resolver_forget(&l->resolver);
-    if (l->attempts < m->known_count)
+    if (first)
         l->moved = true;
 }
 
@@ -153,8 +190,13 @@ static const struct link_events scout_handlers = {.on_ready = on_scout_ready,
 static void scout(struct slot_map *m, bool wanted) {
     if (wanted && !m->scouting) {
         m->scouting = true;
+        m->misses = 0;
         next_place(m);
         link_go(&m->scout, "the masters of the Cluster are looked for");
+    } else if (wanted && m->useless) {
+        char why[sizeof m->why];
+        memcpy(why, m->why, sizeof why);
+        link_go(&m->scout, why); /* on_scout_down sends it to the next one */
     } else if (wanted) {
         scout_asks(m);
     } else if (m->scouting) {
@@ -195,8 +237,11 @@ void slot_map_ask(struct slot_map *m) {
 }
 
 void slot_map_moved(struct slot_map *m, unsigned index, const struct redis_place *to) {
-    if (!m->claims[index].known || !redis_place_same(to, &m->claims[index].at))
-        give(m, index, to);
+    const struct redis_place *at = known_place(&m->known, to);
+    if (!m->claims[index].known || !redis_place_same(at, &m->claims[index].at)) {
+        m->claims[index].id[0] = '\0';
+        give(m, index, at);
+    }
     slot_map_ask(m);
 }
 
@@ -211,10 +256,8 @@ void slot_map_doubt(struct slot_map *m, unsigned index) {
 }
 
 const char *slot_map_trouble(const struct slot_map *m) {
-    for (unsigned i = 0; i < m->count; i++) {
-        if (m->claims[i].known)
-            return NULL;
-    }
+    if (knows_any(m))
+        return NULL;
     if (m->why[0] == '\0')
         return "no node of the Cluster has answered yet";
     return log_text("no node of the Cluster tells its masters; the last one asked: %s", m->why);
@@ -235,9 +278,7 @@ void slot_map_init(struct slot_map *m, uv_loop_t *loop, const struct slot_map_co
     m->owner = owner;
     m->address = *config->login;
     m->address.any_role = true;
-    for (size_t i = 0; i < config->seeds->count; i++)
-        learn(m, &config->seeds->all[i]);
-    m->seed_count = m->known_count;
+    known_init(&m->known, config->seeds);
     snprintf(m->name, sizeof m->name, "sluice-%s-scout", config->node);
     link_init(&m->scout, loop, &m->address, &scout_handlers, m, m->name, false,
               config->timeout_ms);

@@ -1,7 +1,7 @@
 #ifndef SLUICE_REDIS_SLOT_MAP_H
 #define SLUICE_REDIS_SLOT_MAP_H
 
-#include "gateway/redis/cluster_nodes.h"
+#include "gateway/redis/cluster_known.h"
 #include "gateway/redis/link.h"
 
 /*
@@ -15,9 +15,11 @@
  * - A master that says MOVED is believed at once, about its own slots.
  * - A lower epoch is believed when the slot's master has been away for 10 s: the Cluster was
  *   made again.
+ * - A master that says so itself, or that is away, may be at another address than before.
+ * - The answer of a node that has nothing to do with those that are known changes nothing: it
+ * is of another Cluster, although a seed, or an address that one of ours had, leads there.
  */
-#define SLOT_MAP_MOST 65  /* slots that matter */
-#define SCOUT_MOST    128 /* nodes that the scout knows */
+#define SLOT_MAP_MOST 65 /* slots that matter */
 
 struct slot_map;
 struct slot_map_events {
@@ -32,7 +34,8 @@ struct slot_map_events {
 struct slot_claim {
     unsigned slot;
     bool known;
-    struct redis_place at; /* its master */
+    struct redis_place at;    /* its master */
+    char id[CLUSTER_ID_SIZE]; /* of that; "" if only MOVED told of it */
     uint64_t epoch;
     unsigned replicas;   /* of that master, also those that are away */
     uint64_t down_since; /* loop time since which it cannot be used; 0: it can */
@@ -48,8 +51,10 @@ struct slot_map {
     struct link scout;
     struct redis_address address; /* where the scout goes */
     bool scouting;
-    struct redis_place known[SCOUT_MOST]; /* where it may go; the seeds first */
-    size_t known_count, seed_count, next;
+    struct cluster_known known; /* where it may go */
+    enum cluster_endpoint endpoint;
+    bool useless;    /* the node at which the scout is tells nothing of use */
+    unsigned misses; /* nodes that could not be asked since one could */
     char name[160];
     char why[256]; /* why the last one could not be asked */
     uv_timer_t tick;
@@ -75,8 +80,11 @@ void slot_map_open(struct slot_map *m);
 /* on_closed is called in a later turn. */
 void slot_map_close(struct slot_map *m, void (*on_closed)(struct slot_map *m));
 
-/* The text of an answer to CLUSTER NODES by the node at `from`. Calls on_master. */
-void slot_map_take(struct slot_map *m, struct slice text, const struct redis_place *from);
+/* The text of an answer to CLUSTER NODES by the node at `from`. Calls on_master. False: it is a
+ * node of another Cluster. */
+bool slot_map_take(struct slot_map *m, struct slice text, const struct redis_place *from);
+/* An answer to CLUSTER SLOTS. */
+void slot_map_take_slots(struct slot_map *m, const struct reply *slots);
 /* The slot's master said that another one has it (MOVED). Calls on_master if it was not known,
  * and asks again. */
 void slot_map_moved(struct slot_map *m, unsigned index, const struct redis_place *to);

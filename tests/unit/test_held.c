@@ -27,9 +27,6 @@ static void they_stay_in_order(void **state) {
     held_init(&h);
     assert_true(push(&h, "a") && push(&h, "b") && push(&h, "c"));
     assert_int_equal(h.since, 5);
-    struct held_script *first = held_pop(&h);
-    assert_memory_equal(first->tail, "a", 1);
-    held_put_back(&h, first);
     for (const char *name = "abc"; *name != '\0'; name++) {
         struct held_script *s = held_pop(&h);
         assert_non_null(s);

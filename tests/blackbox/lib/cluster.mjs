@@ -24,17 +24,18 @@ const DIRECTIVES = {
 };
 
 /*
- * What each server is to be: [{ id, port, busPort, master (index), slots: [from, to] }], masters
- * first. Each `replicas` of the others follow one master.
+ * What each server is to be: [{ id, port, tlsPort, busPort, master (index), slots: [from, to] }],
+ * masters first. Each `replicas` of the others follow one master.
  */
 async function plan({ masters, replicas, redis }) {
   const ports = new Set();
-  while (ports.size < 2 * masters * (1 + replicas)) ports.add(await freePort());
+  while (ports.size < 3 * masters * (1 + replicas)) ports.add(await freePort());
   const [all, share] = [[...ports], SLOTS / masters];
   return Array.from({ length: masters * (1 + replicas) }, (_, i) => ({
     id: crypto.randomBytes(20).toString('hex'),
-    port: all[2 * i],
-    busPort: all[2 * i + 1],
+    port: all[3 * i],
+    busPort: all[3 * i + 1],
+    tlsPort: all[3 * i + 2],
     master: i < masters ? null : (i - masters) % masters,
     slots: i < masters ? [Math.ceil(share * i), Math.ceil(share * (i + 1)) - 1] : null,
     // See nodesFile().
@@ -48,10 +49,11 @@ async function plan({ masters, replicas, redis }) {
  * and one that takes over does at once. So, where nobody follows, each begins as the replica of one
  * that never was (`before`), and then takes over. (A user of few rights may not say so.)
  */
-function nodesFile(servers, myself, announced) {
+function nodesFile(servers, myself, announced, secure) {
   const line = (id, place, flags, of, epoch, link, slots) =>
     `${id} ${place} ${flags} ${of} 0 0 ${epoch} ${link}${slots ? ` ${slots.join('-')}` : ''}`;
-  const lines = servers.flatMap(({ id, port, master, slots, before }, i) => {
+  const lines = servers.flatMap(({ id, port: plainPort, tlsPort, master, slots, before }, i) => {
+    const port = secure ? tlsPort : plainPort; // of which they tell each other
     const leads = master === null && !before;
     const flags = [...(i === myself ? ['myself'] : []), leads ? 'master' : 'slave'];
     const of = before ?? servers[master]?.id ?? '-';
@@ -95,24 +97,37 @@ async function answer(server, ...words) {
   return reply;
 }
 
+// Clients speak TLS or not, the servers among themselves do. The names in their certificates mean
+// nothing to them.
+const secured = ({ certFile, keyFile, caFile }, tlsPort) => ({
+  'tls-port': tlsPort,
+  'tls-cert-file': certFile,
+  'tls-key-file': keyFile,
+  'tls-ca-cert-file': caFile,
+  'tls-auth-clients': 'no',
+  'tls-cluster': 'yes',
+  'tls-replication': 'yes',
+});
+
 async function startServers(options, places) {
-  const { redis = {}, password, nodeTimeout, cuttable } = options;
+  const { redis = {}, password, nodeTimeout, cuttable, tls } = options;
   const bus = cuttable ? await startBus(places.map(({ id }) => id)) : null;
   const announced = bus?.ports ?? places.map(({ busPort }) => busPort);
   bus?.to(places.map(({ busPort }) => busPort));
   const started = await Promise.allSettled(
-    places.map(({ port, busPort }, i) =>
+    places.map(({ port, busPort, tlsPort }, i) =>
       startRedis({
         ...redis,
         ...(password && { requirepass: password }),
         port,
-        files: { 'nodes.conf': nodesFile(places, i, announced) },
+        files: { 'nodes.conf': nodesFile(places, i, announced, tls) },
         config: {
           ...DIRECTIVES,
           'cluster-node-timeout': nodeTimeout,
           'cluster-port': busPort,
           ...(bus && { 'cluster-announce-bus-port': announced[i] }),
           ...(password && { masterauth: password }),
+          ...(tls && secured(tls, tlsPort)),
           ...redis.config,
         },
       }),
@@ -141,6 +156,8 @@ async function onFreePorts(options) {
  *   masters      default 3; replicas of each: default 1
  *   redis        options of startRedis for all
  *   password     of all, for clients and for replicas
+ *   tls          { certFile, keyFile, caFile }: they speak TLS, too, and `url` says so. The tests
+ *                themselves go by the ports without it
  *   nodeTimeout  ms after which a silent server is held for dead, default 2000
  *   cuttable     true: cut() works
  *   partitions   of the nodes, for key() and what is like it; default 16
@@ -176,21 +193,25 @@ class Cluster {
   #ids; // server → id
   #shards; // server → the place of the master that it began as, or with
   #bus;
+  #tls;
   #cut = new Set();
 
-  constructor({ password, redis, partitions: count = PARTITIONS }, places, servers, bus) {
+  constructor({ password, redis, tls, partitions: count = PARTITIONS }, places, servers, bus) {
     this.servers = servers;
     this.partitions = count;
     this.tags = allTags(count);
     this.slotOf = slotOf;
     this.tagOf = tagOf;
     this.#bus = bus;
+    this.#tls = Boolean(tls);
     this.#ids = new Map(servers.map((server, i) => [server, places[i].id]));
     this.#shards = new Map(servers.map((server, i) => [server, places[i].master ?? i]));
     const { aclUser } = redis ?? {};
     let user = password ? `:${password}@` : '';
     if (aclUser) user = `${aclUser.name}:${aclUser.password}@`;
-    this.url = `redis+cluster://${user}${servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
+    servers.forEach((server, i) => (server.tlsPort = places[i].tlsPort));
+    const seeds = servers.map(({ port, tlsPort }) => `127.0.0.1:${tls ? tlsPort : port}`);
+    this.url = `${tls ? 'rediss' : 'redis'}+cluster://${user}${seeds}`;
   }
 
   idOf(server) {
@@ -331,7 +352,8 @@ class Cluster {
       const keys = await answer(from, 'CLUSTER', 'GETKEYSINSLOT', slot, bite);
       if (!keys.length) break;
       const auth = to.auth ? ['AUTH2', to.auth.at(-2) ?? 'default', to.auth.at(-1)] : [];
-      await answer(from, 'MIGRATE', '127.0.0.1', to.port, '', 0, 5000, ...auth, 'KEYS', ...keys);
+      const port = this.#tls ? to.tlsPort : to.port;
+      await answer(from, 'MIGRATE', '127.0.0.1', port, '', 0, 5000, ...auth, 'KEYS', ...keys);
       moved += keys.length;
       await tell('moved');
     }
