@@ -99,6 +99,7 @@ bool slot_map_take(struct slot_map *m, struct slice text, const struct redis_pla
 }
 
 void slot_map_take_slots(struct slot_map *m, const struct reply *slots) {
+    m->endpoint_before = m->endpoint;
     m->endpoint = cluster_endpoint_of(slots);
 }
 
@@ -115,8 +116,10 @@ static const char *scout_takes(struct slot_map *m, const struct reply *reply) {
     if (reply == NULL)
         return log_text("it does not answer CLUSTER NODES: %s", m->scout.error);
     memcpy(from.host, m->address.host, sizeof from.host);
-    if (!slot_map_take(m, reply->text, &from))
+    if (!slot_map_take(m, reply->text, &from)) {
+        m->endpoint = m->endpoint_before; /* its answer to CLUSTER SLOTS came just before */
         return "it is a node of another Cluster";
+    }
     return knows_any(m) ? NULL : "it knows no master that has slots: is the Cluster made?";
 }
 

@@ -53,6 +53,7 @@ struct slot_map {
     bool scouting;
     struct cluster_known known; /* where it may go */
     enum cluster_endpoint endpoint;
+    enum cluster_endpoint endpoint_before; /* it was asked about last */
     bool useless;    /* the node at which the scout is tells nothing of use */
     unsigned misses; /* nodes that could not be asked since one could */
     char name[160];
