@@ -78,7 +78,8 @@ build/clang/tests/%:          FLAGS := $(RELEASE) $(CLANG_HARDENED) $(WARN) -Wer
 build/clang/%:                CC    := $(CLANG)
 
 C_ARGS  = $(STD) $(LIB_FLAGS) $(FLAGS) $(CFLAGS)
-LINK    = $(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LIBS) $(LLHTTP)
+# Libraries of which only tests have a use are left out, with and without a sanitizer.
+LINK    = $(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(LDFLAGS) -Wl,--as-needed $(LIBS) $(LLHTTP)
 objects = $(SOURCES:%.c=build/$(1)/%.o) $(LLHTTP_OBJECTS)
 
 # ---- One way to compile, three variants
