@@ -68,6 +68,8 @@ static void on_info_server(void *arg, const struct reply *reply, enum outcome ou
     }
     info_field(reply->text, "run_id", g->run, sizeof g->run);
     info_field(reply->text, "redis_mode", mode, sizeof mode);
+    if (mode[0] == '\0') /* Valkey 9 */
+        info_field(reply->text, "server_mode", mode, sizeof mode);
     if (strcmp(mode, "cluster") == 0 && !g->address->cluster)
         refuse_mode(g, "this Redis is in cluster mode", "cluster", "");
     if (strcmp(mode, "standalone") == 0 && g->address->cluster)

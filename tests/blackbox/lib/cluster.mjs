@@ -5,7 +5,7 @@ import crypto from 'node:crypto';
 import { startBus } from './bus.mjs';
 import { keysOf } from './commands.mjs';
 import * as partitions from './partitions.mjs';
-import { startRedis } from './redis.mjs';
+import { redisVersion, startRedis } from './redis.mjs';
 import { printed } from './resp.mjs';
 import { freePort, until } from './waiting.mjs';
 
@@ -58,10 +58,13 @@ function nodesFile(servers, myself, announced, secure) {
     const flags = [...(i === myself ? ['myself'] : []), leads ? 'master' : 'slave'];
     const of = before ?? servers[master]?.id ?? '-';
     const epoch = (master ?? i) + 1;
+    // Should servers since Redis 7.2 have to agree on it later, SPUBLISH may end one meanwhile.
+    const head = before ?? servers[master ?? i].id;
+    const shard = redisVersion() >= 702 ? `,,shard-id=${head}` : '';
     const link = i === myself ? 'connected' : 'disconnected';
-    const place = `127.0.0.1:${port}@${announced[i]}`;
+    const place = `127.0.0.1:${port}@${announced[i]}${shard}`;
     const own = line(id, place, flags, of, epoch, link, before ? null : slots);
-    const nobody = `127.0.0.1:${port}@1`;
+    const nobody = `127.0.0.1:${port}@1${shard}`;
     return before ? [own, line(before, nobody, 'master', '-', epoch, 'disconnected', slots)] : [own];
   });
   return [...lines, `vars currentEpoch ${servers.length} lastVoteEpoch 0`, ''].join('\n');

@@ -111,10 +111,11 @@ export function memory({ pid }, what) {
   return Number(kilobytes) / 1024;
 }
 
-// The path of the first of these commands that this machine has, or null.
+// The path of the first of these commands that this machine has, or null. TEST_REDIS_BIN is a
+// directory with the programs of another Redis or of Valkey.
 export function findProgram(...names) {
-  const dirs = [process.env.PATH, '/usr/local/sbin:/usr/sbin:/sbin', `${ROOT}/build/tools`];
-  for (const dir of dirs.join(':').split(':')) {
+  const dirs = [process.env.TEST_REDIS_BIN ?? [], process.env.PATH, '/usr/local/sbin:/usr/sbin:/sbin', `${ROOT}/build/tools`];
+  for (const dir of dirs.flat().join(':').split(':')) {
     for (const name of names) {
       const file = path.join(dir, name);
       if (fs.existsSync(file)) return file;

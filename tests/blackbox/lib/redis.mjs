@@ -1,6 +1,6 @@
 // Redis servers.
 
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { findProgram, started, startProcess, tempDir } from './processes.mjs';
@@ -30,6 +30,17 @@ function redisServer(dir) {
   const link = path.join(dir, 'redis-server');
   if (!fs.existsSync(link)) fs.symlinkSync(tool, link);
   return link;
+}
+
+// Of the server: 7.0 is 700, 9.1 is 901. Valkey counts on from Redis 7.2.
+let version;
+export function redisVersion() {
+  if (!version) {
+    const program = findProgram('redis-server', 'valkey-server', 'redis-check-rdb');
+    const [, major, minor] = execFileSync(program, ['--version'], { encoding: 'utf8' }).match(/(\d+)\.(\d+)\.\d/);
+    version = Number(major) * 100 + Number(minor);
+  }
+  return version;
 }
 
 async function redisAnswers(port) {

@@ -1,6 +1,8 @@
 // What goes wrong with Sentinels is told at /readyz and in the log; passwords are not.
 import assert from 'node:assert/strict';
-import { login, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import fs from 'node:fs';
+import path from 'node:path';
+import { inRoom, login, only, ROOT, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { runProgram } from '../lib/program.mjs';
 import { fakeSentinel, MASTER, sentinelCluster, startSentinel } from '../lib/sentinels.mjs';
 
@@ -109,6 +111,43 @@ test('a user of the Sentinels with no more rights than needed', async (t) => {
   assert.doesNotMatch(node.log(), /NOPERM|sentinel_lost|tells_no_news/);
   await sentinel.cli('ACL', 'SETUSER', 'sluice', '-sentinel|get-master-addr-by-name');
   await refused(t, url, /does not answer SENTINEL: NOPERM/, { args, env: { SLUICE_REDIS_SENTINEL_PASSWORD: 's3cret' } });
+});
+
+test('the rules that OPERATIONS.md gives for Sentinels and for Redis are enough, over a failover, too', async (t) => {
+  const text = fs.readFileSync(path.join(ROOT, 'deploy/OPERATIONS.md'), 'utf8');
+  const [, ofSentinels] = text.match(/ACL SETUSER sluice on >SECRET (allchannels .*)/);
+  const [, ofRedis] = text.match(/ACL SETUSER sluice on >SECRET (resetkeys .*\+select.*)/);
+  const it = await sentinelCluster({ sentinel: { config: [`user sluice on >s3cret ${ofSentinels}`] } });
+  for (const server of it.servers) {
+    const [made] = await server.ask(['ACL', 'SETUSER', 'sluice', 'on', '>s3cret', ...ofRedis.split(' ')]);
+    assert.equal(made, 'OK');
+  }
+  const nodes = await Promise.all(
+    [1, 2].map(() =>
+      startNode({
+        redis: it.url.replace('://', '://sluice:s3cret@'),
+        args: ['--redis-sentinel-user', 'sluice', '--redis-wait', '1:5000', '--drain', '0'],
+        env: { SLUICE_REDIS_SENTINEL_PASSWORD: 's3cret' },
+      }),
+    ),
+  );
+  t.after(async () => {
+    for (const node of nodes) await node.stop();
+    await it.stop();
+  });
+  const [ann, bob] = await inRoom(nodes, 'r', 'ann', 'bob');
+  const talk = async (message) => {
+    await until(() => ann.emit('sendMessage', { room: 'r', message }).then(() => true), { timeout: 30000 });
+    await bob.next('chatMessage', { match: ({ data }) => data.message === message, timeout: 30000 });
+  };
+  await talk('before');
+  const next = await it.replica();
+  await it.failover();
+  await until(async () => (await it.master()) === next, { timeout: 30000 });
+  for (const node of nodes) await node.untilReady({ timeout: 30000 });
+  await talk('after');
+  await ann.emit('all_member', { room: 'r' });
+  for (const node of nodes) assert.doesNotMatch(node.log(), /NOPERM|redis_client_kill|tells_no_news/);
 });
 
 test('bad URLs and options stop the start, and show no password', async () => {
