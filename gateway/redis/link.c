@@ -62,7 +62,8 @@ static void command_answer(struct link *l, struct command *c, const struct reply
     if (reply->type != REPLY_ERROR) {
         link_proved(l);
         if (c->done != NULL)
-            c->done(c->arg, reply, OUTCOME_NONE);
+            c->done(c->arg, l->distrusted ? NULL : reply,
+                    l->distrusted ? OUTCOME_UNKNOWN : OUTCOME_NONE);
         return;
     }
     if (c->script >= 0 && slice_starts(reply->text, SLICE("NOSCRIPT")) && command_again(l, c))
@@ -178,7 +179,7 @@ static void on_greeted(void *owner, const char *why) {
     uv_timer_stop(&l->timer);
     l->attempts = 0;
     l->ready_at = uv_now(l->loop);
-    l->proved = false;
+    l->proved = l->distrusted = false;
     l->why_text[0] = '\0';
     resolver_forget(&l->resolver);
     state_set(l, LINK_READY);

@@ -53,8 +53,10 @@ struct link {
     struct metrics *metrics; /* gets the round trips; NULL: they are not measured */
 
     enum link_state state;
-    bool closing;             /* link_close was called */
-    bool moved;               /* the address has changed: the next attempt is at once */
+    bool closing;    /* link_close was called */
+    bool distrusted; /* what it acknowledges may be lost: such commands end as unknown. The
+                      * owner's; false again when the link is ready */
+    bool moved;      /* the address has changed: the next attempt is at once */
     struct greeting greeting; /* has what the server told about itself */
     char why_text[256];
     char error[208];   /* Redis's last one, as text */

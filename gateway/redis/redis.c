@@ -10,6 +10,7 @@
 /* The new master is awaited for so long; Sentinels ask it each second. */
 #define FAILOVER_MS 3000
 #define BEGIN_MS    2000
+#define LEAVE_MS    200
 #define DEMOTED_MS  5000 /* a master that said MOVED so recently knows that it is none */
 
 /* --- partitions -----------------------------------------------------------------------------
@@ -236,10 +237,21 @@ static bool in_use(void *owner, const struct server *s) {
 }
 
 /* A master that has lost all to its replica, and does not know it yet, would acknowledge what
- * is lost. What it has not answered by now is unknown. */
+ * is lost: that is unknown from now on. If it knows, as after a planned failover, it answers
+ * MOVED, and nothing has to fail: it is given a moment for that. */
 static void leave_server(struct redis *r, struct server *s) {
     metric_add(r->config.servers.metrics, METRIC_REDIS_MASTERS, 1);
-    if (!in_use(r, s) && (s->moved_at == 0 || uv_now(r->loop) - s->moved_at > DEMOTED_MS))
+    if (in_use(r, s) || (s->moved_at != 0 && uv_now(r->loop) - s->moved_at <= DEMOTED_MS))
+        return;
+    s->left_at = uv_now(r->loop);
+    s->commands.distrusted = true;
+}
+
+static void watch_left(struct redis *r, struct server *s) {
+    if (s->left_at == 0 || uv_now(r->loop) - s->left_at < LEAVE_MS)
+        return;
+    s->left_at = 0;
+    if (s->moved_at == 0 || uv_now(r->loop) - s->moved_at > DEMOTED_MS)
         server_reset(s, "another master has its slots");
 }
 
@@ -255,6 +267,8 @@ static void on_place(void *owner, unsigned partition, struct server *s) {
         subscriptions_renew(&r->plain);
     }
     partition_place(p, s);
+    s->left_at = 0;
+    s->commands.distrusted = false;
     if (before != NULL)
         leave_server(r, before);
     if (r->masters.agreed && server_ready(s))
@@ -417,6 +431,8 @@ void redis_flush(struct redis *r) {
     r->begun = r->begun || (r->first_up != 0 && uv_now(r->loop) - r->first_up >= BEGIN_MS);
     count_replicas(r);
     if (redis_is_cluster(r)) {
+        for (unsigned i = 0; i < r->masters.count; i++)
+            watch_left(r, r->masters.all[i]);
         masters_tidy(&r->masters, in_use);
         masters_flush(&r->masters);
         return;

@@ -67,6 +67,8 @@ struct server {
     uint64_t moved_at;   /* loop time at which it said MOVED last; 0: never. The owner's */
     uint64_t probing_at; /* loop time of the last probe */
     uint64_t deaf_since; /* loop time; 0: it is not deaf. The owner's */
+    uint64_t
+        left_at; /* loop time at which another master got all of its slots; 0. The owner's */
     uint64_t denied_at;  /* loop time at which it refused CLUSTER NODES last; 0. The owner's */
     uint64_t idle_since; /* loop time since which no partition has it; 0. The owner's */
     uint64_t probed;     /* when the subscriber link last answered a probe, or became ready */
