@@ -173,14 +173,16 @@ static void on_marks(void *arg, const struct reply *reply, enum outcome outcome)
 }
 
 static void ask_some(struct revocation *r) {
-    struct slice args[ASKED_AT_ONCE];
+    struct slice keys[ASKED_AT_ONCE];
+    char names[ASKED_AT_ONCE][CHANNEL_NAME_SIZE];
     r->asked = 0;
     while (r->asked < ASKED_AT_ONCE && r->next + r->asked < r->count) {
-        args[r->asked] = name_slice(&r->users[r->next + r->asked]->sub);
+        struct slice user = name_slice(&r->users[r->next + r->asked]->sub);
+        keys[r->asked] = user_channel(user, names[r->asked]);
         r->asked++;
     }
     r->asking =
-        redis_script(r->redis, SCRIPT_revocations, NULL, 0, args, r->asked, on_marks, r);
+        redis_script(r->redis, SCRIPT_revocations, keys, r->asked, NULL, 0, on_marks, r);
 }
 
 void revocation_pump(struct revocation *r) {

@@ -83,7 +83,7 @@ static bool goodbye(struct lease *l, const char *incarnation, redis_done done, v
 }
 
 void lease_renew_incarnation(struct lease *l) {
-    if (!l->held)
+    if (!l->held || l->stopping)
         return; /* the new incarnation's lease is under way */
     snprintf(l->former, sizeof l->former, "%s", l->incarnation);
     l->former_since = lease_now(l);
@@ -239,13 +239,27 @@ static void said_bye(void *arg, const struct reply *reply, enum outcome outcome)
     l->on_bye(l, reply != NULL && reply_number(reply_item(reply, 2)) == 0);
 }
 
-void lease_bye(struct lease *l, void (*done)(struct lease *l, bool last)) {
-    l->stopping = true;
-    l->on_bye = done;
+static void say_bye(struct lease *l) {
     if (l->former[0] != '\0')
         goodbye(l, l->former, NULL, NULL);
     if (!l->held || !goodbye(l, l->incarnation, said_bye, l))
-        done(l, false);
+        l->on_bye(l, false);
+}
+
+static void on_settled(void *arg, const struct reply *reply, enum outcome outcome) {
+    (void)reply, (void)outcome;
+    say_bye(arg);
+}
+
+/* Asks only whether the incarnation lives. When that is answered, what was sent before was,
+ * too; and what has to be sent once more (redis/found.h) is on its way. */
+void lease_bye(struct lease *l, void (*done)(struct lease *l, bool last)) {
+    char bytes[NODE_KEY_SIZE];
+    struct slice key = node_key(l->incarnation, bytes), arg = slice_of(l->incarnation);
+    l->stopping = true;
+    l->on_bye = done;
+    if (!l->held || !redis_script(l->redis, SCRIPT_beat, &key, 1, &arg, 1, on_settled, l))
+        say_bye(l);
 }
 
 /* --- life -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 
 #include "common/log.h"
 
-#define REAP_BITE "200" /* connections a script */
+#define REAP_BITE "32" /* users a script */
 
 static void reap(struct reaper *r, struct sighting *s, uint64_t lease);
 

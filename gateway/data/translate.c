@@ -23,10 +23,11 @@ static const char unread_script[] =
     "return out\n";
 
 /* KEYS: ids of a dm's messages. ARGV: its first user, the other one, prefix. Returns for each:
- * field, sender, the value as dm.lua writes it, the seq in the sender's inbox, and one that the
- * receiver's inbox has, too. */
+ * field, sender, the value as dm.lua writes it, the seq in the sender's inbox, one that the
+ * receiver's inbox has, too, and the key's bucket. */
 static const char ids_script[] =
     "local all, a, b, out = redis.call('HGETALL', KEYS[1]), ARGV[1], ARGV[2], {}\n"
+    "local bucket = redis.call('HGET', KEYS[1], '') or '0'\n"
     "local base = ARGV[3] .. '{dm:' .. a .. ':' .. b .. '}'\n"
     "local meta = redis.call('HMGET', base .. ':meta', 'epoch', 'sent:' .. a, 'sent:' .. b)\n"
     "local function last(user)\n"
@@ -42,8 +43,8 @@ static const char ids_script[] =
     "    local by_a, by_b = string.match(entry and entry[2][4] or '', '^(%d+) (%d+)$')\n"
     "    local count = sender == a and (by_a or meta[2]) or sender ~= a and (by_b or meta[3])\n"
     "    local value = seq .. ' ' .. time .. ' ' .. epoch .. ' ' .. (count or '0')\n"
-    "    for _, item in ipairs({ all[i], sender, value, inbox, last(sender == a and b or a) }) "
-    "do\n"
+    "    local other = last(sender == a and b or a)\n"
+    "    for _, item in ipairs({ all[i], sender, value, inbox, other, bucket }) do\n"
     "      out[#out + 1] = item\n"
     "    end\n"
     "  end\n"
@@ -136,9 +137,10 @@ static void on_unread(void *arg, const struct reply *reply) {
 /* --- ids ------------------------------------------------------------------------------------
  */
 
-/* Writes one id; lasting: of a key that may be new, whose life is that of the source's. */
+/* Writes one id, and the key's bucket; lasting: of a key that may be new, whose life is that of
+ * the source's. */
 static void write_id(struct translation *t, struct slice name, struct slice field,
-                     struct slice value, bool lasting) {
+                     struct slice value, struct slice bucket, bool lasting) {
     unsigned link = t->to->of[deployment_partition(t->to->d, name)];
     struct buf key = {0};
     deployment_base(t->to->d, &key, name);
@@ -146,7 +148,8 @@ static void write_id(struct translation *t, struct slice name, struct slice fiel
     if (key.failed)
         store_fail(t->to, "out of memory");
     struct slice at = buf_bytes(&key);
-    store_send(t->to, link, 4, (struct slice[]){SLICE("HSET"), at, field, value}, NULL, NULL);
+    struct slice argv[] = {SLICE("HSET"), at, SLICE(""), bucket, field, value};
+    store_send(t->to, link, 6, argv, NULL, NULL);
     if (lasting) {
         struct slice life[] = {SLICE("PEXPIRE"), at, slice_of(t->ttl)};
         if (strcmp(t->ttl, "0") != 0)
@@ -157,7 +160,7 @@ static void write_id(struct translation *t, struct slice name, struct slice fiel
 }
 
 static void write_inbox_id(struct translation *t, struct slice user, struct slice receiver,
-                           struct slice id, struct slice seq) {
+                           struct slice id, struct slice seq, struct slice bucket) {
     struct buf name = {0}, field = {0};
     channel_join_name(&name, "user:", user);
     buf_slice(&field, receiver);
@@ -165,7 +168,7 @@ static void write_inbox_id(struct translation *t, struct slice user, struct slic
     buf_slice(&field, id);
     if (name.failed || field.failed)
         store_fail(t->to, "out of memory");
-    write_id(t, buf_bytes(&name), buf_bytes(&field), seq, true);
+    write_id(t, buf_bytes(&name), buf_bytes(&field), seq, bucket, true);
     buf_deinit(&name);
     buf_deinit(&field);
 }
@@ -174,14 +177,16 @@ static void on_ids(void *arg, const struct reply *reply) {
     struct translation *t = arg;
     struct slice a, b;
     users_of(t->kind.name, &a, &b);
-    for (size_t i = 0; i + 4 < reply->count; i += 5) {
+    for (size_t i = 0; i + 5 < reply->count; i += 6) {
+        struct slice bucket = reply_text(reply_item(reply, i + 5));
         struct slice id = reply_text(reply_item(reply, i));
         struct slice sender = reply_text(reply_item(reply, i + 1));
         struct slice receiver = slice_eq(sender, a) ? b : a;
-        write_id(t, t->kind.name, id, reply_text(reply_item(reply, i + 2)), false);
-        write_inbox_id(t, sender, receiver, id, reply_text(reply_item(reply, i + 3)));
+        write_id(t, t->kind.name, id, reply_text(reply_item(reply, i + 2)), bucket, false);
+        write_inbox_id(t, sender, receiver, id, reply_text(reply_item(reply, i + 3)), bucket);
         if (!slice_eq(sender, receiver))
-            write_inbox_id(t, receiver, receiver, id, reply_text(reply_item(reply, i + 4)));
+            write_inbox_id(t, receiver, receiver, id, reply_text(reply_item(reply, i + 4)),
+                           bucket);
     }
 }
 

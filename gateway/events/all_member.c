@@ -124,26 +124,25 @@ static void on_counts(void *arg, const struct reply *reply, enum outcome outcome
     }
     for (size_t i = 0; i < a->page->count; i++)
         a->counts[i] = reply_number(reply_item(reply, i + 1));
-    if (clients_of(r->client)->redis->count == 1 || !ask_kept(r))
+    if (!ask_kept(r))
         answer(r);
 }
 
 static void on_page(struct member_ask *ask, struct member_page *page, enum outcome outcome) {
     struct all_member *a = container_of(ask, struct all_member, ask);
     struct request *r = a->request;
-    struct slice args[MEMBERS_MOST + 1];
+    struct slice args[MEMBERS_MOST];
     char me_key[CHANNEL_NAME_SIZE];
     if (page == NULL) {
         request_unavailable(r, outcome);
         return;
     }
     a->page = member_page_ref(page);
-    args[0] = client_user(r->client);
     size_t count = page->count < MEMBERS_MOST ? page->count : MEMBERS_MOST;
     for (size_t i = 0; i < count; i++)
-        args[i + 1] = page->rows[i].id;
-    struct slice key = user_channel(args[0], me_key);
-    request_script(r, SCRIPT_unread, &key, 1, args, count + 1, on_counts);
+        args[i] = page->rows[i].id;
+    struct slice key = user_channel(client_user(r->client), me_key);
+    request_script(r, SCRIPT_unread, &key, 1, args, count, on_counts);
 }
 
 static void on_member(void *arg, const struct reply *reply, enum outcome outcome) {

@@ -90,7 +90,7 @@ static void read_send(struct request *r, struct slice channel, uint64_t seq) {
     char me_key[CHANNEL_NAME_SIZE], peer_key[CHANNEL_NAME_SIZE], number[DIGITS_SIZE];
     struct slice me = client_user(r->client), peer = name_slice(&s->peer);
     struct slice keys[] = {channel, user_channel(me, me_key), user_channel(peer, peer_key)};
-    struct slice args[] = {me, peer, slice_digits(seq, number)};
+    struct slice args[] = {me, peer, slice_digits(seq, number), SLICE("1")};
     if (peer.len == 0 || slice_eq(peer, me)) {
         request_script(r, SCRIPT_mark, keys, 1, args, 3, request_done);
         return;
@@ -101,7 +101,7 @@ static void read_send(struct request *r, struct slice channel, uint64_t seq) {
     if (home == mine && home == theirs)
         request_script(r, SCRIPT_mark, keys, 3, args, 3, request_done);
     else if (redis_up(mine) && redis_up(theirs))
-        request_script(r, SCRIPT_mark, keys, 1, args, 3, on_marked);
+        request_script(r, SCRIPT_mark, keys, 1, args, 4, on_marked);
     else
         request_unavailable(r, OUTCOME_REFUSED);
 }

@@ -8,7 +8,7 @@
 #include "gateway/redis/spread.h"
 
 #define FIRST 3 /* item of the script's answer: the first member */
-#define ITEMS 4 /* of each member */
+#define ITEMS 2 /* of each member */
 
 /* A read under way, and those that wait for it. */
 struct member_read {
@@ -40,18 +40,12 @@ void member_page_unref(struct member_page *page) {
     free(page);
 }
 
-/* The name and the role are in the answer of members.lua, or with partitions in the profiles.
- */
 static void put_row(struct buf *out, const struct reply *reply, size_t at,
                     const struct spread *profiles, size_t i) {
-    bool online = reply_number(reply_item(reply, at + 3)) != 0;
+    bool online = reply_number(reply_item(reply, at + 1)) != 0;
     struct slice id = reply_text(reply_item(reply, at));
-    struct slice name = reply_text(reply_item(reply, at + 1));
-    struct slice role = reply_text(reply_item(reply, at + 2));
-    if (profiles != NULL) {
-        name = reply_text(spread_item(profiles, i, 0));
-        role = reply_text(spread_item(profiles, i, 1));
-    }
+    struct slice name = reply_text(spread_item(profiles, i, 0));
+    struct slice role = reply_text(spread_item(profiles, i, 1));
     buf_str(out, "{\"id\":");
     json_escape_any(out, id);
     buf_str(out, ",\"role\":");
@@ -83,7 +77,7 @@ static bool read_rows(struct member_page *page, const struct reply *reply,
     return !page->text.failed;
 }
 
-/* NULL: no memory. */
+/* profiles: not used if nobody is on the page. NULL: no memory. */
 static struct member_page *page_make(const struct reply *reply, const struct spread *profiles) {
     struct member_page *page = calloc(1, sizeof *page);
     struct slice cursor = reply_text(reply_item(reply, 2));
@@ -141,10 +135,10 @@ static bool ask_profiles(struct member_read *read, const struct reply *reply) {
 
 static void on_page(void *arg, const struct reply *reply, enum outcome outcome) {
     struct member_read *read = arg;
-    bool apart = read->redis->count > 1 && reply != NULL && reply->count > FIRST;
-    if (apart && ask_profiles(read, reply))
+    bool any = reply != NULL && reply->count > FIRST;
+    if (any && ask_profiles(read, reply))
         return;
-    if (apart)
+    if (any)
         read_end(read, NULL, OUTCOME_REFUSED);
     else
         read_end(read, reply != NULL ? page_make(reply, NULL) : NULL, outcome);

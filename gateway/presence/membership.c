@@ -53,20 +53,20 @@ bool membership_enter(const struct leases *leases, const struct subscriber *s,
     static const char *const modes[] = {"0", "1", "2"};
     char key[CHANNEL_NAME_SIZE];
     struct slice user = s->user;
-    struct slice keys[] = {channel_name(ch), user_channel(user, key)};
+    struct slice keys[] = {user_channel(user, key), channel_name(ch)};
     struct slice room = room_of(channel_name(ch));
-    const struct lease *l = lease_of(leases, keys[1]);
+    const struct lease *l = lease_of(leases, keys[0]);
     struct slice args[] = {user, room, slice_of(l->incarnation), slice_of(modes[how])};
     if (leases->redis->count == 1)
         return redis_script(l->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
-    return redis_up(ch->redis) && decide(leases, SCRIPT_enter, keys[1], args, 4, done, arg);
+    return redis_up(ch->redis) && decide(leases, SCRIPT_enter, keys[0], args, 4, done, arg);
 }
 
 bool membership_leave(const struct leases *leases, struct slice user, struct slice channel,
                       bool inside, redis_done done, void *arg) {
     char key[CHANNEL_NAME_SIZE];
-    struct slice keys[] = {channel, user_channel(user, key)};
-    const struct lease *l = lease_of(leases, keys[1]);
+    struct slice keys[] = {user_channel(user, key), channel};
+    const struct lease *l = lease_of(leases, keys[0]);
     const struct partition *room = redis_partition(leases->redis, channel);
     struct slice args[] = {user, room_of(channel), slice_of(l->incarnation),
                            inside ? SLICE("1") : SLICE("")};
@@ -74,7 +74,7 @@ bool membership_leave(const struct leases *leases, struct slice user, struct sli
         return false;
     if (leases->redis->count == 1)
         return redis_script(l->redis, SCRIPT_leave, keys, 2, args, 4, done, arg);
-    return decide(leases, SCRIPT_leave, keys[1], args, 4, done, arg);
+    return decide(leases, SCRIPT_leave, keys[0], args, 4, done, arg);
 }
 
 /* --- a user left elsewhere ------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 #include "gateway/presence/placing.h"
 
-#define DUE_AT_ONCE   "200"
+#define DUE_AT_ONCE   "64"
 #define SWEPT_AT_ONCE "256"
 #define LOOK_LEASES   10 /* intervals between two looks at old scores */
 #define LOOKS_ON      2  /* due.lua: there are more old scores to look at */

@@ -1,5 +1,6 @@
 #include "gateway/presence/placing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/channel/name.h"
@@ -7,6 +8,8 @@
 #define FIELDS  4 /* of a room in what is to be placed: placing.lua */
 #define ARGS    5 /* of a room in place.lua */
 #define AT_ONCE 64
+/* The name of the key in which a room's partition has the version that it has of a user. */
+#define STAMP_SIZE (sizeof "stamp: " + 2 * NAME_MAX_LEN)
 
 /* A user and a room that is to hear of the user. */
 struct entry {
@@ -46,6 +49,13 @@ static struct slice room_in(const struct entry *e) {
 }
 static struct slice version_of(const struct entry *e) {
     return reply_text(reply_item(e->todo, e->at + 1));
+}
+
+static struct slice stamp_of(const struct entry *e, char out[STAMP_SIZE]) {
+    struct slice room = room_in(e), user = user_of(e);
+    int len = snprintf(out, STAMP_SIZE, "stamp:%.*s %.*s", (int)room.len, room.ptr,
+                       (int)user.len, user.ptr); /* names have no blanks */
+    return (struct slice){out, (size_t)len};
 }
 
 static size_t rooms_of(const struct reply *todo) {
@@ -155,8 +165,8 @@ static void put_entry(const struct entry *e, struct slice *args) {
 
 /* Tells the rooms of one partition, from this entry on, at most AT_ONCE. */
 static bool tell_some(struct placing *p, size_t from) {
-    char names[AT_ONCE][CHANNEL_NAME_SIZE];
-    struct slice keys[AT_ONCE], args[1 + ARGS * AT_ONCE];
+    char names[AT_ONCE][CHANNEL_NAME_SIZE], stamps[AT_ONCE][STAMP_SIZE];
+    struct slice keys[2 * AT_ONCE], args[1 + ARGS * AT_ONCE];
     struct partition *where = p->entries[from].where;
     size_t n = 0;
     struct step *s = malloc(sizeof *s);
@@ -167,14 +177,15 @@ static bool tell_some(struct placing *p, size_t from) {
         if (e->step != 0 || e->where != where)
             continue;
         e->step = p->steps;
-        keys[n] = room_channel(room_in(e), names[n]);
+        keys[2 * n] = room_channel(room_in(e), names[n]);
+        keys[2 * n + 1] = stamp_of(e, stamps[n]);
         put_entry(e, args + 1 + ARGS * n);
         n++;
     }
     if (s == NULL)
         return false;
     *s = (struct step){.placing = p, .number = p->steps};
-    if (redis_script(where, SCRIPT_place, keys, n, args, 1 + ARGS * n, on_placed, s)) {
+    if (redis_script(where, SCRIPT_place, keys, 2 * n, args, 1 + ARGS * n, on_placed, s)) {
         p->waiting++;
         return true;
     }

@@ -11,6 +11,7 @@
 #define REENTER_AT_ONCE 128
 #define LOOKED_AT_MOST  8
 #define ONLINE_ARGS     10 /* of online.lua, before the rooms */
+#define ONLINE_ROOM     9  /* the argument with the room that it enters first */
 
 void registry_init(struct registry *r, struct leases *leases, const struct options *options,
                    struct wheel *wheel, const struct registry_events *events, void *owner) {
@@ -128,6 +129,32 @@ static struct slice or_default(const struct name *n, struct slice otherwise) {
     return n != NULL && n->len != 0 ? name_slice(n) : otherwise;
 }
 
+/* Sends online.lua. With one Redis it is given the rooms that the login enters (with partitions
+ * they may lie elsewhere). */
+static bool send_online(struct registration *g, const struct lease *l, struct slice key,
+                        const struct slice args[], size_t rooms) {
+    struct registry *r = registry_of(g);
+    struct slice first = args[ONLINE_ROOM];
+    char node[NODE_KEY_SIZE];
+    struct slice *keys = calloc(3 + rooms, sizeof *keys);
+    char(*names)[CHANNEL_NAME_SIZE] = calloc(1 + rooms, sizeof *names);
+    bool sent = false;
+    if (keys != NULL && names != NULL) {
+        size_t n = 2;
+        keys[0] = key;
+        keys[1] = node_key(l->incarnation, node);
+        for (size_t i = 0; i < rooms && r->leases->redis->count == 1; i++, n++)
+            keys[n] = room_channel(args[ONLINE_ARGS + i], names[i]);
+        if (first.len > 0 && rooms == 0 && r->leases->redis->count == 1)
+            keys[n++] = room_channel(first, names[rooms]);
+        sent = redis_script(l->redis, SCRIPT_online, keys, n, args, ONLINE_ARGS + rooms,
+                            on_entered, g);
+    }
+    free(keys);
+    free(names);
+    return sent;
+}
+
 static bool send_enter(struct registration *g, const struct lease *l, struct slice key,
                        struct slice id) {
     struct registry *r = registry_of(g);
@@ -150,11 +177,10 @@ static bool send_enter(struct registration *g, const struct lease *l, struct sli
     args[7] = r->events->issued(r->owner, g, issued);
     /* Only a login is refused, not a connection that is registered again. */
     args[8] = slice_digits(e != NULL ? r->options->max_per_user : 0, most);
-    args[9] = e != NULL ? e->room : (struct slice){NULL, 0};
+    args[ONLINE_ROOM] = e != NULL ? e->room : (struct slice){NULL, 0};
     if (e != NULL)
         e->rooms(e, args + ONLINE_ARGS);
-    bool sent = redis_script(l->redis, SCRIPT_online, &key, 1, args, ONLINE_ARGS + rooms,
-                             on_entered, g);
+    bool sent = send_online(g, l, key, args, rooms);
     free(args);
     return sent;
 }
@@ -190,7 +216,8 @@ static bool has_other(const struct registration *g) {
 
 static bool send_leave(struct registration *g, const struct lease *l, struct slice key,
                        struct slice id) {
-    char ms[DIGITS_SIZE];
+    char ms[DIGITS_SIZE], node[NODE_KEY_SIZE];
+    struct slice keys[] = {key, node_key(l->incarnation, node)};
     uint64_t left = lingers_for(g);
     struct slice args[] = {g->as.user, id, slice_of(l->incarnation), {NULL, 0}};
     size_t count = 3;
@@ -198,7 +225,7 @@ static bool send_leave(struct registration *g, const struct lease *l, struct sli
         args[count++] = slice_digits(left, ms);
     else if (has_other(g))
         args[count++] = SLICE("1");
-    return redis_script(l->redis, left > 0 ? SCRIPT_linger : SCRIPT_offline, &key, 1, args,
+    return redis_script(l->redis, left > 0 ? SCRIPT_linger : SCRIPT_offline, keys, 2, args,
                         count, on_left, g);
 }
 

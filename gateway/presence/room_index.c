@@ -25,8 +25,9 @@ void room_index_redis_up(struct room_index *x, const struct partition *p) {
 
 void room_index_changed(struct room_index *x, struct slice room) {
     char channel[CHANNEL_NAME_SIZE];
-    const struct partition *p = redis_partition(x->redis, room_channel(room, channel));
-    buf_slice(&x->shelves[p->index].names, room);
+    struct slice name = room_channel(room, channel);
+    const struct partition *p = redis_partition(x->redis, name);
+    buf_slice(&x->shelves[p->index].names, name);
     buf_char(&x->shelves[p->index].names, '\0'); /* names have none */
 }
 
@@ -49,9 +50,9 @@ static void on_told(void *arg, const struct reply *reply, enum outcome outcome) 
         shelf->rank = (uint64_t)reply_number(reply_item(reply, 1));
 }
 
-static void tell(struct room_shelf *shelf, struct partition *p, struct slice args[],
-                 size_t count) {
-    if (!redis_script(p, SCRIPT_rooms, NULL, 0, args, count, on_told, shelf))
+static void tell(struct room_shelf *shelf, struct partition *p, const struct slice keys[],
+                 struct slice args[], size_t count) {
+    if (!redis_script(p, SCRIPT_rooms, keys, count, args, 2 + count, on_told, shelf))
         shelf->stale = true;
 }
 
@@ -65,18 +66,21 @@ static void tell_shelf(struct room_index *x, struct partition *p, bool sweeps) {
     if (!sweeps && shelf->names.len == 0)
         return;
     struct slice none = {NULL, 0};
+    struct slice keys[TOLD_AT_ONCE];
     struct slice args[2 + TOLD_AT_ONCE] = {sweeps ? slice_digits(shelf->rank, rank) : none,
                                            SLICE(SWEEP_ENTRIES)};
-    size_t n = 2;
-    for (size_t at = 0; at < shelf->names.len; at += args[n - 1].len + 1) {
-        if (n == 2 + TOLD_AT_ONCE) {
-            tell(shelf, p, args, n);
+    size_t n = 0;
+    for (size_t at = 0; at < shelf->names.len; at += keys[n - 1].len + 1) {
+        if (n == TOLD_AT_ONCE) {
+            tell(shelf, p, keys, args, n);
             args[0].len = 0;
-            n = 2;
+            n = 0;
         }
-        args[n++] = slice_of(shelf->names.data + at);
+        keys[n] = slice_of(shelf->names.data + at);
+        args[2 + n] = room_of(keys[n]);
+        n++;
     }
-    tell(shelf, p, args, n);
+    tell(shelf, p, keys, args, n);
     buf_clear(&shelf->names);
 }
 

@@ -64,6 +64,10 @@ bool redis_error_moved(struct slice text, struct redis_place *at, unsigned *slot
     return true;
 }
 
+bool redis_error_waits(struct slice text) {
+    return redis_error_moves(text) || slice_is(redis_error_code(text), "STALE");
+}
+
 enum outcome redis_error_outcome(struct slice text) {
     /* The errors that Redis answers in place of a command, or of the first write of a script.
      */

@@ -17,6 +17,8 @@ struct slice redis_error_code(struct slice text);
 /* Does a Cluster not serve the slot here and now: another server has it (MOVED), it moves (ASK,
  * TRYAGAIN), or nobody has it or another one (CLUSTERDOWN)? Such a script had no effect. */
 bool redis_error_moves(struct slice text);
+/* Or is it that, or STALE (partition.h), after which a script may be sent again? */
+bool redis_error_waits(struct slice text);
 /* Reads "MOVED <slot> <host>:<port>". An empty host is that of the server that answered, which
  * stays in `at` then. False: it is another error, or names no host ("?"). */
 bool redis_error_moved(struct slice text, struct redis_place *at, unsigned *slot);

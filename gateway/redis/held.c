@@ -1,5 +1,7 @@
 #include "gateway/redis/held.h"
 
+#include "gateway/redis/eval.h"
+
 void held_init(struct held_scripts *h) {
     *h = (struct held_scripts){.bytes = 0};
     list_init(&h->scripts);
@@ -46,33 +48,17 @@ void held_fail(struct held_scripts *h) {
 /* --- the term -------------------------------------------------------------------------------
  */
 
-/* Takes "$<len>\r\n<bytes>\r\n". */
-static bool take_bulk(struct slice *at, struct slice *out) {
-    size_t len = 0, i = 1;
-    if (at->len < 4 || at->ptr[0] != '$')
-        return false;
-    for (; i < at->len && at->ptr[i] >= '0' && at->ptr[i] <= '9' && len < at->len; i++)
-        len = len * 10 + (size_t)(at->ptr[i] - '0');
-    if (i + 2 > at->len || at->len - i - 2 < len + 2)
-        return false;
-    *out = (struct slice){at->ptr + i + 2, len};
-    *at = (struct slice){at->ptr + i + 2 + len + 2, at->len - i - 2 - len - 2};
-    return true;
-}
-
 bool held_tail(struct buf *out, struct slice tail, struct slice term) {
     struct slice rest = tail, word;
-    if (!take_bulk(&rest, &word))
-        return false;
     size_t keys = 0;
-    for (size_t i = 0; i < word.len; i++)
-        keys = keys * 10 + (size_t)(word.ptr[i] - '0');
+    if (!eval_take_count(&rest, &keys))
+        return false;
     for (size_t i = 0; i < keys; i++) {
-        if (!take_bulk(&rest, &word))
+        if (!eval_take(&rest, &word))
             return false;
     }
     buf_append(out, tail.ptr, (size_t)(rest.ptr - tail.ptr));
-    if (!take_bulk(&rest, &word))
+    if (!eval_take(&rest, &word))
         return false;
     resp_bulk(out, term);
     buf_slice(out, rest);

@@ -5,6 +5,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "gateway/redis/errors.h"
+#include "gateway/redis/found.h"
 
 #define BACKOFF_MOST_MS 2000 /* unless the owner sets less */
 #define SETTLED_MS      1000 /* ms after which a link that falls counts as having worked */
@@ -52,8 +53,10 @@ static bool command_again(struct link *l, struct command *c) {
     struct buf head;
     buf_init(&head);
     l->events->put_eval(l, &head, c->script, c->argc);
-    bool sent = !head.failed &&
-                pipeline_send(&l->pipeline, -1, 0, buf_bytes(&head), c->tail, c->done, c->arg);
+    bool sent = !head.failed && pipeline_send(&l->pipeline, c->script, c->argc,
+                                              buf_bytes(&head), c->tail, c->done, c->arg);
+    if (sent)
+        l->pipeline.last->whole = true;
     buf_deinit(&head);
     return sent;
 }
@@ -61,14 +64,17 @@ static bool command_again(struct link *l, struct command *c) {
 static void command_answer(struct link *l, struct command *c, const struct reply *reply) {
     if (reply->type != REPLY_ERROR) {
         link_proved(l);
-        if (c->done != NULL)
+        if (c->script >= 0 && !l->distrusted && found_wants(reply))
+            l->events->on_found(l, c, reply);
+        else if (c->done != NULL)
             c->done(c->arg, l->distrusted ? NULL : reply,
                     l->distrusted ? OUTCOME_UNKNOWN : OUTCOME_NONE);
         return;
     }
-    if (c->script >= 0 && slice_starts(reply->text, SLICE("NOSCRIPT")) && command_again(l, c))
+    bool unknown = c->script >= 0 && !c->whole && slice_starts(reply->text, SLICE("NOSCRIPT"));
+    if (unknown && command_again(l, c))
         return;
-    if (c->script >= 0 && l->events->on_moving != NULL && redis_error_moves(reply->text) &&
+    if (c->script >= 0 && l->events->on_moving != NULL && redis_error_waits(reply->text) &&
         l->events->on_moving(l, c, reply->text))
         return;
     enum outcome outcome = redis_error_outcome(reply->text);

@@ -31,10 +31,12 @@ struct link_events {
     void (*on_push)(struct link *l, const struct reply *push);
     /* An error reply, before its command is failed; here it is logged and counted. */
     void (*on_error)(struct link *l, struct slice text);
-    /* A script was answered with MOVED, ASK or TRYAGAIN, and so had no effect. True: the owner
-     * takes it over, with its `tail`, done and arg, and will send or fail it. False, or NULL:
-     * it fails. */
+    /* A script was answered with MOVED, ASK, TRYAGAIN or STALE, and so had no effect. True: the
+     * owner takes it over, with its `tail`, done and arg, and will send or fail it. False, or
+     * NULL: it fails. */
     bool (*on_moving)(struct link *l, const struct command *c, struct slice text);
+    /* A script wants more keys (found.h): the owner sends it again, or fails it. */
+    void (*on_found)(struct link *l, const struct command *c, const struct reply *reply);
     /* Writes the head of EVAL for a script that Redis does not know (NOSCRIPT). */
     void (*put_eval)(struct link *l, struct buf *out, int script, unsigned argc);
 };

@@ -19,31 +19,31 @@
 /* --- scripts --------------------------------------------------------------------------------
  */
 
-static void put_key(struct buf *b, const char *open, struct slice name, const char *close) {
-    buf_printf(b, "$%zu\r\n", strlen(open) + name.len + strlen(close));
-    buf_str(b, open);
-    buf_slice(b, name);
-    buf_str(b, close);
-    buf_append(b, "\r\n", 2);
+static const struct declared *declared_of(const struct partition *p, enum script script) {
+    return &p->server->config->scripts->keys[script];
 }
 
-static void put_keys(const struct partition *p, struct buf *b, const struct slice keys[],
-                     size_t key_count) {
+static void put_keys(const struct partition *p, struct buf *b, enum script script,
+                     const struct slice keys[], size_t key_count, bool whole) {
+    const struct declared *d = declared_of(p, script);
+    const struct declared_names around = {slice_of(p->head), slice_of(p->open),
+                                          slice_of(p->close)};
     char count[24];
-    bool more = p->declares || key_count == 0;
-    int digits = snprintf(count, sizeof count, "%zu", key_count + more);
+    int digits =
+        snprintf(count, sizeof count, "%zu", declared_count(d, key_count, whole) + p->declares);
     resp_bulk(b, (struct slice){count, (size_t)digits});
-    for (size_t i = 0; i < key_count; i++)
-        put_key(b, p->open, keys[i], p->close);
-    if (more)
-        put_key(b, p->head, SLICE(NEVER_A_KEY), "");
+    declared_put(d, b, &around, keys, key_count, whole);
+    if (p->declares)
+        resp_bulk(b, slice_of(p->never_a_key));
 }
 
 /* Appends all arguments of a script. */
-static bool put_tail(struct partition *p, struct buf *b, const struct slice keys[],
-                     size_t key_count, const struct slice args[], size_t arg_count) {
+static bool put_tail(struct partition *p, struct buf *b, enum script script,
+                     const struct slice keys[], size_t key_count, const struct slice args[],
+                     size_t arg_count) {
     char epoch[EVAL_EPOCH];
-    put_keys(p, b, keys, key_count);
+    put_keys(p, b, script, keys, key_count,
+             declared_whole(declared_of(p, script), args, arg_count));
     eval_fresh_epoch(epoch);
     resp_bulk(b, slice_of(p->term));
     resp_bulk(b, (struct slice){epoch, sizeof epoch});
@@ -76,19 +76,22 @@ static bool send_put(struct server *s, int script, unsigned argc, size_t head, r
     return sent;
 }
 
-static unsigned count_args(const struct partition *p, size_t key_count, size_t arg_count) {
-    return (unsigned)(5 + key_count + (p->declares || key_count == 0) + arg_count);
+static unsigned count_args(const struct partition *p, enum script script, size_t key_count,
+                           const struct slice args[], size_t arg_count) {
+    const struct declared *d = declared_of(p, script);
+    bool whole = declared_whole(d, args, arg_count);
+    return (unsigned)(5 + declared_count(d, key_count, whole) + p->declares + arg_count);
 }
 
 static bool send_script(struct partition *p, enum script script, const struct slice keys[],
                         size_t key_count, const struct slice args[], size_t arg_count,
                         redis_done done, void *arg) {
     struct server *s = p->server;
-    unsigned argc = count_args(p, key_count, arg_count);
+    unsigned argc = count_args(p, script, key_count, args, arg_count);
     buf_clear(&s->scratch);
     put_head(s, &s->scratch, (int)script, argc);
     size_t head = s->scratch.len;
-    return put_tail(p, &s->scratch, keys, key_count, args, arg_count) &&
+    return put_tail(p, &s->scratch, script, keys, key_count, args, arg_count) &&
            send_put(s, (int)script, argc, head, done, arg);
 }
 
@@ -112,9 +115,10 @@ static bool hold_script(struct partition *p, enum script script, const struct sl
                         redis_done done, void *arg) {
     struct buf *b = &p->server->scratch;
     buf_clear(b);
-    return put_tail(p, b, keys, key_count, args, arg_count) && has_room(p, b->len) &&
-           held_push(&p->held, now_of(p), (int)script, count_args(p, key_count, arg_count),
-                     buf_bytes(b), done, arg);
+    return put_tail(p, b, script, keys, key_count, args, arg_count) && has_room(p, b->len) &&
+           held_push(&p->held, now_of(p), (int)script,
+                     count_args(p, script, key_count, args, arg_count), buf_bytes(b), done,
+                     arg);
 }
 
 static bool send_held(struct partition *p, struct held_script *h) {
@@ -141,7 +145,7 @@ struct question {
     const struct server *server;
 };
 
-/* A script without keys and effect: does the master serve the slot again? */
+/* A script without effect: does the master serve the slot again? */
 static void on_probed(void *arg, const struct reply *reply, enum outcome outcome) {
     const struct question question = *(struct question *)arg;
     struct partition *p = question.partition;
@@ -182,7 +186,8 @@ static void watch_held(struct partition *p) {
         p->moving = 0;
         partition_fall(p, "its slot moves to another master, and does not come to rest");
         p->probe_at = now + RISE_MS;
-    } else if (p->moving == 0 && !p->probing && now >= p->probe_at) {
+    } else if (p->declares && p->moving == 0 && !p->asked && !p->probing &&
+               now >= p->probe_at) {
         p->probing = send_question(p, SCRIPT_peers, NULL, 0, on_probed);
         p->probe_at = now + PROBE_MS;
     }
@@ -259,26 +264,44 @@ static void on_term(void *arg, const struct reply *reply, enum outcome outcome) 
         risen(p, term);
 }
 
+static bool is_known(const struct greeting *g) {
+    return g->run[0] != '\0' || g->replid[0] != '\0';
+}
+
 /* A server that tells neither run_id nor replid counts as another server with each link. Then
  * the first node that greets it raises the term, and the other nodes, whose links did not fall,
  * take the new term over. */
 static bool ask_term(struct partition *p) {
     const struct greeting *g = &p->server->commands.greeting;
     char made[24];
-    bool known = g->run[0] != '\0' || g->replid[0] != '\0';
+    bool known = is_known(g);
     snprintf(made, sizeof made, "link-%016llx", (unsigned long long)random_u64());
     struct slice args[] = {known ? slice_of(g->run) : slice_of(made), slice_of(g->replid),
                            p->stale && !known ? SLICE("1") : SLICE("0")};
     return send_question(p, SCRIPT_term, args, 3, on_term);
 }
 
-bool partition_rise(struct partition *p) {
-    if (p->asked || (p->up && !p->deaf))
-        return p->asked;
+static void ask_once(struct partition *p) {
+    if (p->asked)
+        return;
     p->asked = ask_term(p);
     p->since = uv_now(p->server->commands.loop);
     if (!p->asked)
         server_reset(p->server, "out of memory");
+}
+
+bool partition_rise(struct partition *p) {
+    if (p->asked || (p->up && !p->deaf))
+        return p->asked;
+    ask_once(p);
+    return true;
+}
+
+bool partition_outdated(struct partition *p, const struct command *c) {
+    if (p->server == NULL || is_known(&p->server->commands.greeting) || !partition_hold(p, c))
+        return false;
+    p->stale = true;
+    ask_once(p);
     return true;
 }
 
@@ -408,6 +431,7 @@ void partition_init(struct partition *p, unsigned index, const char *prefix, con
         snprintf(p->head, sizeof p->head, "%s{%s}", prefix, tag);
     snprintf(p->open, sizeof p->open, "%s%s", p->head, tag == NULL ? "{" : "");
     snprintf(p->close, sizeof p->close, "%s", tag == NULL ? "}" : "");
+    snprintf(p->never_a_key, sizeof p->never_a_key, "%s%s", p->head, NEVER_A_KEY);
     p->declares = tag != NULL;
     held_init(&p->held);
     subscriptions_init(&p->subscriptions, tag != NULL);

@@ -24,7 +24,8 @@
  * or the same one after it was demoted and promoted. Each script carries the term. Redis
  * answers STALE to an append with another term than its own; then the server's links are
  * dropped and greet it again. So nothing is appended without a new epoch to a log that lost its
- * tail, even if a link stays open over a failover and back.
+ * tail, even if a link stays open over a failover and back. A server that tells neither run_id
+ * nor replid gets a new term with each node that comes: there only the term is asked for again.
  */
 #define TERM_SIZE 24
 
@@ -59,7 +60,9 @@ struct partition {
     char head[80]; /* what the names of the partition's own keys begin with */
     char open[84]; /* what stands before a channel's name in Redis, */
     char close[2]; /* and after it */
-    bool declares; /* each script gets the name of a channel of the partition as its last key */
+    char never_a_key[96];
+    bool declares; /* each script gets the name of a channel of the partition, which is never a
+                    * key, as its last key: a slot that moves refuses it */
 };
 
 /* Prepares it. prefix: of all keys. tag: of a partition of a Cluster, or NULL for one Redis. */
@@ -75,6 +78,10 @@ void partition_deinit(struct partition *p);
 void partition_place(struct partition *p, struct server *server);
 /* A script was answered with MOVED, ASK or TRYAGAIN: it is held. False: it is to fail. */
 bool partition_hold(struct partition *p, const struct command *c);
+/* A script was answered with STALE, on a server that does not tell what it is: it is held, and
+ * sent again with the term that Redis has now. False: it is to fail, and the links greet the
+ * server again. */
+bool partition_outdated(struct partition *p, const struct command *c);
 /* The server is ready: asks for the term, unless the partition is up and hears. on_up comes in
  * a later turn. False: nothing had to be asked. */
 bool partition_rise(struct partition *p);
@@ -101,9 +108,10 @@ static inline bool redis_deaf(const struct partition *p) {
 
 /*
  * Runs a script. keys: names, which all lie in this partition; prefix and braces are added
- * here. args: its arguments after the term and the fresh epoch, which are added here. done: as
- * redis_done; a reply is an array whose first item is a number. Returns false when the
- * partition is not up; then nothing is sent, and done is never called.
+ * here, and after them the further keys that the script declares (scripts.h). args: its
+ * arguments after the term and the fresh epoch, which are added here. done: as redis_done; a
+ * reply is an array whose first item is a number. Returns false when the partition is not up;
+ * then nothing is sent, and done is never called.
  */
 bool redis_script(struct partition *p, enum script script, const struct slice keys[],
                   size_t key_count, const struct slice args[], size_t arg_count,

@@ -185,8 +185,12 @@ static void on_unsubscribed(struct server *s) {
 
 static bool on_moving(struct server *s, const struct command *c, struct slice text) {
     struct redis *r = s->owner;
-    struct partition *p = redis_is_cluster(r) ? partition_in(r, c->tail) : NULL;
+    struct partition *p = redis_is_cluster(r) ? partition_in(r, c->tail) : &r->partitions[0];
     if (p == NULL)
+        return false;
+    if (!redis_error_moves(text))
+        return partition_outdated(p, c);
+    if (!redis_is_cluster(r))
         return false;
     on_moved(r, s, text);
     return partition_hold(p, c);

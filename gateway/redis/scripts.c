@@ -11,8 +11,9 @@
             "lua_" #name "_end:\n.byte 0\n.previous\n");                                       \
     extern const char lua_##name[], lua_##name##_end[];
 
-#define EMBED_SCRIPT(name, parts) EMBED(name)
+#define EMBED_SCRIPT(name, parts, keys) EMBED(name)
 EMBED(prelude)
+EMBED(found)
 EMBED(clock)
 EMBED(log)
 EMBED(presence)
@@ -27,9 +28,10 @@ struct source {
     const char *begin;
     const char *end;
     unsigned parts;
+    const char *keys;
 };
 
-#define SOURCE(name, parts) {lua_##name, lua_##name##_end, parts},
+#define SOURCE(name, parts, keys) {lua_##name, lua_##name##_end, parts, keys},
 static const struct source sources[SCRIPT_COUNT] = {SCRIPT_TABLE(SOURCE)};
 #undef SOURCE
 
@@ -53,6 +55,11 @@ static void put_constants(struct buf *b, const struct script_constants *c) {
                (unsigned long long)c->user_ttl_ms);
 }
 
+/* How many bases a script has got. */
+static void put_number(struct buf *b, const struct declared *d) {
+    buf_printf(b, "local N = (#KEYS - %u) / %u\n", d->wide.count, d->groups[0].count + 1);
+}
+
 /* How users come and go. */
 static void put_presence(struct buf *b, bool partitions) {
     if (partitions)
@@ -74,11 +81,17 @@ static bool digest(struct buf *text, char out[41]) {
 bool scripts_init(struct scripts *s, const struct script_constants *constants) {
     bool good = true;
     memset(s, 0, sizeof *s);
+    s->partitions = constants->partitions;
     for (int i = 0; i < SCRIPT_COUNT; i++) {
         struct buf *text = &s->text[i];
         buf_init(text);
         put_constants(text, constants);
+        declared_read(&s->keys[i], sources[i].keys);
+        if ((sources[i].parts & PARTS_MANY) != 0)
+            put_number(text, &s->keys[i]);
         buf_append(text, lua_prelude, (size_t)(lua_prelude_end - lua_prelude));
+        if ((sources[i].parts & PARTS_FOUND) != 0)
+            buf_append(text, lua_found, (size_t)(lua_found_end - lua_found));
         if ((sources[i].parts & PARTS_CLOCK) != 0)
             buf_append(text, lua_clock, (size_t)(lua_clock_end - lua_clock));
         if ((sources[i].parts & PARTS_LOG) != 0)

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
+#include "gateway/redis/declared.h"
 
 /* The Lua scripts in lua/, and the shared parts that are put before each one (besides
  * prelude.lua). Presence has turning.lua or, with partitions, placing.lua with it. The keys,
@@ -17,60 +17,75 @@ enum script_parts {
     PARTS_MARKS = 8, /* needs PARTS_LOG, too */
     PARTS_COUNTS = 16,
     PARTS_SHARED = 32, /* needs PARTS_LOG, too */
+    PARTS_FOUND = 64,  /* it may ask for more keys (found.h) */
+    PARTS_MANY = 128,  /* any number of bases: N tells it */
     PARTS_APPEND = PARTS_CLOCK | PARTS_LOG,
     PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
-    PARTS_BOTH = PARTS_LOG | PARTS_PRESENCE
+    PARTS_FINDS = PARTS_PRESENCE | PARTS_FOUND
 };
+/* The last column is what the script declares: see declared.h. */
 #define SCRIPT_TABLE(X)                                                                        \
-    X(term, PARTS_CLOCK)                                                                       \
-    X(append, PARTS_APPEND)                                                                    \
-    X(private, PARTS_APPEND)                                                                   \
-    X(dm, PARTS_APPEND)                                                                        \
-    X(inbox, PARTS_APPEND | PARTS_COUNTS)                                                      \
-    X(missing, PARTS_LOG | PARTS_SHARED)                                                       \
-    X(posted, PARTS_NONE)                                                                      \
-    X(outbox, PARTS_CLOCK)                                                                     \
-    X(read, PARTS_LOG | PARTS_SHARED)                                                          \
-    X(level, PARTS_NONE)                                                                       \
-    X(history, PARTS_LOG | PARTS_MARKS)                                                        \
-    X(online, PARTS_PRESENCE)                                                                  \
-    X(revoked, PARTS_PRESENCE)                                                                 \
-    X(offline, PARTS_PRESENCE)                                                                 \
-    X(enter, PARTS_PRESENCE)                                                                   \
-    X(leave, PARTS_PRESENCE)                                                                   \
-    X(member, PARTS_NONE)                                                                      \
-    X(roster, PARTS_NONE)                                                                      \
-    X(members, PARTS_PRESENCE)                                                                 \
-    X(profiles, PARTS_NONE)                                                                    \
-    X(unread, PARTS_BOTH | PARTS_MARKS)                                                        \
-    X(kept, PARTS_LOG | PARTS_MARKS)                                                           \
-    X(mark, PARTS_BOTH | PARTS_MARKS)                                                          \
-    X(settle, PARTS_COUNTS)                                                                    \
-    X(ring, PARTS_PRESENCE)                                                                    \
-    X(lease, PARTS_LEASE)                                                                      \
-    X(reap, PARTS_PRESENCE)                                                                    \
-    X(linger, PARTS_PRESENCE)                                                                  \
-    X(due, PARTS_PRESENCE)                                                                     \
-    X(turn, PARTS_PRESENCE)                                                                    \
-    X(pending, PARTS_PRESENCE)                                                                 \
-    X(place, PARTS_PRESENCE)                                                                   \
-    X(placed, PARTS_NONE)                                                                      \
-    X(beat, PARTS_PRESENCE)                                                                    \
-    X(peers, PARTS_NONE)                                                                       \
-    X(touch, PARTS_BOTH)                                                                       \
-    X(session, PARTS_LEASE)                                                                    \
-    X(keep, PARTS_NONE)                                                                        \
-    X(position, PARTS_LOG)                                                                     \
-    X(rooms, PARTS_PRESENCE)                                                                   \
-    X(cluster, PARTS_PRESENCE)                                                                 \
-    X(search, PARTS_PRESENCE)                                                                  \
-    X(user, PARTS_NONE)                                                                        \
-    X(raw_enter, PARTS_PRESENCE)                                                               \
-    X(raw_leave, PARTS_NONE)                                                                   \
-    X(revoke, PARTS_NONE)                                                                      \
-    X(revocations, PARTS_PRESENCE)
+    X(term, PARTS_CLOCK, "; clock term")                                                       \
+    X(append, PARTS_APPEND, "@2 meta log members read ?ids:0 ?ids:1; clock term ?ids")         \
+    X(private, PARTS_APPEND,                                                                   \
+      "@3 meta log read ?ids:0 ?ids:1/meta log conns unread/meta log unread; clock term ?ids") \
+    X(dm, PARTS_APPEND, "@3 meta log read ?ids:0 ?ids:1; clock term ?ids outbox")              \
+    X(inbox, PARTS_APPEND | PARTS_COUNTS,                                                      \
+      "meta log conns unread counted ids:0 ids:1; clock term ids")                             \
+    X(posted, PARTS_NONE, "meta; outbox")                                                      \
+    X(outbox, PARTS_CLOCK | PARTS_FOUND, "; clock outbox")                                     \
+    X(missing, PARTS_LOG | PARTS_SHARED, "meta log read; term")                                \
+    X(level, PARTS_MANY, "meta")                                                               \
+    X(read, PARTS_LOG | PARTS_SHARED, "meta log read; clock term")                             \
+    X(history, PARTS_LOG | PARTS_MARKS, "meta log members read")                               \
+    X(online, PARTS_FINDS,                                                                     \
+      "conns rooms profile unread counted stamp pending turning raw revoked/users/>members "   \
+      "here; nodes online pending turning term told")                                          \
+    X(revoked, PARTS_PRESENCE, "revoked")                                                      \
+    X(offline, PARTS_FINDS,                                                                    \
+      "conns rooms profile unread counted stamp pending turning/users; term told nodes "       \
+      "online pending "                                                                        \
+      "turning")                                                                               \
+    X(enter, PARTS_PRESENCE,                                                                   \
+      "conns rooms left stamp pending turning/members here read; nodes pending term told")     \
+    X(leave, PARTS_PRESENCE,                                                                   \
+      "conns rooms left stamp pending turning/members here read; nodes pending term told")     \
+    X(member, PARTS_NONE, "members")                                                           \
+    X(roster, PARTS_NONE, "members here")                                                      \
+    X(members, PARTS_NONE, "members here")                                                     \
+    X(profiles, PARTS_MANY, "profile")                                                         \
+    X(unread, PARTS_NONE, "unread")                                                            \
+    X(kept, PARTS_LOG | PARTS_MARKS | PARTS_MANY, "meta log")                                  \
+    X(mark, PARTS_LOG | PARTS_PRESENCE | PARTS_MARKS, "meta log members read/unread/; term")   \
+    X(settle, PARTS_COUNTS, "counted unread")                                                  \
+    X(ring, PARTS_PRESENCE, "members")                                                         \
+    X(lease, PARTS_LEASE, "users stats; nodes clock term ids")                                 \
+    X(reap, PARTS_FINDS, "users stats; nodes online lingering pending turning term told")      \
+    X(linger, PARTS_PRESENCE, "conns/users; nodes lingering")                                  \
+    X(due, PARTS_CLOCK | PARTS_FINDS,                                                          \
+      "; nodes online lingering pending turning term told clock ids")                          \
+    X(turn, PARTS_FINDS, "; turning told")                                                     \
+    X(pending, PARTS_FINDS, "; pending told term")                                             \
+    X(place, PARTS_PRESENCE, "members here read/")                                             \
+    X(placed, PARTS_MANY, "pending turning; pending")                                          \
+    X(beat, PARTS_PRESENCE, "; nodes online")                                                  \
+    X(peers, PARTS_MANY, "stats")                                                              \
+    X(touch, PARTS_LOG | PARTS_PRESENCE | PARTS_MANY,                                          \
+      "conns rooms profile unread counted stamp pending turning meta log members here read; "  \
+      "pending turning told")                                                                  \
+    X(session, PARTS_LEASE, "; nodes clock term")                                              \
+    X(keep, PARTS_MANY, "")                                                                    \
+    X(position, PARTS_LOG, "meta log; clock")                                                  \
+    X(rooms, PARTS_FINDS, "here; rooms")                                                       \
+    X(cluster, PARTS_FINDS, "; nodes rooms online")                                            \
+    X(search, PARTS_FINDS, "; online")                                                         \
+    X(user, PARTS_NONE, "conns rooms profile")                                                 \
+    X(raw_enter, PARTS_PRESENCE, "conns raw revoked; nodes")                                   \
+    X(raw_leave, PARTS_NONE, "raw")                                                            \
+    X(revoke, PARTS_NONE, "revoked")                                                           \
+    X(revocations, PARTS_MANY, "revoked")
 
-#define SCRIPT_ENUM(name, parts) SCRIPT_##name,
+#define SCRIPT_ENUM(name, parts, keys) SCRIPT_##name,
 enum script { SCRIPT_TABLE(SCRIPT_ENUM) SCRIPT_COUNT };
 #undef SCRIPT_ENUM
 
@@ -80,7 +95,8 @@ enum {
     SCRIPT_NOT_A_MEMBER = -1,
     SCRIPT_REAPED = -2,
     SCRIPT_TOO_MANY = -3,
-    SCRIPT_REVOKED = -4
+    SCRIPT_REVOKED = -4,
+    SCRIPT_FOUND = -5 /* it has found keys, and wants them: found.h. Nobody else sees it */
 };
 
 /* The constants with which every script is compiled. */
@@ -98,6 +114,8 @@ struct script_constants {
 };
 
 struct scripts {
+    bool partitions;
+    struct declared keys[SCRIPT_COUNT];
     struct buf text[SCRIPT_COUNT];
     char sha[SCRIPT_COUNT][41];
 };

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "gateway/redis/errors.h"
 #include "gateway/redis/eval.h"
+#include "gateway/redis/found.h"
 
 #define ERROR_LOG_MS   1000
 #define PROBE_AGAIN_MS 100 /* each partition asks for a probe */
@@ -188,6 +189,24 @@ static bool on_moving(struct link *l, const struct command *c, struct slice text
     return s->events->on_moving(s, c, text);
 }
 
+/* It was sent a moment ago, so Redis has it. */
+static void on_found(struct link *l, const struct command *c, const struct reply *reply) {
+    struct server *s = server_of(l);
+    struct buf tail;
+    unsigned added = 0;
+    buf_init(&tail);
+    buf_clear(&s->scratch);
+    bool sent = found_tail(&tail, c->tail, reply, s->config->scripts->partitions, &added);
+    eval_put_head(&s->scratch, c->argc + added, "EVALSHA",
+                  slice_of(s->config->scripts->sha[c->script]));
+    sent = sent && !s->scratch.failed &&
+           server_send(s, c->script, c->argc + added, buf_bytes(&s->scratch), buf_bytes(&tail),
+                       c->done, c->arg);
+    buf_deinit(&tail);
+    if (!sent && c->done != NULL)
+        c->done(c->arg, NULL, OUTCOME_REFUSED);
+}
+
 static void put_eval(struct link *l, struct buf *out, int script, unsigned argc) {
     eval_put_head(out, argc, "EVAL", buf_bytes(&server_of(l)->config->scripts->text[script]));
 }
@@ -197,6 +216,7 @@ static const struct link_events link_handlers = {
     .on_down = on_down,
     .on_push = on_push,
     .on_error = on_error,
+    .on_found = on_found,
     .on_moving = on_moving,
     .put_eval = put_eval,
 };

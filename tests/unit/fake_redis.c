@@ -27,7 +27,7 @@ static void put_word(struct buf *text, struct slice word) {
 
 static char *text_of(unsigned partition, enum script script, const struct slice keys[],
                      size_t key_count, const struct slice args[], size_t arg_count) {
-#define NAME(name, parts) #name,
+#define NAME(name, parts, keys) #name,
     static const char *const names[] = {SCRIPT_TABLE(NAME)};
 #undef NAME
     struct buf text;

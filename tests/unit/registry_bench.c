@@ -106,20 +106,34 @@ void wait_for_it(struct user *u) {
 /* --- what is sent ---------------------------------------------------------------------------
  */
 
+/* The keys of the rooms that a login enters: more has the first one, and then all. */
+static void put_rooms(char out[64], const char *more) {
+    char words[64];
+    size_t len = 0;
+    snprintf(words, sizeof words, "%s", more);
+    strtok(words, " ");
+    out[0] = '\0';
+    for (char *word = strtok(NULL, " "); word != NULL; word = strtok(NULL, " "))
+        len += (size_t)snprintf(out + len, 64 - len, " room:%s", word);
+}
+
 void assert_online(const struct user *u, const char *more) {
     char id[CLIENT_ID_SIZE];
     const char *name = name_of(&u->g);
     struct slice own = subscriber_id(&u->g.as, id);
-    assert_asked("online user:%s | %s %.*s %s 1.2.3.4:5 door %s user - 0 %s", name, name,
-                 (int)own.len, own.ptr, lease->incarnation, name, more);
+    char rooms[64];
+    put_rooms(rooms, more);
+    assert_asked("online user:%s node:%s%s | %s %.*s %s 1.2.3.4:5 door %s user - 0 %s", name,
+                 lease->incarnation, rooms, name, (int)own.len, own.ptr, lease->incarnation,
+                 name, more);
 }
 
 void assert_out(const struct user *u, const char *script, const char *more) {
     char id[CLIENT_ID_SIZE];
     const char *name = name_of(&u->g);
     struct slice own = subscriber_id(&u->g.as, id);
-    assert_asked("%s user:%s | %s %.*s %s%s", script, name, name, (int)own.len, own.ptr,
-                 lease->incarnation, more);
+    assert_asked("%s user:%s node:%s | %s %.*s %s%s", script, name, lease->incarnation, name,
+                 (int)own.len, own.ptr, lease->incarnation, more);
 }
 
 void assert_offline(const struct user *u) {

@@ -234,6 +234,8 @@ static void on_bye(struct lease *l, bool last) {
 static void says_goodbye(void **state) {
     (void)state;
     lease_bye(lease, on_bye);
+    assert_asked("beat node:%s | %s", lease->incarnation, lease->incarnation);
+    fake_answer("0");
     assert_told_nothing();
     assert_asked("lease node:%s | %s bye beacon", first, first);
     fake_answer("0 %llu 1", TIME);
@@ -245,6 +247,8 @@ static void says_goodbye(void **state) {
 static void says_goodbye_as_the_last_one(void **state) {
     (void)state;
     lease_bye(lease, on_bye);
+    assert_asked("beat node:%s | %s", lease->incarnation, lease->incarnation);
+    fake_answer("0");
     fake_answer("0 %llu 0", TIME);
     assert_told("bye:last ");
 }
@@ -255,6 +259,8 @@ static void says_goodbye_for_its_former_one_too(void **state) {
     fake_answer("0 %llu %s 1", TIME, lease->incarnation);
     told_forget();
     lease_bye(lease, on_bye);
+    assert_asked("beat node:%s | %s", lease->incarnation, lease->incarnation);
+    fake_answer("0");
     assert_asked("lease node:%s | %s bye beacon", first, first);
     fake_answer("0 %llu 1", TIME);
     assert_asked("lease node:%s | %s bye beacon", lease->incarnation, lease->incarnation);

@@ -44,7 +44,7 @@ static void enters_a_room(void **state) {
     struct sub *sub = enter(ann, true);
     assert_true(
         membership_enter(&leases, &ann->g.as, sub->channel, MEMBER_ANNOUNCED, NULL, NULL));
-    assert_asked("enter room:r user:ann | ann r %s 1", lease->incarnation);
+    assert_asked("enter user:ann room:r | ann r %s 1", lease->incarnation);
 }
 
 static void one_who_left_elsewhere_leaves_here_too(void **state) {
@@ -104,7 +104,7 @@ static void memberships_are_made_again_with_the_registration(void **state) {
     assert_online(ann, "''");
     assert_int_equal(fake.pending, 2);
     fake_answer("0");
-    assert_asked("enter room:r user:ann | ann r %s 2", lease->incarnation);
+    assert_asked("enter user:ann room:r | ann r %s 2", lease->incarnation);
     fake_answer("-1"); /* the user has left by another connection */
     assert_told("ann:in ann:userLeft{\"room\":\"r\",\"userId\":\"ann\"} ");
 }

@@ -33,11 +33,11 @@ static void on_done(void *owner) {
 static void takes_out_what_is_due_in_bites(void **state) {
     (void)state;
     overdue_look(&overdue);
-    assert_asked("due | 200 '' '' 0");
+    assert_asked("due | 64 '' '' 0");
     overdue_look(&overdue); /* one question at a time */
     assert_int_equal(fake.pending, 1);
     fake_answer("0 1 0 200");
-    assert_asked("due | 200 '' '' 0");
+    assert_asked("due | 64 '' '' 0");
     fake_answer("0 0 0 7");
     assert_nothing_asked();
     assert_int_equal(metric_value(&counted, METRIC_REAPED), 207);
@@ -47,27 +47,27 @@ static void looks_at_old_scores_now_and_then(void **state) {
     (void)state;
     loop.time += 10 * options.lease_interval - 1;
     overdue_look(&overdue);
-    assert_asked("due | 200 '' '' 0");
+    assert_asked("due | 64 '' '' 0");
     fake_answer("0 0 0 0");
     loop.time += 1;
     overdue_look(&overdue);
-    assert_asked("due | 200 '' %d 0", OLD);
+    assert_asked("due | 64 '' %d 0", OLD);
     fake_answer("0 0 50 0"); /* the next look begins there */
     overdue_look(&overdue);
-    assert_asked("due | 200 '' '' 50");
+    assert_asked("due | 64 '' '' 50");
     fake_fail(OUTCOME_REFUSED);
     loop.time += 10 * options.lease_interval;
     overdue_look(&overdue);
-    assert_asked("due | 200 '' %d 50", OLD);
+    assert_asked("due | 64 '' %d 50", OLD);
 }
 
 static void takes_out_all_that_linger(void **state) {
     (void)state;
     overdue_take_all(&overdue, on_done, NULL);
-    assert_asked("due | 200 1 '' 0");
+    assert_asked("due | 64 1 '' 0");
     fake_answer("0 1 0 200");
     assert_told_nothing();
-    assert_asked("due | 200 1 '' 0");
+    assert_asked("due | 64 1 '' 0");
     fake_answer("0 0 0 1");
     assert_told("done ");
     assert_nothing_asked();
@@ -80,7 +80,7 @@ static void takes_out_all_after_a_question_for_less(void **state) {
     assert_int_equal(fake.pending, 1);
     fake_answer("0 0 0 0");
     assert_told_nothing();
-    assert_asked("due | 200 1 '' 0");
+    assert_asked("due | 64 1 '' 0");
     fake_answer("0 0 0 0");
     assert_told("done ");
 }

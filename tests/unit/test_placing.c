@@ -49,9 +49,10 @@ static void place(const char *answer) {
 static void tells_the_rooms_of_each_partition_and_takes_out_the_notes(void **state) {
     (void)state;
     place("0 [ ann 1 r0 7 0 1 r1 7 5 1 r4 7 0 0 ]");
-    assert_asked("place room:r0 room:r4 | '' ann 7 0 1 1 ann 7 0 0 1");
+    assert_asked(
+        "place room:r0 stamp:r0 ann room:r4 stamp:r4 ann | '' ann 7 0 1 1 ann 7 0 0 1");
     fake_answer("0");
-    assert_asked("place room:r1 | '' ann 7 5 1 1");
+    assert_asked("place room:r1 stamp:r1 ann | '' ann 7 5 1 1");
     assert_told_nothing();
     fake_answer("0");
     assert_told("good:3 ");
@@ -61,7 +62,8 @@ static void tells_the_rooms_of_each_partition_and_takes_out_the_notes(void **sta
 static void tells_of_some_users_at_once(void **state) {
     (void)state;
     place("0 [ ann 1 r1 7 0 1 ] [ bob 0 r1 9 0 1 ]");
-    assert_asked("place room:r1 room:r1 | '' ann 7 0 1 1 bob 9 0 1 0");
+    assert_asked(
+        "place room:r1 stamp:r1 ann room:r1 stamp:r1 bob | '' ann 7 0 1 1 bob 9 0 1 0");
     fake_answer("0");
     assert_asked("placed user:ann user:bob | ann r1 7 bob r1 9");
 }
@@ -105,7 +107,7 @@ static void a_long_list_goes_in_pieces(void **state) {
     place(text.data);
     assert_int_equal(fake.pending, 2);
     fake_answer("0");
-    assert_asked("place room:r064-1 | '' ann 7 0 1 1");
+    assert_asked("place room:r064-1 stamp:r064-1 ann | '' ann 7 0 1 1");
     fake_answer("0");
     assert_told("good:65 ");
     assert_int_equal(fake.pending, 2);
@@ -126,7 +128,7 @@ static void the_user_s_partition_decides_then_the_room_answers(void **state) {
     assert_asked("leave user:ann | ann r1 %s 1", lease->incarnation);
     fake_answer("0 1 [ ann 1 r1 7 7 0 ]");
     assert_told_nothing();
-    assert_asked("place room:r1 | 1 ann 7 7 0 1");
+    assert_asked("place room:r1 stamp:r1 ann | 1 ann 7 7 0 1");
     fake_answer("0 1 5 6");
     assert_told("room:1 ");
     assert_asked("placed user:ann | ann r1 7");
@@ -173,13 +175,13 @@ static void rooms_hear_of_the_first_connection_and_the_last(void **state) {
     struct user *ann = user_make("ann");
     registry_want(&ann->g, true);
     fake_answer("0 1 0 [ ann 1 r1 7 0 1 ]");
-    assert_asked("place room:r1 | '' ann 7 0 1 1");
+    assert_asked("place room:r1 stamp:r1 ann | '' ann 7 0 1 1");
     fake_answer("0");
     assert_asked("placed user:ann | ann r1 7");
     fake_answer("0");
     registry_want(&ann->g, false);
     fake_answer("0 1 0 [ ann 0 r1 8 0 1 ]");
-    assert_asked("place room:r1 | '' ann 8 0 1 0");
+    assert_asked("place room:r1 stamp:r1 ann | '' ann 8 0 1 0");
 }
 
 static void on_done(void *owner) {
@@ -195,7 +197,7 @@ static void sweeps_as_long_as_rooms_can_be_told(void **state) {
     overdue_turn(&overdue); /* one at a time */
     assert_asked("pending | 256 ''");
     fake_answer("0 1 [ ann 0 r1 7 0 1 ]");
-    assert_asked("place room:r1 | '' ann 7 0 1 0");
+    assert_asked("place room:r1 stamp:r1 ann | '' ann 7 0 1 0");
     fake_answer("0");
     assert_asked("placed user:ann | ann r1 7");
     fake_answer("0");
@@ -215,7 +217,7 @@ static void the_last_node_sweeps_all_notes(void **state) {
     overdue_turn(&overdue);
     overdue_take_all(&overdue, on_done, NULL);
     fake_answer("0 0");
-    assert_asked("due | 200 1 '' 0");
+    assert_asked("due | 64 1 '' 0");
     fake_answer("0 0 0 0 1");
     assert_asked("pending | 256 1");
     fake_answer("0 0");

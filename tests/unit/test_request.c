@@ -143,8 +143,8 @@ static void goes_with_one_in_flight(void **state) {
     assert_int_equal(clients.waiting_bytes, 0);
     answer_append(1);
     assert_told_nothing();
-    assert_asked("offline user:ann | ann %s-1 %s", clients.registry.all.birth,
-                 lease->incarnation);
+    assert_asked("offline user:ann node:%s | ann %s-1 %s", lease->incarnation,
+                 clients.registry.all.birth, lease->incarnation);
     fake_answer("0");
     assert_true(freed);
 }
@@ -156,8 +156,8 @@ static void goes_with_one_that_waits_for_what_never_comes(void **state) {
     client_gone(client);
     assert_true(abandoned);
     assert_told_nothing();
-    assert_asked("offline user:ann | ann %s-1 %s", clients.registry.all.birth,
-                 lease->incarnation);
+    assert_asked("offline user:ann node:%s | ann %s-1 %s", lease->incarnation,
+                 clients.registry.all.birth, lease->incarnation);
 }
 
 static void an_answer_may_end_the_client(void **state) {

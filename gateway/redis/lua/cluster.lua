@@ -7,14 +7,19 @@
 --   INFO's text}.
 local nodes, rooms, latest, info = {}, {}, {}, {}
 local leases = call('ZRANGE', P .. 'nodes', 0, -1, 'WITHSCORES')
+local index = P .. 'rooms'
+local listed = call('ZREVRANGE', index, 0, 2 * ARGV[3] - 1, 'WITHSCORES')
+local online = call('ZREVRANGE', P .. 'online', 0, ARGV[4] - 1, 'WITHSCORES')
+for i = 1, #leases, 2 do want(base_of('node:' .. leases[i]), { ':users', ':stats' }) end
+for i = 1, #listed, 2 do want(base_of('room:' .. listed[i]), { ':here', ':members' }) end
+for i = 1, #online, 2 do want(base_of('user:' .. online[i]), { ':profile' }) end
+if wants() then return wanted end
 for i = 1, #leases, 2 do
   local base = base_of('node:' .. leases[i])
   local users, stats = call('SCARD', base .. ':users'), call('HGETALL', base .. ':stats')
   nodes[#nodes + 1] = { leases[i], leases[i + 1], users, stats }
 end
 -- The index may be out of date, so the largest rooms are counted again and their entries corrected.
-local index = P .. 'rooms'
-local listed = call('ZREVRANGE', index, 0, 2 * ARGV[3] - 1, 'WITHSCORES')
 for i = 1, #listed, 2 do
   local base = base_of('room:' .. listed[i])
   local online = call('ZCARD', base .. ':here')
@@ -30,7 +35,6 @@ table.sort(rooms, function(a, b)
   return a[1] < b[1]
 end)
 for i = #rooms, ARGV[3] + 1, -1 do rooms[i] = nil end
-local online = call('ZREVRANGE', P .. 'online', 0, ARGV[4] - 1, 'WITHSCORES')
 for i = 1, #online, 2 do
   local name = call('HGET', base_of('user:' .. online[i]) .. ':profile', 'username')
   latest[#latest + 1] = { online[i], online[i + 1], name or '' }

@@ -1,11 +1,36 @@
 -- Takes entries out of presence that no node takes out: connections whose linger time is over, and
--- users whose score no node renews, since none knows their connections. ARGV: most of each; '1' to
--- take all that linger, or ''; age (ms) from which a score counts as not renewed, or '' not to look
--- at scores; the rank to begin at.
+-- users whose score no node renews, since none knows their connections; and the ids of messages that
+-- are too old to be repeated (log.lua). It finds the users, and then their rooms.
+-- ARGV: most of each; '1' to take all that linger, or ''; age (ms) from which a score counts as not
+-- renewed, or '' not to look at scores; the rank to begin at.
 -- Returns {0, 1 if there are more that are due (2: more to look at), the rank to go on from, users
 -- taken out, 1 if rooms of users wait to be turned}.
 local most, ms, out = tonumber(ARGV[3]), millis(now()), 0
 local due = call('ZRANGEBYSCORE', P .. 'lingering', '-inf', ARGV[4] == '1' and '+inf' or ms, 'LIMIT', 0, most)
+local wall, _, steps = look_at_clock()
+local over = call('ZRANGEBYSCORE', P .. 'ids', '-inf', digits(math.floor((wall - steps) / 300000000) - 2),
+                  'LIMIT', 0, most)
+local old = ARGV[5] == '' and {} or
+  call('ZRANGEBYSCORE', P .. 'online', '-inf', ms - ARGV[5], 'WITHSCORES', 'LIMIT', ARGV[6], most)
+for _, key in ipairs(over) do want(key, { '' }) end
+for _, member in ipairs(due) do want(base_of('user:' .. string.match(member, ' (%S*)$')), USER_KEYS) end
+for i = 1, #old, 2 do want(base_of('user:' .. old[i]), USER_KEYS) end
+if wants() then return wanted end
+if #given_bases(':here') == 0 then
+  for _, base in ipairs(given_bases(':conns')) do want_rooms(base) end
+  if wants() then return wanted end
+end
+local bucket = math.floor((wall - steps) / 300000000)
+for _, key in ipairs(over) do
+  local its = tonumber(call('HGET', key, '') or 0)
+  call('ZREM', P .. 'ids', key)
+  if its > bucket - 2 then
+    call('ZADD', P .. 'ids', its, key) -- `sluice migrate` notes it with another number
+  else
+    call('DEL', key)
+  end
+end
+
 local function leave(user, base, seen)
   count(2)
   if call('EXISTS', base .. ':conns') == 1 then return false end
@@ -29,7 +54,6 @@ for i, member in ipairs(due) do
   if is_long() then return answer((i < #due or #due == most) and 1 or 0, ARGV[6]) end
 end
 if ARGV[5] == '' then return answer(#due == most and 1 or 0, ARGV[6]) end
-local old = call('ZRANGEBYSCORE', P .. 'online', '-inf', ms - ARGV[5], 'WITHSCORES', 'LIMIT', ARGV[6], most)
 local kept, known = 0, {}
 local function unknown(incarnation)
   if known[incarnation] == nil then known[incarnation] = call('ZSCORE', P .. 'nodes', incarnation) or false end

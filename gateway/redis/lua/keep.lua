@@ -1,7 +1,8 @@
 -- Keeps the sessions of live connections from expiring. KEYS: the sessions. ARGV: ttl, the owner of
 -- each. Returns {0, status...}; each status is one of session.lua's.
 local out = { 0 }
-for i, key in ipairs(KEYS) do
+for i = 1, N do
+  local key = KEYS[i]
   local s = call('HMGET', key, 'owner', 'term')
   if not s[1] or s[2] ~= TERM then
     out[i + 1] = 1

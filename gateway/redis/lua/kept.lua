@@ -3,7 +3,8 @@
 -- dm... ARGV: the user; then the peer of each.
 -- Returns {0, number...}.
 local me, out = ARGV[3], { 0 }
-for i, base in ipairs(KEYS) do
+for i = 1, N do
+  local base = KEYS[i]
   local peer = ARGV[i + 3]
   local c = look(base, 'sent:' .. peer, 'seen:' .. me)
   local total = tonumber(c.a or 0)

@@ -28,13 +28,6 @@ if APART and last < time then last = time end -- what is appended from now on is
 set_clock(last, time, steps, TERM)
 call('PEXPIRE', CLOCK, YEAR)
 call('PEXPIRE', TERM_KEY, YEAR)
--- Deletes the ids of messages that are too old to be repeated (log.lua).
-local over = call('ZRANGEBYSCORE', P .. 'ids', '-inf', digits(math.floor((time - steps) / 300000000) - 2),
-                  'LIMIT', 0, 500)
-if #over > 0 then
-  for _, key in ipairs(over) do call('DEL', key) end
-  call('ZREM', P .. 'ids', unpack(over))
-end
 call('PEXPIRE', P .. 'ids', YEAR)
 call(PUBLISH, KEYS[1], APART and ARGV[5] .. ' ' .. last or ARGV[5])
 if #ARGV > 7 then -- the lease is good even if these writes fail

@@ -1,8 +1,8 @@
--- Ends a user's membership. KEYS: room, user; with partitions the user alone. ARGV: user, room's
+-- Ends a user's membership. KEYS: user, room; with partitions the user alone. ARGV: user, room's
 -- name, incarnation, '1' if the connection that leaves is in the room's channel, or ''.
 -- Returns {0, 1 if the user was a member, with partitions what is to be placed (placing.lua)} or
 -- {REAPED}.
-local base, mine, user, room = KEYS[1], KEYS[#KEYS], ARGV[3], ARGV[4]
+local mine, base, user, room = KEYS[1], KEYS[2], ARGV[3], ARGV[4]
 if not alive(ARGV[5]) then return { REAPED } end
 local removed = call('SREM', mine .. ':rooms', room)
 if not APART then

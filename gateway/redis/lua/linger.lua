@@ -1,5 +1,5 @@
 -- A connection is over, and its node is going. The connection stays in presence for the linger
--- time; then any node takes it out (due.lua). KEYS: the user. ARGV: user, connection, incarnation,
+-- time; then any node takes it out (due.lua). KEYS: the user, the node. ARGV: user, connection, incarnation,
 -- for how long (ms).
 -- Returns {0} or {REAPED}.
 local base, user, incarnation = KEYS[1], ARGV[3], ARGV[5]
@@ -16,5 +16,5 @@ for i = 1, #conns, 2 do
   local its = string.sub(conns[i + 1], 1, #mine) == mine
   if its and not lingers(incarnation, conns[i], user) then return { 0 } end
 end
-call('SREM', base_of('node:' .. incarnation) .. ':users', user)
+call('SREM', KEYS[2] .. ':users', user)
 return { 0 }

@@ -195,22 +195,31 @@ end
 
 -- Idempotency. The ids of messages are in buckets of 5 minutes, of which the last two are searched,
 -- so a repeat is known for 5 to 10 minutes. Buckets go by elapsed time, so that a step of Redis's
--- clock does not end one. Their lifetime is long, since such a step could end that, too. A bucket
--- is noted when it begins, and the nodes' leases delete the buckets that are over.
+-- clock does not end one. They take turns in two keys, whose names can be declared; the field '' has
+-- the number of the key's bucket. Their lifetime is long, since a step of the clock could end that,
+-- too. A bucket is noted when it begins, and due.lua deletes the buckets that are over.
 local BUCKET, IDS_TTL = 300000000, 2592000000
+local buckets = {} -- the number of each key's, as `seen` found it
 local function seen(base, field, wall, steps)
   if field == '' then return nil end
-  local bucket = math.floor((wall - steps) / BUCKET)
-  return call('HGET', base .. ':ids:' .. digits(bucket), field) or
-    call('HGET', base .. ':ids:' .. digits(bucket - 1), field)
+  local least = math.floor((wall - steps) / BUCKET) - 1
+  for i = 0, 1 do
+    local found = call('HMGET', base .. ':ids:' .. i, '', field)
+    buckets[i] = tonumber(found[1] or -1)
+    if found[2] and buckets[i] >= least then return found[2] end
+  end
 end
 
+-- `seen` comes before it. More fields and values may follow.
 local function remember(base, field, wall, steps, what, ...)
   if field == '' then return end
   local bucket = math.floor((wall - steps) / BUCKET)
-  local key = base .. ':ids:' .. digits(bucket)
-  call('HSET', key, field, what, ...)
-  if call('HLEN', key) == 1 + select('#', ...) / 2 then
+  local key = base .. ':ids:' .. bucket % 2
+  if buckets[bucket % 2] >= bucket then
+    call('HSET', key, field, what, ...)
+  else
+    call('DEL', key)
+    call('HSET', key, '', digits(bucket), field, what, ...)
     call('PEXPIRE', key, IDS_TTL)
     call('ZADD', P .. 'ids', bucket, key)
     call('PEXPIRE', P .. 'ids', USER_TTL) -- leases prolong its life

@@ -1,6 +1,6 @@
 -- Marks a conversation as read up to a seq. A mark never moves back. KEYS: dm or room, the reader,
--- the peer (of a dm). ARGV: reader, peer or '', seq. With the key of a dm alone, settle.lua goes on
--- where the reader's count is, and the caller rings the peer's doorbell.
+-- the peer (of a dm). ARGV: reader, peer or '', seq, '1' with the key of a dm alone: then settle.lua
+-- goes on where the reader's count is, and the caller rings the peer's doorbell.
 -- Returns {0, 1 if the mark moved} or {NOT_A_MEMBER}; of a dm alone {0, 1 if the mark moved, what
 -- settle.lua wants: epoch, sent, read, before; the seq up to which it is marked}.
 local base, me, peer = KEYS[1], ARGV[3], ARGV[4]
@@ -18,7 +18,7 @@ if moves then
   call('PEXPIRE', base .. ':read', digits(ROOM_TTL + USER_TTL))
 end
 if peer == '' or peer == me then return { 0, moves and 1 or 0 } end
-if not KEYS[2] then
+if ARGV[6] then
   if not c.epoch then return { 0, 0, '', '0', '0', '', '0' } end -- there is no log
   local total = tonumber(call('HGET', c.meta, 'sent:' .. peer) or 0)
   local read, field = sent_by(c, me, peer, math.max(seq, before), total), 'seen:' .. me

@@ -1,9 +1,8 @@
 -- A page of a room's members; those that were seen last come first. KEYS: room. ARGV: most members,
 -- the cursor that the page before answered, or ''.
--- Returns {0, total, cursor or '' if this is the last page, then for each: id, username, role,
--- online}. With partitions, username and role are '', and profiles.lua tells them. A cursor is the
--- score and the id of a page's last member. If that member has left or was seen again, the page goes
--- on with those who were not seen later.
+-- Returns {0, total, cursor or '' if this is the last page, then for each: id, online}. profiles.lua
+-- tells their names. A cursor is the score and the id of a page's last member. If that member has left
+-- or was seen again, the page goes on with those who were not seen later.
 local key, most, from = KEYS[1] .. ':members', tonumber(ARGV[3]), 0
 local score, last = string.match(ARGV[4], '^(%d+) (.*)$')
 if score and tonumber(call('ZSCORE', key, last) or -1) == tonumber(score) then
@@ -16,11 +15,7 @@ local more = #found > 0 and from + #found / 2 < total
 local out = { 0, total, more and found[#found] .. ' ' .. found[#found - 1] or '' }
 for i = 1, #found, 2 do
   local id, n = found[i], #out
-  local profile = APART and { '', '' } or
-    call('HMGET', base_of('user:' .. id) .. ':profile', 'username', 'role')
   out[n + 1] = id
-  out[n + 2] = profile[1] or id
-  out[n + 3] = profile[2] or 'user'
-  out[n + 4] = call('ZSCORE', KEYS[1] .. ':here', id) and 1 or 0
+  out[n + 2] = call('ZSCORE', KEYS[1] .. ':here', id) and 1 or 0
 end
 return out

@@ -1,4 +1,4 @@
--- A connection leaves the registry. KEYS: the user. ARGV: user, connection, incarnation, '1' if the
+-- A connection leaves the registry. KEYS: the user, the node. ARGV: user, connection, incarnation, '1' if the
 -- node knows that it has another connection of the user, or ''.
 -- Only an entry of this incarnation is taken out.
 -- Returns {0, 1 if it was the user's last connection, 1 if rooms of users wait to be turned, with
@@ -8,6 +8,8 @@ if not alive(incarnation) then return { REAPED } end
 local mark = incarnation .. ' '
 local entry, removed = call('HGET', base .. ':conns', ARGV[4]), 0
 if entry and string.sub(entry, 1, #mark) == mark then
+  if call('HLEN', base .. ':conns') == 1 then want_rooms(base) end
+  if wants() then return wanted end
   removed = call('HDEL', base .. ':conns', ARGV[4])
 end
 -- A node with many connections of one user need not look at all of them as each one ends.
@@ -20,7 +22,7 @@ if not here then
     end
   end
 end
-if not here then call('SREM', base_of('node:' .. incarnation) .. ':users', user) end
+if not here then call('SREM', KEYS[2] .. ':users', user) end
 local last = removed == 1 and call('EXISTS', base .. ':conns') == 0
 local left, todo = false, nil
 if last then left, todo = gone(user, base, millis(now())) end

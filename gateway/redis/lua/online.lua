@@ -1,4 +1,5 @@
--- A connection enters the registry. KEYS: the user.
+-- A connection enters the registry. KEYS: the user, the node, with one Redis rooms that the login
+-- is about to enter; the script finds further ones.
 -- ARGV: user, connection, incarnation, address, door, username, role; when the token was issued (see
 -- revoked); most connections that the user may have with this one ('0': any number); the room that
 -- this login enters, or '' (the user becomes a member of it before the announcement, so that those
@@ -15,10 +16,12 @@ end
 if too_many_rooms(base, { unpack(ARGV, 13) }) then return { TOO_MANY, 1 } end
 local ms = millis(now())
 local first = call('EXISTS', base .. ':conns') == 0
+if first then want_rooms(base) end
+if wants() then return wanted end
 call('HSET', base .. ':conns', ARGV[4], incarnation .. ' ' .. ms .. ' ' .. ARGV[6] .. ' ' .. ARGV[7])
 call('ZADD', P .. 'online', ms, user)
-call('SADD', base_of('node:' .. incarnation) .. ':users', user)
-call('PEXPIRE', base_of('node:' .. incarnation) .. ':users', USER_TTL)
+call('SADD', KEYS[2] .. ':users', user)
+call('PEXPIRE', KEYS[2] .. ':users', USER_TTL)
 call('HSET', base .. ':profile', 'username', ARGV[8], 'role', ARGV[9], 'seen', ms)
 local left, todo = false, nil
 if first then

@@ -7,6 +7,8 @@ local waiting, most = P .. 'outbox', tonumber(ARGV[4])
 local wall, _, steps = look_at_clock()
 local ms = (wall - steps) / 1000
 local due = call('ZRANGEBYSCORE', waiting, '-inf', digits(ms - ARGV[3]), 'LIMIT', 0, most)
+for _, name in ipairs(due) do want(OPEN .. name .. CLOSE, { ':meta' }) end
+if wants() then return wanted end
 local out = { 0, #due == most and 1 or 0 }
 if #due > 0 then call('PEXPIRE', waiting, USER_TTL) end -- first, so that a full Redis takes the ZADD
 for _, name in ipairs(due) do

@@ -4,11 +4,14 @@
 -- '2'. Who is named here is left alone for a while, so that the nodes do not do the same.
 -- Returns {0, 1 if more are due, {user, 1 if online, room, version, the event's version, 1 if a
 -- member...}...}.
+local USERS_MOST = 64
 local ms, left, out = millis(now()), tonumber(ARGV[3]), { 0, 0 }
 local due = ARGV[4] == '1' and '+inf' or ms
-local users = call('ZRANGEBYSCORE', WAITING, '-inf', due, 'LIMIT', 0, left + 1)
-for _, user in ipairs(users) do
-  if left <= 0 or is_long() then
+local users = call('ZRANGEBYSCORE', WAITING, '-inf', due, 'LIMIT', 0, math.min(left, USERS_MOST) + 1)
+for i = 1, math.min(#users, USERS_MOST) do want(base_of('user:' .. users[i]), USER_KEYS) end
+if wants() then return wanted end
+for i, user in ipairs(users) do
+  if left <= 0 or is_long() or i > USERS_MOST then
     out[2] = 1
     break
   end

@@ -1,4 +1,5 @@
--- Tells rooms what users' partitions decided (placing.lua). KEYS: rooms, one for each entry. ARGV:
+-- Tells rooms what users' partitions decided (placing.lua). KEYS: of each
+-- entry the room, and the key that has the version of its user there. ARGV:
 -- '1' for the roster of the room, or ''; then of each entry: user, version, the event's version,
 -- '1' if the user is a member, '1' if the user is online. An entry counts if its version is higher
 -- than the last one that the room has of the user. The room knows that for a minute; nothing is
@@ -18,9 +19,8 @@ end
 local function is_later(one, other)
   return #one > #other or (#one == #other and one > other)
 end
-local function place(base, user, version, event, member, here)
+local function place(base, stamp, user, version, event, member, here)
   local room = string.sub(name_of(base), 6)
-  local stamp = P .. 'stamp:' .. room .. ' ' .. user -- names have no blanks
   local last = call('GET', stamp) or '0'
   if not is_later(version, last) then return end
   call('DEL', stamp) -- first, so that a full Redis takes the other writes
@@ -46,9 +46,9 @@ local function place(base, user, version, event, member, here)
     turned[#turned + 1] = quote(room)
   end
 end
-for i, base in ipairs(KEYS) do
+for i = 1, (#ARGV - 3) / 5 do
   local at = 5 * i - 1
-  place(base, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3] == '1', ARGV[at + 4] == '1')
+  place(KEYS[2 * i - 1], KEYS[2 * i], ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3] == '1', ARGV[at + 4] == '1')
 end
 -- By this the nodes read the rosters of these rooms again.
 if #turned > 0 then

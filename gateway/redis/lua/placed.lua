@@ -3,7 +3,8 @@
 -- when a master that dies now would have been followed by another one. Returns {0}.
 local AGAIN, told = 20000, P .. 'told'
 local due = digits(millis(now()) + AGAIN)
-for i, base in ipairs(KEYS) do
+for i = 1, N do
+  local base = KEYS[i]
   local user, room, version = ARGV[3 * i], ARGV[3 * i + 1], ARGV[3 * i + 2]
   local note = call('HGET', base .. ':pending', room)
   local what = user .. ' ' .. room .. ' ' .. version -- names have no blanks

@@ -17,6 +17,8 @@ local function waits()
   return (call('EXISTS', WAITING) == 1 or call('ZCOUNT', TOLD, '-inf', millis(now())) > 0) and 1 or 0
 end
 
+local function want_rooms() end -- they are other partitions'
+
 local function wait_for_sweep(user, base, due)
   call('PEXPIRE', base .. ':pending', USER_TTL)
   call('ZREM', WAITING, user)

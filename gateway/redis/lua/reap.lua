@@ -1,4 +1,5 @@
--- Takes a dead node's connections out of presence, some at a time. KEYS: the dead node.
+-- Takes a dead node's connections out of presence, some at a time. KEYS: the dead node. It finds
+-- users, and then the rooms of those that go.
 -- ARGV: its incarnation, the lease that stood still (0: the node gave it back), most users, for how
 -- long (ms) a connection lingers, which counts from that lease.
 -- Returns {0, users left, users taken out, 1 if rooms of users wait to be turned}, or {1} if the
@@ -12,6 +13,18 @@ call('ZADD', nodes, 0, dead) -- from here on its writes are refused
 local ms, mark = millis(now()), dead .. ' '
 local due = tonumber(ARGV[4]) > 0 and ARGV[4] + ARGV[6] or 0
 local linger_here = call('EXISTS', P .. 'lingering') == 1 or due > tonumber(ms)
+
+local some = given_bases(':conns')
+if #some == 0 then
+  for _, user in ipairs(call('SRANDMEMBER', users, ARGV[5])) do want(base_of('user:' .. user), USER_KEYS) end
+elseif #given_bases(':here') == 0 and due <= tonumber(ms) then
+  for _, base in ipairs(some) do
+    local goes = true
+    for _, value in ipairs(call('HVALS', base .. ':conns')) do goes = goes and string.sub(value, 1, #mark) == mark end
+    if goes then want_rooms(base) end
+  end
+end
+if wants() then return wanted end
 
 -- Takes out the node's connections of a user. Returns how many others there are; nil: not all of
 -- the node's were looked at.
@@ -38,15 +51,17 @@ local function take_out(user, base)
 end
 
 local taken = 0
-for _, user in ipairs(call('SRANDMEMBER', users, ARGV[5])) do
-  local base = base_of('user:' .. user)
-  local left = take_out(user, base)
-  if not left then break end
-  call('SREM', users, user)
-  count(3)
-  taken = taken + 1
-  if left == 0 then gone(user, base, ms, true) end
-  if is_long() then break end
+for _, base in ipairs(some) do
+  local user = string.sub(name_of(base), 6)
+  if call('SISMEMBER', users, user) == 1 then -- else another node has taken it
+    local left = take_out(user, base)
+    if not left then break end
+    call('SREM', users, user)
+    count(3)
+    taken = taken + 1
+    if left == 0 then gone(user, base, ms, true) end
+    if is_long() then break end
+  end
 end
 local rest = call('SCARD', users)
 if rest == 0 then

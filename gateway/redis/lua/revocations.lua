@@ -1,5 +1,5 @@
--- From when on the tokens of these users are good. ARGV: user...
+-- From when on the tokens of these users are good. KEYS: user...
 -- Returns {0, second (since 1970), or '', ...}, in the same order.
 local out = { 0 }
-for i = 3, #ARGV do out[#out + 1] = call('GET', base_of('user:' .. ARGV[i]) .. ':revoked') or '' end
+for i = 1, N do out[i + 1] = call('GET', KEYS[i] .. ':revoked') or '' end
 return out

@@ -1,6 +1,7 @@
 -- Writes the index of rooms by their number of members online. The script counts the members, so it
--- does not matter which node names a room, or how late. ARGV: the rank from which to check entries
--- (some are of rooms that no node names, since theirs died) or '', how many to check, rooms...
+-- does not matter which node names a room, or how late. KEYS: rooms. It finds those of the entries.
+-- ARGV: the rank from which to check entries (some are of rooms that no node names, since theirs
+-- died) or '', how many to check, the names of the rooms.
 -- Returns {0, the rank to go on from}, or {1} if a full Redis refused.
 local index, refused, gone = P .. 'rooms', 0, 0
 local function count(room)
@@ -11,11 +12,12 @@ local function count(room)
     refused = 1
   end
 end
+local from, most = tonumber(ARGV[3]), tonumber(ARGV[4])
+local entries = from and call('ZRANGE', index, from, from + most - 1) or {}
+for _, room in ipairs(entries) do want(base_of('room:' .. room), { ':here' }) end
+if wants() then return wanted end
 for i = 5, #ARGV do count(ARGV[i]) end
 call('PEXPIRE', index, USER_TTL)
-local from, most = tonumber(ARGV[3]), tonumber(ARGV[4])
 if not from then return { refused } end
-gone = 0
-local entries = call('ZRANGE', index, from, from + most - 1)
 for _, room in ipairs(entries) do count(room) end
 return { refused, #entries == most and from + most - gone or 0 }

@@ -9,8 +9,8 @@ local most, steps, found, known = tonumber(ARGV[6]), tonumber(ARGV[7]), {}, {}
 local function add(id, score)
   if known[id] then return end
   known[id] = true
-  local name = call('HGET', base_of('user:' .. id) .. ':profile', 'username')
-  found[#found + 1] = { id, score, name or '' }
+  want(base_of('user:' .. id), { ':profile' })
+  found[#found + 1] = { id, score }
 end
 if cursor == '0' and text ~= '' then
   local score = call('ZSCORE', index, text)
@@ -21,5 +21,9 @@ while steps > 0 do
   cursor, steps = step[1], steps - 1
   for i = 1, #step[2], 2 do add(step[2][i], step[2][i + 1]) end
   if cursor == '0' or #found >= most then break end
+end
+if wants() then return wanted end
+for _, user in ipairs(found) do
+  user[3] = call('HGET', base_of('user:' .. user[1]) .. ':profile', 'username') or ''
 end
 return { 0, now(), cursor, found, steps }

@@ -2,7 +2,8 @@
 -- inbox, the user's other keys are kept, too, and those of the user's rooms.
 -- Returns {0, 1 if rooms of users wait to be turned}.
 local ms = millis(now())
-for _, base in ipairs(KEYS) do
+for i = 1, N do
+  local base = KEYS[i]
   local kind = string.sub(name_of(base), 1, 2)
   local ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL
   local has_log = call('PEXPIRE', base .. ':log', digits(ttl)) == 1
@@ -12,11 +13,7 @@ for _, base in ipairs(KEYS) do
   local user = string.match(name_of(base), '^user:(.*)$')
   if user and call('EXISTS', base .. ':conns') == 1 then
     touch_user(base)
-    if APART or call('SCARD', base .. ':rooms') > 4 then
-      turn_later(user, base)
-    else
-      turn(user, base, ms, call('SMEMBERS', base .. ':rooms'), true)
-    end
+    if call('EXISTS', base .. ':rooms') == 1 then turn_later(user, base) end
   end
 end
 return { 0, waits() }

@@ -1,5 +1,5 @@
--- A user comes and goes, with one Redis: one script does all at once (placing.lua: with
--- partitions).
+-- A user comes and goes, with one Redis: one script does all at once, if it was given the keys of the
+-- user's rooms (found.lua). (placing.lua: with partitions.)
 local WAITING = P .. 'turning'
 
 -- Do some rooms wait?
@@ -22,7 +22,21 @@ end
 -- A user in more rooms than these is brought online and offline in pieces: {user}:turning has the
 -- rooms that wait for it, and sluice:turning the users of whom some wait. Whether the user is
 -- online is looked up with each piece, so it does not matter who goes on with it, or how late.
-local ROOMS_MOST = 64
+local ROOMS_MOST, ROOM_KEYS = 64, { ':members', ':here' }
+
+-- Wants the rooms of a user who may be about to come or go.
+local function want_rooms(base)
+  local rooms = call('SMEMBERS', base .. ':rooms')
+  if #rooms > ROOMS_MOST or #wanted > 2000 then return end
+  for _, room in ipairs(rooms) do want(base_of('room:' .. room), ROOM_KEYS) end
+end
+
+local function are_given(rooms)
+  for _, room in ipairs(rooms) do
+    if not is_given(base_of('room:' .. room) .. ':here') then return false end
+  end
+  return true
+end
 
 local function turn_later(user, base)
   call('SUNIONSTORE', base .. ':turning', base .. ':rooms')
@@ -31,10 +45,11 @@ local function turn_later(user, base)
   call('PEXPIRE', WAITING, USER_TTL)
 end
 
--- Brings the user online or offline in these rooms, which are all of the user's. True: some wait.
+-- Brings the user online or offline in these rooms, which are all of the user's. True: some wait, if
+-- they are many, or the user has entered one since the script wanted them.
 local function turn(user, base, ms, rooms, here)
   count(12 + #rooms / 4)
-  if #rooms > ROOMS_MOST then
+  if #rooms > ROOMS_MOST or not are_given(rooms) then
     turn_later(user, base)
     return true
   end

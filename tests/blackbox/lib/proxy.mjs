@@ -18,6 +18,12 @@ const WAYS = [
 const renamed = (text, [from, to]) =>
   WAYS.reduce((now, way) => now.replaceAll(way(from), way(to)), text);
 
+// The bytes as they are: of each way, what goes on and what goes back to where they came from.
+const asTheyAre = () => ({
+  toRedis: (data) => ({ on: data }),
+  toNode: (data) => ({ on: data }),
+});
+
 async function listen(target, begin) {
   const server = net.createServer((client) => begin(client, target));
   await new Promise((resolve, reject) => {
@@ -49,9 +55,10 @@ async function listen(target, begin) {
  * opened, close(). `redis` is anything with url and port; its port is read at each connect, so
  * that it may lead to another server later. If it has `servers`, as a Cluster has (for Sentinels:
  * with the Sentinels), there is a proxy of each, and whoever asks where the servers are is told
- * where these are.
+ * where these are. If it has a `door`, that is where the proxy leads. speak() makes for each link
+ * what reads along and may say something else: see managed.mjs.
  */
-export async function startProxy(redis) {
+export async function startProxy(redis, speak = asTheyAre) {
   const rename = (data) => {
     if (!moves.length || !data.includes(HOST)) return data;
     return Buffer.from(moves.reduce(renamed, data.toString('latin1')), 'latin1');
@@ -70,8 +77,10 @@ export async function startProxy(redis) {
     let chain = Promise.resolve(); // keeps the order over delays
     let held = 0;
     const pass = (bytes) => {
-      const data = direction === 'toNode' ? rename(bytes) : bytes;
-      if (to.destroyed || link.stalled[direction]) return;
+      const { on, back } = link.speaks[direction](bytes);
+      if (back?.length && !from.destroyed) from.write(back);
+      const data = direction === 'toNode' ? rename(on) : on;
+      if (!data.length || to.destroyed || link.stalled[direction]) return;
       if (link.held && direction === 'toNode') {
         link.held.push(data);
         return;
@@ -126,6 +135,7 @@ export async function startProxy(redis) {
     proxy.opened++;
     const upstream = net.connect(target.port, HOST);
     const link = { client, upstream, kind: 'commands', stalled: {}, left: proxy.fuse || Infinity };
+    link.speaks = speak();
     links.add(link);
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
@@ -136,7 +146,7 @@ export async function startProxy(redis) {
     forward(link, client, upstream, 'toRedis');
     forward(link, upstream, client, 'toNode');
   };
-  const targets = redis.servers ?? [redis];
+  const targets = redis.servers ?? [redis.door ?? redis];
   const doors = await Promise.all(targets.map((target) => listen(target, begin)));
   const ports = doors.map((server) => server.address().port);
   const moves = redis.servers ? targets.map(({ port }, i) => [port, ports[i]]) : [];

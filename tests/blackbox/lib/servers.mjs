@@ -1,11 +1,14 @@
 // Nodes, and the Redis that they share.
 
+import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
+import { after } from 'node:test';
 import { startAsOne } from './as-one.mjs';
 import * as processes from './processes.mjs';
+import { startManaged } from './managed.mjs';
 import { onFreePort, startRedis as startRedisServer } from './redis.mjs';
-import { kept, mode, ROOT, until } from './waiting.mjs';
+import { isManaged, kept, mode, ROOT, until } from './waiting.mjs';
 
 const { clients, nodesEver, removeDir, request, started, startProcess, tempDir } = processes;
 export { startReplica } from './redis.mjs';
@@ -13,9 +16,14 @@ export const BINARY = process.env.SLUICE_BIN || path.join(ROOT, 'build/asan/slui
 const SANITIZERS = /ERROR: AddressSanitizer|LeakSanitizer|runtime error/;
 
 // The Redis of a test, of which redis.mjs tells. With TEST_REDIS=cluster it is a Redis Cluster that
-// looks like one Redis: see as-one.mjs.
-export function startRedis(options) {
-  return mode() === 'cluster' ? startAsOne(options) : startRedisServer(options);
+// looks like one Redis: see as-one.mjs. With TEST_REDIS=managed or managed-cluster its URL leads to a
+// proxy that behaves as managed services do, and what that refused fails the test's file.
+export async function startRedis(options) {
+  const redis = await (mode() === 'cluster' ? startAsOne(options) : startRedisServer(options));
+  if (!isManaged()) return redis;
+  const door = await startManaged(redis);
+  after(() => assert.deepEqual(door.refused, [], 'the managed service refused nothing'));
+  return Object.defineProperties(redis, { url: { value: door.url }, door: { value: door } });
 }
 
 let nodeCount = 0;

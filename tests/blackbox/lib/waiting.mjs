@@ -13,8 +13,10 @@ export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const PATIENCE = Number(process.env.TEST_PATIENCE || 4);
 const TEST_MS = 60000 * PATIENCE;
 
-// What the Redis of the tests is: TEST_REDIS=single (the default) or cluster.
-const MODE = process.env.TEST_REDIS || 'single';
+// What the Redis of the tests is: TEST_REDIS=single (the default), managed (one Redis, of which the
+// nodes see no more than managed services show: managed.mjs), cluster or managed-cluster.
+const [, managed, kindOfAll = 'single'] = /^(managed)?-?(\w*)$/.exec(process.env.TEST_REDIS ?? '');
+const MODE = kindOfAll || 'single';
 let whyNot = null; // no test of this file runs, and why
 
 // Says that this file's tests run on one kind of Redis alone. Called before anything is started.
@@ -25,6 +27,7 @@ export function only(kind, why) {
 // The kind of Redis to start. A file that does not run on a Cluster may still start what its tests
 // would share, and needs no Cluster for that.
 export const mode = () => (whyNot ? 'single' : MODE);
+export const isManaged = () => Boolean(managed);
 
 // node:test's test, given 60 s unless options.timeout says otherwise. options.single says why it
 // runs with one Redis only.
