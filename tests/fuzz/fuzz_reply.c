@@ -23,8 +23,10 @@ static void put(struct buf *out, const struct reply *r) {
 }
 
 static void nodes(struct slice all) {
+    static const struct redis_place asked = {"seed.example", 7000};
+    struct nodes_view view = {.tls = all.len % 2 == 0, .endpoint = all.len % 3, .from = &asked};
     struct cluster_node node;
-    while (cluster_nodes_next(&all, all.len % 2 == 0, &node)) {
+    while (cluster_nodes_next(&all, &view, &node)) {
         check(node.id[0] != '\0' && node.place.port > 0 && node.place.port <= 65535);
         check(memchr(node.place.host, '\0', sizeof node.place.host) != NULL);
         cluster_node_has(&node, 5461);

@@ -61,11 +61,15 @@ static const char answer[] =
     "h8 :7008@17008 myself,master - 1 2 9 connected 1\n"
     "nonsense\n\n";
 
+static const struct redis_place asked = {"seed.example", 7000};
+static const struct nodes_view plain = {.from = &asked};
+static const struct nodes_view secure = {.tls = true, .from = &asked};
+
 static void nodes_are_read(void **state) {
     (void)state;
     struct slice text = SLICE(answer);
     struct cluster_node n;
-    assert_true(cluster_nodes_next(&text, false, &n));
+    assert_true(cluster_nodes_next(&text, &plain, &n));
     assert_string_equal(n.id, "a1");
     assert_string_equal(n.place.host, "10.0.0.1");
     assert_int_equal(n.place.port, 7001);
@@ -74,19 +78,19 @@ static void nodes_are_read(void **state) {
     assert_true(cluster_node_has(&n, 0) && cluster_node_has(&n, 5460));
     assert_true(cluster_node_has(&n, 7000));
     assert_false(cluster_node_has(&n, 5461) || cluster_node_has(&n, 93 + 16384));
-    assert_true(cluster_nodes_next(&text, false, &n));
+    assert_true(cluster_nodes_next(&text, &plain, &n));
     assert_string_equal(n.id, "b2");
     assert_true(n.failed);
-    assert_true(cluster_nodes_next(&text, false, &n));
+    assert_true(cluster_nodes_next(&text, &plain, &n));
     assert_string_equal(n.place.host, "::1");
     assert_int_equal(n.place.port, 7003);
-    assert_true(cluster_nodes_next(&text, false, &n));
+    assert_true(cluster_nodes_next(&text, &plain, &n));
     assert_false(n.master);
     assert_string_equal(n.of, "b2");
-    assert_true(cluster_nodes_next(&text, false, &n)); /* those without an address are not */
+    assert_true(cluster_nodes_next(&text, &plain, &n)); /* those without an address are not */
     assert_string_equal(n.id, "h8");
-    assert_string_equal(n.place.host, "");
-    assert_false(cluster_nodes_next(&text, false, &n));
+    assert_string_equal(n.place.host, "seed.example");
+    assert_false(cluster_nodes_next(&text, &plain, &n));
 }
 
 /* Certificates have names. */
@@ -94,9 +98,9 @@ static void with_tls_by_name(void **state) {
     (void)state;
     struct slice text = SLICE(answer);
     struct cluster_node n;
-    assert_true(cluster_nodes_next(&text, true, &n));
+    assert_true(cluster_nodes_next(&text, &secure, &n));
     assert_string_equal(n.place.host, "one.example");
-    assert_true(cluster_nodes_next(&text, true, &n));
+    assert_true(cluster_nodes_next(&text, &secure, &n));
     assert_string_equal(n.place.host, "10.0.0.2");
 }
 
