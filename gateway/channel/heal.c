@@ -181,7 +181,7 @@ static bool heal_compare(struct hub *h, struct partition *p) {
     struct slice names[COMPARED_AT_ONCE], args[2 * COMPARED_AT_ONCE];
     char digits[COMPARED_AT_ONCE][DIGITS_SIZE];
     struct comparison *c = malloc(sizeof *c);
-    unsigned n = 0;
+    size_t n = 0;
     if (c == NULL)
         return false;
     *c = (struct comparison){.hub = h, .redis = p};
@@ -194,7 +194,7 @@ static bool heal_compare(struct hub *h, struct partition *p) {
         c->channels[n++] = ch;
         at = at->next;
     } while (at->next != &part->heals && next_of(at)->compare && n < COMPARED_AT_ONCE);
-    if (!redis_script(p, SCRIPT_level, names, n, args, (size_t)2 * n, on_compared, c)) {
+    if (!redis_script(p, SCRIPT_level, names, n, args, 2 * n, on_compared, c)) {
         free(c);
         return false;
     }

@@ -9,7 +9,7 @@
 #define ARGS    5 /* of a room in place.lua */
 #define AT_ONCE 64
 /* The name of the key in which a room's partition has the version that it has of a user. */
-#define STAMP_SIZE (sizeof "stamp: " + 2 * NAME_MAX_LEN)
+#define STAMP_SIZE (sizeof "stamp: " + 2 * (size_t)NAME_MAX_LEN)
 
 /* A user and a room that is to hear of the user. */
 struct entry {

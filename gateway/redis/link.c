@@ -1,3 +1,5 @@
+/* One state machine, from the name of a host to the last answer: in one file, though it is
+ * long. */
 #include "gateway/redis/link.h"
 
 #include <stdio.h>
