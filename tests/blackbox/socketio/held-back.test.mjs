@@ -6,7 +6,7 @@ import { packets, poll, socket } from '../lib/conformance.mjs';
 import { startNode, startRedis, test, until } from '../lib/harness.mjs';
 
 const redis = await startRedis();
-const args = ['--socketio-ping-interval', '300ms', '--socketio-ping-timeout', '200ms'];
+const args = ['--socketio-ping-interval', '300ms', '--socketio-ping-timeout', '1s'];
 const node = await startNode({ redis, args: [...args, '--redis-timeout', '60s'] });
 after(async () => {
   await node.stop();
@@ -34,7 +34,7 @@ test('WebSocket: pings come while it is not read, and it lives', async () => {
   for (const packet of burst('ws')) s.send(`4${packet.slice(1)}`);
   const pings = () => got.filter((packet) => packet === '2').length;
   const before = pings();
-  await until(() => pings() >= before + 6, { what: 'pings' });
+  await until(() => pings() >= before + 4, { what: 'pings' });
   await redis.resume();
   await until(() => acksIn(got) === COUNT, { what: 'the answers' });
   const then = pings();
@@ -57,7 +57,7 @@ test('polling: pings come while a POST is not answered, and it lives', async () 
     got.push(...packets(body));
     if (!posting && got.includes('2')) assert.equal((await s.post('3')).body, 'ok');
   };
-  while (pings() < 6) await more();
+  while (pings() < 4) await more();
   assert.ok(posting, 'it is held back');
   await redis.resume();
   while (acksIn(got) < COUNT) await more();
