@@ -224,7 +224,7 @@ bool lease_tick(struct lease *l) {
 void lease_redis_up(struct lease *l) {
     l->beacon_seen = lease_now(l);
     l->doubted = false;
-    if (l->held)
+    if (l->held && !l->redis->stood)
         lease_renew_incarnation(l); /* entries may not have been taken out meanwhile */
     lease_ask(l);
 }

@@ -228,8 +228,19 @@ bool redis_append(struct partition *p, enum script script, const struct slice ke
 /* --- coming up ------------------------------------------------------------------------------
  */
 
+static bool is_known(const struct greeting *g) {
+    return g->run[0] != '\0' || g->replid[0] != '\0';
+}
+
+/* Has the term changed since another node greeted a server that tells no ids? To this node,
+ * whose link stood all the time, it is the same server. */
+static bool is_same(const struct partition *p) {
+    return p->up && !p->deaf && !is_known(&p->server->commands.greeting);
+}
+
 static void risen(struct partition *p, struct slice term) {
-    bool changed = !slice_is(term, p->term);
+    p->stood = is_same(p);
+    bool changed = !slice_is(term, p->term) && !p->stood;
     server_settled(p->server);
     p->server->probed = now_of(p); /* the link may have stood for long without a question */
     snprintf(p->term, sizeof p->term, "%.*s", (int)term.len, term.ptr);
@@ -262,10 +273,6 @@ static void on_term(void *arg, const struct reply *reply, enum outcome outcome) 
     }
     if (p->server != NULL && server_ready(p->server)) /* else the other link fell meanwhile */
         risen(p, term);
-}
-
-static bool is_known(const struct greeting *g) {
-    return g->run[0] != '\0' || g->replid[0] != '\0';
 }
 
 /* A server that tells neither run_id nor replid counts as another server with each link. Then

@@ -32,8 +32,9 @@
 struct partition;
 
 struct partition_events {
-    /* It came up, or, without an on_down before, it hears again after it was deaf. changed: the
-     * term differs from the last one, or it is the first. */
+    /* It came up; or, without an on_down before, it hears again after it was deaf, or has
+     * another term (`stood`). changed: the term differs from the last one, or it is the first,
+     * and the server may be another one. */
     void (*on_up)(struct partition *p, bool changed);
     void (*on_down)(struct partition *p, const char *why);
 };
@@ -46,9 +47,10 @@ struct partition {
     bool up;
     bool deaf;            /* up, while only the subscriber link is away */
     char term[TERM_SIZE]; /* of the server that is up, or was up last; "" before the first */
-    bool asked;           /* the server's answer with the term is awaited */
-    uint64_t since;       /* loop time of that question */
-    bool stale;           /* Redis refused our term, and has told no other since */
+    bool stood;     /* at the last on_up only the term was another: nothing had been down */
+    bool asked;     /* the server's answer with the term is awaited */
+    uint64_t since; /* loop time of that question */
+    bool stale;     /* Redis refused our term, and has told no other since */
     struct redis_clock clock; /* empty when it comes up; lease.c sets it */
     struct subscriptions subscriptions;
     struct held_scripts held;
