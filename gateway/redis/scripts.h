@@ -67,7 +67,7 @@ enum script_parts {
     X(turn, PARTS_FINDS, "; turning told")                                                     \
     X(pending, PARTS_FINDS, "; pending told term")                                             \
     X(place, PARTS_PRESENCE, "members here read/")                                             \
-    X(placed, PARTS_MANY, "pending turning; pending")                                          \
+    X(placed, PARTS_MANY, "pending turning; pending told")                                     \
     X(beat, PARTS_PRESENCE, "; nodes online")                                                  \
     X(peers, PARTS_MANY, "stats")                                                              \
     X(touch, PARTS_LOG | PARTS_PRESENCE | PARTS_MANY,                                          \
