@@ -150,8 +150,9 @@ static void ask_log(struct courier *c, struct position mark) {
 void courier_bring(struct courier *c, const struct carried_after *after,
                    const struct carried *message) {
     struct slice args[HEAD + FIELDS];
-    struct reply seq = {.type = REPLY_STRING, .text = message->seq};
-    position_set(&c->wanted, message->epoch, (uint64_t)reply_number(&seq));
+    uint64_t seq = 0;
+    slice_number(message->seq, UINT64_MAX, &seq);
+    position_set(&c->wanted, message->epoch, seq);
     put_message(message, args + HEAD);
     ask_inbox(c, after, args, 1);
 }

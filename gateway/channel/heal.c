@@ -16,11 +16,16 @@
 
 static const struct slice nobody = {NULL, 0};
 
+/* The next pump takes it. */
+static void put_in_queue(struct channel *ch) {
+    if (list_empty(&ch->heal_link))
+        list_push(&hub_part_of(ch)->heals, &ch->heal_link);
+}
+
 void heal_queue(struct channel *ch) {
     if (ch->reading)
         return;
-    if (list_empty(&ch->heal_link))
-        list_push(&hub_part_of(ch)->heals, &ch->heal_link);
+    put_in_queue(ch);
     heal_pump(ch->hub, ch->redis);
 }
 
@@ -98,8 +103,7 @@ static bool answered(struct channel *ch, const struct reply *reply) {
         return false;
     if (reply != NULL && !ch->stale)
         return true;
-    if (list_empty(&ch->heal_link))
-        list_push(&hub_part_of(ch)->heals, &ch->heal_link);
+    put_in_queue(ch);
     return false;
 }
 

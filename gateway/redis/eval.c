@@ -30,10 +30,9 @@ bool eval_take(struct slice *at, struct slice *out) {
 
 bool eval_take_count(struct slice *at, size_t *out) {
     struct slice word;
-    *out = 0;
-    if (!eval_take(at, &word))
+    uint64_t count;
+    if (!eval_take(at, &word) || !slice_number(word, SIZE_MAX, &count))
         return false;
-    for (size_t i = 0; i < word.len; i++)
-        *out = *out * 10 + (size_t)(word.ptr[i] - '0');
+    *out = (size_t)count;
     return true;
 }

@@ -1,7 +1,5 @@
 #include "gateway/redis/found.h"
 
-#include <stdio.h>
-
 #include "gateway/redis/eval.h"
 #include "gateway/redis/pipeline.h"
 #include "gateway/redis/scripts.h"
@@ -14,15 +12,10 @@ bool found_wants(const struct reply *reply) {
            reply_number(reply->items[0]) == SCRIPT_FOUND;
 }
 
-static void put_number(struct buf *out, size_t number) {
-    char digits[24];
-    int len = snprintf(digits, sizeof digits, "%zu", number);
-    resp_bulk(out, (struct slice){digits, (size_t)len});
-}
-
 bool found_tail(struct buf *out, struct slice tail, const struct reply *reply, bool apart,
                 unsigned *added) {
     struct slice rest = tail, key;
+    char digits[DIGITS_SIZE];
     size_t keys = 0, more = reply->count - 1;
     if (!eval_take_count(&rest, &keys) || more == 0 || keys + more > KEYS_MOST ||
         keys < (apart ? 1 : 0))
@@ -32,7 +25,7 @@ bool found_tail(struct buf *out, struct slice tail, const struct reply *reply, b
         if (!eval_take(&rest, &key))
             return false;
     }
-    put_number(out, keys + more);
+    resp_bulk(out, slice_digits(keys + more, digits));
     buf_append(out, begin, (size_t)(rest.ptr - begin));
     for (size_t i = 1; i <= more; i++)
         resp_bulk(out, reply_text(reply->items[i]));

@@ -19,31 +19,37 @@
 /* --- scripts --------------------------------------------------------------------------------
  */
 
-static const struct declared *declared_of(const struct partition *p, enum script script) {
-    return &p->server->config->scripts->keys[script];
+/* What a call declares. */
+struct call {
+    const struct declared *declared;
+    bool whole;
+    size_t count; /* of all its keys */
+};
+
+static struct call call_of(const struct partition *p, enum script script, size_t key_count,
+                           const struct slice args[], size_t arg_count) {
+    const struct declared *d = &p->server->config->scripts->keys[script];
+    bool whole = declared_whole(d, args, arg_count);
+    return (struct call){d, whole, declared_count(d, key_count, whole) + p->declares};
 }
 
-static void put_keys(const struct partition *p, struct buf *b, enum script script,
-                     const struct slice keys[], size_t key_count, bool whole) {
-    const struct declared *d = declared_of(p, script);
+static void put_keys(const struct partition *p, struct buf *b, const struct call *c,
+                     const struct slice keys[], size_t key_count) {
     const struct declared_names around = {slice_of(p->head), slice_of(p->open),
                                           slice_of(p->close)};
-    char count[24];
-    int digits =
-        snprintf(count, sizeof count, "%zu", declared_count(d, key_count, whole) + p->declares);
-    resp_bulk(b, (struct slice){count, (size_t)digits});
-    declared_put(d, b, &around, keys, key_count, whole);
+    char digits[DIGITS_SIZE];
+    resp_bulk(b, slice_digits(c->count, digits));
+    declared_put(c->declared, b, &around, keys, key_count, c->whole);
     if (p->declares)
         resp_bulk(b, slice_of(p->never_a_key));
 }
 
 /* Appends all arguments of a script. */
-static bool put_tail(struct partition *p, struct buf *b, enum script script,
+static bool put_tail(struct partition *p, struct buf *b, const struct call *c,
                      const struct slice keys[], size_t key_count, const struct slice args[],
                      size_t arg_count) {
     char epoch[EVAL_EPOCH];
-    put_keys(p, b, script, keys, key_count,
-             declared_whole(declared_of(p, script), args, arg_count));
+    put_keys(p, b, c, keys, key_count);
     eval_fresh_epoch(epoch);
     resp_bulk(b, slice_of(p->term));
     resp_bulk(b, (struct slice){epoch, sizeof epoch});
@@ -76,22 +82,20 @@ static bool send_put(struct server *s, int script, unsigned argc, size_t head, r
     return sent;
 }
 
-static unsigned count_args(const struct partition *p, enum script script, size_t key_count,
-                           const struct slice args[], size_t arg_count) {
-    const struct declared *d = declared_of(p, script);
-    bool whole = declared_whole(d, args, arg_count);
-    return (unsigned)(5 + declared_count(d, key_count, whole) + p->declares + arg_count);
+static unsigned count_args(const struct call *c, size_t arg_count) {
+    return (unsigned)(5 + c->count + arg_count);
 }
 
 static bool send_script(struct partition *p, enum script script, const struct slice keys[],
                         size_t key_count, const struct slice args[], size_t arg_count,
                         redis_done done, void *arg) {
     struct server *s = p->server;
-    unsigned argc = count_args(p, script, key_count, args, arg_count);
+    struct call call = call_of(p, script, key_count, args, arg_count);
+    unsigned argc = count_args(&call, arg_count);
     buf_clear(&s->scratch);
     put_head(s, &s->scratch, (int)script, argc);
     size_t head = s->scratch.len;
-    return put_tail(p, &s->scratch, script, keys, key_count, args, arg_count) &&
+    return put_tail(p, &s->scratch, &call, keys, key_count, args, arg_count) &&
            send_put(s, (int)script, argc, head, done, arg);
 }
 
@@ -113,12 +117,12 @@ static bool has_room(const struct partition *p, size_t more) {
 static bool hold_script(struct partition *p, enum script script, const struct slice keys[],
                         size_t key_count, const struct slice args[], size_t arg_count,
                         redis_done done, void *arg) {
+    struct call call = call_of(p, script, key_count, args, arg_count);
     struct buf *b = &p->server->scratch;
     buf_clear(b);
-    return put_tail(p, b, script, keys, key_count, args, arg_count) && has_room(p, b->len) &&
-           held_push(&p->held, now_of(p), (int)script,
-                     count_args(p, script, key_count, args, arg_count), buf_bytes(b), done,
-                     arg);
+    return put_tail(p, b, &call, keys, key_count, args, arg_count) && has_room(p, b->len) &&
+           held_push(&p->held, now_of(p), (int)script, count_args(&call, arg_count),
+                     buf_bytes(b), done, arg);
 }
 
 static bool send_held(struct partition *p, struct held_script *h) {

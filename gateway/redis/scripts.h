@@ -23,7 +23,11 @@ enum script_parts {
     PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
     PARTS_FINDS = PARTS_PRESENCE | PARTS_FOUND
 };
-/* The last column is what the script declares: see declared.h. */
+/* The last column is what the script declares: see declared.h. These are what comes of a user,
+ * of a user and a room, and what there is once for those who come and go. */
+#define KEYS_OF_USER  "conns rooms profile unread counted stamp pending turning"
+#define KEYS_OF_ENTRY "conns rooms left stamp pending turning/members here read"
+#define KEYS_OF_ALL   "nodes online pending turning term told"
 #define SCRIPT_TABLE(X)                                                                        \
     X(term, PARTS_CLOCK, "; clock term")                                                       \
     X(append, PARTS_APPEND, "@2 meta log members read ?ids:0 ?ids:1; clock term ?ids")         \
@@ -38,18 +42,11 @@ enum script_parts {
     X(level, PARTS_MANY, "meta")                                                               \
     X(read, PARTS_LOG | PARTS_SHARED, "meta log read; clock term")                             \
     X(history, PARTS_LOG | PARTS_MARKS, "meta log members read")                               \
-    X(online, PARTS_FINDS,                                                                     \
-      "conns rooms profile unread counted stamp pending turning raw revoked/users/>members "   \
-      "here; nodes online pending turning term told")                                          \
+    X(online, PARTS_FINDS, KEYS_OF_USER " raw revoked/users/>members here; " KEYS_OF_ALL)      \
     X(revoked, PARTS_PRESENCE, "revoked")                                                      \
-    X(offline, PARTS_FINDS,                                                                    \
-      "conns rooms profile unread counted stamp pending turning/users; term told nodes "       \
-      "online pending "                                                                        \
-      "turning")                                                                               \
-    X(enter, PARTS_PRESENCE,                                                                   \
-      "conns rooms left stamp pending turning/members here read; nodes pending term told")     \
-    X(leave, PARTS_PRESENCE,                                                                   \
-      "conns rooms left stamp pending turning/members here read; nodes pending term told")     \
+    X(offline, PARTS_FINDS, KEYS_OF_USER "/users; " KEYS_OF_ALL)                               \
+    X(enter, PARTS_PRESENCE, KEYS_OF_ENTRY "; nodes pending term told")                        \
+    X(leave, PARTS_PRESENCE, KEYS_OF_ENTRY "; nodes pending term told")                        \
     X(member, PARTS_NONE, "members")                                                           \
     X(roster, PARTS_NONE, "members here")                                                      \
     X(members, PARTS_NONE, "members here")                                                     \
@@ -60,10 +57,9 @@ enum script_parts {
     X(settle, PARTS_COUNTS, "counted unread")                                                  \
     X(ring, PARTS_PRESENCE, "members")                                                         \
     X(lease, PARTS_LEASE, "users stats; nodes clock term ids")                                 \
-    X(reap, PARTS_FINDS, "users stats; nodes online lingering pending turning term told")      \
+    X(reap, PARTS_FINDS, "users stats; lingering " KEYS_OF_ALL)                                \
     X(linger, PARTS_PRESENCE, "conns/users; nodes lingering")                                  \
-    X(due, PARTS_CLOCK | PARTS_FINDS,                                                          \
-      "; nodes online lingering pending turning term told clock ids")                          \
+    X(due, PARTS_CLOCK | PARTS_FINDS, "; lingering clock ids " KEYS_OF_ALL)                    \
     X(turn, PARTS_FINDS, "; turning told")                                                     \
     X(pending, PARTS_FINDS, "; pending told term")                                             \
     X(place, PARTS_PRESENCE, "members here read/")                                             \
@@ -71,8 +67,7 @@ enum script_parts {
     X(beat, PARTS_PRESENCE, "; nodes online")                                                  \
     X(peers, PARTS_MANY, "stats")                                                              \
     X(touch, PARTS_LOG | PARTS_PRESENCE | PARTS_MANY,                                          \
-      "conns rooms profile unread counted stamp pending turning meta log members here read; "  \
-      "pending turning told")                                                                  \
+      KEYS_OF_USER " meta log members here read; pending turning told")                        \
     X(session, PARTS_LEASE, "; nodes clock term")                                              \
     X(keep, PARTS_MANY, "")                                                                    \
     X(position, PARTS_LOG, "meta log; clock")                                                  \

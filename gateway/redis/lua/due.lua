@@ -8,8 +8,8 @@
 local most, ms, out = tonumber(ARGV[3]), millis(now()), 0
 local due = call('ZRANGEBYSCORE', P .. 'lingering', '-inf', ARGV[4] == '1' and '+inf' or ms, 'LIMIT', 0, most)
 local wall, _, steps = look_at_clock()
-local over = call('ZRANGEBYSCORE', P .. 'ids', '-inf', digits(math.floor((wall - steps) / 300000000) - 2),
-                  'LIMIT', 0, most)
+local bucket = math.floor((wall - steps) / 300000000)
+local over = call('ZRANGEBYSCORE', P .. 'ids', '-inf', digits(bucket - 2), 'LIMIT', 0, most)
 local old = ARGV[5] == '' and {} or
   call('ZRANGEBYSCORE', P .. 'online', '-inf', ms - ARGV[5], 'WITHSCORES', 'LIMIT', ARGV[6], most)
 for _, key in ipairs(over) do want(key, { '' }) end
@@ -20,7 +20,6 @@ if #given_bases(':here') == 0 then
   for _, base in ipairs(given_bases(':conns')) do want_rooms(base) end
   if wants() then return wanted end
 end
-local bucket = math.floor((wall - steps) / 300000000)
 for _, key in ipairs(over) do
   local its = tonumber(call('HGET', key, '') or 0)
   call('ZREM', P .. 'ids', key)

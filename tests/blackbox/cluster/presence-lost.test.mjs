@@ -37,14 +37,9 @@ const says = (room, ...users) =>
 
 // From now on nothing comes to the replica. Returns a function: the master dies, the replica leads.
 async function cutOff(master) {
-  const replica = await redis.replicaOf(master);
-  await redis.on(master, 'WAIT', 1, 5000);
-  replica.pause();
-  await redis.on(master, 'CLIENT', 'KILL', 'TYPE', 'replica');
+  const dies = await redis.tailLost(master);
   return async () => {
-    await master.kill();
-    replica.resume();
-    await redis.promoted(master);
+    await dies();
     await ready();
     await master.restart();
     await redis.untilWell();

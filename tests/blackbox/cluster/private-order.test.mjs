@@ -92,16 +92,11 @@ test('an inbox whose master died with its tail gets it again, before what is new
   const { bob, desk, send } = await logins(users);
   await send('1');
   await send('2');
-  const replica = await redis.replicaOf(master);
-  await redis.on(master, 'WAIT', 1, 5000);
-  replica.pause();
-  await redis.on(master, 'CLIENT', 'KILL', 'TYPE', 'replica');
+  const dies = await redis.tailLost(master);
   await send('3');
   await send('4');
   await heard(bob, '1', '2', '3', '4');
-  await master.kill();
-  replica.resume();
-  await redis.promoted(master);
+  await dies();
   await ready();
   await until(() => send('5'), { what: 'it goes through', timeout: 30000 });
   const reset = await bob.next('channel_reset', having({ channel: `user:${users[1]}` }));

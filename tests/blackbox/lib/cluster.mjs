@@ -176,6 +176,8 @@ async function onFreePorts(options) {
  *   partition(name), tagOf(partition), slotOf(key), tags (of all partitions)
  *   failover(master)   a planned one to its replica, which it resolves to; with 'TAKEOVER' or
  *                      'FORCE' that kind, as for a master that is gone
+ *   tailLost(master)   from now on its replica gets nothing more. Resolves to a function: the master
+ *                      dies, and the replica leads
  *   promoted(old)      resolves to the master that all know in the place of this one
  *   moveSlot(slot, to, { step }), see there
  *   cut(server)        cuts its bus: the others hold it for dead, while clients reach it. Returns a
@@ -327,6 +329,18 @@ class Cluster {
   async #ownerAt(server, slot) {
     const slots = await answer(server, 'CLUSTER', 'SLOTS');
     return slots.find(([from, to]) => from <= slot && slot <= to)?.[2][2];
+  }
+
+  async tailLost(master) {
+    const replica = await this.replicaOf(master);
+    await this.on(master, 'WAIT', 1, 5000);
+    replica.pause();
+    await this.on(master, 'CLIENT', 'KILL', 'TYPE', 'replica');
+    return async () => {
+      await master.kill();
+      replica.resume();
+      await this.promoted(master);
+    };
   }
 
   async failover(master, how) {
