@@ -175,7 +175,8 @@ async function onFreePorts(options) {
  *   key(name, part)    the key of a name, as key('room:lobby', 'log'); without part: its doorbell
  *   partition(name), tagOf(partition), slotOf(key), tags (of all partitions)
  *   failover(master)   a planned one to its replica, which it resolves to; with 'TAKEOVER' or
- *                      'FORCE' that kind, as for a master that is gone
+ *                      'FORCE' that kind, as for a master that is gone. It is ordered again when the
+ *                      replica gave it up, as it does after 5 s
  *   tailLost(master)   from now on its replica gets nothing more. Resolves to a function: the master
  *                      dies, and the replica leads
  *   promoted(old)      resolves to the master that all know in the place of this one
@@ -310,7 +311,7 @@ class Cluster {
     return this.servers.filter((one) => this.#shards.get(one) === this.#shards.get(server));
   }
 
-  async promoted(old) {
+  async promoted(old, limit = LIMIT) {
     const others = this.#shardOf(old).filter((one) => one !== old);
     const named = async () => {
       const view = (await this.view()).filter(({ server }) => !this.#cut.has(server));
@@ -322,7 +323,7 @@ class Cluster {
       const seen = await Promise.all(view.map(({ server }) => this.#ownerAt(server, slot)));
       return seen.every((id) => id === next.id) && next.server;
     };
-    return until(named, { ...LIMIT, what: 'all name the same new master' });
+    return until(named, { ...limit, what: 'all name the same new master' });
   }
 
   // The id of the master that this server names for the slot.
@@ -345,8 +346,13 @@ class Cluster {
 
   async failover(master, how) {
     const replica = this.#shardOf(master).find((one) => one !== master && one.up);
-    await answer(replica, 'CLUSTER', 'FAILOVER', ...(how ? [how] : []));
-    return this.promoted(master);
+    const ordered = async () => {
+      if ((await answer(replica, 'ROLE'))[0] === 'slave') {
+        await answer(replica, 'CLUSTER', 'FAILOVER', ...(how ? [how] : []));
+      }
+      return this.promoted(master, { timeout: 8000 });
+    };
+    return until(ordered, { timeout: 60000, what: 'the replica leads' });
   }
 
   /*
