@@ -19,7 +19,8 @@ local wall, text, steps, same = look_at_clock()
 if stale(wall, text) then return STALE end
 local live, c = call('EXISTS', base .. ':conns'), open(base, true)
 
-local mark, mark_seq, at = string.match(seen(base, to_mark, wall, steps) or '', '^(%S+) (%d+) (%d+)$')
+local known, known_in = seen(base, to_mark, wall, steps)
+local mark, mark_seq, at = string.match(known or '', '^(%S+) (%d+) (%d+)$')
 if at and tonumber(at) > c.seq then mark = nil end -- somebody has deleted the log
 if not mark then mark_seq, at = '0', digits(c.seq) end
 
@@ -101,7 +102,9 @@ for i = from, count do
 end
 if from <= count then
   at = digits(c.seq)
-  remember(base, to_mark, wall, steps, mark .. ' ' .. mark_seq .. ' ' .. at, unpack(ids))
+  local now_in = remember(base, to_mark, wall, steps, mark .. ' ' .. mark_seq .. ' ' .. at, unpack(ids))
+  -- There is one mark, so that none is found that an earlier bucket has of it.
+  if known_in and known_in ~= now_in then call('HDEL', base .. ':ids:' .. known_in, to_mark) end
 end
 for _, frame in ipairs(frames) do call(PUBLISH, base, frame) end
 return { 0, c.epoch, at, live, c.cut or '' }

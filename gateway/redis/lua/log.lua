@@ -194,28 +194,31 @@ local function append(c, time, event, data, origin, field, value, sent, from)
 end
 
 -- Idempotency. The ids of messages are in buckets of 5 minutes, of which the last two are searched,
--- so a repeat is known for 5 to 10 minutes. Buckets go by elapsed time, so that a step of Redis's
--- clock does not end one. They take turns in two keys, whose names can be declared; the field '' has
--- the number of the key's bucket. Their lifetime is long, since a step of the clock could end that,
--- too. A bucket is noted when it begins, and due.lua deletes the buckets that are over.
+-- the later one first, so a repeat is known for 5 to 10 minutes. Buckets go by elapsed time, so that a
+-- step of Redis's clock does not end one. They take turns in two keys, whose names can be declared; the
+-- field '' has the number of the key's bucket. Their lifetime is long, since a step of the clock could
+-- end that, too. A bucket is noted when it begins, and due.lua deletes the buckets that are over.
 local BUCKET, IDS_TTL = 300000000, 2592000000
-local buckets = {} -- the number of each key's, as `seen` found it
+local buckets = {} -- the number of each key's, as far as `seen` has looked
+-- Returns what is remembered of the field, and which of the two keys has it.
 local function seen(base, field, wall, steps)
   if field == '' then return nil end
-  local least = math.floor((wall - steps) / BUCKET) - 1
-  for i = 0, 1 do
+  local bucket = math.floor((wall - steps) / BUCKET)
+  for n = bucket, bucket + 1 do
+    local i = n % 2
     local found = call('HMGET', base .. ':ids:' .. i, '', field)
     buckets[i] = tonumber(found[1] or -1)
-    if found[2] and buckets[i] >= least then return found[2] end
+    if found[2] and buckets[i] >= bucket - 1 then return found[2], i end
   end
 end
 
--- `seen` comes before it. More fields and values may follow.
+-- `seen` comes before it. More fields and values may follow. Returns which of the two keys has them.
 local function remember(base, field, wall, steps, what, ...)
   if field == '' then return end
   local bucket = math.floor((wall - steps) / BUCKET)
   local key = base .. ':ids:' .. bucket % 2
-  if buckets[bucket % 2] >= bucket then
+  local number = buckets[bucket % 2] or tonumber(call('HGET', key, '') or -1)
+  if number >= bucket then
     call('HSET', key, field, what, ...)
   else
     call('DEL', key)
@@ -224,4 +227,5 @@ local function remember(base, field, wall, steps, what, ...)
     call('ZADD', P .. 'ids', bucket, key)
     call('PEXPIRE', P .. 'ids', USER_TTL) -- leases prolong its life
   end
+  return bucket % 2
 end

@@ -80,6 +80,36 @@ test('many messages that wait come in order, in pages', async () => {
   await heard(bob, '0', ...all, 'last');
 });
 
+// The inbox's ids are now in the bucket before the present one, which is in the key with number 0.
+async function nextBucket(user) {
+  const ids = (i) => redis.key(`user:${user}`, `ids:${i}`);
+  const clock = redis.key(`user:${user}`, 'clock').replace(`user:${user}:`, '');
+  const numbers = await Promise.all([0, 1].map((i) => redis.cli('HGET', ids(i), '')));
+  const had = Math.max(...numbers);
+  if (had % 2 === 0) {
+    // Two buckets later would be the same key again, so less time has gone by.
+    const steps = Number((await redis.cli('GET', clock)).slice(34, 50)) + 300e6;
+    await redis.cli('SETRANGE', clock, 34, `+${String(steps).padStart(15, '0')}`);
+    await redis.cli('HSET', ids(0), '', had - 2);
+  } else {
+    await redis.cli('RENAME', ids(1), ids(0));
+    await redis.cli('HSET', ids(0), '', had - 1);
+  }
+}
+
+test('a mark that goes over to the next bucket of ids', async () => {
+  const users = pair();
+  const { bob, send } = await logins(users);
+  await send('0');
+  await nextBucket(users[1]);
+  const all = Array.from({ length: 80 }, (_, i) => String(i + 1));
+  for (const one of all) await send(one);
+  await heard(bob, '0', ...all);
+  const ids = (i) => redis.key(`user:${users[1]}`, `ids:${i}`);
+  const has = (i) => redis.cli('HEXISTS', ids(i), `\n${users[0]}`);
+  assert.deepEqual(await Promise.all([has(0), has(1)]), ['0', '1'], 'one mark');
+});
+
 test('an inbox whose master died with its tail gets it again, before what is new', async () => {
   // The log and the sender's inbox have other masters, which lose nothing.
   let users, master;
