@@ -91,20 +91,21 @@ export class Crowd {
   // The unread count of each talker is how many messages of the peer stand in their log after the
   // talker's mark. Then the talker reads some of them.
   async judgeUnread(patience) {
-    await Promise.all(this.talkers.map((device, i) => this.#judgeUnread(device, i, patience)));
+    for (const [i, device] of this.talkers.entries()) await this.#judgeUnread(device, i, patience);
   }
 
   async #judgeUnread(device, i, patience) {
     const peer = this.talkers[i ^ 1].user;
     const deadline = Date.now() + patience;
-    for (;;) {
+    // Each look reads a whole log, so it is not to keep a Redis busy.
+    for (let pause = 100; ; pause = Math.min(2 * pause, 2000)) {
       const wrong = await this.#unread(device, peer).catch((error) => error.message);
       if (!wrong) break;
       if (Date.now() > deadline) {
         this.ledger.finding('unread', `${device.name}: ${wrong}`, device);
         return;
       }
-      await sleep(100);
+      await sleep(pause);
     }
     this.ledger.counts.unread++;
   }

@@ -3,7 +3,7 @@
 // which returns when the fault is over. From then on its healing is timed. alone: no other fault may
 // run meanwhile. where: { world, crowd, ledger, random, slot, long }.
 
-import { sleep } from '../blackbox/lib/harness.mjs';
+import { sleep, until } from '../blackbox/lib/harness.mjs';
 
 const nodeKilled = async ({ slot, random }, away) => {
   await slot.end('kill');
@@ -31,7 +31,8 @@ const halfOpen = ({ slot, random }, link) =>
 const told =
   (...command) =>
   async ({ world }) => {
-    for (const master of await world.masters()) await master.cli(...command).catch(() => {});
+    const masters = await until(() => world.masters(), { what: 'the masters are known' });
+    for (const master of masters) await master.cli(...command).catch(() => {});
   };
 
 // Nearly as long as a node takes a client that sent heartbeats for alive without one.

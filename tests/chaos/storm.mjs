@@ -82,7 +82,9 @@ export class Storm {
     this.ledger.devices = this.crowd.devices;
     this.ledger.shardOf = (channel) => world.shardOf(channel);
     this.ledger.recordOf = async (channel) => {
-      const all = await entries(await world.masterOf(channel), world.key(channel, 'log'), 6000);
+      // The master may be another one by the time it is asked.
+      const read = async () => entries(await world.masterOf(channel), world.key(channel, 'log'), 6000);
+      const all = await until(read, { every: 200, what: `the log of ${channel} is read` });
       const ids = new Set(all.flatMap(({ text }) => text.match(IDS) ?? []));
       return { has: (id) => ids.has(id), from: all.at(-1)?.seq ?? 0, all };
     };

@@ -23,9 +23,9 @@ const runs = (node) => {
   }
 };
 
-// A server whose cli() and ask() repeat a command when a fault has killed its connection, or while
-// the Cluster is down; the command may have been done.
-const AGAIN = /closed the connection|closed before|reset by peer|ECONNRESET|CLUSTERDOWN/;
+// A server whose cli() and ask() repeat a command when a fault has killed its connection, while the
+// Cluster is down, or the server loads its data; the command may have been done.
+const AGAIN = /closed the connection|closed before|reset by peer|ECONNRESET|CLUSTERDOWN|LOADING/;
 const TRIES = 50;
 export function persistent(redis) {
   const repeated = (once) => {
