@@ -38,6 +38,8 @@ static void on_up(void *owner, struct partition *p, bool changed) {
     revocation_pump(&d->revocations[p->index]);
     for (unsigned i = 0; changed && i < d->redis.count; i++)
         overdue_tell_again(&d->overdues[i]);
+    if (changed)
+        heard_changed(&d->heard, p);
 }
 
 static void on_down(void *owner, struct partition *p, const char *why) {
@@ -150,6 +152,7 @@ static void on_tick(void *owner) {
     room_index_tell(&d->room_index);
     for (unsigned i = 0; i < d->redis.count; i++)
         overdue_look(&d->overdues[i]);
+    heard_look(&d->heard);
 }
 
 static void on_seen(struct lease *l, struct slice incarnation, uint64_t number) {
@@ -282,6 +285,7 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
     d->clients.rosters = &d->rosters;
     d->clients.sessions = &d->sessions;
     d->clients.rows = event_rows;
+    heard_init(&d->heard, &d->redis, &d->leases);
     raw_users_init(&d->raw_users, &d->leases, options, d->clients.registry.all.birth);
     status = init_partitions(d);
     if (status != 0)

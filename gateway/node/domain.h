@@ -6,6 +6,7 @@
 #include "gateway/cluster/reaper.h"
 #include "gateway/node/stats.h"
 #include "gateway/presence/announce.h"
+#include "gateway/presence/heard.h"
 #include "gateway/presence/membership.h"
 #include "gateway/presence/overdue.h"
 #include "gateway/presence/raw_users.h"
@@ -27,6 +28,7 @@ struct domain {
     struct rosters rosters;
     struct announcer announcer;
     struct overdue overdues[PARTITIONS_MOST];
+    struct heard heard;
     struct renewals renewals[PARTITIONS_MOST];
     struct sessions sessions;
     struct clients clients;

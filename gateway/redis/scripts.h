@@ -62,8 +62,10 @@ enum script_parts {
     X(due, PARTS_CLOCK | PARTS_FINDS, "; lingering clock ids " KEYS_OF_ALL)                    \
     X(turn, PARTS_FINDS, "; turning told")                                                     \
     X(pending, PARTS_FINDS, "; pending told term")                                             \
-    X(place, PARTS_PRESENCE, "members here read/")                                             \
+    X(place, PARTS_PRESENCE, "members here read/; heard")                                      \
     X(placed, PARTS_MANY, "pending turning; pending told")                                     \
+    X(heard, PARTS_PRESENCE, "; heard")                                                        \
+    X(retell, PARTS_PRESENCE | PARTS_MANY, "conns rooms stamp pending; pending term")          \
     X(beat, PARTS_PRESENCE, "; nodes online")                                                  \
     X(peers, PARTS_MANY, "stats")                                                              \
     X(touch, PARTS_LOG | PARTS_PRESENCE | PARTS_MANY,                                          \

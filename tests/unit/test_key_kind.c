@@ -67,6 +67,8 @@ static void test_others(void **state) {
         {&cluster, "sluice:{14}term", KEY_OWN},
         {&cluster, "sluice:{14}migration", KEY_OWN},
         {&cluster, "sluice:{14}online", KEY_PRESENCE},
+        {&cluster, "sluice:{14}told", KEY_PRESENCE},
+        {&cluster, "sluice:{14}heard", KEY_PRESENCE},
         {&cluster, "sluice:{14}outbox", KEY_WAITING},
         {&cluster, "sluice:{14}user:a:pending", KEY_WAITING},
         {&cluster, "sluice:{14}stamp:lobby ann", KEY_PRESENCE},

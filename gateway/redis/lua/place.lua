@@ -3,9 +3,11 @@
 -- '1' for the roster of the room, or ''; then of each entry: user, version, the event's version,
 -- '1' if the user is a member, '1' if the user is online. An entry counts if its version is higher
 -- than the last one that the room has of the user. The room knows that for a minute; nothing is
--- under way for so long.
+-- under way for so long. What was new is noted in `heard`, until the same version comes once more,
+-- and not at once: then the user's partition may still lose it.
 -- Returns {0}; with the roster: as enter.lua.
 local ms, turned, added = millis(now()), {}, 0
+local due, sure = digits(ms + UNSURE), ms + UNSURE / 2
 local function ring(base, room, user, joined)
   local total = joined and call('ZCARD', base .. ':members') or 0
   if total > BIG_ROOM then -- such a room gets counts in place of names
@@ -22,6 +24,10 @@ end
 local function place(base, stamp, user, version, event, member, here)
   local room = string.sub(name_of(base), 6)
   local last = call('GET', stamp) or '0'
+  local what = user .. ' ' .. room -- names have no blanks
+  if version == last and (tonumber(call('ZSCORE', HEARD, what)) or sure) < sure then
+    call('ZREM', HEARD, what)
+  end
   if not is_later(version, last) then return end
   call('DEL', stamp) -- first, so that a full Redis takes the other writes
   local changed
@@ -40,6 +46,8 @@ local function place(base, stamp, user, version, event, member, here)
     changed = call('ZREM', base .. ':here', user) == 1
   end
   call('SET', stamp, version, 'PX', 60000)
+  call('ZADD', HEARD, due, what)
+  call('PEXPIRE', HEARD, USER_TTL)
   if is_later(event, last) then
     ring(base, room, user, member)
   elseif changed then

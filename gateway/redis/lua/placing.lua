@@ -8,9 +8,14 @@
 --   pending         the users, by the time (ms) from which on the sweep takes them
 --   told            "<user> <room> <version>": rooms that have heard, by the time (ms) from which on
 --                   the sweep tells them again, since their master may have died with the news
+--   heard           in a room's partition: "<user> <room>" of what the room has heard only once, by
+--                   the time (ms) from which on the user's partition is asked what is so
+--                   (retell.lua), since the next master may not know what the room has heard
 -- A version is the partition's term and a time in µs, later than each earlier one of the user's. By
 -- the term it is later also if a new master's clock is behind, and lacks the user's last version.
-local WAITING, TOLD, SWEPT, ROOMS_MOST = P .. 'pending', P .. 'told', 1000, 64
+-- Rooms hear again after AGAIN (placed.lua). After UNSURE (ms) something has gone wrong.
+local WAITING, TOLD, HEARD = P .. 'pending', P .. 'told', P .. 'heard'
+local SWEPT, UNSURE, ROOMS_MOST = 1000, 30000, 64
 
 -- Is there something for the sweep?
 local function waits()

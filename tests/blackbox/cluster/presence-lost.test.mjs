@@ -12,8 +12,8 @@ after(async () => {
   await node.stop();
   await redis.stop();
 });
-const ready = () =>
-  until(async () => !(await node.get('/readyz')).json().degraded, { what: 'all is up', timeout: 30000 });
+const degraded = async () => (await node.get('/readyz')).json().degraded;
+const ready = () => until(async () => !(await degraded()), { what: 'all is up', timeout: 30000 });
 await ready();
 
 const masterOf = (name) => redis.masterOf(redis.key(name));
@@ -36,10 +36,14 @@ const says = (room, ...users) =>
   });
 
 // From now on nothing comes to the replica. Returns a function: the master dies, the replica leads.
+// meanwhile: what to do while neither does.
 async function cutOff(master) {
   const dies = await redis.tailLost(master);
-  return async () => {
-    await dies();
+  return async (meanwhile = () => {}) => {
+    const over = dies();
+    await until(degraded, { ...LIMIT, what: 'the node has lost the master' });
+    await meanwhile();
+    await over;
     await ready();
     await master.restart();
     await redis.untilWell();
@@ -90,4 +94,111 @@ test("a user's new master has a clock that is two hours behind", async () => {
   assert.equal(known.status, 200);
   await until(() => client.emit('leave', { room }), { ...LIMIT, what: 'it leaves' });
   await says(room);
+});
+
+const members = async (room) => {
+  const all = await redis.cli('ZRANGE', redis.key(`room:${room}`, 'members'), 0, -1);
+  return all.split('\n').filter(Boolean);
+};
+const roomsOf = async (user) =>
+  (await redis.cli('SMEMBERS', redis.key(`user:${user}`, 'rooms'))).split('\n').filter(Boolean);
+
+// A room of another master, and in it a user who stays, whose master is not this one.
+async function roomElsewhere(master) {
+  const [room, stays] = [await nameOf('room', master, true), await nameOf('user', master, true)];
+  const client = await login(node, stays);
+  await client.emit('join', { room });
+  const roster = () => client.frames.findLast(({ event }) => event === 'onlineUsers')?.data;
+  const sees = (...users) =>
+    until(() => String([...(roster() ?? [])].sort()) === String(users.sort()), {
+      ...LIMIT,
+      what: `${stays} sees ${users}`,
+    });
+  return { room, stays, sees };
+}
+
+test("a user whose login died with the user's master, and who goes before there is another", async () => {
+  const [master] = await redis.masters();
+  const { room, stays, sees } = await roomElsewhere(master);
+  const [member, newcomer] = [await nameOf('user', master), await nameOf('user', master)];
+  const before = await login(node, member);
+  await before.emit('join', { room });
+  await before.close();
+  await says(room, stays);
+  const dies = await cutOff(master);
+  const clients = [await login(node, member), await login(node, newcomer)];
+  await clients[1].emit('join', { room });
+  await says(room, stays, member, newcomer);
+  await sees(stays, member, newcomer);
+  await dies(() => Promise.all(clients.map((client) => client.close())));
+  await says(room, stays);
+  await sees(stays);
+  // Of the newcomer's membership nothing is left, in the room neither.
+  assert.deepEqual(await roomsOf(newcomer), []);
+  assert.deepEqual((await members(room)).sort(), [stays, member].sort());
+});
+
+test("the same, and the user's node dies, too", async () => {
+  const [master] = await redis.masters();
+  const { room, stays, sees } = await roomElsewhere(master);
+  const [user, dying] = [await nameOf('user', master), await startNode({ redis: redis.url, args })];
+  const dies = await cutOff(master);
+  const client = await login(dying, user);
+  await client.emit('join', { room });
+  await says(room, stays, user);
+  await dies(() => dying.kill());
+  await says(room, stays);
+  await sees(stays);
+});
+
+test("a user who left a room, and whose master died with that", async () => {
+  const [master] = await redis.masters();
+  const { room, stays } = await roomElsewhere(master);
+  const user = await nameOf('user', master);
+  const client = await login(node, user);
+  await client.emit('join', { room });
+  await says(room, stays, user);
+  const dies = await cutOff(master);
+  await client.emit('leave', { room });
+  await says(room, stays);
+  await dies();
+  const agree = async () =>
+    (await members(room)).includes(user) === (await roomsOf(user)).includes(room);
+  await until(agree, { ...LIMIT, what: 'room and user say the same' });
+});
+
+test('a user who was gone, and comes again after the master died with that', async () => {
+  const [master] = await redis.masters();
+  const { room, stays, sees } = await roomElsewhere(master);
+  const user = await nameOf('user', master);
+  const client = await login(node, user);
+  await client.emit('join', { room });
+  await says(room, stays, user);
+  const dies = await cutOff(master);
+  await client.close();
+  await says(room, stays);
+  const comes = () => login(node, user).catch(() => false); // no login while the master is away
+  let again;
+  await dies(() => {
+    again = until(comes, { ...LIMIT, timeout: 30000, what: `${user} is back` });
+  });
+  await again;
+  await says(room, stays, user);
+  await sees(stays, user);
+});
+
+test('a room that heard of a user, and no node saw that the user has another master', async () => {
+  const [master] = await redis.masters();
+  const { room, stays, sees } = await roomElsewhere(master);
+  const ghost = await nameOf('user', master);
+  const heard = redis.key(`room:${room}`).replace(`room:${room}`, 'heard');
+  const known = async () => redis.cli('ZSCORE', heard, `${ghost} ${room}`);
+  await redis.cli('ZADD', redis.key(`room:${room}`, 'here'), Date.now(), ghost);
+  await redis.cli('ZADD', redis.key(`room:${room}`, 'members'), Date.now(), ghost);
+  await redis.cli('ZADD', heard, 1, `${ghost} ${room}`);
+  await says(room, stays);
+  await sees(stays);
+  assert.deepEqual(await members(room), [stays]);
+  // It is forgotten when the room has heard it again.
+  await until(async () => !(await known()), { timeout: 60000, what: `${ghost} is forgotten` });
 });

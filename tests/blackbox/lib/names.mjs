@@ -7,8 +7,8 @@ const NAMED = /^([^{}]*)\{([^{}]+)\}(.*)$/s;
 // Keys that each partition has. Of some, a member tells the partition in which it must lie. A node
 // has an incarnation in each; that in the first one is what it tells of itself.
 const SHARED = [
-  ...['clock', 'ids', 'lingering', 'nodes', 'online', 'outbox', 'pending', 'presence', 'revoked', 'told'],
-  ...['rooms', 'term', 'turning'],
+  ...['clock', 'heard', 'ids', 'lingering', 'nodes', 'online', 'outbox', 'pending', 'presence'],
+  ...['revoked', 'rooms', 'term', 'told', 'turning'],
 ];
 const SHARED_KEY = new RegExp(`^([\\w-]+:)(${SHARED.join('|')})$`);
 const OWNERS = {
