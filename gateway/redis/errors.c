@@ -36,6 +36,17 @@ bool redis_error_moves(struct slice text) {
            slice_is(code, "CLUSTERDOWN");
 }
 
+bool redis_error_unread(struct slice text) {
+    static const char *const codes[] = {"LOADING", "MASTERDOWN", "BUSY",
+                                        "NOAUTH",  "NOPERM",     "CROSSSLOT"};
+    struct slice code = first_word(text);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (slice_is(code, codes[i]))
+            return true;
+    }
+    return redis_error_moves(text);
+}
+
 bool redis_error_moved(struct slice text, struct redis_place *at, unsigned *slot) {
     if (!slice_starts(text, SLICE("MOVED ")))
         return false;

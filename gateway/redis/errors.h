@@ -19,6 +19,9 @@ struct slice redis_error_code(struct slice text);
 bool redis_error_moves(struct slice text);
 /* Or is it that, or STALE (partition.h), after which a script may be sent again? */
 bool redis_error_waits(struct slice text);
+/* Did Redis refuse the command before it looked at its arguments? Then it does not know the
+ * script of an EVAL. */
+bool redis_error_unread(struct slice text);
 /* Reads "MOVED <slot> <host>:<port>". An empty host is that of the server that answered, which
  * stays in `at` then. False: it is another error, or names no host ("?"). */
 bool redis_error_moved(struct slice text, struct redis_place *at, unsigned *slot);

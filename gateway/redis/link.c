@@ -73,6 +73,8 @@ static void command_answer(struct link *l, struct command *c, const struct reply
                     l->distrusted ? OUTCOME_UNKNOWN : OUTCOME_NONE);
         return;
     }
+    if (c->whole && l->events->on_unread != NULL && redis_error_unread(reply->text))
+        l->events->on_unread(l, c->script);
     bool unknown = c->script >= 0 && !c->whole && slice_starts(reply->text, SLICE("NOSCRIPT"));
     if (unknown && command_again(l, c))
         return;

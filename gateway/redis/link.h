@@ -39,6 +39,9 @@ struct link_events {
     void (*on_found)(struct link *l, const struct command *c, const struct reply *reply);
     /* Writes the head of EVAL for a script that Redis does not know (NOSCRIPT). */
     void (*put_eval)(struct link *l, struct buf *out, int script, unsigned argc);
+    /* A script was sent with its text, and Redis has refused it without a look at that. NULL:
+     * the owner need not know. */
+    void (*on_unread)(struct link *l, int script);
 };
 
 struct link {

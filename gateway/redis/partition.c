@@ -76,7 +76,8 @@ static bool send_put(struct server *s, int script, unsigned argc, size_t head, r
     bool sent =
         !b->failed && server_send(s, script, argc, (struct slice){b->data, head},
                                   (struct slice){b->data + head, b->len - head}, done, arg);
-    s->loaded[script] = s->loaded[script] || sent;
+    if (sent && !s->loaded[script])
+        s->commands.pipeline.last->whole = s->loaded[script] = true;
     if (b->cap > (1U << 20))
         buf_deinit(b);
     return sent;

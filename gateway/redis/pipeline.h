@@ -27,7 +27,7 @@ struct command {
     uint64_t sent_at; /* ns; when the flush took it */
     int script;
     unsigned argc;
-    bool whole; /* sent with the script's text since Redis did not know it */
+    bool whole; /* sent with the script's text */
     struct slice
         tail; /* a script's arguments, kept to send it again; the bytes follow this struct */
     char bytes[];

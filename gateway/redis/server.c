@@ -211,6 +211,10 @@ static void put_eval(struct link *l, struct buf *out, int script, unsigned argc)
     eval_put_head(out, argc, "EVAL", buf_bytes(&server_of(l)->config->scripts->text[script]));
 }
 
+static void on_unread(struct link *l, int script) {
+    server_of(l)->loaded[script] = false;
+}
+
 static const struct link_events link_handlers = {
     .on_ready = on_ready,
     .on_down = on_down,
@@ -219,6 +223,7 @@ static const struct link_events link_handlers = {
     .on_found = on_found,
     .on_moving = on_moving,
     .put_eval = put_eval,
+    .on_unread = on_unread,
 };
 
 /* --- use ------------------------------------------------------------------------------------

@@ -61,7 +61,8 @@ struct server {
     struct durable durable;
     struct link *links[3]; /* in the order in which they are opened */
     unsigned link_count;
-    bool loaded[SCRIPT_COUNT]; /* sent as a whole over the command link since it is ready */
+    bool loaded[SCRIPT_COUNT]; /* sent as a whole over the command link since it is ready, and
+                                * not refused unread */
     bool settled;
     bool kill_warned;    /* the log has said that CLIENT KILL is refused */
     uint64_t moved_at;   /* loop time at which it said MOVED last; 0: never. The owner's */

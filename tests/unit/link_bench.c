@@ -176,8 +176,8 @@ static void on_closed(struct link *l) {
     bench->closed++;
 }
 
-static const struct link_events events = {on_ready, on_down, on_push, on_error,
-                                          NULL,     NULL,    put_eval};
+static const struct link_events events = {on_ready, on_down, on_push,  on_error,
+                                          NULL,     NULL,    put_eval, NULL};
 
 void bench_on_done(void *arg, const struct reply *reply, enum outcome outcome) {
     static const char *const words[] = {"none", "refused", "unknown"};

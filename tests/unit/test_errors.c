@@ -93,6 +93,25 @@ static void what_a_cluster_says(void **state) {
     }
 }
 
+static void is_a_script_unread(void **state) {
+    static const char *const unread[] = {"LOADING Redis is loading the dataset in memory",
+                                         "BUSY Redis is busy running a script.",
+                                         "NOAUTH Authentication required.",
+                                         "CLUSTERDOWN Hash slot not served",
+                                         "MOVED 3999 127.0.0.1:6381",
+                                         "TRYAGAIN Multiple keys request during rehashing"};
+    static const char *const read[] = {
+        "NOSCRIPT No matching script.",
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "STALE another term stands in Redis", "ERR Error running script (call to f_1): LOADING",
+        ""};
+    (void)state;
+    for (size_t i = 0; i < sizeof unread / sizeof *unread; i++)
+        assert_true(redis_error_unread(slice_of(unread[i])));
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++)
+        assert_false(redis_error_unread(slice_of(read[i])));
+}
+
 static void each_text(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -105,6 +124,7 @@ static void each_text(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_text),
+                                       cmocka_unit_test(is_a_script_unread),
                                        cmocka_unit_test(what_a_cluster_says)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
 // A slot is moved under load, in the way of all versions of Redis: none of its messages is lost or
 // comes twice, and a send that meets the move waits at most 2 s.
 import assert from 'node:assert/strict';
-import { sleep, test } from '../lib/harness.mjs';
+import { login, sleep, startNode, test, until } from '../lib/harness.mjs';
+import { startCluster } from '../lib/cluster.mjs';
 import { busy } from '../lib/cluster-talk.mjs';
+import { range } from '../lib/frames.mjs';
 
 // Where it moves from and to, and how long each step of it lasts.
 for (const [what, pause] of [['quickly', 0], ['with 300 ms between its steps', 300]]) {
@@ -42,4 +44,28 @@ test('a move that stops half way: held for 2 s, then refused, until it ends', as
   const { lost } = await judge();
   assert.deepEqual(lost, []);
   assert.ok(failures().every(({ outcome }) => outcome === 'refused'), 'nothing was unknown');
+});
+
+test('a script that is refused when it is sent first, is sent whole again', async (t) => {
+  const it = await startCluster({ replicas: 0 });
+  const node = await startNode({ redis: it.url });
+  t.after(async () => {
+    await node.stop();
+    await it.stop();
+  });
+  const ann = await login(node, 'ann');
+  await ann.emit('join', { room: 'r' });
+  const slot = it.slotOf(it.key('room:r'));
+  const home = await it.masterOf(slot);
+  const to = (await it.masters()).find((one) => one !== home);
+  const errors = () => it.on(home, 'INFO', 'errorstats');
+  await it.on(to, 'CLUSTER', 'SETSLOT', slot, 'IMPORTING', it.idOf(home));
+  await it.on(home, 'CLUSTER', 'SETSLOT', slot, 'MIGRATING', it.idOf(to));
+  const refused = async () => /ASK|TRYAGAIN/.test(await errors());
+  await it.on(home, 'CONFIG', 'RESETSTAT');
+  const sent = range(1, 20).map((message) => ann.emit('sendMessage', { room: 'r', message }));
+  await until(refused);
+  for (const one of [home, to]) await it.on(one, 'CLUSTER', 'SETSLOT', slot, 'STABLE');
+  await Promise.all(sent);
+  assert.doesNotMatch(await errors(), /NOSCRIPT/);
 });
