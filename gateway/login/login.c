@@ -332,6 +332,8 @@ static void login_abandon(struct request *r) {
     if (c->presence.entering != NULL)
         l->pending--;
     registry_abandon(&c->presence);
+    if (session_abandon(c->session))
+        l->pending--;
     l->failed = true;
     login_step(r);
 }

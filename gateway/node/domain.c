@@ -137,6 +137,7 @@ static void on_leased(struct lease *l) {
     registry_reenter(&d->clients.registry, l);
     membership_renew_rooms(&d->renewals[l->redis->index], &d->hub, l->redis);
     raw_users_renew(&d->raw_users, l);
+    sessions_keep(&d->sessions);
 }
 
 static void on_tick(void *owner) {

@@ -192,6 +192,14 @@ void session_restore_channel(struct sub *sub, const struct recovered_channel *wa
     session_moved(s, t, was->moved);
 }
 
+/* Many sessions may be written again at once, so sessions_keep does so in its next turns. */
+static void write_again(struct session *s) {
+    s->stored_term = 0;
+    s->kept = 0;
+    list_remove(&s->link);
+    list_push(s->all->kept.next, &s->link); /* as the first */
+}
+
 void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
     struct session *s = client_of(sub->subscriber)->session;
     struct standing *t = s != NULL ? find(s, sub) : NULL;
@@ -199,13 +207,8 @@ void session_reset(struct sub *sub, struct slice epoch, uint64_t from) {
         return;
     position_set(&t->floor, epoch, t->floor.seq < from ? t->floor.seq : from);
     t->version = ++s->version;
-    if (!s->stored)
-        return;
-    /* Many sessions are reset at once, so sessions_keep writes them in its next turns. */
-    s->stored_term = 0;
-    s->kept = 0;
-    list_remove(&s->link);
-    list_push(s->all->kept.next, &s->link); /* as the first */
+    if (s->stored)
+        write_again(s);
 }
 
 /* --- in Redis -------------------------------------------------------------------------------
@@ -317,7 +320,9 @@ static void on_state(void *arg, const struct reply *reply, enum outcome outcome)
     s->busy = false;
     if (status == SCRIPT_REAPED)
         lease_renew_incarnation(session_lease(s));
-    if (reply == NULL || status == SCRIPT_REAPED) {
+    if (status == SCRIPT_REAPED && s->stored && !c->as.gone) {
+        write_again(s); /* under the next incarnation; `done` waits for that */
+    } else if (reply == NULL || status == SCRIPT_REAPED) {
         s->stored_term = 0; /* sessions_keep writes all of it */
         tell(s, false);
     } else if (status == SESSION_TAKEN) {
@@ -413,6 +418,13 @@ void session_save(struct session *s, struct sub *room, void (*done)(void *arg, b
     s->room = room;
     s->version++;
     session_sync(s);
+}
+
+bool session_abandon(struct session *s) {
+    if (s == NULL || s->done == NULL || s->busy)
+        return false;
+    s->done = NULL;
+    return true;
 }
 
 void session_over(struct session *s, bool back) {

@@ -187,9 +187,13 @@ void session_reset(struct sub *sub, struct slice epoch, uint64_t from);
 
 /* Writes the session's state to Redis. room: the default room from now on, or NULL. done is
  * called once, perhaps before it returns. It gets false if Redis did not take the state, or if
- * another connection has the session by now; in the latter case the client is closed. */
+ * another connection has the session by now; in the latter case the client is closed. It waits
+ * while the node takes a new incarnation. */
 void session_save(struct session *s, struct sub *room, void (*done)(void *arg, bool good),
                   void *arg);
+/* The connection is gone. True: session_save waits for an incarnation, and its `done` is not
+ * called any more. s may be NULL. */
+bool session_abandon(struct session *s);
 
 /* For a recovery whose channels are entered: takes over the state that Redis had, of the
  * session and of each channel. */

@@ -194,16 +194,30 @@ static void one_that_redis_refused_is_written_whole_later(void **state) {
     assert_whole("room:r", " c:room:r a 5 100");
 }
 
-static void one_of_a_reaped_node_is_written_whole_later(void **state) {
+static void one_of_a_reaped_node_waits_for_the_next_incarnation(void **state) {
     (void)state;
     save(NULL);
     fake_answer("-2");
-    assert_told("not-saved ");
+    assert_told("%s", "");
     assert_false(lease->held);
     fake_answer("0 0 %s 1", lease->incarnation);
     loop.time += 1;
     sessions_keep(&sessions);
     assert_whole("''", "");
+    assert_told("%s", "");
+    fake_answer("0");
+    assert_told("saved ");
+}
+
+static void one_that_is_gone_waits_for_no_incarnation(void **state) {
+    (void)state;
+    save(NULL);
+    assert_false(session_abandon(ann->session)); /* its script is under way */
+    fake_answer("-2");
+    assert_true(session_abandon(ann->session));
+    assert_false(session_abandon(ann->session));
+    fake_answer("0 0 %s 1", lease->incarnation);
+    assert_told("%s", "");
 }
 
 static void one_with_too_many_channels_is_not_recovered(void **state) {
@@ -279,7 +293,8 @@ int main(void) {
         CASE(one_that_has_expired_is_written_whole),
         CASE(one_that_was_recovered_elsewhere_closes),
         CASE(one_that_redis_refused_is_written_whole_later),
-        CASE(one_of_a_reaped_node_is_written_whole_later),
+        CASE(one_of_a_reaped_node_waits_for_the_next_incarnation),
+        CASE(one_that_is_gone_waits_for_no_incarnation),
         CASE(one_with_too_many_channels_is_not_recovered),
         CASE(a_client_that_is_gone_is_not_saved),
         CASE(says_whether_it_may_come_back),

@@ -127,3 +127,20 @@ test('after a failover a session is recovered again', async (t) => {
   });
   await has(said);
 });
+
+test('a login, and the node was reaped in all partitions meanwhile', async (t) => {
+  // The node learns it only from what it is answered.
+  const args = ['--lease-interval', '30s', '--lease-timeout', '120s'];
+  const node = await startNode({ redis: it.url, args });
+  t.after(() => node.stop());
+  for (const door of ['JSON', 'Socket.IO', 'Socket.IO, once more']) {
+    const incarnations = async (tag) => it.cli('ZRANGE', `sluice:{${tag}}nodes`, 0, -1);
+    for (const tag of it.tags) {
+      const own = (await incarnations(tag)).split('\n').filter((one) => one.startsWith(`${node.id}.`));
+      await it.cli('ZREM', `sluice:{${tag}}nodes`, 'none', ...own);
+    }
+    const user = `reaped-${door.replace(/\W/g, '-')}`;
+    if (door === 'JSON') await login(node, user);
+    else assert.equal((await guest(t, node, user)).ack.userId, user, door);
+  }
+});
