@@ -115,7 +115,7 @@ bool channel_is(const struct channel *ch, struct slice quoted) {
 /* --- delivery -------------------------------------------------------------------------------
  */
 
-static void deliver_to(struct list *subs, struct message *m, struct slice skip) {
+static void deliver_to(struct list *subs, struct message *m, struct slice skip, bool entering) {
     /* A delivery may close its subscriber, which takes this sub out of the list. */
     for (struct list *at = subs->next, *next; at != subs; at = next) {
         struct sub *sub = container_of(at, struct sub, in_channel);
@@ -123,7 +123,7 @@ static void deliver_to(struct list *subs, struct message *m, struct slice skip) 
         next = at->next;
         if ((m->seq != 0 && m->seq <= sub->seq) || subscriber_is(s, m->origin))
             continue;
-        if (skip.len != 0 && slice_eq(s->user, skip))
+        if ((skip.len != 0 && slice_eq(s->user, skip)) || (sub->entering && !entering))
             continue;
         s->ops->deliver(s, m);
     }
@@ -132,9 +132,9 @@ static void deliver_to(struct list *subs, struct message *m, struct slice skip) 
 void channel_deliver(struct channel *ch, struct message *m, enum audience who,
                      struct slice skip) {
     metric_add(ch->hub->metrics, METRIC_MESSAGES, 1);
-    if (who == AUDIENCE_ALL)
-        deliver_to(&ch->behind, m, skip);
-    deliver_to(&ch->live, m, skip);
+    if (who >= AUDIENCE_ENTERED)
+        deliver_to(&ch->behind, m, skip, who == AUDIENCE_ALL);
+    deliver_to(&ch->live, m, skip, true);
     message_done(m, ch->hub->slabs);
 }
 

@@ -73,15 +73,17 @@ struct sub {
                    * channel's position */
     struct catchup *catchup; /* NULL: live */
     bool recheck;            /* its user may have left the room: ask when the sub has started */
+    bool entering;           /* its user may not stand in the room yet */
     uint32_t serial; /* tells it from a later sub of the same subscriber in this channel */
 };
 
 enum audience {
     AUDIENCE_NONE,
     AUDIENCE_LIVE,
-    AUDIENCE_ALL /* also the subs that are behind. Presence events need this, since the log that
-                  * such subs read does not have them: a new member must hear of every user that
-                  * enters after its roster was made. */
+    AUDIENCE_ENTERED, /* also the subs that are behind, but for those that are `entering` */
+    AUDIENCE_ALL /* also these. Presence events need this, since the log that such subs read
+                  * does not have them: a new member must hear of every user that enters after
+                  * its roster was made. */
 };
 
 /* Calls to the layer above. None of them may free the channel. */

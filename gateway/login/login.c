@@ -300,6 +300,8 @@ static void on_room(void *arg, const struct reply *reply, enum outcome outcome) 
     struct client *c = e->request->client;
     (void)outcome;
     struct login *l = e->request->state;
+    if (e->sub != NULL)
+        e->sub->entering = false;
     long long status = reply_number(reply_item(reply, 0));
     bool good = reply != NULL && status == 0;
     if (reply != NULL && status == SCRIPT_TOO_MANY)
@@ -347,10 +349,13 @@ static void entry_enter(struct request *r, struct entry *e, struct sub *sub,
     if (!entry_is_room(e))
         return;
     if (membership_enter(clients_of(r->client)->leases, &r->client->as, sub->channel, how,
-                         on_room, e))
+                         on_room, e)) {
         l->pending++;
-    else
+        if (e->sub != NULL)
+            e->sub->entering = true;
+    } else {
         l->failed = true;
+    }
 }
 
 static void entry_begin(struct request *r, struct entry *e) {

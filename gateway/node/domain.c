@@ -79,7 +79,7 @@ static enum audience on_room_event(void *owner, struct channel *ch, const struct
 static void on_healed(void *owner, struct channel *ch) {
     struct domain *d = owner;
     if (is_room(channel_name(ch)))
-        roster_touch(&d->rosters, ch);
+        roster_healed(&d->rosters, ch);
 }
 
 static void on_free(void *owner, struct channel *ch) {

@@ -151,7 +151,7 @@ static size_t put_roster(struct channel *ch, const struct roster *r, roster_out 
 
 static void to_all(void *arg, struct channel *ch, struct message *m) {
     (void)arg;
-    channel_deliver(ch, m, AUDIENCE_ALL, (struct slice){NULL, 0});
+    channel_deliver(ch, m, AUDIENCE_ENTERED, (struct slice){NULL, 0});
 }
 
 static void to_one(void *arg, struct channel *ch, struct message *m) {
@@ -294,6 +294,11 @@ void roster_touch(struct rosters *all, struct channel *ch) {
         wheel_set(&all->wheel, &room->timer, due);
     else
         roster_read(room);
+}
+
+void roster_healed(struct rosters *all, struct channel *ch) {
+    if (ch->room != NULL)
+        roster_touch(all, ch);
 }
 
 void roster_renew(struct rosters *all, struct channel *ch) {

@@ -32,8 +32,12 @@ void rosters_init(struct rosters *all, uv_loop_t *loop, struct redis *redis,
 /* Reads the rosters that are due. now: loop time. */
 void rosters_tick(struct rosters *all, uint64_t now);
 
-/* A user entered, left or changed state. The room's connections get the roster soon. */
+/* A user entered, left or changed state. The room's connections get the roster soon, but for
+ * those that are entering, which get it with the answer to that. */
 void roster_touch(struct rosters *all, struct channel *ch);
+/* The room's events may have been missed. Nothing is done for a room of which nobody here has
+ * heard anything: who enters it gets its roster then. */
+void roster_healed(struct rosters *all, struct channel *ch);
 /* A doorbell brought the counts of a big room, as JSON. */
 void roster_counted(struct rosters *all, struct channel *ch, struct slice counts);
 /* Takes the roster from an answer of enter.lua. True: it was sent to all of the room's

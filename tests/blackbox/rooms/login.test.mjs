@@ -57,6 +57,18 @@ test('csId enters room-<csId>: everyone there gets Online_user, the newcomer at 
   assert.equal(data.message, 'hello desk');
 });
 
+test('the first roster that a newcomer gets has the newcomer', async () => {
+  for (let i = 0; i < 40; i++) {
+    const [one, two] = [`first-${i}`, `second-${i}`];
+    const client = await login(nodes[0], one, { csId: i });
+    assert.deepEqual((await client.next('Online_user')).data, [one]);
+    const other = await login(nodes[1], two);
+    await other.emit('join', { room: `room-${i}` });
+    assert.deepEqual((await other.next('Online_user')).data, [one, two]);
+    await Promise.all([client.close(), other.close()]);
+  }
+});
+
 test('an integer csId is its text', async () => {
   const gil = await login(nodes[0], 'gil', { csId: 77 });
   assert.ok('room:room-77' in gil.ack.resume);

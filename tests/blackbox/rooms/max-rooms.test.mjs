@@ -46,6 +46,8 @@ test('login: one that is refused logs nobody in and leaves nothing behind', asyn
   await Promise.all([here.close(), there.close()]);
   await until(async () => count(watcher, 'user_offline', 'bob') === 1);
   const everything = async () => (await keys(redis)).filter((key) => /\{(user|room|dm)/.test(key));
+  // On a Cluster the rooms hear of it after that.
+  await until(async () => !(await everything()).some((key) => key.endsWith(':pending')));
   const before = await everything();
   const profile = await hash(redis, 'sluice:{user:bob}:profile');
 
