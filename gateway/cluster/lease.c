@@ -92,13 +92,14 @@ void lease_renew_incarnation(struct lease *l) {
     lease_ask(l);
 }
 
-/* Waits half a lease timeout before it announces the ghosts, since other nodes may have lost
- * Redis as well and must be back to hear it. */
+/* Ghosts are announced, so those who are to hear it must be back. */
+bool lease_is_former_due(const struct lease *l) {
+    return l->former[0] != '\0' && l->held &&
+           lease_now(l) - l->former_since >= l->options->lease_timeout / 2;
+}
+
 void lease_all_entered(struct lease *l) {
-    if (l->former[0] == '\0' || !l->held ||
-        lease_now(l) - l->former_since < l->options->lease_timeout / 2)
-        return;
-    if (goodbye(l, l->former, NULL, NULL))
+    if (lease_is_former_due(l) && goodbye(l, l->former, NULL, NULL))
         l->former[0] = '\0';
 }
 

@@ -92,6 +92,9 @@ void lease_renew_incarnation(struct lease *l);
 /* An entry of this incarnation could not be taken out. The lease takes a new incarnation with
  * the next interval. */
 void lease_doubt(struct lease *l);
+/* Other nodes that lost Redis as well have had time to come back, so the former incarnation may
+ * be given up. */
+bool lease_is_former_due(const struct lease *l);
 /* All connections are registered under this incarnation. The entries of the former one are
  * ghosts now, which other nodes may reap. */
 void lease_all_entered(struct lease *l);

@@ -20,9 +20,12 @@ void registry_init(struct registry *r, struct leases *leases, const struct optio
     r->wheel = wheel;
     r->events = events;
     r->owner = owner;
+    r->closed = false;
     list_init(&r->beaten);
-    for (unsigned i = 0; i < PARTITIONS_MOST; i++)
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++) {
         list_init(&r->reentries[i].waiting);
+        list_init(&r->reentries[i].gone);
+    }
     list_init(&r->lingering);
     list_init(&r->awaited);
 }
@@ -46,6 +49,7 @@ static void pump(struct registry *r, struct lease *l);
  */
 
 static void registry_step(struct registration *g);
+static void keep_gone(struct registration *g);
 
 static void tell_entering(struct registration *g, enum entered how) {
     const struct entering *e = g->entering;
@@ -84,11 +88,13 @@ static enum entered refusal(const struct reply *reply) {
     }
 }
 
-static void on_registry(struct registration *g, bool entering, const struct reply *reply) {
+static void on_registry(struct registration *g, bool entering, const struct reply *reply,
+                        enum outcome outcome) {
     struct registry *r = registry_of(g);
     struct lease *l = lease_for(g);
     struct reentry *reentry = reentry_of(r, l);
     g->busy = false;
+    g->doubtful = entering && reply == NULL && outcome == OUTCOME_UNKNOWN;
     if (reply != NULL)
         registry_answered(g, l, entering, reply);
     else if (g->as.gone && redis_up(l->redis))
@@ -110,19 +116,19 @@ static void on_registry(struct registration *g, bool entering, const struct repl
     else if (refused && !g->as.gone && g->wanted && list_empty(&g->reenter))
         list_push(&reentry->waiting,
                   &g->reenter); /* Redis is full: again with the next lease */
+    if (reply == NULL)
+        keep_gone(g);
     if (!refused)
         pump(r, l);
     subscriber_unref(&g->as);
 }
 
 static void on_entered(void *arg, const struct reply *reply, enum outcome outcome) {
-    (void)outcome;
-    on_registry(arg, true, reply);
+    on_registry(arg, true, reply, outcome);
 }
 
 static void on_left(void *arg, const struct reply *reply, enum outcome outcome) {
-    (void)outcome;
-    on_registry(arg, false, reply);
+    on_registry(arg, false, reply, outcome);
 }
 
 static struct slice or_default(const struct name *n, struct slice otherwise) {
@@ -234,18 +240,22 @@ static void registry_step(struct registration *g) {
     char key_bytes[CHANNEL_NAME_SIZE];
     struct registry *r = registry_of(g);
     bool in = g->wanted;
-    if (g->busy || g->in == in || g->as.user.len == 0 || (in && g->as.gone))
+    bool as_wanted = g->in == in && (in || !g->doubtful);
+    if (g->busy || as_wanted || g->as.user.len == 0 || (in && g->as.gone))
         return;
     struct lease *l = lease_for(g);
     if (!l->held) { /* until this incarnation has its lease, its writes are refused */
         if (in && list_empty(&g->reenter))
             list_push(&reentry_of(r, l)->waiting, &g->reenter);
+        keep_gone(g);
         return;
     }
     struct slice key = user_channel(g->as.user, key_bytes);
     struct slice id = subscriber_id(&g->as, id_bytes);
-    if (!(in ? send_enter(g, l, key, id) : send_leave(g, l, key, id)))
-        return; /* Redis is away; registry_reenter is called when it is back */
+    if (!(in ? send_enter(g, l, key, id) : send_leave(g, l, key, id))) {
+        keep_gone(g); /* Redis is away; registry_reenter is called when it is back */
+        return;
+    }
     g->busy = true;
     g->asked_generation = l->generation;
     subscriber_ref(&g->as);
@@ -301,6 +311,58 @@ void registry_redis_down(struct registry *r, const struct partition *p) {
     }
 }
 
+/* --- those that ended while their partition was away -----------------------------------------
+ */
+
+/* Keeps a connection that is over until its partition can be told. */
+static void keep_gone(struct registration *g) {
+    struct registry *r = registry_of(g);
+    if (r->closed || !g->as.gone || g->wanted || !(g->in || g->doubtful) ||
+        g->as.user.len == 0 || !list_empty(&g->as.link))
+        return;
+    subscriber_ref(&g->as);
+    list_push(&reentry_of(r, lease_for(g))->gone, &g->as.link);
+}
+
+static void on_told(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct registration *g = arg;
+    struct registry *r = registry_of(g);
+    struct lease *l = lease_for(g);
+    (void)outcome;
+    reentry_of(r, l)->telling--;
+    if (reply != NULL && reply_number(reply_item(reply, 1)) != 0)
+        r->events->on_turning(r->owner, l);
+    if (reply != NULL)
+        placing_all(r->leases->redis, l->redis, reply, 2, NULL, NULL);
+    pump(r, l);
+    subscriber_unref(&g->as);
+}
+
+static bool tell_one_gone(struct registration *g, struct lease *l) {
+    char key[CHANNEL_NAME_SIZE], node[NODE_KEY_SIZE];
+    struct slice keys[] = {user_channel(g->as.user, key), node_key(l->former, node)};
+    struct slice args[] = {g->as.user, slice_of(l->former)};
+    return redis_script(l->redis, SCRIPT_went, keys, 2, args, 2, on_told, g);
+}
+
+/* Tells the partition of those that ended under the former incarnation, when that is due. True:
+ * all are told. */
+static bool tell_gone(struct registry *r, struct lease *l) {
+    struct reentry *e = reentry_of(r, l);
+    while (lease_is_former_due(l) && e->telling < REENTER_AT_ONCE && !list_empty(&e->gone)) {
+        struct registration *g = registration_at(e->gone.next);
+        bool former = g->asked_generation + 1 == l->generation;
+        if (!redis_up(l->redis))
+            return false;
+        list_remove(&g->as.link);
+        if (former && tell_one_gone(g, l))
+            e->telling++;
+        else
+            subscriber_unref(&g->as); /* an earlier incarnation has been reaped */
+    }
+    return e->telling == 0 && list_empty(&e->gone);
+}
+
 /* --- registering all again ------------------------------------------------------------------
  */
 
@@ -318,13 +380,28 @@ static void pump(struct registry *r, struct lease *l) {
         e->under_way++;
         membership_renew(r->leases, &g->as);
     }
-    if (e->under_way == 0 && list_empty(&e->waiting))
+    if (e->under_way == 0 && list_empty(&e->waiting) && tell_gone(r, l))
         lease_all_entered(l);
 }
 
 void registry_pump(struct registry *r) {
     for (unsigned i = 0; i < r->leases->count; i++)
         pump(r, &r->leases->all[i]);
+}
+
+/* Those that linger do so under the former incarnation, which ends. */
+static void end_lingering(struct registry *r, const struct lease *l) {
+    for (struct list *at = r->lingering.next, *next; at != &r->lingering; at = next) {
+        struct registration *g = registration_at(at);
+        next = at->next;
+        if (lease_for(g) != l)
+            continue;
+        wheel_clear(r->wheel, &g->timer);
+        list_remove(&g->as.link);
+        g->wanted = false;
+        keep_gone(g);
+        subscriber_unref(&g->as); /* the timer's */
+    }
 }
 
 void registry_reenter(struct registry *r, struct lease *l) {
@@ -336,6 +413,7 @@ void registry_reenter(struct registry *r, struct lease *l) {
         if (g->wanted && list_empty(&g->reenter))
             list_push(&reentry_of(r, l)->waiting, &g->reenter);
     }
+    end_lingering(r, l);
     pump(r, l);
 }
 
@@ -352,10 +430,19 @@ void registry_drain(struct registry *r) {
 }
 
 void registry_close(struct registry *r) {
+    r->closed = true;
     while (!list_empty(&r->lingering)) {
         struct registration *g = registration_at(r->lingering.next);
         list_remove(&g->as.link);
         wheel_clear(r->wheel, &g->timer);
         subscriber_unref(&g->as);
+    }
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++) {
+        struct list *gone = &r->reentries[i].gone;
+        while (!list_empty(gone)) {
+            struct registration *g = registration_at(gone->next);
+            list_remove(&g->as.link);
+            subscriber_unref(&g->as);
+        }
     }
 }

@@ -16,6 +16,10 @@
  * was sent. Under a new incarnation, all connections are registered again whose users' keys are
  * in its partition.
  *
+ * A connection may end while its partition is away. If the partition loses that connection's
+ * entry, no other node would announce that the user went. So such connections are kept here,
+ * and told about before the former incarnation is given up.
+ *
  * A connection that is over stays registered for the linger time. While the node runs, the
  * connection waits here. When the node drains, Redis is told when the time is over (overdue.h).
  */
@@ -60,6 +64,7 @@ struct registration {
     bool wanted : 1;           /* it should be registered */
     bool in : 1;               /* it is registered, as far as Redis has answered */
     bool busy : 1;             /* a script is under way */
+    bool doubtful : 1;         /* it may be registered: the script has had no answer */
     bool reentering : 1;       /* counted in reentry.under_way */
 };
 
@@ -78,10 +83,13 @@ struct registry_events {
     struct slice (*issued)(void *owner, const struct registration *g, char out[DIGITS_SIZE]);
 };
 
-/* Connections of a partition that are to be registered under its incarnation. */
+/* Connections of a partition that are to be registered under its incarnation; and those that
+ * ended under the former one, when the partition could not be told. */
 struct reentry {
     struct list waiting; /* registration.reenter */
     unsigned under_way;
+    struct list gone; /* subscriber.link; each is a reference */
+    unsigned telling; /* scripts under way about some that were there */
 };
 
 /* struct clients begins with it. */
@@ -98,6 +106,7 @@ struct registry {
     struct list lingering; /* connections that are over, registered for the linger time */
     struct list awaited;   /* entering.link: the logins that wait */
     bool draining;
+    bool closed;
 };
 
 /* The arguments are borrowed. The caller initializes `all`. */
@@ -140,7 +149,7 @@ void registry_pump(struct registry *r);
 /* The node drains. Redis is told of each lingering connection and when it is due, so that other
  * nodes take it out. The same is done for connections that end later. */
 void registry_drain(struct registry *r);
-/* The node closes. Frees the connections that linger, without a script. */
+/* The node closes. Frees the connections that linger, or were not told of, without a script. */
 void registry_close(struct registry *r);
 
 #endif

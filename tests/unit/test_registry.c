@@ -169,7 +169,7 @@ static void one_that_lingers_is_not_registered_again(void **state) {
     fake_answer("-2");
     answer_lease();
     assert_nothing_asked();
-    assert_int_equal(freed, 0);
+    assert_int_equal(freed, 1);
 }
 
 static void is_out_when_the_incarnation_was_reaped(void **state) {
@@ -248,11 +248,121 @@ static void doubts_what_could_not_be_taken_out(void **state) {
     struct user *ann = online("ann");
     user_gone(ann);
     fake_fail(OUTCOME_REFUSED);
-    assert_int_equal(freed, 1);
     strcpy(former, lease->incarnation);
     leases.timer.timer_cb(&leases.timer);
     assert_string_not_equal(former, lease->incarnation);
     assert_lease(former);
+}
+
+/* --- those that ended while Redis was away --------------------------------------------------
+ */
+
+static void come_back(char former[INCARNATION_SIZE]) {
+    strcpy(former, lease->incarnation);
+    fake.redis.partitions[0].up = true;
+    lease_redis_up(lease);
+    assert_lease(former);
+    answer_lease();
+}
+
+static void half_a_timeout_later(void) {
+    loop.time += options.lease_timeout / 2;
+    registry_pump(&registry);
+}
+
+static void one_that_ended_meanwhile_is_told_before_the_goodbye(void **state) {
+    char former[INCARNATION_SIZE];
+    (void)state;
+    struct user *ann = online("ann");
+    fake_fall();
+    user_gone(ann);
+    assert_int_equal(freed, 0);
+    come_back(former);
+    assert_nothing_asked(); /* others have the time to come back */
+    half_a_timeout_later();
+    assert_asked("went user:ann node:%s | ann %s", former, former);
+    registry_pump(&registry);
+    assert_int_equal(fake.pending, 1);
+    fake_answer("0 0");
+    assert_int_equal(freed, 1);
+    assert_asked("lease node:%s | %s bye beacon", former, former);
+}
+
+static void so_is_one_that_may_have_been_registered(void **state) {
+    char former[INCARNATION_SIZE];
+    (void)state;
+    struct user *ann = user_make("ann");
+    wait_for_it(ann);
+    registry_want(&ann->g, true);
+    fake_fall();
+    fake_fail_all();
+    assert_told("ann:not ");
+    registry_want(&ann->g, false);
+    user_gone(ann);
+    come_back(former);
+    half_a_timeout_later();
+    assert_asked("went user:ann node:%s | ann %s", former, former);
+    fake_answer("0 0");
+    assert_int_equal(freed, 1);
+}
+
+static void so_is_one_that_lingers(void **state) {
+    char former[INCARNATION_SIZE];
+    (void)state;
+    options.linger = LINGER;
+    struct user *ann = online("ann");
+    user_gone(ann);
+    fake_fall();
+    come_back(former);
+    half_a_timeout_later();
+    assert_asked("went user:ann node:%s | ann %s", former, former);
+    fake_answer("0 0");
+    assert_int_equal(freed, 1);
+}
+
+static void one_of_an_earlier_incarnation_is_not_told(void **state) {
+    char former[INCARNATION_SIZE];
+    (void)state;
+    struct user *ann = online("ann");
+    fake_fall();
+    user_gone(ann);
+    come_back(former);
+    fake_fall();
+    come_back(former);
+    half_a_timeout_later();
+    assert_int_equal(freed, 1);
+    assert_asked("lease node:%s | %s bye beacon", former, former);
+}
+
+static void one_that_may_be_registered_is_taken_out(void **state) {
+    (void)state;
+    struct user *ann = user_make("ann");
+    registry_want(&ann->g, true);
+    fake_fail(OUTCOME_UNKNOWN);
+    assert_nothing_asked();
+    user_gone(ann);
+    assert_offline(ann);
+    fake_answer("0");
+    assert_int_equal(freed, 1);
+}
+
+static void what_was_not_told_ends_with_the_node(void **state) {
+    (void)state;
+    struct user *ann = online("ann");
+    fake_fall();
+    user_gone(ann);
+    registry_close(&registry);
+    assert_int_equal(freed, 1);
+}
+
+static void so_does_what_is_under_way(void **state) {
+    (void)state;
+    struct user *ann = online("ann");
+    user_gone(ann);
+    registry_close(&registry);
+    fake_fall();
+    fake_fail_all();
+    assert_int_equal(freed, 1);
 }
 
 /* --- all again ------------------------------------------------------------------------------
@@ -320,6 +430,13 @@ int main(void) {
         CASE(logins_fail_when_redis_goes_down),
         CASE(what_a_full_redis_refused_comes_again_with_the_pump),
         CASE(doubts_what_could_not_be_taken_out),
+        CASE(one_that_ended_meanwhile_is_told_before_the_goodbye),
+        CASE(so_is_one_that_may_have_been_registered),
+        CASE(so_is_one_that_lingers),
+        CASE(one_of_an_earlier_incarnation_is_not_told),
+        CASE(one_that_may_be_registered_is_taken_out),
+        CASE(what_was_not_told_ends_with_the_node),
+        CASE(so_does_what_is_under_way),
         CASE(registers_all_again_some_at_a_time),
         CASE(registers_again_after_an_outage),
     };

@@ -30,7 +30,7 @@ local function place(base, stamp, user, version, event, member, here)
   end
   if not is_later(version, last) then return end
   call('DEL', stamp) -- first, so that a full Redis takes the other writes
-  local changed
+  local changed, was = nil, call('ZSCORE', base .. ':members', user)
   if member then
     expire_members(base, ms)
     added = call('ZADD', base .. ':members', ms, user)
@@ -48,7 +48,7 @@ local function place(base, stamp, user, version, event, member, here)
   call('SET', stamp, version, 'PX', 60000)
   call('ZADD', HEARD, due, what)
   call('PEXPIRE', HEARD, USER_TTL)
-  if is_later(event, last) then
+  if event ~= '1' and is_later(event, last) or event == '1' and member ~= (was ~= false) then
     ring(base, room, user, member)
   elseif changed then
     turned[#turned + 1] = quote(room)

@@ -3,7 +3,8 @@
 -- it. The node then tells each room (place.lua), and takes the notes out (placed.lua). Notes that
 -- are left are done by a sweep of any node (pending.lua).
 --   {user}:pending  room → "<version> <event's version>": by an event, userJoined or userLeft, the
---                   room is told of what was decided under that version, or 0
+--                   room is told of what was decided under that version, or 0; or 1: by an event if
+--                   the room has heard otherwise
 --   {user}:turning  further rooms, of which there were too many to note at once
 --   pending         the users, by the time (ms) from which on the sweep takes them
 --   told            "<user> <room> <version>": rooms that have heard, by the time (ms) from which on
@@ -32,7 +33,7 @@ local function wait_for_sweep(user, base, due)
 end
 
 -- Adds these rooms to what is to be done: room, version, the event's version, '1' if the user is a
--- member.
+-- member. loud: true, false, or '1' (see above).
 local function note(user, base, rooms, loud, member, todo)
   if #rooms == 0 then return end
   local time, last = now(), string.sub(call('GET', base .. ':stamp') or '', -16)
@@ -40,8 +41,8 @@ local function note(user, base, rooms, loud, member, todo)
   local version = (call('HGET', P .. 'term', 'number') or '') .. time
   call('SET', base .. ':stamp', version, 'PX', USER_TTL)
   for _, room in ipairs(rooms) do
-    local event = loud and version or
-      string.match(call('HGET', base .. ':pending', room) or '', ' (%d+)$') or '0'
+    local event = loud == true and version or
+      string.match(call('HGET', base .. ':pending', room) or '', ' (%d%d+)$') or loud or '0'
     call('HSET', base .. ':pending', room, version .. ' ' .. event)
     local n = #todo
     todo[n + 1], todo[n + 2], todo[n + 3], todo[n + 4] = room, version, event, member

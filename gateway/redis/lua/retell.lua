@@ -5,7 +5,7 @@ local due, out = digits(millis(now()) + SWEPT), { 0 }
 for i = 1, N do
   local base, user, room = KEYS[i], ARGV[2 * i + 1], ARGV[2 * i + 2]
   local todo = todo_of(user, base)
-  note(user, base, { room }, false, call('SISMEMBER', base .. ':rooms', room), todo)
+  note(user, base, { room }, '1', call('SISMEMBER', base .. ':rooms', room), todo)
   wait_for_sweep(user, base, due)
   out[i + 1] = todo
 end

@@ -114,12 +114,25 @@ async function roomElsewhere(master) {
       ...LIMIT,
       what: `${stays} sees ${users}`,
     });
-  return { room, stays, sees };
+  // How often the room was told by these events, one after the other.
+  const heard = (user) =>
+    client.frames
+      .filter(({ event, data }) => /^user(Joined|Left)$/.test(event) && data.userId === user)
+      .map(({ event }) => event)
+      .join();
+  const hears = (user, events) =>
+    until(() => heard(user) === events, { ...LIMIT, what: `${events} of ${user}` });
+  const hearsOf = (user, event, times) =>
+    until(() => client.frames.filter((one) => one.event === event && one.data === user).length === times, {
+      ...LIMIT,
+      what: `${event} of ${user}, ${times} times`,
+    });
+  return { room, stays, sees, hears, hearsOf };
 }
 
 test("a user whose login died with the user's master, and who goes before there is another", async () => {
   const [master] = await redis.masters();
-  const { room, stays, sees } = await roomElsewhere(master);
+  const { room, stays, sees, hears, hearsOf } = await roomElsewhere(master);
   const [member, newcomer] = [await nameOf('user', master), await nameOf('user', master)];
   const before = await login(node, member);
   await before.emit('join', { room });
@@ -134,6 +147,10 @@ test("a user whose login died with the user's master, and who goes before there 
   await says(room, stays);
   await sees(stays);
   // Of the newcomer's membership nothing is left, in the room neither.
+  await hears(newcomer, 'userJoined,userLeft');
+  await hears(member, 'userJoined,userLeft,userLeft'); // when the member went offline
+  await hearsOf(member, 'user_online', 1);
+  await hearsOf(member, 'user_offline', 2);
   assert.deepEqual(await roomsOf(newcomer), []);
   assert.deepEqual((await members(room)).sort(), [stays, member].sort());
 });
@@ -153,7 +170,7 @@ test("the same, and the user's node dies, too", async () => {
 
 test("a user who left a room, and whose master died with that", async () => {
   const [master] = await redis.masters();
-  const { room, stays } = await roomElsewhere(master);
+  const { room, stays, hears } = await roomElsewhere(master);
   const user = await nameOf('user', master);
   const client = await login(node, user);
   await client.emit('join', { room });
@@ -165,6 +182,7 @@ test("a user who left a room, and whose master died with that", async () => {
   const agree = async () =>
     (await members(room)).includes(user) === (await roomsOf(user)).includes(room);
   await until(agree, { ...LIMIT, what: 'room and user say the same' });
+  await hears(user, 'userJoined,userLeft,userJoined');
 });
 
 test('a user who was gone, and comes again after the master died with that', async () => {

@@ -53,6 +53,36 @@ test('presence is right again after an outage', async (t) => {
   }
 });
 
+const saved = { single: 'it comes back with an earlier snapshot' };
+
+test('who goes while Redis is away, and Redis has lost that they came', saved, async (t) => {
+  const args = ['--lease-timeout', '1s', '--lease-interval', '200ms'];
+  const { redis, nodes, stop } = await cluster({
+    nodes: 2,
+    args,
+    redis: { config: { appendonly: 'no' } },
+  });
+  t.after(stop);
+  const ann = await login(nodes[0], 'ann', { csId: '1' });
+  const eve = await login(nodes[1], 'eve', { csId: '1' });
+  await eve.close();
+  await ann.next('user_offline', ofUser('eve'));
+  await redis.cli('SAVE');
+  const two = [await login(nodes[1], 'eve'), await login(nodes[1], 'eve')];
+  await ann.next('user_online', ofUser('eve'));
+  await redis.kill();
+  for (const node of nodes) await node.untilNotReady();
+  for (const client of two) await client.close();
+  await redis.restart();
+  for (const node of nodes) await node.untilReady();
+  await until(async () => Object.keys(await scores(redis, 'sluice:nodes')).length === 2);
+  await until(() => count(ann, 'user_offline', 'eve') === 2, { what: 'ann hears it' });
+  await fence(redis, [ann]);
+  assert.equal(count(ann, 'user_offline', 'eve'), 2);
+  assert.equal(count(ann, 'user_offline', 'ann'), 0);
+  assert.deepEqual(Object.keys(await scores(redis, 'sluice:online')), ['ann']);
+});
+
 const often = { single: 'a login needs several masters, and each is away every 70 ms' };
 
 test('logins and goings while links are cut leave nobody behind', often, async (t) => {
