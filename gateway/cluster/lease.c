@@ -37,6 +37,7 @@ static void on_beacon(void *arg, struct slice payload) {
     uint64_t time = 0;
     if (!is_beacon(payload, &time)) {
         l->events->on_hello(l, payload);
+        redis_look_for_term(l->redis);
         return;
     }
     l->beacon_seen = lease_now(l);

@@ -13,6 +13,7 @@
 #define WAITS_MS    10000
 #define RETRY_MS    250
 #define OFFSET_MOST 16384
+#define TERMS_MOST  4096
 
 /*
  * A recovery claims the session, finds the position of each channel, and then logs the client
@@ -263,21 +264,37 @@ static bool clock_known(const struct recovery *w) {
     return known;
 }
 
+/* Was the offset made on the server that Redis is now? The last terms of it are looked at. */
+static bool is_of_server(const struct recovery *w) {
+    const struct partition *p = session_redis(w->client->session);
+    uint32_t term = w->offset.term ^ w->what.salt;
+    uint64_t now = strtoull(p->term, NULL, 10), at = now;
+    char digits[DIGITS_SIZE];
+    if (w->offset.plain || is_apart(w))
+        return w->offset.plain || term == 0;
+    do {
+        snprintf(digits, sizeof digits, "%llu", (unsigned long long)at);
+        if (session_term_of(digits) == term)
+            return true;
+    } while (at-- > w->what.from && now - at < TERMS_MOST);
+    return false;
+}
+
 static void on_claimed(void *arg, const struct reply *reply, enum outcome outcome) {
     struct recovery *w = arg;
     (void)outcome;
-    if (reply == NULL || reply_number(reply_item(reply, 0)) == SCRIPT_REAPED) {
+    long long status = reply_number(reply_item(reply, 0));
+    if (reply == NULL || status == SCRIPT_REAPED || status == SESSION_UNSURE) {
         again(w);
         return;
     }
-    w->claimed = reply_number(reply_item(reply, 0)) == 0;
+    w->claimed = status == 0;
     if (!recovered_read(&w->what, reply) || w->client->as.gone) {
         over(w, "no such session");
         return;
     }
     w->what.base = w->offset.time;
-    uint32_t term = is_apart(w) ? 0 : session_term(w->client->session);
-    if (!w->offset.plain && w->offset.term != (term ^ w->what.salt))
+    if (!is_of_server(w))
         over(w, "another Redis");
     else if (!clock_known(w))
         over(w, "the clock was lost");

@@ -244,9 +244,15 @@ static bool is_same(const struct partition *p) {
 }
 
 static void risen(struct partition *p, struct slice term) {
+    bool other = !slice_is(term, p->term);
     p->stood = is_same(p);
-    bool changed = !slice_is(term, p->term) && !p->stood;
     server_settled(p->server);
+    if (p->stood && !other) { /* it was asked for twice */
+        p->stale = false;
+        release(p);
+        return;
+    }
+    bool changed = other && !p->stood;
     p->server->probed = now_of(p); /* the link may have stood for long without a question */
     snprintf(p->term, sizeof p->term, "%.*s", (int)term.len, term.ptr);
     p->clock = (struct redis_clock){.learnt = 0}; /* it may be another machine */
@@ -282,15 +288,16 @@ static void on_term(void *arg, const struct reply *reply, enum outcome outcome) 
 
 /* A server that tells neither run_id nor replid counts as another server with each link. Then
  * the first node that greets it raises the term, and the other nodes, whose links did not fall,
- * take the new term over. */
+ * take the new term over, and tell Redis that it is the same server. */
 static bool ask_term(struct partition *p) {
     const struct greeting *g = &p->server->commands.greeting;
     char made[24];
     bool known = is_known(g);
     snprintf(made, sizeof made, "link-%016llx", (unsigned long long)random_u64());
+    struct slice stood = known ? SLICE("") : is_same(p) ? SLICE("1") : SLICE("0");
     struct slice args[] = {known ? slice_of(g->run) : slice_of(made), slice_of(g->replid),
-                           p->stale && !known ? SLICE("1") : SLICE("0")};
-    return send_question(p, SCRIPT_term, args, 3, on_term);
+                           p->stale && !known ? SLICE("1") : SLICE("0"), stood};
+    return send_question(p, SCRIPT_term, args, 4, on_term);
 }
 
 static void ask_once(struct partition *p) {
@@ -315,6 +322,13 @@ bool partition_outdated(struct partition *p, const struct command *c) {
     p->stale = true;
     ask_once(p);
     return true;
+}
+
+void redis_look_for_term(struct partition *p) {
+    if (!is_same(p) || p->asked)
+        return;
+    p->stale = true;
+    ask_once(p);
 }
 
 void partition_fall(struct partition *p, const char *why) {
@@ -365,7 +379,7 @@ void partition_place(struct partition *p, struct server *server) {
     }
     subscriptions_lost(&p->subscriptions);
     p->server = server;
-    p->asked = p->probing = false;
+    p->asked = p->probing = p->stale = false;
     p->unheard_at = p->probe_at = 0;
     p->subscriptions.link = server != NULL ? &server->subscriber : NULL;
     if (server != NULL)

@@ -155,6 +155,9 @@ void redis_doorbell(const struct partition *p, struct buf *out, struct slice nam
 /* Appends the name of a bell of the partition itself, such as `presence`. */
 void redis_bell(const struct partition *p, struct buf *out, const char *name);
 
+/* Another node has come. Where that begins a term, asks for it at once, and not when a script
+ * is refused. */
+void redis_look_for_term(struct partition *p);
 /* Asks the subscriber link for a sign of life, if it is ready, since requests may get lost on
  * it while messages still come. redis_probe_age: the ms since the last sign of life. */
 void redis_probe(struct partition *p);

@@ -46,6 +46,8 @@ static bool take_field(struct recovered *what, struct slice field, const struct 
         return value.len < sizeof what->origin &&
                snprintf(what->origin, sizeof what->origin, "%.*s", (int)value.len, value.ptr) >
                    0;
+    if (slice_is(field, "from"))
+        what->from = (uint64_t)reply_number(reply);
     if (slice_is(field, "salt"))
         what->salt = (uint32_t)reply_number(reply);
     if (slice_starts(field, SLICE("c:")))

@@ -24,6 +24,7 @@ struct recovered {
     size_t count;
     uint64_t base; /* the time of the offset; the recovery sets it */
     uint64_t clock;
+    uint64_t from; /* the first term in which Redis was this server */
     uint32_t salt;
 };
 

@@ -25,8 +25,12 @@ void sessions_init(struct sessions *all, struct leases *leases, const struct opt
     list_init(&all->recoveries);
 }
 
+uint32_t session_term_of(const char *term) {
+    return (uint32_t)hash_add(HASH_EMPTY, term, strlen(term));
+}
+
 void sessions_redis_up(struct sessions *all, const struct partition *p) {
-    all->terms[p->index] = (uint32_t)hash_add(HASH_EMPTY, p->term, strlen(p->term));
+    all->terms[p->index] = session_term_of(p->term);
 }
 
 /* --- life -----------------------------------------------------------------------------------
@@ -431,8 +435,11 @@ void session_over(struct session *s, bool back) {
     char key_bytes[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE], ttl[DIGITS_SIZE];
     if (s == NULL || !s->stored)
         return;
-    /* The client was told that it left a channel, but Redis was not: a write was under way. */
-    if (back && s->dropped > (s->busy ? s->sending : s->saved))
+    /* The client was told that it left a channel, but Redis was not: a write was under way. Or
+     * the session was written in another term, and is not recovered until it is written again.
+     */
+    if (back &&
+        (s->dropped > (s->busy ? s->sending : s->saved) || s->stored_term != session_term(s)))
         send_state(s, true, NULL);
     struct slice key = session_key(s->pid, key_bytes);
     struct slice args[] = {back ? SLICE("leave") : SLICE("end"), client_id(s->client, id),

@@ -143,6 +143,8 @@ void sessions_init(struct sessions *all, struct leases *leases, const struct opt
 /* A partition is up. To be called before any other part is told so. */
 void sessions_redis_up(struct sessions *all, const struct partition *p);
 
+/* The hash of a term. */
+uint32_t session_term_of(const char *term);
 /* The hash of the present term of the partition in which its hash lies, without the salt. */
 uint32_t session_term(const struct session *s);
 /* That partition, and the node's lease in it. */
@@ -175,8 +177,8 @@ void session_sync(struct session *s);
 /* Another connection has recovered the session. Closes this one. */
 void session_taken(struct session *s);
 /* Answers of session.lua and keep.lua other than 0: there is no such hash; it belongs to
- * another connection. */
-enum { SESSION_NONE = 1, SESSION_TAKEN = 2 };
+ * another connection; a claim is to be made again in a while. */
+enum { SESSION_NONE = 1, SESSION_TAKEN = 2, SESSION_UNSURE = 3 };
 
 /* Called for the functions of hub_events that have the same names (channel.h). */
 void session_entering(const struct client *c);

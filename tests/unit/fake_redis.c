@@ -326,6 +326,11 @@ void redis_look(struct partition *r) {
     fake.looks++;
 }
 
+void redis_look_for_term(struct partition *r) {
+    (void)r;
+    fake.term_looks++;
+}
+
 void redis_reset(struct partition *r, const char *why) {
     (void)r;
     fake.resets++;

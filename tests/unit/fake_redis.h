@@ -15,7 +15,7 @@ struct fake_redis {
     unsigned (*place)(struct slice name);
     bool full;        /* redis_is_full says so */
     unsigned pending; /* scripts that are not answered yet */
-    unsigned resets, probes, looks;
+    unsigned resets, probes, looks, term_looks;
     uint64_t probe_age;
     const char *reset_why;
 };

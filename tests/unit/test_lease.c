@@ -160,6 +160,15 @@ static void a_beacon_may_tell_a_time(void **state) {
         "tide:512 hello:beacon 512 hello:beacon.12345678 hello:beacon 000000000000051x ");
 }
 
+/* It may have begun a term. */
+static void looks_for_a_term_when_another_node_begins(void **state) {
+    (void)state;
+    fake_ring(bell_of(lease->incarnation), "beacon");
+    assert_int_equal(fake.term_looks, 0);
+    fake_ring(bell_of(lease->incarnation), "m.1");
+    assert_int_equal(fake.term_looks, 1);
+}
+
 static void drops_the_links_when_the_beacon_is_late(void **state) {
     (void)state;
     loop.time += 3000;
@@ -292,6 +301,7 @@ int main(void) {
         CASE(leaves_it_behind_when_redis_comes_back),
         CASE(gives_the_former_one_back_when_all_are_entered),
         CASE(a_beacon_may_tell_a_time),
+        CASE(looks_for_a_term_when_another_node_begins),
         CASE(drops_the_links_when_the_beacon_is_late),
         CASE(drops_the_links_when_the_subscriber_link_is_silent),
         CASE(waits_for_no_beacon_while_it_is_deaf),

@@ -278,6 +278,20 @@ static void what_it_left_is_written_before_it_goes(void **state) {
     assert_session("leave", " 120000");
 }
 
+/* Redis refuses to recover what was written in another term. */
+static void one_of_another_term_is_written_before_it_goes(void **state) {
+    (void)state;
+    struct sub *room = enter("room:r");
+    save(room);
+    fake_answer("0");
+    strcpy(fake.redis.partitions[0].term, "another");
+    sessions_redis_up(&sessions, fake.redis.partitions);
+    session_over(ann->session, true);
+    assert_whole("room:r", " c:room:r a 5 100");
+    fake_answer("0");
+    assert_session("leave", " 120000");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(writes_it_whole_and_then_what_is_new),
@@ -299,6 +313,7 @@ int main(void) {
         CASE(a_client_that_is_gone_is_not_saved),
         CASE(says_whether_it_may_come_back),
         CASE(what_it_left_is_written_before_it_goes),
+        CASE(one_of_another_term_is_written_before_it_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,14 +6,24 @@
 --   leave  ttl                   the connection is gone, and may come back for so long
 --   end                          it will not come back
 --   claim  ttl, namespace, user  the connection takes it over; the user: its own, '' if any is good
--- Returns {0}; {1} if there is no session of this term (one of another term may lack news); {2} if
--- it belongs to another connection; or {REAPED}. To a claim: {0, clock, field, value...}.
+-- Returns {0}; {1} if there is no session of this server (that of another one may lack news); {2} if
+-- it belongs to another connection; {3} if it may be of this server, which will be known in a second;
+-- or {REAPED}. To a claim: {0, clock, field, value...}; `from` is the first term of this server.
 if not alive(ARGV[5]) then return { REAPED } end
 local key, verb, me, ttl = KEYS[1], ARGV[3], ARGV[4], ARGV[6]
 local function write()
   for i = 7, #ARGV, 1000 do call('HSET', key, unpack(ARGV, i, math.min(i + 999, #ARGV))) end
   call('PEXPIRE', key, ttl)
   return { 0 }
+end
+
+-- Was it this server already in that term, and in which was it first? 0: yes, 1: no, 3: some node
+-- may yet say so (term.lua).
+local function place_of(term, wall)
+  local t = call('HMGET', TERM_KEY, 'from', 'began')
+  local from = t[1] or TERM
+  if (tonumber(term) or 0) >= tonumber(from) then return 0, from end
+  return t[2] and wall - t[2] < 1000000 and 3 or 1
 end
 
 local s = call('HMGET', key, 'owner', 'term', 'namespace', 'user')
@@ -26,9 +36,10 @@ if not s[1] then return { 1 } end
 if verb == 'claim' then
   local wall, text = look_at_clock()
   if stale(wall, text) then return STALE end
-  if s[2] ~= TERM or s[3] ~= ARGV[7] then return { 1 } end
-  if ARGV[8] ~= '' and s[4] ~= ARGV[8] then return { 1 } end
-  local out = { 0, text ~= '' and string.sub(text, 1, 16) or '0' }
+  if s[3] ~= ARGV[7] or (ARGV[8] ~= '' and s[4] ~= ARGV[8]) then return { 1 } end
+  local place, from = place_of(s[2], wall)
+  if place ~= 0 then return { place } end
+  local out = { 0, text ~= '' and string.sub(text, 1, 16) or '0', 'from', from }
   for _, item in ipairs(call('HGETALL', key)) do out[#out + 1] = item end
   call('HSET', key, 'owner', me)
   call('PEXPIRE', key, ttl)

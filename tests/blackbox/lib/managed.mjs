@@ -32,9 +32,13 @@ local redis = (function(real, KEYS)
       if not given[key] then error('${UNDECLARED} ' .. verb .. ' ' .. tostring(key)) end
     end
   end
+  local function told(verb, reply)
+    if verb ~= 'INFO' or type(reply) ~= 'string' then return reply end
+    return (string.gsub(string.gsub(reply, 'run_id:[^\\r]*\\r\\n', ''), 'master_replid2?:[^\\r]*\\r\\n', ''))
+  end
   return setmetatable({
-    call = function(...) look(...) return call(...) end,
-    pcall = function(...) look(...) return pcall(...) end,
+    call = function(...) look(...) return told((...), call(...)) end,
+    pcall = function(...) look(...) return told((...), pcall(...)) end,
   }, { __index = real })
 end)(redis, KEYS)
 `.replaceAll(/\s*\n\s*/g, ' ');

@@ -5,6 +5,8 @@ import { after } from 'node:test';
 import { chatTexts, ofUser, range, refused } from '../lib/frames.mjs';
 import { login, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { startManaged } from '../lib/managed.mjs';
+import { nodeBehindProxy } from '../lib/proxy.mjs';
+import { comeBack, comeBackUnknown, guest, QUICK, Scene } from '../lib/recovery.mjs';
 import { ask } from '../lib/resp.mjs';
 
 only('single', 'it has a service of its own');
@@ -38,6 +40,9 @@ test('the service refuses what managed services refuse', async () => {
   assert.equal(await send('EVAL', text, 1, 'a'), null);
   assert.doesNotMatch(await send('INFO'), /^(run_id|master_replid2?):/m);
   assert.match(await send('INFO'), /^role:master/m);
+  const told = await send('EVAL', "return redis.call('INFO') .. redis.pcall('INFO', 'replication')", 1, 'a');
+  assert.doesNotMatch(told, /^(run_id|master_replid2?):/m);
+  assert.equal(told.match(/^role:master/gm).length, 2);
   other.close();
 });
 
@@ -120,4 +125,44 @@ test('a node that is killed is reaped', async () => {
   for (const n of range(1, DOOMED)) await hal.next('user_offline', ofUser(`doomed-${n}`));
   await until(async () => (await redis.cli('ZCARD', 'sluice:{room:grave}:here')) === '1');
   assert.equal(await redis.cli('ZCARD', 'sluice:{room:grave}:members'), String(DOOMED + 1));
+});
+
+// A new link begins a term, and Redis refuses to recover a session of another server. The nodes whose
+// links stood say that it is the same one.
+test('sessions go on when nodes come, and when the links of one fall', async (t) => {
+  const ivy = await guest(t, nodes[0], 'ivy');
+  const scene = await Scene.of(t, nodes[1], ivy);
+  let newcomer;
+  for (let i = 0; i < 3; i++) {
+    newcomer = await start();
+    await comeBack(ivy, newcomer, { meanwhile: () => scene.say(2) });
+    await scene.check();
+  }
+  const comes = async () => {
+    await scene.say(1);
+    newcomer = await start();
+    await scene.say(1);
+    await start();
+  };
+  await comeBack(ivy, nodes[1], { meanwhile: comes });
+  await scene.check();
+  const { proxy, node } = await nodeBehindProxy(service, { args: QUICK });
+  const falls = async () => {
+    proxy.cut();
+    await scene.say(1);
+  };
+  await comeBack(ivy, node, { meanwhile: falls });
+  await scene.check();
+  await comeBack(ivy, node, { meanwhile: falls });
+  await scene.check();
+});
+
+test('when all links fall at once, nobody says so', async (t) => {
+  const joe = await guest(t, nodes[0], 'joe');
+  await comeBackUnknown(joe, nodes[1], {
+    meanwhile: async () => {
+      await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal');
+      for (const node of nodes) await node.untilReady();
+    },
+  });
 });
