@@ -24,18 +24,26 @@ export function only(kind, why) {
   if (kind !== MODE) whyNot = `on ${kind === 'single' ? 'one Redis' : 'a Cluster'} only: ${why}`;
 }
 
+// Says that this file's tests do not run with managed services, or with the proxy that makes one.
+export function unmanaged(why) {
+  if (managed) whyNot ??= `not with a managed Redis: ${why}`;
+}
+
 // The kind of Redis to start. A file that does not run on a Cluster may still start what its tests
 // would share, and needs no Cluster for that.
 export const mode = () => (whyNot ? 'single' : MODE);
-export const isManaged = () => Boolean(managed);
+export const isManaged = () => Boolean(managed && !whyNot);
 
 // node:test's test, given 60 s unless options.timeout says otherwise. options.single says why it
-// runs with one Redis only.
+// runs with one Redis only, options.unmanaged why not with a managed one.
 export function test(name, options, fn) {
   const [all, body] = typeof options === 'function' ? [{}, options] : [options, fn];
-  const { single, ...given } = all;
+  const { single, unmanaged: whyOwn, ...given } = all;
   const timeout = given.timeout ? given.timeout * PATIENCE : TEST_MS;
-  const skip = whyNot ?? (single && MODE !== 'single' && `on one Redis only: ${single}`);
+  const skip =
+    whyNot ??
+    ((single && MODE !== 'single' && `on one Redis only: ${single}`) ||
+      (whyOwn && managed && `not with a managed Redis: ${whyOwn}`));
   return nodeTest(name, { ...given, ...(skip && { skip }), timeout }, body);
 }
 

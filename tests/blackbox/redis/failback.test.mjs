@@ -3,11 +3,12 @@
 // unseen.
 import assert from 'node:assert/strict';
 import { chatTexts } from '../lib/frames.mjs';
-import { cluster, login, only, startRedis, test, until } from '../lib/harness.mjs';
+import { cluster, login, only, startRedis, test, unmanaged, until } from '../lib/harness.mjs';
 import { hash } from '../lib/registry.mjs';
 import { roam } from '../lib/roaming.mjs';
 
 only('single', 'it has a replica of its own');
+unmanaged('the replid tells of the failover');
 
 const replica = { 'repl-diskless-sync': 'no', 'repl-ping-replica-period': 1 };
 const info = async (redis, field) =>

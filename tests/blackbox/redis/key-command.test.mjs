@@ -31,7 +31,7 @@ test('with one Redis it prints the key that is there, and no partition', async (
   await ann.emit('sendMessage', { room: 'lobby', message: 'hi' });
   const names = ['room:lobby', 'user:ann', 'dm:zoe:ann', 'topic:news', 'all'];
   const all = await keys([...names, '--redis-url', redis.url, '--prefix=chat:']);
-  const master = `127.0.0.1:${redis.port}`;
+  const master = new URL(redis.url).host;
   const bases = ['room:lobby', 'user:ann', 'dm:ann:zoe', 'topic:news', 'all'];
   assert.deepEqual(all, bases.map((base) => ({ key: `chat:{${base}}`, master })));
   for (const { key } of all.slice(0, 3)) assert.equal(await redis.cli('EXISTS', `${key}:log`), '1');
@@ -42,7 +42,7 @@ test('options come from the environment and from a file, and names may stand aft
   t.after(redis.stop);
   const config = path.join(tempDir('key'), 'sluice.conf');
   fs.writeFileSync(config, `redis-url = ${redis.url.replace(/\/0$/, '/3')}\n`);
-  const expected = [{ key: 'sluice3:{room:a}', master: `127.0.0.1:${redis.port}` }];
+  const expected = [{ key: 'sluice3:{room:a}', master: new URL(redis.url).host }];
   assert.deepEqual(await keys(['--presence-all', '--config', config, 'room:a']), expected);
   assert.deepEqual(await keys(['room:a'], { SLUICE_REDIS_URL: redis.url.replace(/\/0$/, '/3') }), expected);
 });

@@ -5,6 +5,7 @@ import { cluster, connect, login, test, until } from '../lib/harness.mjs';
 import { hash, keys, log, members, scores } from '../lib/registry.mjs';
 
 const single = { single: 'it compares the incarnations of one Redis' };
+const told = { unmanaged: 'the server tells its run_id, and nodes that come begin no epoch' };
 
 const { redis, nodes } = await cluster({ nodes: 2 });
 const near = (ms) => Math.abs(ms - Date.now()) < 60000;
@@ -81,7 +82,7 @@ test('a log: ids <seq>-0 and the frames that clients get', async () => {
   assert.equal(dm.frame.data.content, 'psst');
 });
 
-test('meta: seq, epoch, run', async () => {
+test('meta: seq, epoch, run', told, async () => {
   const info = await redis.cli('INFO', 'server');
   const run = info.match(/run_id:(\w+)/)[1];
   const meta = await hash(redis, 'sluice:{room:lobby}:meta');
@@ -94,7 +95,7 @@ test('meta: seq, epoch, run', async () => {
   assert.ok(fresh.epoch.length > 0);
 });
 
-test('rooms: members, here, read', async () => {
+test('rooms: members, here, read', told, async () => {
   const all = await scores(redis, 'sluice:{room:lobby}:members');
   assert.deepEqual(Object.keys(all).sort(), ['ann', 'bob']);
   assert.ok(Object.values(all).every(near), 'last seen, in ms');
