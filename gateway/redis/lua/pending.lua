@@ -9,6 +9,15 @@ local ms, left, out = millis(now()), tonumber(ARGV[3]), { 0, 0 }
 local due = ARGV[4] == '1' and '+inf' or ms
 local users = call('ZRANGEBYSCORE', WAITING, '-inf', due, 'LIMIT', 0, math.min(left, USERS_MOST) + 1)
 for i = 1, math.min(#users, USERS_MOST) do want(base_of('user:' .. users[i]), USER_KEYS) end
+local told = {}
+if ARGV[4] == '2' and call('EXISTS', TOLD) == 1 then
+  redis.pcall('ZUNIONSTORE', TOLD, 1, TOLD, 'WEIGHTS', 0) -- not if Redis is full; then when it is due
+end
+if ARGV[4] ~= '1' then told = call('ZRANGEBYSCORE', TOLD, '-inf', ms, 'LIMIT', 0, left) end
+for _, what in ipairs(told) do
+  local user = string.match(what, '^(%S+) %S+ %d+$')
+  if user then want(base_of('user:' .. user), { ':conns', ':rooms' }) end
+end
 if wants() then return wanted end
 for i, user in ipairs(users) do
   if left <= 0 or is_long() or i > USERS_MOST then
@@ -43,14 +52,9 @@ for i, user in ipairs(users) do
     if more then out[2] = 1 end
   end
 end
-if ARGV[4] == '1' then return out end
-if ARGV[4] == '2' and call('EXISTS', TOLD) == 1 then
-  redis.pcall('ZUNIONSTORE', TOLD, 1, TOLD, 'WEIGHTS', 0) -- not if Redis is full; then when it is due
-end
-local again = left > 0 and not is_long() and call('ZRANGEBYSCORE', TOLD, '-inf', ms, 'LIMIT', 0, left) or {}
-if #again > 0 then call('PEXPIRE', TOLD, USER_TTL) end -- first, so that a full Redis takes the ZADD
-for _, what in ipairs(again) do
-  if is_long() then
+if #told > 0 then call('PEXPIRE', TOLD, USER_TTL) end -- first, so that a full Redis takes the ZADD
+for i, what in ipairs(told) do
+  if is_long() or i > left then
     out[2] = 1
     break
   end
@@ -66,5 +70,5 @@ for _, what in ipairs(again) do
   end
   count(4)
 end
-if #again > 0 and #again == left then out[2] = 1 end
+if #told > 0 and #told == tonumber(ARGV[3]) then out[2] = 1 end
 return out

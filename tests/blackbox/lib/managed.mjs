@@ -7,12 +7,13 @@ import { startProxy } from './proxy.mjs';
 const CRLF = '\r\n';
 const UNDECLARED = 'script tried accessing undeclared key';
 
-// The keys of a command are none of its arguments, the first one, or all. Others are refused.
+// The keys of a command are none of its arguments, the first one, or all; of ZUNIONSTORE the first, and
+// as many as the second says. Others are refused.
 const NONE = 'PUBLISH SPUBLISH TIME INFO';
 const FIRST = `GET SET SETRANGE TYPE PTTL PEXPIRE HSET HSETNX HGET HMGET HGETALL HVALS HLEN HDEL HEXISTS
   HINCRBY HRANDFIELD SADD SREM SCARD SMEMBERS SISMEMBER SPOP SRANDMEMBER ZADD ZREM ZCARD ZCOUNT ZSCORE
   ZRANGE ZREVRANGE ZRANGEBYSCORE ZREMRANGEBYSCORE ZREMRANGEBYRANK ZREVRANK ZSCAN XADD XLEN XRANGE
-  XREVRANGE XTRIM XDEL`;
+  XREVRANGE XTRIM XDEL ZUNIONSTORE`;
 const ALL = 'DEL UNLINK EXISTS SUNIONSTORE';
 const placesOf = (verbs, most) => verbs.split(/\s+/).map((verb) => `${verb}=${most}`);
 const PLACES = [...placesOf(NONE, 0), ...placesOf(FIRST, 1), ...placesOf(ALL, 1000000)];
@@ -27,7 +28,8 @@ local redis = (function(real, KEYS)
     local most = places[verb]
     if not most then error('the test does not know the keys of ' .. tostring(verb)) end
     if most > 0 and not given[first] then error('${UNDECLARED} ' .. verb .. ' ' .. tostring(first)) end
-    for i = 1, most > 1 and select('#', ...) or 0 do
+    local more = most > 1 and select('#', ...) or 0
+    for i = verb == 'ZUNIONSTORE' and 2 or 1, verb == 'ZUNIONSTORE' and 1 + (...) or more do
       local key = (select(i, ...))
       if not given[key] then error('${UNDECLARED} ' .. verb .. ' ' .. tostring(key)) end
     end
