@@ -20,4 +20,4 @@
 export { findProgram, request, stopAll, tempDir } from './processes.mjs';
 export { cluster, startNode, startRedis } from './servers.mjs';
 export { connect, inRoom, login } from './client.mjs';
-export { freePort, hasComeTo, isManaged, only, ROOT, sleep, test, unmanaged, until } from './waiting.mjs';
+export { freePort, hasComeTo, isManaged, mode, only, ROOT, sleep, test, unmanaged, until } from './waiting.mjs';

@@ -55,7 +55,8 @@ async function listen(target, begin) {
  * opened, close(). `redis` is anything with url and port; its port is read at each connect, so
  * that it may lead to another server later. If it has `servers`, as a Cluster has (for Sentinels:
  * with the Sentinels), there is a proxy of each, and whoever asks where the servers are is told
- * where these are. If it has a `door`, that is where the proxy leads. speak() makes for each link
+ * where these are (and this proxy has `servers`, too). If it has a `door`, that is where the proxy
+ * leads. speak() makes for each link
  * what reads along and may say something else: see managed.mjs.
  */
 export async function startProxy(redis, speak = asTheyAre) {
@@ -146,10 +147,11 @@ export async function startProxy(redis, speak = asTheyAre) {
     forward(link, client, upstream, 'toRedis');
     forward(link, upstream, client, 'toNode');
   };
-  const targets = redis.servers ?? [redis.door ?? redis];
+  const first = redis.door ?? redis;
+  const targets = first.servers ?? [first];
   const doors = await Promise.all(targets.map((target) => listen(target, begin)));
   const ports = doors.map((server) => server.address().port);
-  const moves = redis.servers ? targets.map(({ port }, i) => [port, ports[i]]) : [];
+  const moves = first.servers ? targets.map(({ port }, i) => [port, ports[i]]) : [];
 
   const chosen = (kind = 'all') => {
     const some = [...links].filter((link) => kind === 'all' || link.kind === kind);
@@ -159,7 +161,8 @@ export async function startProxy(redis, speak = asTheyAre) {
 
   return Object.assign(proxy, {
     port: ports[0],
-    url: redis.servers
+    servers: first.servers && ports.map((its) => ({ port: its })),
+    url: first.servers
       ? moves.reduce(renamed, redis.url)
       : redis.url.replace(/:\d+\/(\d+)$/, `:${ports[0]}/$1`),
     links: () => [...links].map(({ kind }) => kind),

@@ -119,7 +119,9 @@ test('over the rate in the middle: those that come after it fail, too', async (t
   assert.deepEqual(got, Array.from({ length: 40 }, (_, i) => i));
 });
 
-test('available: told once Redis is back, to those that asked and were refused', async (t) => {
+const whole = { single: 'a Cluster comes back in parts, and it is told after each' };
+
+test('available: told once Redis is back, to those that asked and were refused', whole, async (t) => {
   const own = await cluster({ nodes: 1, args: ['--redis-timeout', '1s'] });
   t.after(own.stop);
   const asks = await connect(own.nodes[0]);
