@@ -11,40 +11,63 @@ const encode = (words) => {
   return Buffer.concat([Buffer.from(`*${words.length}${CRLF}`), ...all.flatMap(bulk)]);
 };
 
-// The reply that begins at this byte, as { value, end }, or null if not all of it is there.
-function take(data, at) {
-  const eol = data.indexOf(CRLF, at);
-  if (eol < 0) return null;
-  const text = data.toString('utf8', at + 1, eol);
-  const [size, begin] = [Number(text), eol + 2];
-  switch (String.fromCharCode(data[at])) {
-    case '+':
-      return { value: text, end: begin };
-    case '-':
-      return { value: new Error(text), end: begin };
-    case ':':
-      return { value: size, end: begin };
-    case '$':
-      if (size < 0) return { value: null, end: begin };
-      if (data.length < begin + size + 2) return null;
-      return { value: data.toString('utf8', begin, begin + size), end: begin + size + 2 };
-    case '*':
-      return size < 0 ? { value: null, end: begin } : takeArray(data, begin, size);
-    default:
-      throw new Error(`no reply of Redis: ${data.toString('latin1', at, eol)}`);
-  }
-}
+// Reads replies from what comes, each byte once: a long reply comes in many pieces.
+class Replies {
+  all = [];
+  #data = Buffer.alloc(0);
+  #at = 0;
+  #open = []; // arrays that are not complete: { size, value }, the innermost last
 
-function takeArray(data, begin, size) {
-  const value = [];
-  let end = begin;
-  while (value.length < size) {
-    const one = take(data, end);
-    if (!one) return null;
-    value.push(one.value);
-    end = one.end;
+  take(more) {
+    this.#data = Buffer.concat([this.#data.subarray(this.#at), more]);
+    this.#at = 0;
+    while (this.#takeOne());
   }
-  return { value, end };
+
+  // Takes a reply that is no array, or the head of an array. False: not all of it is there.
+  #takeOne() {
+    const [data, at] = [this.#data, this.#at];
+    const eol = data.indexOf(CRLF, at);
+    if (eol < 0) return false;
+    const text = data.toString('utf8', at + 1, eol);
+    const [size, begin] = [Number(text), eol + 2];
+    this.#at = begin;
+    switch (String.fromCharCode(data[at])) {
+      case '+':
+        return this.#add(text);
+      case '-':
+        return this.#add(new Error(text));
+      case ':':
+        return this.#add(size);
+      case '$':
+        if (size < 0) return this.#add(null);
+        if (data.length < begin + size + 2) {
+          this.#at = at;
+          return false;
+        }
+        this.#at = begin + size + 2;
+        return this.#add(data.toString('utf8', begin, begin + size));
+      case '*':
+        if (size < 0) return this.#add(null);
+        this.#open.push({ size, value: [] });
+        return this.#close();
+      default:
+        throw new Error(`no reply of Redis: ${data.toString('latin1', at, eol)}`);
+    }
+  }
+
+  #add(value) {
+    (this.#open.at(-1)?.value ?? this.all).push(value);
+    return this.#close();
+  }
+
+  // Puts arrays that are complete to where they belong.
+  #close() {
+    const last = this.#open.at(-1);
+    if (!last || last.value.length < last.size) return true;
+    this.#open.pop();
+    return this.#add(last.value);
+  }
 }
 
 /*
@@ -54,8 +77,7 @@ function takeArray(data, begin, size) {
  */
 export function ask({ port, host = '127.0.0.1', auth, timeout = 10000 }, ...commands) {
   const all = auth ? [['AUTH', ...auth], ...commands] : commands;
-  const replies = [];
-  let [data, at] = [Buffer.alloc(0), 0];
+  const replies = new Replies();
   return new Promise((resolve, reject) => {
     const socket = net.connect(port, host);
     const fail = (error) => {
@@ -65,21 +87,18 @@ export function ask({ port, host = '127.0.0.1', auth, timeout = 10000 }, ...comm
     socket.setTimeout(timeout, () => fail(new Error(`${port}: no reply within ${timeout} ms`)));
     socket.on('connect', () => socket.write(Buffer.concat(all.map(encode))));
     socket.on('error', fail);
-    socket.on('close', () => reject(new Error(`${port}: closed before ${all[replies.length]}`)));
+    socket.on('close', () => reject(new Error(`${port}: closed before ${all[replies.all.length]}`)));
     socket.on('data', (more) => {
-      data = Buffer.concat([data.subarray(at), more]);
-      at = 0;
       try {
-        for (let one; replies.length < all.length && (one = take(data, at)); at = one.end) {
-          replies.push(one.value);
-        }
+        replies.take(more);
       } catch (error) {
         fail(error);
       }
-      if (replies.length < all.length) return;
+      if (replies.all.length < all.length) return;
       socket.end();
-      if (auth && replies[0] instanceof Error) fail(replies[0]);
-      else resolve(replies.slice(auth ? 1 : 0));
+      const [first, ...others] = replies.all;
+      if (auth && first instanceof Error) fail(first);
+      else resolve(auth ? others : replies.all);
     });
   });
 }
