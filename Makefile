@@ -158,7 +158,8 @@ $(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
 # a call that points up does not link.
 room = $(wildcard gateway/$(1)/*.c)
 BELOW_channel  := $(wildcard common/*.c) gateway/net/slab.c gateway/redis/reply.c \
-                  gateway/redis/clock.c gateway/redis/spread.c \
+                  gateway/redis/clock.c gateway/redis/spread.c gateway/redis/batch.c \
+                  gateway/redis/errors.c \
                   tests/unit/fake_redis.c tests/unit/told.c
 ROOM_channel   := $(BELOW_channel) $(call room,channel)
 ROOM_cluster   := $(BELOW_channel) $(call room,cluster) gateway/net/conn_address.c \
@@ -171,7 +172,7 @@ ROOM_auth      := $(wildcard common/*.c) gateway/options.c tests/unit/fake_fetch
 ROOM_api       := $(BELOW_channel) gateway/api/json.c gateway/api/merge.c
 ALONE_api      := api_json
 ALONE_auth     := auth
-ALONE_channel  := channel private
+ALONE_channel  := channel private batch
 ALONE_cluster  := lease reaper peers
 ALONE_presence := registry heartbeat membership overdue placing
 ALONE_client   := request request_fails early

@@ -37,6 +37,16 @@ static inline void list_remove(struct list *node) {
     list_init(node);
 }
 
+/* Takes the first node out of a list that has one. (As list_remove does it, but so that clang's
+ * analyzer sees what is the first one then.) */
+static inline struct list *list_pop(struct list *head) {
+    struct list *node = head->next;
+    head->next = node->next;
+    node->next->prev = head;
+    list_init(node);
+    return node;
+}
+
 /* Moves all of `from` to the end of `to`. */
 static inline void list_splice(struct list *to, struct list *from) {
     if (list_empty(from))

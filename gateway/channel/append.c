@@ -5,10 +5,10 @@
 
 enum append_result append_event(struct redis *r, struct slice channel, const char *event,
                                 struct slice data, struct slice id, struct slice member,
-                                redis_done done, void *arg) {
+                                struct sending *s, redis_done done, void *arg) {
     struct slice args[] = {slice_of(event), data, id, member};
-    bool sent = redis_append(redis_partition(r, channel), SCRIPT_append, &channel, 1, args, 4,
-                             done, arg);
+    bool sent = redis_append(redis_partition(r, channel), s, SCRIPT_append, &channel, 1, args,
+                             4, done, arg);
     return sent ? APPEND_SENT : APPEND_AWAY;
 }
 
@@ -30,8 +30,8 @@ void append_put_bin(struct buf *out, struct slice bin) {
 
 enum append_result append_room_message(struct redis *r, struct slice channel,
                                        struct slice sender, struct slice message,
-                                       struct slice bin, struct slice id, redis_done done,
-                                       void *arg) {
+                                       struct slice bin, struct slice id, struct sending *s,
+                                       redis_done done, void *arg) {
     enum append_result result = APPEND_NO_MEMORY;
     struct buf data;
     buf_init(&data);
@@ -44,7 +44,7 @@ enum append_result append_room_message(struct redis *r, struct slice channel,
     append_put_bin(&data, bin);
     if (!data.failed)
         result =
-            append_event(r, channel, "chatMessage", buf_bytes(&data), id, sender, done, arg);
+            append_event(r, channel, "chatMessage", buf_bytes(&data), id, sender, s, done, arg);
     buf_deinit(&data);
     return result;
 }

@@ -13,18 +13,18 @@ enum append_result {
     APPEND_NO_MEMORY
 };
 
-/* Appends an event. id: "<sender>:<clientMessageId>", so that the log has it once, or empty.
- * member: a user; the script refuses the event if the user is no member of the room; or empty.
- * data: JSON. */
+/* Appends an event. s: its place in its sender's order (batch.h), or NULL. id:
+ * "<sender>:<clientMessageId>", so that the log has it once, or empty. member: a user; the
+ * script refuses the event if the user is no member of the room; or empty. data: JSON. */
 enum append_result append_event(struct redis *r, struct slice channel, const char *event,
                                 struct slice data, struct slice id, struct slice member,
-                                redis_done done, void *arg);
+                                struct sending *s, redis_done done, void *arg);
 /* Appends a user's message to the channel of a room. message: JSON. bin: a JSON array that is
  * passed on with it, or empty. */
 enum append_result append_room_message(struct redis *r, struct slice channel,
                                        struct slice sender, struct slice message,
-                                       struct slice bin, struct slice id, redis_done done,
-                                       void *arg);
+                                       struct slice bin, struct slice id, struct sending *s,
+                                       redis_done done, void *arg);
 /* Rings the doorbell with an event that no log keeps. */
 enum append_result append_ephemeral(struct redis *r, struct slice channel, const char *event,
                                     struct slice data, struct slice member, redis_done done,

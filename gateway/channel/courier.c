@@ -30,7 +30,7 @@ static void ask_inbox(struct courier *c, const struct carried_after *after, stru
     args[3] = after->whole ? SLICE("1") : SLICE("");
     args[4] = after->late ? SLICE("1") : SLICE("");
     args[5] = after->read;
-    if (!redis_append(redis_partition(c->redis, key), SCRIPT_inbox, &key, 1, args,
+    if (!redis_append(redis_partition(c->redis, key), NULL, SCRIPT_inbox, &key, 1, args,
                       HEAD + count * FIELDS, on_inbox, c))
         c->done(c, false);
 }

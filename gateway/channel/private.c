@@ -175,7 +175,8 @@ static bool is_open(const struct partition *p) {
 }
 
 enum append_result private_send(struct private_send *s, struct redis *r,
-                                const struct private_message *m, private_done done) {
+                                const struct private_message *m, struct sending *sending,
+                                private_done done) {
     char to[CHANNEL_NAME_SIZE], from[CHANNEL_NAME_SIZE];
     *s = (struct private_send){.redis = r, .done = done};
     put_private(&s->data, m);
@@ -189,11 +190,13 @@ enum append_result private_send(struct private_send *s, struct redis *r,
                      *mine = redis_partition(r, keys[2]);
     bool together = home == theirs && home == mine;
     enum append_result result = APPEND_AWAY;
+    sending->alone = !together;
     if (!together && !keep_words(s, m->sender, m->receiver, m->id, m->origin))
         result = APPEND_NO_MEMORY;
-    else if (together ? redis_append(home, SCRIPT_private, keys, 3, args, 5, on_private, s)
-                      : is_open(theirs) && is_open(mine) &&
-                            redis_append(home, SCRIPT_dm, &s->dm, 1, args, 5, on_dm, s))
+    else if (together
+                 ? redis_append(home, sending, SCRIPT_private, keys, 3, args, 5, on_private, s)
+                 : is_open(theirs) && is_open(mine) &&
+                       redis_append(home, sending, SCRIPT_dm, &s->dm, 1, args, 5, on_dm, s))
         result = APPEND_SENT;
     if (together) { /* the link has all of it */
         buf_deinit(&s->data);

@@ -58,10 +58,12 @@ struct private_send {
     struct position place; /* in the dm: of the message, or up to where both inboxes have it */
 };
 
-/* Sends a message. The bytes are needed only until it returns. done is called if it returns
- * APPEND_SENT. */
+/* Sends a message. sending: its place in its sender's order (batch.h); with steps, those after
+ * it wait until it is over. The bytes are needed only until it returns. done is called if it
+ * returns APPEND_SENT. */
 enum append_result private_send(struct private_send *s, struct redis *r,
-                                const struct private_message *m, private_done done);
+                                const struct private_message *m, struct sending *sending,
+                                private_done done);
 /* Frees what it holds; not while it is under way. */
 void private_deinit(struct private_send *s);
 

@@ -51,8 +51,10 @@ void client_fail(struct client *c, const struct ack *ack, const char *event,
 }
 
 struct backlog *client_backlog(struct client *c) {
-    if (c->backlog == NULL)
-        c->backlog = calloc(1, sizeof *c->backlog);
+    if (c->backlog == NULL && (c->backlog = calloc(1, sizeof *c->backlog)) != NULL) {
+        lane_init(&c->backlog->lane);
+        list_init(&c->backlog->flying);
+    }
     return c->backlog;
 }
 

@@ -60,9 +60,13 @@ struct event_row {
     const char *payload; /* the name of the field with the message, or NULL */
 };
 
-/* Events after the one under way. Most clients only listen and never have one. */
+/* Its messages, and the events after those under way. Most clients only listen and never have
+ * one. */
 struct backlog {
     struct waiting waiting;
+    struct lane lane;   /* the order of its messages */
+    struct list flying; /* requests that append: several may be under way */
+    unsigned flying_count;
     unsigned failing; /* the first so many that wait fail, since a message before them failed */
     struct order order;
     struct early *early; /* owned: events that wait for the login; or NULL */
@@ -79,7 +83,7 @@ struct client {
     struct session *session; /* the door frees it; NULL: it cannot be recovered (session.h) */
     struct bucket rate;      /* limits.h */
     struct bucket made;
-    struct request *current; /* the event under way: one at a time; or NULL */
+    struct request *current; /* the event under way, beside which there is no other; or NULL */
     struct backlog *backlog; /* owned; NULL: no event has needed one */
     struct identity
         *identity;         /* a reference: its token's; NULL: none yet, or identity is off */

@@ -97,7 +97,7 @@ bool field_message_id(struct request *r, struct json_value value, struct buf *ou
     }
     if (len <= 0)
         return bad(r, "clientMessageId", "must be a string of 1 to 128 bytes, or an integer");
-    r->message = message_hash(value.raw);
+    r->sending.own = message_hash(value.raw);
     request_keep_id(r, value.raw);
 #ifdef SLUICE_BREAK_IDEMPOTENCY /* a fault on purpose, which tests/chaos must find */
     return true;

@@ -77,8 +77,7 @@ void client_gone(struct client *c) {
         waiting_drop(&c->backlog->waiting, &all->waiting_bytes);
     while (!list_empty(&c->as.subs))
         sub_drop(container_of(c->as.subs.next, struct sub, in_subscriber));
-    if (c->current != NULL && c->current->abandon != NULL)
-        c->current->abandon(c->current);
+    requests_abandon(c);
     chunks_free(c->chunks);
     c->chunks = NULL;
     early_free(c);

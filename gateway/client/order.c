@@ -36,6 +36,10 @@ uint64_t order_id(struct json_value data) {
     return read_ids(data).own;
 }
 
+uint64_t order_after(struct json_value data) {
+    return read_ids(data).after;
+}
+
 void order_failed(struct order *o, uint64_t message, enum err err, uint64_t now) {
     *o = (struct order){message, message, now + HELD_MS, err};
 }
@@ -45,10 +49,9 @@ void order_broken(struct order *o, uint64_t message) {
         *o = (struct order){.last = message, .err = ERR_UNAVAILABLE};
 }
 
-void order_follow(struct order *o, struct json_value data) {
-    uint64_t own = order_id(data);
-    if (own != 0)
-        o->last = own;
+void order_follow(struct order *o, uint64_t message) {
+    if (message != 0)
+        o->last = message;
 }
 
 enum err order_check(struct order *o, struct json_value data, uint64_t now) {

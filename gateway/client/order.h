@@ -31,13 +31,16 @@ struct slice message_id_of(struct json_value data);
 
 /* The message_hash of the clientMessageId in this data; 0: there is none. */
 uint64_t order_id(struct json_value data);
+/* That of the message which this one names in `after`; 0: none. */
+uint64_t order_after(struct json_value data);
 /* A message failed by itself. message: its message_hash, or 0. */
 void order_failed(struct order *o, uint64_t message, enum err err, uint64_t now);
 /* A message failed, and only messages that name it in `after` fail with it. */
 void order_broken(struct order *o, uint64_t message);
 /* A message with this data has come. Returns ERR_OK, or the error with which it must fail. */
 enum err order_check(struct order *o, struct json_value data, uint64_t now);
-/* A message fails that order_check was not asked about. Messages that name it fail, too. */
-void order_follow(struct order *o, struct json_value data);
+/* A message fails with one before it, and order_check was not asked. message: its message_hash,
+ * or 0. Messages that name it fail, too. */
+void order_follow(struct order *o, uint64_t message);
 
 #endif

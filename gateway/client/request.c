@@ -2,9 +2,11 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "gateway/client/early.h"
+#include "gateway/client/kept.h"
 #include "gateway/client/limits.h"
 #include "gateway/presence/heartbeat.h"
 
@@ -14,6 +16,9 @@
 #define WAITING_LEAST 256
 /* While more bytes wait for the socket, no event begins whose answer may be long. */
 #define UNREAD_MOST 262144
+/* So many messages of a client are under way together. */
+#define FLYING_MOST  32
+#define FLYING_BYTES 65536
 
 /* --- events, one after the other ------------------------------------------------------------
  */
@@ -96,6 +101,19 @@ static void message_failed(struct client *c, uint64_t message, enum err err) {
     order_failed(&c->backlog->order, message, err, client_now(c));
 }
 
+/* The same for one that is under way, maybe with others. */
+static void request_failed(struct request *r, enum err err) {
+    struct backlog *b = r->client->backlog;
+    bool names_it = r->sending.after != 0 && r->sending.after == b->order.last;
+    if (r->follows || names_it) {
+        order_follow(&b->order, r->sending.own);
+        return;
+    }
+    message_failed(r->client, r->sending.own, err);
+    for (struct list *at = r->link.next; at != &b->flying; at = at->next)
+        container_of(at, struct request, link)->follows = true;
+}
+
 /* The client has a backlog. follows: the message was sent before the client heard of a failure.
  * limited: it is over the rate. */
 static void begin_message(struct request *r, struct json_value data, bool follows,
@@ -103,8 +121,11 @@ static void begin_message(struct request *r, struct json_value data, bool follow
     struct client *c = r->client;
     struct order *order = &c->backlog->order;
     enum err err = order->err;
+    r->sending.lane = &c->backlog->lane;
+    if (c->backlog->lane.count > 0)
+        r->sending.after = order_after(data);
     if (follows)
-        order_follow(order, data);
+        order_follow(order, order_id(data));
     else
         err = order_check(order, data, client_now(c));
     if (err == ERR_OK && limited) {
@@ -117,24 +138,46 @@ static void begin_message(struct request *r, struct json_value data, bool follow
         refuse(r, data, err);
 }
 
+/* Messages are under way together. */
+static bool flies(const struct event_row *row) {
+    return (row->flags & EVENT_APPENDS) != 0;
+}
+
 struct request *request_make(struct client *c, const struct event_row *row) {
     struct request *r = calloc(1, sizeof *r);
     if (r == NULL)
         return NULL;
     r->client = c;
     r->row = row;
+    list_init(&r->link);
     client_ref(c);
-    c->current = r;
+    if (!flies(row)) {
+        c->current = r;
+    } else {
+        list_push(&c->backlog->flying, &r->link);
+        c->backlog->flying_count++;
+    }
     return r;
+}
+
+static bool is_busy(const struct client *c) {
+    return c->current != NULL || (c->backlog != NULL && !list_empty(&c->backlog->flying));
+}
+
+/* May the next event begin, beside what is under way? */
+static bool may_begin(const struct client *c, const struct event_row *row) {
+    if (c->draining || !is_busy(c))
+        return !c->draining;
+    return c->current == NULL && flies(row) && c->backlog->flying_count < FLYING_MOST &&
+           c->backlog->lane.bytes < FLYING_BYTES;
 }
 
 static void dispatch(struct client *c, const struct event_row *row, struct json_value data,
                      const struct ack *ack, bool limited) {
     if (!limited && early_takes(c, row, data, ack))
         return;
-    bool appends = (row->flags & EVENT_APPENDS) != 0;
-    struct backlog *backlog = appends ? client_backlog(c) : c->backlog;
-    struct request *r = appends && backlog == NULL ? NULL : request_make(c, row);
+    struct backlog *backlog = flies(row) ? client_backlog(c) : c->backlog;
+    struct request *r = flies(row) && backlog == NULL ? NULL : request_make(c, row);
     if (r == NULL) {
         struct failure failure = {.err = ERR_INTERNAL, .message = "out of memory"};
         client_fail(c, ack, row->name, &failure);
@@ -144,7 +187,7 @@ static void dispatch(struct client *c, const struct event_row *row, struct json_
     bool follows = backlog != NULL && backlog->failing > 0;
     if (follows)
         backlog->failing--;
-    if (appends)
+    if (flies(row))
         begin_message(r, data, follows, limited);
     else if (limited)
         request_fail(r, ERR_RATE_LIMITED, NULL, NULL);
@@ -190,6 +233,10 @@ static bool must_drain(const struct client *c, const struct event_row *row) {
     return (row->flags & EVENT_LONG) != 0 && c->as.ops->queued(&c->as) > UNREAD_MOST;
 }
 
+static bool has_waiting(const struct client *c) {
+    return c->backlog != NULL && c->backlog->waiting.first != NULL;
+}
+
 void client_event(struct client *c, struct slice event, struct json_value data,
                   const struct ack *ack) {
     const struct clients *all = clients_of(c);
@@ -201,7 +248,7 @@ void client_event(struct client *c, struct slice event, struct json_value data,
     heartbeat_heard(&c->presence, row != NULL && (row->flags & EVENT_BEATS) != 0);
     if (row == NULL)
         failure = unknown_event(c);
-    else if (c->current == NULL && !c->draining && !must_drain(c, row))
+    else if (may_begin(c, row) && !has_waiting(c) && !must_drain(c, row))
         dispatch(c, row, data, ack, limits_over_rate(c, row));
     else if (!enqueue(c, row, data, ack, limits_over_rate(c, row)))
         failure = (struct failure){.err = ERR_INTERNAL, .message = "out of memory"};
@@ -229,7 +276,7 @@ static void client_pump(struct client *c) {
         return;
     c->pumping = true;
     client_ref(c);
-    while (c->current == NULL && b->waiting.first != NULL && !c->as.gone) {
+    while (b->waiting.first != NULL && may_begin(c, b->waiting.first->row) && !c->as.gone) {
         if (must_drain(c, b->waiting.first->row)) {
             c->draining = true;
             c->as.ops->want_drained(&c->as);
@@ -251,15 +298,83 @@ static void client_pump(struct client *c) {
 /* --- answers --------------------------------------------------------------------------------
  */
 
-static void request_end(struct request *r) {
+/* Its answer waits until those of the messages before it are told. */
+static bool must_keep(const struct request *r) {
+    return flies(r->row) && r->link.prev != &r->client->backlog->flying;
+}
+
+/* False: there is no memory, and the answer overtakes others. */
+static bool keep(struct request *r, struct kept *kept) {
+    r->kept = kept;
+    if (kept != NULL)
+        lane_over(&r->sending, r->broke);
+    return kept != NULL;
+}
+
+static void take_out(struct request *r) {
+    struct client *c = r->client;
+    if (c->current == r)
+        c->current = NULL;
+    if (flies(r->row))
+        c->backlog->flying_count--;
+    list_remove(&r->link);
+}
+
+/* It is taken out. Drops its reference to the client. */
+static void request_free(struct request *r) {
     struct client *c = r->client;
     if (r->drop != NULL)
         r->drop(r->state);
+    lane_over(&r->sending, r->broke);
+    free(r->kept);
     free(r->state);
     free(r->message_id);
     free(r);
-    c->current = NULL;
+    client_unref(c);
+}
+
+/* Tells the answers that waited for this one's. */
+static void tell_next(struct client *c) {
+    struct list *flying = c->backlog != NULL ? &c->backlog->flying : NULL;
+    while (flying != NULL && !list_empty(flying)) {
+        struct request *next = container_of(flying->next, struct request, link);
+        if (next->kept == NULL)
+            break;
+        list_pop(flying); /* `next`: see list_pop */
+        take_out(next);
+        kept_tell(next->kept, c, &next->ack, next->row->name);
+        request_free(next);
+    }
+}
+
+static void request_end(struct request *r) {
+    struct client *c = r->client;
+    client_ref(c);
+    take_out(r);
+    request_free(r);
+    tell_next(c);
     client_pump(c);
+    client_unref(c);
+}
+
+void requests_abandon(struct client *c) {
+    struct list all, *flying = c->backlog != NULL ? &c->backlog->flying : NULL;
+    client_ref(c);
+    if (flying != NULL)
+        lane_break(&c->backlog->lane);
+    if (c->current != NULL && c->current->abandon != NULL)
+        c->current->abandon(c->current);
+    list_init(&all);
+    if (flying != NULL)
+        list_splice(&all, flying);
+    while (!list_empty(&all)) {
+        struct request *r = container_of(all.next, struct request, link);
+        list_remove(&r->link);
+        list_push(flying, &r->link);
+        if (r->abandon != NULL)
+            r->abandon(r); /* which may end it */
+    }
+    tell_next(c); /* those whose answers were kept, and that were not in the list meanwhile */
     client_unref(c);
 }
 
@@ -272,6 +387,8 @@ void request_ok(struct request *r, struct slice data) {
     struct client *c = r->client;
     assert(was_allowed(r));
     r->abandon = NULL; /* the door may end the client, but the request must end only once */
+    if (must_keep(r) && keep(r, kept_answer(data)))
+        return;
     if (r->ack.len != 0 && !c->as.gone)
         client_door(c)->answer(c, &r->ack, data);
     request_end(r);
@@ -301,54 +418,43 @@ void request_keep_id(struct request *r, struct slice id) {
         r->message_id = strndup(id.ptr, id.len); /* without memory, the failure lacks the id */
 }
 
-/* Tells the client. If the request is a login, the events that wait for it fail, too. */
+/* Tells the client, and ends it. If the request is a login, the events that wait for it fail,
+ * too. */
 static void fail_request(struct request *r, struct failure *failure) {
     struct client *c = r->client;
     bool refused = failure->err == ERR_UNAVAILABLE;
     if (r->message_id != NULL)
         failure->message_id = slice_of(r->message_id);
     r->abandon = NULL;
+    if (must_keep(r) && keep(r, kept_failure(failure)))
+        return;
     client_fail(c, &r->ack, r->row->name, failure);
     if (logs_in(r->row) && !c->as.logged_in)
         early_fail(c, refused ? ERR_UNAVAILABLE : ERR_NOT_LOGGED_IN,
                    refused ? OUTCOME_REFUSED : OUTCOME_NONE);
+    request_end(r);
 }
 
 void request_fail(struct request *r, enum err err, const char *field, const char *message) {
     struct failure failure = {.err = err, .field = field, .message = message};
     if (err == ERR_NOT_A_MEMBER && (r->row->flags & EVENT_APPENDS) != 0)
         order_broken(&r->client->backlog->order,
-                     r->message); /* it may join and send it again */
+                     r->sending.own); /* it may join and send it again */
     fail_request(r, &failure);
-    request_end(r);
 }
 
 static void unavailable(struct request *r, enum outcome outcome) {
     struct failure failure = {.err = ERR_UNAVAILABLE, .outcome = outcome};
     r->client->refused = true;
     fail_request(r, &failure);
-    request_end(r);
 }
 
 void request_unavailable(struct request *r, enum outcome outcome) {
-    if ((r->row->flags & EVENT_APPENDS) != 0)
-        message_failed(r->client, r->message, ERR_UNAVAILABLE);
+    if (flies(r->row)) {
+        request_failed(r, ERR_UNAVAILABLE);
+        r->broke = true;
+    }
     unavailable(r, outcome);
-}
-
-bool request_check(struct request *r, const struct reply *reply, enum outcome outcome) {
-    long long status = reply != NULL ? reply_number(reply_item(reply, 0)) : 0;
-    if (reply == NULL)
-        request_unavailable(r, outcome);
-    else if (status == SCRIPT_NOT_A_MEMBER)
-        request_fail(r, ERR_NOT_A_MEMBER, NULL, NULL);
-    else if (status == SCRIPT_REAPED)
-        request_unavailable(r, OUTCOME_REFUSED);
-    else if (status == SCRIPT_REVOKED)
-        request_fail(r, ERR_UNAUTHORIZED, "token", "revoked");
-    else
-        return true;
-    return false;
 }
 
 void *request_state(struct request *r, size_t size) {
@@ -359,40 +465,4 @@ void *request_state(struct request *r, size_t size) {
     }
     r->state = state;
     return state;
-}
-
-void request_script(struct request *r, enum script script, const struct slice keys[],
-                    size_t key_count, const struct slice args[], size_t arg_count,
-                    redis_done done) {
-    struct redis *redis = clients_of(r->client)->redis;
-    if (!redis_script_asked(redis_partition(redis, keys[0]), script, keys, key_count, args,
-                            arg_count, done, r))
-        request_unavailable(r, OUTCOME_REFUSED);
-}
-
-void request_sent(struct request *r, enum append_result result) {
-    if (result == APPEND_AWAY)
-        request_unavailable(r, OUTCOME_REFUSED);
-    else if (result == APPEND_NO_MEMORY)
-        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
-}
-
-void request_done(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct request *r = arg;
-    if (request_check(r, reply, outcome))
-        request_ok(r, SLICE("{}"));
-}
-
-void request_appended(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct request *r = arg;
-    struct buf answer;
-    if (!request_check(r, reply, outcome))
-        return;
-    limits_appended(r->client, append_has_cut(reply));
-    buf_init(&answer);
-    append_put_result(&answer, (uint64_t)reply_number(reply_item(reply, 1)),
-                      (uint64_t)reply_number(reply_item(reply, 2)));
-    buf_char(&answer, '}');
-    request_ok_buf(r, &answer);
-    buf_deinit(&answer);
 }

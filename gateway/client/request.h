@@ -1,7 +1,6 @@
 #ifndef SLUICE_CLIENT_REQUEST_H
 #define SLUICE_CLIENT_REQUEST_H
 
-#include "gateway/channel/append.h"
 #include "gateway/client/client.h"
 
 /*
@@ -10,13 +9,21 @@
  * A request is one event under way. A handler answers it exactly once, now or later, by
  * request_ok or by a function that fails it. That frees the request and lets the client's next
  * event begin.
+ *
+ * Messages are the exception: those that follow each other are under way together, in their
+ * order (batch.h). Any other event waits for all of them, and they for it.
  */
+struct kept;
 struct request {
     struct client *client; /* a reference */
     const struct event_row *row;
     struct ack ack;
+    struct list link;          /* in client.backlog.flying, if its row appends */
+    struct sending sending;    /* its place among them */
+    bool follows;              /* one before it failed since it began */
+    bool broke;                /* it failed, and those after it fail, too */
+    struct kept *kept;         /* owned: its answer, while that of one before it is awaited */
     bool allowed;              /* a right that its row names was asked for, and is there */
-    uint64_t message;          /* message_hash of its clientMessageId; 0: none */
     char *message_id;          /* owned: clientMessageId as it was written; or NULL */
     void *state;               /* belongs to the handler; freed with the request */
     void (*drop)(void *state); /* called before state is freed; may be NULL */
@@ -47,6 +54,9 @@ void client_drained(struct client *c);
 #define BEFORE_LOGIN_MOST 16384
 size_t client_message_most(const struct client *c);
 
+/* The client is gone. */
+void requests_abandon(struct client *c);
+
 /* --- for handlers ---------------------------------------------------------------------------
  */
 /* The row of the event with this name; NULL: there is no such event. */
@@ -72,21 +82,5 @@ bool request_answer(struct request *r, const struct buf *data);
 /* field and message may be NULL; then the error's own text is used, after the field's name. */
 void request_fail(struct request *r, enum err err, const char *field, const char *message);
 void request_unavailable(struct request *r, enum outcome outcome);
-
-/* Checks a script's answer. False: there is none, or its status is an error; the request has
- * failed. Such an error is that the client's token was revoked. */
-bool request_check(struct request *r, const struct reply *reply, enum outcome outcome);
-/* Sends a script whose answer finishes the request; done gets the request as its argument. If
- * Redis is away, or has too much to do (redis_is_full), the request fails here as unavailable,
- * with the outcome refused. */
-void request_script(struct request *r, enum script script, const struct slice keys[],
-                    size_t key_count, const struct slice args[], size_t arg_count,
-                    redis_done done);
-/* Fails the request if a function of append.h could not send. */
-void request_sent(struct request *r, enum append_result result);
-/* A redis_done that answers {} if the script's answer is good. arg: the request. */
-void request_done(void *arg, const struct reply *reply, enum outcome outcome);
-/* The same for an append; it answers {seq, timestamp}. */
-void request_appended(void *arg, const struct reply *reply, enum outcome outcome);
 
 #endif

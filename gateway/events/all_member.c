@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "gateway/channel/name.h"
+#include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
 #include "gateway/presence/member_page.h"

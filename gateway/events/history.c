@@ -1,3 +1,4 @@
+#include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
 

@@ -1,4 +1,5 @@
 #include "gateway/channel/name.h"
+#include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 #include "gateway/presence/membership.h"
 

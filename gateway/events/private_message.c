@@ -1,4 +1,5 @@
 #include "gateway/channel/private.h"
+#include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
 
@@ -98,7 +99,7 @@ void on_private_message(struct request *r, struct json_value data) {
                                     .bin = f[3].raw,
                                     .id = buf_bytes(&field),
                                     .origin = subscriber_origin(&c->as, origin)};
-        request_sent(r, private_send(&p->send, clients_of(c)->redis, &m, on_sent));
+        request_sent(r, private_send(&p->send, clients_of(c)->redis, &m, &r->sending, on_sent));
     }
     buf_deinit(&field);
 }

@@ -1,4 +1,5 @@
 #include "gateway/channel/name.h"
+#include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 
 /* read: notes up to where the user has read a conversation. If the conversation, the reader and

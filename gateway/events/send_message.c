@@ -1,3 +1,4 @@
+#include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 #include "gateway/presence/membership.h"
 #include "gateway/presence/user_lease.h"
@@ -46,8 +47,8 @@ static void room_send(struct request *r, struct slice channel, struct slice mess
     struct client *c = r->client;
     bool inside = sub_find(&c->as, channel) != NULL;
     request_sent(r, append_room_message(clients_of(c)->redis, channel, client_user(c), message,
-                                        bin, id, inside ? on_appended_inside : request_appended,
-                                        r));
+                                        bin, id, &r->sending,
+                                        inside ? on_appended_inside : request_appended, r));
 }
 
 void on_send_message(struct request *r, struct json_value data) {

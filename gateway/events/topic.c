@@ -1,4 +1,5 @@
 #include "gateway/channel/name.h"
+#include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
 #include "gateway/session/session.h"
@@ -164,7 +165,8 @@ void on_publish(struct request *r, struct json_value data) {
     if (field_message_id(r, f[2], &field)) {
         struct slice anybody = {NULL, 0};
         request_sent(r, append_event(clients_of(r->client)->redis, name, "message", f[1].raw,
-                                     buf_bytes(&field), anybody, request_appended, r));
+                                     buf_bytes(&field), anybody, &r->sending, request_appended,
+                                     r));
     }
     buf_deinit(&field);
 }

@@ -1,4 +1,5 @@
 #include "gateway/channel/name.h"
+#include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 
 /* typing: tells a user or a room that the user is typing. No log keeps it. */

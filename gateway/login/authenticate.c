@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/client/asking.h"
 #include "gateway/client/authorize.h"
 #include "gateway/client/bearer.h"
 

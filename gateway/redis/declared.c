@@ -31,6 +31,10 @@ void declared_read(struct declared *d, const char *text) {
     if (*text == '@') {
         d->when = (signed char)(text[1] - '0');
         text += 2;
+        if (*text == '/') {
+            d->every = (unsigned char)(text[1] - '0');
+            text += 2;
+        }
     }
     for (const char *at = text;; at++) {
         assert(d->group_count < DECLARED_GROUPS);

@@ -17,7 +17,8 @@
  * As text: "meta log/unread/>here; clock term" says that the first base has the suffixes :meta
  * and :log, the second one :unread, and all others :here. Without the `>`, the fourth base has
  * those of the first again. "@2 meta ?ids:0" says that :ids:0 is only declared if the script's
- * argument 2 (of redis_script) is not empty.
+ * argument 2 (of redis_script) is not empty; "@2/5 meta ?ids:0", if argument 2, 7, 12 or so on
+ * is not.
  */
 #define DECLARED_NAMES  20
 #define DECLARED_GROUPS 3
@@ -32,6 +33,7 @@ struct declared {
     struct declared_group groups[DECLARED_GROUPS];
     struct declared_group wide; /* the names that there are once in a partition */
     signed char when;           /* the argument without which some are left out; -1: none are */
+    unsigned char every;        /* or, so many later, another one; 0: no other one */
     uint32_t optional;          /* a bit for each name that is left out */
     struct slice names[DECLARED_NAMES];
 };
@@ -41,7 +43,15 @@ void declared_read(struct declared *d, const char *text);
 /* Has a call with these arguments the names that may be left out? */
 static inline bool declared_whole(const struct declared *d, const struct slice args[],
                                   size_t count) {
-    return d->when < 0 || ((size_t)d->when < count && args[d->when].len > 0);
+    if (d->when < 0)
+        return true;
+    for (size_t i = (size_t)d->when; i < count; i += d->every) {
+        if (args[i].len > 0)
+            return true;
+        if (d->every == 0)
+            break;
+    }
+    return false;
 }
 /* How many keys a call with so many bases has. */
 size_t declared_count(const struct declared *d, size_t bases, bool whole);

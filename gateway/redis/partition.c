@@ -212,19 +212,20 @@ bool redis_script(struct partition *p, enum script script, const struct slice ke
 }
 
 bool redis_is_full(const struct partition *p) {
-    return p->server != NULL && pipeline_held(&p->server->commands.pipeline) >= REDIS_HELD_MOST;
+    return p->server != NULL &&
+           pipeline_held(&p->server->commands.pipeline) + p->appending_bytes >= REDIS_HELD_MOST;
 }
 
-bool redis_append(struct partition *p, enum script script, const struct slice keys[],
-                  size_t key_count, const struct slice args[], size_t arg_count,
-                  redis_done done, void *arg) {
+bool redis_durable(struct partition *p, enum script script, const struct slice keys[],
+                   size_t key_count, const struct slice args[], size_t arg_count,
+                   redis_done done, void *arg) {
     if (!p->up || !durable_is_on(&p->server->durable))
-        return redis_script_asked(p, script, keys, key_count, args, arg_count, done, arg);
+        return redis_script(p, script, keys, key_count, args, arg_count, done, arg);
     struct durable_call *call = durable_begin(&p->server->durable, done, arg);
     if (call == NULL)
         return false;
     bool sent =
-        redis_script_asked(p, script, keys, key_count, args, arg_count, durable_answered, call);
+        redis_script(p, script, keys, key_count, args, arg_count, durable_answered, call);
     if (!sent)
         durable_drop(call);
     return sent;

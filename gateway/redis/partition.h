@@ -63,6 +63,8 @@ struct partition {
     char open[84]; /* what stands before a channel's name in Redis, */
     char close[2]; /* and after it */
     char never_a_key[96];
+    struct appending *appending; /* owned by batch.c, as is the next */
+    size_t appending_bytes;      /* of the messages that are not answered */
     bool declares; /* each script gets the name of a channel of the partition, which is never a
                     * key, as its last key: a slot that moves refuses it */
 };
@@ -135,12 +137,12 @@ static inline bool redis_script_asked(struct partition *p, enum script script,
            redis_script(p, script, keys, key_count, args, arg_count, done, arg);
 }
 
-/* As redis_script_asked, for a script that appends: its answer comes when so many replicas have
- * what it wrote as the option redis-wait says. If they do not have it in time, there is no
- * answer, and the outcome is unknown. */
-bool redis_append(struct partition *p, enum script script, const struct slice keys[],
-                  size_t key_count, const struct slice args[], size_t arg_count,
-                  redis_done done, void *arg);
+/* For batch.c: as redis_script, for a script that appends. Its answer comes when so many
+ * replicas have what it wrote as the option redis-wait says. If they do not have it in time,
+ * there is no answer, and the outcome is unknown. */
+bool redis_durable(struct partition *p, enum script script, const struct slice keys[],
+                   size_t key_count, const struct slice args[], size_t arg_count,
+                   redis_done done, void *arg);
 
 /*
  * Subscribes to a Redis channel of exactly that name, which redis_doorbell or redis_bell made;

@@ -314,6 +314,10 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
     for (unsigned i = 0; i < r->count; i++)
         partition_init(&r->partitions[i], i, config->constants.prefix,
                        redis_is_cluster(r) ? slots_tag(i) : NULL, &partition_handlers, r);
+    for (unsigned i = 0; i < r->count; i++) {
+        if (!batch_init(&r->partitions[i]))
+            return UV_ENOMEM;
+    }
     if (redis_is_cluster(r)) {
         struct masters_config masters = {.seeds = &config->sentinels.seeds,
                                          .login = &config->address,
@@ -370,8 +374,10 @@ static void on_topology_closed(struct topology *t) {
 void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
     r->open_parts = 1U + redis_has_sentinels(r);
     r->on_closed = on_closed;
-    for (unsigned i = 0; i < r->count; i++)
+    for (unsigned i = 0; i < r->count; i++) {
         partition_fall(&r->partitions[i], "closing");
+        batch_flush(&r->partitions[i]);
+    }
     if (redis_is_cluster(r)) {
         for (unsigned i = 0; i < r->count; i++)
             partition_place(&r->partitions[i], NULL);
@@ -384,8 +390,10 @@ void redis_close(struct redis *r, void (*on_closed)(void *owner)) {
 }
 
 void redis_deinit(struct redis *r) {
-    for (unsigned i = 0; i < r->count; i++)
+    for (unsigned i = 0; i < r->count; i++) {
+        batch_deinit(&r->partitions[i]);
         partition_deinit(&r->partitions[i]);
+    }
     if (redis_is_cluster(r)) {
         subscriptions_deinit(&r->plain);
         masters_deinit(&r->masters);
@@ -432,6 +440,8 @@ void redis_flush(struct redis *r) {
         watch_deaf(r, redis_is_cluster(r) ? r->masters.all[i] : &r->server);
     for (unsigned i = 0; i < r->count && (!redis_is_cluster(r) || r->masters.agreed); i++)
         partition_watch(&r->partitions[i]);
+    for (unsigned i = 0; i < r->count; i++)
+        batch_flush(&r->partitions[i]);
     r->begun = r->begun || (r->first_up != 0 && uv_now(r->loop) - r->first_up >= BEGIN_MS);
     count_replicas(r);
     if (redis_is_cluster(r)) {

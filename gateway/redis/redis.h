@@ -1,8 +1,8 @@
 #ifndef SLUICE_REDIS_REDIS_H
 #define SLUICE_REDIS_REDIS_H
 
+#include "gateway/redis/batch.h"
 #include "gateway/redis/masters.h"
-#include "gateway/redis/partition.h"
 #include "gateway/redis/topology.h"
 
 /*

@@ -22,6 +22,7 @@ EMBED(placing)
 EMBED(marks)
 EMBED(counts)
 EMBED(shared)
+EMBED(several)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
 struct source {
@@ -106,6 +107,8 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
             buf_append(text, lua_counts, (size_t)(lua_counts_end - lua_counts));
         if ((sources[i].parts & PARTS_SHARED) != 0)
             buf_append(text, lua_shared, (size_t)(lua_shared_end - lua_shared));
+        if ((sources[i].parts & PARTS_SEVERAL) != 0)
+            buf_append(text, lua_several, (size_t)(lua_several_end - lua_several));
         buf_append(text, sources[i].begin, (size_t)(sources[i].end - sources[i].begin));
         good = good && !text->failed && digest(text, s->sha[i]);
     }

@@ -16,9 +16,10 @@ enum script_parts {
     PARTS_PRESENCE = 4,
     PARTS_MARKS = 8, /* needs PARTS_LOG, too */
     PARTS_COUNTS = 16,
-    PARTS_SHARED = 32, /* needs PARTS_LOG, too */
-    PARTS_FOUND = 64,  /* it may ask for more keys (found.h) */
-    PARTS_MANY = 128,  /* any number of bases: N tells it */
+    PARTS_SHARED = 32,   /* needs PARTS_LOG, too */
+    PARTS_FOUND = 64,    /* it may ask for more keys (found.h) */
+    PARTS_MANY = 128,    /* any number of bases: N tells it */
+    PARTS_SEVERAL = 256, /* several messages a call; needs PARTS_CLOCK, too */
     PARTS_APPEND = PARTS_CLOCK | PARTS_LOG,
     PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
     PARTS_FINDS = PARTS_PRESENCE | PARTS_FOUND
@@ -30,9 +31,11 @@ enum script_parts {
 #define KEYS_OF_ALL   "nodes online pending turning term told"
 #define SCRIPT_TABLE(X)                                                                        \
     X(term, PARTS_CLOCK, "; clock term")                                                       \
-    X(append, PARTS_APPEND, "@2 meta log members read ?ids:0 ?ids:1; clock term ?ids")         \
-    X(private, PARTS_APPEND,                                                                   \
-      "@3 meta log read ?ids:0 ?ids:1/meta log conns unread/meta log unread; clock term ?ids") \
+    X(append, PARTS_APPEND | PARTS_SEVERAL,                                                    \
+      "@3/5 meta log members read ?ids:0 ?ids:1; clock term ?ids")                             \
+    X(private, PARTS_APPEND | PARTS_SEVERAL,                                                   \
+      "@4/6 meta log read ?ids:0 ?ids:1/meta log conns unread/meta log unread; clock term "    \
+      "?ids")                                                                                  \
     X(dm, PARTS_APPEND, "@3 meta log read ?ids:0 ?ids:1; clock term ?ids outbox")              \
     X(inbox, PARTS_APPEND | PARTS_COUNTS,                                                      \
       "meta log conns unread counted ids:0 ids:1; clock term ids")                             \
@@ -94,7 +97,9 @@ enum {
     SCRIPT_REAPED = -2,
     SCRIPT_TOO_MANY = -3,
     SCRIPT_REVOKED = -4,
-    SCRIPT_FOUND = -5 /* it has found keys, and wants them: found.h. Nobody else sees it */
+    SCRIPT_FOUND = -5,  /* it has found keys, and wants them: found.h. Nobody else sees it */
+    SCRIPT_FAILED = -6, /* of several messages: this one had an error, whose text follows; */
+    SCRIPT_SKIPPED = -7 /* this one was not tried, since one before it failed */
 };
 
 /* The constants with which every script is compiled. */

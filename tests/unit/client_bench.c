@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/client/asking.h"
 #include "gateway/client/early.h"
 #include "gateway/client/field.h"
 #include "gateway/client/life.h"
@@ -106,8 +107,9 @@ static void say(struct request *r, struct json_value data) {
     json_fields(data, names, f, 1);
     buf_init(&id);
     if (field_message_id(r, f[0], &id))
-        request_sent(r, append_event(clients.redis, SLICE("topic:t"), "e", SLICE("0"),
-                                     buf_bytes(&id), SLICE(""), request_appended, r));
+        request_sent(r,
+                     append_event(clients.redis, SLICE("topic:t"), "e", SLICE("0"),
+                                  buf_bytes(&id), SLICE(""), &r->sending, request_appended, r));
     buf_deinit(&id);
 }
 
@@ -154,6 +156,7 @@ static void rows_make(void) {
     rows[EVENT_PUBLISH].handle = say;
     rows[EVENT_HISTORY].handle = read_from_redis;
     rows[EVENT_TYPING].handle = hold;
+    rows[EVENT_PRIVATE_MESSAGE].handle = hold;
 }
 
 /* --- the client -----------------------------------------------------------------------------
@@ -162,13 +165,18 @@ static void rows_make(void) {
 struct client *client;
 
 /* An event with this data, or without any if it is empty; the number is its ack. */
-void send_event(const char *event, unsigned number, const char *data) {
+void send_event_beside(const char *event, unsigned number, const char *data) {
     struct json_value value = {JSON_NONE, {NULL, 0}};
     struct ack ack;
     if (*data != '\0')
         assert_int_equal(json_parse(slice_of(data), &value), JSON_OK);
     ack.len = (unsigned char)snprintf(ack.bytes, sizeof ack.bytes, "%u", number);
     client_event(client, slice_of(event), value, &ack);
+}
+
+void send_event(const char *event, unsigned number, const char *data) {
+    send_event_beside(event, number, data);
+    fake_turn();
 }
 
 /* A message whose clientMessageId is this number. after: 0, or the one before it. */
@@ -183,7 +191,7 @@ void send_message(unsigned number, unsigned after) {
 
 /* The oldest script appends this message. */
 void assert_appends(unsigned number) {
-    assert_asked("append topic:t | e 0 ann:%u ''", number);
+    assert_asked("append topic:t | '' e 0 ann:%u ''", number);
 }
 
 void answer_append(unsigned seq) {

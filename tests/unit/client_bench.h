@@ -38,6 +38,8 @@ void client_log_in(void);
 /* An event with this data, or without any if it is empty; the number is its ack. `publish`
  * appends, `history` asks Redis, `heartbeat` is answered at once, `typing` is held. */
 void send_event(const char *event, unsigned number, const char *data);
+/* The same in the same turn as what is sent next. */
+void send_event_beside(const char *event, unsigned number, const char *data);
 /* A message whose clientMessageId is this number. after: 0, or the one before it. */
 void send_message(unsigned number, unsigned after);
 /* The oldest script must append this message. */

@@ -87,13 +87,19 @@ bool redis_script(struct partition *r, enum script script, const struct slice ke
 }
 
 /* No replica is waited for. */
-bool redis_append(struct partition *r, enum script script, const struct slice keys[],
-                  size_t key_count, const struct slice args[], size_t arg_count,
-                  redis_done done, void *arg) {
-    return redis_script_asked(r, script, keys, key_count, args, arg_count, done, arg);
+bool redis_durable(struct partition *r, enum script script, const struct slice keys[],
+                   size_t key_count, const struct slice args[], size_t arg_count,
+                   redis_done done, void *arg) {
+    return redis_script(r, script, keys, key_count, args, arg_count, done, arg);
+}
+
+void fake_turn(void) {
+    for (unsigned i = 0; i < fake.redis.count; i++)
+        batch_flush(&fake.redis.partitions[i]);
 }
 
 static void end_oldest(const struct reply *reply, enum outcome outcome) {
+    fake_turn();
     struct asked *a = oldest;
     assert_non_null(a);
     oldest = a->next;
@@ -109,6 +115,7 @@ static void end_oldest(const struct reply *reply, enum outcome outcome) {
 }
 
 const char *fake_asked(void) {
+    fake_turn();
     return oldest != NULL ? oldest->text : "";
 }
 
@@ -210,7 +217,7 @@ void fake_fail(enum outcome outcome) {
 }
 
 void fake_answer_all(void) {
-    while (oldest != NULL)
+    for (fake_turn(); oldest != NULL; fake_turn())
         fake_answer("0");
 }
 
@@ -224,11 +231,12 @@ void fake_split(unsigned partitions) {
     for (unsigned i = 1; i < partitions; i++) {
         fake.redis.partitions[i] = fake.redis.partitions[0];
         fake.redis.partitions[i].index = i;
+        assert_true(batch_init(&fake.redis.partitions[i]));
     }
 }
 
 void fake_fail_all(void) {
-    while (oldest != NULL)
+    for (fake_turn(); oldest != NULL; fake_turn())
         fake_fail(OUTCOME_UNKNOWN);
 }
 
@@ -343,10 +351,13 @@ void redis_reset(struct partition *r, const char *why) {
 void fake_begin(void) {
     fake = (struct fake_redis){
         .redis = {.count = 1, .up = 1, .partitions = {{.up = true, .term = "t1"}}}};
+    assert_true(batch_init(&fake.redis.partitions[0]));
 }
 
 void fake_end(void) {
     fake_fall();
     fake_fail_all();
     assert_true(list_empty(&subscriptions));
+    for (unsigned i = 0; i < PARTITIONS_MOST; i++)
+        batch_deinit(&fake.redis.partitions[i]);
 }

@@ -29,8 +29,10 @@ void fake_split(unsigned partitions);
 /* Nothing may be subscribed any more. Scripts that are not answered yet fail. */
 void fake_end(void);
 
-/* The oldest script that is not answered, as text: "script key key | argument argument". An
- * empty argument is written ''. */
+/* A turn of the loop ends: the messages that it gathered are sent. */
+void fake_turn(void);
+/* The oldest script that is not answered, of this turn as well, as text: "script key key |
+ * argument argument". An empty argument is written ''. */
 const char *fake_asked(void);
 const char *fake_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define assert_asked(...)      assert_string_equal(fake_asked(), fake_format(__VA_ARGS__))

@@ -68,7 +68,7 @@ static void one_that_fails_for_another_reason_is_named_too(void **state) {
     (void)state;
     struct order o = {0};
     order_failed(&o, order_id(message("1", NULL)), ERR_UNAVAILABLE, 0);
-    order_follow(&o, message("2", "1"));
+    order_follow(&o, order_id(message("2", "1")));
     assert_int_equal(check(&o, "3", "2", 0), ERR_UNAVAILABLE);
     /* Not a member: only a message that names it waits. */
     o = (struct order){0};

@@ -56,7 +56,11 @@ static enum append_result send_to(const char *receiver, const char *id) {
                                 .id = slice_of(id),
                                 .origin = SLICE("c1")};
     told = 0;
-    return private_send(&sending, &fake.redis, &m, on_done);
+    static struct lane lane;
+    static struct sending place;
+    lane_init(&lane);
+    place = (struct sending){.lane = &lane};
+    return private_send(&sending, &fake.redis, &m, &place, on_done);
 }
 
 static int begin(void **state) {
@@ -101,7 +105,7 @@ static void one_partition_has_one_step(void **state) {
     (void)state;
     fake.place = NULL;
     assert_int_equal(send_to("bob", ""), APPEND_SENT);
-    assert_asked("private dm:ann:bob user:bob user:ann | ann bob "
+    assert_asked("private dm:ann:bob user:bob user:ann | '' ann bob "
                  "{\"senderId\":\"ann\",\"receiverId\":\"bob\",\"content\":\"hi\" '' c1");
     fake_answer("0 7 1700000000123456 1 e2 5 log-bytes");
     assert_true(good && last.seq == 7 && last.time == 1700000000123456 && last.delivered);

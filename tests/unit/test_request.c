@@ -160,6 +160,22 @@ static void goes_with_one_that_waits_for_what_never_comes(void **state) {
                  clients.registry.all.birth, lease->incarnation);
 }
 
+static void goes_though_an_answer_is_kept(void **state) {
+    (void)state;
+    send_event("private_message", 1, "");
+    send_message(2, 0);
+    assert_appends(2);
+    answer_append(1); /* it waits for the answer to the first one */
+    assert_told_nothing();
+    client_gone(client);
+    assert_true(abandoned);
+    assert_told_nothing();
+    assert_asked("offline user:ann node:%s | ann %s-1 %s", lease->incarnation,
+                 clients.registry.all.birth, lease->incarnation);
+    fake_answer("0");
+    assert_true(freed);
+}
+
 static void an_answer_may_end_the_client(void **state) {
     (void)state;
     send_event("typing", 1, "");
@@ -267,6 +283,7 @@ int main(void) {
         CASE(many_bytes_that_wait_pause_the_socket),
         CASE(goes_with_one_in_flight),
         CASE(goes_with_one_that_waits_for_what_never_comes),
+        CASE(goes_though_an_answer_is_kept),
         CASE(an_answer_may_end_the_client),
         CASE(answers_and_goes_on),
         CASE(answers_nobody_who_is_gone),

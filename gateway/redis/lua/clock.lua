@@ -44,16 +44,17 @@ local function stale(wall, text)
   return replid and replid ~= term[2]
 end
 
--- The time of an append. It is later than that of each earlier append on this Redis, in any
--- channel, even if the clock was set back or another master took over. So the time of a message
--- tells what came before it in every other channel.
-local function tick(wall, text, steps, same)
+-- The time of the first of `count` appends; of each further one it is a microsecond later. It is later
+-- than that of each earlier append on this Redis, in any channel, even if the clock was set back or
+-- another master took over. So the time of a message tells what came before it in every other channel.
+local function tick(wall, text, steps, same, count)
   local time, last = wall, string.sub(text, 1, 16)
   if last >= time then time = digits(tonumber(last) + 1) end
+  last = count and count > 1 and digits(time + count - 1) or time
   if same and string.sub(text, 52) == TERM then
-    call('SETRANGE', CLOCK, 0, time .. ' ' .. wall) -- cheaper than to write all of it
+    call('SETRANGE', CLOCK, 0, last .. ' ' .. wall) -- cheaper than to write all of it
   else
-    set_clock(time, wall, steps, TERM)
+    set_clock(last, wall, steps, TERM)
   end
   return time
 end

@@ -48,7 +48,9 @@ data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. seq .. '}'
 local by_sender, by_other = digits((c.a or 0) + 1), c.b or '0'
 local first_is_sender = string.match(name_of(base), '^dm:([^:]*):') == sender
 local sent = first_is_sender and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
-append(c, time, 'new_private_message', data, nil, 'sent:' .. sender, by_sender, sent, origin .. ' ' .. field)
+append(c, time, 'new_private_message', data, nil, sent, origin .. ' ' .. field)
+c.field, c.value, c.silent = 'sent:' .. sender, by_sender, true
+settle(c)
 if seq == '1' then call('HSET', meta, 'posted', 0, 'seen:' .. sender, 0, 'seen:' .. receiver, 0) end
 remember(base, field, wall, steps, seq .. ' ' .. time .. ' ' .. c.epoch .. ' ' .. by_sender)
 return answer(seq, time, c.epoch, by_sender, c.before or c.epoch, c.cut or '')

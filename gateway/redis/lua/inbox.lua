@@ -84,7 +84,7 @@ local function count_unread(epoch, seq, is_mine, number)
   note_count(base, peer, sent, past, epoch)
 end
 
-local found, frames, ids = not mark and ARGV[7] ~= '' and look_in_log() or {}, {}, {}
+local found, ids = not mark and ARGV[7] ~= '' and look_in_log() or {}, {}
 for i = from, count do
   local place = FIRST + (i - 1) * FIELDS
   local sender, field, origin, data = ARGV[place + 2], ARGV[place + 3], ARGV[place + 4], ARGV[place + 6]
@@ -92,12 +92,10 @@ for i = from, count do
   field = field ~= '' and (sender == me and peer or me) .. ':' .. field or ''
   mark, mark_seq = ARGV[place], ARGV[place + 1]
   if not (seen(base, field, wall, steps) or found[data]) then
-    if #frames > 0 then wall, text, steps, same = look_at_clock() end
-    c.next = digits(c.seq + 1)
-    frames[#frames + 1] = append(c, tick(wall, text, steps, same), 'new_private_message', data,
-                                 origin ~= '' and origin)
+    if c.frames then wall, text, steps, same = look_at_clock() end
+    append(c, tick(wall, text, steps, same), 'new_private_message', data, origin ~= '' and origin)
     if peer ~= me then count_unread(mark, mark_seq, sender == me, tonumber(ARGV[place + 5])) end
-    if field ~= '' then ids[#ids + 1], ids[#ids + 2] = field, c.next end
+    if field ~= '' then ids[#ids + 1], ids[#ids + 2] = field, c.last_seq end
   end
 end
 if from <= count then
@@ -106,5 +104,5 @@ if from <= count then
   -- There is one mark, so that none is found that an earlier bucket has of it.
   if known_in and known_in ~= now_in then call('HDEL', base .. ':ids:' .. known_in, to_mark) end
 end
-for _, frame in ipairs(frames) do call(PUBLISH, base, frame) end
+settle(c)
 return { 0, c.epoch, at, live, c.cut or '' }

@@ -2,52 +2,22 @@
 -- 1024th of the retention ago, and not each time: the call costs Redis as much as the XADD.
 local HOUR = 3600000
 
-local function run_now()
-  return call('HGET', P .. 'term', 'run') or ''
-end
-
 -- The channel's state; it has no epoch if there is no meta. `a` and `b` are further fields to read.
 local function look(base, a, b)
   local meta = base .. ':meta'
-  local m = call('HMGET', meta, 'epoch', 'seq', 'term', 'time', 'fresh', a or 'epoch', b or 'epoch', 'bytes')
+  local m = a and call('HMGET', meta, 'epoch', 'seq', 'term', 'time', 'fresh', 'bytes', a, b or 'epoch') or
+            call('HMGET', meta, 'epoch', 'seq', 'term', 'time', 'fresh', 'bytes')
   local kind = string.sub(base, SKIP, SKIP + 1)
   local c = { base = base, meta = meta, log = base .. ':log', epoch = m[1], seq = tonumber(m[2] or 0),
-              term = m[3], time = m[4] or '', fresh = tonumber(m[5] or 0), a = m[6], b = m[7], bytes = m[8],
-              kind = kind, ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL }
+              term = m[3], time = m[4] or '', fresh = tonumber(m[5] or 0), bytes = m[6], a = m[7], b = m[8],
+              kind = kind, ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL,
+              frames = nil, ms = nil, name = nil, next = nil, last_seq = nil } -- room, so that it does not grow
   if not c.epoch then
     c.a, c.b = nil, nil
     c.last = call('XREVRANGE', c.log, '+', '-', 'COUNT', 1)[1]
     c.seq = c.last and tonumber(string.match(c.last[1], '^%d+')) or 0
   end
   return c
-end
-
--- How long the meta of a log without a message lives. That of an inbox lives as long as its user
--- may resume it. That of a room or topic, which any client can cause to be made, lives as long as a
--- connection is in it, and an hour more.
-local function empty_ttl(kind)
-  return digits(kind == 'us' and INBOX_TTL + HOUR or HOUR)
-end
-
--- Makes the meta of a log that has none. Read marks without an epoch belong to the epoch that
--- `read` names; if no message is left, none counts as read. The last entry of a dm has the number
--- of messages that each user has sent.
-local function found(c, a, b)
-  c.epoch = FRESH
-  call('HSET', c.meta, 'epoch', FRESH, 'seq', digits(c.seq), 'term', TERM, 'run', run_now(), 'read', FRESH)
-  if c.seq == 0 then
-    c.made = 1
-    call('PEXPIRE', c.meta, empty_ttl(c.kind))
-    if c.kind == 'ro' or c.kind == 'dm' then call('DEL', c.base .. ':read') end
-    return
-  end
-  call('PEXPIRE', c.meta, digits(c.ttl + HOUR + USER_TTL))
-  local first, second = string.match(name_of(c.base), '^dm:([^:]*):(.*)$')
-  local by_first, by_second = string.match(c.last and c.last[2][4] or '', '^(%d+) (%d+)$')
-  if not first or not by_first then return end
-  local sent = { ['sent:' .. second] = by_second, ['sent:' .. first] = by_first }
-  for field, n in pairs(sent) do call('HSET', c.meta, field, n) end
-  c.a, c.b = sent[a or ''], sent[b or '']
 end
 
 -- The earlier epochs of a log: {epoch, its last seq}, the latest first.
@@ -62,18 +32,38 @@ local function forks_of(c)
   return forks
 end
 
--- The channel's state; makes meta if there is none. With `appending`, a new epoch begins if the
--- term is another one than at the last append, since this Redis may lack messages that were
--- appended last in the older term; `before` is the epoch until then. (`run` is for nodes of an
--- older version.)
+-- The channel's state; makes meta if there is none. Read marks without an epoch then belong to the
+-- epoch that `read` names; if no message is left, none counts as read. The last entry of a dm has the
+-- number of messages that each user has sent. With `appending`, a new epoch begins if the term is another
+-- one than at the last append, since this Redis may lack messages that were appended last in the older
+-- term; `before` is the epoch until then. (`run` is for nodes of an older version.)
+-- The meta of a log without a message lives as long as a connection is in it, and an hour more, since any
+-- client can cause it to be made; that of an inbox as long as its user may resume it.
 local function open(base, appending, a, b)
   local c = look(base, a, b)
   local meta = c.meta
   if not c.epoch then
-    found(c, a, b)
+    c.epoch = FRESH
+    call('HSET', meta, 'epoch', FRESH, 'seq', digits(c.seq), 'term', TERM,
+         'run', call('HGET', P .. 'term', 'run') or '', 'read', FRESH)
+    if c.seq == 0 then
+      c.made = 1
+      call('PEXPIRE', meta, digits(c.kind == 'us' and INBOX_TTL + HOUR or HOUR))
+      if c.kind == 'ro' or c.kind == 'dm' then call('DEL', base .. ':read') end
+    else
+      call('PEXPIRE', meta, digits(c.ttl + HOUR + USER_TTL))
+      local first, second = string.match(name_of(base), '^dm:([^:]*):(.*)$')
+      local by_first, by_second = string.match(c.last and c.last[2][4] or '', '^(%d+) (%d+)$')
+      if first and by_first then
+        local sent = { ['sent:' .. second] = by_second, ['sent:' .. first] = by_first }
+        for field, n in pairs(sent) do call('HSET', meta, field, n) end
+        c.a, c.b = sent[a or ''], sent[b or '']
+      end
+    end
   elseif appending and c.term ~= TERM then
     call('HSETNX', meta, 'read', c.epoch)
-    call('HSET', meta, 'fork:' .. c.epoch, digits(c.seq), 'epoch', FRESH, 'term', TERM, 'run', run_now())
+    call('HSET', meta, 'fork:' .. c.epoch, digits(c.seq), 'epoch', FRESH, 'term', TERM,
+         'run', call('HGET', P .. 'term', 'run') or '')
     c.before, c.epoch = c.epoch, FRESH
     local forks = forks_of(c)
     for i = FORKS_MOST + 1, #forks do call('HDEL', meta, 'fork:' .. forks[i][1]) end
@@ -134,14 +124,20 @@ local function trim(c, length, most)
   end
 end
 
--- Appends to the log and returns the frame. The caller publishes it when all is written. field,
--- value: one more field of meta; sent, from: two more of the entry. The log is not trimmed to its length
--- with each append, since Redis then seeks the first entry; it is trimmed now and then, by a few
--- entries more, and so are its bytes. Entries that are too old are taken out with every 16th append.
-local function append(c, time, event, data, origin, field, value, sent, from)
-  local seq, ttl = c.next, c.ttl
+-- Appends to the log. `settle` notes it in meta, and rings the doorbell. sent, from: two more fields of
+-- the entry. The log is not trimmed to its length with each append, since Redis then seeks the first
+-- entry; it is trimmed now and then, by a few entries more, and so are its bytes. Entries that are
+-- too old are taken out with every 16th append.
+local function append(c, time, event, data, origin, sent, from)
+  local seq, ttl, frames = c.next, c.ttl, c.frames
   if time < c.time then time = c.time end
-  local frame = '{"channel":' .. quote(name_of(c.base)) .. ',"epoch":"' .. c.epoch .. '","seq":' .. seq ..
+  c.time = time
+  if not frames then -- the first one
+    frames = {}
+    c.frames, c.ms = frames, tonumber(millis(time))
+    c.name = quote(name_of(c.base))
+  end
+  local frame = '{"channel":' .. c.name .. ',"epoch":"' .. c.epoch .. '","seq":' .. seq ..
     ',"time":' .. time .. ',"event":"' .. event .. '",' ..
     (origin and '"origin":"' .. origin .. '",' or '') .. '"data":' .. data .. '}'
   if from then
@@ -151,16 +147,18 @@ local function append(c, time, event, data, origin, field, value, sent, from)
   else
     call('XADD', c.log, seq .. '-0', 'frame', frame)
   end
-  c.seq = c.seq + 1
-  local ms = tonumber(millis(time))
-  local fresh = ms - c.fresh < ttl / 1024
-  local bytes, spare = c.bytes and (fresh or ms - c.fresh < ttl) and c.bytes + #frame, math.floor(MAXLEN / 64)
+  c.seq, c.last_seq = c.seq + 1, seq
+  c.next = digits(c.seq + 1)
+  local ms = c.ms
+  local known = c.bytes and (#frames > 0 or ms - c.fresh < ttl)
+  local bytes, spare = known and c.bytes + #frame, math.floor(MAXLEN / 64)
   local long = spare == 0 or c.seq % spare == 0
   c.bytes = bytes or nil
   if long or not bytes or bytes > LOG_BYTES then
     local full = bytes and bytes > LOG_BYTES
     trim(c, long and MAXLEN - spare, full and LOG_BYTES - math.floor(LOG_BYTES / 64) or LOG_BYTES)
   end
+  frames[#frames + 1] = frame
   if c.seq % 16 == 0 then
     local want, rounds = 1, 0
     repeat
@@ -180,17 +178,27 @@ local function append(c, time, event, data, origin, field, value, sent, from)
       end
     until want == 0 or rounds == 8 -- the rest goes with later appends
   end
-  if not fresh then
-    call('HSET', c.meta, 'seq', seq, 'time', time, 'bytes', c.bytes, 'fresh', digits(ms),
-         field or 'epoch', value or c.epoch)
-    call('PEXPIRE', c.log, digits(ttl))
-    call('PEXPIRE', c.meta, digits(ttl + HOUR + USER_TTL))
+end
+
+-- Notes in meta what was appended, if anything was, with c.field, one more field of it, and rings the
+-- doorbell, unless c.silent.
+local function settle(c)
+  local frames, field = c.frames, c.field
+  if not frames or not frames[1] then return end
+  local bytes = digits(c.bytes)
+  if c.ms - c.fresh >= c.ttl / 1024 then
+    call('HSET', c.meta, 'seq', c.last_seq, 'time', c.time, 'bytes', bytes, 'fresh', digits(c.ms),
+         field or 'epoch', c.value or c.epoch)
+    call('PEXPIRE', c.log, digits(c.ttl))
+    call('PEXPIRE', c.meta, digits(c.ttl + HOUR + USER_TTL))
   elseif field then
-    call('HSET', c.meta, 'seq', seq, 'time', time, 'bytes', c.bytes, field, value)
+    call('HSET', c.meta, 'seq', c.last_seq, 'time', c.time, 'bytes', bytes, field, c.value)
   else
-    call('HSET', c.meta, 'seq', seq, 'time', time, 'bytes', c.bytes)
+    call('HSET', c.meta, 'seq', c.last_seq, 'time', c.time, 'bytes', bytes)
   end
-  return frame
+  if not c.silent then
+    for _, frame in ipairs(frames) do call(PUBLISH, c.base, frame) end
+  end
 end
 
 -- Idempotency. The ids of messages are in buckets of 5 minutes, of which the last two are searched,
@@ -199,16 +207,17 @@ end
 -- field '' has the number of the key's bucket. Their lifetime is long, since a step of the clock could
 -- end that, too. A bucket is noted when it begins, and due.lua deletes the buckets that are over.
 local BUCKET, IDS_TTL = 300000000, 2592000000
-local buckets = {} -- the number of each key's, as far as `seen` has looked
+local buckets = {} -- base → the number of each key's, as far as `seen` has looked
 -- Returns what is remembered of the field, and which of the two keys has it.
 local function seen(base, field, wall, steps)
   if field == '' then return nil end
-  local bucket = math.floor((wall - steps) / BUCKET)
+  local bucket, has = math.floor((wall - steps) / BUCKET), buckets[base] or {}
+  buckets[base] = has
   for n = bucket, bucket + 1 do
     local i = n % 2
     local found = call('HMGET', base .. ':ids:' .. i, '', field)
-    buckets[i] = tonumber(found[1] or -1)
-    if found[2] and buckets[i] >= bucket - 1 then return found[2], i end
+    has[i] = tonumber(found[1] or -1)
+    if found[2] and has[i] >= bucket - 1 then return found[2], i end
   end
 end
 
@@ -216,9 +225,9 @@ end
 local function remember(base, field, wall, steps, what, ...)
   if field == '' then return end
   local bucket = math.floor((wall - steps) / BUCKET)
-  local key = base .. ':ids:' .. bucket % 2
-  local number = buckets[bucket % 2] or tonumber(call('HGET', key, '') or -1)
-  if number >= bucket then
+  local i = bucket % 2
+  local key, has = base .. ':ids:' .. i, buckets[base]
+  if (has[i] or tonumber(call('HGET', key, '') or -1)) >= bucket then
     call('HSET', key, field, what, ...)
   else
     call('DEL', key)
@@ -226,6 +235,16 @@ local function remember(base, field, wall, steps, what, ...)
     call('PEXPIRE', key, IDS_TTL)
     call('ZADD', P .. 'ids', bucket, key)
     call('PEXPIRE', P .. 'ids', USER_TTL) -- leases prolong its life
+    has[i] = bucket
   end
-  return bucket % 2
+  return i
+end
+
+-- After `remember`, of a channel that has many ids: Redis keeps them as a table from now on, since one
+-- value is long. It searches a short hash from its beginning.
+local function widen(base, wall, steps)
+  local bucket = math.floor((wall - steps) / BUCKET)
+  if (buckets[base] or {})[bucket % 2] == bucket then
+    call('HSET', base .. ':ids:' .. bucket % 2, '', string.format('%-65d', bucket))
+  end
 end

@@ -20,7 +20,7 @@ local function millis(us)
 end
 
 local function digits(n)
-  return string.format('%.0f', n)
+  return string.format('%d', n)
 end
 
 -- Names have no control characters, so two escapes make any of them a JSON string.
