@@ -31,6 +31,7 @@ static void on_up(void *owner, struct partition *p, bool changed) {
     if (p->index == 0)
         peers_redis_up(&d->peers);
     reaper_redis_up(&d->reapers[p->index]);
+    registry_redis_up(&d->clients.registry, p, changed);
     lease_redis_up(lease_in(&d->leases, p));
     hub_redis_up(&d->hub, p, changed);
     recover_waiting(&d->sessions);

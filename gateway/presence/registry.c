@@ -301,6 +301,11 @@ void registry_lingered(struct registration *g) {
     subscriber_unref(&g->as);
 }
 
+void registry_redis_up(struct registry *r, const struct partition *p, bool changed) {
+    struct reentry *e = &r->reentries[p->index];
+    e->lost = e->lost || changed;
+}
+
 void registry_redis_down(struct registry *r, const struct partition *p) {
     for (struct list *at = r->all.list.next, *next; at != &r->all.list; at = next) {
         struct registration *g = registration_at(at);
@@ -345,8 +350,9 @@ static bool tell_one_gone(struct registration *g, struct lease *l) {
     return redis_script(l->redis, SCRIPT_went, keys, 2, args, 2, on_told, g);
 }
 
-/* Tells the partition of those that ended under the former incarnation, when that is due. True:
- * all are told. */
+/* Tells the partition of those that ended under the former incarnation, when that is due, if it
+ * may have lost them. A Redis that has lost nothing has them until the incarnation is reaped,
+ * or has announced that they went though the node had no answer. True: all are told. */
 static bool tell_gone(struct registry *r, struct lease *l) {
     struct reentry *e = reentry_of(r, l);
     while (lease_is_former_due(l) && e->telling < REENTER_AT_ONCE && !list_empty(&e->gone)) {
@@ -355,12 +361,14 @@ static bool tell_gone(struct registry *r, struct lease *l) {
         if (!redis_up(l->redis))
             return false;
         list_remove(&g->as.link);
-        if (former && tell_one_gone(g, l))
+        if (former && e->lost && tell_one_gone(g, l))
             e->telling++;
         else
             subscriber_unref(&g->as); /* an earlier incarnation has been reaped */
     }
-    return e->telling == 0 && list_empty(&e->gone);
+    bool all = e->telling == 0 && list_empty(&e->gone);
+    e->lost = e->lost && !(all && lease_is_former_due(l));
+    return all;
 }
 
 /* --- registering all again ------------------------------------------------------------------

@@ -18,7 +18,8 @@
  *
  * A connection may end while its partition is away. If the partition loses that connection's
  * entry, no other node would announce that the user went. So such connections are kept here,
- * and told about before the former incarnation is given up.
+ * and told about before the former incarnation is given up, if the partition comes up with
+ * another term.
  *
  * A connection that is over stays registered for the linger time. While the node runs, the
  * connection waits here. When the node drains, Redis is told when the time is over (overdue.h).
@@ -89,6 +90,7 @@ struct reentry {
     struct list waiting; /* registration.reenter */
     unsigned under_way;
     struct list gone; /* subscriber.link; each is a reference */
+    bool lost;        /* the partition has come up with another term, so it may lack these */
     unsigned telling; /* scripts under way about some that were there */
 };
 
@@ -140,6 +142,8 @@ void registry_leave(struct registration *g);
 /* The linger time of a connection is over. May free it. */
 void registry_lingered(struct registration *g);
 
+/* A partition is up. changed: with another term. */
+void registry_redis_up(struct registry *r, const struct partition *p, bool changed);
 /* A partition is down. Logins that wait for its registry fail. */
 void registry_redis_down(struct registry *r, const struct partition *p);
 /* This incarnation has its lease. All connections of the partition are registered again. */

@@ -257,12 +257,17 @@ static void doubts_what_could_not_be_taken_out(void **state) {
 /* --- those that ended while Redis was away --------------------------------------------------
  */
 
-static void come_back(char former[INCARNATION_SIZE]) {
+static void come_back_as(char former[INCARNATION_SIZE], bool changed) {
     strcpy(former, lease->incarnation);
     fake.redis.partitions[0].up = true;
+    registry_redis_up(&registry, fake.redis.partitions, changed);
     lease_redis_up(lease);
     assert_lease(former);
     answer_lease();
+}
+
+static void come_back(char former[INCARNATION_SIZE]) {
+    come_back_as(former, true);
 }
 
 static void half_a_timeout_later(void) {
@@ -284,6 +289,18 @@ static void one_that_ended_meanwhile_is_told_before_the_goodbye(void **state) {
     registry_pump(&registry);
     assert_int_equal(fake.pending, 1);
     fake_answer("0 0");
+    assert_int_equal(freed, 1);
+    assert_asked("lease node:%s | %s bye beacon", former, former);
+}
+
+static void a_redis_that_lost_nothing_is_not_told(void **state) {
+    char former[INCARNATION_SIZE];
+    (void)state;
+    struct user *ann = online("ann");
+    fake_fall();
+    user_gone(ann);
+    come_back_as(former, false);
+    half_a_timeout_later();
     assert_int_equal(freed, 1);
     assert_asked("lease node:%s | %s bye beacon", former, former);
 }
@@ -431,6 +448,7 @@ int main(void) {
         CASE(what_a_full_redis_refused_comes_again_with_the_pump),
         CASE(doubts_what_could_not_be_taken_out),
         CASE(one_that_ended_meanwhile_is_told_before_the_goodbye),
+        CASE(a_redis_that_lost_nothing_is_not_told),
         CASE(so_is_one_that_may_have_been_registered),
         CASE(so_is_one_that_lingers),
         CASE(one_of_an_earlier_incarnation_is_not_told),
