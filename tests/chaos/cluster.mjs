@@ -70,8 +70,10 @@ export class Cluster extends World {
     return Promise.all(keys);
   }
 
+  // If the masters elect nobody, an operator makes the replica the master.
   promoted(old) {
-    return this.all.promoted(old);
+    const byOperator = () => this.all.failover(old, 'TAKEOVER');
+    return this.all.promoted(old, { timeout: 10000 }).catch(byOperator);
   }
 
   async returned(old) {

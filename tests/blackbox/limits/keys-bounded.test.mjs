@@ -210,9 +210,9 @@ test('after every event by many strangers: known keys, and each ends', async () 
   };
   for (const [key, left, seq] of await lives()) {
     const [, kind, part] = key.match(/^sluice:\{(\w+):[^}]*\}(?::([a-z]+))?/) ?? [];
-    if (!kind) assert.match(key, /^sluice:(online|nodes|rooms|clock|term|ids|outbox|pending|told|partitions)$/, key);
+    if (!kind) assert.match(key, /^sluice:(online|nodes|rooms|clock|term|ids|outbox|pending|told|heard|partitions)$/, key);
     else if (part !== 'ids') assert.ok(parts[kind].split(' ').includes(part ?? ''), key);
-    const endless = /^sluice:(online|nodes|outbox|pending|told|partitions)$/.test(key); // swept, or one
+    const endless = /^sluice:(online|nodes|outbox|pending|told|heard|partitions)$/.test(key); // swept, or one
     assert.ok(endless || left === -2 || left > 0, `${key} ends: ${left}`);
     if (part === 'ids') assert.ok(left <= 30 * DAY, key); // swept earlier: redis/clock.test.mjs
     if (part === 'left') assert.ok(left <= DAY, key);
