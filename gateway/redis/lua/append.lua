@@ -18,12 +18,8 @@ local function one(k, at, seen, remember)
   if member ~= '' then
     if not call('ZSCORE', base .. ':members', member) then return { NOT_A_MEMBER } end
   end
-  if not time then
-    if stale(wall, text) then return STALE end
-    time = tick(wall, text, steps, same, count)
-  else
-    time = digits(time + 1)
-  end
+  if not time and stale(wall, text) then return STALE end
+  time = tick(wall, text, steps, same, count, time)
   local c = logs[base]
   if not c then
     c = open(base, true)

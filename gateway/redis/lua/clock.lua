@@ -44,10 +44,12 @@ local function stale(wall, text)
   return replid and replid ~= term[2]
 end
 
--- The time of the first of `count` appends; of each further one it is a microsecond later. It is later
--- than that of each earlier append on this Redis, in any channel, even if the clock was set back or
--- another master took over. So the time of a message tells what came before it in every other channel.
-local function tick(wall, text, steps, same, count)
+-- The time of the first of `count` appends; of each further one, a microsecond after `before`, which is
+-- that of the one before it. It is later than that of each earlier append on this Redis, in any channel,
+-- even if the clock was set back or another master took over. So the time of a message tells what came
+-- before it in every other channel.
+local function tick(wall, text, steps, same, count, before)
+  if before then return digits(before + 1) end
   local time, last = wall, string.sub(text, 1, 16)
   if last >= time then time = digits(tonumber(last) + 1) end
   last = count and count > 1 and digits(time + count - 1) or time

@@ -19,12 +19,8 @@ local function one(k, at, seen, remember)
     local c = logs[from] or open(from) -- it may be lost; then no connection can wait for its old seq
     return { 0, seq, stamp, delivered, c.epoch, digits(math.min(inbox, c.seq)) }
   end
-  if not time then
-    if stale(wall, text) then return STALE end
-    time = tick(wall, text, steps, same, count)
-  else
-    time = digits(time + 1)
-  end
+  if not time and stale(wall, text) then return STALE end
+  time = tick(wall, text, steps, same, count, time)
   -- The numbers of messages that each of the two has sent so far, by which `read` counts: a is that of
   -- dm.user. An entry has both, in the order of the users' names in the log's. (Lua's `<` goes by
   -- Redis's locale.)

@@ -8,7 +8,8 @@ for i = 1, N do
   local ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL
   local has_log = call('PEXPIRE', base .. ':log', digits(ttl)) == 1
   local empty = not has_log and call('HGET', base .. ':meta', 'seq') == '0'
-  call('PEXPIRE', base .. ':meta', digits(not empty and ttl + HOUR + USER_TTL or kind == 'us' and INBOX_TTL + HOUR or HOUR))
+  local alone = kind == 'us' and INBOX_TTL + HOUR or HOUR -- as in `open`
+  call('PEXPIRE', base .. ':meta', digits(empty and alone or ttl + HOUR + USER_TTL))
   if kind == 'ro' then expire_members(base, ms) end
   local user = string.match(name_of(base), '^user:(.*)$')
   if user and call('EXISTS', base .. ':conns') == 1 then
