@@ -186,6 +186,7 @@ static bool send_enter(struct registration *g, const struct lease *l, struct sli
     args[ONLINE_ROOM] = e != NULL ? e->room : (struct slice){NULL, 0};
     if (e != NULL)
         e->rooms(e, args + ONLINE_ARGS);
+    g->came = redis_clock_least(&l->redis->clock, uv_hrtime() / 1000) / 1000;
     bool sent = send_online(g, l, key, args, rooms);
     free(args);
     return sent;
@@ -344,10 +345,10 @@ static void on_told(void *arg, const struct reply *reply, enum outcome outcome) 
 }
 
 static bool tell_one_gone(struct registration *g, struct lease *l) {
-    char key[CHANNEL_NAME_SIZE], node[NODE_KEY_SIZE];
-    struct slice keys[] = {user_channel(g->as.user, key), node_key(l->former, node)};
-    struct slice args[] = {g->as.user, slice_of(l->former)};
-    return redis_script(l->redis, SCRIPT_went, keys, 2, args, 2, on_told, g);
+    char name[CHANNEL_NAME_SIZE], came[DIGITS_SIZE];
+    struct slice key = user_channel(g->as.user, name);
+    struct slice args[] = {g->as.user, slice_of(l->former), slice_digits(g->came, came)};
+    return redis_script(l->redis, SCRIPT_went, &key, 1, args, 3, on_told, g);
 }
 
 /* Tells the partition of those that ended under the former incarnation, when that is due, if it

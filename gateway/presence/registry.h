@@ -60,6 +60,7 @@ struct registration {
      */
     struct wheel_timer timer;
     uint64_t heard; /* loop time of the last event; when the connection is gone, of its end */
+    uint64_t came;  /* when it was last registered, or not long before: Redis's time in ms */
     uint32_t asked_generation; /* of the incarnation for which its script is under way */
     bool beating : 1;          /* it has sent a heartbeat, so it must go on to send them */
     bool wanted : 1;           /* it should be registered */

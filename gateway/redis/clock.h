@@ -28,4 +28,7 @@ int64_t redis_clock_learn(struct redis_clock *c, uint64_t asked, uint64_t answer
  * number. Returns false while the distance is not known. */
 bool redis_clock_age(const struct redis_clock *c, uint64_t now, uint64_t time, uint64_t *age);
 
+/* The least that Redis's clock shows at `now` (our time); 0 while the distance is not known. */
+uint64_t redis_clock_least(const struct redis_clock *c, uint64_t now);
+
 #endif

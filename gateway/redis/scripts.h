@@ -48,7 +48,7 @@ enum script_parts {
     X(online, PARTS_FINDS, KEYS_OF_USER " raw revoked/users/>members here; " KEYS_OF_ALL)      \
     X(revoked, PARTS_PRESENCE, "revoked")                                                      \
     X(offline, PARTS_FINDS, KEYS_OF_USER "/users; " KEYS_OF_ALL)                               \
-    X(went, PARTS_FINDS, KEYS_OF_USER "/users; " KEYS_OF_ALL)                                  \
+    X(went, PARTS_FINDS, KEYS_OF_USER "; " KEYS_OF_ALL)                                        \
     X(enter, PARTS_PRESENCE, KEYS_OF_ENTRY "; nodes pending term told")                        \
     X(leave, PARTS_PRESENCE, KEYS_OF_ENTRY "; nodes pending term told")                        \
     X(member, PARTS_NONE, "members")                                                           \

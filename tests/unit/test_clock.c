@@ -95,12 +95,24 @@ static void test_clock_was_set(void **state) {
     assert_int_equal(age(&c, 14 * S, REDIS - 60 * S + 13 * S), S);
 }
 
+/* The clock does not show less than the least, and not much more. */
+static void test_least(void **state) {
+    struct redis_clock c = {.learnt = 0};
+    (void)state;
+    assert_int_equal(redis_clock_least(&c, 10 * S), 0);
+    ask(&c, 10 * S, 1000, 0, REDIS);
+    assert_int_equal(redis_clock_least(&c, 10 * S + 1000), REDIS + 10 * S);
+    ask(&c, 10 * S + 1000, 1000, 1000, REDIS);
+    assert_in_range(redis_clock_least(&c, 60 * S), REDIS + 59 * S, REDIS + 60 * S);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown),         cmocka_unit_test(test_symmetric),
         cmocka_unit_test(test_never_negative),  cmocka_unit_test(test_behind),
         cmocka_unit_test(test_exact_one_stays), cmocka_unit_test(test_more_exact_one_counts),
         cmocka_unit_test(test_drift),           cmocka_unit_test(test_clock_was_set),
+        cmocka_unit_test(test_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
