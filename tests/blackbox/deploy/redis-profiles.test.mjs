@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connect, findProgram, ROOT, startNode, tempDir, test, until } from '../lib/harness.mjs';
 import { started, startProcess } from '../lib/processes.mjs';
+import { redisProgram } from '../lib/redis.mjs';
 
 const SERVERS = ['redis', 'redis-2', 'redis-3', 'redis-4', 'redis-5', 'redis-6'];
 const SENTINELS = ['sentinel-1', 'sentinel-2', 'sentinel-3'];
@@ -53,10 +54,12 @@ class Compose {
     this.dir = tempDir('compose');
     this.round = 0;
     this.running = new Map();
-    for (const one of ['secret', 'grafana', 'data', 'conf']) fs.mkdirSync(path.join(this.dir, one));
+    for (const one of ['secret', 'grafana', 'data', 'conf', 'bin']) fs.mkdirSync(path.join(this.dir, one));
     for (const file of ['redis.conf', 'redis-replicas.conf', 'redis-cluster.conf', 'sentinel.conf']) {
       fs.copyFileSync(path.join(ROOT, 'deploy', file), path.join(this.dir, 'conf', file));
     }
+    // The image has redis-server on its PATH; Debian's redis-tools have not.
+    redisProgram(path.join(this.dir, 'bin'));
     this.names();
   }
 
@@ -69,7 +72,7 @@ class Compose {
   get env() {
     const at = (name) => path.join(this.dir, name);
     const places = { CONF: at('conf'), SECRET: at('secret'), DATA: at('data') };
-    return { PATH: process.env.PATH, PROFILES: this.profile, PEERS: SERVERS.join(' '), ...places };
+    return { PATH: `${at('bin')}:${process.env.PATH}`, PROFILES: this.profile, PEERS: SERVERS.join(' '), ...places };
   }
 
   // A service that ends: its output.

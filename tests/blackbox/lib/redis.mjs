@@ -20,15 +20,13 @@ export async function onFreePort(start) {
   }
 }
 
-// The server's program. Debian's redis-tools have it as redis-check-rdb; the name under which it
-// runs decides what it does.
-function redisServer(dir) {
-  const server = findProgram('redis-server', 'valkey-server');
-  if (server) return server;
-  const tool = findProgram('redis-check-rdb');
-  if (!tool) throw new Error('no redis-server, valkey-server or redis-check-rdb on PATH');
-  const link = path.join(dir, 'redis-server');
-  if (!fs.existsSync(link)) fs.symlinkSync(tool, link);
+// A link in dir to the server's program. Debian's redis-tools have it as redis-check-rdb; the name
+// under which it runs decides what it does: redis-server, or redis-sentinel.
+export function redisProgram(dir, name = 'redis-server') {
+  const program = findProgram('redis-server', 'valkey-server', 'redis-check-rdb');
+  if (!program) throw new Error('no redis-server, valkey-server or redis-check-rdb on PATH');
+  const link = path.join(dir, name);
+  if (!fs.existsSync(link)) fs.symlinkSync(fs.realpathSync(program), link);
   return link;
 }
 
@@ -68,7 +66,7 @@ export async function startRedis(options = {}) {
   if (requirepass) config.requirepass = requirepass;
   if (unixsocket) config.unixsocket = path.join(dir, 'redis.sock');
   const log = path.join(dir, 'redis.log');
-  const command = redisServer(dir);
+  const command = redisProgram(dir);
   let child;
 
   const directives = (port) => {

@@ -4,20 +4,12 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { findProgram, started, startProcess, tempDir } from './processes.mjs';
-import { startRedis } from './redis.mjs';
+import { started, startProcess, tempDir } from './processes.mjs';
+import { redisProgram, startRedis } from './redis.mjs';
 import { ask, printed } from './resp.mjs';
 import { freePort, until } from './waiting.mjs';
 
 export const MASTER = 'mymaster';
-
-// The program runs as a Sentinel under this name.
-function sentinelProgram(dir) {
-  const server = findProgram('redis-server', 'redis-check-rdb', 'valkey-server');
-  const link = path.join(dir, 'redis-sentinel');
-  if (!fs.existsSync(link)) fs.symlinkSync(fs.realpathSync(server), link);
-  return link;
-}
 
 /*
  * A Sentinel that watches the Redis at masterPort. Options:
@@ -43,7 +35,7 @@ export async function startSentinel(masterPort, options = {}) {
     ...config, '',
   ];
   fs.writeFileSync(file, lines.join('\n'));
-  const program = sentinelProgram(dir);
+  const program = redisProgram(dir, 'redis-sentinel');
   let child;
   const self = {
     port,
