@@ -56,8 +56,8 @@ async function listen(target, begin) {
  * that it may lead to another server later. If it has `servers`, as a Cluster has (for Sentinels:
  * with the Sentinels), there is a proxy of each, and whoever asks where the servers are is told
  * where these are (and this proxy has `servers`, too). If it has a `door`, that is where the proxy
- * leads. speak() makes for each link
- * what reads along and may say something else: see managed.mjs.
+ * leads. speak(socket to Redis) makes for each link what reads along and may say something else: see
+ * managed.mjs.
  */
 export async function startProxy(redis, speak = asTheyAre) {
   const rename = (data) => {
@@ -136,7 +136,7 @@ export async function startProxy(redis, speak = asTheyAre) {
     proxy.opened++;
     const upstream = net.connect(target.port, HOST);
     const link = { client, upstream, kind: 'commands', stalled: {}, left: proxy.fuse || Infinity };
-    link.speaks = speak();
+    link.speaks = speak(upstream);
     links.add(link);
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
