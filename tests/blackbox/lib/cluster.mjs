@@ -349,6 +349,9 @@ class Cluster {
     const ordered = async () => {
       if ((await answer(replica, 'ROLE'))[0] === 'slave') {
         await answer(replica, 'CLUSTER', 'FAILOVER', ...(how ? [how] : []));
+      } else if (how) {
+        // It leads by votes of an earlier election, in an epoch that the others know to be over.
+        await answer(replica, 'CLUSTER', 'BUMPEPOCH');
       }
       return this.promoted(master, { timeout: 8000 });
     };
