@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { chatTexts, ofUser, range, refused } from '../lib/frames.mjs';
-import { login, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
+import { login, only, startNode, startRedis, test, unmanaged, until } from '../lib/harness.mjs';
 import { startManaged } from '../lib/managed.mjs';
 import { nodeBehindProxy } from '../lib/proxy.mjs';
 import { comeBack, comeBackUnknown, guest, QUICK, Scene } from '../lib/recovery.mjs';
 import { ask } from '../lib/resp.mjs';
 
 only('single', 'it has a service of its own');
+unmanaged('it has a service of its own');
 const DOOMED = 12; // users of the node that is killed
 const TOKEN = 'a-token-of-the-test';
 const redis = await startRedis();
