@@ -167,7 +167,8 @@ export class Ledger {
     heard.mark(n, LIVE);
     heard.last = Math.max(n, heard.last);
     const { epoch, seq: frameSeq } = frame;
-    hearing.remember(id, { seq: data.seq, timestamp: data.timestamp, epoch, frameSeq });
+    const { seq, timestamp } = data;
+    hearing.remember(id, { seq, timestamp, at: frame.time / 1000, epoch, frameSeq });
     this.#has(device, id);
   }
 
@@ -216,12 +217,12 @@ export class Ledger {
     loss.held = new Map(this.devices.map((device) => [device, new Map(device.positions)]));
   }
 
-  // seq: of the conversation. A message to a user is in an inbox, too, which may be elsewhere: it
-  // can be erased there alone.
-  #erases(loss, conversation, channel, { seq, timestamp }) {
-    if (timestamp < loss.from || timestamp > loss.at) return false;
-    if (loss.has(conversation) && seq > loss.kept(conversation)) return true;
-    return loss.from > 0 && channel !== conversation && loss.has(channel);
+  // seq: of the conversation, which has it since `timestamp`. A message to a user is in an inbox, too,
+  // since `at` or earlier. That may be elsewhere: it can be erased there alone.
+  #erases(loss, conversation, channel, { seq, timestamp, at }) {
+    if (timestamp > loss.at) return false;
+    if (loss.has(conversation) && timestamp >= loss.from && seq > loss.kept(conversation)) return true;
+    return loss.from > 0 && channel !== conversation && loss.has(channel) && at >= loss.from;
   }
 
   // The copy that the device has was erased and it was told: so a sender may have sent it again.
