@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/log.h"
 
 #define REPLICAS_MOST 100
 #define WAIT_MOST_MS  60000
+#define CLOCK         "clock"
+#define CLOCK_TTL     31622400000U /* ms: YEAR of clock.lua */
 
 struct durable_call {
     struct durable *durable;
     struct list link; /* in `answered`, once Redis has answered */
+    const char *head;
     redis_done done;
     void *arg;
     struct reply *reply; /* owned */
@@ -117,25 +121,48 @@ static void tell(struct durable *d, const struct reply *reply) {
     d->lacking = lacks;
 }
 
+static void on_written(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct durable *d = arg;
+    (void)outcome;
+    d->written = reply != NULL && reply_number(reply) == 1;
+}
+
 static void on_waited(void *arg, const struct reply *reply, enum outcome outcome) {
     struct durable *d = arg;
     (void)outcome;
     d->asked = false;
-    if (reply != NULL)
+    bool counts = reply != NULL && d->written;
+    if (counts)
         tell(d, reply);
-    finish_all(d, &d->waiting, reply != NULL && reply_number(reply) >= d->needed);
+    finish_all(d, &d->waiting, counts && reply_number(reply) >= d->needed);
 }
 
-/* Redis waits for what it had written when it executed this link's last command, hence PING. */
+/* Redis waits for this link's last write, and so for what it had written before that.
+ * (Redis 7.0 takes any command for a write, later versions and Valkey do not.) So a key's
+ * expiry is written first: the clock of a partition, which whoever appends writes too. That is
+ * no write if the key is not there, and of all writes it is one that a full Redis takes, and a
+ * Cluster replicates. */
 static bool ask(struct durable *d) {
-    char text[128], replicas[12], ms[12];
-    int a = snprintf(replicas, sizeof replicas, "%u", d->needed);
-    int b = snprintf(ms, sizeof ms, "%u", d->ms);
-    int len = snprintf(text, sizeof text, "*3\r\n$4\r\nWAIT\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", a,
-                       replicas, b, ms);
-    struct slice wait = {text, (size_t)len}, none = {NULL, 0};
-    return link_send(&d->link, -1, 1, SLICE("*1\r\n$4\r\nPING\r\n"), none, NULL, NULL) &&
-           link_send(&d->link, -1, 3, wait, none, on_waited, d);
+    const struct durable_call *first = container_of(d->waiting.next, struct durable_call, link);
+    struct buf b;
+    char number[DIGITS_SIZE];
+    buf_init(&b);
+    buf_str(&b, "*3\r\n$7\r\nPEXPIRE\r\n");
+    buf_printf(&b, "$%zu\r\n%s" CLOCK "\r\n", strlen(first->head) + strlen(CLOCK), first->head);
+    resp_bulk(&b, slice_digits(CLOCK_TTL, number));
+    size_t write = b.len;
+    buf_str(&b, "*3\r\n$4\r\nWAIT\r\n");
+    resp_bulk(&b, slice_digits(d->needed, number));
+    resp_bulk(&b, slice_digits(d->ms, number));
+    struct slice none = {NULL, 0}, all = buf_bytes(&b);
+    struct slice wait = {all.ptr + write, all.len - write};
+    d->written = false;
+    bool sent =
+        !b.failed &&
+        link_send(&d->link, -1, 3, (struct slice){all.ptr, write}, none, on_written, d) &&
+        link_send(&d->link, -1, 3, wait, none, on_waited, d);
+    buf_deinit(&b);
+    return sent;
 }
 
 void durable_watch(struct durable *d) {
@@ -165,11 +192,12 @@ void durable_fell(struct durable *d) {
 /* --- calls ----------------------------------------------------------------------------------
  */
 
-struct durable_call *durable_begin(struct durable *d, redis_done done, void *arg) {
+struct durable_call *durable_begin(struct durable *d, const char *head, redis_done done,
+                                   void *arg) {
     struct durable_call *c = malloc(sizeof *c);
     if (c == NULL)
         return NULL;
-    *c = (struct durable_call){.durable = d, .done = done, .arg = arg};
+    *c = (struct durable_call){.durable = d, .head = head, .done = done, .arg = arg};
     list_init(&c->link);
     return c;
 }

@@ -26,6 +26,7 @@ struct durable {
     struct list answered; /* no WAIT was sent since */
     struct list waiting;  /* those that the WAIT under way covers */
     bool asked;           /* there is one */
+    bool written;         /* what went before it was a write, by which Redis counts */
     uint64_t asked_at;    /* loop time of the last one */
     bool lacking;         /* the last WAIT found too few replicas */
     char name[176];
@@ -49,12 +50,13 @@ bool durable_astray(const struct durable *d);
 
 /*
  * Waits for one append. The caller sends it over `commands` with durable_answered and the call
- * as its `arg`; or, if it cannot, gives the call back with durable_drop. `done` is called once,
- * in a later turn or when the link falls: with Redis's answer (valid until it returns); or
- * without one, with OUTCOME_UNKNOWN, also when too few replicas had it in time. Returns NULL
- * without memory.
+ * as its `arg`; or, if it cannot, gives the call back with durable_drop. head: what the keys of
+ * its partition begin with; must outlive the call. `done` is called once, in a later turn or
+ * when the link falls: with Redis's answer (valid until it returns); or without one, with
+ * OUTCOME_UNKNOWN, also when too few replicas had it in time. Returns NULL without memory.
  */
-struct durable_call *durable_begin(struct durable *d, redis_done done, void *arg);
+struct durable_call *durable_begin(struct durable *d, const char *head, redis_done done,
+                                   void *arg);
 void durable_answered(void *call, const struct reply *reply, enum outcome outcome);
 void durable_drop(struct durable_call *call);
 /* The call, which is the argument of durable_answered, is sent to another server now. */

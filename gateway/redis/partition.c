@@ -221,7 +221,7 @@ bool redis_durable(struct partition *p, enum script script, const struct slice k
                    redis_done done, void *arg) {
     if (!p->up || !durable_is_on(&p->server->durable))
         return redis_script(p, script, keys, key_count, args, arg_count, done, arg);
-    struct durable_call *call = durable_begin(&p->server->durable, done, arg);
+    struct durable_call *call = durable_begin(&p->server->durable, p->head, done, arg);
     if (call == NULL)
         return false;
     bool sent =

@@ -1,8 +1,9 @@
 // redis-wait: what was acknowledged is in a replica by then, and what is not yet is unknown.
 import assert from 'node:assert/strict';
 import { range } from '../lib/frames.mjs';
-import { cluster, inRoom, login, only, startRedis, test, until } from '../lib/harness.mjs';
+import { cluster, inRoom, login, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { runProgram } from '../lib/program.mjs';
+import { startProxy } from '../lib/proxy.mjs';
 import { metric } from '../lib/registry.mjs';
 import { startReplica } from '../lib/servers.mjs';
 
@@ -79,6 +80,38 @@ test('a replica that stands still: unknown, for the repeat as well, and then onc
   assert.match(log, /event=redis_replicas_short .*replicas=0 needed=1 ms=1500 /);
   assert.match(log, /event=redis_replicas_enough /);
   assert.ok((await metric(nodes[0], 'sluice_redis_waits_short_total')) >= 2);
+});
+
+// Redis 7.0 takes any command for a write. Later versions and Valkey do not: on a link that only
+// reads, WAIT is answered at once by whatever number of replicas there is.
+test('a write goes before each WAIT', async (t) => {
+  const redis = await startRedis();
+  const replica = await startReplica(redis);
+  const asked = [];
+  const proxy = await startProxy(redis, () => ({
+    toRedis(data) {
+      if (data.includes('\r\nWAIT\r\n')) asked.push(data.toString());
+      return { on: data };
+    },
+    toNode: (data) => ({ on: data }),
+  }));
+  const node = await startNode({ redis: proxy.url, args: ['--redis-wait', '1:2000'] });
+  t.after(async () => {
+    await node.stop();
+    proxy.close();
+    for (const one of [redis, replica]) await one.stop();
+  });
+  const ann = await login(node, 'ann');
+  await ann.emit('join', { room: 'r' });
+  for (const n of range(1, 5)) {
+    const sent = () => ann.emit('sendMessage', { room: 'r', message: n }).catch(() => false);
+    await until(sent, { what: 'the replica is there' });
+  }
+  assert.ok(asked.length >= 5);
+  for (const text of asked) {
+    const [, key] = /^\*3\r\n\$7\r\nPEXPIRE\r\n\$\d+\r\n(\S+)\r\n\$\d+\r\n\d+\r\n\*3/.exec(text);
+    assert.ok(Number(await redis.cli('PTTL', key)) > 0, key);
+  }
 });
 
 test('more replicas than there are: nothing is acknowledged, and all is unknown', async (t) => {
