@@ -91,9 +91,10 @@ export class Sentinels extends World {
 
   async failover(old, random) {
     const [next, asked] = [this.replicaOf(old), random.pick(this.sentinels)];
-    // A Sentinel that is at it refuses the order; one that gave it up takes it.
+    // A Sentinel that is at it refuses the order; one that gave it up takes it, and that can be after
+    // the replica became a master, which is undone then.
     const leads = async () => {
-      if ((await role(next)) === 'master') return true;
+      if ((await masterPort(asked)) === next.port) return true;
       await asked.cli('SENTINEL', 'FAILOVER', this.all.name);
       return false;
     };
@@ -115,7 +116,9 @@ export class Sentinels extends World {
     const master = await sentinel.cli('SENTINEL', 'MASTER', name);
     const replicas = await sentinel.cli('SENTINEL', 'REPLICAS', name);
     const others = await sentinel.cli('SENTINEL', 'SENTINELS', name);
-    const flags = (text) => text.split('\n').filter((_, i, all) => all[i - 1] === 'flags');
+    // `master_down` is what another one said last. Valkey's do not ask again once the master is up.
+    const flags = (text) =>
+      text.replaceAll(',master_down', '').split('\n').filter((_, i, all) => all[i - 1] === 'flags');
     return (
       Number(field(master, 'port')) === this.master.port &&
       flags(master).join() === 'master' &&
