@@ -107,8 +107,8 @@ test('who went is announced once, though the node had no answer', answered, asyn
   const ann = await login(other, 'ann');
   const eve = [await login(node, 'eve'), await login(node, 'eve')];
   await ann.next('user_online', ofUser('eve'));
-  // Without rooms one script does it all, so that no answer is needed for it.
   const { incarnation } = await node.health();
+  // Without rooms one script does it all, so that no answer is needed for it.
   proxy.hold({ link: 'commands' });
   for (const client of eve) client.terminate();
   await ann.next('user_offline', ofUser('eve'));
