@@ -15,7 +15,8 @@
 struct durable_call {
     struct durable *durable;
     struct list link; /* in `answered`, once Redis has answered */
-    const char *head;
+    const struct durable_part *part;
+    unsigned doubts; /* of the part, when the append was sent */
     redis_done done;
     void *arg;
     struct reply *reply; /* owned */
@@ -85,7 +86,7 @@ bool durable_astray(const struct durable *d) {
  */
 
 static void finish(struct durable_call *c, bool good) {
-    if (good)
+    if (good && c->doubts == c->part->doubts)
         c->done(c->arg, c->reply, OUTCOME_NONE);
     else
         c->done(c->arg, NULL, OUTCOME_UNKNOWN);
@@ -148,7 +149,8 @@ static bool ask(struct durable *d) {
     char number[DIGITS_SIZE];
     buf_init(&b);
     buf_str(&b, "*3\r\n$7\r\nPEXPIRE\r\n");
-    buf_printf(&b, "$%zu\r\n%s" CLOCK "\r\n", strlen(first->head) + strlen(CLOCK), first->head);
+    buf_printf(&b, "$%zu\r\n%s" CLOCK "\r\n", strlen(first->part->head) + strlen(CLOCK),
+               first->part->head);
     resp_bulk(&b, slice_digits(CLOCK_TTL, number));
     size_t write = b.len;
     buf_str(&b, "*3\r\n$4\r\nWAIT\r\n");
@@ -192,12 +194,13 @@ void durable_fell(struct durable *d) {
 /* --- calls ----------------------------------------------------------------------------------
  */
 
-struct durable_call *durable_begin(struct durable *d, const char *head, redis_done done,
-                                   void *arg) {
+struct durable_call *durable_begin(struct durable *d, const struct durable_part *part,
+                                   redis_done done, void *arg) {
     struct durable_call *c = malloc(sizeof *c);
     if (c == NULL)
         return NULL;
-    *c = (struct durable_call){.durable = d, .head = head, .done = done, .arg = arg};
+    *c = (struct durable_call){
+        .durable = d, .part = part, .doubts = part->doubts, .done = done, .arg = arg};
     list_init(&c->link);
     return c;
 }
@@ -208,7 +211,9 @@ void durable_drop(struct durable_call *c) {
 }
 
 void durable_move(void *call, struct durable *to) {
-    ((struct durable_call *)call)->durable = to;
+    struct durable_call *c = call;
+    c->durable = to;
+    c->doubts = c->part->doubts;
 }
 
 void durable_answered(void *call, const struct reply *reply, enum outcome outcome) {

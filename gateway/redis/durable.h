@@ -48,15 +48,22 @@ bool durable_ready(const struct durable *d);
 /* True if both links are ready, and lead to different servers. */
 bool durable_astray(const struct durable *d);
 
+/* What a call must know of its partition, which outlives it. */
+struct durable_part {
+    char head[80];   /* what the names of the partition's own keys begin with */
+    unsigned doubts; /* rises when its master may have been another one for a while: what that
+                      * master had acknowledged may be gone, though a replica has as much */
+};
+
 /*
  * Waits for one append. The caller sends it over `commands` with durable_answered and the call
- * as its `arg`; or, if it cannot, gives the call back with durable_drop. head: what the keys of
- * its partition begin with; must outlive the call. `done` is called once, in a later turn or
- * when the link falls: with Redis's answer (valid until it returns); or without one, with
- * OUTCOME_UNKNOWN, also when too few replicas had it in time. Returns NULL without memory.
+ * as its `arg`; or, if it cannot, gives the call back with durable_drop. `done` is called once,
+ * in a later turn or when the link falls: with Redis's answer (valid until it returns); or
+ * without one, with OUTCOME_UNKNOWN, also when too few replicas had it in time, or part.doubts
+ * has risen. Returns NULL without memory.
  */
-struct durable_call *durable_begin(struct durable *d, const char *head, redis_done done,
-                                   void *arg);
+struct durable_call *durable_begin(struct durable *d, const struct durable_part *part,
+                                   redis_done done, void *arg);
 void durable_answered(void *call, const struct reply *reply, enum outcome outcome);
 void durable_drop(struct durable_call *call);
 /* The call, which is the argument of durable_answered, is sent to another server now. */

@@ -35,7 +35,7 @@ static struct call call_of(const struct partition *p, enum script script, size_t
 
 static void put_keys(const struct partition *p, struct buf *b, const struct call *c,
                      const struct slice keys[], size_t key_count) {
-    const struct declared_names around = {slice_of(p->head), slice_of(p->open),
+    const struct declared_names around = {slice_of(p->part.head), slice_of(p->open),
                                           slice_of(p->close)};
     char digits[DIGITS_SIZE];
     resp_bulk(b, slice_digits(c->count, digits));
@@ -221,7 +221,7 @@ bool redis_durable(struct partition *p, enum script script, const struct slice k
                    redis_done done, void *arg) {
     if (!p->up || !durable_is_on(&p->server->durable))
         return redis_script(p, script, keys, key_count, args, arg_count, done, arg);
-    struct durable_call *call = durable_begin(&p->server->durable, p->head, done, arg);
+    struct durable_call *call = durable_begin(&p->server->durable, &p->part, done, arg);
     if (call == NULL)
         return false;
     bool sent =
@@ -380,6 +380,7 @@ void partition_place(struct partition *p, struct server *server) {
     }
     subscriptions_lost(&p->subscriptions);
     p->server = server;
+    partition_doubt(p);
     p->asked = p->probing = p->stale = false;
     p->unheard_at = p->probe_at = 0;
     p->subscriptions.link = server != NULL ? &server->subscriber : NULL;
@@ -391,6 +392,7 @@ bool partition_take(struct partition *p, const struct reply *push) {
     if (subscriptions_take(&p->subscriptions, push))
         return true;
     p->unheard_at = now_of(p);
+    partition_doubt(p);
     return false;
 }
 
@@ -413,7 +415,7 @@ void redis_doorbell(const struct partition *p, struct buf *out, struct slice nam
 }
 
 void redis_bell(const struct partition *p, struct buf *out, const char *name) {
-    buf_str(out, p->head);
+    buf_str(out, p->part.head);
     buf_str(out, name);
 }
 
@@ -453,12 +455,12 @@ void partition_init(struct partition *p, unsigned index, const char *prefix, con
                     const struct partition_events *events, void *owner) {
     *p = (struct partition){.index = index, .events = events, .owner = owner};
     if (tag == NULL)
-        snprintf(p->head, sizeof p->head, "%s", prefix);
+        snprintf(p->part.head, sizeof p->part.head, "%s", prefix);
     else
-        snprintf(p->head, sizeof p->head, "%s{%s}", prefix, tag);
-    snprintf(p->open, sizeof p->open, "%s%s", p->head, tag == NULL ? "{" : "");
+        snprintf(p->part.head, sizeof p->part.head, "%s{%s}", prefix, tag);
+    snprintf(p->open, sizeof p->open, "%s%s", p->part.head, tag == NULL ? "{" : "");
     snprintf(p->close, sizeof p->close, "%s", tag == NULL ? "}" : "");
-    snprintf(p->never_a_key, sizeof p->never_a_key, "%s%s", p->head, NEVER_A_KEY);
+    snprintf(p->never_a_key, sizeof p->never_a_key, "%s%s", p->part.head, NEVER_A_KEY);
     p->declares = tag != NULL;
     held_init(&p->held);
     subscriptions_init(&p->subscriptions, tag != NULL);

@@ -59,7 +59,7 @@ struct partition {
     uint64_t unheard_at; /* loop time at which Redis ended a subscription; 0: it did not */
     uint64_t probe_at;   /* loop time at which a held slot is tried again */
     bool probing;
-    char head[80]; /* what the names of the partition's own keys begin with */
+    struct durable_part part;
     char open[84]; /* what stands before a channel's name in Redis, */
     char close[2]; /* and after it */
     char never_a_key[96];
@@ -68,6 +68,12 @@ struct partition {
     bool declares; /* each script gets the name of a channel of the partition, which is never a
                     * key, as its last key: a slot that moves refuses it */
 };
+
+/* Redis said, or showed, that another master may have had the partition's slot for a while. An
+ * append that was sent before, and waits for replicas, is unknown. */
+static inline void partition_doubt(struct partition *p) {
+    p->part.doubts++;
+}
 
 /* Prepares it. prefix: of all keys. tag: of a partition of a Cluster, or NULL for one Redis. */
 void partition_init(struct partition *p, unsigned index, const char *prefix, const char *tag,

@@ -157,8 +157,11 @@ static void on_moved(struct redis *r, struct server *s, struct slice text) {
         return;
     for (unsigned i = 0; i < r->masters.map.count; i++) {
         bool ours = i < r->count ? r->partitions[i].server == s : r->masters.keeper == s;
-        if (ours && r->masters.map.claims[i].slot == slot)
-            slot_map_moved(&r->masters.map, i, &to);
+        if (!ours || r->masters.map.claims[i].slot != slot)
+            continue;
+        if (i < r->count)
+            partition_doubt(&r->partitions[i]);
+        slot_map_moved(&r->masters.map, i, &to);
     }
 }
 
@@ -178,8 +181,10 @@ static void on_error(struct server *s, struct slice text) {
 static void on_unsubscribed(struct server *s) {
     struct redis *r = s->owner;
     for (unsigned i = 0; i < r->count; i++) {
-        if (r->partitions[i].server == s)
-            r->partitions[i].unheard_at = uv_now(r->loop);
+        if (r->partitions[i].server != s)
+            continue;
+        r->partitions[i].unheard_at = uv_now(r->loop);
+        partition_doubt(&r->partitions[i]);
     }
 }
 

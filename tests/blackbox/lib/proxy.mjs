@@ -48,7 +48,8 @@ async function listen(target, begin) {
  *   cutInside(bytes)            resets each when so many more bytes have gone to the node
  *   silence(text)               stalls the next link on which a node sends this text, from there on;
  *                               returns a function that tells whether that has happened
- * link: 'commands', 'subscriber' (the one that sent SUBSCRIBE) or 'all' (the default).
+ * link: 'commands', 'subscriber' (the one that sent SUBSCRIBE), 'wait' (of redis-wait) or 'all' (the
+ * default).
  * direction: 'toRedis', 'toNode' or 'both' (the default).
  * And: delay = ms for each way, rate = bytes a second each way (0: all there is), fuse = as
  * cutInside(), for later links (0: none), refusing = true (closes what connects), links(),
@@ -100,6 +101,7 @@ export async function startProxy(redis, speak = asTheyAre) {
     };
     from.on('data', (data) => {
       if (direction === 'toRedis' && data.includes('SUBSCRIBE')) link.kind = 'subscriber';
+      if (direction === 'toRedis' && data.includes('-wait\r\n')) link.kind = 'wait';
       if (direction === 'toRedis' && silencing && data.includes(silencing)) {
         silencing = null;
         link.stalled = { toRedis: true, toNode: true };
