@@ -116,6 +116,8 @@ describe('side by side', { concurrency: 20 }, () => {
     const { node, limited } = await ownNode(t);
     const before = await limited();
     const reader = await connect(shared, { path: '/channels/chat' });
+    const listens = async () => (await redis.cli('PUBSUB', 'NUMSUB', 'chat')).endsWith('1');
+    await until(listens, { what: 'its node has subscribed' });
     const writer = await raw.rawConnect(node, { path: '/channels/chat' });
     const began = Date.now();
     await writer.write(Buffer.concat(range(1, 800).map((i) => raw.encode(raw.TEXT, String(i)))));
