@@ -9,7 +9,6 @@
 
 #define REPLICAS_MOST 100
 #define WAIT_MOST_MS  60000
-#define CLOCK         "clock"
 #define CLOCK_TTL     31622400000U /* ms: YEAR of clock.lua */
 
 struct durable_call {
@@ -149,8 +148,7 @@ static bool ask(struct durable *d) {
     char number[DIGITS_SIZE];
     buf_init(&b);
     buf_str(&b, "*3\r\n$7\r\nPEXPIRE\r\n");
-    buf_printf(&b, "$%zu\r\n%s" CLOCK "\r\n", strlen(first->part->head) + strlen(CLOCK),
-               first->part->head);
+    resp_bulk(&b, slice_of(first->part->clock));
     resp_bulk(&b, slice_digits(CLOCK_TTL, number));
     size_t write = b.len;
     buf_str(&b, "*3\r\n$4\r\nWAIT\r\n");

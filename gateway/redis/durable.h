@@ -50,7 +50,7 @@ bool durable_astray(const struct durable *d);
 
 /* What a call must know of its partition, which outlives it. */
 struct durable_part {
-    char head[80];   /* what the names of the partition's own keys begin with */
+    char clock[96];  /* a key that whoever appends writes */
     unsigned doubts; /* rises when its master may have been another one for a while: what that
                       * master had acknowledged may be gone, though a replica has as much */
 };

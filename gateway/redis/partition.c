@@ -35,7 +35,7 @@ static struct call call_of(const struct partition *p, enum script script, size_t
 
 static void put_keys(const struct partition *p, struct buf *b, const struct call *c,
                      const struct slice keys[], size_t key_count) {
-    const struct declared_names around = {slice_of(p->part.head), slice_of(p->open),
+    const struct declared_names around = {slice_of(p->head), slice_of(p->open),
                                           slice_of(p->close)};
     char digits[DIGITS_SIZE];
     resp_bulk(b, slice_digits(c->count, digits));
@@ -388,11 +388,15 @@ void partition_place(struct partition *p, struct server *server) {
         subscriptions_renew(&p->subscriptions);
 }
 
+void partition_unheard(struct partition *p) {
+    p->unheard_at = now_of(p);
+    partition_doubt(p);
+}
+
 bool partition_take(struct partition *p, const struct reply *push) {
     if (subscriptions_take(&p->subscriptions, push))
         return true;
-    p->unheard_at = now_of(p);
-    partition_doubt(p);
+    partition_unheard(p);
     return false;
 }
 
@@ -415,7 +419,7 @@ void redis_doorbell(const struct partition *p, struct buf *out, struct slice nam
 }
 
 void redis_bell(const struct partition *p, struct buf *out, const char *name) {
-    buf_str(out, p->part.head);
+    buf_str(out, p->head);
     buf_str(out, name);
 }
 
@@ -455,12 +459,13 @@ void partition_init(struct partition *p, unsigned index, const char *prefix, con
                     const struct partition_events *events, void *owner) {
     *p = (struct partition){.index = index, .events = events, .owner = owner};
     if (tag == NULL)
-        snprintf(p->part.head, sizeof p->part.head, "%s", prefix);
+        snprintf(p->head, sizeof p->head, "%s", prefix);
     else
-        snprintf(p->part.head, sizeof p->part.head, "%s{%s}", prefix, tag);
-    snprintf(p->open, sizeof p->open, "%s%s", p->part.head, tag == NULL ? "{" : "");
+        snprintf(p->head, sizeof p->head, "%s{%s}", prefix, tag);
+    snprintf(p->open, sizeof p->open, "%s%s", p->head, tag == NULL ? "{" : "");
     snprintf(p->close, sizeof p->close, "%s", tag == NULL ? "}" : "");
-    snprintf(p->never_a_key, sizeof p->never_a_key, "%s%s", p->part.head, NEVER_A_KEY);
+    snprintf(p->part.clock, sizeof p->part.clock, "%sclock", p->head);
+    snprintf(p->never_a_key, sizeof p->never_a_key, "%s%s", p->head, NEVER_A_KEY);
     p->declares = tag != NULL;
     held_init(&p->held);
     subscriptions_init(&p->subscriptions, tag != NULL);

@@ -59,6 +59,7 @@ struct partition {
     uint64_t unheard_at; /* loop time at which Redis ended a subscription; 0: it did not */
     uint64_t probe_at;   /* loop time at which a held slot is tried again */
     bool probing;
+    char head[80]; /* what the names of the partition's own keys begin with */
     struct durable_part part;
     char open[84]; /* what stands before a channel's name in Redis, */
     char close[2]; /* and after it */
@@ -99,6 +100,8 @@ bool partition_rise(struct partition *p);
 void partition_fall(struct partition *p, const char *why);
 /* The subscriber link fell alone. */
 void partition_deafen(struct partition *p);
+/* Redis has ended, or refused, a subscription, since the slot is another master's. */
+void partition_unheard(struct partition *p);
 /* The subscriber link has something for it. False: Redis has ended a subscription, since the
  * slot is another master's. */
 bool partition_take(struct partition *p, const struct reply *push);

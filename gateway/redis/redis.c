@@ -181,10 +181,8 @@ static void on_error(struct server *s, struct slice text) {
 static void on_unsubscribed(struct server *s) {
     struct redis *r = s->owner;
     for (unsigned i = 0; i < r->count; i++) {
-        if (r->partitions[i].server != s)
-            continue;
-        r->partitions[i].unheard_at = uv_now(r->loop);
-        partition_doubt(&r->partitions[i]);
+        if (r->partitions[i].server == s)
+            partition_unheard(&r->partitions[i]);
     }
 }
 

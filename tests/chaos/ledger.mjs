@@ -217,11 +217,12 @@ export class Ledger {
     loss.held = new Map(this.devices.map((device) => [device, new Map(device.positions)]));
   }
 
-  // seq: of the conversation, which has it since `timestamp`. A message to a user is in an inbox, too,
-  // since `at` or earlier. That may be elsewhere: it can be erased there alone.
+  // seq: of the conversation, which has it since `timestamp`. A message to a user is in an inbox,
+  // too, since `at` or earlier. That may be elsewhere: it can be erased there alone.
   #erases(loss, conversation, channel, { seq, timestamp, at }) {
     if (timestamp > loss.at) return false;
-    if (loss.has(conversation) && timestamp >= loss.from && seq > loss.kept(conversation)) return true;
+    const late = seq > loss.kept(conversation);
+    if (loss.has(conversation) && timestamp >= loss.from && late) return true;
     return loss.from > 0 && channel !== conversation && loss.has(channel) && at >= loss.from;
   }
 

@@ -91,7 +91,7 @@ export class Sentinels extends World {
 
   async failover(old, random) {
     const [next, asked] = [this.replicaOf(old), random.pick(this.sentinels)];
-    // A Sentinel that is at it refuses the order; one that gave it up takes it, and that can be after
+    // A Sentinel that is at it refuses the order; one that gave it up takes it. That can be after
     // the replica became a master, which is undone then.
     const leads = async () => {
       if ((await masterPort(asked)) === next.port) return true;

@@ -54,7 +54,8 @@ class Compose {
     this.dir = tempDir('compose');
     this.round = 0;
     this.running = new Map();
-    for (const one of ['secret', 'grafana', 'data', 'conf', 'bin']) fs.mkdirSync(path.join(this.dir, one));
+    const dirs = ['secret', 'grafana', 'data', 'conf', 'bin'];
+    for (const one of dirs) fs.mkdirSync(path.join(this.dir, one));
     for (const file of ['redis.conf', 'redis-replicas.conf', 'redis-cluster.conf', 'sentinel.conf']) {
       fs.copyFileSync(path.join(ROOT, 'deploy', file), path.join(this.dir, 'conf', file));
     }
@@ -72,7 +73,8 @@ class Compose {
   get env() {
     const at = (name) => path.join(this.dir, name);
     const places = { CONF: at('conf'), SECRET: at('secret'), DATA: at('data') };
-    return { PATH: `${at('bin')}:${process.env.PATH}`, PROFILES: this.profile, PEERS: SERVERS.join(' '), ...places };
+    const PATH = `${at('bin')}:${process.env.PATH}`;
+    return { PATH, PROFILES: this.profile, PEERS: SERVERS.join(' '), ...places };
   }
 
   // A service that ends: its output.

@@ -24,6 +24,15 @@ const asTheyAre = () => ({
   toNode: (data) => ({ on: data }),
 });
 
+// For startProxy: the bytes as they are. hear(data, socket to Redis) is told of what goes to Redis.
+export const readAlong = (hear) => (upstream) => ({
+  ...asTheyAre(),
+  toRedis(data) {
+    hear(data, upstream);
+    return { on: data };
+  },
+});
+
 async function listen(target, begin) {
   const server = net.createServer((client) => begin(client, target));
   await new Promise((resolve, reject) => {
@@ -48,8 +57,8 @@ async function listen(target, begin) {
  *   cutInside(bytes)            resets each when so many more bytes have gone to the node
  *   silence(text)               stalls the next link on which a node sends this text, from there on;
  *                               returns a function that tells whether that has happened
- * link: 'commands', 'subscriber' (the one that sent SUBSCRIBE), 'wait' (of redis-wait) or 'all' (the
- * default).
+ * link: 'commands', 'subscriber' (the one that sent SUBSCRIBE), 'wait' (of redis-wait), or 'all',
+ * the default.
  * direction: 'toRedis', 'toNode' or 'both' (the default).
  * And: delay = ms for each way, rate = bytes a second each way (0: all there is), fuse = as
  * cutInside(), for later links (0: none), refusing = true (closes what connects), links(),
@@ -57,8 +66,8 @@ async function listen(target, begin) {
  * that it may lead to another server later. If it has `servers`, as a Cluster has (for Sentinels:
  * with the Sentinels), there is a proxy of each, and whoever asks where the servers are is told
  * where these are (and this proxy has `servers`, too). If it has a `door`, that is where the proxy
- * leads. speak(socket to Redis) makes for each link what reads along and may say something else: see
- * managed.mjs.
+ * leads. speak(socket to Redis) makes for each link what reads along and may say something else:
+ * see managed.mjs.
  */
 export async function startProxy(redis, speak = asTheyAre) {
   const rename = (data) => {

@@ -20,10 +20,12 @@ export async function onFreePort(start) {
   }
 }
 
+const findServer = () => findProgram('redis-server', 'valkey-server', 'redis-check-rdb');
+
 // A link in dir to the server's program. Debian's redis-tools have it as redis-check-rdb; the name
 // under which it runs decides what it does: redis-server, or redis-sentinel.
 export function redisProgram(dir, name = 'redis-server') {
-  const program = findProgram('redis-server', 'valkey-server', 'redis-check-rdb');
+  const program = findServer();
   if (!program) throw new Error('no redis-server, valkey-server or redis-check-rdb on PATH');
   const link = path.join(dir, name);
   if (!fs.existsSync(link)) fs.symlinkSync(fs.realpathSync(program), link);
@@ -34,8 +36,7 @@ export function redisProgram(dir, name = 'redis-server') {
 let version;
 export function redisVersion() {
   if (!version) {
-    const program = findProgram('redis-server', 'valkey-server', 'redis-check-rdb');
-    const [, major, minor] = execFileSync(program, ['--version'], { encoding: 'utf8' }).match(/(\d+)\.(\d+)\.\d/);
+    const [, major, minor] = execFileSync(findServer(), ['--version'], { encoding: 'utf8' }).match(/(\d+)\.(\d+)\.\d/);
     version = Number(major) * 100 + Number(minor);
   }
   return version;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { login, only, startNode, test, until } from '../lib/harness.mjs';
 import { startCluster } from '../lib/cluster.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { readAlong, startProxy } from '../lib/proxy.mjs';
 import { startRedis } from '../lib/redis.mjs';
 import { MASTER, masterPort, startSentinel } from '../lib/sentinels.mjs';
 
@@ -15,15 +15,8 @@ const NAMED = 'SETNAME\r\n';
 // links of nodes came to the server by this way.
 async function wayTo(server) {
   const ports = new Set();
-  const toNode = (data) => ({ on: data });
-  const proxy = await startProxy(server, (upstream) => ({
-    toRedis(data) {
-      if (data.includes(NAMED)) ports.add(upstream.localPort);
-      return { on: data };
-    },
-    toNode,
-  }));
-  return Object.assign(proxy, { ports });
+  const hear = (data, upstream) => data.includes(NAMED) && ports.add(upstream.localPort);
+  return Object.assign(await startProxy(server, readAlong(hear)), { ports });
 }
 
 // The ports from which links of nodes came to the server.

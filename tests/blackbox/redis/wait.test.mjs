@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { range } from '../lib/frames.mjs';
 import { cluster, inRoom, login, only, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { runProgram } from '../lib/program.mjs';
-import { startProxy } from '../lib/proxy.mjs';
+import { readAlong, startProxy } from '../lib/proxy.mjs';
 import { metric } from '../lib/registry.mjs';
 import { startReplica } from '../lib/servers.mjs';
 
@@ -88,13 +88,8 @@ test('a write goes before each WAIT', async (t) => {
   const redis = await startRedis();
   const replica = await startReplica(redis);
   const asked = [];
-  const proxy = await startProxy(redis, () => ({
-    toRedis(data) {
-      if (data.includes('\r\nWAIT\r\n')) asked.push(data.toString());
-      return { on: data };
-    },
-    toNode: (data) => ({ on: data }),
-  }));
+  const hear = (data) => data.includes('\r\nWAIT\r\n') && asked.push(data.toString());
+  const proxy = await startProxy(redis, readAlong(hear));
   const node = await startNode({ redis: proxy.url, args: ['--redis-wait', '1:2000'] });
   t.after(async () => {
     await node.stop();
