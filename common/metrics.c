@@ -84,32 +84,71 @@ static const char *const set_held[] = {HELD_TABLE(HELD_LABEL)};
 static const char *const set_handover[] = {HANDOVER_TABLE(HANDOVER_LABEL)};
 static const char *const set_tls[] = {TLS_TABLE(TLS_LABEL)};
 
-/* --- printing -------------------------------------------------------------------------------
+/* --- the families ---------------------------------------------------------------------------
  */
 
 enum unit { UNIT_ONE, UNIT_BYTES, UNIT_MICROSECONDS };
 
+enum kind { KIND_COUNTER, KIND_GAUGE, KIND_LEAST, KIND_MOST };
+
 struct family {
     const char *name;
     const char *help;
-    const char *type;
+    enum kind kind;
     enum unit unit;
     unsigned first; /* the first of its slots */
     unsigned last;
     const char *const *labels;
 };
 
-#define TYPE_GAUGE   "gauge"
-#define TYPE_COUNTER "counter"
-#define FAMILY(symbol, set, kind, of, text, about)                                             \
+#define FAMILY(symbol, set, is, of, text, about)                                               \
     {.name = (text),                                                                           \
      .help = (about),                                                                          \
-     .type = TYPE_##kind,                                                                      \
+     .kind = KIND_##is,                                                                        \
      .unit = UNIT_##of,                                                                        \
      .first = METRIC_##symbol,                                                                 \
      .last = METRIC_##symbol##_LAST,                                                           \
      .labels = set_##set},
 static const struct family families[] = {METRIC_TABLE(FAMILY)};
+
+/* --- several processes ----------------------------------------------------------------------
+ */
+
+static uint64_t together(enum kind kind, uint64_t a, uint64_t b) {
+    if (kind == KIND_LEAST)
+        return a < b ? a : b;
+    if (kind == KIND_MOST)
+        return a > b ? a : b;
+    return a + b;
+}
+
+static void add_histogram(struct histogram *into, const struct histogram *h) {
+    for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++)
+        into->count[i] += h->count[i];
+    into->sum_us += h->sum_us;
+}
+
+static void join(struct metrics *into, const struct metrics *other, bool gauges) {
+    for (unsigned f = 0; f < sizeof families / sizeof *families; f++) {
+        enum kind kind = families[f].kind;
+        for (unsigned i = families[f].first; i <= families[f].last; i++)
+            if (gauges || kind == KIND_COUNTER)
+                into->slot[i] = together(kind, into->slot[i], other->slot[i]);
+    }
+    for (unsigned i = 0; i < HISTOGRAM_COUNT; i++)
+        add_histogram(&into->histogram[i], &other->histogram[i]);
+}
+
+void metrics_join(struct metrics *into, const struct metrics *other) {
+    join(into, other, true);
+}
+
+void metrics_outlive(struct metrics *into, const struct metrics *ended) {
+    join(into, ended, false);
+}
+
+/* --- printing -------------------------------------------------------------------------------
+ */
 
 static void put_head(struct buf *out, const char *name, const char *help, const char *type) {
     buf_printf(out, "# HELP %s %s.\n# TYPE %s %s\n", name, help, name, type);
@@ -121,7 +160,7 @@ static void put_seconds(struct buf *out, uint64_t us) {
 }
 
 static void print_family(const struct metrics *m, const struct family *f, struct buf *out) {
-    put_head(out, f->name, f->help, f->type);
+    put_head(out, f->name, f->help, f->kind == KIND_COUNTER ? "counter" : "gauge");
     for (unsigned i = f->first; i <= f->last; i++) {
         const char *labels = f->labels[i - f->first];
         buf_str(out, f->name);

@@ -146,7 +146,9 @@ enum metric_slots {
  */
 
 /* Symbol, label set, type, unit (of what a slot holds), name, help. Gauges, and counters of the
- * operating system, are filled in when they are read (gateway/node/metrics_page.c). */
+ * operating system, are filled in when they are read (gateway/node/metrics_page.c). LEAST and
+ * MOST are gauges of which several processes together have the lowest or the highest value; of
+ * other types they have the sum. */
 #define METRIC_TABLE(X)                                                                        \
     X(CONNECTIONS, door, GAUGE, ONE, "sluice_connections",                                     \
       "Open TCP connections by door; http: not upgraded")                                      \
@@ -170,34 +172,34 @@ enum metric_slots {
       "The most memory that the node holds before it closes connections")                      \
     X(TUNNELS, none, GAUGE, ONE, "sluice_tunnels",                                             \
       "WebSockets here of Socket.IO sessions of other nodes")                                  \
-    X(REDIS_UP, none, GAUGE, ONE, "sluice_redis_up", "1 while commands reach Redis")           \
-    X(PARTITIONS, none, GAUGE, ONE, "sluice_redis_partitions",                                 \
+    X(REDIS_UP, none, LEAST, ONE, "sluice_redis_up", "1 while commands reach Redis")           \
+    X(PARTITIONS, none, MOST, ONE, "sluice_redis_partitions",                                 \
       "Partitions of Redis (1 without a Cluster)")                                             \
-    X(PARTITIONS_DOWN, none, GAUGE, ONE, "sluice_redis_partitions_down",                       \
+    X(PARTITIONS_DOWN, none, MOST, ONE, "sluice_redis_partitions_down",                       \
       "Partitions of these without a master that can be used")                                 \
-    X(REDIS_EVICTS, none, GAUGE, ONE, "sluice_redis_evicts",                                   \
+    X(REDIS_EVICTS, none, MOST, ONE, "sluice_redis_evicts",                                   \
       "1 while Redis may evict messages (its maxmemory-policy is not noeviction)")             \
-    X(SENTINELS, none, GAUGE, ONE, "sluice_sentinels",                                         \
+    X(SENTINELS, none, MOST, ONE, "sluice_sentinels",                                         \
       "Sentinels that are known, from redis-url or from each other")                           \
-    X(SENTINELS_UP, none, GAUGE, ONE, "sluice_sentinels_answering",                            \
+    X(SENTINELS_UP, none, LEAST, ONE, "sluice_sentinels_answering",                            \
       "Sentinels of these that answer and know the master")                                    \
     X(REDIS_PENDING, none, GAUGE, ONE, "sluice_redis_pending_commands",                        \
       "Commands that Redis has not answered yet")                                              \
     X(REDIS_BACKLOG, none, GAUGE, BYTES, "sluice_redis_backlog_bytes",                         \
       "Bytes of commands that Redis has not taken yet")                                        \
-    X(READY, none, GAUGE, ONE, "sluice_ready", "1 while /readyz answers 200")                  \
+    X(READY, none, LEAST, ONE, "sluice_ready", "1 while /readyz answers 200")                  \
     X(MAX_CONNECTIONS, none, GAUGE, ONE, "sluice_max_connections",                             \
       "The most connections that the node takes")                                              \
-    X(TLS_EXPIRES, none, GAUGE, ONE, "sluice_tls_certificate_expires_seconds",                 \
+    X(TLS_EXPIRES, none, LEAST, ONE, "sluice_tls_certificate_expires_seconds",                 \
       "When the certificate expires, since the epoch; 0: no TLS here")                         \
-    X(BUILD_INFO, version, GAUGE, ONE, "sluice_build_info", "Always 1; the version")           \
+    X(BUILD_INFO, version, MOST, ONE, "sluice_build_info", "Always 1; the version")           \
     X(RESIDENT, none, GAUGE, BYTES, "process_resident_memory_bytes", "Resident memory")        \
     X(CPU, none, COUNTER, MICROSECONDS, "process_cpu_seconds_total",                           \
       "CPU time, user and system")                                                             \
     X(OPEN_FDS, none, GAUGE, ONE, "process_open_fds", "Open file descriptors")                 \
     X(MAX_FDS, none, GAUGE, ONE, "process_max_fds",                                            \
       "The most file descriptors that may be open")                                            \
-    X(START_TIME, none, GAUGE, MICROSECONDS, "process_start_time_seconds",                     \
+    X(START_TIME, none, LEAST, MICROSECONDS, "process_start_time_seconds",                     \
       "When the process started, since the epoch")                                             \
     X(HANDSHAKES, handshake, COUNTER, ONE, "sluice_handshakes_total",                          \
       "Upgrades asked for by door and result; http: TCP connections")                          \
@@ -336,6 +338,11 @@ void metrics_turn(struct metrics *m, uint64_t us);
 /* The longest turn since the last call (or the start); there is one caller, once an interval.
  */
 uint64_t metrics_take_turn_max(struct metrics *m);
+
+/* Makes of two processes' metrics those of both together. */
+void metrics_join(struct metrics *into, const struct metrics *other);
+/* Adds what a process has counted that has ended: all but its gauges. */
+void metrics_outlive(struct metrics *into, const struct metrics *ended);
 
 /* Appends both tables as Prometheus text (version 0.0.4). */
 void metrics_print(const struct metrics *m, struct buf *out);

@@ -71,19 +71,47 @@ static const char *remove_stale(const struct sockaddr_storage *at, const char *p
     return unlink(path) == 0 ? NULL : strerror(errno);
 }
 
-const char *listen_at_path(uv_tcp_t *listener, const struct sockaddr_storage *at, mode_t mode) {
-    const char *path = ((const struct sockaddr_un *)(const void *)at)->sun_path;
-    const char *wrong = remove_stale(at, path);
+static const char *bind_path(int fd, const struct sockaddr_storage *at, mode_t mode) {
+    const char *wrong = remove_stale(at, ((const struct sockaddr_un *)(const void *)at)->sun_path);
     if (wrong != NULL)
         return wrong;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return strerror(errno);
     mode_t before = umask(0777 & ~mode);
     int status = bind(fd, (const struct sockaddr *)at, listen_length(at));
     int why = errno;
     umask(before);
-    return status != 0 ? strerror(why) : uv_tcp_open(listener, fd) != 0 ? "no socket" : NULL;
+    return status != 0 ? strerror(why) : NULL;
+}
+
+static bool switch_on(int fd, int level, int option, int on) {
+    return setsockopt(fd, level, option, &on, sizeof on) == 0;
+}
+
+/* A socket that may be shared only after it is bound finds any other at its address. */
+static const char *bind_address(int fd, const struct sockaddr_storage *at,
+                                enum listen_share share) {
+    bool good = switch_on(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (good && at->ss_family == AF_INET6)
+        good = switch_on(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (good && share == LISTEN_FURTHER)
+        good = switch_on(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    good = good && bind(fd, (const struct sockaddr *)at, listen_length(at)) == 0;
+    if (good && share == LISTEN_FIRST)
+        good = switch_on(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    return good ? NULL : strerror(errno);
+}
+
+const char *listen_bind(uv_tcp_t *listener, const struct sockaddr_storage *at, mode_t mode,
+                        enum listen_share share) {
+    int fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return strerror(errno);
+    const char *wrong =
+        at->ss_family == AF_UNIX ? bind_path(fd, at, mode) : bind_address(fd, at, share);
+    int status = wrong == NULL ? uv_tcp_open(listener, fd) : 0;
+    if (wrong == NULL && status == 0)
+        return NULL;
+    close(fd);
+    return wrong != NULL ? wrong : uv_strerror(status);
 }
 
 void listen_quiet(const uv_tcp_t *listener) {
@@ -107,4 +135,9 @@ void listen_quiet(const uv_tcp_t *listener) {
     uv_os_fd_t fd;
     if (uv_fileno((const uv_handle_t *)listener, &fd) == 0)
         setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+}
+
+void listen_loud(int fd) {
+    int none = 0; /* there may be no filter, which is as good */
+    (void)setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
 }

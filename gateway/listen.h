@@ -15,11 +15,19 @@ const char *listen_resolve(const char *text, bool path_too, struct sockaddr_stor
 socklen_t listen_length(const struct sockaddr_storage *at);
 
 /*
- * Binds the listener to a path, with these permissions; the caller then calls uv_listen. A
- * socket's file at which no process listens any more is replaced. Returns what is wrong, or
- * NULL. The handle stays a uv_tcp_t, since libuv's streams work on any kind of socket.
+ * Several sockets may share an address of TCP: the kernel then spreads the connections between
+ * them. FIRST: others will follow, but none may be there yet. FURTHER: it joins the first.
  */
-const char *listen_at_path(uv_tcp_t *listener, const struct sockaddr_storage *at, mode_t mode);
+enum listen_share { LISTEN_ALONE, LISTEN_FIRST, LISTEN_FURTHER };
+
+/*
+ * Makes a socket for the listener and binds it to an address that listen_resolve has found; the
+ * caller then listens. A path has these permissions, and is not shared so; a socket's file at
+ * which no process listens any more is replaced. Returns what is wrong, or NULL. The handle is
+ * a uv_tcp_t in any case, since libuv's streams work on any kind of socket.
+ */
+const char *listen_bind(uv_tcp_t *listener, const struct sockaddr_storage *at, mode_t mode,
+                        enum listen_share share);
 
 /*
  * To be called before the port is closed. No new connection begins from here on, but those that
@@ -28,5 +36,8 @@ const char *listen_at_path(uv_tcp_t *listener, const struct sockaddr_storage *at
  * gets no answer, and is refused when the port is closed. A path is removed at once.
  */
 void listen_quiet(const uv_tcp_t *listener);
+/* Connections may begin again at a socket that was made quiet, perhaps by a process that has
+ * ended since. (Not at a path, which is gone.) */
+void listen_loud(int fd);
 
 #endif

@@ -26,6 +26,9 @@
     X(internal_listen, "internal-listen", TEXT, 0, 255, "", "HOST:PORT",                       \
       "a second port, without doors and without TLS, for the metrics, the console, the API "   \
       "and the other nodes, which the public one then refuses; default: one port for all")     \
+    X(workers, "workers", TEXT, 1, 4, "1", "N|auto",                                           \
+      "processes that share the port, each a node of its own (auto: one for each core); the "  \
+      "first process starts them, and starts one again that ends")                             \
     X(tls_cert, "tls-cert", LIVE(TEXT), 0, 4095, "", "FILE",                                   \
       "a certificate in PEM, and those between it and its authority: the port speaks TLS; "    \
       "read again on SIGHUP")                                                                  \

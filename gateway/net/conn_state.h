@@ -63,7 +63,8 @@ struct conn {
     bool framed : 1;  /* all that is sent from now on is WebSocket frames */
     bool counted : 1; /* the owner counts it for its address */
     bool connecting : 1;
-    bool internal : 1; /* it came by the node's internal port */
+    bool internal : 1; /* it came by the node's internal port, or: */
+    bool own : 1;      /* by the port that this worker of a node has for itself */
     bool asking : 1;   /* bytes that it received are being handled */
 };
 

@@ -33,8 +33,10 @@ void accept_connection(uv_stream_t *listener, int status) {
     uint64_t most = n->most_connections + DESCRIPTORS_KEPT / 2;
     bool full = status == 0 && n->net.open >= most && !http_close_idle(&n->net);
     struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
-    if (c != NULL)
-        c->internal = port == &n->internal;
+    if (c != NULL) {
+        c->own = port == &n->own;
+        c->internal = c->own || port == &n->internal;
+    }
     bool plain = c != NULL && !c->internal && !make_secure(n, c);
     if (c != NULL && (full || plain))
         conn_close(c, true);

@@ -2,11 +2,13 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "gateway/data/deployment.h"
+#include "gateway/node/machine.h"
 
 #define TOKEN_LEAST 8
 #define TOKEN_MOST  1023
@@ -76,6 +78,10 @@ static const char *check_cors_origins(const struct options *o) {
                : origins_check(o->cors_origins);
 }
 
+static const char *check_workers(const struct options *o) {
+    return config_workers(o) > 0 ? NULL : "must be a number from 1 to 128, or auto";
+}
+
 #define TEXT(field) offsetof(struct options, field)
 #define HIDDEN      SIZE_MAX
 
@@ -91,6 +97,7 @@ static const struct check {
     {"trusted-proxies", check_proxies, TEXT(trusted_proxies), true},
     {"big-room-until", check_big_room, HIDDEN, false},
     {"lease-timeout", check_lease, HIDDEN, false},
+    {"workers", check_workers, TEXT(workers), false},
     {"allowed-origins", check_origins, TEXT(allowed_origins), true},
     {"cors-origins", check_cors_origins, TEXT(cors_origins), true},
 };
@@ -132,7 +139,14 @@ static const char *choose_id(struct node *n) {
                 *c = '-';
         good = name_valid_user(slice_of(n->id));
     }
-    return good ? NULL : "must be 1 to 64 bytes without white space, dots, colons or braces";
+    if (!good)
+        return "must be 1 to 64 bytes without white space, dots, colons or braces";
+    size_t len = strlen(n->id);
+    if (config_workers(n->options) > 1 && len > sizeof n->id - sizeof "-128")
+        return "must be at most 60 bytes, since a worker's name has its number, too";
+    if (n->seats != NULL)
+        snprintf(n->id + len, sizeof n->id - len, "-%u", n->worker);
+    return NULL;
 }
 
 /* --- Redis ----------------------------------------------------------------------------------
@@ -171,6 +185,20 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
     /* Well before other nodes take this one for dead. */
     redis->servers.backoff_ms = o->lease_timeout / 4 < 2000 ? o->lease_timeout / 4 : 2000;
     return 0;
+}
+
+/* --- workers --------------------------------------------------------------------------------
+ */
+
+unsigned config_workers(const struct options *o) {
+    char *end;
+    if (strcmp(o->workers, "auto") == 0) {
+        unsigned cores = machine_cores("");
+        return cores < SEATS_MOST ? cores : SEATS_MOST;
+    }
+    unsigned long count = strtoul(o->workers, &end, 10);
+    bool good = o->workers[0] >= '1' && o->workers[0] <= '9' && *end == '\0';
+    return good && count <= SEATS_MOST ? (unsigned)count : 0;
 }
 
 /* --- at the start ---------------------------------------------------------------------------

@@ -11,6 +11,9 @@
 int config_complain(const struct options *o, const char *flag, const char *value,
                     const char *why);
 
+/* How many processes the node has, of the option workers; 0: it is no number. */
+unsigned config_workers(const struct options *o);
+
 /*
  * Reads the options at the start, before anything is begun: the node's name, its prefix, the
  * configuration of Redis, the keys of tokens, the bundle, the

@@ -11,4 +11,9 @@ void health_put(const struct node *n, struct buf *out);
  */
 bool health_put_ready(const struct node *n, struct buf *out);
 
+/* The same for all workers of a node; each of them can answer. They are ready when every one of
+ * them is, since the kernel sends clients to each. */
+void health_put_all(struct node *n, struct buf *out);
+bool health_put_all_ready(struct node *n, struct buf *out);
+
 #endif

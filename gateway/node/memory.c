@@ -24,12 +24,13 @@
 
 void memory_init(struct node *n) {
     size_t resident = 0;
-    uint64_t share = machine_memory("") / 100 * SHARE;
+    uint64_t given = n->options->memory_limit;
+    uint64_t limit = given != 0 ? given : machine_memory("") / 100 * SHARE;
     if (uv_resident_set_memory(&resident) == 0)
         n->memory.base = resident < BASE_MOST ? resident : BASE_MOST;
-    n->memory.limit = n->options->memory_limit != 0 ? n->options->memory_limit
-                      : share > LEAST               ? share
-                                                    : LEAST;
+    if (n->seats != NULL)
+        limit /= n->seats->count;
+    n->memory.limit = limit > LEAST ? limit : LEAST;
 }
 
 uint64_t memory_account(const struct node *n) {

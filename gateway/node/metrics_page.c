@@ -6,6 +6,7 @@
 
 #include "common/log_out.h"
 #include "gateway/node/memory.h"
+#include "gateway/node/worker.h"
 #include "gateway/redis/overview.h"
 #include "gateway/tls_memory.h"
 
@@ -104,9 +105,81 @@ static void put_terms(const struct redis *r, struct buf *out) {
     }
 }
 
-void metrics_page(struct node *n, struct buf *out) {
+void metrics_refresh(struct node *n) {
     set_gauges(n);
     set_process(n);
+}
+
+void metrics_page(struct node *n, struct buf *out) {
+    metrics_refresh(n);
     metrics_print(&n->metrics, out);
     put_terms(&n->domain.redis, out);
+}
+
+/* --- workers --------------------------------------------------------------------------------
+ */
+
+/* The family's name goes on after sluice_worker. value: of one worker, in the family's unit. */
+struct of_worker {
+    const char *name;
+    const char *help;
+    const char *type;
+    double (*value)(const struct seat *s);
+};
+
+static double up(const struct seat *s) {
+    return s->pid != 0;
+}
+
+static double ready(const struct seat *s) {
+    return seat_trouble(s) == NULL;
+}
+
+static double starts(const struct seat *s) {
+    return s->starts;
+}
+
+static double connections(const struct seat *s) {
+    return s->connections;
+}
+
+static double cpu(const struct seat *s) {
+    return (double)metric_value(&s->metrics, METRIC_CPU) / 1e6;
+}
+
+static double resident(const struct seat *s) {
+    return (double)metric_value(&s->metrics, METRIC_RESIDENT);
+}
+
+static void put_workers(const struct seats *all, struct buf *out) {
+    static const struct of_worker families[] = {
+        {"up", "1 while the worker runs", "gauge", up},
+        {"ready", "1 while the worker can serve clients", "gauge", ready},
+        {"starts_total", "Times that the worker was started", "counter", starts},
+        {"connections", "Open TCP connections of the worker", "gauge", connections},
+        {"cpu_seconds_total", "CPU time of the worker, since it started", "counter", cpu},
+        {"resident_memory_bytes", "Resident memory of the worker", "gauge", resident},
+    };
+    buf_printf(out,
+               "# HELP sluice_workers Processes that share the port.\n"
+               "# TYPE sluice_workers gauge\nsluice_workers %u\n",
+               all->count);
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+        const struct of_worker *family = &families[f];
+        buf_printf(out, "# HELP sluice_worker_%s %s.\n# TYPE sluice_worker_%s %s\n",
+                   family->name, family->help, family->name, family->type);
+        for (unsigned i = 0; i < all->count; i++)
+            buf_printf(out, "sluice_worker_%s{worker=\"%u\"} %.15g\n", family->name, i + 1,
+                       family->value(&all->seat[i]));
+    }
+}
+
+void metrics_page_of_all(struct node *n, struct buf *out) {
+    struct metrics sum;
+    metrics_refresh(n);
+    worker_tell(n);
+    seats_join(n->seats, &sum);
+    metrics_print(&sum, out);
+    put_terms(&n->domain.redis, out);
+    put_workers(n->seats, out);
 }

@@ -10,6 +10,7 @@
 #include "gateway/net/wsock.h"
 #include "gateway/node/domain.h"
 #include "gateway/node/port.h"
+#include "gateway/node/seats.h"
 #include "gateway/node/secure.h"
 #include "gateway/pages/bundle.h"
 #include "gateway/socketio/relay.h"
@@ -42,6 +43,9 @@ struct node {
     struct http_router router;
     struct port port;     /* the public one */
     struct port internal; /* as internal-listen asks for it, or none */
+    struct port own;      /* of a worker: where other nodes and workers reach this one */
+    struct seats *seats;  /* NULL: it is the only process of the node */
+    unsigned worker;      /* from 1, if there are seats */
     struct secure secure;
     uv_signal_t signals[3];
     uv_timer_t timer;    /* used while draining, then while leaving */

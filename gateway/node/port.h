@@ -1,9 +1,11 @@
 #ifndef SLUICE_NODE_PORT_H
 #define SLUICE_NODE_PORT_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <uv.h>
 
+#include "gateway/listen.h"
 #include "gateway/net/conn_address.h"
 
 /*
@@ -12,7 +14,7 @@
  */
 
 /* NONE: not opened. QUIET: connections that have begun are still accepted, and no new one
- * begins. */
+ * begins (unless the port is shared: then other processes still want them). */
 enum port_state { PORT_NONE, PORT_OPEN, PORT_QUIET, PORT_CLOSED };
 
 struct port {
@@ -20,6 +22,7 @@ struct port {
     void *owner; /* set by whoever opens it, like `loop` */
     uv_loop_t *loop;
     enum port_state state;
+    bool shared;            /* other processes accept from the same socket */
     struct conn_address at; /* port 0: it is at a path */
     char address[256];      /* as the log and the API show it: HOST:PORT or unix:/PATH */
 };
@@ -29,6 +32,20 @@ struct port {
  * about to end. */
 const char *port_open(struct port *p, const struct sockaddr_storage *at, const char *text,
                       mode_t mode, uv_connection_cb on_connection);
+
+/*
+ * Opens a port for other processes, which port_adopt its descriptor. This one accepts nothing:
+ * connections wait in the socket's own queue until some process accepts them. They outlive such
+ * a process, too. Returns NULL, or what is wrong.
+ */
+const char *port_offer(struct port *p, const struct sockaddr_storage *at, const char *text,
+                       mode_t mode, enum listen_share share);
+/* The descriptor of a port that was offered. */
+int port_descriptor(const struct port *p);
+/* Accepts from a port that another process has offered. text: as for port_open. shared: others
+ * accept from it, too. Returns NULL, or what is wrong. */
+const char *port_adopt(struct port *p, int fd, const char *text, bool shared,
+                       uv_connection_cb on_connection);
 
 /* Lets no new connection begin: see listen_quiet. Nothing if the port is not open. */
 void port_quiet(struct port *p);

@@ -33,18 +33,31 @@ static const char *read_mode(const char *mode, mode_t *bits) {
                                         : "listen-mode must be octal digits, from 000 to 777";
 }
 
+/* Where the public port is to be. Fills `at` and `mode`, or returns what is wrong. */
+static const char *find_public(const struct node *n, struct sockaddr_storage *at,
+                               mode_t *mode) {
+    *mode = 0;
+    const char *wrong = listen_resolve(n->options->listen, true, at);
+    if (wrong == NULL)
+        wrong = check_reach(n, at);
+    if (wrong == NULL && at->ss_family == AF_UNIX)
+        wrong = read_mode(n->options->listen_mode, mode);
+    return wrong;
+}
+
+static int complain(const struct node *n, const char *flag, const char *value,
+                    const char *wrong) {
+    return wrong == NULL ? 0 : config_complain(n->options, flag, value, wrong);
+}
+
 static int open_public(struct node *n, uv_connection_cb on_connection) {
     struct sockaddr_storage at;
-    mode_t mode = 0;
+    mode_t mode;
     const char *where = n->options->listen;
-    const char *wrong = listen_resolve(where, true, &at);
-    if (wrong == NULL)
-        wrong = check_reach(n, &at);
-    if (wrong == NULL && at.ss_family == AF_UNIX)
-        wrong = read_mode(n->options->listen_mode, &mode);
+    const char *wrong = find_public(n, &at, &mode);
     if (wrong == NULL)
         wrong = port_open(&n->port, &at, where, mode, on_connection);
-    return wrong == NULL ? 0 : config_complain(n->options, "listen", where, wrong);
+    return complain(n, "listen", where, wrong);
 }
 
 /* It has no doors, so it may be at any address, whether authentication is on or off. */
@@ -56,7 +69,7 @@ static int open_internal(struct node *n, uv_connection_cb on_connection) {
     const char *wrong = listen_resolve(where, false, &at);
     if (wrong == NULL)
         wrong = port_open(&n->internal, &at, where, 0, on_connection);
-    return wrong == NULL ? 0 : config_complain(n->options, "internal-listen", where, wrong);
+    return complain(n, "internal-listen", where, wrong);
 }
 
 /* A name is looked up here, once, because the other nodes are told an address. */
@@ -74,21 +87,131 @@ static int check_advertise(struct node *n) {
     return wrong == NULL ? 0 : config_complain(n->options, "advertise", where, wrong);
 }
 
+/* --- of a worker ----------------------------------------------------------------------------
+ */
+
+/* The other workers' processes have the socket of a path and the internal one, too. Each worker
+ * has its own of the others, and so the port's end is its own. */
+static int adopt_all(struct node *n, uv_connection_cb on_connection) {
+    const char *where = n->options->listen;
+    bool path = strncmp(where, "unix:", 5) == 0;
+    const char *wrong = port_adopt(&n->port, FD_PUBLIC, where, path, on_connection);
+    if (wrong == NULL)
+        wrong = port_adopt(&n->own, FD_OWN, "", false, on_connection);
+    if (wrong == NULL && n->options->internal_listen[0] != '\0')
+        wrong = port_adopt(&n->internal, FD_INTERNAL, "", true, on_connection);
+    if (n->advertise.port != 0)
+        n->advertise.port = (uint16_t)(n->advertise.port + n->worker);
+    return complain(n, "workers", n->options->workers, wrong);
+}
+
 int ports_open(struct node *n, uv_connection_cb on_connection) {
-    n->port = n->internal = (struct port){.owner = n, .loop = &n->loop};
+    n->port = n->internal = n->own = (struct port){.owner = n, .loop = &n->loop};
+    if (n->seats != NULL)
+        return check_advertise(n) != 0 || adopt_all(n, on_connection) != 0;
     return check_advertise(n) != 0 || open_public(n, on_connection) != 0 ||
            open_internal(n, on_connection) != 0;
 }
 
+/* --- for workers ----------------------------------------------------------------------------
+ */
+
+static struct port *make_ports(const struct node *n, unsigned count) {
+    struct port *all = calloc(count, sizeof *all);
+    for (unsigned i = 0; all != NULL && i < count; i++)
+        all[i].loop = (uv_loop_t *)&n->loop;
+    return all;
+}
+
+/* The address of a port that is open: the number may have been 0 before. */
+static const char *take_address(const struct port *p, struct sockaddr_storage *at) {
+    int size = sizeof *at;
+    int status = uv_tcp_getsockname(&p->listener, (struct sockaddr *)at, &size);
+    return status == 0 ? NULL : uv_strerror(status);
+}
+
+static const char *offer_public(const struct node *n, struct offer *o) {
+    struct sockaddr_storage at;
+    mode_t mode;
+    const char *where = n->options->listen;
+    const char *wrong = find_public(n, &at, &mode);
+    if (wrong == NULL)
+        wrong = port_offer(&o->public[0], &at, where, mode, LISTEN_FIRST);
+    if (wrong != NULL || at.ss_family == AF_UNIX)
+        return wrong;
+    wrong = take_address(&o->public[0], &at);
+    for (unsigned i = 1; wrong == NULL && i < o->count; i++)
+        wrong = port_offer(&o->public[i], &at, where, mode, LISTEN_FURTHER);
+    return wrong;
+}
+
+/* The port of an address; 0: any free one. */
+static in_port_t *port_of(struct sockaddr_storage *at) {
+    return at->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)(void *)at)->sin6_port
+                                     : &((struct sockaddr_in *)(void *)at)->sin_port;
+}
+
+/* Those of the workers follow the internal one, or are free ones. */
+static const char *offer_own(struct offer *o, struct sockaddr_storage *at) {
+    unsigned first = ntohs(*port_of(at));
+    const char *wrong = first != 0 && first + o->count > 65535
+                            ? "there must be a port for each worker after it, up to 65535"
+                            : NULL;
+    for (unsigned i = 0; wrong == NULL && i < o->count; i++) {
+        *port_of(at) = htons((uint16_t)(first != 0 ? first + i + 1 : 0));
+        wrong = port_offer(&o->own[i], at, "", 0, LISTEN_ALONE);
+    }
+    return wrong;
+}
+
+static const char *offer_internal(const struct node *n, struct offer *o) {
+    struct sockaddr_storage at;
+    const char *where = n->options->internal_listen;
+    const char *wrong = listen_resolve(where[0] != '\0' ? where : "127.0.0.1:0", false, &at);
+    if (wrong == NULL && where[0] != '\0')
+        wrong = port_offer(&o->internal, &at, where, 0, LISTEN_ALONE);
+    return wrong == NULL ? offer_own(o, &at) : wrong;
+}
+
+int ports_offer(struct node *n, unsigned count, struct offer *out) {
+    const struct options *o = n->options;
+    *out = (struct offer){.count = count,
+                          .public = make_ports(n, count),
+                          .own = make_ports(n, count),
+                          .internal = {.loop = &n->loop}};
+    if (out->public == NULL || out->own == NULL)
+        return config_complain(o, "workers", o->workers, "out of memory");
+    if (check_advertise(n) != 0)
+        return 1;
+    if (n->advertise.port != 0 && o->internal_listen[0] == '\0')
+        return config_complain(o, "advertise", o->advertise,
+                               "with workers, internal-listen must be given, too");
+    return complain(n, "listen", o->listen, offer_public(n, out)) != 0 ||
+           complain(n, "internal-listen", o->internal_listen, offer_internal(n, out)) != 0;
+}
+
+void ports_withdraw(const struct offer *o) {
+    struct sockaddr_storage at;
+    if (take_address(&o->public[0], &at) == NULL && at.ss_family == AF_UNIX)
+        listen_quiet(&o->public[0].listener);
+}
+
+/* --- who reaches them -----------------------------------------------------------------------
+ */
+
 /* Nodes speak to one another without TLS, so a port that speaks it is no way for them. */
 static bool is_out_of_reach(const struct node *n) {
+    if (n->seats != NULL)
+        return false; /* see ports_warn */
     return n->internal.state == PORT_NONE && n->options->tls_cert[0] != '\0' &&
            n->advertise.port == 0;
 }
 
 void ports_advertise(struct node *n) {
     static const struct conn_address nowhere;
-    const struct port *reached = n->internal.state == PORT_NONE ? &n->port : &n->internal;
+    const struct port *reached = n->seats != NULL                  ? &n->own
+                                 : n->internal.state == PORT_NONE ? &n->port
+                                                                  : &n->internal;
     peers_set_address(&n->domain.peers, is_out_of_reach(n) ? &nowhere : &reached->at,
                       n->advertise.port != 0 ? &n->advertise : NULL);
 }
@@ -124,6 +247,9 @@ void ports_warn(struct node *n) {
     if (is_out_of_reach(n))
         LOG(LOG_WARN, "not_reached", "why", "the port speaks TLS, and nodes do not", "do",
             "give --internal-listen if there is more than one node", NULL);
+    if (n->seats != NULL && p->state == PORT_NONE)
+        LOG(LOG_WARN, "not_reached", "why", "without internal-listen workers are reached on "
+            "this machine alone", "do", "give --internal-listen if there are other machines", NULL);
     bool any = conn_address_is_any(&p->at);
     if (p->state == PORT_NONE || (any ? !has_outside() : is_private(&p->at)))
         return;
@@ -138,10 +264,12 @@ void ports_warn(struct node *n) {
 
 void ports_quiet(struct node *n) {
     port_quiet(&n->port);
+    port_quiet(&n->own);
     port_quiet(&n->internal);
 }
 
 void ports_close(struct node *n) {
     port_close(&n->port);
+    port_close(&n->own);
     port_close(&n->internal);
 }

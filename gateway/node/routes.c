@@ -26,24 +26,35 @@ static void answer_buf(const struct http_request *request, int status, const cha
     buf_deinit(body);
 }
 
+/* Any worker answers for all of them, but by its own port for itself. */
+static bool is_for_all(const struct node *n, const struct http_request *request) {
+    return n->seats != NULL && !request->conn->own;
+}
+
 static void healthz(struct node *n, const struct http_request *request) {
     struct buf b;
     buf_init(&b);
-    health_put(n, &b);
+    if (is_for_all(n, request))
+        health_put_all(n, &b);
+    else
+        health_put(n, &b);
     answer_buf(request, 200, JSON, &b);
 }
 
 static void readyz(struct node *n, const struct http_request *request) {
     struct buf b;
     buf_init(&b);
-    bool ready = health_put_ready(n, &b);
+    bool ready = is_for_all(n, request) ? health_put_all_ready(n, &b) : health_put_ready(n, &b);
     answer_buf(request, ready ? 200 : 503, JSON, &b);
 }
 
 static void metrics(struct node *n, const struct http_request *request) {
     struct buf b;
     buf_init(&b);
-    metrics_page(n, &b);
+    if (is_for_all(n, request))
+        metrics_page_of_all(n, &b);
+    else
+        metrics_page(n, &b);
     answer_buf(request, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
 }
 
@@ -192,7 +203,7 @@ static bool refuse_handed_over(struct node *n, const struct http_request *reques
 /* Refuses what is only for the other port, where there are two. */
 static bool refuse_misdirected(struct node *n, const struct http_request *request) {
     bool marked = relay_head_is_marked(request);
-    if (n->internal.state == PORT_NONE)
+    if (n->internal.state == PORT_NONE && !request->conn->internal)
         return false;
     if (marked && request->conn->internal)
         return refuse_handed_over(n, request);

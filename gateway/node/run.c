@@ -6,8 +6,11 @@
 
 #include "common/log.h"
 #include "common/log_out.h"
+#include "gateway/node/config.h"
 #include "gateway/node/signals.h"
 #include "gateway/node/start.h"
+#include "gateway/node/worker.h"
+#include "gateway/node/workers.h"
 
 #define LOG_END_MS 100 /* how long the reader of the log may take to read its end */
 
@@ -26,6 +29,13 @@ int node_run(struct options *options) {
     signals_end_early();
     n->started_us = time_us();
     n->options = options;
+    if (worker_begin(n) != 0)
+        _exit(1);
+    if (n->seats == NULL && config_workers(options) > 1) {
+        int status = workers_run(n);
+        log_out_finish(LOG_END_MS);
+        _exit(status); /* its sockets close, now that the workers are gone */
+    }
     if (node_start(n) != 0)
         _exit(1); /* nothing was begun that would have to be undone */
     uv_run(&n->loop, UV_RUN_DEFAULT);

@@ -29,15 +29,20 @@ static void on_signal(uv_signal_t *handle, int number) {
         drain_hurry(n);
 }
 
-void signals_watch(struct node *n) {
+void signals_take(uv_loop_t *loop, uv_signal_t handles[3], uv_signal_cb callback,
+                  void *data) {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     sigset_t waits; /* a SIGHUP is blocked since guard_signals (main.c) */
     for (int i = 0; i < 3; i++) {
-        uv_signal_init(&n->loop, &n->signals[i]);
-        n->signals[i].data = n;
-        uv_signal_start(&n->signals[i], on_signal, numbers[i]);
+        uv_signal_init(loop, &handles[i]);
+        handles[i].data = data;
+        uv_signal_start(&handles[i], callback, numbers[i]);
     }
     sigemptyset(&waits);
     sigaddset(&waits, SIGHUP);
     sigprocmask(SIG_UNBLOCK, &waits, NULL);
+}
+
+void signals_watch(struct node *n) {
+    signals_take(&n->loop, n->signals, on_signal, n);
 }

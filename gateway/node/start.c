@@ -9,12 +9,15 @@
 #include "gateway/node/config.h"
 #include "gateway/node/drain.h"
 #include "gateway/node/memory.h"
+#include "gateway/node/metrics_page.h"
 #include "gateway/node/ports.h"
 #include "gateway/node/routes.h"
 #include "gateway/node/signals.h"
+#include "gateway/node/worker.h"
 
 #define MAX_FRAGMENTS   16384
 #define MAX_ATTACHMENTS 256
+#define TOLD_MS         500  /* how old gauges are that other workers tell; counters: a tick */
 #define START_MS        2000 /* how long the start waits for Redis and the other nodes */
 
 /* A node's name ends the ids of its sessions, and its key lets another node ask for them. */
@@ -38,6 +41,9 @@ static void on_tick(void *owner, uint64_t now) {
     memory_tick(n);
     raw_door_tick(&n->raw, now);
     secure_tick(&n->secure, now);
+    if (n->seats != NULL && now % TOLD_MS < WHEEL_TICK_MS)
+        metrics_refresh(n);
+    worker_tell(n);
     log_flush();
 }
 
@@ -208,12 +214,15 @@ static void announce(struct node *n) {
     log_write(LOG_INFO, "listening", "addr", n->port.address, "version", SLUICE_VERSION,
               "incarnation", lease_first(&n->domain.leases)->incarnation, "max_connections",
               log_text("%llu", (unsigned long long)n->most_connections),
-              internal ? "internal" : NULL, n->internal.address, NULL);
+              n->seats != NULL ? "own" : internal ? "internal" : NULL,
+              n->seats != NULL ? n->own.address : n->internal.address, NULL);
+    if (n->worker > 1)
+        return; /* the first one says for all what the options mean */
     tell_limit(n);
     secure_tell(&n->secure, n->options);
     tell_identity(n);
     ports_warn(n);
-    if (n->secure.server != NULL && n->internal.state == PORT_NONE)
+    if (n->secure.server != NULL && n->internal.state == PORT_NONE && n->seats == NULL)
         LOG(LOG_WARN, "tls_without_internal_listen", "means",
             "other nodes cannot hand requests of Socket.IO sessions over to this one", NULL);
     if (n->bundle.count > 0)
