@@ -173,13 +173,13 @@ enum metric_slots {
     X(TUNNELS, none, GAUGE, ONE, "sluice_tunnels",                                             \
       "WebSockets here of Socket.IO sessions of other nodes")                                  \
     X(REDIS_UP, none, LEAST, ONE, "sluice_redis_up", "1 while commands reach Redis")           \
-    X(PARTITIONS, none, MOST, ONE, "sluice_redis_partitions",                                 \
+    X(PARTITIONS, none, MOST, ONE, "sluice_redis_partitions",                                  \
       "Partitions of Redis (1 without a Cluster)")                                             \
-    X(PARTITIONS_DOWN, none, MOST, ONE, "sluice_redis_partitions_down",                       \
+    X(PARTITIONS_DOWN, none, MOST, ONE, "sluice_redis_partitions_down",                        \
       "Partitions of these without a master that can be used")                                 \
-    X(REDIS_EVICTS, none, MOST, ONE, "sluice_redis_evicts",                                   \
+    X(REDIS_EVICTS, none, MOST, ONE, "sluice_redis_evicts",                                    \
       "1 while Redis may evict messages (its maxmemory-policy is not noeviction)")             \
-    X(SENTINELS, none, MOST, ONE, "sluice_sentinels",                                         \
+    X(SENTINELS, none, MOST, ONE, "sluice_sentinels",                                          \
       "Sentinels that are known, from redis-url or from each other")                           \
     X(SENTINELS_UP, none, LEAST, ONE, "sluice_sentinels_answering",                            \
       "Sentinels of these that answer and know the master")                                    \
@@ -192,7 +192,7 @@ enum metric_slots {
       "The most connections that the node takes")                                              \
     X(TLS_EXPIRES, none, LEAST, ONE, "sluice_tls_certificate_expires_seconds",                 \
       "When the certificate expires, since the epoch; 0: no TLS here")                         \
-    X(BUILD_INFO, version, MOST, ONE, "sluice_build_info", "Always 1; the version")           \
+    X(BUILD_INFO, version, MOST, ONE, "sluice_build_info", "Always 1; the version")            \
     X(RESIDENT, none, GAUGE, BYTES, "process_resident_memory_bytes", "Resident memory")        \
     X(CPU, none, COUNTER, MICROSECONDS, "process_cpu_seconds_total",                           \
       "CPU time, user and system")                                                             \

@@ -72,7 +72,8 @@ static const char *remove_stale(const struct sockaddr_storage *at, const char *p
 }
 
 static const char *bind_path(int fd, const struct sockaddr_storage *at, mode_t mode) {
-    const char *wrong = remove_stale(at, ((const struct sockaddr_un *)(const void *)at)->sun_path);
+    const char *wrong =
+        remove_stale(at, ((const struct sockaddr_un *)(const void *)at)->sun_path);
     if (wrong != NULL)
         return wrong;
     mode_t before = umask(0777 & ~mode);

@@ -41,13 +41,16 @@ static uint64_t read_bytes(const char *path) {
 
 /* `QUOTA PERIOD`, both in microseconds; "max" as a quota means no limit. */
 static uint64_t read_cores(const char *path) {
-    unsigned long long quota = 0, period = 0;
+    char line[64] = "";
+    char *end;
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return 0;
-    bool both = fscanf(file, "%llu %llu", &quota, &period) == 2 && period > 0;
+    bool read = fgets(line, sizeof line, file) != NULL;
     fclose(file);
-    return both ? (quota + period - 1) / period : 0;
+    unsigned long long quota = read ? strtoull(line, &end, 10) : 0;
+    unsigned long long period = quota > 0 ? strtoull(end, NULL, 10) : 0;
+    return period > 0 ? (quota + period - 1) / period : 0;
 }
 
 struct resource {

@@ -209,7 +209,7 @@ static bool is_out_of_reach(const struct node *n) {
 
 void ports_advertise(struct node *n) {
     static const struct conn_address nowhere;
-    const struct port *reached = n->seats != NULL                  ? &n->own
+    const struct port *reached = n->seats != NULL                 ? &n->own
                                  : n->internal.state == PORT_NONE ? &n->port
                                                                   : &n->internal;
     peers_set_address(&n->domain.peers, is_out_of_reach(n) ? &nowhere : &reached->at,
@@ -248,8 +248,10 @@ void ports_warn(struct node *n) {
         LOG(LOG_WARN, "not_reached", "why", "the port speaks TLS, and nodes do not", "do",
             "give --internal-listen if there is more than one node", NULL);
     if (n->seats != NULL && p->state == PORT_NONE)
-        LOG(LOG_WARN, "not_reached", "why", "without internal-listen workers are reached on "
-            "this machine alone", "do", "give --internal-listen if there are other machines", NULL);
+        LOG(LOG_WARN, "not_reached", "why",
+            "without internal-listen workers are reached on "
+            "this machine alone",
+            "do", "give --internal-listen if there are other machines", NULL);
     bool any = conn_address_is_any(&p->at);
     if (p->state == PORT_NONE || (any ? !has_outside() : is_private(&p->at)))
         return;

@@ -16,7 +16,7 @@
  * nodes reach that worker; and the internal one, which all share.
  */
 struct offer {
-    unsigned count; /* of workers */
+    unsigned count;      /* of workers */
     struct port *public; /* as many; a path: one */
     struct port *own;
     struct port internal; /* PORT_NONE: not asked for */
@@ -32,8 +32,9 @@ int ports_offer(struct node *n, unsigned count, struct offer *out);
 /* A path is removed, so that no new connection begins there. */
 void ports_withdraw(const struct offer *o);
 
-/* Opens them; those of a worker are there already. on_connection is called for each connection, with the struct port, whose owner is
- * the node, as the stream's data. Returns 0, or 1 after an error on standard error. */
+/* Opens them; those of a worker are there already. on_connection is called for each connection,
+ * with the struct port, whose owner is the node, as the stream's data. Returns 0, or 1 after an
+ * error on standard error. */
 int ports_open(struct node *n, uv_connection_cb on_connection);
 
 /* Logs a warning if the internal port may be reached from the internet, or if other nodes

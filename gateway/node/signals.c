@@ -29,8 +29,7 @@ static void on_signal(uv_signal_t *handle, int number) {
         drain_hurry(n);
 }
 
-void signals_take(uv_loop_t *loop, uv_signal_t handles[3], uv_signal_cb callback,
-                  void *data) {
+void signals_take(uv_loop_t *loop, uv_signal_t handles[3], uv_signal_cb callback, void *data) {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     sigset_t waits; /* a SIGHUP is blocked since guard_signals (main.c) */
     for (int i = 0; i < 3; i++) {

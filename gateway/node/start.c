@@ -214,7 +214,9 @@ static void announce(struct node *n) {
     log_write(LOG_INFO, "listening", "addr", n->port.address, "version", SLUICE_VERSION,
               "incarnation", lease_first(&n->domain.leases)->incarnation, "max_connections",
               log_text("%llu", (unsigned long long)n->most_connections),
-              n->seats != NULL ? "own" : internal ? "internal" : NULL,
+              n->seats != NULL ? "own"
+              : internal       ? "internal"
+                               : NULL,
               n->seats != NULL ? n->own.address : n->internal.address, NULL);
     if (n->worker > 1)
         return; /* the first one says for all what the options mean */

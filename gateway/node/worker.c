@@ -13,21 +13,30 @@ static int fail(const char *why) {
     return 1;
 }
 
-/* Its children, if it had any, would be no workers. */
-static bool read_seat(unsigned *worker, unsigned *count, int *parent) {
-    const char *text = getenv(WORKER_SEAT);
-    bool good = sscanf(text, "%u/%u/%d", worker, count, parent) == 3 && *worker > 0 &&
-                *worker <= *count && *count <= SEATS_MOST;
-    unsetenv(WORKER_SEAT);
-    return good;
+/* Reads a number that `end` follows, and goes on after that. 0: there is none. */
+static unsigned long take_number(const char **at, char end) {
+    char *after;
+    unsigned long n = strtoul(*at, &after, 10);
+    if (*after != end)
+        return 0;
+    *at = after + 1;
+    return n;
+}
+
+static bool read_seat(const char *text, unsigned *worker, unsigned *count, int *parent) {
+    *worker = (unsigned)take_number(&text, '/');
+    *count = (unsigned)take_number(&text, '/');
+    *parent = (int)take_number(&text, '\0');
+    return *worker > 0 && *worker <= *count && *count <= SEATS_MOST && *parent > 0;
 }
 
 int worker_begin(struct node *n) {
     unsigned count;
     int parent;
-    if (getenv(WORKER_SEAT) == NULL)
+    const char *text = getenv(WORKER_SEAT);
+    if (text == NULL)
         return 0;
-    if (!read_seat(&n->worker, &count, &parent))
+    if (!read_seat(text, &n->worker, &count, &parent))
         return fail("sluice sets it for the processes that it starts, and nobody else may");
     n->seats = seats_attach(FD_SEATS, count);
     if (n->seats == NULL)

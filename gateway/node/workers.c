@@ -10,10 +10,10 @@
 #include "gateway/node/signals.h"
 #include "gateway/node/worker.h"
 
-#define LIVED_MS    10000 /* a worker that has run so long is started again at once */
-#define BACKOFF_MS  50    /* after one that has not: twice as long each time, up to */
+#define LIVED_MS     10000 /* a worker that has run so long is started again at once */
+#define BACKOFF_MS   50    /* after one that has not: twice as long each time, up to */
 #define BACKOFF_MOST 2000
-#define KILL_MS     5000 /* after the drain period: a worker ends within 2 s of it */
+#define KILL_MS      5000 /* after the drain period: a worker ends within 2 s of it */
 
 struct parent;
 
@@ -222,22 +222,30 @@ static void announce(const struct parent *p) {
               internal->state != PORT_NONE ? "internal" : NULL, internal->address, NULL);
 }
 
+static void run(struct parent *p) {
+    uv_timer_init(&p->node->loop, &p->timer);
+    p->timer.data = p;
+    signals_take(&p->node->loop, p->signals, on_signal, p);
+    for (unsigned i = 0; i < p->seats->count; i++)
+        start(&p->children[i]);
+    uv_run(&p->node->loop, UV_RUN_DEFAULT);
+}
+
 int workers_run(struct node *n) {
     struct parent p = {.node = n};
-    struct redis_config redis = {.partitions = 0};
+    struct redis_config redis;
+    memset(&redis, 0, sizeof redis);
     unsigned count = config_workers(n->options);
     if (config_read(n, &redis) != 0 || ports_offer(n, count, &p.offer) != 0)
         return 1;
-    if (!make_children(&p, count)) {
-        fprintf(stderr, "sluice: start: %s\n", "out of memory");
-        return 1;
+    bool made = make_children(&p, count);
+    if (made) {
+        announce(&p);
+        run(&p);
+    } else {
+        fprintf(stderr, "sluice: start: out of memory\n");
     }
-    announce(&p);
-    uv_timer_init(&n->loop, &p.timer);
-    p.timer.data = &p;
-    signals_take(&n->loop, p.signals, on_signal, &p);
-    for (unsigned i = 0; i < count; i++)
-        start(&p.children[i]);
-    uv_run(&n->loop, UV_RUN_DEFAULT);
-    return p.killed ? 1 : 0;
+    free(p.children);
+    free(p.environment);
+    return made && !p.killed ? 0 : 1;
 }

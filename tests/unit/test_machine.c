@@ -87,10 +87,28 @@ static void nothing_is_known(void **state) {
     assert_true(machine_memory("") > 0); /* this machine */
 }
 
+static void the_cores_of_a_quota(void **state) {
+    (void)state;
+    unsigned all = machine_cores(root);
+    assert_true(all >= 1);
+    put("/proc/self/cgroup", "0::/a/b\n");
+    put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    assert_int_equal(machine_cores(root), all);
+    put("/sys/fs/cgroup/a/cpu.max", "50000 100000\n"); /* half a core */
+    assert_int_equal(machine_cores(root), 1);
+    put("/sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+    assert_int_equal(machine_cores(root), all < 2 ? all : 2);
+    put("/sys/fs/cgroup/a/cpu.max", "100000000 100000\n"); /* more than there are */
+    assert_int_equal(machine_cores(root), all);
+    put("/sys/fs/cgroup/a/cpu.max", "nonsense\n");
+    assert_int_equal(machine_cores(root), all);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(the_cores_of_a_quota),
         TEST(the_machines_memory),
         TEST(the_tightest_group_of_version_2),
         TEST(the_tightest_group_of_version_1),

@@ -237,6 +237,55 @@ static void test_seconds(void **state) {
     assert_string_equal(value("process_resident_memory_bytes"), "5000000000");
 }
 
+/* --- several processes ----------------------------------------------------------------------
+ */
+
+static void test_joined(void **state) {
+    (void)state;
+    struct metrics other;
+    memset(&other, 0, sizeof other);
+    metric_set(&m, METRIC_USERS, 3);
+    metric_set(&other, METRIC_USERS, 4);
+    metric_add(&m, METRIC_EVENTS, 10);
+    metric_add(&other, METRIC_EVENTS, 20);
+    metric_set(&m, METRIC_READY, 1);
+    metric_set(&m, METRIC_PARTITIONS, 16);
+    metric_set(&other, METRIC_PARTITIONS, 16);
+    metric_set(&m, METRIC_BUILD_INFO, 1);
+    metric_set(&other, METRIC_BUILD_INFO, 1);
+    metric_set(&m, METRIC_START_TIME, 7);
+    metric_set(&other, METRIC_START_TIME, 5);
+    metric_observe(&m, HISTOGRAM_LOOP_TURN, 60);
+    metric_observe(&other, HISTOGRAM_LOOP_TURN, 60);
+    metric_observe(&other, HISTOGRAM_LOOP_TURN, 1000000000);
+    metrics_join(&m, &other);
+    assert_int_equal(metric_value(&m, METRIC_USERS), 7);
+    assert_int_equal(metric_value(&m, METRIC_EVENTS), 30);
+    assert_int_equal(metric_value(&m, METRIC_READY), 0);
+    assert_int_equal(metric_value(&m, METRIC_PARTITIONS), 16);
+    assert_int_equal(metric_value(&m, METRIC_BUILD_INFO), 1);
+    assert_int_equal(metric_value(&m, METRIC_START_TIME), 5);
+    assert_int_equal(histogram_count(&m.histogram[HISTOGRAM_LOOP_TURN]), 3);
+    assert_int_equal(m.histogram[HISTOGRAM_LOOP_TURN].sum_us, 1000000120);
+}
+
+/* Who has ended holds nothing any more, but has counted. */
+static void test_outlived(void **state) {
+    (void)state;
+    struct metrics ended;
+    memset(&ended, 0, sizeof ended);
+    metric_set(&m, METRIC_READY, 1);
+    metric_set(&m, METRIC_USERS, 3);
+    metric_set(&ended, METRIC_USERS, 4);
+    metric_add(&ended, METRIC_EVENTS, 20);
+    metric_observe(&ended, HISTOGRAM_LOOP_TURN, 60);
+    metrics_outlive(&m, &ended);
+    assert_int_equal(metric_value(&m, METRIC_USERS), 3);
+    assert_int_equal(metric_value(&m, METRIC_READY), 1);
+    assert_int_equal(metric_value(&m, METRIC_EVENTS), 20);
+    assert_int_equal(histogram_count(&m.histogram[HISTOGRAM_LOOP_TURN]), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_bounds, begin),
@@ -251,6 +300,8 @@ int main(void) {
         cmocka_unit_test_setup(test_closes, begin),
         cmocka_unit_test_setup(test_limits, begin),
         cmocka_unit_test_setup(test_seconds, begin),
+        cmocka_unit_test_setup(test_joined, begin),
+        cmocka_unit_test_setup(test_outlived, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

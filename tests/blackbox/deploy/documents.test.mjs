@@ -87,7 +87,7 @@ test('each event has a heading, and each error code a row', () => {
 });
 
 test('each family of metrics has a row', async () => {
-  const { nodes, stop } = await cluster({ nodes: 1 });
+  const { nodes, stop } = await cluster({ nodes: 1, args: ['--workers', '2'] });
   const text = (await nodes[0].get('/metrics')).body;
   const families = all(text, /^# TYPE (sluice_\w+)/gm);
   const named = all(pages.get('deploy/docs/metrics.md'), /`(sluice_\w+)`/g);

@@ -36,7 +36,7 @@ function families(text) {
 }
 
 test('names, labels and their values are those of /metrics', async (t) => {
-  const { nodes, stop } = await cluster({ nodes: 2 });
+  const { nodes, stop } = await cluster({ nodes: 2, args: ['--workers', '2'] });
   t.after(stop);
   await login(nodes[0], 'ann');
   const told = families((await nodes[0].get('/metrics')).body);
