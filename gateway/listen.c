@@ -5,14 +5,17 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <uv.h>
 
-#define UNIX "unix:"
+#define UNIX    "unix:"
+#define BACKLOG 4096
 
 static const char *resolve_path(const char *path, struct sockaddr_storage *out) {
     struct sockaddr_un *un = (struct sockaddr_un *)(void *)out;
@@ -98,28 +101,31 @@ static const char *bind_address(int fd, const struct sockaddr_storage *at,
     good = good && bind(fd, (const struct sockaddr *)at, listen_length(at)) == 0;
     if (good && share == LISTEN_FIRST)
         good = switch_on(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    return good ? NULL : strerror(errno);
+    return good ? NULL : uv_strerror(uv_translate_sys_error(errno));
 }
 
-const char *listen_bind(uv_tcp_t *listener, const struct sockaddr_storage *at, mode_t mode,
+const char *listen_open(int *fd, const struct sockaddr_storage *at, mode_t mode,
                         enum listen_share share) {
-    int fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    *fd = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0)
         return strerror(errno);
     const char *wrong =
-        at->ss_family == AF_UNIX ? bind_path(fd, at, mode) : bind_address(fd, at, share);
-    int status = wrong == NULL ? uv_tcp_open(listener, fd) : 0;
-    if (wrong == NULL && status == 0)
-        return NULL;
-    close(fd);
-    return wrong != NULL ? wrong : uv_strerror(status);
+        at->ss_family == AF_UNIX ? bind_path(*fd, at, mode) : bind_address(*fd, at, share);
+    if (wrong == NULL && listen(*fd, BACKLOG) != 0)
+        wrong = uv_strerror(uv_translate_sys_error(errno));
+    if (wrong != NULL)
+        close(*fd);
+    return wrong;
 }
 
-void listen_quiet(const uv_tcp_t *listener) {
+bool listen_address(int fd, struct sockaddr_storage *out) {
+    socklen_t size = sizeof *out;
+    return getsockname(fd, (struct sockaddr *)out, &size) == 0;
+}
+
+void listen_quiet(int fd) {
     struct sockaddr_storage at;
-    int size = sizeof at;
-    if (uv_tcp_getsockname(listener, (struct sockaddr *)&at, &size) == 0 &&
-        at.ss_family == AF_UNIX) {
+    if (listen_address(fd, &at) && at.ss_family == AF_UNIX) {
         unlink(((struct sockaddr_un *)(void *)&at)->sun_path);
         return;
     }
@@ -133,9 +139,7 @@ void listen_quiet(const uv_tcp_t *listener) {
         BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
     };
     struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
-    uv_os_fd_t fd;
-    if (uv_fileno((const uv_handle_t *)listener, &fd) == 0)
-        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
 void listen_loud(int fd) {

@@ -3,7 +3,6 @@
 
 #include <stdbool.h>
 #include <sys/socket.h>
-#include <uv.h>
 
 /*
  * Reads HOST:PORT (an IPv6 address in brackets), or, if `path_too`, unix:/PATH. A name is
@@ -21,13 +20,14 @@ socklen_t listen_length(const struct sockaddr_storage *at);
 enum listen_share { LISTEN_ALONE, LISTEN_FIRST, LISTEN_FURTHER };
 
 /*
- * Makes a socket for the listener and binds it to an address that listen_resolve has found; the
- * caller then listens. A path has these permissions, and is not shared so; a socket's file at
- * which no process listens any more is replaced. Returns what is wrong, or NULL. The handle is
- * a uv_tcp_t in any case, since libuv's streams work on any kind of socket.
+ * Makes a socket that listens at an address that listen_resolve has found, and does not block.
+ * A path has these permissions, and is not shared so; a socket's file at which no process
+ * listens any more is replaced. Fills in *fd and returns NULL, or returns what is wrong.
  */
-const char *listen_bind(uv_tcp_t *listener, const struct sockaddr_storage *at, mode_t mode,
+const char *listen_open(int *fd, const struct sockaddr_storage *at, mode_t mode,
                         enum listen_share share);
+/* The address that a listening socket has. Returns false if it is none. */
+bool listen_address(int fd, struct sockaddr_storage *out);
 
 /*
  * To be called before the port is closed. No new connection begins from here on, but those that
@@ -35,7 +35,7 @@ const char *listen_bind(uv_tcp_t *listener, const struct sockaddr_storage *at, m
  * resets them, though their clients may have sent a request. A client that connects meanwhile
  * gets no answer, and is refused when the port is closed. A path is removed at once.
  */
-void listen_quiet(const uv_tcp_t *listener);
+void listen_quiet(int fd);
 /* Connections may begin again at a socket that was made quiet, perhaps by a process that has
  * ended since. (Not at a path, which is gone.) */
 void listen_loud(int fd);

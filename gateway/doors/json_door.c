@@ -69,7 +69,7 @@ static void fail(struct client *c, const struct ack *ack, const char *event,
 }
 
 static size_t queued(const struct subscriber *s) {
-    return of_client(client_of(s))->ws.conn->queue.bytes;
+    return of_client(client_of(s))->ws.conn->queue->bytes;
 }
 
 static void want_drained(struct subscriber *s) {

@@ -1,8 +1,10 @@
 #include "gateway/net/conn.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
-
-#include "gateway/read_buffer.h"
+#include <unistd.h>
 
 #define SHAKE_AGAIN 32 /* handshakes that waited and are taken up again in a turn */
 /* With a rate-limit, bytes of a read for each unit a second. What one read brings is handled
@@ -10,6 +12,7 @@
  * some 3 s, and much less than the most that a connection may owe (common/rate.h). */
 #define READ_BYTES_A_UNIT 16
 #define READ_LEAST        1024
+#define READ_MOST         65536
 
 /* --- reading --------------------------------------------------------------------------------
  */
@@ -21,56 +24,56 @@ static void take_plain(struct conn *c, const char *bytes, size_t len) {
     c->asking = false;
 }
 
+/* n: what read() said, or a libuv error. */
 static void take_records(struct conn *c, const char *bytes, ssize_t n) {
     struct conn_tls *t = c->tls;
     struct slice plain = {NULL, 0};
-    if (n == UV_ENOBUFS) { /* on_alloc gave none */
-        uv_read_stop((uv_stream_t *)&c->tcp);
-        if (list_empty(&t->link))
-            list_push(&c->net->shaking, &t->link);
-        return;
-    }
     if (n < 0)
         conn_tls_ended(c->net, t, (int)n, &c->address);
     else
         conn_tls_read(c->net, t, (struct slice){bytes, (size_t)n}, &c->address, &plain);
-    if (!c->writing && (t->tls.out.len > 0 || c->queue.bytes > 0))
+    if (!c->writing && (t->tls.out.len > 0 || c->queue->bytes > 0))
         conn_dirty(c); /* answers of the handshake, or what has waited for its end */
     if (plain.len > 0)
         take_plain(c, plain.ptr, plain.len);
     conn_tell_end(c);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
-    struct conn *c = (struct conn *)(void *)stream;
-    if (c->closed || n == 0)
+static size_t read_most(const struct net *n, size_t room) {
+    uint64_t most = n->rate * READ_BYTES_A_UNIT;
+    if (n->rate == 0 || most >= room)
+        return room;
+    return most > READ_LEAST ? (size_t)most : READ_LEAST;
+}
+
+static void read_set(struct conn *c, bool on) {
+    c->reading = on;
+    conn_watch(c);
+}
+
+/* Reads once a turn: who sends more waits for others to be read. What is read is used up or
+ * copied before this returns, so one buffer is enough for all. */
+static void read_once(struct conn *c) {
+    static char buffer[READ_MOST];
+    if (c->tls != NULL && conn_tls_must_wait(c->net, c->tls)) {
+        read_set(c, false);
+        if (list_empty(&c->tls->link))
+            list_push(&c->net->shaking, &c->tls->link);
         return;
+    }
+    ssize_t n = read(c->fd, buffer, read_most(c->net, sizeof buffer));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        n = n == 0 ? UV_EOF : uv_translate_sys_error(errno);
+        read_set(c, false); /* the end would be told again and again */
+    }
     if (c->tls != NULL)
-        take_records(c, buf->base, n);
+        take_records(c, buffer, n);
     else if (n < 0)
         c->ops->on_end(c, (int)n);
     else
-        take_plain(c, buf->base, (size_t)n);
-}
-
-static void limit_read(const struct net *n, uv_buf_t *buf) {
-    uint64_t most = n->rate * READ_BYTES_A_UNIT;
-    if (n->rate != 0 && buf->len > READ_LEAST && most < buf->len)
-        buf->len = most > READ_LEAST ? (size_t)most : READ_LEAST;
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-    const struct conn *c = (const struct conn *)(void *)handle;
-    if (c->tls != NULL && conn_tls_must_wait(c->net, c->tls)) {
-        *buf = uv_buf_init(NULL, 0);
-    } else {
-        read_buffer(handle, suggested, buf);
-        limit_read(c->net, buf);
-    }
-}
-
-static void read_on(struct conn *c) {
-    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+        take_plain(c, buffer, (size_t)n);
 }
 
 void conn_shake_on(struct net *n) {
@@ -79,7 +82,7 @@ void conn_shake_on(struct net *n) {
         struct conn_tls *t = container_of(n->shaking.next, struct conn_tls, link);
         list_remove(&t->link);
         if (!t->conn->closed && !conn_holds_back(t->conn))
-            read_on(t->conn);
+            read_set(t->conn, true);
     }
     if (!list_empty(&n->shaking))
         net_again(n);
@@ -96,10 +99,7 @@ static void update_reading(struct conn *c, bool before) {
     bool after = conn_holds_back(c);
     if (c->closed || c->connecting || before == after)
         return; /* reading begins when it is established */
-    if (after)
-        uv_read_stop((uv_stream_t *)&c->tcp);
-    else
-        read_on(c);
+    read_set(c, !after);
     if (!after && c->tls != NULL && c->tls->end != 0 && !c->writing)
         conn_dirty(c); /* so that the end is told, in a later turn */
 }
@@ -153,53 +153,38 @@ void conn_tick(struct net *n) {
 /* --- life -----------------------------------------------------------------------------------
  */
 
-static void on_handle_closed(uv_handle_t *handle) {
-    struct conn *c = (struct conn *)(void *)handle;
-    struct net *n = c->net;
-    queue_clear(&c->queue, &n->out);
-    list_remove(&c->link);
-    n->count--;
-    n->doors[c->door]--;
-    if (c->ops != NULL)
-        c->ops->on_closed(c);
-    n->on_gone(n->owner, c);
-    if (c->tls != NULL)
-        conn_tls_free(c->tls);
-    free(c);
-}
-
-static void turn_away(struct net *n, uv_stream_t *listener);
-
-static void on_turned_away(uv_handle_t *handle) {
-    struct net *n = handle->data;
-    uv_stream_t *next = n->turn_next[0];
-    n->turning_away = false;
-    n->turn_next[0] = n->turn_next[1];
-    n->turn_next[1] = NULL;
-    if (next != NULL)
-        turn_away(n, next);
-}
-
-/* Accepts a connection for which there is no memory, and closes it. The listener accepts no
- * other connection until it is taken. */
-static void turn_away(struct net *n, uv_stream_t *listener) {
-    if (n->turning_away)
-        n->turn_next[n->turn_next[0] != NULL] = listener;
-    if (n->turning_away || uv_tcp_init(n->loop, &n->turned_away) < 0)
-        return;
-    n->turning_away = true;
-    n->turned_away.data = n;
-    uv_accept(listener, (uv_stream_t *)&n->turned_away);
-    uv_close((uv_handle_t *)&n->turned_away, on_turned_away);
-}
-
-static struct conn *conn_make(struct net *n, enum door_kind door) {
-    struct conn *c = calloc(1, sizeof *c);
-    if (c == NULL || uv_tcp_init(n->loop, &c->tcp) < 0) {
+void conn_bury(struct net *n) {
+    struct list now;
+    list_init(&now);
+    list_splice(&now, &n->closing);
+    while (!list_empty(&now)) {
+        struct conn *c = container_of(now.next, struct conn, dirty);
+        list_remove(&c->dirty);
+        conn_free_queue(c);
+        list_remove(&c->link);
+        n->count--;
+        n->doors[c->door]--;
+        if (c->ops != NULL)
+            c->ops->on_closed(c);
+        n->on_gone(n->owner, c);
+        if (c->tls != NULL)
+            conn_tls_free(c->tls);
         free(c);
+    }
+}
+
+/* Owns the socket from now on, also if it returns NULL. */
+static struct conn *conn_make(struct net *n, int fd, enum door_kind door) {
+    int on = 1;
+    struct conn *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        close(fd);
         return NULL;
     }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* a path has no delay */
     c->net = n;
+    c->fd = fd;
+    c->queue = queue_nothing();
     list_init(&c->dirty);
     list_push(&n->conns, &c->link);
     n->count++;
@@ -211,30 +196,21 @@ static struct conn *conn_make(struct net *n, enum door_kind door) {
 
 bool conn_peer(const struct conn *c, struct conn_address *out) {
     struct sockaddr_storage from;
-    int size = sizeof from;
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&from, &size) < 0)
+    socklen_t size = sizeof from;
+    if (getpeername(c->fd, (struct sockaddr *)&from, &size) != 0)
         return false;
     conn_address_set(out, (const struct sockaddr *)&from);
     return true;
 }
 
-struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops) {
-    struct sockaddr_storage from;
-    int size = sizeof from;
-    struct conn *c = conn_make(n, DOOR_HTTP);
-    if (c == NULL) {
-        turn_away(n, listener);
+struct conn *conn_accept(struct net *n, int fd, const struct sockaddr *from,
+                         const struct conn_ops *ops) {
+    struct conn *c = conn_make(n, fd, DOOR_HTTP);
+    if (c == NULL)
         return NULL;
-    }
-    if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0 ||
-        uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&from, &size) < 0) {
-        conn_close(c, false);
-        return NULL;
-    }
     c->ops = ops;
-    conn_address_set(&c->address, (const struct sockaddr *)&from);
-    uv_tcp_nodelay(&c->tcp, 1);
-    read_on(c);
+    conn_address_set(&c->address, from);
+    read_set(c, true);
     return c;
 }
 
@@ -243,38 +219,58 @@ bool conn_secure(struct conn *c, SSL_CTX *context) {
     return c->tls != NULL;
 }
 
-static void on_connected(uv_connect_t *request, int status) {
-    struct conn *c = (struct conn *)(void *)request->handle;
-    free(request);
-    c->connecting = false;
-    if (c->closed)
+static void connected(struct conn *c) {
+    int wrong = 0;
+    socklen_t size = sizeof wrong;
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &wrong, &size) != 0)
+        wrong = errno;
+    c->connecting = c->writing = false;
+    if (wrong != 0) {
+        c->ops->on_end(c, uv_translate_sys_error(wrong));
         return;
-    if (status < 0)
-        c->ops->on_end(c, status);
-    else if (!conn_holds_back(c))
-        read_on(c);
+    }
+    read_set(c, !conn_holds_back(c));
+    conn_dirty(c); /* what was queued meanwhile */
 }
 
 struct conn *conn_connect(struct net *n, const struct conn_address *to,
                           const struct conn_ops *ops, void *peer) {
     struct sockaddr_storage at;
-    uv_connect_t *request = malloc(sizeof *request);
-    struct conn *c = request != NULL ? conn_make(n, DOOR_PEER) : NULL;
-    if (c == NULL) {
-        free(request);
-        return NULL;
-    }
     conn_address_get(to, &at);
-    if (uv_tcp_connect(request, &c->tcp, (struct sockaddr *)&at, on_connected) < 0) {
-        free(request);
+    int fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct conn *c = fd >= 0 ? conn_make(n, fd, DOOR_PEER) : NULL;
+    if (c == NULL)
+        return NULL;
+    socklen_t size =
+        at.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    /* One that is refused at once is told in a later turn, as one that is refused later. */
+    bool begun = connect(fd, (struct sockaddr *)&at, size) == 0 || errno == EINPROGRESS ||
+                 errno == ECONNREFUSED;
+    if (!begun) {
         conn_close(c, false);
         return NULL;
     }
     c->address = *to;
-    c->connecting = true;
-    uv_tcp_nodelay(&c->tcp, 1);
+    c->connecting = c->writing = true;
+    conn_watch(c);
     conn_take(c, ops, peer);
     return c;
+}
+
+void conn_ready(void *conn, unsigned ready) {
+    struct conn *c = conn;
+    if (c->closed)
+        return; /* by another one that was ready in the same turn */
+    if (c->connecting) {
+        connected(c);
+        return;
+    }
+    if ((ready & POLLER_READ) != 0 && c->reading)
+        read_once(c);
+    if ((ready & POLLER_WRITE) == 0 || c->closed || !c->writing)
+        return;
+    c->writing = false; /* at the end of the turn it is written again */
+    conn_dirty(c);
 }
 
 void conn_enter(struct conn *c, enum door_kind door) {
@@ -284,6 +280,7 @@ void conn_enter(struct conn *c, enum door_kind door) {
 }
 
 void conn_close(struct conn *c, bool reset) {
+    static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     if (c->closed)
         return;
     if (c->tls != NULL)
@@ -293,10 +290,14 @@ void conn_close(struct conn *c, bool reset) {
     c->closed = true;
     c->net->open--;
     forget_slowed(c);
-    list_remove(&c->dirty);
     wheel_clear(&c->net->wheel, &c->timer);
-    if (!reset || uv_tcp_close_reset(&c->tcp, on_handle_closed) < 0)
-        uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
+    if (reset)
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(c->fd);
+    c->fd = -1;
+    c->watched = 0;
+    list_remove(&c->dirty);
+    list_push(&c->net->closing, &c->dirty);
 }
 
 void conn_shed(struct conn *c) {

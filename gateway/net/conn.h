@@ -8,9 +8,11 @@
 /* The address of the socket's other end, whatever `address` says. False: the socket is gone. */
 bool conn_peer(const struct conn *c, struct conn_address *out);
 
-/* Accepts from a listening stream. The connection is counted and is read at once, and belongs
- * to `ops`. Returns NULL on failure; the connection is then closed already. */
-struct conn *conn_accept(struct net *n, uv_stream_t *listener, const struct conn_ops *ops);
+/* Takes over a socket that was accepted from `from`, and does not block. The connection is
+ * counted and is read at once, and belongs to `ops`. Returns NULL on failure; the socket is
+ * then closed already. */
+struct conn *conn_accept(struct net *n, int fd, const struct sockaddr *from,
+                         const struct conn_ops *ops);
 
 /* The connection speaks TLS. To be called for an accepted connection at once. Returns false
  * without memory; the connection is then of no use. */
@@ -45,6 +47,10 @@ void conn_pause(struct conn *c, bool pause);
  * conn_pause says. 0: it may be read again. Returns true if it was read until now. Without
  * memory the connection is closed. */
 bool conn_slow(struct conn *c, uint64_t until);
+/* Passed to the poller: sockets of connections are ready. */
+void conn_ready(void *conn, unsigned ready);
+/* Called by turn.c after the sockets that were ready: on_closed of those that were closed. */
+void conn_bury(struct net *n);
 /* Called by turn.c at each tick: reads those again whose time has come. */
 void conn_tick(struct net *n);
 

@@ -1,9 +1,10 @@
 #include "gateway/net/conn_out.h"
 
+#include <errno.h>
 #include <linux/sockios.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 
 #include "gateway/tls_memory.h"
 
@@ -17,8 +18,43 @@ void conn_dirty(struct conn *c) {
         list_push(&c->net->dirty, &c->dirty);
 }
 
+void conn_watch(struct conn *c) {
+    unsigned wanted = (c->reading ? POLLER_READ : 0U) | (c->writing ? POLLER_WRITE : 0U);
+    if (c->closed || c->lost || wanted == c->watched)
+        return;
+    if (poller_watch(&c->net->poller, c->fd, c->watched, wanted, c)) {
+        c->watched = (unsigned char)(wanted & 3U);
+        return;
+    }
+    c->lost = true; /* nothing would ever be heard of it */
+    c->writing = false;
+    conn_dirty(c);
+}
+
+/* --- the queue ------------------------------------------------------------------------------
+ */
+
+void conn_free_queue(struct conn *c) {
+    if (c->queue == queue_nothing())
+        return;
+    queue_clear(c->queue, &c->net->out);
+    queue_give(&c->net->out, c->queue);
+    c->queue = queue_nothing();
+}
+
+static bool has_queue(struct conn *c) {
+    if (c->queue == queue_nothing()) {
+        struct out_queue *q = queue_take(&c->net->out);
+        if (q == NULL)
+            return false;
+        c->queue = q;
+    }
+    return true;
+}
+
 bool conn_send(struct conn *c, struct region r) {
-    if (c->closed || c->end_after || !queue_push(&c->queue, &c->net->out, r, c->framed))
+    if (c->closed || c->end_after || !has_queue(c) ||
+        !queue_push(c->queue, &c->net->out, r, c->framed))
         return false;
     if (!c->writing)
         conn_dirty(c);
@@ -43,36 +79,25 @@ bool conn_send_parts(struct conn *c, const struct slice parts[], size_t count) {
     return conn_send(c, slabs_commit(slabs, len));
 }
 
-/* A running uv_write is reported when the kernel has taken all of it, which may take long. So
- * this looks how much it has taken so far. */
-static void look_at_write(struct conn *c) {
-    size_t left = c->writing ? uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp) : 0;
-    if (left >= c->write_left)
-        return;
-    c->write_left = (uint32_t)left;
-    queue_took(&c->queue, net_awake(c->net));
-}
-
 bool conn_is_full(struct conn *c, size_t len) {
-    if (queue_held(&c->queue) + len <= c->net->max_queue)
+    if (queue_held(c->queue) + len <= c->net->max_queue)
         return false; /* nearly always */
-    look_at_write(c);
-    return queue_is_full(&c->queue, c->net->max_queue, len, c->asking, net_awake(c->net));
+    return queue_is_full(c->queue, c->net->max_queue, len, c->asking, net_awake(c->net));
 }
 
 size_t conn_unsent(const struct conn *c) {
-    uv_os_fd_t fd;
     int held = 0;
-    size_t waits = c->queue.bytes;
-    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &held) != 0)
+    if (ioctl(c->fd, SIOCOUTQ, &held) != 0)
         held = 0;
-    if (c->writing) /* the kernel has taken a part of it */
-        waits = waits - c->in_write + uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
-    return waits + (size_t)held;
+    return c->queue->bytes + (size_t)held;
 }
 
+/* Bytes that are encrypted already belong to a record that is partly sent. */
 void conn_drop_queue(struct conn *c) {
-    queue_drop(&c->queue, &c->net->out, c->in_write);
+    if (c->queue->bytes > 0)
+        queue_drop(c->queue, &c->net->out, c->tls != NULL ? (uint32_t)c->tls->sealed : 0);
+    if (c->queue->bytes == 0)
+        conn_free_queue(c);
 }
 
 void conn_want_drained(struct conn *c) {
@@ -88,8 +113,13 @@ void conn_want_drained(struct conn *c) {
 
 static void sent(struct conn *c, size_t bytes) {
     metric_add(c->net->metrics, METRIC_SENT_BYTES, bytes);
-    queue_sent(&c->queue, &c->net->out, bytes);
-    queue_took(&c->queue, net_awake(c->net));
+    if (bytes == 0)
+        return;
+    queue_sent(c->queue, &c->net->out, bytes);
+    if (c->queue->bytes == 0)
+        conn_free_queue(c);
+    else
+        queue_took(c->queue, net_awake(c->net));
 }
 
 static void conn_broke(struct conn *c, int status) {
@@ -97,82 +127,33 @@ static void conn_broke(struct conn *c, int status) {
         c->ops->on_end(c, status);
 }
 
-static void forget_records(struct conn *c) {
-    struct conn_tls *t = c->tls;
-    tls_memory_take_off(t->writing.cap);
-    buf_deinit(&t->writing);
+/* Returns how many bytes the kernel took, which may be none, or SIZE_MAX when the connection is
+ * broken, which is told then. */
+static size_t write_some(struct conn *c, const uv_buf_t bufs[], unsigned count) {
+    ssize_t n;
+    do {
+        n = writev(c->fd, (const struct iovec *)(const void *)bufs, (int)count);
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return (size_t)n;
+    if (errno == EAGAIN || errno == ENOBUFS)
+        return 0;
+    conn_broke(c, uv_translate_sys_error(errno));
+    return SIZE_MAX;
 }
 
-static void on_written(uv_write_t *write, int status) {
-    struct pending_write *p = container_of(write, struct pending_write, as.write);
-    struct conn *c = p->conn;
-    size_t bytes = p->bytes;
-    struct net *n = c->net;
-    p->as.next = n->free_writes;
-    n->free_writes = p;
-    c->writing = false;
-    c->in_write = c->write_left = c->queue.locked = 0;
-    if (c->tls != NULL)
-        forget_records(c);
-    if (c->closed)
-        return;
-    if (status < 0) {
-        conn_broke(c, status);
-        return;
-    }
-    sent(c, bytes);
-    conn_dirty(c);
-}
-
-static struct pending_write *take_pending(struct net *n) {
-    struct pending_write *p = n->free_writes;
-    if (p == NULL)
-        return malloc(sizeof *p);
-    n->free_writes = p->as.next;
-    return p;
-}
-
-/* The kernel's buffer is full, so libuv waits for room. bytes: the bytes of the queue that
- * these buffers have. */
-static void write_later(struct conn *c, const uv_buf_t bufs[], unsigned count, size_t bytes) {
-    struct pending_write *p = take_pending(c->net);
-    int status = UV_ENOMEM;
-    if (p != NULL) {
-        p->bytes = bytes;
-        p->conn = c;
-        status = uv_write(&p->as.write, (uv_stream_t *)&c->tcp, bufs, count, on_written);
-    }
-    if (status < 0) {
-        free(p);
-        conn_broke(c, status);
-        return;
-    }
+/* The kernel's buffer is full. */
+static void wait_for_room(struct conn *c, size_t burst) {
+    if (c->queue->bytes > 0)
+        queue_lags(c->queue, &c->net->out, burst, net_awake(c->net));
     c->writing = true;
-    c->in_write = (uint32_t)bytes;
-    c->write_left = (uint32_t)uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
-}
-
-static void write_queue_later(struct conn *c, size_t burst) {
-    uv_buf_t bufs[WRITE_SLICES];
-    size_t bytes;
-    queue_lags(&c->queue, &c->net->out, burst, net_awake(c->net));
-    unsigned count = queue_gather(&c->queue, bufs, WRITE_SLICES, &bytes);
-    write_later(c, bufs, count, bytes);
-    c->queue.locked = c->writing ? count : 0;
-}
-
-static void on_shutdown(uv_shutdown_t *request, int status) {
-    (void)status; /* the read side notices a broken connection */
-    free(request);
+    conn_watch(c);
 }
 
 static void shut_down(struct conn *c) {
-    uv_shutdown_t *request = malloc(sizeof *request);
     c->ended = true;
-    if (request == NULL || uv_shutdown(request, (uv_stream_t *)&c->tcp, on_shutdown) < 0) {
-        free(request);
+    if (shutdown(c->fd, SHUT_WR) != 0)
         conn_broke(c, UV_ENOTCONN);
-    }
 }
 
 static void queue_is_empty(struct conn *c) {
@@ -185,67 +166,66 @@ static void queue_is_empty(struct conn *c) {
 }
 
 static bool write_plain(struct conn *c) {
-    size_t burst = c->queue.bytes;
-    while (c->queue.bytes > 0) {
+    size_t burst = c->queue->bytes;
+    while (c->queue->bytes > 0) {
         uv_buf_t bufs[WRITE_SLICES];
         size_t bytes;
-        unsigned count = queue_gather(&c->queue, bufs, WRITE_SLICES, &bytes);
-        int n = uv_try_write((uv_stream_t *)&c->tcp, bufs, count);
-        if (n < 0 && n != UV_EAGAIN) {
-            conn_broke(c, n);
+        unsigned count = queue_gather(c->queue, bufs, WRITE_SLICES, &bytes);
+        size_t n = write_some(c, bufs, count);
+        if (n == SIZE_MAX)
             return false;
-        }
-        if (n > 0)
-            sent(c, (size_t)n);
-        if (n < 0 || (size_t)n < bytes) {
-            write_queue_later(c, burst);
+        sent(c, n);
+        if (n < bytes) {
+            wait_for_room(c, burst);
             return false;
         }
     }
     return true;
 }
 
-/* Writes the records that are there. They hold the first `sealed` bytes of the queue, which
- * count as sent when the kernel has taken all of the records. */
-static bool write_records(struct conn *c, size_t sealed, size_t burst) {
+static void forget_records(struct conn_tls *t) {
+    tls_memory_take_off(t->writing.cap);
+    buf_deinit(&t->writing);
+    t->written = t->sealed = 0;
+}
+
+/* Writes what is left of the records. They hold the first `sealed` bytes of the queue, which
+ * count as sent when the kernel has taken all of the records. Returns false while it has not.
+ */
+static bool write_records(struct conn *c, size_t burst) {
     struct conn_tls *t = c->tls;
-    uv_buf_t records = uv_buf_init(t->tls.out.data, (unsigned)t->tls.out.len);
-    int n = uv_try_write((uv_stream_t *)&c->tcp, &records, 1);
-    if (n < 0 && n != UV_EAGAIN) {
-        conn_broke(c, n);
+    size_t left = t->writing.len - t->written, sealed = t->sealed;
+    uv_buf_t records = uv_buf_init(t->writing.data + t->written, (unsigned)left);
+    size_t n = write_some(c, &records, 1);
+    if (n == SIZE_MAX)
+        return false;
+    t->written += n;
+    if (n < left) {
+        wait_for_room(c, burst);
         return false;
     }
-    size_t took = n > 0 ? (size_t)n : 0;
-    if (took == records.len) {
-        buf_deinit(&t->tls.out);
-        sent(c, sealed);
-        return true;
-    }
-    t->writing = t->tls.out;
-    tls_memory_add(t->writing.cap);
-    buf_init(&t->tls.out);
-    if (c->queue.bytes > 0)
-        queue_lags(&c->queue, &c->net->out, burst, net_awake(c->net));
-    records = uv_buf_init(t->writing.data + took, (unsigned)(t->writing.len - took));
-    write_later(c, &records, 1, sealed);
-    if (!c->writing)
-        forget_records(c);
-    return false;
+    forget_records(t);
+    sent(c, sealed);
+    return true;
 }
 
 static bool write_sealed(struct conn *c) {
     struct conn_tls *t = c->tls;
-    size_t burst = c->queue.bytes;
+    size_t burst = c->queue->bytes;
     for (;;) {
-        size_t sealed = conn_tls_seal(t, &c->queue, c->end_after);
+        if (t->writing.len > 0 && !write_records(c, burst))
+            return false;
+        size_t sealed = conn_tls_seal(t, c->queue, c->end_after);
         if (sealed == SIZE_MAX || t->tls.out.failed) {
             conn_broke(c, UV_ENOMEM);
             return false;
         }
         if (t->tls.out.len == 0)
-            return c->queue.bytes == 0;
-        if (!write_records(c, sealed, burst))
-            return false;
+            return c->queue->bytes == 0;
+        t->writing = t->tls.out;
+        t->sealed = sealed;
+        tls_memory_add(t->writing.cap);
+        buf_init(&t->tls.out);
     }
 }
 
@@ -263,14 +243,20 @@ void conn_tell_end(struct conn *c) {
 }
 
 void conn_flush(struct conn *c) {
-    if (conn_write(c))
+    if (c->lost) {
+        conn_broke(c, UV_ENOMEM);
+        return;
+    }
+    bool all = conn_write(c);
+    conn_watch(c); /* WRITE no more, if all was taken */
+    if (all)
         queue_is_empty(c);
     if (c->tls != NULL)
         conn_tell_end(c);
 }
 
 bool conn_push(struct conn *c) {
-    if (c->closed || c->queue.bytes == 0)
+    if (c->closed || c->queue->bytes == 0)
         return false;
     if (!c->writing)
         conn_write(c);
@@ -287,10 +273,10 @@ void conn_end(struct conn *c) {
 
 void conn_say_last(struct conn *c) {
     struct conn_tls *t = c->tls;
-    if (c->queue.bytes == 0)
+    if (c->queue->bytes == 0)
         tls_end(&t->tls);
-    if (!c->writing && t->tls.out.len > 0) {
-        uv_buf_t records = uv_buf_init(t->tls.out.data, (unsigned)t->tls.out.len);
-        uv_try_write((uv_stream_t *)&c->tcp, &records, 1);
-    }
+    if (c->writing || t->writing.len > 0 || t->tls.out.len == 0)
+        return;
+    ssize_t all = write(c->fd, t->tls.out.data, t->tls.out.len);
+    (void)all; /* nobody waits for it */
 }

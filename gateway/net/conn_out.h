@@ -46,5 +46,10 @@ void conn_tell_end(struct conn *c);
 void conn_say_last(struct conn *c);
 /* There is something to do for it at the end of the turn. */
 void conn_dirty(struct conn *c);
+/* Watches the socket for what `reading` and `writing` say. If the system has no memory for
+ * that, the connection breaks at the end of the turn. */
+void conn_watch(struct conn *c);
+/* Nothing waits any more, or nobody wants it: gives the queue back. */
+void conn_free_queue(struct conn *c);
 
 #endif

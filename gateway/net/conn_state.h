@@ -40,26 +40,27 @@ struct conn_ops {
 };
 
 struct conn {
-    uv_tcp_t tcp; /* first: the handle is the connection */
     struct net *net;
     const struct conn_ops *ops;
     void *peer;        /* of the layer that owns it */
     struct list link;  /* in net->conns */
-    struct list dirty; /* in net->dirty */
+    struct list dirty; /* in net->dirty; once it is closed, in net->closing */
     struct wheel_timer timer;
-    struct out_queue queue; /* bytes that the kernel has not taken yet */
-    struct conn_tls *tls;   /* NULL: plain */
-    uint32_t in_write;      /* bytes of the queue that a running write has */
-    uint32_t write_left;    /* bytes (of the socket) that the kernel had not taken of it yet */
+    struct out_queue *queue;     /* bytes that the kernel has not taken yet; never NULL */
+    struct conn_tls *tls;        /* NULL: plain */
     struct conn_address address; /* of the client, as a proxy in front may have told it */
+    int fd;                      /* -1: closed */
     struct conn_slowed *slowed;  /* it is not read for a time (conn_slow); NULL: it is */
     unsigned char door : 4;      /* enum door_kind: as which it is counted */
-    bool writing : 1;            /* a uv_write is under way */
+    unsigned char watched : 2;   /* POLLER_… */
+    bool writing : 1;            /* the kernel takes no more; WRITE is watched */
     bool closed : 1;             /* conn_close was called */
     bool end_after : 1;
     bool ended : 1; /* our side is shut down */
     bool want_drained : 1;
     bool paused : 1;
+    bool reading : 1; /* READ is watched */
+    bool lost : 1;    /* it cannot be watched, which is told at the end of the turn */
     bool framed : 1;  /* all that is sent from now on is WebSocket frames */
     bool counted : 1; /* the owner counts it for its address */
     bool connecting : 1;

@@ -163,7 +163,7 @@ static void on_closed(struct conn *c) {
 /* A peer that has only shut its sending side may still read its answer. */
 static void on_end(struct conn *c, int status) {
     struct http *h = c->peer;
-    if (status == UV_EOF && c->queue.bytes > 0) {
+    if (status == UV_EOF && c->queue->bytes > 0) {
         h->closing = true;
         conn_want_drained(c);
     } else {
@@ -397,10 +397,10 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
         count(c->peer);
 }
 
-struct conn *http_accept(struct net *n, uv_stream_t *listener,
+struct conn *http_accept(struct net *n, int fd, const struct sockaddr *from,
                          const struct http_router *router) {
     struct http *h = calloc(1, sizeof *h);
-    struct conn *c = conn_accept(n, listener, &http_ops);
+    struct conn *c = conn_accept(n, fd, from, &http_ops);
     if (h == NULL || c == NULL) {
         free(h);
         if (c != NULL) {
@@ -437,7 +437,7 @@ bool http_close_idle(struct net *n) {
 bool http_end_idle(struct conn *c) {
     const struct http *h = c->peer;
     bool idle = h->answered && !h->held && (h->closing || h->parser.head_bytes == 0);
-    if (idle && c->queue.bytes == 0)
+    if (idle && c->queue->bytes == 0)
         conn_close(c, false); /* no reset: the peer may not have read the answer yet */
     return c->closed;
 }
@@ -445,7 +445,7 @@ bool http_end_idle(struct conn *c) {
 bool http_keeps(const struct http_request *request) {
     const struct http *h = request->http;
     /* A peer that goes on asking without reading the answers is not answered for ever. */
-    bool reads_on = request->conn->queue.bytes <= QUEUED_MOST;
+    bool reads_on = request->conn->queue->bytes <= QUEUED_MOST;
     /* The bytes that follow a request for an upgrade may be of the new protocol, even if the
      * upgrade was refused. */
     return reads_on && !request->upgrade && !h->router->draining &&

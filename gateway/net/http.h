@@ -59,8 +59,8 @@ struct http_receipt {
     void (*gone)(struct http_receipt *receipt);
 };
 
-/* Accepts a connection and reads requests from it. NULL: it was refused (no memory). */
-struct conn *http_accept(struct net *n, uv_stream_t *listener,
+/* Takes a connection, as conn_accept does, and reads requests from it. */
+struct conn *http_accept(struct net *n, int fd, const struct sockaddr *from,
                          const struct http_router *router);
 
 /* Makes room: closes the connection that has waited longest for a request, or for its end after

@@ -313,9 +313,9 @@ size_t http_call_send(struct http_call *call, const struct slice parts[], size_t
     if (call->out == NULL || !conn_send_parts(call->out->conn, parts, count))
         return SIZE_MAX;
     struct conn *c = call->out->conn;
-    if (c->queue.bytes > HTTP_CALL_MOST)
+    if (c->queue->bytes > HTTP_CALL_MOST)
         conn_want_drained(c);
-    return c->queue.bytes;
+    return c->queue->bytes;
 }
 
 void http_call_drop(struct http_call *call) {

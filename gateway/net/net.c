@@ -1,6 +1,5 @@
 #include "gateway/net/net.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
@@ -15,6 +14,7 @@ void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *
     list_init(&n->http_idle);
     list_init(&n->dirty);
     list_init(&n->flushing);
+    list_init(&n->closing);
     list_init(&n->slowed);
     list_init(&n->shaking);
     wheel_init(&n->wheel, uv_now(loop));
@@ -24,9 +24,4 @@ void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *
 void net_deinit(struct net *n) {
     slabs_deinit(&n->slabs);
     out_pool_deinit(&n->out);
-    while (n->free_writes != NULL) {
-        struct pending_write *p = n->free_writes;
-        n->free_writes = p->as.next;
-        free(p);
-    }
 }

@@ -7,6 +7,7 @@
 #include "common/list.h"
 #include "common/metrics.h"
 #include "common/wheel.h"
+#include "gateway/net/poller.h"
 #include "gateway/net/queue.h"
 
 /*
@@ -17,16 +18,6 @@
  */
 struct conn;
 
-/* A write that the kernel did not take at once (conn.c). Pooled: few connections have one. */
-struct pending_write {
-    union {
-        uv_write_t write;
-        struct pending_write *next; /* in the net's free_writes */
-    } as;
-    struct conn *conn;
-    size_t bytes;
-};
-
 struct net {
     uv_loop_t *loop;
     struct wheel wheel;
@@ -36,6 +27,7 @@ struct net {
                               oldest first */
     struct list dirty;
     struct list flushing;       /* empty outside of a flush */
+    struct list closing;        /* closed in this turn: on_closed is due */
     struct list slowed;         /* used by conn.c: connections that are not read for a time */
     uint64_t rate;              /* for doors: units a second that a connection may spend
                                    (common/rate.h); 0: no limit */
@@ -45,7 +37,6 @@ struct net {
     struct bucket shaking_told; /* log lines about those that failed */
     unsigned shaking_untold;
     struct out_pool out;
-    struct pending_write *free_writes;
     unsigned count;             /* until their on_closed */
     unsigned open;              /* of these, not closed yet: as many descriptors are in use */
     unsigned doors[DOOR_COUNT]; /* of these, by door */
@@ -56,12 +47,11 @@ struct net {
     uint64_t awake_at;    /* loop time at which awake_ms was last counted */
     uint64_t turn_began;  /* ns: when the turn of the loop that is measured began */
     uint64_t turn_waited; /* ns that the loop had slept until then */
+    struct poller poller;
     uv_prepare_t prepare;
+    uv_check_t check;
     uv_idle_t again; /* keeps the loop turning while the budget left work */
     uv_timer_t tick;
-    uv_tcp_t turned_away;              /* a connection for which there was no memory */
-    uv_stream_t *turn_next[2];         /* listeners at which another one waits after it */
-    bool turning_away;                 /* it is closing */
     void (*before_flush)(void *owner); /* once a turn, before the sockets */
     void (*on_gone)(void *owner,
                     struct conn *c); /* a connection is gone; called after its on_closed */

@@ -36,6 +36,31 @@ static void chunk_give(struct out_pool *pool, struct out_chunk *chunk) {
     pool->free_count++;
 }
 
+struct out_queue *queue_nothing(void) {
+    static struct out_queue nothing;
+    return &nothing;
+}
+
+struct out_queue *queue_take(struct out_pool *pool) {
+    struct out_queue *q = pool->free_queues;
+    if (q == NULL)
+        return calloc(1, sizeof *q);
+    pool->free_queues = (struct out_queue *)(void *)q->first;
+    pool->free_queue_count--;
+    memset(q, 0, sizeof *q);
+    return q;
+}
+
+void queue_give(struct out_pool *pool, struct out_queue *q) {
+    if (pool->free_queue_count >= CHUNKS_KEPT) {
+        free(q);
+        return;
+    }
+    q->first = (struct out_chunk *)(void *)pool->free_queues;
+    pool->free_queues = q;
+    pool->free_queue_count++;
+}
+
 void out_pool_init(struct out_pool *pool, struct slabs *slabs) {
     *pool = (struct out_pool){.slabs = slabs};
     list_init(&pool->loose);
@@ -47,6 +72,8 @@ void out_pool_deinit(struct out_pool *pool) {
         pool->free = chunk->next;
         free(chunk);
     }
+    while (pool->free_queues != NULL)
+        free(queue_take(pool));
     pool->free_count = 0;
 }
 
@@ -127,8 +154,6 @@ static void shift(struct out_queue *q, struct out_pool *pool) {
     struct out_chunk *chunk = q->first;
     slab_unref(pool->slabs, chunk->entries[chunk->head].slab);
     q->entries--;
-    if (q->locked > 0)
-        q->locked--;
     if (++chunk->head < chunk->tail)
         return;
     q->first = chunk->next;
@@ -217,7 +242,7 @@ static void put_back(struct out_queue *q, struct out_pool *pool, struct out_entr
 
 static void settle_last(struct out_queue *q, struct out_pool *pool) {
     struct out_chunk *chunk = q->last;
-    if (chunk == NULL || q->entries == q->locked || !is_wasteful(last_of(q)))
+    if (chunk == NULL || !is_wasteful(last_of(q)))
         return;
     struct out_entry e = chunk->entries[--chunk->tail];
     q->entries--;

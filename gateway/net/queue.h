@@ -38,18 +38,20 @@ struct out_pool {
     struct slabs *slabs;
     struct out_chunk *free;
     unsigned free_count;
+    struct out_queue *free_queues;
+    unsigned free_queue_count;
     uint64_t bytes;            /* bytes that wait, in all queues */
     struct list loose;         /* lagging queues whose last region may still grow */
     const struct slab *filled; /* the slab that was current when they were looked at */
 };
 
-/* All zeros is empty. */
+/* All zeros is empty. Of a queue in which nothing waits nobody needs one of their own: all that
+ * have nothing to send have queue_nothing. */
 struct out_queue {
-    struct out_chunk *first;
+    struct out_chunk *first; /* or, in the pool, the next queue that is free */
     struct out_chunk *last;
     uint32_t bytes; /* bytes that wait */
     uint32_t entries;
-    uint32_t locked; /* the first entries, which a running write uses: they stay as they are */
     uint32_t
         burst; /* the most bytes that waited, or, while it lags, that were queued at once */
     uint32_t took_ms;  /* while it lags: net_awake when the reader last took something */
@@ -108,6 +110,13 @@ struct region queue_first(const struct out_queue *q);
  * frame, or of a region that is not framed. So nothing is sent in part. */
 void queue_drop(struct out_queue *q, struct out_pool *pool, uint32_t keep);
 void queue_clear(struct out_queue *q, struct out_pool *pool);
+
+/* A queue in which nothing waits, and which nobody may write to. */
+struct out_queue *queue_nothing(void);
+/* An empty queue, or NULL without memory. */
+struct out_queue *queue_take(struct out_pool *pool);
+/* Gives an empty one back. */
+void queue_give(struct out_pool *pool, struct out_queue *q);
 
 void out_pool_init(struct out_pool *pool, struct slabs *slabs);
 /* Called at the end of a turn: lagging queues release the slab that became full in it. */

@@ -19,7 +19,9 @@ struct conn_tls {
     SSL_CTX *context;
     struct conn *conn;
     struct list link;   /* in net->shaking, while it waits for a turn with some budget */
-    struct buf writing; /* records that a running write has */
+    struct buf writing; /* records of which the kernel has not taken all yet */
+    size_t written;     /* of these bytes it has taken so many */
+    size_t sealed;      /* the first bytes of the queue, which these records have */
     int end;            /* the status with which the peer's side has ended; 0: it has not */
     bool end_told : 1;  /* to the connection's owner */
     bool shaken : 1;    /* the handshake is over, well or not, and was counted */

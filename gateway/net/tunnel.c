@@ -38,7 +38,7 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
         return; /* its end is on its way here */
     if (!conn_send_parts(to->conn, &(struct slice){bytes, len}, 1)) {
         cut(from->tunnel);
-    } else if (to->conn->queue.bytes > MOST_QUEUED) {
+    } else if (to->conn->queue->bytes > MOST_QUEUED) {
         conn_pause(c, true);
         conn_want_drained(to->conn);
     }

@@ -34,7 +34,7 @@ static void count_awake(struct net *n) {
 
 /* What a flush costs, about, in writes of little: encryption is what takes long. */
 static size_t cost_of(const struct conn *c) {
-    return c->tls == NULL ? 1 : 4 + c->queue.bytes / SEALED_BYTES;
+    return c->tls == NULL ? 1 : 4 + c->queue->bytes / SEALED_BYTES;
 }
 
 static void on_prepare(uv_prepare_t *prepare) {
@@ -62,7 +62,7 @@ static void on_prepare(uv_prepare_t *prepare) {
     /* Writes that the budget left come first in the next turn. */
     list_splice(&n->flushing, &n->dirty);
     list_splice(&n->dirty, &n->flushing);
-    if (list_empty(&n->dirty) && !n->again_wanted)
+    if (list_empty(&n->dirty) && list_empty(&n->closing) && !n->again_wanted)
         uv_idle_stop(&n->again);
     else
         uv_idle_start(&n->again, on_again);
@@ -77,6 +77,10 @@ static void fire(void *arg, struct wheel_timer *t) {
     struct conn *c = container_of(t, struct conn, timer);
     (void)arg;
     c->ops->on_deadline(c);
+}
+
+static void on_check(uv_check_t *check) {
+    conn_bury(check->data);
 }
 
 static void on_tick(uv_timer_t *timer);
@@ -104,18 +108,29 @@ int turn_open(struct net *n) {
     uv_prepare_init(n->loop, &n->prepare);
     uv_idle_init(n->loop, &n->again);
     uv_timer_init(n->loop, &n->tick);
-    n->handles = 3;
-    n->prepare.data = n->again.data = n->tick.data = n;
+    uv_check_init(n->loop, &n->check);
+    n->handles = 5;
+    n->prepare.data = n->again.data = n->tick.data = n->check.data = n;
     uv_prepare_start(&n->prepare, on_prepare);
+    uv_check_start(&n->check, on_check);
     n->turn_began = uv_hrtime();
     int status = tick_later(n);
+    if (status == 0)
+        status = poller_open(&n->poller, n->loop, conn_ready);
     return status == 0 ? uv_loop_configure(n->loop, UV_METRICS_IDLE_TIME) : status;
 }
 
-static void on_handle_closed(uv_handle_t *handle) {
-    struct net *n = handle->data;
+static void one_closed(struct net *n) {
     if (--n->handles == 0)
         n->on_closed(n->owner);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    one_closed(handle->data);
+}
+
+static void on_poller_closed(uv_handle_t *handle) {
+    one_closed(container_of(handle->data, struct net, poller));
 }
 
 void turn_close(struct net *n, void (*on_closed)(void *owner)) {
@@ -123,4 +138,6 @@ void turn_close(struct net *n, void (*on_closed)(void *owner)) {
     uv_close((uv_handle_t *)&n->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&n->again, on_handle_closed);
     uv_close((uv_handle_t *)&n->tick, on_handle_closed);
+    uv_close((uv_handle_t *)&n->check, on_handle_closed);
+    poller_close(&n->poller, on_poller_closed);
 }

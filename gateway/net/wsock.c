@@ -70,7 +70,7 @@ bool wsock_send(struct wsock *w, struct region frame, bool ephemeral) {
     struct conn *c = w->conn;
     if (w->state != WSOCK_OPEN)
         return false;
-    if (ephemeral && queue_sheds(&c->queue, w->shared->net->max_queue))
+    if (ephemeral && queue_sheds(c->queue, w->shared->net->max_queue))
         return false;
     if (frame.slab == NULL || conn_is_full(c, frame.len)) {
         wsock_close(w, frame.slab == NULL ? WS_CODE_INTERNAL : WS_CODE_TRY_LATER,
@@ -290,7 +290,7 @@ static void shed(struct conn *c) {
     if (c->closed)
         return;
     ws_input_deinit(&w->input, &w->shared->pool);
-    if (queue_held(&c->queue) > KEPT_MOST)
+    if (queue_held(c->queue) > KEPT_MOST)
         conn_close(c, true);
     else if (w->state != WSOCK_ENDED)
         end(w);

@@ -26,13 +26,12 @@ static bool make_secure(const struct node *n, struct conn *c) {
 /* Above max-connections a few more connections are taken, so that they can be told so by HTTP,
  * and so that the node's health can be asked for. Clients cannot occupy these, because
  * connections that wait without a request are closed to make room, the oldest first. */
-void accept_connection(uv_stream_t *listener, int status) {
-    const struct port *port = listener->data;
+void accept_connection(struct port *port, int fd, const struct sockaddr *from) {
     struct node *n = port->owner;
     n->last_accept = uv_now(&n->loop);
     uint64_t most = n->most_connections + DESCRIPTORS_KEPT / 2;
-    bool full = status == 0 && n->net.open >= most && !http_close_idle(&n->net);
-    struct conn *c = status == 0 ? http_accept(&n->net, listener, &n->router) : NULL;
+    bool full = fd >= 0 && n->net.open >= most && !http_close_idle(&n->net);
+    struct conn *c = fd >= 0 ? http_accept(&n->net, fd, from, &n->router) : NULL;
     if (c != NULL) {
         c->own = port == &n->own;
         c->internal = c->own || port == &n->internal;
@@ -44,10 +43,7 @@ void accept_connection(uv_stream_t *listener, int status) {
         return;
     bool failed = c == NULL || full || plain;
     metric_handshake(&n->metrics, DOOR_HTTP, !failed);
-    tell_failure(n, failed,
-                 full         ? "max-connections"
-                 : status < 0 ? uv_strerror(status)
-                              : "it was gone again, or no memory");
+    tell_failure(n, failed, full ? "max-connections" : fd < 0 ? uv_strerror(fd) : "no memory");
 }
 
 /* --- addresses ------------------------------------------------------------------------------

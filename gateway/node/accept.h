@@ -8,8 +8,8 @@
  * max-connections-per-address of one address, and at most accept-rate a second.
  */
 
-/* Passed to ports_open: accepts a connection, which then speaks HTTP. */
-void accept_connection(uv_stream_t *listener, int status);
+/* Passed to ports_open: takes a connection, which then speaks HTTP. */
+void accept_connection(struct port *p, int fd, const struct sockaddr *from);
 
 /* Returns true if the request may begin a client. The connection is then counted for the
  * client's address. Returns false when the request was refused, with the reason. */

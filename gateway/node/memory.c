@@ -83,7 +83,7 @@ static size_t find_holders(struct node *n, struct holder_of *out) {
             !c->closed && c->ops != NULL && c->ops->held != NULL ? c->ops->held(c) : 0;
         out[count] = (struct holder_of){.conn = c};
         if (!c->closed && c->door != DOOR_PEER)
-            count += rank(&out[count], queue_held(&c->queue), held);
+            count += rank(&out[count], queue_held(c->queue), held);
     }
     for (struct map_node *at = map_next(&eio->sessions, NULL); at != NULL;
          at = map_next(&eio->sessions, at)) {

@@ -2,76 +2,113 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#define BACKLOG 4096
+#define AT_ONCE 64 /* connections that are accepted in a turn; the others wait for the next */
 
 static void state_set(struct port *p, enum port_state to) {
     assert(to > p->state);
     p->state = to;
 }
 
-static const char *learn_address(struct port *p) {
+/* --- accepting ------------------------------------------------------------------------------
+ */
+
+static int accept_one(const struct port *p, struct sockaddr_storage *from) {
+    socklen_t size = sizeof *from;
+    memset(from, 0, sizeof *from); /* of a path there is no address */
+    return accept4(p->fd, (struct sockaddr *)from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* Without a descriptor nobody could even be turned away, and who waits would be told of again
+ * and again. */
+static void turn_one_away(struct port *p) {
+    struct sockaddr_storage from;
+    if (p->spare >= 0)
+        close(p->spare);
+    int fd = accept_one(p, &from);
+    if (fd >= 0)
+        close(fd);
+    p->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static bool is_passing(int error) {
+    return error == EINTR || error == ECONNABORTED || error == EPROTO;
+}
+
+static void on_pending(uv_poll_t *poll, int status, int events) {
+    struct port *p = poll->data;
+    (void)status; /* an error is met again at the accept */
+    (void)events;
+    for (unsigned i = 0; i < AT_ONCE && p->state != PORT_CLOSED; i++) {
+        struct sockaddr_storage from;
+        int fd = accept_one(p, &from);
+        int error = errno;
+        if (fd >= 0) {
+            p->on_connection(p, fd, (struct sockaddr *)&from);
+        } else if (error == EAGAIN) {
+            return;
+        } else if (!is_passing(error)) {
+            p->on_connection(p, uv_translate_sys_error(error), NULL);
+            turn_one_away(p);
+            return;
+        }
+    }
+}
+
+/* --- opening --------------------------------------------------------------------------------
+ */
+
+/* The port listens. */
+static const char *open_now(struct port *p, int fd, const char *text) {
     struct sockaddr_storage at;
-    int size = sizeof at;
-    int status = uv_tcp_getsockname(&p->listener, (struct sockaddr *)&at, &size);
-    if (status < 0)
-        return uv_strerror(status);
+    p->fd = fd;
+    snprintf(p->address, sizeof p->address, "%s", text);
+    state_set(p, PORT_OPEN);
+    if (!listen_address(fd, &at))
+        return strerror(errno);
+    if (at.ss_family == AF_UNIX)
+        return NULL;
     conn_address_set(&p->at, (const struct sockaddr *)&at);
     conn_address_text(&p->at, p->address);
     return NULL;
 }
 
-static bool is_path(const char *text) {
-    return strncmp(text, "unix:", 5) == 0; /* as listen_resolve reads it */
-}
-
-/* The port listens. */
-static const char *open_now(struct port *p, const char *text) {
-    p->listener.data = p;
-    snprintf(p->address, sizeof p->address, "%s", text);
-    state_set(p, PORT_OPEN);
-    return is_path(text) ? NULL : learn_address(p);
-}
-
-static const char *accept_from(struct port *p, const char *text,
-                               uv_connection_cb on_connection) {
-    int status = uv_listen((uv_stream_t *)&p->listener, BACKLOG, on_connection);
-    return status < 0 ? uv_strerror(status) : open_now(p, text);
+static const char *accept_from(struct port *p, int fd, const char *text) {
+    const char *wrong = open_now(p, fd, text);
+    int status = wrong == NULL ? uv_poll_init(p->loop, &p->poll, fd) : 0;
+    p->poll.data = p;
+    p->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (wrong == NULL && status == 0)
+        status = uv_poll_start(&p->poll, UV_READABLE, on_pending);
+    return wrong != NULL ? wrong : status != 0 ? uv_strerror(status) : NULL;
 }
 
 const char *port_open(struct port *p, const struct sockaddr_storage *at, const char *text,
-                      mode_t mode, uv_connection_cb on_connection) {
-    uv_tcp_init(p->loop, &p->listener);
-    const char *wrong = listen_bind(&p->listener, at, mode, LISTEN_ALONE);
-    return wrong != NULL ? wrong : accept_from(p, text, on_connection);
+                      mode_t mode) {
+    int fd;
+    const char *wrong = listen_open(&fd, at, mode, LISTEN_ALONE);
+    return wrong != NULL ? wrong : accept_from(p, fd, text);
 }
 
 /* --- between processes ----------------------------------------------------------------------
  */
 
-int port_descriptor(const struct port *p) {
-    uv_os_fd_t fd = -1;
-    return uv_fileno((const uv_handle_t *)&p->listener, &fd) == 0 ? fd : -1;
-}
-
 const char *port_offer(struct port *p, const struct sockaddr_storage *at, const char *text,
                        mode_t mode, enum listen_share share) {
-    uv_tcp_init(p->loop, &p->listener);
-    const char *wrong = listen_bind(&p->listener, at, mode, share);
-    if (wrong == NULL && listen(port_descriptor(p), BACKLOG) != 0)
-        wrong = strerror(errno);
-    return wrong != NULL ? wrong : open_now(p, text);
+    int fd;
+    const char *wrong = listen_open(&fd, at, mode, share);
+    return wrong != NULL ? wrong : open_now(p, fd, text);
 }
 
-const char *port_adopt(struct port *p, int fd, const char *text, bool shared,
-                       uv_connection_cb on_connection) {
+const char *port_adopt(struct port *p, int fd, const char *text, bool shared) {
     p->shared = shared;
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     listen_loud(fd);
-    uv_tcp_init(p->loop, &p->listener);
-    int status = uv_tcp_open(&p->listener, fd);
-    return status != 0 ? uv_strerror(status) : accept_from(p, text, on_connection);
+    return accept_from(p, fd, text);
 }
 
 /* --- its end --------------------------------------------------------------------------------
@@ -82,7 +119,7 @@ void port_quiet(struct port *p) {
         return;
     state_set(p, PORT_QUIET);
     if (!p->shared)
-        listen_quiet(&p->listener);
+        listen_quiet(p->fd);
 }
 
 void port_close(struct port *p) {
@@ -90,5 +127,7 @@ void port_close(struct port *p) {
     if (p->state != PORT_QUIET)
         return;
     state_set(p, PORT_CLOSED);
-    uv_close((uv_handle_t *)&p->listener, NULL);
+    uv_close((uv_handle_t *)&p->poll, NULL);
+    close(p->fd);
+    close(p->spare);
 }

@@ -1,5 +1,6 @@
 #include "gateway/node/ports.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -50,25 +51,25 @@ static int complain(const struct node *n, const char *flag, const char *value,
     return wrong == NULL ? 0 : config_complain(n->options, flag, value, wrong);
 }
 
-static int open_public(struct node *n, uv_connection_cb on_connection) {
+static int open_public(struct node *n) {
     struct sockaddr_storage at;
     mode_t mode;
     const char *where = n->options->listen;
     const char *wrong = find_public(n, &at, &mode);
     if (wrong == NULL)
-        wrong = port_open(&n->port, &at, where, mode, on_connection);
+        wrong = port_open(&n->port, &at, where, mode);
     return complain(n, "listen", where, wrong);
 }
 
 /* It has no doors, so it may be at any address, whether authentication is on or off. */
-static int open_internal(struct node *n, uv_connection_cb on_connection) {
+static int open_internal(struct node *n) {
     struct sockaddr_storage at;
     const char *where = n->options->internal_listen;
     if (where[0] == '\0')
         return 0;
     const char *wrong = listen_resolve(where, false, &at);
     if (wrong == NULL)
-        wrong = port_open(&n->internal, &at, where, 0, on_connection);
+        wrong = port_open(&n->internal, &at, where, 0);
     return complain(n, "internal-listen", where, wrong);
 }
 
@@ -92,43 +93,32 @@ static int check_advertise(struct node *n) {
 
 /* The other workers' processes have the socket of a path and the internal one, too. Each worker
  * has its own of the others, and so the port's end is its own. */
-static int adopt_all(struct node *n, uv_connection_cb on_connection) {
+static int adopt_all(struct node *n) {
     const char *where = n->options->listen;
     bool path = strncmp(where, "unix:", 5) == 0;
-    const char *wrong = port_adopt(&n->port, FD_PUBLIC, where, path, on_connection);
+    const char *wrong = port_adopt(&n->port, FD_PUBLIC, where, path);
     if (wrong == NULL)
-        wrong = port_adopt(&n->own, FD_OWN, "", false, on_connection);
+        wrong = port_adopt(&n->own, FD_OWN, "", false);
     if (wrong == NULL && n->options->internal_listen[0] != '\0')
-        wrong = port_adopt(&n->internal, FD_INTERNAL, "", true, on_connection);
+        wrong = port_adopt(&n->internal, FD_INTERNAL, "", true);
     if (n->advertise.port != 0)
         n->advertise.port = (uint16_t)(n->advertise.port + n->worker);
     return complain(n, "workers", n->options->workers, wrong);
 }
 
-int ports_open(struct node *n, uv_connection_cb on_connection) {
-    n->port = n->internal = n->own = (struct port){.owner = n, .loop = &n->loop};
+int ports_open(struct node *n,
+               void (*on_connection)(struct port *, int, const struct sockaddr *)) {
+    struct port none = {.owner = n, .loop = &n->loop, .on_connection = on_connection};
+    n->port = n->internal = n->own = none;
+    if (check_advertise(n) != 0)
+        return 1;
     if (n->seats != NULL)
-        return check_advertise(n) != 0 || adopt_all(n, on_connection) != 0;
-    return check_advertise(n) != 0 || open_public(n, on_connection) != 0 ||
-           open_internal(n, on_connection) != 0;
+        return adopt_all(n);
+    return open_public(n) != 0 || open_internal(n) != 0;
 }
 
 /* --- for workers ----------------------------------------------------------------------------
  */
-
-static struct port *make_ports(const struct node *n, unsigned count) {
-    struct port *all = calloc(count, sizeof *all);
-    for (unsigned i = 0; all != NULL && i < count; i++)
-        all[i].loop = (uv_loop_t *)&n->loop;
-    return all;
-}
-
-/* The address of a port that is open: the number may have been 0 before. */
-static const char *take_address(const struct port *p, struct sockaddr_storage *at) {
-    int size = sizeof *at;
-    int status = uv_tcp_getsockname(&p->listener, (struct sockaddr *)at, &size);
-    return status == 0 ? NULL : uv_strerror(status);
-}
 
 static const char *offer_public(const struct node *n, struct offer *o) {
     struct sockaddr_storage at;
@@ -139,7 +129,8 @@ static const char *offer_public(const struct node *n, struct offer *o) {
         wrong = port_offer(&o->public[0], &at, where, mode, LISTEN_FIRST);
     if (wrong != NULL || at.ss_family == AF_UNIX)
         return wrong;
-    wrong = take_address(&o->public[0], &at);
+    if (!listen_address(o->public[0].fd, &at)) /* the number may have been 0 before */
+        return strerror(errno);
     for (unsigned i = 1; wrong == NULL && i < o->count; i++)
         wrong = port_offer(&o->public[i], &at, where, mode, LISTEN_FURTHER);
     return wrong;
@@ -176,9 +167,8 @@ static const char *offer_internal(const struct node *n, struct offer *o) {
 int ports_offer(struct node *n, unsigned count, struct offer *out) {
     const struct options *o = n->options;
     *out = (struct offer){.count = count,
-                          .public = make_ports(n, count),
-                          .own = make_ports(n, count),
-                          .internal = {.loop = &n->loop}};
+                          .public = calloc(count, sizeof *out->public),
+                          .own = calloc(count, sizeof *out->own)};
     if (out->public == NULL || out->own == NULL)
         return config_complain(o, "workers", o->workers, "out of memory");
     if (check_advertise(n) != 0)
@@ -192,8 +182,8 @@ int ports_offer(struct node *n, unsigned count, struct offer *out) {
 
 void ports_withdraw(const struct offer *o) {
     struct sockaddr_storage at;
-    if (take_address(&o->public[0], &at) == NULL && at.ss_family == AF_UNIX)
-        listen_quiet(&o->public[0].listener);
+    if (listen_address(o->public[0].fd, &at) && at.ss_family == AF_UNIX)
+        listen_quiet(o->public[0].fd);
 }
 
 /* --- who reaches them -----------------------------------------------------------------------

@@ -35,7 +35,8 @@ void ports_withdraw(const struct offer *o);
 /* Opens them; those of a worker are there already. on_connection is called for each connection,
  * with the struct port, whose owner is the node, as the stream's data. Returns 0, or 1 after an
  * error on standard error. */
-int ports_open(struct node *n, uv_connection_cb on_connection);
+int ports_open(struct node *n,
+               void (*on_connection)(struct port *, int, const struct sockaddr *));
 
 /* Logs a warning if the internal port may be reached from the internet, or if other nodes
  * cannot reach this one. */

@@ -57,12 +57,12 @@ static int list_descriptors(const struct parent *p, const struct child *c,
                  1,
                  2,
                  [FD_SEATS] = p->seats_fd,
-                 [FD_PUBLIC] = port_descriptor(&o->public[path ? 0 : c->number - 1]),
-                 [FD_OWN] = port_descriptor(&o->own[c->number - 1]),
+                 [FD_PUBLIC] = o->public[path ? 0 : c->number - 1].fd,
+                 [FD_OWN] = o->own[c->number - 1].fd,
                  [FD_INTERNAL] = -1};
     int count = FD_INTERNAL;
     if (o->internal.state != PORT_NONE)
-        fds[count++] = port_descriptor(&o->internal);
+        fds[count++] = o->internal.fd;
     for (int i = 0; i < count; i++)
         out[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = fds[i]};
     return count;

@@ -24,7 +24,7 @@ static void send_text(struct wsock *w, struct slice text) {
  */
 
 static size_t queued(const struct eio_session *s) {
-    return s->socket->conn->queue.bytes;
+    return s->socket->conn->queue->bytes;
 }
 
 static void want_drained(struct eio_session *s) {

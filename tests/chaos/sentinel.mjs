@@ -184,8 +184,8 @@ const OWN = [
 
 // When this server was made the master, by its own log.
 function promotedAt(redis) {
-  const [, time] = redis.log().match(/.*\d+:\w (.*) \* MASTER MODE enabled/s) ?? [];
-  return Date.parse(time);
+  const all = [...redis.log().matchAll(/^\d+:\w (.*) \* (?:MASTER|PRIMARY) MODE enabled/gm)];
+  return Date.parse(all.at(-1)?.[1]);
 }
 
 // The nodes hear of it before the replica is promoted, but on a busy machine a little later. What

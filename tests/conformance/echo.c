@@ -214,7 +214,7 @@ const struct sio_app echo_sio_app = {.create = sio_create,
 
 static void ws_on_message(struct wsock *w, enum ws_opcode opcode, struct slice payload) {
     wsock_send(w, wsock_encode(w->shared->net, opcode, &payload, 1), false);
-    if (w->conn->queue.bytes > QUEUED_MOST) {
+    if (w->conn->queue->bytes > QUEUED_MOST) {
         conn_pause(w->conn, true);
         wsock_want_drained(w);
     }

@@ -10,13 +10,13 @@
 
 #include "common/log.h"
 #include "gateway/net/turn.h"
+#include "gateway/node/port.h"
 #include "tests/conformance/echo.h"
 
 #define MAX_QUEUE     4194304
 #define MAX_MESSAGE   1048576 /* of /ws */
 #define MAX_PAYLOAD   1000000 /* of Engine.IO */
 #define MAX_FRAGMENTS 16384
-#define BACKLOG       4096
 
 static const char usage[] =
     "usage: sluice-conformance [--listen HOST:PORT] [OPTION...]\n"
@@ -41,7 +41,7 @@ static const char usage[] =
 
 struct program {
     uv_loop_t loop;
-    uv_tcp_t listener;
+    struct port port;
     uv_signal_t signals[2];
     struct net net;
     struct metrics metrics;
@@ -101,9 +101,9 @@ static void lines(void *owner, const struct http_request *request, struct buf *o
         eio_server_lines(e, request, out);
 }
 
-static void on_connection(uv_stream_t *listener, int status_code) {
-    struct program *p = listener->data;
-    struct conn *c = status_code == 0 ? http_accept(&p->net, listener, &p->router) : NULL;
+static void on_connection(struct port *port, int fd, const struct sockaddr *from) {
+    struct program *p = port->owner;
+    struct conn *c = fd >= 0 ? http_accept(&p->net, fd, from, &p->router) : NULL;
     if (c != NULL && p->ending)
         conn_close(c, true);
 }
@@ -144,7 +144,7 @@ static void on_signal(uv_signal_t *handle, int number) {
     if (p->ending)
         return;
     p->ending = true;
-    uv_close((uv_handle_t *)&p->listener, NULL);
+    port_close(&p->port);
     uv_close((uv_handle_t *)&p->signals[0], NULL);
     uv_close((uv_handle_t *)&p->signals[1], NULL);
     for (struct list *at = p->net.conns.next, *next; at != &p->net.conns; at = next) {
@@ -158,35 +158,14 @@ static void on_signal(uv_signal_t *handle, int number) {
  */
 
 static const char *listen_at(struct program *p) {
-    char host[64];
     struct sockaddr_storage at;
-    struct conn_address address;
-    const char *colon = strrchr(p->listen, ':');
-    int size = sizeof at;
-    size_t len = colon != NULL ? (size_t)(colon - p->listen) : 0;
-    char *end = NULL;
-    unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 0;
-    if (len == 0 || len >= sizeof host || colon[1] < '0' || colon[1] > '9' || *end != '\0' ||
-        port > 65535)
-        return "must be HOST:PORT, the port from 0 to 65535";
-    bool bracketed = p->listen[0] == '[' && p->listen[len - 1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len),
-             p->listen + bracketed);
-    if (uv_ip4_addr(host, (int)port, (struct sockaddr_in *)&at) != 0 &&
-        uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)&at) != 0)
-        return "the host must be an address";
-    int error = uv_tcp_bind(&p->listener, (struct sockaddr *)&at, 0);
-    if (error == 0)
-        error = uv_listen((uv_stream_t *)&p->listener, BACKLOG, on_connection);
-    if (error == 0)
-        error = uv_tcp_getsockname(&p->listener, (struct sockaddr *)&at, &size);
-    if (error != 0)
-        return uv_strerror(error);
-    char text[CONN_ADDRESS_SIZE];
-    conn_address_set(&address, (struct sockaddr *)&at);
-    conn_address_text(&address, text);
-    log_write(LOG_INFO, "listening", "addr", text, NULL);
-    return NULL;
+    const char *wrong = listen_resolve(p->listen, false, &at);
+    p->port = (struct port){.owner = p, .loop = &p->loop, .on_connection = on_connection};
+    if (wrong == NULL)
+        wrong = port_open(&p->port, &at, p->listen, 0);
+    if (wrong == NULL)
+        log_write(LOG_INFO, "listening", "addr", p->port.address, NULL);
+    return wrong;
 }
 
 static int start(struct program *p) {
@@ -196,8 +175,6 @@ static int start(struct program *p) {
     setrlimit(RLIMIT_NOFILE, &limit);
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&p->loop);
-    uv_tcp_init(&p->loop, &p->listener);
-    p->listener.data = p;
     echo_init(&p->echo);
     net_init(&p->net, &p->loop, MAX_QUEUE, &p->metrics, p);
     p->net.before_flush = before_flush;

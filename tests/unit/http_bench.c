@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "tcp_pair.h"
+
 struct http_bench *bench;
 
 static void on_late(struct http_later *later) {
@@ -96,12 +98,6 @@ static void route(void *owner, const struct http_request *request) {
     }
 }
 
-static void on_connection(uv_stream_t *listener, int status) {
-    assert_int_equal(status, 0);
-    bench->conn = http_accept(&bench->net, listener, &bench->router);
-    assert_non_null(bench->conn);
-}
-
 static void before_flush(void *owner) {
     (void)owner;
 }
@@ -135,8 +131,6 @@ void bench_read(void) {
 }
 
 int bench_set_up(void **state) {
-    struct sockaddr_in at;
-    int size = sizeof at;
     bench = calloc(1, sizeof *bench);
     *state = bench;
     bench->limit_ms = TIMEOUT_MS;
@@ -153,17 +147,12 @@ int bench_set_up(void **state) {
     bench->net.on_gone = on_gone;
     bench->net.on_tick = on_tick;
     turn_open(&bench->net);
-    uv_tcp_init(&bench->loop, &bench->listener);
-    uv_ip4_addr("127.0.0.1", 0, &at);
-    uv_tcp_bind(&bench->listener, (struct sockaddr *)&at, 0);
-    uv_listen((uv_stream_t *)&bench->listener, 8, on_connection);
-    uv_tcp_getsockname(&bench->listener, (struct sockaddr *)&at, &size);
-    bench->peer = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(bench->peer, (struct sockaddr *)&at, sizeof at) != 0)
-        return -1;
+    struct tcp_pair pair = tcp_pair_make(0);
+    bench->peer = pair.peer;
     alarm(60);
-    for (int i = 0; i < 1000 && bench->conn == NULL; i++)
-        bench_turns(1);
+    bench->conn =
+        http_accept(&bench->net, pair.fd, (struct sockaddr *)&pair.from, &bench->router);
+    bench_turns(1);
     return bench->conn != NULL ? 0 : -1;
 }
 
@@ -178,7 +167,6 @@ int bench_tear_down(void **state) {
     assert_null(bench->receipt.http);
     close(bench->peer);
     turn_close(&bench->net, on_net_closed);
-    uv_close((uv_handle_t *)&bench->listener, NULL);
     uv_run(&bench->loop, UV_RUN_DEFAULT);
     net_deinit(&bench->net);
     int left = uv_loop_close(&bench->loop);

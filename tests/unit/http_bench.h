@@ -15,7 +15,6 @@ enum { BODY_MAX = 100, TIMEOUT_MS = 60000, LATERS = 8 };
 
 struct http_bench {
     uv_loop_t loop;
-    uv_tcp_t listener;
     struct net net;
     struct metrics metrics;
     struct http_router router;

@@ -12,6 +12,7 @@
 
 #include "gateway/net/conn.h"
 #include "gateway/net/turn.h"
+#include "tcp_pair.h"
 
 static SSL_CTX *context;
 
@@ -20,7 +21,6 @@ static struct {
     uv_loop_t loop;
     uv_prepare_t spender;
     bool spend;
-    uv_tcp_t listener;
     struct net net;
     struct metrics metrics;
     struct conn *conn;
@@ -52,12 +52,6 @@ static const struct conn_ops bench_ops = {.on_bytes = on_bytes,
                                           .on_drained = on_conn,
                                           .on_closed = on_conn};
 
-static void on_connection(uv_stream_t *listener, int status) {
-    assert_int_equal(status, 0);
-    bench.conn = conn_accept(&bench.net, listener, &bench_ops);
-    assert_true(bench.conn != NULL && conn_secure(bench.conn, context));
-}
-
 static void on_nothing(void *owner) {
     (void)owner;
 }
@@ -72,8 +66,7 @@ static void on_tick(void *owner, uint64_t now) {
 
 /* Returns the peer. */
 static int bench_open(void) {
-    struct sockaddr_in at;
-    int size = sizeof at, peer = socket(AF_INET, SOCK_STREAM, 0);
+    struct tcp_pair pair = tcp_pair_make(0);
     uv_loop_init(&bench.loop);
     uv_prepare_init(&bench.loop, &bench.spender);
     uv_prepare_start(&bench.spender, spend_all); /* the last that was started runs first */
@@ -82,21 +75,14 @@ static int bench_open(void) {
     bench.net.on_gone = on_gone;
     bench.net.on_tick = on_tick;
     assert_int_equal(turn_open(&bench.net), 0);
-    uv_tcp_init(&bench.loop, &bench.listener);
-    uv_ip4_addr("127.0.0.1", 0, &at);
-    uv_tcp_bind(&bench.listener, (struct sockaddr *)&at, 0);
-    assert_int_equal(uv_listen((uv_stream_t *)&bench.listener, 8, on_connection), 0);
-    uv_tcp_getsockname(&bench.listener, (struct sockaddr *)&at, &size);
-    assert_int_equal(connect(peer, (struct sockaddr *)&at, sizeof at), 0);
-    while (bench.conn == NULL)
-        uv_run(&bench.loop, UV_RUN_ONCE);
-    return peer;
+    bench.conn = conn_accept(&bench.net, pair.fd, (struct sockaddr *)&pair.from, &bench_ops);
+    assert_true(bench.conn != NULL && conn_secure(bench.conn, context));
+    return pair.peer;
 }
 
 static void bench_close(void) {
     conn_close(bench.conn, true);
     uv_close((uv_handle_t *)&bench.spender, NULL);
-    uv_close((uv_handle_t *)&bench.listener, NULL);
     turn_close(&bench.net, on_nothing);
     uv_run(&bench.loop, UV_RUN_DEFAULT);
     net_deinit(&bench.net);
