@@ -11,7 +11,8 @@
 #include "gateway/net/http_state.h"
 
 #define QUEUED_MOST 65536 /* bytes of answers that a connection may leave unread */
-#define LINGER_MS   2000  /* how long the peer may take to read the last answer */
+#define SPARE_MOST  256  /* connections that were upgraded at once give back so many requests */
+#define LINGER_MS   2000 /* how long the peer may take to read the last answer */
 
 static struct http *http_of(struct http_parser *p) {
     return container_of(p, struct http, parser);
@@ -144,6 +145,27 @@ static void count(struct http *h) {
 /* --- the connection -------------------------------------------------------------------------
  */
 
+/* Each connection that is upgraded gives one back at once. Out of malloc it would leave a hole
+ * that is of no use to what the connection keeps. The first bytes lead to the next one. */
+static struct http *take(struct net *n) {
+    void **first = n->spare_requests;
+    if (first == NULL)
+        return calloc(1, sizeof(struct http));
+    n->spare_requests = *first;
+    n->spare_request_count--;
+    return memset(first, 0, sizeof(struct http));
+}
+
+static void give(struct net *n, struct http *h) {
+    if (n->spare_request_count >= SPARE_MOST) {
+        free(h);
+        return;
+    }
+    *(void **)(void *)h = n->spare_requests;
+    n->spare_requests = h;
+    n->spare_request_count++;
+}
+
 void http_free(struct http *h) {
     let_go(h);
     lose_receipt(h);
@@ -153,7 +175,7 @@ void http_free(struct http *h) {
     http_parser_deinit(&h->parser);
     buf_deinit(&h->body);
     buf_deinit(&h->rest);
-    free(h);
+    give(h->conn->net, h);
 }
 
 static void on_closed(struct conn *c) {
@@ -399,10 +421,11 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
 
 struct conn *http_accept(struct net *n, int fd, const struct sockaddr *from,
                          const struct http_router *router) {
-    struct http *h = calloc(1, sizeof *h);
+    struct http *h = take(n);
     struct conn *c = conn_accept(n, fd, from, &http_ops);
     if (h == NULL || c == NULL) {
-        free(h);
+        if (h != NULL)
+            give(n, h);
         if (c != NULL) {
             c->ops = NULL;
             conn_close(c, true);

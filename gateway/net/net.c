@@ -1,5 +1,6 @@
 #include "gateway/net/net.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *metrics,
@@ -24,4 +25,9 @@ void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *
 void net_deinit(struct net *n) {
     slabs_deinit(&n->slabs);
     out_pool_deinit(&n->out);
+    while (n->spare_requests != NULL) {
+        void **first = n->spare_requests;
+        n->spare_requests = *first;
+        free(first);
+    }
 }

@@ -37,6 +37,8 @@ struct net {
     struct bucket shaking_told; /* log lines about those that failed */
     unsigned shaking_untold;
     struct out_pool out;
+    void *spare_requests; /* used by http.c: what connections need until they are upgraded */
+    unsigned spare_request_count;
     unsigned count;             /* until their on_closed */
     unsigned open;              /* of these, not closed yet: as many descriptors are in use */
     unsigned doors[DOOR_COUNT]; /* of these, by door */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNKS_KEPT 4096
+#define CHUNKS_KEPT 1024 /* and as many queues; the others go back to malloc */
 #define OWN_LEAST   1024 /* the least bytes of a queue's own slab */
 #define SLOW_MS     1000 /* how long a reader may take nothing of a burst over the limit */
 #define TURN_MOST   (4U << 20) /* bytes that may be queued in a turn, whatever the limit is */

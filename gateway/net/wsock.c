@@ -22,7 +22,7 @@ void wsock_begin(struct wsock *w, struct wsock_shared *shared, struct conn *c,
     w->conn = c;
     w->shared = shared;
     w->ops = ops;
-    w->heard = net_now(shared->net);
+    w->heard = (uint32_t)net_now(shared->net);
     w->state = WSOCK_OPEN;
     shared->count++;
     c->framed = true;
@@ -88,7 +88,7 @@ bool wsock_send(struct wsock *w, struct region frame, bool ephemeral) {
 
 static void state_set(struct wsock *w, enum wsock_state to) {
     assert(to > w->state); /* there is no way back */
-    w->state = to;
+    w->state = (unsigned char)to;
 }
 
 static void gone(struct wsock *w, enum wsock_state to) {
@@ -149,7 +149,7 @@ void wsock_close(struct wsock *w, uint16_t code, const char *reason) {
 /* The peer is alive: called for whole messages and pongs, not for any byte. Otherwise a frame
  * that never ends would hold its connection for ever. */
 static void is_alive(struct wsock *w) {
-    w->heard = net_now(w->shared->net);
+    w->heard = (uint32_t)net_now(w->shared->net);
     w->ping_out = false;
 }
 
@@ -237,7 +237,7 @@ static void ping(struct wsock *w) {
 static void on_deadline(struct conn *c) {
     struct wsock *w = wsock_of(c);
     struct wsock_shared *s = w->shared;
-    uint64_t silent = net_now(c->net) - w->heard;
+    uint32_t silent = (uint32_t)net_now(c->net) - w->heard;
     if (w->state != WSOCK_OPEN) {
         conn_close(c, true);
     } else if (conn_holds_back(c)) {

@@ -55,8 +55,8 @@ struct wsock {
     struct wsock_shared *shared;
     const struct wsock_ops *ops;
     struct ws_input input;
-    uint64_t heard; /* when a whole message, or a pong, came last */
-    enum wsock_state state;
+    uint32_t heard;      /* net_now when a whole message, or a pong, came last; it turns over */
+    unsigned char state; /* enum wsock_state */
     bool ping_out;
 };
 

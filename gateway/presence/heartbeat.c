@@ -28,8 +28,8 @@ void heartbeat_heard(struct registration *g, bool beats) {
         registry_want(g, true);
         heartbeat_hold(g);
     }
-    if (g->beating && list_empty(&g->beat))
-        list_push(&r->beaten, &g->beat);
+    if (g->beating && list_empty(&g->due))
+        list_push(&r->beaten, &g->due);
 }
 
 void heartbeat_timer(struct registration *g) {
@@ -47,7 +47,8 @@ void heartbeat_timer(struct registration *g) {
     }
     LOG(LOG_DEBUG, "heartbeat_silent", "user",
         log_text("%.*s", (int)g->as.user.len, g->as.user.ptr), NULL);
-    list_remove(&g->beat);
+    if (!g->waits)
+        list_remove(&g->due);
     registry_want(g, false);
 }
 
@@ -97,8 +98,8 @@ void heartbeat_scores(struct registry *r, uint64_t elapsed_ms) {
     s.room = r->leases->count == 1 ? SCORES_AT_ONCE + 1 : SCORES_APART;
     memset(s.counts, 0, sizeof s.counts);
     while (!list_empty(&r->beaten)) {
-        struct registration *g = container_of(r->beaten.next, struct registration, beat);
-        list_remove(&g->beat);
+        struct registration *g = container_of(r->beaten.next, struct registration, due);
+        list_remove(&g->due);
         scores_add(&s, g);
     }
     uint64_t share = 1 + r->all.count * elapsed_ms / r->options->score_interval;

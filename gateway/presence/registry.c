@@ -31,8 +31,7 @@ void registry_init(struct registry *r, struct leases *leases, const struct optio
 }
 
 void registration_init(struct registration *g) {
-    list_init(&g->beat);
-    list_init(&g->reenter);
+    list_init(&g->due);
 }
 
 static struct lease *lease_for(const struct registration *g) {
@@ -41,6 +40,21 @@ static struct lease *lease_for(const struct registration *g) {
 
 static struct reentry *reentry_of(struct registry *r, const struct lease *l) {
     return &r->reentries[l->redis->index];
+}
+
+/* Its score is written with it, so that may wait as long. Who waits already keeps its place: a
+ * login goes before those that are only registered again. */
+static void wait_to_enter(struct reentry *e, struct registration *g) {
+    if (g->waits)
+        return;
+    list_remove(&g->due);
+    list_push(&e->waiting, &g->due);
+    g->waits = true;
+}
+
+static void wait_no_more(struct registration *g) {
+    list_remove(&g->due);
+    g->waits = false;
 }
 
 static void pump(struct registry *r, struct lease *l);
@@ -113,9 +127,8 @@ static void on_registry(struct registration *g, bool entering, const struct repl
     bool refused = reply == NULL && redis_up(l->redis);
     if (reply != NULL)
         registry_step(g);
-    else if (refused && !g->as.gone && g->wanted && list_empty(&g->reenter))
-        list_push(&reentry->waiting,
-                  &g->reenter); /* Redis is full: again with the next lease */
+    else if (refused && !g->as.gone && g->wanted)
+        wait_to_enter(reentry, g); /* Redis is full: again with the next lease */
     if (reply == NULL)
         keep_gone(g);
     if (!refused)
@@ -246,8 +259,8 @@ static void registry_step(struct registration *g) {
         return;
     struct lease *l = lease_for(g);
     if (!l->held) { /* until this incarnation has its lease, its writes are refused */
-        if (in && list_empty(&g->reenter))
-            list_push(&reentry_of(r, l)->waiting, &g->reenter);
+        if (in)
+            wait_to_enter(reentry_of(r, l), g);
         keep_gone(g);
         return;
     }
@@ -282,8 +295,7 @@ void registry_want(struct registration *g, bool in) {
 void registry_leave(struct registration *g) {
     struct registry *r = registry_of(g);
     uint64_t linger = r->options->linger;
-    list_remove(&g->reenter);
-    list_remove(&g->beat);
+    wait_no_more(g);
     g->heard = leases_now(r->leases); /* it lingers from now on */
     if (g->as.user.len == 0)
         return;
@@ -378,10 +390,10 @@ static bool tell_gone(struct registry *r, struct lease *l) {
 static void pump(struct registry *r, struct lease *l) {
     struct reentry *e = reentry_of(r, l);
     while (l->held && e->under_way < REENTER_AT_ONCE && !list_empty(&e->waiting)) {
-        struct registration *g = container_of(e->waiting.next, struct registration, reenter);
+        struct registration *g = container_of(e->waiting.next, struct registration, due);
         if (!redis_up(l->redis))
             return;
-        list_remove(&g->reenter);
+        wait_no_more(g);
         registry_step(g);
         if (!g->busy)
             continue;
@@ -419,8 +431,8 @@ void registry_reenter(struct registry *r, struct lease *l) {
         if (lease_for(g) != l)
             continue;
         g->in = false;
-        if (g->wanted && list_empty(&g->reenter))
-            list_push(&reentry_of(r, l)->waiting, &g->reenter);
+        if (g->wanted)
+            wait_to_enter(reentry_of(r, l), g);
     }
     end_lingering(r, l);
     pump(r, l);

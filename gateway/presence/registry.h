@@ -54,8 +54,9 @@ struct registration {
     struct subscriber as;
     struct entering *entering; /* NULL: no login waits */
     struct profile *profile;   /* owned; NULL: username and role are the defaults */
-    struct list beat;          /* in registry.beaten: the user's score is due (heartbeat.h) */
-    struct list reenter;       /* in reentry.waiting */
+    /* In registry.beaten: the user's score is due (heartbeat.h). Or in reentry.waiting: it is
+     * to be registered, which writes the score, too. */
+    struct list due;
     /* The deadline of its login, then the end of its heartbeat's time, then that of lingering.
      */
     struct wheel_timer timer;
@@ -67,6 +68,7 @@ struct registration {
     bool in : 1;               /* it is registered, as far as Redis has answered */
     bool busy : 1;             /* a script is under way */
     bool doubtful : 1;         /* it may be registered: the script has had no answer */
+    bool waits : 1;            /* in reentry.waiting */
     bool reentering : 1;       /* counted in reentry.under_way */
 };
 
@@ -88,7 +90,7 @@ struct registry_events {
 /* Connections of a partition that are to be registered under its incarnation; and those that
  * ended under the former one, when the partition could not be told. */
 struct reentry {
-    struct list waiting; /* registration.reenter */
+    struct list waiting; /* registration.due */
     unsigned under_way;
     struct list gone; /* subscriber.link; each is a reference */
     bool lost;        /* the partition has come up with another term, so it may lack these */
