@@ -16,7 +16,7 @@
 #define LITTLE    1024  /* who holds less is not ended */
 
 /* What the parts of a client take, with what malloc adds (measured; OPERATIONS, sizing). */
-#define CONNECTION_BYTES 900
+#define CONNECTION_BYTES 480
 #define USER_BYTES       500
 #define SUB_BYTES        200
 #define CHANNEL_BYTES    700

@@ -1,7 +1,7 @@
 /*
  * The load client of `make bench`: one thread, epoll, its own WebSocket framing.
  *
- *     load fanout|pairs|idle [name=N]... redis=PID HOST:PORT:PID...
+ *     load fanout|pairs|idle|crowd [name=N]... redis=PID HOST:PORT:PID...
  *
  * The servers are given by address and pid, so that their CPU time is read at the very ends of
  * the measured window. Prints one line of JSON; says on stderr what failed and exits with 1.
@@ -9,13 +9,16 @@
  * publisher keeps window publishes outstanding, until acknowledged and delivered; else rate
  * publishes a second pairs   pairs of users who send each other private messages, each awaiting
  * the ack of the last idle    memory of conns connections: open, then logged in and in a room
- * of room members
+ * of room members   crowd   conns connections, logged in as u<first> and so on, all subscribed
+ * to one topic. It says "ready" when they are, "all" when each has the one message that
+ * somebody publishes then, and stays until its input ends
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +33,6 @@
 
 #define MAX_SERVERS  8
 #define BURST        128 /* connections, or joins, that are under way at once */
-#define PATIENCE     60  /* seconds for the work before and after the window */
 #define PAYLOAD      128 /* bytes of a message's JSON text, with the quotes */
 #define SCRATCH      (256 * 1024)
 #define LATENCY_MAX  1000000 /* buckets of 10 µs; the last has all that took longer */
@@ -49,13 +51,14 @@ enum option {
     PAIRS,
     CONNS,
     ROOM,
+    FIRST,
     REDIS,
     OPTIONS
 };
 static const char *const option_names[OPTIONS] = {"subs",  "pubs",    "topics", "window",
                                                   "rate",  "seconds", "warmup", "pairs",
-                                                  "conns", "room",    "redis"};
-static long option[OPTIONS] = {1000, 4, 1, 32, 0, 10, 1, 200, 10000, 10000, 0};
+                                                  "conns", "room",    "first",  "redis"};
+static long option[OPTIONS] = {1000, 4, 1, 32, 0, 10, 1, 200, 10000, 10000, 0, 0};
 
 struct server {
     struct sockaddr_in addr;
@@ -78,6 +81,7 @@ struct conn {
     bool open;     /* the handshake is over */
     bool ready;    /* and the work of its role is done */
     bool watching; /* for room to write */
+    bool refused;  /* of a crowd: an event was, and all are sent again */
     unsigned unacked;
     uint64_t seq; /* of the last message; 0: none yet */
     struct bytes in, out;
@@ -93,6 +97,8 @@ static uint32_t latencies[LATENCY_MAX];
 static uint64_t sent, acked, delivered, others, reads, ticks;
 static unsigned ready_count;
 static bool running, counting;
+static bool is_crowd;
+static unsigned patience = 60; /* seconds for the work before and after the window */
 
 static _Noreturn void fail(const char *format, ...) {
     va_list args;
@@ -215,24 +221,61 @@ static void conn_ready(struct conn *c) {
     ready_count++;
 }
 
-static void conn_opened(struct conn *c) {
-    c->open = true;
-    if (c->role == IDLER) {
-        conn_ready(c);
-        return;
-    }
-    conn_event(c, "login", "\"userId\":\"u%u\"", c->number);
+static void conn_begin(struct conn *c) {
+    conn_event(c, "login", "\"userId\":\"u%lu\"", (unsigned long)option[FIRST] + c->number);
     if (c->role == SUBSCRIBER)
         conn_event(c, "subscribe", "\"channel\":\"topic:bench%u\"", topic_of(c));
     conn_flush(c);
 }
 
+static void conn_opened(struct conn *c) {
+    c->open = true;
+    if (c->role == IDLER)
+        conn_ready(c);
+    else
+        conn_begin(c);
+}
+
+/* Those that a node refused while Redis was away come again, as clients do. */
+static struct {
+    struct conn **conns;
+    unsigned count;
+    uint64_t due;
+} again;
+
+static void try_later(struct conn *c) {
+    if (again.conns == NULL)
+        again.conns = calloc((size_t)option[CONNS], sizeof *again.conns);
+    check(again.conns != NULL, "calloc");
+    if (again.count == 0)
+        again.due = now() + 1000000000;
+    again.conns[again.count++] = c;
+}
+
+static void try_again(void) {
+    if (again.count == 0 || now() < again.due)
+        return;
+    unsigned count = again.count;
+    again.count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        again.conns[i]->refused = false;
+        conn_begin(again.conns[i]);
+    }
+}
+
 static void on_ack(struct conn *c, const char *text, size_t len) {
-    if (memmem(text, len < 24 ? len : 24, "\"error\"", 7) != NULL)
+    bool refused = memmem(text, len < 24 ? len : 24, "\"error\"", 7) != NULL;
+    if (refused && (!is_crowd || memmem(text, len, "\"unavailable\"", 13) == NULL))
         fail("connection %u: refused: %.*s", c->number, (int)len, text);
     if (c->unacked == 0)
         fail("connection %u: an ack too many: %.*s", c->number, (int)len, text);
     c->unacked--;
+    c->refused = c->refused || refused;
+    if (c->refused) {
+        if (c->unacked == 0)
+            try_later(c);
+        return;
+    }
     if (c->ready)
         acked++;
     else if (c->unacked == 0)
@@ -392,18 +435,18 @@ static void turn(int timeout) {
 }
 
 static void wait_for(const uint64_t *counter, uint64_t wanted, const char *what) {
-    uint64_t limit = now() + (uint64_t)PATIENCE * 1000000000;
+    uint64_t limit = now() + (uint64_t)patience * 1000000000;
     while (*counter < wanted) {
         turn(100);
         if (now() > limit)
-            fail("%" PRIu64 " of %" PRIu64 " %s within %d s", *counter, wanted, what, PATIENCE);
+            fail("%" PRIu64 " of %" PRIu64 " %s within %u s", *counter, wanted, what, patience);
     }
     if (*counter > wanted)
         fail("%" PRIu64 " %s, expected %" PRIu64, *counter, what, wanted);
 }
 
 static void open_all(unsigned count, unsigned publishers, enum role role) {
-    uint64_t limit = now() + (uint64_t)PATIENCE * 1000000000;
+    uint64_t limit = now() + (uint64_t)patience * 1000000000;
     conns = calloc(count, sizeof *conns);
     check(conns != NULL, "calloc");
     while (ready_count < count) {
@@ -411,8 +454,9 @@ static void open_all(unsigned count, unsigned publishers, enum role role) {
             conn_connect(&conns[conn_count], conn_count,
                          conn_count < publishers ? PUBLISHER : role);
         turn(100);
+        try_again();
         if (now() > limit)
-            fail("%u of %u connections ready within %d s", ready_count, count, PATIENCE);
+            fail("%u of %u connections ready within %u s", ready_count, count, patience);
     }
 }
 
@@ -543,7 +587,7 @@ static long memory(const char *name) {
 
 /* Waits until nothing came for a second, so that timers and rosters are done. */
 static void settle(void) {
-    uint64_t limit = now() + (uint64_t)PATIENCE * 1000000000, quiet = now(), seen = reads;
+    uint64_t limit = now() + (uint64_t)patience * 1000000000, quiet = now(), seen = reads;
     while (now() < quiet + 1000000000 && now() < limit) {
         turn(100);
         if (reads != seen)
@@ -560,7 +604,7 @@ static void idle(void) {
     double opening = (double)(now() - t0) / 1e9;
     settle();
     long open = memory("VmRSS");
-    uint64_t t1 = now(), limit = t1 + (uint64_t)PATIENCE * 1000000000;
+    uint64_t t1 = now(), limit = t1 + (uint64_t)patience * 1000000000;
     while (acked < count) {
         for (; joins < count && joins - acked < BURST; joins++) {
             conn_event(&conns[joins], "join", "\"id\":\"u%u\",\"room\":\"bench%ld\"", joins,
@@ -569,7 +613,7 @@ static void idle(void) {
         }
         turn(100);
         if (now() > limit)
-            fail("%" PRIu64 " of %u joins within %d s", acked, count, PATIENCE);
+            fail("%" PRIu64 " of %u joins within %u s", acked, count, patience);
     }
     double joining = (double)(now() - t1) / 1e9;
     settle();
@@ -581,6 +625,31 @@ static void idle(void) {
            (double)(joined - before) * 1024 / count,
            (double)(memory("VmHWM") - before) * 1024 / count, count / opening, count / joining,
            others);
+}
+
+/* The input ends when nobody wants the crowd any more. */
+static bool input_ended(void) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    char byte;
+    return poll(&input, 1, 0) > 0 && read(STDIN_FILENO, &byte, 1) <= 0;
+}
+
+static void crowd(void) {
+    unsigned count = (unsigned)option[CONNS];
+    bool told = false;
+    is_crowd = true;
+    patience = 3600;
+    open_all(count, 0, SUBSCRIBER);
+    puts("ready");
+    fflush(stdout);
+    while (!input_ended()) {
+        turn(100);
+        if (told || delivered < count)
+            continue;
+        told = true;
+        puts("all");
+        fflush(stdout);
+    }
 }
 
 /* ---- The command line */
@@ -621,7 +690,7 @@ int main(int argc, char **argv) {
     for (int i = 2; i < argc; i++)
         parse(argv[i]);
     if (server_count == 0 || option[REDIS] == 0 || option[ROOM] == 0 || option[PUBS] == 0)
-        fail("usage: load fanout|pairs|idle [name=N]... redis=PID HOST:PORT:PID...");
+        fail("usage: load fanout|pairs|idle|crowd [name=N]... redis=PID HOST:PORT:PID...");
     clock_of(option[REDIS], &redis_cpu);
     check(getrlimit(RLIMIT_NOFILE, &files) == 0, "getrlimit");
     files.rlim_cur = files.rlim_max;
@@ -636,8 +705,10 @@ int main(int argc, char **argv) {
         measure();
     } else if (strcmp(argv[1], "idle") == 0) {
         idle();
+    } else if (strcmp(argv[1], "crowd") == 0) {
+        crowd();
     } else {
-        fail("%s: fanout, pairs or idle", argv[1]);
+        fail("%s: fanout, pairs, idle or crowd", argv[1]);
     }
     return 0;
 }
