@@ -243,17 +243,21 @@ struct conn *conn_connect(struct net *n, const struct conn_address *to,
         return NULL;
     socklen_t size =
         at.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    /* One that is refused at once is told in a later turn, as one that is refused later. */
-    bool begun = connect(fd, (struct sockaddr *)&at, size) == 0 || errno == EINPROGRESS ||
-                 errno == ECONNREFUSED;
-    if (!begun) {
+    bool begun = connect(fd, (struct sockaddr *)&at, size) == 0 || errno == EINPROGRESS;
+    if (!begun && errno != ECONNREFUSED) {
         conn_close(c, false);
         return NULL;
     }
     c->address = *to;
-    c->connecting = c->writing = true;
-    conn_watch(c);
+    c->connecting = true;
     conn_take(c, ops, peer);
+    if (begun) {
+        c->writing = true;
+        conn_watch(c);
+    } else { /* the loopback says so at once; it is told in a later turn all the same */
+        c->lost = true;
+        conn_dirty(c);
+    }
     return c;
 }
 

@@ -244,7 +244,7 @@ void conn_tell_end(struct conn *c) {
 
 void conn_flush(struct conn *c) {
     if (c->lost) {
-        conn_broke(c, UV_ENOMEM);
+        conn_broke(c, c->connecting ? UV_ECONNREFUSED : UV_ENOMEM);
         return;
     }
     bool all = conn_write(c);

@@ -60,7 +60,7 @@ struct conn {
     bool want_drained : 1;
     bool paused : 1;
     bool reading : 1; /* READ is watched */
-    bool lost : 1;    /* it cannot be watched, which is told at the end of the turn */
+    bool lost : 1;    /* it was refused, or cannot be watched: told at the end of the turn */
     bool framed : 1;  /* all that is sent from now on is WebSocket frames */
     bool counted : 1; /* the owner counts it for its address */
     bool connecting : 1;
