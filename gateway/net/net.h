@@ -7,6 +7,7 @@
 #include "common/list.h"
 #include "common/metrics.h"
 #include "common/wheel.h"
+#include "common/ws_deflate.h"
 #include "gateway/net/queue.h"
 
 /*
@@ -31,6 +32,8 @@ struct net {
     uv_loop_t *loop;
     struct wheel wheel;
     struct slabs slabs;
+    struct ws_deflate deflate; /* for the messages of all WebSockets */
+    bool deflates;             /* it is agreed to, where a client offers it */
     struct list conns;
     struct list http_idle; /* used by http.c: connections that may be closed to make room,
                               oldest first */

@@ -38,9 +38,10 @@ struct out_pool {
     struct slabs *slabs;
     struct out_chunk *free;
     unsigned free_count;
-    uint64_t bytes;            /* bytes that wait, in all queues */
-    struct list loose;         /* lagging queues whose last region may still grow */
-    const struct slab *filled; /* the slab that was current when they were looked at */
+    uint64_t bytes;                        /* bytes that wait, in all queues */
+    struct list loose;                     /* lagging queues whose last region may still grow */
+    const struct slab *filled[SLAB_LANES]; /* the slabs that were current when they were looked
+                                              at */
 };
 
 /* All zeros is empty. */

@@ -202,7 +202,7 @@ static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
     return true;
 }
 
-static const struct ws_handler handler = {on_message, on_control, NULL};
+static const struct ws_handler handler = {on_message, on_control, NULL, NULL};
 
 /* Masked with zeros. announced may be more than len. */
 static void put_frame(struct buf *b, unsigned first, uint64_t announced, size_t len) {

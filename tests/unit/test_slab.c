@@ -37,7 +37,7 @@ static void held_regions_are_neighbours(void **state) {
     assert_int_equal(first.slab->refs, 3);
     slab_unref(&s, first.slab);
     slab_unref(&s, second.slab);
-    assert_int_equal(s.current->refs, 1);
+    assert_int_equal(s.current[SLAB_PLAIN]->refs, 1);
     slabs_deinit(&s);
 }
 
@@ -115,7 +115,7 @@ static void one_slab_at_rest_is_kept(void **state) {
     assert_int_equal(r.at, 0);
     assert_int_equal(r.slab->refs, 1);
     slabs_deinit(&s);
-    assert_null(s.current);
+    assert_null(s.current[SLAB_PLAIN]);
     assert_null(s.spare);
 }
 

@@ -75,7 +75,7 @@ static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
     return s->stop_at-- != 0;
 }
 
-const struct ws_handler ws_session_handler = {on_message, on_control, NULL};
+const struct ws_handler ws_session_handler = {on_message, on_control, NULL, NULL};
 
 void ws_session_init(struct ws_session *s) {
     *s = (struct ws_session){.stop_at = -1};
