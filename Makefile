@@ -192,7 +192,7 @@ endef
 $(foreach r,$(ALONE),$(eval $(call alone,$(r))))
 $(filter-out $(UNIT_ALONE),$(UNIT_PROGRAMS)): $(UNIT_SHARED)
 # Programs of one subject share what they stand on.
-$(addprefix build/asan/tests/test_,ws ws_fails): build/asan/tests/unit/ws_session.o
+$(addprefix build/asan/tests/test_,ws ws_deflate ws_fails): build/asan/tests/unit/ws_session.o
 $(addprefix build/asan/tests/test_,token jwk auth): build/asan/tests/unit/token_bench.o
 $(addprefix build/asan/tests/test_,http http_body http_watch wsock_hold): build/asan/tests/unit/http_bench.o
 $(addprefix build/asan/tests/test_,link link_attempts link_greeting): build/asan/tests/unit/link_bench.o

@@ -254,10 +254,10 @@ static const struct ws_handler packed_handler = {.on_message = on_message,
                                                  .most = most,
                                                  .on_inflated = on_inflated};
 
-static const char *failure_text(uint16_t code) {
+static const char *failure_text(const struct wsock *w, uint16_t code) {
     switch (code) {
     case WS_CODE_INVALID_UTF8:
-        return "invalid UTF-8";
+        return w->window == 0 ? "invalid UTF-8" : "invalid UTF-8, or not deflated";
     case WS_CODE_TOO_BIG:
         return "message too big";
     case WS_CODE_POLICY:
@@ -279,7 +279,7 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     if (c->closed || result == WS_OK || result == WS_STOPPED)
         return;
     if (w->state == WSOCK_OPEN) {
-        send_close(w, code, result == WS_FAILED ? failure_text(code) : "");
+        send_close(w, code, result == WS_FAILED ? failure_text(w, code) : "");
         if (result == WS_FAILED)
             metric_close(c->net->metrics, code);
         if (code == WS_CODE_TOO_BIG && result == WS_FAILED && w->ops->on_too_big != NULL)
