@@ -254,7 +254,7 @@ rivals: all deps-test ## measures Socket.IO and Nchan beside it (fetches them)
 build/bench/load: tests/bench/load.c Makefile build/config.mk
 	$(call say,$(CC),$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(STD) $(RELEASE) $(HARDENED) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
+	$(Q)$(CC) $(STD) $(RELEASE) $(HARDENED) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN) -lz
 
 # ---- make fuzz: each libFuzzer target for a while, from its corpus in tests/fuzz/corpus. `make
 # test` runs the seeds and simple changes of them by replay.c, without clang. Both link from an

@@ -9,8 +9,9 @@
  * connections of a loop, one message after the other. They are made when the first message
  * needs them.
  */
-#define WS_DEFLATE_LEAST  256 /* bytes; a shorter message is sent as it is */
-#define WS_DEFLATE_WINDOW 15  /* the deflater looks back over 2^15 bytes of a message */
+#define WS_DEFLATE_LEAST  256    /* bytes; a shorter message is sent as it is */
+#define WS_DEFLATE_MOST   262144 /* a longer one, too: it may take the loop 7 ms */
+#define WS_DEFLATE_WINDOW 15     /* the deflater looks back over 2^15 bytes of a message */
 
 struct ws_deflate {
     struct z_stream_s *out; /* NULL: not made yet */

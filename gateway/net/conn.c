@@ -7,7 +7,8 @@
 #define SHAKE_AGAIN 32 /* handshakes that waited and are taken up again in a turn */
 /* With a rate-limit, bytes of a read for each unit a second. What one read brings is handled
  * before a connection can be slowed down, and a frame takes 6 bytes at least: so one read costs
- * some 3 s, and much less than the most that a connection may owe (common/rate.h). */
+ * some 3 s, and much less than the most that a connection may owe (common/rate.h). Where
+ * messages may be compressed, READ_LEAST bytes may be worth a thousand times as much. */
 #define READ_BYTES_A_UNIT 16
 #define READ_LEAST        1024
 
@@ -53,9 +54,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
         take_plain(c, buf->base, (size_t)n);
 }
 
-static void limit_read(const struct net *n, uv_buf_t *buf) {
-    uint64_t most = n->rate * READ_BYTES_A_UNIT;
-    if (n->rate != 0 && buf->len > READ_LEAST && most < buf->len)
+static void limit_read(const struct conn *c, uv_buf_t *buf) {
+    uint64_t rate = c->net->rate;
+    uint64_t most = c->inflates ? 0 : rate * READ_BYTES_A_UNIT;
+    if (rate != 0 && buf->len > READ_LEAST && most < buf->len)
         buf->len = most > READ_LEAST ? (size_t)most : READ_LEAST;
 }
 
@@ -65,7 +67,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
         *buf = uv_buf_init(NULL, 0);
     } else {
         read_buffer(handle, suggested, buf);
-        limit_read(c->net, buf);
+        limit_read(c, buf);
     }
 }
 

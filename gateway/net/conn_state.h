@@ -65,6 +65,7 @@ struct conn {
     bool connecting : 1;
     bool internal : 1; /* it came by the node's internal port */
     bool asking : 1;   /* bytes that it received are being handled */
+    bool inflates : 1; /* the peer may send compressed messages */
 };
 
 /* True while bytes of the peer may be held back (conn_pause, conn_slow). */

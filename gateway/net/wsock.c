@@ -4,7 +4,11 @@
 
 #include "gateway/net/ws_handshake.h"
 
-#define INFLATED_A_UNIT 65536 /* bytes; see common/rate.h */
+/* What a message was inflated to costs units (common/rate.h) beyond so many times its size: one
+ * for so many bytes. Text seldom gets that much shorter, and a megabyte of it is worth 5 to 10
+ * ms. */
+#define INFLATED_FREE   8
+#define INFLATED_A_UNIT 4096
 
 static const struct conn_ops ws_conn_ops;
 
@@ -29,6 +33,7 @@ void wsock_begin(struct wsock *w, struct wsock_shared *shared, struct conn *c,
     w->window = window;
     shared->count++;
     c->framed = true;
+    c->inflates = window != 0;
     conn_take(c, &ws_conn_ops, w);
     conn_enter(c, ops->door);
     if (shared->ping_interval_ms > 0)
@@ -80,7 +85,7 @@ struct frame wsock_encode(struct net *n, enum ws_opcode opcode, const struct sli
  * that gets no shorter, is sent as it is. */
 static void pack(struct net *n, struct frame *f) {
     struct slice plain = frame_payload(f->plain), packed = {NULL, 0};
-    if (plain.len >= WS_DEFLATE_LEAST) {
+    if (plain.len >= WS_DEFLATE_LEAST && plain.len <= WS_DEFLATE_MOST) {
         packed = ws_deflate_pack(&n->deflate, plain, plain.len - 1);
         metric_add(n->metrics, METRIC_DEFLATED, 1);
         metric_add(n->metrics, METRIC_DEFLATED_PLAIN, plain.len);
@@ -221,7 +226,8 @@ static void on_inflated(void *arg, size_t packed, size_t plain) {
     metric_add(m, METRIC_INFLATED, 1);
     metric_add(m, METRIC_INFLATED_PACKED, packed);
     metric_add(m, METRIC_INFLATED_PLAIN, plain);
-    charge(w, plain / INFLATED_A_UNIT);
+    if (plain > INFLATED_FREE * packed)
+        charge(w, (plain - INFLATED_FREE * packed) / INFLATED_A_UNIT);
 }
 
 static bool on_message(void *arg, enum ws_opcode opcode, struct slice payload) {

@@ -68,13 +68,15 @@ for (const level of [0, 1, 6, 9]) {
   }
 }
 
-test('compressed are messages of 256 bytes and more that get shorter', async () => {
+test('compressed are messages of 256 bytes to 256 KiB that get shorter', async () => {
   const s = await open();
   for (const [data, packed] of [
     ['a'.repeat(255), false],
     ['a'.repeat(256), true],
     [crypto.randomBytes(200).toString('hex').slice(0, 256), true],
     [crypto.randomBytes(1000).toString('base64'), true],
+    ['b'.repeat(262144), true],
+    ['b'.repeat(262145), false],
   ]) {
     await s.send(raw.TEXT, data);
     const frame = await s.frame();
