@@ -33,7 +33,6 @@ struct net {
     struct wheel wheel;
     struct slabs slabs;
     struct ws_deflate deflate; /* for the messages of all WebSockets */
-    bool deflates;             /* it is agreed to, where a client offers it */
     struct list conns;
     struct list http_idle; /* used by http.c: connections that may be closed to make room,
                               oldest first */
@@ -43,6 +42,7 @@ struct net {
     uint64_t rate;              /* for doors: units a second that a connection may spend
                                    (common/rate.h); 0: no limit */
     bool again_wanted;          /* net_again was called since the last flush */
+    bool deflates;              /* compression is agreed to, where a client offers it */
     struct list shaking;        /* used by tls.h: TLS handshakes that wait for another turn */
     uint64_t shaking_ns;        /* what this turn has spent on handshakes */
     struct bucket shaking_told; /* log lines about those that failed */
