@@ -27,7 +27,7 @@ static inline void frame_done(struct frame *f, struct slabs *slabs) {
         slab_unref(slabs, f->plain.slab);
     if (f->packed.slab != NULL)
         slab_unref(slabs, f->packed.slab);
-    *f = (struct frame){.plain = {NULL, 0, 0}};
+    f->plain.slab = f->packed.slab = NULL;
 }
 
 /* The payload of an encoded frame, which is a server's: not masked. */

@@ -100,16 +100,17 @@ static void pack(struct net *n, struct frame *f) {
         slab_ref(f->packed.slab);
 }
 
-/* The form of a frame that this socket gets. A message that is no longer than its window refers
- * back over no more than that, whatever the deflater's own window is. */
-static struct region form_of(const struct wsock *w, struct frame *f) {
-    if (w->window == 0 || f->plain.slab == NULL)
-        return f->plain;
+/* The form of a frame that this socket gets, which has agreed to compression. A message that is
+ * no longer than its window refers back over no more than that, whatever the deflater's own
+ * window is. */
+static const struct region *form_of(const struct wsock *w, struct frame *f) {
+    if (f->plain.slab == NULL)
+        return &f->plain;
     if (w->window < WS_DEFLATE_WINDOW && frame_payload(f->plain).len > 1U << w->window)
-        return f->plain;
+        return &f->plain;
     if (f->packed.slab == NULL)
         pack(w->shared->net, f);
-    return f->packed;
+    return &f->packed;
 }
 
 bool wsock_send(struct wsock *w, struct frame *f, bool ephemeral) {
@@ -118,13 +119,13 @@ bool wsock_send(struct wsock *w, struct frame *f, bool ephemeral) {
         return false;
     if (ephemeral && queue_sheds(&c->queue, w->shared->net->max_queue))
         return false;
-    struct region frame = form_of(w, f);
-    if (frame.slab == NULL || conn_is_full(c, frame.len)) {
-        wsock_close(w, frame.slab == NULL ? WS_CODE_INTERNAL : WS_CODE_TRY_LATER,
-                    frame.slab == NULL ? "out of memory" : "slow");
+    const struct region *form = w->window == 0 ? &f->plain : form_of(w, f);
+    if (form->slab == NULL || conn_is_full(c, form->len)) {
+        wsock_close(w, form->slab == NULL ? WS_CODE_INTERNAL : WS_CODE_TRY_LATER,
+                    form->slab == NULL ? "out of memory" : "slow");
         return false;
     }
-    if (!conn_send(c, frame))
+    if (!conn_send(c, *form))
         return false;
     metric_add(c->net->metrics, METRIC_SENT_MESSAGES + c->door, 1);
     return true;

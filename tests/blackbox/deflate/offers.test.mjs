@@ -6,6 +6,7 @@ import { after } from 'node:test';
 import { newContext } from '../lib/chromium.mjs';
 import { cluster, connect, startNode, tempDir, test, until } from '../lib/harness.mjs';
 import * as raw from '../lib/rawws.mjs';
+import { metricChanges } from '../lib/registry.mjs';
 
 const { redis, nodes, stop } = await cluster({ nodes: 1, args: ['--deflate', '--channels', 'chat:rw'] });
 after(stop);
@@ -95,19 +96,38 @@ test('ws agrees to the answer, whatever it offers', async () => {
   }
 });
 
-test('Chromium agrees to the answer', async () => {
+// In a page: publishes the text to a topic, and resolves to what comes back.
+function talk({ url, text }) {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url);
+    const send = (event, data) => socket.send(JSON.stringify({ event, data }));
+    socket.onerror = () => reject(new Error('refused, or broken'));
+    socket.onclose = ({ code, reason }) => reject(new Error(`closed: ${code} ${reason}`));
+    socket.onopen = () => {
+      send('login', { userId: 'page' });
+      send('subscribe', { channel: 'topic:page' });
+      send('publish', { channel: 'topic:page', data: text });
+    };
+    socket.onmessage = ({ data }) => {
+      const { event, data: came } = JSON.parse(data);
+      if (event === 'message') resolve({ extensions: socket.extensions, came });
+    };
+  });
+}
+
+test('Chromium agrees to the answer, sends compressed messages and gets them', async () => {
   const page = await (await newContext()).newPage();
   await page.goto(node.url);
-  const extensions = await page.evaluate(
-    (url) =>
-      new Promise((resolve, reject) => {
-        const socket = new WebSocket(url);
-        socket.onopen = () => resolve(socket.extensions);
-        socket.onerror = () => reject(new Error('refused'));
-      }),
-    `${node.url.replace('http', 'ws')}/ws`,
-  );
-  assert.match(extensions, /^permessage-deflate/);
+  const text = 'ä€😀 and more of it. '.repeat(300);
+  const rise = await metricChanges(node, async () => {
+    const url = `${node.url.replace('http', 'ws')}/ws`;
+    const { extensions, came } = await page.evaluate(talk, { url, text });
+    assert.match(extensions, /^permessage-deflate/);
+    assert.equal(came, text);
+  });
+  assert.equal(rise('sluice_deflated_messages_total'), 1);
+  assert.ok(rise('sluice_deflated_packed_bytes_total') < 500);
+  assert.ok(rise('sluice_inflated_messages_total') >= 1);
 });
 
 test('off by default; SIGHUP switches it for connections that are made then', async (t) => {
