@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { cluster, connect, login, startNode, test, until } from '../lib/harness.mjs';
+import { secureCluster } from '../lib/certificates.mjs';
 import { begin } from '../lib/handover.mjs';
 import * as raw from '../lib/rawws.mjs';
 import { metricChanges, metrics, publish, publishBytes } from '../lib/registry.mjs';
-import { emit, enter, front, next } from '../lib/socketio.mjs';
+import { emit, enter, next } from '../lib/socketio.mjs';
 
 const args = ['--deflate', '--channels', 'events', '--socketio-namespaces', '/shop'];
 const { redis, nodes, stop } = await cluster({ nodes: 2, args });
@@ -203,6 +204,18 @@ test('a slow reader of compressed messages is closed, or gets them all', async (
   bob.resumeReading();
   for (const text of texts) assert.equal((await bob.next('message')).data, text);
   await until(async () => (await metrics(two))('sluice_queue_bytes') === 0);
+  await ann.close();
+  await bob.close();
+});
+
+test('under TLS, and in order behind what was short', async (t) => {
+  const secure = await secureCluster({ nodes: 2, args: ['--deflate'] });
+  t.after(() => secure.stop());
+  const [ann, bob] = await subscribed('topic:tls', [secure.nodes[0], DEFLATES], [secure.nodes[1], DEFLATES]);
+  const texts = Array.from({ length: 30 }, (_, i) => prose(i % 2 ? 40000 : 20, i));
+  for (const text of texts) await ann.emit('publish', { channel: 'topic:tls', data: text });
+  for (const text of texts) assert.equal((await bob.next('message')).data, text);
+  assert.equal((await metrics(secure.nodes[1]))('sluice_deflated_messages_total'), 15);
   await ann.close();
   await bob.close();
 });
