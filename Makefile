@@ -192,7 +192,7 @@ endef
 $(foreach r,$(ALONE),$(eval $(call alone,$(r))))
 $(filter-out $(UNIT_ALONE),$(UNIT_PROGRAMS)): $(UNIT_SHARED)
 # Programs of one subject share what they stand on.
-$(addprefix build/asan/tests/test_,ws ws_fails): build/asan/tests/unit/ws_session.o
+$(addprefix build/asan/tests/test_,ws ws_deflate ws_fails): build/asan/tests/unit/ws_session.o
 $(addprefix build/asan/tests/test_,token jwk auth): build/asan/tests/unit/token_bench.o
 $(addprefix build/asan/tests/test_,http http_body http_watch wsock_hold): build/asan/tests/unit/http_bench.o
 $(addprefix build/asan/tests/test_,link link_attempts link_greeting): build/asan/tests/unit/link_bench.o
@@ -257,7 +257,7 @@ rivals: all deps-test ## measures Socket.IO and Nchan beside it (fetches them)
 build/bench/load: tests/bench/load.c Makefile build/config.mk
 	$(call say,$(CC),$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(STD) $(RELEASE) $(HARDENED) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN)
+	$(Q)$(CC) $(STD) $(RELEASE) $(HARDENED) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN) -lz
 
 # ---- make fuzz: each libFuzzer target for a while, from its corpus in tests/fuzz/corpus. `make
 # test` runs the seeds and simple changes of them by replay.c, without clang. Both link from an

@@ -213,6 +213,18 @@ enum metric_slots {
       "Messages queued to connections; http: answers")                                         \
     X(SENT_BYTES, none, COUNTER, BYTES, "sluice_sent_bytes_total",                             \
       "Bytes written to sockets; under TLS, what they say")                                    \
+    X(DEFLATED, none, COUNTER, ONE, "sluice_deflated_messages_total",                          \
+      "Messages that were compressed, each once for all connections")                          \
+    X(DEFLATED_PLAIN, none, COUNTER, BYTES, "sluice_deflated_plain_bytes_total",               \
+      "Bytes of these before")                                                                 \
+    X(DEFLATED_PACKED, none, COUNTER, BYTES, "sluice_deflated_packed_bytes_total",             \
+      "Bytes of these after; as before where nothing was saved")                               \
+    X(INFLATED, none, COUNTER, ONE, "sluice_inflated_messages_total",                          \
+      "Compressed messages from connections")                                                  \
+    X(INFLATED_PACKED, none, COUNTER, BYTES, "sluice_inflated_packed_bytes_total",             \
+      "Bytes of these as they came")                                                           \
+    X(INFLATED_PLAIN, none, COUNTER, BYTES, "sluice_inflated_plain_bytes_total",               \
+      "Bytes of these inflated")                                                               \
     X(EVENTS, event, COUNTER, ONE, "sluice_events_total", "Events from clients")               \
     X(ERRORS, code, COUNTER, ONE, "sluice_errors_total", "Error answers to clients")           \
     X(CLOSES, close, COUNTER, ONE, "sluice_closes_total",                                      \

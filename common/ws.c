@@ -17,6 +17,7 @@ struct ws_parser {
     size_t left;
     uint64_t pending; /* bytes that wslay took since the end of the last whole frame */
     bool in_frame;    /* payload of the frame has begun to come */
+    bool compressed;  /* the current message */
     uint64_t received;
     unsigned fragments; /* fragments of the current message; 0: there is none */
     enum ws_opcode opcode;
@@ -130,10 +131,21 @@ static bool is_control(unsigned opcode) {
     return opcode >= WS_CLOSE;
 }
 
+static size_t most_of(const struct feed *f) {
+    return f->handler->most != NULL ? f->handler->most(f->arg) : f->pool->max_message;
+}
+
+/* RSV1 stands on the first frame of a compressed message, and nowhere else (RFC 7692, 6.1). */
+static bool rsv_is_good(const struct feed *f, const struct wslay_frame_iocb *io) {
+    bool begins = io->opcode == WS_TEXT || io->opcode == WS_BINARY;
+    bool may = begins && f->handler->on_inflated != NULL;
+    return io->rsv == 0 || (may && io->rsv == WSLAY_RSV1_BIT);
+}
+
 /* Looks at a frame when its payload begins. Returns 0 or the code to close with. */
 static uint16_t check_frame(const struct feed *f, const struct wslay_frame_iocb *io) {
     const struct ws_parser *p = f->parser;
-    if (!io->mask || io->rsv != 0)
+    if (!io->mask || !rsv_is_good(f, io))
         return WS_CODE_PROTOCOL;
     bool in_message = p->fragments > 0;
     switch (io->opcode) {
@@ -150,7 +162,7 @@ static uint16_t check_frame(const struct feed *f, const struct wslay_frame_iocb 
     default:
         return WS_CODE_PROTOCOL;
     }
-    size_t most = f->handler->most != NULL ? f->handler->most(f->arg) : f->pool->max_message;
+    size_t most = most_of(f);
     if (p->len > most || io->payload_length > most - p->len)
         return WS_CODE_TOO_BIG;
     return p->fragments >= f->pool->max_fragments ? WS_CODE_POLICY : 0;
@@ -167,8 +179,10 @@ static enum ws_result begin_frame(struct feed *f, const struct wslay_frame_iocb 
         p->control_len = 0;
         return WS_OK;
     }
-    if (p->fragments == 0)
+    if (p->fragments == 0) {
         p->opcode = (enum ws_opcode)io->opcode;
+        p->compressed = io->rsv != 0;
+    }
     p->fragments++;
     return WS_OK;
 }
@@ -208,9 +222,46 @@ static bool append(struct ws_pool *pool, struct ws_parser *p, struct slice chunk
     return true;
 }
 
+static enum ws_result hand_on(struct feed *f, struct slice message) {
+    bool go_on = f->handler->on_message(f->arg, f->parser->opcode, message);
+    message_reset(f->pool, f->parser);
+    return go_on ? WS_OK : WS_STOPPED;
+}
+
+static uint16_t code_of(enum ws_unpacked result) {
+    switch (result) {
+    case WS_UNPACKED:
+        return 0;
+    case WS_UNPACK_TOO_BIG:
+        return WS_CODE_TOO_BIG;
+    case WS_UNPACK_NO_MEMORY:
+        return WS_CODE_INTERNAL;
+    case WS_UNPACK_CORRUPT:
+        break;
+    }
+    return WS_CODE_INVALID_UTF8; /* data that is not of the message's kind (RFC 6455, 7.4.1) */
+}
+
+static enum ws_result take_compressed(struct feed *f, struct slice packed) {
+    struct buf plain;
+    buf_init(&plain);
+    uint16_t code = code_of(ws_deflate_unpack(f->pool->deflate, packed, most_of(f), &plain));
+    if (code == 0 && f->parser->opcode == WS_TEXT && !utf8_valid(buf_bytes(&plain)))
+        code = WS_CODE_INVALID_UTF8;
+    enum ws_result result = WS_FAILED;
+    if (code == 0) {
+        f->handler->on_inflated(f->arg, packed.len, plain.len);
+        result = hand_on(f, buf_bytes(&plain));
+    } else {
+        fail(f, code);
+    }
+    buf_deinit(&plain);
+    return result;
+}
+
 static enum ws_result take_data(struct feed *f, struct slice chunk, bool last) {
     struct ws_parser *p = f->parser;
-    if (p->opcode == WS_TEXT) {
+    if (p->opcode == WS_TEXT && !p->compressed) {
         p->utf8 = utf8_feed(p->utf8, chunk.ptr, chunk.len);
         if (p->utf8 == UTF8_REJECT || (last && p->utf8 != UTF8_ACCEPT))
             return fail(f, WS_CODE_INVALID_UTF8);
@@ -223,9 +274,7 @@ static enum ws_result take_data(struct feed *f, struct slice chunk, bool last) {
     }
     if (!last)
         return WS_OK;
-    bool go_on = f->handler->on_message(f->arg, p->opcode, message);
-    message_reset(f->pool, p);
-    return go_on ? WS_OK : WS_STOPPED;
+    return p->compressed ? take_compressed(f, message) : hand_on(f, message);
 }
 
 static bool close_code_valid(unsigned code) {

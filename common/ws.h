@@ -4,13 +4,14 @@
 #include <stdint.h>
 
 #include "common/slice.h"
+#include "common/ws_deflate.h"
 
 /*
- * The WebSocket codec ("ws" in names; RFC 6455) of a server without extensions. It turns bytes
- * into messages, and does no I/O. wslay's frame layer reads the frames (forms of headers,
- * unmasking). Messages are put together here, with limits of our own, because wslay's event
- * layer buffers 8.8 KB a connection, applies its limit to each frame, and accepts some
- * malformed closes.
+ * The WebSocket codec ("ws" in names; RFC 6455) of a server, with permessage-deflate (RFC 7692)
+ * where it was agreed to. It turns bytes into messages, and does no I/O. wslay's frame layer
+ * reads the frames (forms of headers, unmasking). Messages are put together here, with limits
+ * of our own, because wslay's event layer buffers 8.8 KB a connection, applies its limit to
+ * each frame, and accepts some malformed closes.
  *
  * A connection owns a struct ws_input, which is one pointer, and NULL between messages. Its
  * parser comes from a pool, and goes back as soon as no frame or message is partial.
@@ -55,14 +56,18 @@ struct ws_handler {
     /* Called when a frame begins: the most bytes that its message may have, at most the pool's
      * max_message. NULL: always that many. */
     size_t (*most)(void *arg);
+    /* A compressed message of `packed` bytes is about to be handed on; it has `plain` bytes.
+     * NULL: the peer may not compress. */
+    void (*on_inflated)(void *arg, size_t packed, size_t plain);
 };
 
 struct ws_parser;
 
-/* Unused parsers, and the limits of all. There is one pool for each loop. */
+/* Unused parsers, and the limits of all. The pools of a loop share its `deflate`. */
 struct ws_pool {
-    size_t max_message;     /* the most bytes, over all fragments; with more: 1009 */
-    unsigned max_fragments; /* the most fragments of a message; with more: 1008 */
+    struct ws_deflate *deflate; /* NULL: no handler has on_inflated */
+    size_t max_message;         /* the most bytes, over all fragments; with more: 1009 */
+    unsigned max_fragments;     /* the most fragments of a message; with more: 1008 */
     struct ws_parser *free_list;
     unsigned free_count; /* at most WS_POOL_KEEP are kept */
     size_t held;         /* bytes of memory for unfinished messages, of all inputs */
@@ -89,9 +94,11 @@ size_t ws_input_held(const struct ws_input *in);
  * opcodes (1002), fragment order (1002), control frames (1002), lengths' form (1002), text
  * UTF-8 as it arrives (1007), size (1009, known at the first payload byte), close bodies:
  * length 1, codes outside 1000-1003, 1007-1014, 3000-4999 (1002), reason UTF-8 (1007).
- * *code is set for WS_CLOSED (the peer's code, or WS_CODE_NO_STATUS for an empty close) and
- * WS_FAILED. Memory running out is WS_FAILED with WS_CODE_INTERNAL.
- * After anything but WS_OK the input is deinited and must not be fed again.
+ * A compressed message is kept as it comes, and inflated when all of it is there. The limit of
+ * size is for both of its lengths; what cannot be inflated is 1007. *code is set for WS_CLOSED
+ * (the peer's code, or WS_CODE_NO_STATUS for an empty close) and WS_FAILED. Memory running out
+ * is WS_FAILED with WS_CODE_INTERNAL. After anything but WS_OK the input is deinited and must
+ * not be fed again.
  */
 enum ws_result ws_feed(struct ws_input *in, struct ws_pool *pool,
                        const struct ws_handler *handler, void *arg, const char *bytes,
@@ -99,6 +106,9 @@ enum ws_result ws_feed(struct ws_input *in, struct ws_pool *pool,
 
 /* The longest header a server's frame has (unmasked). */
 #define WS_HEADER_MAX 10
+
+/* The bit of a header's first byte that says that a message is compressed. */
+#define WS_COMPRESSED 0x40U
 
 /* Writes the header of an unfragmented, unmasked frame; returns its length: 2, 4 or 10. */
 size_t ws_header(uint8_t out[WS_HEADER_MAX], enum ws_opcode opcode, uint64_t payload_len);

@@ -134,6 +134,9 @@
       "most channels a connection may be in")                                                  \
     X(max_rooms, "max-rooms", COUNT, 1, 100000, "200", "N",                                    \
       "most rooms a user may belong to, in the whole cluster")                                 \
+    X(deflate, "deflate", LIVE(SWITCH), 0, 1, "false", "",                                     \
+      "compress messages of 256 bytes to 256 KiB (permessage-deflate) for WebSocket clients "  \
+      "that offer it; a change is for new connections")                                        \
     X(rate_limit, "rate-limit", LIVE(COUNT), 0, 1000000, "200", "N",                           \
       "units a second that a connection may spend, with a burst of three times as many (an "   \
       "event costs 1, some cost more); 0: no limit")                                           \

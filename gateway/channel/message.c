@@ -122,13 +122,10 @@ bool message_text(struct message *m, struct buf *frame, struct slice channel,
 }
 
 void message_done(struct message *m, struct slabs *slabs) {
-    for (int i = 0; i < CODEC_COUNT; i++) {
-        if (m->encoded[i].slab != NULL)
-            slab_unref(slabs, m->encoded[i].slab);
-        m->encoded[i].slab = NULL;
-    }
+    for (int i = 0; i < CODEC_COUNT; i++)
+        frame_done(&m->encoded[i], slabs);
     while (m->attached_count > 0)
-        slab_unref(slabs, m->attached[--m->attached_count].slab);
+        frame_done(&m->attached[--m->attached_count], slabs);
     free(m->attached);
     m->attached = NULL;
 }

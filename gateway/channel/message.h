@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
-#include "gateway/net/slab.h"
+#include "gateway/net/frame.h"
 
 /* The forms in which doors write a message. A message is encoded once a form, for all sockets
  * that use it. Socket.IO has a form a namespace. */
@@ -32,14 +32,14 @@ struct message {
     struct slice event;
     struct slice origin;
     struct slice data;
-    bool ephemeral;                     /* a slow client may miss it */
-    bool ordered;                       /* it rang in the order of times (tide.h) */
-    struct region encoded[CODEC_COUNT]; /* made on first use; each holds a reference */
+    bool ephemeral;                    /* a slow client may miss it */
+    bool ordered;                      /* it rang in the order of times (tide.h) */
+    struct frame encoded[CODEC_COUNT]; /* made on first use */
     /* encoded[CODEC_SIO_BASE] is for sessions with this base and term (session.h). */
     uint64_t base;
     uint32_t base_term;
     unsigned base_nsp;
-    struct region *attached; /* owned: the binary frames that follow; each holds a reference */
+    struct frame *attached; /* owned: the binary frames that follow */
     unsigned attached_count;
 };
 

@@ -28,19 +28,15 @@ static struct json_client *of_wsock(struct wsock *w) {
 static void deliver(struct subscriber *s, struct message *m) {
     struct client *c = client_of(s);
     struct json_client *j = of_client(c);
-    struct region *frame = &m->encoded[CODEC_JSON];
-    if (frame->slab == NULL) {
+    struct frame *frame = &m->encoded[CODEC_JSON];
+    if (frame->plain.slab == NULL)
         *frame = wsock_encode(j->ws.shared->net, WS_TEXT, &m->frame, 1);
-        if (frame->slab != NULL)
-            slab_ref(frame->slab);
-    }
-    bool sent = wsock_send(&j->ws, *frame, m->ephemeral);
-    door_count(c, m, frame->slab != NULL, sent);
+    bool sent = wsock_send(&j->ws, frame, m->ephemeral);
+    door_count(c, m, frame->plain.slab != NULL, sent);
 }
 
 static void send_parts(struct client *c, const struct slice parts[], size_t count) {
-    struct json_client *j = of_client(c);
-    wsock_send(&j->ws, wsock_encode(j->ws.shared->net, WS_TEXT, parts, count), false);
+    wsock_send_text(&of_client(c)->ws, parts, count);
 }
 
 static void answer(struct client *c, const struct ack *ack, struct slice data) {
@@ -173,8 +169,8 @@ static size_t held(const struct wsock *w) {
     return client_held(&container_of(w, const struct json_client, ws)->client);
 }
 
-static void on_control(struct wsock *w) {
-    limits_charge(&of_wsock(w)->client, 1);
+static void charge(struct wsock *w, uint64_t units) {
+    limits_charge(&of_wsock(w)->client, units);
 }
 
 static void on_drained(struct wsock *w) {
@@ -194,7 +190,7 @@ static void on_free(struct wsock *w) {
 #define JSON_OPS(gone)                                                                         \
     {                                                                                          \
         .door = DOOR_JSON, .on_message = on_message, .most = most, .on_too_big = on_too_big,   \
-        .on_control = on_control, .held = held, .on_drained = on_drained, .on_gone = (gone),   \
+        .charge = charge, .held = held, .on_drained = on_drained, .on_gone = (gone),           \
         .on_free = on_free                                                                     \
     }
 static const struct wsock_ops ops = JSON_OPS(on_gone);

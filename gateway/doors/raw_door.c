@@ -68,19 +68,18 @@ static void on_published(void *arg, struct slice payload) {
     struct raw_channel *ch = arg;
     struct net *net = ch->door->handshakes->sockets->net;
     enum ws_opcode opcode = utf8_valid(payload) ? WS_TEXT : WS_BINARY;
-    struct region frame = wsock_encode(net, opcode, &payload, 1);
-    if (frame.slab == NULL) {
+    struct frame frame = wsock_encode(net, opcode, &payload, 1);
+    if (frame.plain.slab == NULL) {
         metric_add(ch->door->metrics, METRIC_DROPPED + DROP_NO_MEMORY, 1);
         return;
     }
-    slab_ref(frame.slab);
     for (struct list *at = ch->sockets.next, *next; at != &ch->sockets; at = next) {
         struct raw_socket *s = container_of(at, struct raw_socket, link);
         next = at->next;
-        if (!wsock_send(&s->ws, frame, false))
+        if (!wsock_send(&s->ws, &frame, false))
             metric_add(ch->door->metrics, METRIC_DROPPED + DROP_SLOW, 1);
     }
-    slab_unref(&net->slabs, frame.slab);
+    frame_done(&frame, &net->slabs);
 }
 
 static void on_nothing(void *arg) {
@@ -95,9 +94,9 @@ static const struct subscription_events redis_events = {
 
 /* Nothing is refused here, since a publisher would not be told: one that is too fast is read
  * more slowly. */
-static void charge(struct wsock *w) {
+static void charge(struct wsock *w, uint64_t units) {
     struct net *n = w->shared->net;
-    uint64_t until = rate_charge(&of_wsock(w)->rate, net_now(n), n->rate, 1);
+    uint64_t until = rate_charge(&of_wsock(w)->rate, net_now(n), n->rate, units);
     if (until != 0 && conn_slow(w->conn, until))
         metric_limited(n->metrics, LIMIT_RATE);
 }
@@ -117,7 +116,7 @@ static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payl
              !redis_publish(d->redis, slice_of(ch->name), payload, NULL, NULL))
         outcome = METRIC_DROPPED + DROP_REDIS_AWAY;
     metric_add(d->metrics, outcome, 1);
-    charge(w);
+    charge(w, 1);
 }
 
 /* A message to a channel that is only read is dropped, so it need not be long. */
@@ -157,7 +156,7 @@ static void on_free(struct wsock *w) {
 static const struct wsock_ops ops = {.door = DOOR_RAW,
                                      .on_message = on_message,
                                      .most = most,
-                                     .on_control = charge,
+                                     .charge = charge,
                                      .on_drained = on_drained,
                                      .on_gone = on_gone,
                                      .on_free = on_free};

@@ -132,9 +132,8 @@ static bool encode_all(struct message *m, struct net *n, const struct buf *bytes
         size_t from = i > 0 ? ends[i - 1] : 0;
         struct slice one = {from < bytes->len ? bytes->data + from : "", ends[i] - from};
         m->attached[i] = eio_encode(n, true, &one, 1);
-        if (m->attached[i].slab == NULL)
+        if (m->attached[i].plain.slab == NULL)
             return false;
-        slab_ref(m->attached[i].slab);
         m->attached_count++;
     }
     return true;

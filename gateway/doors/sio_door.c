@@ -79,12 +79,12 @@ static void put_offset(const struct sio_client *k, const struct message *m,
     }
 }
 
-static struct region encode(struct sio_client *k, struct message *m, enum offset_kind kind) {
+static struct frame encode(struct sio_client *k, struct message *m, enum offset_kind kind) {
     struct net *n = k->sio.server->eio.net;
     struct sio_packet head = {.type = SIO_EVENT, .nsp = sio_namespace(&k->sio)};
     struct slice parts[] = {SLICE("[\""), m->event,  SLICE("\","),
                             m->data,      {NULL, 0}, SLICE("]")};
-    struct region packet = {NULL, 0, 0};
+    struct frame packet = {.plain = {NULL, 0, 0}};
     struct buf data, offset;
     buf_init(&data);
     buf_init(&offset);
@@ -115,7 +115,7 @@ static unsigned codec_of(const struct sio_client *k, struct message *m, enum off
     if (kind == OFFSET_NONE) /* the other clients get an offset */
         return CODEC_COUNT;
     bool same = m->base == s->base && m->base_term == s->term && m->base_nsp == k->sio.nsp;
-    if (kind == OFFSET_OWN || (m->encoded[CODEC_SIO_BASE].slab != NULL && !same))
+    if (kind == OFFSET_OWN || (m->encoded[CODEC_SIO_BASE].plain.slab != NULL && !same))
         return CODEC_COUNT;
     m->base = s->base;
     m->base_term = s->term;
@@ -123,18 +123,15 @@ static unsigned codec_of(const struct sio_client *k, struct message *m, enum off
     return CODEC_SIO_BASE;
 }
 
-static struct region encode_once(struct sio_client *k, struct message *m) {
+/* The form that this client gets: one that it shares, or its own, which is put into *alone. */
+static struct frame *form_of(struct sio_client *k, struct message *m, struct frame *alone) {
     struct session *s = k->client.session;
     enum offset_kind kind = s != NULL ? offset_sends(s, m) : OFFSET_NONE;
     unsigned codec = codec_of(k, m, kind);
-    if (codec == CODEC_COUNT)
-        return encode(k, m, kind);
-    if (m->encoded[codec].slab == NULL) {
-        m->encoded[codec] = encode(k, m, kind);
-        if (m->encoded[codec].slab != NULL)
-            slab_ref(m->encoded[codec].slab);
-    }
-    return m->encoded[codec];
+    struct frame *form = codec == CODEC_COUNT ? alone : &m->encoded[codec];
+    if (form->plain.slab == NULL)
+        *form = encode(k, m, kind);
+    return form;
 }
 
 static void deliver(struct subscriber *subscriber, struct message *m) {
@@ -142,13 +139,15 @@ static void deliver(struct subscriber *subscriber, struct message *m) {
     struct sio_client *k = of_client(c);
     if (k->sio.state != SIO_JOINED)
         return;
-    struct region packet = encode_once(k, m);
+    struct frame alone = {.plain = {NULL, 0, 0}};
+    struct frame *packet = form_of(k, m, &alone);
     struct client *before = sio_act(c);
     bool sent = sio_send(&k->sio, packet, m->ephemeral);
     for (unsigned i = 0; sent && i < m->attached_count; i++)
-        sent = sio_send(&k->sio, m->attached[i], false);
-    door_count(c, m, packet.slab != NULL, sent);
+        sent = sio_send(&k->sio, &m->attached[i], false);
+    door_count(c, m, packet->plain.slab != NULL, sent);
     sio_acted(c, before);
+    frame_done(&alone, &door_of(k)->server.eio.net->slabs);
 }
 
 /* ack: NULL for an event. */

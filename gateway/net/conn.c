@@ -9,7 +9,8 @@
 #define SHAKE_AGAIN 32 /* handshakes that waited and are taken up again in a turn */
 /* With a rate-limit, bytes of a read for each unit a second. What one read brings is handled
  * before a connection can be slowed down, and a frame takes 6 bytes at least: so one read costs
- * some 3 s, and much less than the most that a connection may owe (common/rate.h). */
+ * some 3 s, and much less than the most that a connection may owe (common/rate.h). Where
+ * messages may be compressed, READ_LEAST bytes may be worth a thousand times as much. */
 #define READ_BYTES_A_UNIT 16
 #define READ_LEAST        1024
 #define READ_MOST         65536
@@ -39,9 +40,9 @@ static void take_records(struct conn *c, const char *bytes, ssize_t n) {
     conn_tell_end(c);
 }
 
-static size_t read_most(const struct net *n, size_t room) {
-    uint64_t most = n->rate * READ_BYTES_A_UNIT;
-    if (n->rate == 0 || most >= room)
+static size_t read_most(const struct conn *c, size_t room) {
+    uint64_t rate = c->net->rate, most = c->inflates ? 0 : rate * READ_BYTES_A_UNIT;
+    if (rate == 0 || most >= room)
         return room;
     return most > READ_LEAST ? (size_t)most : READ_LEAST;
 }
@@ -61,7 +62,7 @@ static void read_once(struct conn *c) {
             list_push(&c->net->shaking, &c->tls->link);
         return;
     }
-    ssize_t n = read(c->fd, buffer, read_most(c->net, sizeof buffer));
+    ssize_t n = read(c->fd, buffer, read_most(c, sizeof buffer));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {

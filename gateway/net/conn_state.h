@@ -67,6 +67,7 @@ struct conn {
     bool internal : 1; /* it came by the node's internal port, or: */
     bool own : 1;      /* by the port that this worker of a node has for itself */
     bool asking : 1;   /* bytes that it received are being handled */
+    bool inflates : 1; /* the peer may send compressed messages */
 };
 
 /* True while bytes of the peer may be held back (conn_pause, conn_slow). */

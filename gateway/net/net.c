@@ -24,6 +24,7 @@ void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *
 
 void net_deinit(struct net *n) {
     slabs_deinit(&n->slabs);
+    ws_deflate_deinit(&n->deflate);
     out_pool_deinit(&n->out);
     while (n->spare_requests != NULL) {
         void **first = n->spare_requests;

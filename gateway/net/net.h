@@ -7,6 +7,7 @@
 #include "common/list.h"
 #include "common/metrics.h"
 #include "common/wheel.h"
+#include "common/ws_deflate.h"
 #include "gateway/net/poller.h"
 #include "gateway/net/queue.h"
 
@@ -22,6 +23,7 @@ struct net {
     uv_loop_t *loop;
     struct wheel wheel;
     struct slabs slabs;
+    struct ws_deflate deflate; /* for the messages of all WebSockets */
     struct list conns;
     struct list http_idle; /* used by http.c: connections that may be closed to make room,
                               oldest first */
@@ -32,6 +34,7 @@ struct net {
     uint64_t rate;              /* for doors: units a second that a connection may spend
                                    (common/rate.h); 0: no limit */
     bool again_wanted;          /* net_again was called since the last flush */
+    bool deflates;              /* compression is agreed to, where a client offers it */
     struct list shaking;        /* used by tls.h: TLS handshakes that wait for another turn */
     uint64_t shaking_ns;        /* what this turn has spent on handshakes */
     struct bucket shaking_told; /* log lines about those that failed */

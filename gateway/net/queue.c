@@ -301,9 +301,12 @@ bool queue_is_full(const struct out_queue *q, size_t max, size_t len, bool asked
 }
 
 void out_pool_settle(struct out_pool *pool) {
-    if (pool->filled == pool->slabs->current)
+    struct slab *const *current = pool->slabs->current;
+    if (pool->filled[SLAB_PLAIN] == current[SLAB_PLAIN] &&
+        pool->filled[SLAB_PACKED] == current[SLAB_PACKED])
         return;
-    pool->filled = pool->slabs->current;
+    pool->filled[SLAB_PLAIN] = current[SLAB_PLAIN];
+    pool->filled[SLAB_PACKED] = current[SLAB_PACKED];
     while (!list_empty(&pool->loose)) {
         struct out_queue *q = container_of(pool->loose.next, struct out_queue, loose);
         list_remove(&q->loose);

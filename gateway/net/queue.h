@@ -40,9 +40,10 @@ struct out_pool {
     unsigned free_count;
     struct out_queue *free_queues;
     unsigned free_queue_count;
-    uint64_t bytes;            /* bytes that wait, in all queues */
-    struct list loose;         /* lagging queues whose last region may still grow */
-    const struct slab *filled; /* the slab that was current when they were looked at */
+    uint64_t bytes;                        /* bytes that wait, in all queues */
+    struct list loose;                     /* lagging queues whose last region may still grow */
+    const struct slab *filled[SLAB_LANES]; /* the slabs that were current when they were looked
+                                              at */
 };
 
 /* All zeros is empty. Of a queue in which nothing waits nobody needs one of their own: all that

@@ -35,37 +35,41 @@ static struct slab *take_spare(struct slabs *s) {
     return slab;
 }
 
+static void forget_lone(struct slabs *s, enum slab_lane lane) {
+    if (s->lone[lane] != NULL)
+        slab_unref(s, s->lone[lane]);
+    s->lone[lane] = NULL;
+}
+
 void slabs_rest(struct slabs *s) {
-    if (s->lone != NULL)
-        slab_unref(s, s->lone);
-    s->lone = NULL;
+    forget_lone(s, SLAB_PLAIN);
+    forget_lone(s, SLAB_PACKED);
 }
 
 /* The current slab stays, so frames after a long one still lie right after the frames before
  * it. */
-static char *reserve_lone(struct slabs *s, size_t len) {
-    s->lone = s->reserved = slab_make(s, len);
-    return s->lone != NULL ? s->lone->bytes : NULL;
+static char *reserve_lone(struct slabs *s, enum slab_lane lane, size_t len) {
+    s->lone[lane] = s->reserved = slab_make(s, len);
+    return s->reserved != NULL ? s->reserved->bytes : NULL;
 }
 
-char *slabs_reserve(struct slabs *s, size_t len) {
-    struct slab *c = s->current;
-    if (s->lone != NULL)
-        slabs_rest(s);
+char *slabs_reserve_in(struct slabs *s, enum slab_lane lane, size_t len) {
+    struct slab *c = s->current[lane];
+    forget_lone(s, lane);
     if (len > SLAB_BYTES)
-        return reserve_lone(s, len);
+        return reserve_lone(s, lane, len);
     if (c == NULL || c->size - c->used < len) {
         struct slab *made = take_spare(s);
         if (made == NULL)
             return NULL;
-        s->current = made;
+        s->current[lane] = made;
         if (c != NULL)
             slab_unref(s, c);
     } else if (c->refs == 1) {
         c->used = 0; /* no queue has a part of it any more */
     }
-    s->reserved = s->current;
-    return s->current->bytes + s->current->used;
+    s->reserved = s->current[lane];
+    return s->reserved->bytes + s->reserved->used;
 }
 
 struct region slabs_commit(struct slabs *s, size_t len) {
@@ -77,9 +81,12 @@ struct region slabs_commit(struct slabs *s, size_t len) {
 
 void slabs_deinit(struct slabs *s) {
     slabs_rest(s);
-    if (s->current != NULL)
-        slab_unref(s, s->current);
+    for (int lane = 0; lane < SLAB_LANES; lane++) {
+        if (s->current[lane] != NULL)
+            slab_unref(s, s->current[lane]);
+        s->current[lane] = NULL;
+    }
     if (s->spare != NULL)
         slab_free(s, s->spare);
-    s->current = s->spare = NULL;
+    s->spare = NULL;
 }

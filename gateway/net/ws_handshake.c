@@ -51,6 +51,21 @@ static void choose_protocol(struct ws_handshake *h, const struct http_request *r
     buf_deinit(&all);
 }
 
+/* --- extensions -----------------------------------------------------------------------------
+ */
+
+static void choose_extension(struct ws_handshake *h, const struct http_request *request) {
+    struct buf all;
+    h->window = 0;
+    if (!request->conn->net->deflates)
+        return;
+    buf_init(&all);
+    http_header_join(request, "sec-websocket-extensions", &all);
+    if (!all.failed && all.len > 0)
+        h->window = (unsigned char)ws_extension_choose(slice_of(all.data));
+    buf_deinit(&all);
+}
+
 /* --- the request, the answer ----------------------------------------------------------------
  */
 
@@ -68,14 +83,20 @@ bool ws_handshake_read(struct ws_handshake *h, const struct http_request *reques
         return refuse(request, 400, "Sec-WebSocket-Key must be 16 bytes in base64\n", NULL);
     ws_accept(h->accept, slice_of(key));
     choose_protocol(h, request);
+    choose_extension(h, request);
     return true;
 }
 
 struct slice ws_handshake_head(const struct ws_handshake *h, char out[WS_HEAD_SIZE]) {
     bool agrees = h->protocol[0] != '\0';
-    int len = snprintf(
-        out, WS_HEAD_SIZE,
-        "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE "Sec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
-        h->accept, agrees ? "Sec-WebSocket-Protocol: " : "", h->protocol, agrees ? "\r\n" : "");
+    char extension[WS_EXTENSION_SIZE] = "";
+    if (h->window != 0)
+        ws_extension_answer(extension, h->window);
+    int len = snprintf(out, WS_HEAD_SIZE,
+                       "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE
+                       "Sec-WebSocket-Accept: %s\r\n%s%s%s%s%s%s\r\n",
+                       h->accept, agrees ? "Sec-WebSocket-Protocol: " : "", h->protocol,
+                       agrees ? "\r\n" : "", h->window != 0 ? "Sec-WebSocket-Extensions: " : "",
+                       extension, h->window != 0 ? "\r\n" : "");
     return (struct slice){out, (size_t)len};
 }

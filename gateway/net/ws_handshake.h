@@ -2,16 +2,18 @@
 #define SLUICE_NET_WS_HANDSHAKE_H
 
 #include "common/ws.h"
+#include "common/ws_extension.h"
 #include "gateway/net/http.h"
 
 /* The handshake of a WebSocket (RFC 6455, 4.2): what a request must have, and the head of the
  * answer that agrees to it. */
 #define WS_PROTOCOL_MAX 128
-#define WS_HEAD_SIZE    (256 + WS_PROTOCOL_MAX)
+#define WS_HEAD_SIZE    (256 + WS_PROTOCOL_MAX + WS_EXTENSION_SIZE)
 
 struct ws_handshake {
     char accept[WS_ACCEPT_SIZE];
     char protocol[WS_PROTOCOL_MAX + 1]; /* that is agreed to; empty: none */
+    unsigned char window; /* permessage-deflate is agreed to (ws_extension.h), or 0 */
 };
 
 /* Returns true if the request may become a WebSocket, else answers it with the reason why not.

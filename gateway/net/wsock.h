@@ -2,6 +2,7 @@
 #define SLUICE_NET_WSOCK_H
 
 #include "common/ws.h"
+#include "gateway/net/frame.h"
 #include "gateway/net/http.h"
 
 /*
@@ -21,8 +22,9 @@ struct wsock_ops {
     void (*on_too_big)(struct wsock *w);
     /* The memory of what the peer has sent and nobody has handled yet. Or NULL: none. */
     size_t (*held)(const struct wsock *w);
-    /* A ping or a pong came. Or NULL. */
-    void (*on_control)(struct wsock *w);
+    /* The peer has made work besides its messages, of so many units (common/rate.h): a ping, a
+     * pong, or much to inflate. Or NULL. */
+    void (*charge)(struct wsock *w, uint64_t units);
     /* The kernel has taken all that was queued (after wsock_want_drained). */
     void (*on_drained)(struct wsock *w);
     /* Called once, when the socket is closing or broken. Nothing more is received, and sends do
@@ -58,6 +60,7 @@ struct wsock {
     uint32_t heard;      /* net_now when a whole message, or a pong, came last; it turns over */
     unsigned char state; /* enum wsock_state */
     bool ping_out;
+    unsigned char window; /* WS_WINDOW_..., 8 to 15: it was agreed to compress; 0: it was not */
 };
 
 /*
@@ -67,18 +70,20 @@ struct wsock {
 bool wsock_open(struct wsock *w, struct wsock_shared *shared,
                 const struct http_request *request, const struct wsock_ops *ops);
 /* The connection has been agreed to (ws_handshake.h), and is a WebSocket from now on. The owner
- * has zeroed w. Nothing is called back before it returns. */
+ * has zeroed w. window: of the handshake. Nothing is called back before it returns. */
 void wsock_begin(struct wsock *w, struct wsock_shared *shared, struct conn *c,
-                 const struct wsock_ops *ops);
+                 const struct wsock_ops *ops, unsigned char window);
 
-/* Writes a frame of several parts, and returns its region (without a reference of its own). Its
- * slab is NULL without memory. */
-struct region wsock_encode(struct net *n, enum ws_opcode opcode, const struct slice parts[],
-                           size_t count);
-/* Queues an encoded frame. Over the queue's limit the socket is closed with 1013, "slow". A
- * frame that may be lost (`ephemeral`) is dropped when a quarter of the limit waits. Returns
- * false if the frame was not queued. */
-bool wsock_send(struct wsock *w, struct region frame, bool ephemeral);
+/* Writes a frame of several parts, which the caller ends with frame_done. Its plain slab is
+ * NULL without memory. */
+struct frame wsock_encode(struct net *n, enum ws_opcode opcode, const struct slice parts[],
+                          size_t count);
+/* Queues an encoded frame, compressed where that was agreed to and is shorter. Over the queue's
+ * limit the socket is closed with 1013, "slow". A frame that may be lost (`ephemeral`) is
+ * dropped when a quarter of the limit waits. Returns false if the frame was not queued. */
+bool wsock_send(struct wsock *w, struct frame *f, bool ephemeral);
+/* Queues a text for this socket alone. */
+bool wsock_send_text(struct wsock *w, const struct slice parts[], size_t count);
 
 /* Sends a close frame and waits for the peer's. on_gone is called before it returns. Does
  * nothing when called again. reason: at most 123 bytes. */

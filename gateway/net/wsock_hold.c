@@ -49,7 +49,7 @@ bool wsock_admit(struct wsock_hold *hold, struct wsock *w, const struct wsock_op
         http_upgrade_later(&hold->later, ws_handshake_head(&hold->handshake, head), early);
     end(hold, c != NULL);
     if (c != NULL)
-        wsock_begin(w, hold->shared, c, ops);
+        wsock_begin(w, hold->shared, c, ops, hold->handshake.window);
     return c != NULL;
 }
 

@@ -279,6 +279,7 @@ void config_apply(struct node *n) {
     n->sockets.ping_interval_ms = o->ping_interval;
     n->sockets.ping_timeout_ms = o->ping_timeout;
     n->net.rate = o->rate_limit;
+    n->net.deflates = o->deflate;
     n->domain.clients.login_deadline = login_deadline(n);
     n->sio.server.config.login_deadline_ms = login_deadline(n);
     proxies_parse(&n->proxies, o->trusted_proxies);

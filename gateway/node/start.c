@@ -146,6 +146,7 @@ static int init_net(struct node *n) {
     n->net.on_tick = on_tick;
     n->sockets = (struct wsock_shared){.net = &n->net, .close_timeout_ms = o->close_timeout};
     ws_pool_init(&n->sockets.pool, o->max_message, MAX_FRAGMENTS);
+    n->sockets.pool.deflate = &n->net.deflate;
     n->router = (struct http_router){.route = routes_answer,
                                      .body = routes_body,
                                      .lines = routes_lines,

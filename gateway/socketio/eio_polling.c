@@ -148,10 +148,8 @@ static size_t most_packets(const struct http_request *request) {
 
 /* Appends the packet of a frame that wsock_encode made. Returns true if it is a message. */
 static bool put_packet(struct region frame, struct buf *payload) {
-    const unsigned char *b = (const unsigned char *)frame.slab->bytes + frame.at;
-    size_t head = b[1] < 126 ? 2 : b[1] == 126 ? 4 : WS_HEADER_MAX;
-    struct slice packet = {(const char *)b + head, frame.len - head};
-    if ((b[0] & 0x0fU) == WS_BINARY) {
+    struct slice packet = frame_payload(frame);
+    if (frame_opcode(frame) == WS_BINARY) {
         eio_payload_binary(payload, packet);
         return true;
     }
@@ -415,9 +413,11 @@ bool eio_polling_finish(struct eio_session *s) {
 static void move_queue(struct eio_session *s, struct out_queue *from) {
     struct out_pool *pool = &s->server->net->out;
     while (s->state == EIO_WEBSOCKET && from->bytes > 0) {
-        struct region frame = queue_first(from);
-        eio_send(s, frame, false);
-        queue_sent(from, pool, frame.len);
+        struct region first = queue_first(from);
+        struct frame frame = frame_of(first);
+        frame_keep_plain(&frame);
+        eio_send_once(s, frame, false);
+        queue_sent(from, pool, first.len);
     }
 }
 

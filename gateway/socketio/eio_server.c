@@ -18,6 +18,7 @@ void eio_server_init(struct eio_server *e, struct net *net, const struct eio_con
     e->sockets =
         (struct wsock_shared){.net = net, .close_timeout_ms = config->close_timeout_ms};
     ws_pool_init(&e->sockets.pool, config->max_payload, MAX_FRAGMENTS);
+    e->sockets.pool.deflate = &net->deflate;
     wheel_init(&e->wheel, net_now(net));
     list_init(&e->dirty);
     list_init(&e->gone);

@@ -268,11 +268,15 @@ void eio_take(struct eio_session *s, struct slice text) {
 /* --- packets out ----------------------------------------------------------------------------
  */
 
-struct region eio_encode(struct net *n, bool binary, const struct slice parts[], size_t count) {
+struct frame eio_encode(struct net *n, bool binary, const struct slice parts[], size_t count) {
     struct slice all[16] = {SLICE("4")};
+    struct frame f = {.plain = {NULL, 0, 0}};
     struct buf joined;
-    if (binary)
-        return wsock_encode(n, WS_BINARY, parts, count);
+    if (binary) {
+        f = wsock_encode(n, WS_BINARY, parts, count);
+        frame_keep_plain(&f);
+        return f;
+    }
     if (count < sizeof all / sizeof *all) {
         memcpy(all + 1, parts, count * sizeof *parts);
         return wsock_encode(n, WS_TEXT, all, count + 1);
@@ -282,11 +286,10 @@ struct region eio_encode(struct net *n, bool binary, const struct slice parts[],
     for (size_t i = 0; i < count; i++)
         buf_slice(&joined, parts[i]);
     all[0] = buf_bytes(&joined);
-    struct region r = {NULL, 0, 0};
     if (!joined.failed)
-        r = wsock_encode(n, WS_TEXT, all, 1);
+        f = wsock_encode(n, WS_TEXT, all, 1);
     buf_deinit(&joined);
-    return r;
+    return f;
 }
 
 void eio_mark(struct eio_session *s) {
@@ -297,16 +300,16 @@ void eio_mark(struct eio_session *s) {
     net_again(s->server->net);
 }
 
-bool eio_send(struct eio_session *s, struct region message, bool ephemeral) {
+bool eio_send(struct eio_session *s, struct frame *message, bool ephemeral) {
     if (s->state == EIO_CLOSED)
         return false;
-    if (message.slab == NULL) {
+    if (message->plain.slab == NULL) {
         eio_end(s, EIO_GONE_MEMORY);
         return false;
     }
     if (s->socket == NULL)
-        return s->carrier->send(s, message, ephemeral);
-    if (conn_is_full(s->socket->conn, message.len)) {
+        return s->carrier->send(s, message->plain, ephemeral);
+    if (conn_is_full(s->socket->conn, message->plain.len)) {
         if (!ephemeral)
             eio_end(s, EIO_GONE_SLOW);
         return false;
@@ -314,10 +317,17 @@ bool eio_send(struct eio_session *s, struct region message, bool ephemeral) {
     return wsock_send(s->socket, message, ephemeral);
 }
 
+bool eio_send_once(struct eio_session *s, struct frame message, bool ephemeral) {
+    struct slabs *slabs = &s->server->net->slabs;
+    bool sent = eio_send(s, &message, ephemeral);
+    frame_done(&message, slabs);
+    return sent;
+}
+
 /* Sends a packet of the server itself. */
 static bool put_packet(struct eio_session *s, const char *text) {
     struct slice all = slice_of(text);
-    return eio_send(s, wsock_encode(s->server->net, WS_TEXT, &all, 1), false);
+    return eio_send_once(s, wsock_encode(s->server->net, WS_TEXT, &all, 1), false);
 }
 
 size_t eio_queued(const struct eio_session *s) {

@@ -72,7 +72,7 @@ struct eio_carrier {
     enum eio_state state; /* the state of the sessions that it carries */
     /* A session begins. False: no memory. Or NULL. */
     bool (*begin)(struct eio_session *s);
-    /* As eio_send. NULL: the session's socket is sent to directly. */
+    /* As eio_send, of the plain form. NULL: the session's socket is sent to directly. */
     bool (*send)(struct eio_session *s, struct region message, bool ephemeral);
     size_t (*queued)(const struct eio_session *s);
     void (*want_drained)(struct eio_session *s);
@@ -135,17 +135,19 @@ struct eio_session {
     bool want_drained : 1;
 };
 
-/* Encodes a message as a region (without a reference of its own), which can be sent to any
- * number of sessions. It is a whole WebSocket frame; a poll is answered with the bytes after
- * the frame's header. Text must be valid UTF-8; the packet's type is put before it. Its slab is
- * NULL without memory. */
-struct region eio_encode(struct net *n, bool binary, const struct slice parts[], size_t count);
+/* Encodes a message as a frame, which can be sent to any number of sessions, and which the
+ * caller ends with frame_done. A poll is answered with the bytes after the frame's header. Text
+ * must be valid UTF-8; the packet's type is put before it. Binary is never compressed. Its
+ * plain slab is NULL without memory. */
+struct frame eio_encode(struct net *n, bool binary, const struct slice parts[], size_t count);
 
 /* Sends an encoded message over the WebSocket, or with the next answer to a poll. When more
  * than net's max_queue would wait, the session ends (EIO_GONE_SLOW). An `ephemeral` message is
  * dropped when a quarter of that waits. Returns false if the message was not sent. May call
  * on_gone before it returns. */
-bool eio_send(struct eio_session *s, struct region message, bool ephemeral);
+bool eio_send(struct eio_session *s, struct frame *message, bool ephemeral);
+/* The same, once: ends the frame. */
+bool eio_send_once(struct eio_session *s, struct frame message, bool ephemeral);
 
 /* The bytes that wait to be sent. */
 size_t eio_queued(const struct eio_session *s);

@@ -17,7 +17,7 @@ static struct eio_socket *of_wsock(struct wsock *w) {
 }
 
 static void send_text(struct wsock *w, struct slice text) {
-    wsock_send(w, wsock_encode(w->shared->net, WS_TEXT, &text, 1), false);
+    wsock_send_text(w, &text, 1);
 }
 
 /* --- it carries a session -------------------------------------------------------------------
@@ -106,9 +106,9 @@ static void on_too_big(struct wsock *w) {
         s->server->ops->on_too_big(s);
 }
 
-static void on_control(struct wsock *w) {
+static void charge(struct wsock *w, uint64_t units) {
     if (of_wsock(w)->session != NULL)
-        eio_charge(of_wsock(w)->session, 1);
+        eio_charge(of_wsock(w)->session, units);
 }
 
 static void on_drained(struct wsock *w) {
@@ -139,7 +139,7 @@ static const struct wsock_ops ops = {.door = DOOR_SIO,
                                      .on_message = on_message,
                                      .most = most,
                                      .on_too_big = on_too_big,
-                                     .on_control = on_control,
+                                     .charge = charge,
                                      .on_drained = on_drained,
                                      .on_gone = on_gone,
                                      .on_free = on_free};

@@ -8,6 +8,18 @@ static void put_header(struct buf *out, const struct http_request *request, cons
         buf_printf(out, "%s: %s\r\n", name, value);
 }
 
+/* Extensions may be offered in several headers. */
+static void put_extensions(struct buf *out, const struct http_request *request) {
+    struct buf all;
+    buf_init(&all);
+    http_header_join(request, "Sec-WebSocket-Extensions", &all);
+    if (all.failed)
+        out->failed = true;
+    else if (all.len > 0)
+        buf_printf(out, "Sec-WebSocket-Extensions: %s\r\n", all.data);
+    buf_deinit(&all);
+}
+
 static void put_length(struct buf *out, const struct http_request *request) {
     if (request->length == HTTP_CHUNKED)
         buf_str(out, "Transfer-Encoding: chunked\r\n");
@@ -30,6 +42,7 @@ void relay_head_put(struct buf *out, const struct http_request *request, struct 
         put_header(out, request, "Sec-WebSocket-Version");
         put_header(out, request, "Sec-WebSocket-Key");
         put_header(out, request, "Sec-WebSocket-Protocol");
+        put_extensions(out, request);
     } else if (!slice_is(request->method, "GET")) {
         put_length(out, request);
     }

@@ -76,11 +76,11 @@ void sio_socket_begin(struct sio_session *t, unsigned nsp, struct slice auth) {
 /* --- packets out ----------------------------------------------------------------------------
  */
 
-struct region sio_encode(struct net *n, const struct sio_packet *head,
-                         const struct slice parts[], size_t count) {
+struct frame sio_encode(struct net *n, const struct sio_packet *head,
+                        const struct slice parts[], size_t count) {
     struct slice all[16];
     struct buf text;
-    struct region r = {NULL, 0, 0};
+    struct frame f = {.plain = {NULL, 0, 0}};
     buf_init(&text);
     sio_put_head(&text, head);
     bool fits = count < sizeof all / sizeof *all;
@@ -90,17 +90,17 @@ struct region sio_encode(struct net *n, const struct sio_packet *head,
         buf_slice(&text, parts[i]);
     all[0] = buf_bytes(&text);
     if (!text.failed)
-        r = eio_encode(n, false, all, fits ? count + 1 : 1);
+        f = eio_encode(n, false, all, fits ? count + 1 : 1);
     buf_deinit(&text);
-    return r;
+    return f;
 }
 
 static bool put(struct sio_session *t, const struct sio_packet *head,
                 const struct slice parts[], size_t count) {
-    return eio_send(&t->eio, sio_encode(t->eio.server->net, head, parts, count), false);
+    return eio_send_once(&t->eio, sio_encode(t->eio.server->net, head, parts, count), false);
 }
 
-bool sio_send(struct sio_socket *s, struct region packet, bool ephemeral) {
+bool sio_send(struct sio_socket *s, struct frame *packet, bool ephemeral) {
     return s->state == SIO_JOINED && eio_send(&s->session->eio, packet, ephemeral);
 }
 
@@ -116,8 +116,8 @@ bool sio_emit(struct sio_socket *s, const struct sio_packet *head, const struct 
         all.type = head->type == SIO_ACK ? SIO_BINARY_ACK : SIO_BINARY_EVENT;
     bool sent = put(t, &all, parts, count);
     for (uint32_t i = 0; sent && i < attached; i++)
-        sent =
-            eio_send(&t->eio, eio_encode(t->eio.server->net, true, &attachments[i], 1), false);
+        sent = eio_send_once(&t->eio, eio_encode(t->eio.server->net, true, &attachments[i], 1),
+                             false);
     return sent;
 }
 

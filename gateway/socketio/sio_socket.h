@@ -138,10 +138,10 @@ void sio_refuse(struct sio_socket *s, const char *message, struct slice data);
  * SIO_ACK), nsp and id; the parts are the payload, a JSON array. Its slab is NULL without
  * memory.
  */
-struct region sio_encode(struct net *n, const struct sio_packet *head,
-                         const struct slice parts[], size_t count);
+struct frame sio_encode(struct net *n, const struct sio_packet *head,
+                        const struct slice parts[], size_t count);
 /* As eio_send. */
-bool sio_send(struct sio_socket *s, struct region packet, bool ephemeral);
+bool sio_send(struct sio_socket *s, struct frame *packet, bool ephemeral);
 
 /*
  * Encodes and sends one packet to one socket. Only type, has_id and id of `head` are used. With

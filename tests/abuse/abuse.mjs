@@ -128,7 +128,7 @@ export async function abuse({
   onRow = () => {},
 }) {
   const redis = await startRedis();
-  const settings = [...IDENTITY, '--memory-limit', `${limit}M`, ...args];
+  const settings = [...IDENTITY, '--memory-limit', `${limit}M`, '--deflate', '--rate-limit', '200', ...args];
   const nodes = [];
   for (const id of ['n1', 'n2']) nodes.push(await startNode({ redis, id, args: settings, env, shown: false }));
   const urls = nodes.map((node) => node.url);

@@ -6,7 +6,7 @@
 
 import crypto from 'node:crypto';
 import net from 'node:net';
-import { encode, handshake, PING, TEXT } from '../blackbox/lib/rawws.mjs';
+import { encode, handshake, OFFER, pack, PING, TEXT } from '../blackbox/lib/rawws.mjs';
 import { forged, token } from '../blackbox/lib/token.mjs';
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -46,7 +46,7 @@ function dial({ urls, tell }, { reads = true } = {}) {
 // A WebSocket, open: the same with frames sent by encode().
 async function open(how, options = {}) {
   const one = dial(how, options);
-  one.socket.write(handshake());
+  one.socket.write(handshake({ headers: options.headers }));
   for (let i = 0; i < 100 && !one.status && !one.closed && options.reads !== false; i++) await sleep(10);
   return one;
 }
@@ -226,6 +226,20 @@ export const attacks = {
         one.socket.write(encode(TEXT, `{"event":"typing","data":${object},"ack":1}`));
         one.socket.write(encode(TEXT, `{"event":"join","data":{"room":"${keys[k++ % keys.length].slice(1, 25)}"}}`));
       }
+    });
+  },
+
+  // A kilobyte each, of which the node makes a mebibyte of JSON, and what is over max-message.
+  async 'compressed bombs'(how) {
+    const headers = { 'Sec-WebSocket-Extensions': OFFER };
+    const bomb = (bytes) => encode(TEXT, pack(`{"event":"typing","data":[${'1,'.repeat(bytes / 2)}1]}`), { rsv: 4 });
+    const [allowed, tooLong] = [bomb(1048000), bomb(50e6)];
+    const all = await many(how, 20, (i) => enter(how, `bomb-${i}`, { headers }));
+    let k = 0;
+    await how.pace(50, async () => {
+      for (const one of alive(all)) if (one.socket.writableLength < 1 << 16) one.socket.write(allowed);
+      const other = await enter(how, `bomb-${k++ % 20}`, { headers });
+      other.socket.write(tooLong);
     });
   },
 

@@ -11,7 +11,9 @@
  * the ack of the last idle    memory of conns connections: open, then logged in and in a room
  * of room members   crowd   conns connections, logged in as u<first> and so on, all subscribed
  * to one topic. It says "ready" when they are, "all" when each has the one message that
- * somebody publishes then, and stays until its input ends
+ * somebody publishes then, and stays until its input ends.
+ * payload is the bytes of a message's JSON text. deflate=1: all offer permessage-deflate, and
+ * inflate what they get.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,15 +32,17 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define MAX_SERVERS  8
 #define BURST        128 /* connections, or joins, that are under way at once */
-#define PAYLOAD      128 /* bytes of a message's JSON text, with the quotes */
+#define PAYLOAD_MOST 16384
 #define SCRATCH      (256 * 1024)
 #define LATENCY_MAX  1000000 /* buckets of 10 µs; the last has all that took longer */
 #define STAMP_DIGITS 16
 #define KEY          "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT       "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+#define AGREED       "Sec-WebSocket-Extensions: permessage-deflate;"
 
 enum option {
     SUBS,
@@ -52,13 +56,15 @@ enum option {
     CONNS,
     ROOM,
     FIRST,
+    PAYLOAD,
+    DEFLATE,
     REDIS,
     OPTIONS
 };
-static const char *const option_names[OPTIONS] = {"subs",  "pubs",    "topics", "window",
-                                                  "rate",  "seconds", "warmup", "pairs",
-                                                  "conns", "room",    "first",  "redis"};
-static long option[OPTIONS] = {1000, 4, 1, 32, 0, 10, 1, 200, 10000, 10000, 0, 0};
+static const char *const option_names[OPTIONS] = {
+    "subs",  "pubs",  "topics", "window", "rate",    "seconds", "warmup",
+    "pairs", "conns", "room",   "first",  "payload", "deflate", "redis"};
+static long option[OPTIONS] = {1000, 4, 1, 32, 0, 10, 1, 200, 10000, 10000, 0, 128, 0, 0};
 
 struct server {
     struct sockaddr_in addr;
@@ -94,7 +100,7 @@ static unsigned char scratch[SCRATCH];
 static uint32_t latencies[LATENCY_MAX];
 
 /* Since the start. */
-static uint64_t sent, acked, delivered, others, reads, ticks;
+static uint64_t sent, acked, delivered, others, reads, came, ticks;
 static unsigned ready_count;
 static bool running, counting;
 static bool is_crowd;
@@ -175,7 +181,7 @@ static void conn_frame(struct conn *c, unsigned char opcode, const char *data, s
 /* Appends an event with this data, and waits for its ack. conn_flush sends it. */
 __attribute__((format(printf, 3, 4))) static void conn_event(struct conn *c, const char *event,
                                                              const char *format, ...) {
-    char text[1024], data[768];
+    static char text[PAYLOAD_MOST + 512], data[PAYLOAD_MOST + 256];
     va_list args;
     va_start(args, format);
     vsnprintf(data, sizeof data, format, args);
@@ -186,10 +192,26 @@ __attribute__((format(printf, 3, 4))) static void conn_event(struct conn *c, con
     c->unacked++;
 }
 
+/* A time, and words that are another choice each time. Without its end it has the quotes. */
 static const char *payload(uint64_t stamp) {
-    static char text[PAYLOAD - 1];
-    snprintf(text, sizeof text, "%0*" PRIx64, STAMP_DIGITS, stamp);
-    memset(text + STAMP_DIGITS, 'x', sizeof text - 1 - STAMP_DIGITS);
+    static const char *const words[] = {
+        "the",      "order",    "is",     "waiting",   "please", "look",   "at",    "invoice",
+        "that",     "customer", "wrote",  "yesterday", "and",    "we",     "have",  "not",
+        "answered", "yet",      "who",    "can",       "take",   "it",     "over",  "before",
+        "lunch",    "I",        "will",   "be",        "back",   "around", "three", "thanks",
+        "a",        "lot",      "for",    "your",      "help",   "with",   "this",  "server",
+        "restart",  "was",      "fine",   "but",       "queue",  "still",  "grows", "slowly",
+        "maybe",    "somebody", "should", "call",      "them",   "today",  "or",    "tomorrow",
+        "morning",  "in",       "any",    "case",      "their",  "number", "on",    "page"};
+    static char text[PAYLOAD_MOST];
+    static uint32_t dice = 1;
+    size_t len = (size_t)option[PAYLOAD] - 2;
+    size_t at = (size_t)snprintf(text, sizeof text, "%0*" PRIx64, STAMP_DIGITS, stamp);
+    while (at < len) {
+        dice = dice * 1664525 + 1013904223;
+        at += (size_t)snprintf(text + at, sizeof text - at, " %s", words[dice >> 26]);
+    }
+    text[len] = '\0';
     return text;
 }
 
@@ -307,9 +329,10 @@ static void on_message(struct conn *c, const char *text, size_t len, uint64_t wh
             fail("connection %u: seq %" PRIu64 " after %" PRIu64, c->number, seq, c->seq);
         c->seq = seq;
     }
-    if (!counting || len <= PAYLOAD || c->role != SUBSCRIBER)
+    size_t stamped = (size_t)option[PAYLOAD];
+    if (!counting || len <= stamped || c->role != SUBSCRIBER)
         return;
-    uint64_t taken = (when - strtoull(text + len - PAYLOAD, NULL, 16)) / 10000;
+    uint64_t taken = (when - strtoull(text + len - stamped, NULL, 16)) / 10000;
     latencies[taken < LATENCY_MAX ? taken : LATENCY_MAX - 1]++;
 }
 
@@ -337,6 +360,27 @@ static void on_frame(struct conn *c, unsigned opcode, const char *text, size_t l
     }
 }
 
+/* The text of a compressed frame, valid until the next one. */
+static const char *inflated(const unsigned char *at, size_t *len) {
+    static unsigned char text[SCRATCH];
+    static z_stream z;
+    static bool made;
+    unsigned char tail[] = {0, 0, 0xff, 0xff};
+    check(made || inflateInit2(&z, -15) == Z_OK, "inflateInit2");
+    made = true;
+    inflateReset(&z);
+    z.next_out = text;
+    z.avail_out = sizeof text;
+    for (int part = 0; part < 2; part++) {
+        z.next_in = part == 0 ? (Bytef *)(uintptr_t)at : tail;
+        z.avail_in = part == 0 ? (uInt)*len : sizeof tail;
+        if (inflate(&z, Z_SYNC_FLUSH) != Z_OK || z.avail_in > 0)
+            fail("a frame that cannot be inflated");
+    }
+    *len = sizeof text - z.avail_out;
+    return (const char *)text;
+}
+
 /* Returns how many bytes were taken: whole frames, or the answer to the handshake. */
 static size_t conn_take(struct conn *c, const unsigned char *at, size_t len, uint64_t when) {
     size_t taken = 0;
@@ -348,6 +392,9 @@ static size_t conn_take(struct conn *c, const unsigned char *at, size_t len, uin
         if (memcmp(at, "HTTP/1.1 101", 12) != 0 ||
             memmem(at, taken, ACCEPT, strlen(ACCEPT)) == NULL)
             fail("connection %u: refused: %.*s", c->number, (int)taken, (const char *)at);
+        if ((memmem(at, taken, AGREED, strlen(AGREED)) != NULL) != (option[DEFLATE] != 0))
+            fail("connection %u: %s", c->number,
+                 option[DEFLATE] ? "no compression here" : "compression unasked");
         conn_opened(c);
     }
     for (;;) {
@@ -369,8 +416,11 @@ static size_t conn_take(struct conn *c, const unsigned char *at, size_t len, uin
             fail("connection %u: a frame of %zu bytes", c->number, size);
         if (left < head + size)
             return taken;
-        on_frame(c, p[0] & 0x0f, (const char *)p + head, size, when);
         taken += head + size;
+        const char *text = (const char *)p + head;
+        if (p[0] & 0x40)
+            text = inflated(p + head, &size);
+        on_frame(c, p[0] & 0x0f, text, size, when);
     }
 }
 
@@ -384,6 +434,7 @@ static void conn_read(struct conn *c) {
     if (n <= 0)
         fail("connection %u: %s", c->number, n < 0 ? strerror(errno) : "ended by the server");
     reads++;
+    came += (uint64_t)n;
     have += (size_t)n;
     size_t taken = conn_take(c, scratch, have, now());
     c->in.len = 0;
@@ -395,7 +446,7 @@ static void conn_connect(struct conn *c, unsigned number, enum role role) {
     const struct server *s = &servers[number % server_count];
     const struct linger reset = {1, 0}; /* leaves no port in TIME_WAIT */
     int on = 1;
-    char request[256];
+    char request[320];
     c->number = number;
     c->role = role;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -405,11 +456,13 @@ static void conn_connect(struct conn *c, unsigned number, enum role role) {
     check(connect(c->fd, (const struct sockaddr *)&s->addr, sizeof s->addr) == 0 ||
               errno == EINPROGRESS,
           "connect");
-    int len = snprintf(request, sizeof request,
-                       "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
-                       "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                       "Sec-WebSocket-Key: " KEY "\r\n\r\n",
-                       ntohs(s->addr.sin_port));
+    int len =
+        snprintf(request, sizeof request,
+                 "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: " KEY "\r\n%s\r\n",
+                 ntohs(s->addr.sin_port),
+                 option[DEFLATE] ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "");
     append(&c->out, request, (size_t)len);
     watch(c, true, EPOLL_CTL_ADD);
 }
@@ -492,11 +545,11 @@ static void run(double seconds) {
 
 struct sample {
     double wall, nodes, redis, client, busy, idle; /* seconds */
-    uint64_t acked, delivered, reads;
+    uint64_t acked, delivered, reads, came;
 };
 
 static struct sample sample_take(void) {
-    struct sample s = {.acked = acked, .delivered = delivered, .reads = reads};
+    struct sample s = {.acked = acked, .delivered = delivered, .reads = reads, .came = came};
     s.wall = (double)now() / 1e9;
     for (unsigned i = 0; i < server_count; i++)
         s.nodes += (double)nanoseconds(servers[i].cpu) / 1e9;
@@ -548,13 +601,15 @@ static void measure(void) {
     if (messages == 0 || received == 0)
         fail("%.0f acks and %.0f deliveries within the window: too short", messages, received);
     printf("{\"seconds\":%.3f,\"messages\":%.0f,\"deliveries\":%.0f,\"node_us\":%.3f,"
-           "\"redis_us\":%.3f,\"client_us\":%.3f,\"frames_a_read\":%.2f,\"p50_us\":%.0f,"
+           "\"redis_us\":%.3f,\"client_us\":%.3f,\"frames_a_read\":%.2f,\"bytes\":%.1f,"
+           "\"p50_us\":%.0f,"
            "\"p99_us\":%.0f,\"cores\":{\"nodes\":%.3f,\"redis\":%.3f,\"client\":%.3f,"
            "\"others\":%.3f,\"idle\":%.3f}}\n",
            wall, messages, received, nodes / received * 1e6, redis / messages * 1e6,
-           client / received * 1e6, received / (double)(b.reads - a.reads), percentile(0.5),
-           percentile(0.99), nodes / wall, redis / wall, client / wall,
-           rest > 0 ? rest / wall : 0, (b.idle - a.idle) / wall);
+           client / received * 1e6, received / (double)(b.reads - a.reads),
+           (double)(b.came - a.came) / received, percentile(0.5), percentile(0.99),
+           nodes / wall, redis / wall, client / wall, rest > 0 ? rest / wall : 0,
+           (b.idle - a.idle) / wall);
 }
 
 static void fanout(void) {
@@ -690,6 +745,8 @@ int main(int argc, char **argv) {
     struct rlimit files;
     for (int i = 2; i < argc; i++)
         parse(argv[i]);
+    if (option[PAYLOAD] < 32 || option[PAYLOAD] > PAYLOAD_MOST)
+        fail("payload: 32 to %d bytes", PAYLOAD_MOST);
     if (server_count == 0 || option[REDIS] == 0 || option[ROOM] == 0 || option[PUBS] == 0)
         fail("usage: load fanout|pairs|idle|crowd [name=N]... redis=PID HOST:PORT:PID...");
     clock_of(option[REDIS], &redis_cpu);

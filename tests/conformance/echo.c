@@ -14,7 +14,7 @@ static struct eio_session *eio_on_open(void *owner, const struct http_request *r
 }
 
 static void eio_on_message(struct eio_session *s, bool binary, struct slice bytes) {
-    eio_send(s, eio_encode(s->server->net, binary, &bytes, 1), false);
+    eio_send_once(s, eio_encode(s->server->net, binary, &bytes, 1), false);
 }
 
 static void eio_on_drained(struct eio_session *s) {
@@ -213,7 +213,10 @@ const struct sio_app echo_sio_app = {.create = sio_create,
 #define QUEUED_MOST 262144
 
 static void ws_on_message(struct wsock *w, enum ws_opcode opcode, struct slice payload) {
-    wsock_send(w, wsock_encode(w->shared->net, opcode, &payload, 1), false);
+    struct net *n = w->shared->net;
+    struct frame f = wsock_encode(n, opcode, &payload, 1);
+    wsock_send(w, &f, false);
+    frame_done(&f, &n->slabs);
     if (w->conn->queue->bytes > QUEUED_MOST) {
         conn_pause(w->conn, true);
         wsock_want_drained(w);

@@ -35,6 +35,7 @@ static const char usage[] =
     "  --upgrade-timeout MS    from a probe to its end               (10000)\n"
     "  --origins LIST          pages that may use it: * or origins, separated by commas (*)\n"
     "  --max-sessions N        of each path; above: 503              (0: no limit)\n"
+    "  --deflate               agree to permessage-deflate\n"
     "  --help\n"
     "\n"
     "The first line of its log has addr=HOST:PORT. SIGTERM and SIGINT end it.\n";
@@ -53,6 +54,7 @@ struct program {
     struct origins origins;
     struct echo echo;
     const char *listen;
+    bool deflates;
     bool ending;
 };
 
@@ -193,6 +195,8 @@ static int start(struct program *p) {
                                        .ping_timeout_ms = 20000,
                                        .close_timeout_ms = 5000};
     ws_pool_init(&p->sockets.pool, MAX_MESSAGE, MAX_FRAGMENTS);
+    p->sockets.pool.deflate = &p->net.deflate;
+    p->net.deflates = p->deflates;
     eio_server_init(&p->eio, &p->net, &p->config.eio, &echo_eio_ops, p);
     if (error != 0)
         return complain("start", uv_strerror(error));
@@ -227,6 +231,7 @@ static int read_options(struct program *p, int argc, char **argv) {
         {"upgrade-timeout", required_argument, NULL, 'u'},
         {"origins", required_argument, NULL, 'o'},
         {"max-sessions", required_argument, NULL, 'm'},
+        {"deflate", no_argument, NULL, 'd'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -248,6 +253,8 @@ static int read_options(struct program *p, int argc, char **argv) {
             good = read_number(optarg, &most);
         else if (option == 'o')
             p->origins.list = optarg;
+        else if (option == 'd')
+            p->deflates = true;
         else if (option == 'h')
             return fputs(usage, stdout) < 0;
         else

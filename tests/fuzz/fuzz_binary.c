@@ -21,7 +21,7 @@ static struct slice payload_of(struct region r) {
 static void same(const struct message *a, const struct message *b) {
     check(a->attached_count == b->attached_count);
     for (unsigned i = 0; i < a->attached_count; i++)
-        check(slice_eq(payload_of(a->attached[i]), payload_of(b->attached[i])));
+        check(slice_eq(payload_of(a->attached[i].plain), payload_of(b->attached[i].plain)));
 }
 
 /* Sends it again, as a client does. */
@@ -33,7 +33,7 @@ static void again(const struct message *m, struct slice plain) {
     struct buf data, out;
     check(m->attached_count > 0 && m->attached_count <= SIO_BINARY_MOST);
     for (unsigned i = 0; i < m->attached_count; i++)
-        bytes[i] = payload_of(m->attached[i]);
+        bytes[i] = payload_of(m->attached[i].plain);
     check(json_parse(plain, &value) == JSON_OK);
     plain = value.raw; /* without space around it */
     buf_init(&data);

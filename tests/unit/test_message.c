@@ -90,7 +90,7 @@ static void takes_good_frames_apart(void **state) {
         assert_slice(m.data, g->data);
         assert_int_equal(m.ephemeral, g->seq == 0);
         for (int codec = 0; codec < CODEC_COUNT; codec++)
-            assert_null(m.encoded[codec].slab);
+            assert_null(m.encoded[codec].plain.slab);
     }
 }
 
@@ -246,7 +246,7 @@ static void builds_a_bare_event(void **state) {
         assert_int_equal(m.epoch.len, 0);
         assert_true(m.ephemeral);
         assert_true(m.seq == 0);
-        assert_null(m.encoded[CODEC_JSON].slab);
+        assert_null(m.encoded[CODEC_JSON].plain.slab);
         parse_frame(&frame, fields);
         assert_slice(fields[3].raw, "\"user_online\"");
         assert_slice(fields[4].raw, data[i]);
@@ -331,14 +331,13 @@ static void done_lets_go_once(void **state) {
     assert_true(message_parse(&m, slice_of(good_frames[0].frame)));
     message_done(&m, &slabs);
     assert_non_null(slabs_reserve(&slabs, 4));
-    m.encoded[CODEC_JSON] = slabs_commit(&slabs, 4);
-    slab_ref(m.encoded[CODEC_JSON].slab);
-    assert_int_equal(slabs.current->refs, 2);
+    m.encoded[CODEC_JSON] = frame_of(slabs_commit(&slabs, 4));
+    assert_int_equal(slabs.current[SLAB_PLAIN]->refs, 2);
     message_done(&m, &slabs);
-    assert_null(m.encoded[CODEC_JSON].slab);
-    assert_int_equal(slabs.current->refs, 1);
+    assert_null(m.encoded[CODEC_JSON].plain.slab);
+    assert_int_equal(slabs.current[SLAB_PLAIN]->refs, 1);
     message_done(&m, &slabs);
-    assert_int_equal(slabs.current->refs, 1);
+    assert_int_equal(slabs.current[SLAB_PLAIN]->refs, 1);
     slabs_deinit(&slabs);
 }
 

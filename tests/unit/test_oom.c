@@ -203,7 +203,7 @@ static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
     return true;
 }
 
-static const struct ws_handler handler = {on_message, on_control, NULL};
+static const struct ws_handler handler = {on_message, on_control, NULL, NULL};
 
 /* Masked with zeros. announced may be more than len. */
 static void put_frame(struct buf *b, unsigned first, uint64_t announced, size_t len) {
@@ -259,6 +259,72 @@ static bool try_ws(void) {
 static void a_parser_reports_it(void **state) {
     (void)state;
     exhaust(try_ws, 10);
+}
+
+static struct ws_deflate deflate;
+
+static void on_inflated(void *arg, size_t packed, size_t plain) {
+    (void)arg;
+    assert_true(packed < plain);
+}
+
+static const struct ws_handler packed_handler = {on_message, on_control, NULL, on_inflated};
+
+/* A message is deflated and comes back. Without memory for that it is not deflated, or the
+ * parser reports it; the next one finds all in order. */
+static bool try_deflate(void) {
+    enum { LEN = 20000 };
+    static char plain[LEN];
+    struct buf b;
+    struct ws_pool pool;
+    struct ws_input in = {NULL};
+    struct heard heard = {0};
+    uint16_t code = 0;
+    enum ws_result result = WS_OK;
+    buf_init(&b);
+    ws_pool_init(&pool, LEN, 2);
+    pool.deflate = &deflate;
+    struct slice packed = ws_deflate_pack(&deflate, (struct slice){plain, LEN}, LEN - 1);
+    if (packed.len > 0) {
+        assert_in_range(packed.len, 10, 125);
+        buf_append(&b, (char[]){(char)0xc2, (char)(0x80 | packed.len), 0, 0, 0, 0}, 6);
+        buf_slice(&b, packed);
+        if (!b.failed)
+            result = ws_feed(&in, &pool, &packed_handler, &heard, b.data, b.len, &code);
+    }
+    bool through = memory_disarm();
+    assert_true(result == WS_OK || (result == WS_FAILED && code == WS_CODE_INTERNAL));
+    assert_int_equal(heard.bytes, heard.messages * LEN);
+    assert_true(heard.messages == 1 || !through);
+    ws_input_deinit(&in, &pool);
+    ws_pool_deinit(&pool);
+    ws_deflate_deinit(&deflate);
+    buf_deinit(&b);
+    return through;
+}
+
+static void a_message_is_not_deflated_without_memory(void **state) {
+    (void)state;
+    exhaust(try_deflate, 10);
+}
+
+/* What grows while a message is inflated is never more than it may have. */
+static void a_bomb_takes_no_memory(void **state) {
+    (void)state;
+    enum { LEN = 10000000, MOST = 100000 };
+    char *zeros = calloc(1, LEN);
+    struct buf plain;
+    assert_non_null(zeros);
+    buf_init(&plain);
+    struct slice packed = ws_deflate_pack(&deflate, (struct slice){zeros, LEN}, LEN - 1);
+    assert_in_range(packed.len, 1000, LEN / 100);
+    memory_arm(NEVER, false);
+    assert_int_equal(ws_deflate_unpack(&deflate, packed, MOST, &plain), WS_UNPACK_TOO_BIG);
+    memory_disarm();
+    assert_in_range(memory.largest, 1000, MOST);
+    buf_deinit(&plain);
+    ws_deflate_deinit(&deflate);
+    free(zeros);
 }
 
 static void an_announced_length_takes_no_memory(void **state) {
@@ -493,6 +559,8 @@ int main(void) {
         cmocka_unit_test(a_buffer_fails_and_stays_so),
         cmocka_unit_test(a_map_lives_without_growth),
         cmocka_unit_test(a_parser_reports_it),
+        cmocka_unit_test(a_message_is_not_deflated_without_memory),
+        cmocka_unit_test(a_bomb_takes_no_memory),
         cmocka_unit_test(an_announced_length_takes_no_memory),
         cmocka_unit_test(a_message_in_one_piece_takes_no_memory),
         cmocka_unit_test(who_cannot_be_kept_is_closed),

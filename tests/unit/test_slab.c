@@ -9,11 +9,15 @@
 
 #include "gateway/net/slab.h"
 
-static struct region put(struct slabs *s, size_t len, int byte) {
-    char *room = slabs_reserve(s, len);
+static struct region put_in(struct slabs *s, enum slab_lane lane, size_t len, int byte) {
+    char *room = slabs_reserve_in(s, lane, len);
     assert_non_null(room);
     memset(room, byte, len);
     return slabs_commit(s, len);
+}
+
+static struct region put(struct slabs *s, size_t len, int byte) {
+    return put_in(s, SLAB_PLAIN, len, byte);
 }
 
 static void assert_filled(struct region r, int byte) {
@@ -37,7 +41,7 @@ static void held_regions_are_neighbours(void **state) {
     assert_int_equal(first.slab->refs, 3);
     slab_unref(&s, first.slab);
     slab_unref(&s, second.slab);
-    assert_int_equal(s.current->refs, 1);
+    assert_int_equal(s.current[SLAB_PLAIN]->refs, 1);
     slabs_deinit(&s);
 }
 
@@ -115,7 +119,7 @@ static void one_slab_at_rest_is_kept(void **state) {
     assert_int_equal(r.at, 0);
     assert_int_equal(r.slab->refs, 1);
     slabs_deinit(&s);
-    assert_null(s.current);
+    assert_null(s.current[SLAB_PLAIN]);
     assert_null(s.spare);
 }
 
@@ -193,8 +197,38 @@ static void nothing_used_needs_nothing_freed(void **state) {
     slabs_deinit(&s);
 }
 
+static void each_lane_has_neighbours_of_its_own(void **state) {
+    (void)state;
+    struct slabs s = {0};
+    struct region r[4];
+    for (int i = 0; i < 4; i++) {
+        r[i] = put_in(&s, i % 2 == 0 ? SLAB_PLAIN : SLAB_PACKED, 10, i);
+        slab_ref(r[i].slab);
+    }
+    assert_ptr_not_equal(r[0].slab, r[1].slab);
+    for (int i = 2; i < 4; i++) {
+        assert_ptr_equal(r[i].slab, r[i - 2].slab);
+        assert_int_equal(r[i].at, 10);
+    }
+    /* A long frame of one lane is there until the same lane's next one. */
+    struct region plain = put(&s, SLAB_BYTES + 1, 4);
+    put_in(&s, SLAB_PACKED, SLAB_BYTES + 1, 5);
+    assert_filled(plain, 4);
+    assert_filled(put_in(&s, SLAB_PACKED, 1, 6), 6);
+    assert_filled(plain, 4);
+    put_in(&s, SLAB_PACKED, SLAB_BYTES + 1, 7);
+    slabs_rest(&s);
+    for (int i = 0; i < 4; i++) {
+        assert_filled(r[i], i);
+        slab_unref(&s, r[i].slab);
+    }
+    slabs_deinit(&s);
+    assert_int_equal(s.held, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_lane_has_neighbours_of_its_own),
         cmocka_unit_test(held_regions_are_neighbours),
         cmocka_unit_test(what_nobody_holds_is_used_again),
         cmocka_unit_test(a_reservation_may_be_committed_shorter),

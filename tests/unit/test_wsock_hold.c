@@ -45,7 +45,6 @@ static void on_free(struct wsock *w) {
 
 static const struct wsock_ops ops = {.door = DOOR_RAW,
                                      .on_message = on_message,
-                                     .on_control = on_nothing,
                                      .on_drained = on_nothing,
                                      .on_gone = on_nothing,
                                      .on_free = on_free};

@@ -75,7 +75,14 @@ static bool on_control(void *arg, enum ws_opcode opcode, struct slice payload) {
     return s->stop_at-- != 0;
 }
 
-const struct ws_handler ws_session_handler = {on_message, on_control, NULL};
+const struct ws_handler ws_session_handler = {on_message, on_control, NULL, NULL};
+
+static void on_inflated(void *arg, size_t packed, size_t plain) {
+    struct ws_session *s = arg;
+    buf_printf(&s->trace, "%zu>%zu:", packed, plain);
+}
+
+static const struct ws_handler packed_handler = {on_message, on_control, NULL, on_inflated};
 
 void ws_session_init(struct ws_session *s) {
     *s = (struct ws_session){.stop_at = -1};
@@ -86,6 +93,7 @@ void ws_session_deinit(struct ws_session *s) {
     ws_input_deinit(&s->input, &s->pool);
     assert_null(s->input.parser);
     ws_pool_deinit(&s->pool);
+    ws_deflate_deinit(&s->deflate);
     buf_deinit(&s->trace);
 }
 
@@ -95,8 +103,9 @@ enum ws_result ws_session_feed(struct ws_session *s, const char *bytes, size_t l
     char *copy = malloc(len == 0 ? 1 : len);
     assert_non_null(copy);
     memcpy(copy, bytes, len);
-    enum ws_result result =
-        ws_feed(&s->input, &s->pool, &ws_session_handler, s, copy, len, code);
+    const struct ws_handler *handler = s->may_compress ? &packed_handler : &ws_session_handler;
+    s->pool.deflate = &s->deflate; /* s may be a copy */
+    enum ws_result result = ws_feed(&s->input, &s->pool, handler, s, copy, len, code);
     free(copy);
     if (result != WS_OK)
         assert_null(s->input.parser);

@@ -17,6 +17,8 @@ struct ws_session {
     struct ws_input input;
     struct buf trace;
     int stop_at; /* the call of the handler that returns false; -1: none */
+    struct ws_deflate deflate;
+    bool may_compress; /* the peer has agreed to it */
 };
 
 /* ---- The peer's frames, masked, appended to a buffer */

@@ -2,6 +2,7 @@
 
 import crypto from 'node:crypto';
 import net from 'node:net';
+import zlib from 'node:zlib';
 import { until } from './waiting.mjs';
 
 export const TEXT = 1;
@@ -35,6 +36,21 @@ export function closing(code, reason = '') {
   return Buffer.concat([head, Buffer.from(reason)]);
 }
 
+/*
+ * permessage-deflate (RFC 7692): the value of an offer, a message's payload compressed by itself, and
+ * inflated again within a window of 2^bits bytes.
+ */
+export const OFFER = 'permessage-deflate';
+const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
+export function pack(data, options) {
+  const all = zlib.deflateRawSync(data, { finishFlush: zlib.constants.Z_SYNC_FLUSH, ...options });
+  return all.subarray(0, all.length - 4);
+}
+export function unpack(payload, bits = 15) {
+  const finishFlush = zlib.constants.Z_SYNC_FLUSH;
+  return zlib.inflateRawSync(Buffer.concat([payload, TAIL]), { finishFlush, windowBits: bits });
+}
+
 // An event that needs no login, answered {"ack":<ack>,"data":{}}.
 export const beat = (ack, data = '') => JSON.stringify({ event: 'heartbeat', data, ack });
 
@@ -42,6 +58,7 @@ class RawSocket {
   received = Buffer.alloc(0); // not yet taken
   ended = false; // the server sent FIN
   closed = false; // the connection is over, by FIN both ways or by a reset
+  agreed = null; // the value of the answer's Sec-WebSocket-Extensions
   #socket;
 
   constructor(socket) {
@@ -101,10 +118,12 @@ class RawSocket {
     const body = this.received.toString('utf8', begin, end);
     this.received = this.received.subarray(end);
     const json = () => JSON.parse(body);
+    this.agreed = headers['sec-websocket-extensions'] ?? null;
     return { status: Number(first.split(' ')[1]), headers, body, json };
   }
 
-  // The next frame from the server: { opcode, fin, payload, text }.
+  // The next frame from the server: { opcode, fin, payload, text }, and `packed`, the payload as it
+  // came, if it was compressed.
   async frame({ timeout = 5000 } = {}) {
     const got = await until(() => this.#take() ?? (this.ended || this.closed ? 'end' : null), {
       timeout,
@@ -157,8 +176,10 @@ class RawSocket {
     if (all.length < at + length) return null;
     const payload = all.subarray(at, at + length);
     this.received = all.subarray(at + length);
-    if (all[0] & 0x70) throw new Error('the server sets reserved bits');
-    return { opcode: all[0] & 15, fin: all[0] >> 7 === 1, payload, text: payload.toString() };
+    if (all[0] & (this.agreed ? 0x30 : 0x70)) throw new Error('the server sets reserved bits');
+    const packed = all[0] & 0x40 ? payload : null;
+    const bytes = packed ? unpack(packed) : payload;
+    return { opcode: all[0] & 15, fin: all[0] >> 7 === 1, payload: bytes, packed, text: bytes.toString() };
   }
 }
 
