@@ -41,6 +41,7 @@ int worker_begin(struct node *n) {
     n->seats = seats_attach(FD_SEATS, count);
     if (n->seats == NULL)
         return fail("its table of seats is not there");
+    prctl(PR_SET_NAME, "sluice"); /* the kernel has the name of the link that was executed */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     return getppid() == parent ? 0 : fail("the process that has started it is gone");
 }

@@ -49,7 +49,7 @@ const redis = await startRedis({ appendfsync: 'no' });
 // So many processes on a few cores are not heard from for seconds while a million clients come.
 const args = ['--workers', String(workers), '--allow-anonymous', '--memory-limit', '16G',
   '--redis-timeout', '20s', '--lease-timeout', '60s'];
-const node = await startNode({ redis, id: 'million', host: '0.0.0.0', internal: true, args });
+const node = await startNode({ redis, id: 'million', shown: false, host: '0.0.0.0', internal: true, args });
 const pids = (await node.internal.get('/healthz')).json().workers.map(({ pid }) => pid);
 const kernelBefore = slabs();
 const before = sum(pids, (pid) => status(pid, 'VmRSS'));
@@ -122,6 +122,8 @@ try {
   say(`one message: acknowledged after ${(acked * 1000).toFixed(0)} ms, with all ${whole(ready)} after ${took.toFixed(2)} s: ${whole(ready / took)} deliveries a second`);
 } catch (error) {
   console.error(`million: ${error.message}`);
+  const told = node.log().split('\n').filter((line) => /level=(warn|error)/.test(line));
+  console.error(told.slice(0, 40).join('\n'));
   process.exitCode = 1;
 } finally {
   for (const load of running) load.kill('SIGKILL');
