@@ -27,18 +27,78 @@ EMBED(tidy)
 EMBED(helpers)
 EMBED(writing)
 EMBED(ids)
+EMBED(load)
+EMBED(tick)
+EMBED(put)
+EMBED(settle_log)
+EMBED(known)
+EMBED(note)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
-struct source {
+struct text {
     const char *begin;
     const char *end;
+};
+
+struct source {
+    struct text text;
     unsigned parts;
     const char *keys;
 };
 
-#define SOURCE(name, parts, keys) {lua_##name, lua_##name##_end, parts, keys},
+#define SOURCE(name, parts, keys) {{lua_##name, lua_##name##_end}, parts, keys},
 static const struct source sources[SCRIPT_COUNT] = {SCRIPT_TABLE(SOURCE)};
 #undef SOURCE
+
+/* --- pieces ---------------------------------------------------------------------------------
+ */
+
+/* A line "--+ load" stands for load.lua: a function would cost Redis more with each call. A
+ * script of several messages is "--+ one" in several.lua. */
+#define PIECE_MARK "--+ "
+#define PIECE(name)                                                                            \
+    {                                                                                          \
+#name, {                                                                               \
+            lua_##name, lua_##name##_end                                                       \
+        }                                                                                      \
+    }
+static const struct {
+    const char *name;
+    struct text text;
+} pieces[] = {PIECE(load),       PIECE(tick),  PIECE(put),
+              PIECE(settle_log), PIECE(known), PIECE(note)};
+
+static void put_text(struct buf *b, struct text text, const struct text *one);
+
+static void put_piece(struct buf *b, struct slice name, const struct text *one) {
+    buf_str(b, "do\n");
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        if (slice_is(name, pieces[i].name))
+            put_text(b, pieces[i].text, one);
+    }
+    if (slice_is(name, "one") && one != NULL)
+        put_text(b, *one, NULL);
+    buf_str(b, "end\n");
+}
+
+static void put_text(struct buf *b, struct text text, const struct text *one) {
+    struct slice rest = {text.begin, (size_t)(text.end - text.begin)};
+    while (rest.len > 0) {
+        struct slice line = slice_cut(&rest, '\n'), word = line;
+        while (word.len > 0 && word.ptr[0] == ' ')
+            word = (struct slice){word.ptr + 1, word.len - 1};
+        if (slice_starts(word, SLICE(PIECE_MARK))) {
+            slice_cut(&word, ' ');
+            put_piece(b, word, one);
+        } else {
+            buf_slice(b, line);
+            buf_char(b, '\n');
+        }
+    }
+}
+
+/* --- parts ----------------------------------------------------------------------------------
+ */
 
 #define PUT(text, name) buf_append(text, lua_##name, (size_t)(lua_##name##_end - lua_##name))
 
@@ -133,6 +193,15 @@ static void put_parts(struct buf *b, unsigned parts, const struct script_constan
         PUT(b, shared);
 }
 
+static void put_own(struct buf *b, const struct source *source, const struct declared *d) {
+    if ((source->parts & PARTS_SEVERAL) == 0) {
+        put_text(b, source->text, NULL);
+        return;
+    }
+    buf_printf(b, "local SIZE, FIELD, BASES = %u, %d, %u\n", d->every, d->when, d->group_count);
+    put_text(b, (struct text){lua_several, lua_several_end}, &source->text);
+}
+
 bool scripts_init(struct scripts *s, const struct script_constants *constants) {
     bool good = true;
     memset(s, 0, sizeof *s);
@@ -146,9 +215,7 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
         if ((sources[i].parts & PARTS_MANY) != 0)
             put_number(text, &s->keys[i]);
         put_parts(text, sources[i].parts, constants);
-        buf_append(text, sources[i].begin, (size_t)(sources[i].end - sources[i].begin));
-        if ((sources[i].parts & PARTS_SEVERAL) != 0)
-            PUT(text, several);
+        put_own(text, &sources[i], &s->keys[i]);
         good = good && !text->failed && digest(text, s->sha[i]);
     }
     return good;

@@ -21,8 +21,8 @@ enum script_parts {
     PARTS_MANY = 128,   /* any number of bases: N tells it */
     PARTS_APPEND = 256, /* it appends to logs: what it may need of clock.lua and log.lua is in a
                          * function, which is not called as long as all is as usual */
-    PARTS_SEVERAL = 512, /* several messages a call: several.lua comes after it, and nothing
-                          * before PARTS_APPEND, which it needs, too */
+    PARTS_SEVERAL = 512, /* several messages a call: it is a piece of several.lua, with no more
+                          * before it than PARTS_APPEND, which it needs, too */
     PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
     PARTS_FINDS = PARTS_PRESENCE | PARTS_FOUND
 };

@@ -33,21 +33,23 @@ local function answer(seq, time, epoch, count, before, cut, frame)
            cut, frame }
 end
 
-local ids = field ~= '' and look_up(base, { field })
-local first = ids and ids[field]
+local id, ids, first, number, older, all, count, cut = field, nil, nil, nil, nil, nil, 1, nil
+if id ~= '' then
+  --+ known
+end
 if first then
   local seq, time, epoch, count = string.match(first, '^(%d+) (%d+) (%S+) (%d+)')
   local entry = call('XRANGE', base .. ':log', seq .. '-0', seq .. '-0')[1]
   return answer(seq, time, epoch, count, '', '', entry and entry[2][2] or '')
 end
-local c, time, stamp = log_of(base), tick(1)
-local seq = digits(c.seq + 1)
+local c, time, stamp
+--+ load
+--+ tick
 if time < c.time then
   time = c.time
   stamp = digits(time)
 end
-local rest = ',"timestamp":' .. millis(stamp) .. ',"seq":' .. seq .. '}}'
-local mine
+local seq, mine = digits(c.seq + 1), nil
 if sender == receiver then c.b = c.a end
 if string.match(name_of(base), '^dm:([^:]*):') == sender then
   mine = digits(c.a + 1)
@@ -56,10 +58,15 @@ else
   mine = digits(c.b + 1)
   c.b = mine
 end
-local both = c.a .. ' ' .. c.b
-put(c, time, stamp, seq, 'new_private_message', data, rest, nil, both, origin .. ' ' .. field)
-c.field, c.value, c.both = 'sent:' .. sender, mine, ' ' .. both
-if ids then note(base, { field, seq .. ' ' .. stamp .. ' ' .. c.epoch .. ' ' .. mine }, c.seq % 128 == 0) end
-local cut = settle(c)
+c.field, c.value = 'sent:' .. sender, mine
+local event, rest = 'new_private_message', ',"timestamp":' .. millis(stamp) .. ',"seq":' .. seq .. '}}'
+local sent, from = c.a .. ' ' .. c.b, origin .. ' ' .. field
+origin = nil
+--+ put
+if id ~= '' then
+  local list, what, wide = nil, seq .. ' ' .. stamp .. ' ' .. c.epoch .. ' ' .. mine, c.seq % 128 == 0
+  --+ note
+end
+--+ settle_log
 if seq == '1' then call('HSET', meta, 'posted', 0, 'seen:' .. sender, 0, 'seen:' .. receiver, 0) end
 return answer(seq, stamp, c.epoch, mine, c.before or c.epoch, cut and 'log-bytes' or '')

@@ -15,7 +15,8 @@ local base, peer, after, after_seq, read = KEYS[1], ARGV[3], ARGV[4], tonumber(A
 local FIRST, FIELDS = 9, 7
 local count = (#ARGV - FIRST + 1) / FIELDS
 local me, to_mark = string.match(name_of(base), '^user:(.*)$'), '\n' .. peer
-local live, c = call('EXISTS', base .. ':conns'), log_of(base)
+local live, c, time, stamp = call('EXISTS', base .. ':conns'), nil, nil, nil
+--+ load
 
 -- The same id may have gone to several receivers.
 local function id_of(place)
@@ -23,10 +24,10 @@ local function id_of(place)
   return field ~= '' and (ARGV[place + 2] == me and peer or me) .. ':' .. field
 end
 
-local ids = { to_mark }
+local ids, id, first, number, older, all, cut = { to_mark }, nil, nil, nil, nil, nil, nil
 for i = 1, count do ids[#ids + 1] = id_of(FIRST + (i - 1) * FIELDS) or nil end
-local has_id, older, earlier = look_up(base, ids)
-local mark, mark_seq, in_log = string.match(has_id[to_mark] or '', '^(%S+) (%d+) (%d+)$')
+--+ known
+local mark, mark_seq, in_log = string.match(all[to_mark] or '', '^(%S+) (%d+) (%d+)$')
 if in_log and tonumber(in_log) > c.seq then mark = nil end -- somebody has deleted the log
 if not mark then mark_seq, in_log = '0', digits(c.seq) end
 
@@ -47,7 +48,7 @@ if not from then return { 1, c.epoch, in_log, live, '', mark or '', mark_seq } e
 local function look_in_log()
   local found, size, place = {}, 0, '+'
   for _ = 1, 16 do
-    local entries = call('XREVRANGE', c.log, place, '-', 'COUNT', 64)
+    local entries = call('XREVRANGE', base .. ':log', place, '-', 'COUNT', 64)
     for _, entry in ipairs(entries) do
       local seq, frame = string.match(entry[1], '^%d+'), entry[2][2]
       found[string.match(frame, '"data":(.*)}$') or ''] = seq
@@ -93,22 +94,26 @@ end
 local found, news = not mark and ARGV[7] ~= '' and look_in_log() or {}, { to_mark, '' }
 for i = from, count do
   local place = FIRST + (i - 1) * FIELDS
-  local sender, id, origin, data = ARGV[place + 2], id_of(place), ARGV[place + 4], ARGV[place + 6]
+  local sender, field, origin, data = ARGV[place + 2], id_of(place), ARGV[place + 4], ARGV[place + 6]
   mark, mark_seq = ARGV[place], ARGV[place + 1]
-  if not (id and has_id[id] or found[data]) then
-    local seq = digits(c.seq + 1)
-    local time, stamp = tick(count)
-    put(c, time, stamp, seq, 'new_private_message', data, '}', origin ~= '' and origin)
+  if not (field and all[field] or found[data]) then
+    local seq, event, rest, sent, from = digits(c.seq + 1), 'new_private_message', '}', nil, nil
+    origin = origin ~= '' and origin
+    --+ tick
+    --+ put
     if peer ~= me then count_unread(mark, mark_seq, sender == me, tonumber(ARGV[place + 5])) end
-    if id then has_id[id], news[#news + 1], news[#news + 2] = seq, id, seq end
+    if field then all[field], news[#news + 1], news[#news + 2] = seq, field, seq end
   end
 end
 if from <= count then
   in_log = digits(c.seq)
   news[2] = mark .. ' ' .. mark_seq .. ' ' .. in_log
-  note(base, news)
+  local list, what, wide = news, nil, false
+  --+ note
   -- There is one mark, so that none is found that the earlier bucket has of it.
-  if older[to_mark] then call('HDEL', earlier, to_mark) end
+  if older then call('HDEL', base .. other_turn, to_mark) end
 end
-local cut = c.frames and settle(c)
+if c.frames then
+  --+ settle_log
+end
 return { 0, c.epoch, in_log, live, cut and 'log-bytes' or '' }

@@ -1,49 +1,88 @@
--- Several messages in one call. `one(at, k)` appends one, to the k-th channel of KEYS, whose arguments
--- begin at ARGV[at], of which each has SIZE. The first is '' if there is one message, or two characters:
--- its lane, and k, each counted from '0'. The one at at + FIELD is its id. A channel has BASES of KEYS, and
--- its ids are at the first. A message that fails takes those after it in its lane with it, and no
--- others; 0 is no lane.
-local out, failed, ids, byte = {}, {}, {}, string.byte
+-- One message in a call, or several. `one` is the script that appends the i-th to the k-th channel of
+-- KEYS: its arguments begin at ARGV[start], and it has SIZE of them. The first is '' if there is one
+-- message, or two characters: its lane, and k, each counted from '0'. The one at start + FIELD is its id;
+-- `first` is what was answered to an earlier message with it. A channel has BASES of KEYS, and its ids
+-- are at the first, `base`. `one` tells its `answer`, and `what` is to be remembered with the id.
+-- A message that fails takes those after it in its lane with it, and no others; 0 is no lane.
+local count, cut, number, older, all, id, ids = (#ARGV - 2) / SIZE, nil, nil, nil, nil, nil, nil
+if count == 1 then
+  local start, k, i, base, first, answer, what = 3, 1, 1, KEYS[1], nil, nil, nil
+  id = ARGV[3 + FIELD]
+  if id ~= '' then
+    --+ known
+  end
+  --+ one
+  if what and id ~= '' then
+    local list, wide = nil, order[1].seq % 128 == 0
+    --+ note
+  end
+  local any
+  for n = 1, #order do
+    local c = order[n]
+    --+ settle_log
+    any = any or cut
+  end
+  return any and answer .. ' log-bytes' or answer
+end
+
+logs = {}
+local out, failed, lists, known, noted, byte = {}, {}, {}, {}, {}, string.byte
 for i = 1, count do
   local start = 3 + (i - 1) * SIZE
-  local id = ARGV[start + FIELD]
+  id = ARGV[start + FIELD]
   if id ~= '' then
-    local base = KEYS[count == 1 and 1 or BASES * (byte(ARGV[start], 2) - 49) + 1]
-    local list = ids[base]
-    if list then list[#list + 1] = id else ids[base] = { id } end
+    local base = KEYS[BASES * (byte(ARGV[start], 2) - 49) + 1]
+    local list = lists[base]
+    if list then list[#list + 1] = id else lists[base] = { id } end
   end
 end
-for base, list in pairs(ids) do
-  if count == 1 then
-    known[base] = look_up(base, list)
-  else
-    local good, what = pcall(look_up, base, list)
-    known[base] = good and what -- if it fails, each message does
-  end
+for base, list in pairs(lists) do
+  local first
+  local good, error = pcall(function()
+    ids = list
+    --+ known
+  end)
+  known[base] = good and { all, number } or error
 end
+
+local function one(start, k, i)
+  local base, first, answer, what = KEYS[BASES * (k - 1) + 1], nil, nil, nil
+  local id = ARGV[start + FIELD]
+  local mine = id ~= '' and known[base]
+  if type(mine) == 'string' or mine and mine.err then error(mine) end -- known.lua failed
+  if mine then first = mine[1][id] end
+  --+ one
+  if what and mine then
+    local list = noted[base]
+    mine[1][id] = what
+    if list then list[#list + 1], list[#list + 2] = id, what else noted[base] = { id, what } end
+  end
+  return answer
+end
+
 for i = 1, count do
-  local start, answer = 3 + (i - 1) * SIZE, nil
-  if count == 1 then
-    answer = one(start, 1, 1)
+  local start = 3 + (i - 1) * SIZE
+  local lane, k = byte(ARGV[start], 1, 2)
+  if failed[lane] then
+    out[i] = '-7' -- SKIPPED
   else
-    local lane, k = byte(ARGV[start], 1, 2)
-    if failed[lane] then
-      answer = '-7' -- SKIPPED
-    else
-      local good, what = pcall(one, start, k - 48, i)
-      answer = good and what or
-        '-6 ' .. string.gsub(type(what) == 'table' and what.err or tostring(what), '%c', ' ') -- FAILED
-      if lane ~= 48 and byte(answer) == 45 then failed[lane] = true end
-    end
+    local good, what = pcall(one, start, k - 48, i)
+    out[i] = good and what or
+      '-6 ' .. string.gsub(type(what) == 'table' and what.err or tostring(what), '%c', ' ') -- FAILED
+    if lane ~= 48 and byte(out[i]) == 45 then failed[lane] = true end
   end
-  out[i] = answer
 end
 for base, list in pairs(noted) do
   local c = logs[base]
-  note(base, list, c.seq % 128 < #c.frames)
+  local wide, what = c.seq % 128 < #c.frames, nil
+  number = known[base][2]
+  --+ note
 end
-for i = 1, #order do
-  local c = order[i]
-  if c.frames and settle(c) then out[c.at] = out[c.at] .. ' log-bytes' end
+for n = 1, #order do
+  local c = order[n]
+  if c.frames then
+    --+ settle_log
+    if cut then out[c.at] = out[c.at] .. ' log-bytes' end
+  end
 end
-return count == 1 and out[1] or table.concat(out, '\n')
+return table.concat(out, '\n')

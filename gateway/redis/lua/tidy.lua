@@ -5,7 +5,7 @@
 -- expired since): by the bytes of the log's ends, if it is long. What one call looks at is bounded, and
 -- the next append goes on. Returns whether messages were taken out for their bytes.
 local function tidy(c, more, ttl)
-  local call, key, most, cut = redis.call, c.log, LOG_BYTES, false
+  local call, key, most, cut = redis.call, c.base .. ':log', LOG_BYTES, false
   local total = call('XLEN', key)
   local function digits(n) return string.format('%d', n) end
   local function bytes_of(entries)
