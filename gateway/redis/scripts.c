@@ -1,5 +1,6 @@
 #include "gateway/redis/scripts.h"
 
+#include <assert.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,13 +72,14 @@ static const struct {
 static void put_text(struct buf *b, struct text text, const struct text *one);
 
 static void put_piece(struct buf *b, struct slice name, const struct text *one) {
-    buf_str(b, "do\n");
+    const struct text *text = slice_is(name, "one") ? one : NULL;
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
         if (slice_is(name, pieces[i].name))
-            put_text(b, pieces[i].text, one);
+            text = &pieces[i].text;
     }
-    if (slice_is(name, "one") && one != NULL)
-        put_text(b, *one, NULL);
+    assert(text != NULL);
+    buf_str(b, "do\n");
+    put_text(b, *text, text == one ? NULL : one);
     buf_str(b, "end\n");
 }
 
