@@ -26,7 +26,9 @@ if count == 1 then
 end
 
 logs = {}
-local out, failed, lists, known, noted, byte = {}, {}, {}, {}, {}, string.byte
+-- By base: ids; what is remembered of them; the bucket that the key has; what is to be noted.
+local lists, known, numbers, noted = {}, {}, {}, {}
+local out, failed, byte = {}, {}, string.byte
 for i = 1, count do
   local start = 3 + (i - 1) * SIZE
   id = ARGV[start + FIELD]
@@ -36,25 +38,35 @@ for i = 1, count do
     if list then list[#list + 1] = id else lists[base] = { id } end
   end
 end
+-- Several ids of a channel are looked for at once; one alone is, when its turn comes.
 for base, list in pairs(lists) do
-  local first
-  local good, error = pcall(function()
-    ids = list
-    --+ known
-  end)
-  known[base] = good and { all, number } or error
+  if #list > 1 then
+    local first
+    local good, error = pcall(function()
+      ids = list
+      --+ known
+    end)
+    known[base], numbers[base] = good and all or tostring(type(error) == 'table' and error.err or error), number
+  end
 end
+ids = nil
 
 local function one(start, k, i)
   local base, first, answer, what = KEYS[BASES * (k - 1) + 1], nil, nil, nil
   local id = ARGV[start + FIELD]
-  local mine = id ~= '' and known[base]
-  if type(mine) == 'string' or mine and mine.err then error(mine) end -- known.lua failed
-  if mine then first = mine[1][id] end
+  local mine = known[base]
+  if id ~= '' and mine then
+    if type(mine) == 'string' then error(mine, 0) end
+    first = mine[id]
+  elseif id ~= '' then
+    local number
+    --+ known
+    numbers[base] = number
+  end
   --+ one
-  if what and mine then
+  if what and id ~= '' then
     local list = noted[base]
-    mine[1][id] = what
+    if mine then mine[id] = what end
     if list then list[#list + 1], list[#list + 2] = id, what else noted[base] = { id, what } end
   end
   return answer
@@ -75,7 +87,7 @@ end
 for base, list in pairs(noted) do
   local c = logs[base]
   local wide, what = c.seq % 128 < #c.frames, nil
-  number = known[base][2]
+  number = numbers[base]
   --+ note
 end
 for n = 1, #order do
