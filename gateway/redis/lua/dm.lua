@@ -64,7 +64,7 @@ local sent, from = c.a .. ' ' .. c.b, origin .. ' ' .. field
 origin = nil
 --+ put
 if id ~= '' then
-  local list, what, wide = nil, seq .. ' ' .. stamp .. ' ' .. c.epoch .. ' ' .. mine, c.seq % 128 == 0
+  local list, what, wide = nil, seq .. ' ' .. stamp .. ' ' .. c.epoch .. ' ' .. mine, c.seq % 32 == 0
   --+ note
 end
 --+ settle_log

@@ -13,7 +13,7 @@ if count == 1 then
   end
   --+ one
   if what and id ~= '' then
-    local list, wide = nil, order[1].seq % 128 == 0
+    local list, wide = nil, order[1].seq % 32 == 0
     --+ note
   end
   local any
@@ -86,7 +86,7 @@ for i = 1, count do
 end
 for base, list in pairs(noted) do
   local c = logs[base]
-  local wide, what = c.seq % 128 < #c.frames, nil
+  local wide, what = c.seq % 32 < #c.frames, nil
   number = numbers[base]
   --+ note
 end
