@@ -19,7 +19,8 @@ else
     time = c.time
     stamp = format('%d', time)
   end
-  local seq, event, data, rest, origin, sent, from = format('%d', c.seq + 1), ARGV[start + 1], ARGV[start + 2], '}', nil, nil, nil
+  local seq, event, data, rest = format('%d', c.seq + 1), ARGV[start + 1], ARGV[start + 2], '}'
+  local origin, sent, from
   if member ~= '' then rest = ',"timestamp":' .. sub(stamp, 1, -4) .. ',"seq":' .. seq .. '}}' end
   --+ put
   c.at, what = i, seq .. ' ' .. stamp

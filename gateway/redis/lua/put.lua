@@ -1,5 +1,6 @@
--- Appends `data` and `rest` to the log `c`, as `event`, with the log's next `seq`, as text; `origin` and
--- `sent` may be nil. settle.lua notes it in meta, and rings the doorbell.
+-- Appends `data` and `rest` to the log `c`, as `event`, with the log's next `seq`, as text; `origin`, and
+-- `sent` and `from`, two more fields of the entry, may be nil. settle_log.lua notes it in meta, and
+-- rings the doorbell.
 local stamp = stamp
 if time >= c.time then
   c.time = time

@@ -15,4 +15,5 @@ if sub(text, 52) ~= TERM or sub(text, 18, 28) ~= sub(wall, 1, 11) then
   same = same and sub(text, 52) == TERM
 end
 local at -- the time of the call's last append
-local order, logs = { nil, nil, nil }, nil -- the logs as they were first used, and of several messages by base
+-- The logs as they were first used, and, of several messages, by base.
+local order, logs = { nil, nil, nil }, nil
