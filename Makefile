@@ -159,7 +159,7 @@ $(UNIT:%.c=build/asan/%.o) $(UNIT_HELP:%.c=build/asan/%.o): | deps-test
 room = $(wildcard gateway/$(1)/*.c)
 BELOW_channel  := $(wildcard common/*.c) gateway/net/slab.c gateway/redis/reply.c \
                   gateway/redis/clock.c gateway/redis/spread.c gateway/redis/batch.c \
-                  gateway/redis/errors.c \
+                  gateway/redis/answers.c gateway/redis/errors.c \
                   tests/unit/fake_redis.c tests/unit/told.c
 ROOM_channel   := $(BELOW_channel) $(call room,channel)
 ROOM_cluster   := $(BELOW_channel) $(call room,cluster) gateway/net/conn_address.c \

@@ -1,15 +1,17 @@
 #include "gateway/redis/batch.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/redis/answers.h"
 #include "gateway/redis/errors.h"
 
 #define BATCH_BYTES 262144
 #define KEYS_MOST   3 /* of one message */
 #define ARGS_MOST   10
+
+_Static_assert(BATCH_MOST <= ANSWERS_MOST, "each message has an answer");
 
 /* Scripts of which a call takes several messages. */
 static const enum script batched[] = {SCRIPT_append, SCRIPT_private};
@@ -95,58 +97,52 @@ struct batch {
     unsigned count;
 };
 
-/* What the script said to one message. */
-static long long status_of(const struct reply *answer) {
-    return reply_number(reply_item(answer, 0));
-}
-
-static const struct reply *answer_to(const struct batch *b, const struct reply *reply,
-                                     unsigned i) {
-    return reply != NULL && b->count > 1 ? reply_item(reply, i + 1) : reply;
-}
-
 /* Puts those back that the script has left out. They come before all that waits already, so
  * this goes from the last to the first. */
-static void put_back(struct batch *b, const struct reply *reply) {
+static void put_back(struct batch *b, const struct answers *answers) {
     struct list *before;
     unsigned i = b->count;
     for (struct list *at = b->calls.prev; at != &b->calls; at = before) {
         struct append *a = container_of(at, struct append, link);
         struct lane *l = lane_of(a);
-        const struct reply *answer = answer_to(b, reply, --i);
+        long long status = answers_status(answers, --i);
         before = at->prev;
         if (l == NULL)
             continue;
-        if (status_of(answer) == SCRIPT_SKIPPED) {
+        if (status == SCRIPT_SKIPPED) {
             list_remove(&a->link);
             list_push(l->waiting.next, &a->link);
             l->under_way--;
-        } else if (answer == NULL || status_of(answer) < 0) {
+        } else if (answers->reply == NULL || status < 0) {
             l->stopped_by = a->sending;
             l->missing =
-                answer != NULL && status_of(answer) != SCRIPT_FAILED ? a->sending->own : 0;
+                answers->reply != NULL && status != SCRIPT_FAILED ? a->sending->own : 0;
         }
     }
 }
 
-static void answer_one(struct append *a, const struct reply *answer, enum outcome outcome) {
+static void answer_one(struct append *a, const struct answers *answers, unsigned i,
+                       enum outcome outcome) {
+    struct answer answer;
     if (lane_of(a) != NULL)
         lane_of(a)->under_way--;
-    if (status_of(answer) == SCRIPT_FAILED)
-        finish(a, NULL, redis_error_outcome(reply_text(reply_item(answer, 1))));
+    if (answers_status(answers, i) == SCRIPT_FAILED)
+        finish(a, NULL, redis_error_outcome(answers_error(answers, i)));
     else
-        finish(a, answer, outcome);
+        finish(a, answers_get(answers, i, &answer), outcome);
 }
 
 static void on_answer(void *arg, const struct reply *reply, enum outcome outcome) {
     struct batch *b = arg;
+    struct answers answers;
     unsigned i = 0;
-    put_back(b, reply);
+    answers_read(&answers, reply, b->count);
+    put_back(b, &answers);
     while (!list_empty(&b->calls)) {
         struct append *a = pop(&b->calls);
-        while (status_of(answer_to(b, reply, i)) == SCRIPT_SKIPPED)
+        while (answers_status(&answers, i) == SCRIPT_SKIPPED)
             i++;
-        answer_one(a, answer_to(b, reply, i++), outcome);
+        answer_one(a, &answers, i++, outcome);
     }
     free(b);
 }
@@ -155,7 +151,7 @@ static void on_answer(void *arg, const struct reply *reply, enum outcome outcome
 struct call {
     struct slice keys[BATCH_MOST * KEYS_MOST];
     struct slice args[BATCH_MOST * (ARGS_MOST + 1)];
-    char places[BATCH_MOST][16];
+    char places[BATCH_MOST][2];
     size_t key_count, arg_count;
     unsigned lanes;
 };
@@ -201,17 +197,17 @@ static void close_lanes(const struct list *calls) {
     }
 }
 
-/* The first argument of a message is empty if it is the only one, or its lane and keys
- * (several.lua).
- */
+/* The first argument of a message is empty if it is the only one, or its lane and keys, which
+ * are both less than 75 (several.lua). */
 static void put_message(struct call *call, struct append *a, unsigned i, bool only) {
     size_t keys = put_keys(call, a);
-    int len = 0;
-    if (!only)
-        len = snprintf(call->places[i], sizeof call->places[i], "%u %zu",
-                       number_of(call, lane_of(a)), keys);
+    char *place = call->places[i];
+    if (!only) {
+        place[0] = (char)('0' + number_of(call, lane_of(a)));
+        place[1] = (char)('0' + keys);
+    }
     if (a->to != NULL)
-        call->args[call->arg_count++] = (struct slice){call->places[i], (size_t)len};
+        call->args[call->arg_count++] = (struct slice){place, only ? 0 : 2};
     memcpy(call->args + call->arg_count, a->words + a->key_count,
            a->arg_count * sizeof *call->args);
     call->arg_count += a->arg_count;
@@ -259,10 +255,9 @@ static void send_gathered(struct partition *p, struct appending *a) {
 }
 
 static void refuse_all(struct list *calls) {
-    while (!list_empty(calls)) {
-        struct append *a = pop(calls);
-        answer_one(a, NULL, OUTCOME_REFUSED);
-    }
+    const struct answers none = {.reply = NULL};
+    while (!list_empty(calls))
+        answer_one(pop(calls), &none, 0, OUTCOME_REFUSED);
 }
 
 void batch_flush(struct partition *p) {

@@ -1,5 +1,6 @@
 #include "gateway/redis/scripts.h"
 
+#include <assert.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,30 +24,106 @@ EMBED(marks)
 EMBED(counts)
 EMBED(shared)
 EMBED(several)
+EMBED(tidy)
+EMBED(helpers)
+EMBED(writing)
+EMBED(ids)
+EMBED(load)
+EMBED(tick)
+EMBED(put)
+EMBED(settle_log)
+EMBED(known)
+EMBED(note)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
-struct source {
+struct text {
     const char *begin;
     const char *end;
+};
+
+struct source {
+    struct text text;
     unsigned parts;
     const char *keys;
 };
 
-#define SOURCE(name, parts, keys) {lua_##name, lua_##name##_end, parts, keys},
+#define SOURCE(name, parts, keys) {{lua_##name, lua_##name##_end}, parts, keys},
 static const struct source sources[SCRIPT_COUNT] = {SCRIPT_TABLE(SOURCE)};
 #undef SOURCE
+
+/* --- pieces ---------------------------------------------------------------------------------
+ */
+
+/* A line "--+ load" stands for load.lua: a function would cost Redis more with each call. A
+ * script of several messages is "--+ one" in several.lua. */
+#define PIECE_MARK "--+ "
+#define PIECE(name)                                                                            \
+    {                                                                                          \
+#name, {                                                                               \
+            lua_##name, lua_##name##_end                                                       \
+        }                                                                                      \
+    }
+static const struct {
+    const char *name;
+    struct text text;
+} pieces[] = {PIECE(load),       PIECE(tick),  PIECE(put),
+              PIECE(settle_log), PIECE(known), PIECE(note)};
+
+static void put_text(struct buf *b, struct text text, const struct text *one);
+
+static void put_piece(struct buf *b, struct slice name, const struct text *one) {
+    const struct text *text = slice_is(name, "one") ? one : NULL;
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        if (slice_is(name, pieces[i].name))
+            text = &pieces[i].text;
+    }
+    assert(text != NULL);
+    buf_str(b, "do\n");
+    put_text(b, *text, text == one ? NULL : one);
+    buf_str(b, "end\n");
+}
+
+static void put_text(struct buf *b, struct text text, const struct text *one) {
+    struct slice rest = {text.begin, (size_t)(text.end - text.begin)};
+    while (rest.len > 0) {
+        struct slice line = slice_cut(&rest, '\n'), word = line;
+        while (word.len > 0 && word.ptr[0] == ' ')
+            word = (struct slice){word.ptr + 1, word.len - 1};
+        if (slice_starts(word, SLICE(PIECE_MARK))) {
+            slice_cut(&word, ' ');
+            put_piece(b, word, one);
+        } else {
+            buf_slice(b, line);
+            buf_char(b, '\n');
+        }
+    }
+}
+
+/* --- parts ----------------------------------------------------------------------------------
+ */
+
+#define PUT(text, name) buf_append(text, lua_##name, (size_t)(lua_##name##_end - lua_##name))
+
+/* With partitions, what keys begin with is in a key that is none (partition.h). */
+static void put_partition(struct buf *b, const struct script_constants *c) {
+    if (c->partitions)
+        buf_str(b, "local P = string.sub(KEYS[#KEYS], 1, -9)\nKEYS[#KEYS] = nil\n");
+    else
+        buf_printf(b, "local P = '%s'\n", c->prefix);
+}
 
 static void put_constants(struct buf *b, const struct script_constants *c) {
     /* The prefix was checked at start-up: no quotes, backslashes or control characters. */
     if (c->partitions)
-        buf_str(b, "local P = string.sub(KEYS[#KEYS], 1, -9)\nKEYS[#KEYS] = nil\n"
-                   "local OPEN, CLOSE, SKIP, LAST, APART = P, '', #P + 1, -1, true\n");
+        buf_str(b, "local OPEN, CLOSE, SKIP, LAST, APART = P, '', #P + 1, -1, true\n");
     else
-        buf_printf(b,
-                   "local P = '%s'\n"
-                   "local OPEN, CLOSE, SKIP, LAST, APART = '%s{', '}', %zu, -2, false\n",
-                   c->prefix, c->prefix, strlen(c->prefix) + 2);
+        buf_printf(b, "local OPEN, CLOSE, SKIP, LAST, APART = '%s{', '}', %zu, -2, false\n",
+                   c->prefix, strlen(c->prefix) + 2);
     buf_printf(b, "local PUBLISH = '%s'\n", c->sharded ? "SPUBLISH" : "PUBLISH");
+    /* A log is trimmed by so many entries at a time. */
+    unsigned long long spare = c->history_max / 64;
+    buf_printf(b, "local SPARE, KEEP = %llu, %llu\n", spare > 0 ? spare : 1,
+               (unsigned long long)c->history_max - spare);
     buf_printf(b,
                "local MAXLEN, LOG_BYTES, BIG_ROOM, MAX_ROOMS = %llu, %llu, %llu, %llu\n"
                "local ROOM_TTL, INBOX_TTL, USER_TTL = %llu, %llu, %llu\n",
@@ -64,9 +141,9 @@ static void put_number(struct buf *b, const struct declared *d) {
 /* How users come and go. */
 static void put_presence(struct buf *b, bool partitions) {
     if (partitions)
-        buf_append(b, lua_placing, (size_t)(lua_placing_end - lua_placing));
+        PUT(b, placing);
     else
-        buf_append(b, lua_turning, (size_t)(lua_turning_end - lua_turning));
+        PUT(b, turning);
 }
 
 static bool digest(struct buf *text, char out[41]) {
@@ -79,6 +156,54 @@ static bool digest(struct buf *text, char out[41]) {
     return true;
 }
 
+/* What scripts that append share. */
+static void put_appending(struct buf *b, const struct script_constants *c) {
+    buf_str(b, "local function helpers()\n");
+    put_constants(b, c);
+    PUT(b, prelude);
+    PUT(b, clock);
+    PUT(b, log);
+    PUT(b, helpers);
+    buf_str(b, "end\nlocal function tidier()\n");
+    put_constants(b, c);
+    PUT(b, tidy);
+    buf_str(b, "end\n");
+    PUT(b, writing);
+    PUT(b, ids);
+}
+
+static void put_parts(struct buf *b, unsigned parts, const struct script_constants *c) {
+    if ((parts & PARTS_SEVERAL) == 0)
+        PUT(b, prelude);
+    if ((parts & PARTS_FOUND) != 0)
+        PUT(b, found);
+    if ((parts & PARTS_CLOCK) != 0)
+        PUT(b, clock);
+    if ((parts & PARTS_LOG) != 0)
+        PUT(b, log);
+    if ((parts & PARTS_APPEND) != 0)
+        put_appending(b, c);
+    if ((parts & PARTS_PRESENCE) != 0) {
+        PUT(b, presence);
+        put_presence(b, c->partitions);
+    }
+    if ((parts & PARTS_MARKS) != 0)
+        PUT(b, marks);
+    if ((parts & PARTS_COUNTS) != 0)
+        PUT(b, counts);
+    if ((parts & PARTS_SHARED) != 0)
+        PUT(b, shared);
+}
+
+static void put_own(struct buf *b, const struct source *source, const struct declared *d) {
+    if ((source->parts & PARTS_SEVERAL) == 0) {
+        put_text(b, source->text, NULL);
+        return;
+    }
+    buf_printf(b, "local SIZE, FIELD, BASES = %u, %d, %u\n", d->every, d->when, d->group_count);
+    put_text(b, (struct text){lua_several, lua_several_end}, &source->text);
+}
+
 bool scripts_init(struct scripts *s, const struct script_constants *constants) {
     bool good = true;
     memset(s, 0, sizeof *s);
@@ -86,30 +211,13 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
     for (int i = 0; i < SCRIPT_COUNT; i++) {
         struct buf *text = &s->text[i];
         buf_init(text);
+        put_partition(text, constants);
         put_constants(text, constants);
         declared_read(&s->keys[i], sources[i].keys);
         if ((sources[i].parts & PARTS_MANY) != 0)
             put_number(text, &s->keys[i]);
-        buf_append(text, lua_prelude, (size_t)(lua_prelude_end - lua_prelude));
-        if ((sources[i].parts & PARTS_FOUND) != 0)
-            buf_append(text, lua_found, (size_t)(lua_found_end - lua_found));
-        if ((sources[i].parts & PARTS_CLOCK) != 0)
-            buf_append(text, lua_clock, (size_t)(lua_clock_end - lua_clock));
-        if ((sources[i].parts & PARTS_LOG) != 0)
-            buf_append(text, lua_log, (size_t)(lua_log_end - lua_log));
-        if ((sources[i].parts & PARTS_PRESENCE) != 0) {
-            buf_append(text, lua_presence, (size_t)(lua_presence_end - lua_presence));
-            put_presence(text, constants->partitions);
-        }
-        if ((sources[i].parts & PARTS_MARKS) != 0)
-            buf_append(text, lua_marks, (size_t)(lua_marks_end - lua_marks));
-        if ((sources[i].parts & PARTS_COUNTS) != 0)
-            buf_append(text, lua_counts, (size_t)(lua_counts_end - lua_counts));
-        if ((sources[i].parts & PARTS_SHARED) != 0)
-            buf_append(text, lua_shared, (size_t)(lua_shared_end - lua_shared));
-        if ((sources[i].parts & PARTS_SEVERAL) != 0)
-            buf_append(text, lua_several, (size_t)(lua_several_end - lua_several));
-        buf_append(text, sources[i].begin, (size_t)(sources[i].end - sources[i].begin));
+        put_parts(text, sources[i].parts, constants);
+        put_own(text, &sources[i], &s->keys[i]);
         good = good && !text->failed && digest(text, s->sha[i]);
     }
     return good;

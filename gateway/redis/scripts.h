@@ -16,11 +16,13 @@ enum script_parts {
     PARTS_PRESENCE = 4,
     PARTS_MARKS = 8, /* needs PARTS_LOG, too */
     PARTS_COUNTS = 16,
-    PARTS_SHARED = 32,   /* needs PARTS_LOG, too */
-    PARTS_FOUND = 64,    /* it may ask for more keys (found.h) */
-    PARTS_MANY = 128,    /* any number of bases: N tells it */
-    PARTS_SEVERAL = 256, /* several messages a call; needs PARTS_CLOCK, too */
-    PARTS_APPEND = PARTS_CLOCK | PARTS_LOG,
+    PARTS_SHARED = 32,  /* needs PARTS_LOG, too */
+    PARTS_FOUND = 64,   /* it may ask for more keys (found.h) */
+    PARTS_MANY = 128,   /* any number of bases: N tells it */
+    PARTS_APPEND = 256, /* it appends to logs: what it may need of clock.lua and log.lua is in a
+                         * function, which is not called as long as all is as usual */
+    PARTS_SEVERAL = 512, /* several messages a call: it is a piece of several.lua, with no more
+                          * before it than PARTS_APPEND, which it needs, too */
     PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
     PARTS_FINDS = PARTS_PRESENCE | PARTS_FOUND
 };

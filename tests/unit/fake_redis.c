@@ -16,7 +16,8 @@ struct asked {
     redis_done done;
     void *arg;
     char *text;
-    size_t count; /* of arguments */
+    bool takes_text; /* its answer is a text (append.lua) */
+    size_t count;    /* of arguments */
     char *args[];
 };
 static struct asked *oldest, **newest = &oldest;
@@ -77,6 +78,7 @@ bool redis_script(struct partition *r, enum script script, const struct slice ke
     a->done = done;
     a->arg = arg;
     a->text = text_of(r->index, script, keys, key_count, args, arg_count);
+    a->takes_text = script == SCRIPT_append || script == SCRIPT_private;
     a->count = arg_count;
     for (size_t i = 0; i < arg_count; i++)
         a->args[i] = args[i].len > 0 ? strndup(args[i].ptr, args[i].len) : strdup("");
@@ -98,6 +100,29 @@ void fake_turn(void) {
         batch_flush(&fake.redis.partitions[i]);
 }
 
+static void put_words(struct buf *text, const struct reply *array, size_t from) {
+    for (size_t i = from; i < array->count; i++) {
+        if (i > from)
+            buf_char(text, array->items[i]->type == REPLY_ARRAY ? '\n' : ' ');
+        if (array->items[i]->type == REPLY_ARRAY)
+            put_words(text, array->items[i], 0);
+        else
+            buf_slice(text, reply_text(array->items[i]));
+    }
+}
+
+/* Tells an array as the text that it stands for: "0 1 2", or of several messages
+ * "0 [ 0 1 2 ] [ 0 2 2 ]". */
+static void tell_text(const struct asked *a, const struct reply *array, enum outcome outcome) {
+    struct buf text;
+    bool several = array->count > 1 && array->items[1]->type == REPLY_ARRAY;
+    buf_init(&text);
+    put_words(&text, array, several);
+    const struct reply reply = {.type = REPLY_STRING, .text = buf_bytes(&text)};
+    a->done(a->arg, &reply, outcome);
+    buf_deinit(&text);
+}
+
 static void end_oldest(const struct reply *reply, enum outcome outcome) {
     fake_turn();
     struct asked *a = oldest;
@@ -106,7 +131,9 @@ static void end_oldest(const struct reply *reply, enum outcome outcome) {
     if (oldest == NULL)
         newest = &oldest;
     fake.pending--;
-    if (a->done != NULL)
+    if (a->done != NULL && a->takes_text && reply != NULL)
+        tell_text(a, reply, outcome);
+    else if (a->done != NULL)
         a->done(a->arg, reply, outcome);
     for (size_t i = 0; i < a->count; i++)
         free(a->args[i]);

@@ -70,7 +70,7 @@ static void those_of_a_turn_share_a_call(void **state) {
     append(&bob, 'b');
     append(&ann, 'c');
     assert_true(append_to("t1", &bob, 'd', 0)); /* waits: it is in another partition */
-    assert_asked("append t | 1 1 a 2 1 b 1 1 c");
+    assert_asked("append t | 11 a 21 b 11 c");
     fake_answer("0 [ 0 1 ] [ 0 2 ] [ -1 ]");
     assert_told("a0 b0 c-1 ");
     assert_asked("append t1 | '' d");
@@ -89,7 +89,7 @@ static void what_comes_meanwhile_shares_the_next_one(void **state) {
     fake_answer("0");
     assert_asked("append t | '' d");
     fake_answer("0");
-    assert_asked("append t | 1 1 b 1 1 c");
+    assert_asked("append t | 11 b 11 c");
     fake_answer("0 [ 0 ] [ 0 ]");
     assert_told("a0 d0 b0 c0 ");
 }
@@ -138,7 +138,7 @@ static void one_that_is_no_member_is_left_behind(void **state) {
     append(&ann, 'e');
     fake_answer("0 [ -1 ] [ -7 ] [ -7 ] [ -7 ]");
     assert_told("a-1 !b !c ");
-    assert_asked("append t | 1 1 d 1 1 e");
+    assert_asked("append t | 11 d 11 e");
     fake_answer("0 [ 0 ] [ 0 ]");
     assert_told("d0 e0 ");
 }

@@ -1,5 +1,5 @@
 -- The clock of all channels, and the term. Both are in one text under one key, since each append
--- reads both: "<time> <wall> <steps> <term>". The first three are in microseconds, of 16
+-- (writing.lua) reads both: "<time> <wall> <steps> <term>". The first three are in microseconds, of 16
 -- characters. `time` is the latest time that an append was given. `wall` is what Redis's own clock
 -- said when a script last read it. `steps` is the sum of all changes by which that clock was set;
 -- the clock less the steps is the time that really went by.
@@ -8,16 +8,21 @@ local STEP = 10000000 -- nodes look each second, so a larger difference means th
 local YEAR = 31622400000
 local STALE = { err = 'STALE another term stands in Redis' }
 
--- Returns wall, the clock's text, the steps as they are now, and whether the text has these steps.
--- A text that ends after `time` was written by an older version.
+-- Returns the steps as they are at that time, and whether the clock's text has these steps. A text that
+-- ends after `time` was written by an older version.
+local function steps_of(wall, text)
+  if string.sub(text, 18, 28) == string.sub(wall, 1, 11) then return string.sub(text, 35, 50), true end
+  local steps = tonumber(string.sub(text, 35, 50))
+  if not steps then return 0, false end
+  local step = wall - string.sub(text, 18, 33)
+  if step >= 0 and step <= STEP then return steps, true end
+  return steps + step - (step > 0 and STEP or 0), false
+end
+
+-- Returns the time, the clock's text, and the steps.
 local function look_at_clock()
   local wall, text = now(), call('GET', CLOCK) or ''
-  if string.sub(text, 18, 28) == string.sub(wall, 1, 11) then return wall, text, string.sub(text, 35, 50), true end
-  local steps = tonumber(string.sub(text, 35, 50))
-  if not steps then return wall, text, 0, false end
-  local step = wall - string.sub(text, 18, 33)
-  if step >= 0 and step <= STEP then return wall, text, steps, true end
-  return wall, text, steps + step - (step > 0 and STEP or 0), false
+  return wall, text, (steps_of(wall, text))
 end
 
 local function set_clock(time, wall, steps, term)
@@ -42,21 +47,4 @@ local function stale(wall, text)
   if term[1] ~= TERM then return true end
   local replid = term[2] ~= '' and replid_now()
   return replid and replid ~= term[2]
-end
-
--- The time of the first of `count` appends; of each further one, a microsecond after `before`, which is
--- that of the one before it. It is later than that of each earlier append on this Redis, in any channel,
--- even if the clock was set back or another master took over. So the time of a message tells what came
--- before it in every other channel.
-local function tick(wall, text, steps, same, count, before)
-  if before then return digits(before + 1) end
-  local time, last = wall, string.sub(text, 1, 16)
-  if last >= time then time = digits(tonumber(last) + 1) end
-  last = count and count > 1 and digits(time + count - 1) or time
-  if same and string.sub(text, 52) == TERM then
-    call('SETRANGE', CLOCK, 0, last .. ' ' .. wall) -- cheaper than to write all of it
-  else
-    set_clock(last, wall, steps, TERM)
-  end
-  return time
 end

@@ -13,7 +13,6 @@
 -- and one item more: the first one's frame, or '' if the log does not have it any more. Or it returns
 -- the error STALE (append.lua).
 local base, sender, receiver, data, field, origin = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local wall, text, steps, same = look_at_clock()
 local meta, waiting = base .. ':meta', P .. 'outbox'
 
 -- By the time that really went by, since a step of Redis's clock must not keep a log waiting.
@@ -34,23 +33,40 @@ local function answer(seq, time, epoch, count, before, cut, frame)
            cut, frame }
 end
 
-local first = seen(base, field, wall, steps)
+local id, ids, first, number, older, all, count, cut = field, nil, nil, nil, nil, nil, 1, nil
+if id ~= '' then
+  --+ known
+end
 if first then
   local seq, time, epoch, count = string.match(first, '^(%d+) (%d+) (%S+) (%d+)')
   local entry = call('XRANGE', base .. ':log', seq .. '-0', seq .. '-0')[1]
   return answer(seq, time, epoch, count, '', '', entry and entry[2][2] or '')
 end
-if stale(wall, text) then return STALE end
-local c = open(base, true, 'sent:' .. sender, 'sent:' .. receiver)
-local time, seq = tick(wall, text, steps, same), c.next
-if time < c.time then time = c.time end
-data = data .. ',"timestamp":' .. millis(time) .. ',"seq":' .. seq .. '}'
-local by_sender, by_other = digits((c.a or 0) + 1), c.b or '0'
-local first_is_sender = string.match(name_of(base), '^dm:([^:]*):') == sender
-local sent = first_is_sender and by_sender .. ' ' .. by_other or by_other .. ' ' .. by_sender
-append(c, time, 'new_private_message', data, nil, sent, origin .. ' ' .. field)
-c.field, c.value, c.silent = 'sent:' .. sender, by_sender, true
-settle(c)
+local c, time, stamp
+--+ load
+--+ tick
+if time < c.time then
+  time = c.time
+  stamp = digits(time)
+end
+local seq, mine = digits(c.seq + 1), nil
+if sender == receiver then c.b = c.a end
+if string.match(name_of(base), '^dm:([^:]*):') == sender then
+  mine = digits(c.a + 1)
+  c.a = mine
+else
+  mine = digits(c.b + 1)
+  c.b = mine
+end
+c.field, c.value = 'sent:' .. sender, mine
+local event, rest = 'new_private_message', ',"timestamp":' .. millis(stamp) .. ',"seq":' .. seq .. '}}'
+local sent, from = c.a .. ' ' .. c.b, origin .. ' ' .. field
+origin = nil
+--+ put
+if id ~= '' then
+  local list, what, wide = nil, seq .. ' ' .. stamp .. ' ' .. c.epoch .. ' ' .. mine, c.seq % 32 == 0
+  --+ note
+end
+--+ settle_log
 if seq == '1' then call('HSET', meta, 'posted', 0, 'seen:' .. sender, 0, 'seen:' .. receiver, 0) end
-remember(base, field, wall, steps, seq .. ' ' .. time .. ' ' .. c.epoch .. ' ' .. by_sender)
-return answer(seq, time, c.epoch, by_sender, c.before or c.epoch, c.cut or '')
+return answer(seq, stamp, c.epoch, mine, c.before or c.epoch, cut and 'log-bytes' or '')

@@ -1,6 +1,6 @@
 -- Takes entries out of presence that no node takes out: connections whose linger time is over, and
 -- users whose score no node renews, since none knows their connections; and the ids of messages that
--- are too old to be repeated (log.lua). It finds the users, and then their rooms.
+-- are too old to be repeated (ids.lua). It finds the users, and then their rooms.
 -- ARGV: most of each; '1' to take all that linger, or ''; age (ms) from which a score counts as not
 -- renewed, or '' not to look at scores; the rank to begin at.
 -- Returns {0, 1 if there are more that are due (2: more to look at), the rank to go on from, users

@@ -15,14 +15,21 @@ local base, peer, after, after_seq, read = KEYS[1], ARGV[3], ARGV[4], tonumber(A
 local FIRST, FIELDS = 9, 7
 local count = (#ARGV - FIRST + 1) / FIELDS
 local me, to_mark = string.match(name_of(base), '^user:(.*)$'), '\n' .. peer
-local wall, text, steps, same = look_at_clock()
-if stale(wall, text) then return STALE end
-local live, c = call('EXISTS', base .. ':conns'), open(base, true)
+local live, c, time, stamp = call('EXISTS', base .. ':conns'), nil, nil, nil
+--+ load
 
-local known, known_in = seen(base, to_mark, wall, steps)
-local mark, mark_seq, at = string.match(known or '', '^(%S+) (%d+) (%d+)$')
-if at and tonumber(at) > c.seq then mark = nil end -- somebody has deleted the log
-if not mark then mark_seq, at = '0', digits(c.seq) end
+-- The same id may have gone to several receivers.
+local function id_of(place)
+  local field = ARGV[place + 3]
+  return field ~= '' and (ARGV[place + 2] == me and peer or me) .. ':' .. field
+end
+
+local ids, id, first, number, older, all, cut = { to_mark }, nil, nil, nil, nil, nil, nil
+for i = 1, count do ids[#ids + 1] = id_of(FIRST + (i - 1) * FIELDS) or nil end
+--+ known
+local mark, mark_seq, in_log = string.match(all[to_mark] or '', '^(%S+) (%d+) (%d+)$')
+if in_log and tonumber(in_log) > c.seq then mark = nil end -- somebody has deleted the log
+if not mark then mark_seq, in_log = '0', digits(c.seq) end
 
 -- The first message that the inbox has not; nil: others are before it.
 local function first_new()
@@ -35,13 +42,13 @@ local function first_new()
 end
 
 local from = first_new()
-if not from then return { 1, c.epoch, at, live, '', mark or '', mark_seq } end
+if not from then return { 1, c.epoch, in_log, live, '', mark or '', mark_seq } end
 
 -- Where the last entries of the log are: data → seq.
 local function look_in_log()
   local found, size, place = {}, 0, '+'
   for _ = 1, 16 do
-    local entries = call('XREVRANGE', c.log, place, '-', 'COUNT', 64)
+    local entries = call('XREVRANGE', base .. ':log', place, '-', 'COUNT', 64)
     for _, entry in ipairs(entries) do
       local seq, frame = string.match(entry[1], '^%d+'), entry[2][2]
       found[string.match(frame, '"data":(.*)}$') or ''] = seq
@@ -84,25 +91,29 @@ local function count_unread(epoch, seq, is_mine, number)
   note_count(base, peer, sent, past, epoch)
 end
 
-local found, ids = not mark and ARGV[7] ~= '' and look_in_log() or {}, {}
+local found, news = not mark and ARGV[7] ~= '' and look_in_log() or {}, { to_mark, '' }
 for i = from, count do
   local place = FIRST + (i - 1) * FIELDS
-  local sender, field, origin, data = ARGV[place + 2], ARGV[place + 3], ARGV[place + 4], ARGV[place + 6]
-  -- The same id may have gone to several receivers.
-  field = field ~= '' and (sender == me and peer or me) .. ':' .. field or ''
+  local sender, field, origin, data = ARGV[place + 2], id_of(place), ARGV[place + 4], ARGV[place + 6]
   mark, mark_seq = ARGV[place], ARGV[place + 1]
-  if not (seen(base, field, wall, steps) or found[data]) then
-    if c.frames then wall, text, steps, same = look_at_clock() end
-    append(c, tick(wall, text, steps, same), 'new_private_message', data, origin ~= '' and origin)
+  if not (field and all[field] or found[data]) then
+    local seq, event, rest, sent, from = digits(c.seq + 1), 'new_private_message', '}', nil, nil
+    origin = origin ~= '' and origin
+    --+ tick
+    --+ put
     if peer ~= me then count_unread(mark, mark_seq, sender == me, tonumber(ARGV[place + 5])) end
-    if field ~= '' then ids[#ids + 1], ids[#ids + 2] = field, c.last_seq end
+    if field then all[field], news[#news + 1], news[#news + 2] = seq, field, seq end
   end
 end
 if from <= count then
-  at = digits(c.seq)
-  local now_in = remember(base, to_mark, wall, steps, mark .. ' ' .. mark_seq .. ' ' .. at, unpack(ids))
-  -- There is one mark, so that none is found that an earlier bucket has of it.
-  if known_in and known_in ~= now_in then call('HDEL', base .. ':ids:' .. known_in, to_mark) end
+  in_log = digits(c.seq)
+  news[2] = mark .. ' ' .. mark_seq .. ' ' .. in_log
+  local list, what, wide = news, nil, false
+  --+ note
+  -- There is one mark, so that none is found that the earlier bucket has of it.
+  if older then call('HDEL', base .. other_turn, to_mark) end
 end
-settle(c)
-return { 0, c.epoch, at, live, c.cut or '' }
+if c.frames then
+  --+ settle_log
+end
+return { 0, c.epoch, in_log, live, cut and 'log-bytes' or '' }

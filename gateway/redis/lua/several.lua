@@ -1,68 +1,100 @@
--- Several messages in one call: `count` of them. `one(k, at, seen, remember)` appends one, to the k-th
--- channel of KEYS, whose arguments begin at ARGV[at], of which each has `size`. The first is '' if there
--- is one message, or "<lane> <k>"; the one at at + field is its idempotency field. A channel has `bases`
--- of KEYS, and its ids are at the first. `done` settles the logs. A message that fails takes those after
--- it in its lane with it, and no others; 0 is no lane.
-local FAILED, SKIPPED = -6, -7
-local function several(one, count, size, bases, field, wall, steps, done)
-  if count == 1 then
-    local answer = one(1, 3, seen, remember)
-    if answer[1] == 0 then done() end
-    return answer
+-- One message in a call, or several. `one` is the script that appends the i-th to the k-th channel of
+-- KEYS: its arguments begin at ARGV[start], and it has SIZE of them. The first is '' if there is one
+-- message, or two characters: its lane, and k, each counted from '0'. The one at start + FIELD is its id;
+-- `first` is what was answered to an earlier message with it. A channel has BASES of KEYS, and its ids
+-- are at the first, `base`. `one` tells its `answer`, and `what` is to be remembered with the id.
+-- A message that fails takes those after it in its lane with it, and no others; 0 is no lane.
+local count, cut, number, older, all, id, ids = (#ARGV - 2) / SIZE, nil, nil, nil, nil, nil, nil
+if count == 1 then
+  local start, k, i, base, first, answer, what = 3, 1, 1, KEYS[1], nil, nil, nil
+  id = ARGV[3 + FIELD]
+  if id ~= '' then
+    --+ known
   end
-  local places, fields, out, failed = {}, {}, { 0 }, {}
-  local foreseen, noted = {}, {} -- base → { field → what is remembered or false }, { field, what... }
-  -- As `seen` and `remember`, but for several messages of a base at once.
-  local function foresee(base, all)
-    local bucket, has, known = math.floor((wall - steps) / BUCKET), {}, {}
-    for n = bucket, bucket + 1 do
-      local i = n % 2
-      local found = call('HMGET', base .. ':ids:' .. i, '', unpack(all))
-      has[i] = tonumber(found[1] or -1)
-      for j, id in ipairs(all) do known[id] = known[id] or (has[i] >= bucket - 1 and found[j + 1]) end
-    end
-    buckets[base], foreseen[base] = has, known
+  --+ one
+  if what and id ~= '' then
+    local list, wide = nil, order[1].seq % 32 == 0
+    --+ note
   end
-  local function seen_of(base, id)
-    local what = foreseen[base] and foreseen[base][id]
-    if what == nil then what = seen(base, id, wall, steps) end
-    return what
+  local any
+  for n = 1, #order do
+    local c = order[n]
+    --+ settle_log
+    any = any or cut
   end
-  local function note(base, id, _, _, what)
-    local known = foreseen[base]
-    if not known or id == '' then return remember(base, id, wall, steps, what) end
-    local list = noted[base] or {}
-    known[id], noted[base], list[#list + 1], list[#list + 2] = what, list, id, what
-  end
-  for i = 1, count do
-    local at = 3 + (i - 1) * size
-    local lane, k = string.match(ARGV[at], '^(%d+) (%d+)$')
-    k = tonumber(k)
-    places[i] = { lane, k, at }
-    local base, id = KEYS[bases * (k - 1) + 1], ARGV[at + field]
-    if id ~= '' then
-      fields[base] = fields[base] or {}
-      table.insert(fields[base], id)
-    end
-  end
-  for base, all in pairs(fields) do
-    if #all > 1 then pcall(foresee, base, all) end -- if it fails, each message does
-  end
-  for i, place in ipairs(places) do
-    local lane, answer = place[1], nil
-    if failed[lane] then
-      answer = { SKIPPED }
-    else
-      local good, what = pcall(one, place[2], place[3], seen_of, note)
-      answer = good and what or { FAILED, type(what) == 'table' and what.err or tostring(what) }
-      if answer == STALE then return STALE end
-      if answer[1] ~= 0 and lane ~= '0' then failed[lane] = true end
-    end
-    out[i + 1] = answer
-  end
-  for base, list in pairs(noted) do
-    remember(base, list[1], wall, steps, list[2], unpack(list, 3))
-  end
-  done()
-  return out
+  return any and answer .. ' log-bytes' or answer
 end
+
+logs = {}
+-- By base: ids; what is remembered of them; the bucket that the key has; what is to be noted.
+local lists, known, numbers, noted = {}, {}, {}, {}
+local out, failed, byte = {}, {}, string.byte
+for i = 1, count do
+  local start = 3 + (i - 1) * SIZE
+  id = ARGV[start + FIELD]
+  if id ~= '' then
+    local base = KEYS[BASES * (byte(ARGV[start], 2) - 49) + 1]
+    local list = lists[base]
+    if list then list[#list + 1] = id else lists[base] = { id } end
+  end
+end
+-- Several ids of a channel are looked for at once; one alone is, when its turn comes.
+for base, list in pairs(lists) do
+  if #list > 1 then
+    local first
+    local good, error = pcall(function()
+      ids = list
+      --+ known
+    end)
+    known[base], numbers[base] = good and all or tostring(type(error) == 'table' and error.err or error), number
+  end
+end
+ids = nil
+
+local function one(start, k, i)
+  local base, first, answer, what = KEYS[BASES * (k - 1) + 1], nil, nil, nil
+  local id = ARGV[start + FIELD]
+  local mine = known[base]
+  if id ~= '' and mine then
+    if type(mine) == 'string' then error(mine, 0) end
+    first = mine[id]
+  elseif id ~= '' then
+    local number
+    --+ known
+    numbers[base] = number
+  end
+  --+ one
+  if what and id ~= '' then
+    local list = noted[base]
+    if mine then mine[id] = what end
+    if list then list[#list + 1], list[#list + 2] = id, what else noted[base] = { id, what } end
+  end
+  return answer
+end
+
+for i = 1, count do
+  local start = 3 + (i - 1) * SIZE
+  local lane, k = byte(ARGV[start], 1, 2)
+  if failed[lane] then
+    out[i] = '-7' -- SKIPPED
+  else
+    local good, what = pcall(one, start, k - 48, i)
+    out[i] = good and what or
+      '-6 ' .. string.gsub(type(what) == 'table' and what.err or tostring(what), '%c', ' ') -- FAILED
+    if lane ~= 48 and byte(out[i]) == 45 then failed[lane] = true end
+  end
+end
+for base, list in pairs(noted) do
+  local c = logs[base]
+  local wide, what = c.seq % 32 < #c.frames, nil
+  number = numbers[base]
+  --+ note
+end
+for n = 1, #order do
+  local c = order[n]
+  if c.frames then
+    --+ settle_log
+    if cut then out[c.at] = out[c.at] .. ' log-bytes' end
+  end
+end
+return table.concat(out, '\n')

@@ -5,11 +5,10 @@ local ms = millis(now())
 for i = 1, N do
   local base = KEYS[i]
   local kind = string.sub(name_of(base), 1, 2)
-  local ttl = (kind == 'ro' or kind == 'dm') and ROOM_TTL or INBOX_TTL
+  local ttl = ttl_of(kind)
   local has_log = call('PEXPIRE', base .. ':log', digits(ttl)) == 1
   local empty = not has_log and call('HGET', base .. ':meta', 'seq') == '0'
-  local alone = kind == 'us' and INBOX_TTL + HOUR or HOUR -- as in `open`
-  call('PEXPIRE', base .. ':meta', digits(empty and alone or ttl + HOUR + USER_TTL))
+  call('PEXPIRE', base .. ':meta', digits(empty and empty_ttl(kind) or ttl + HOUR + USER_TTL))
   if kind == 'ro' then expire_members(base, ms) end
   local user = string.match(name_of(base), '^user:(.*)$')
   if user and call('EXISTS', base .. ':conns') == 1 then
