@@ -241,12 +241,15 @@ abuse: all deps-test ## 200 users chat while one attacker after the other does i
 	@exec node tests/abuse/main.mjs
 
 # ---- make bench
-.PHONY: bench million rivals stalls
+.PHONY: bench million rivals soak stalls
 bench: all build/bench/load deps-test ## measures two nodes for a minute or two (SECONDS=10 a window; TOPOLOGY=cluster)
 	@exec tests/bench/$(if $(filter cluster,$(TOPOLOGY)),cluster.mjs,run)
 
 million: all build/bench/load deps-test ## a million idle connections on this machine (CONNS=100000 for fewer), then a message to each
 	@exec node tests/bench/million.mjs
+
+soak: all deps-test ## clients come, talk and go for an hour; what nodes and Redis hold must stay level (MINUTES=60)
+	@exec node tests/bench/soak.mjs
 
 stalls: all deps-test ## how long a sender stands still in eleven faults (ONLY=killed RUNS=3)
 	@exec node tests/bench/stalls.mjs

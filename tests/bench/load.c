@@ -231,8 +231,8 @@ static void conn_publish(struct conn *c) {
 }
 
 static void conn_message(struct conn *c) {
-    conn_event(c, "private_message", "\"receiverId\":\"u%u\",\"content\":\"%s\"", c->number ^ 1,
-               payload(now()));
+    conn_event(c, "private_message", "\"receiverId\":\"u%lu\",\"content\":\"%s\"",
+               (unsigned long)option[FIRST] + (c->number ^ 1), payload(now()));
     sent++;
 }
 
@@ -330,9 +330,16 @@ static void on_message(struct conn *c, const char *text, size_t len, uint64_t wh
         c->seq = seq;
     }
     size_t stamped = (size_t)option[PAYLOAD];
-    if (!counting || len <= stamped || c->role != SUBSCRIBER)
+    if (!counting || len <= stamped)
         return;
-    uint64_t taken = (when - strtoull(text + len - stamped, NULL, 16)) / 10000;
+    static const char before[] = "\"content\":\"";
+    const char *stamp = c->role == SUBSCRIBER ? text + len - stamped
+                                              : memmem(text, len, before, sizeof before - 1);
+    if (stamp == NULL)
+        return;
+    if (c->role != SUBSCRIBER)
+        stamp += sizeof before - 1;
+    uint64_t taken = (when - strtoull(stamp, NULL, 16)) / 10000;
     latencies[taken < LATENCY_MAX ? taken : LATENCY_MAX - 1]++;
 }
 
