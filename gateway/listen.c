@@ -124,7 +124,7 @@ bool listen_address(int fd, struct sockaddr_storage *out) {
 }
 
 void listen_quiet(int fd) {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
     if (listen_address(fd, &at) && at.ss_family == AF_UNIX) {
         unlink(((struct sockaddr_un *)(void *)&at)->sun_path);
         return;
