@@ -48,6 +48,16 @@ static inline struct list *list_pop(struct list *head) {
 }
 
 /* Moves all of `from` to the end of `to`. */
+/* True if the list has more than so many. */
+static inline bool list_is_longer(const struct list *l, unsigned than) {
+    const struct list *at = l->next;
+    while (at != l && than > 0) {
+        at = at->next;
+        than--;
+    }
+    return at != l;
+}
+
 static inline void list_splice(struct list *to, struct list *from) {
     if (list_empty(from))
         return;

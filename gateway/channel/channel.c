@@ -132,6 +132,7 @@ static void deliver_to(struct list *subs, struct message *m, struct slice skip, 
 void channel_deliver(struct channel *ch, struct message *m, enum audience who,
                      struct slice skip) {
     metric_add(ch->hub->metrics, METRIC_MESSAGES, 1);
+    m->wide = list_is_longer(&ch->live, FRAME_MANY);
     if (who >= AUDIENCE_ENTERED)
         deliver_to(&ch->behind, m, skip, who == AUDIENCE_ALL);
     deliver_to(&ch->live, m, skip, true);

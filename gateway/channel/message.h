@@ -33,6 +33,7 @@ struct message {
     struct slice origin;
     struct slice data;
     bool ephemeral;                    /* a slow client may miss it */
+    bool wide;                         /* it goes to many here (frame.h) */
     bool ordered;                      /* it rang in the order of times (tide.h) */
     struct frame encoded[CODEC_COUNT]; /* made on first use */
     /* encoded[CODEC_SIO_BASE] is for sessions with this base and term (session.h). */

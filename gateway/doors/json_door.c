@@ -29,8 +29,10 @@ static void deliver(struct subscriber *s, struct message *m) {
     struct client *c = client_of(s);
     struct json_client *j = of_client(c);
     struct frame *frame = &m->encoded[CODEC_JSON];
-    if (frame->plain.slab == NULL)
+    if (frame->plain.slab == NULL) {
         *frame = wsock_encode(j->ws.shared->net, WS_TEXT, &m->frame, 1);
+        frame->wide = m->wide;
+    }
     bool sent = wsock_send(&j->ws, frame, m->ephemeral);
     door_count(c, m, frame->plain.slab != NULL, sent);
 }

@@ -73,6 +73,7 @@ static void on_published(void *arg, struct slice payload) {
         metric_add(ch->door->metrics, METRIC_DROPPED + DROP_NO_MEMORY, 1);
         return;
     }
+    frame.wide = list_is_longer(&ch->sockets, FRAME_MANY);
     for (struct list *at = ch->sockets.next, *next; at != &ch->sockets; at = next) {
         struct raw_socket *s = container_of(at, struct raw_socket, link);
         next = at->next;

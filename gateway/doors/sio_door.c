@@ -131,6 +131,7 @@ static struct frame *form_of(struct sio_client *k, struct message *m, struct fra
     struct frame *form = codec == CODEC_COUNT ? alone : &m->encoded[codec];
     if (form->plain.slab == NULL)
         *form = encode(k, m, kind);
+    form->wide = m->wide;
     return form;
 }
 
@@ -143,8 +144,10 @@ static void deliver(struct subscriber *subscriber, struct message *m) {
     struct frame *packet = form_of(k, m, &alone);
     struct client *before = sio_act(c);
     bool sent = sio_send(&k->sio, packet, m->ephemeral);
-    for (unsigned i = 0; sent && i < m->attached_count; i++)
+    for (unsigned i = 0; sent && i < m->attached_count; i++) {
+        m->attached[i].wide = m->wide;
         sent = sio_send(&k->sio, &m->attached[i], false);
+    }
     door_count(c, m, packet->plain.slab != NULL, sent);
     sio_acted(c, before);
     frame_done(&alone, &door_of(k)->server.eio.net->slabs);

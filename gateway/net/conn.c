@@ -301,6 +301,7 @@ void conn_close(struct conn *c, bool reset) {
     close(c->fd);
     c->fd = -1;
     c->watched = 0;
+    c->wide = false;
     list_remove(&c->dirty);
     list_push(&c->net->closing, &c->dirty);
 }

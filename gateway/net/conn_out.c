@@ -14,8 +14,11 @@
  */
 
 void conn_dirty(struct conn *c) {
-    if (list_empty(&c->dirty))
-        list_push(&c->net->dirty, &c->dirty);
+    if (!list_empty(&c->dirty) && !c->wide)
+        return;
+    list_remove(&c->dirty);
+    list_push(&c->net->dirty, &c->dirty);
+    c->wide = false;
 }
 
 void conn_watch(struct conn *c) {
@@ -52,12 +55,26 @@ static bool has_queue(struct conn *c) {
     return true;
 }
 
+static bool put(struct conn *c, struct region r) {
+    return !c->closed && !c->end_after && has_queue(c) &&
+           queue_push(c->queue, &c->net->out, r, c->framed);
+}
+
 bool conn_send(struct conn *c, struct region r) {
-    if (c->closed || c->end_after || !has_queue(c) ||
-        !queue_push(c->queue, &c->net->out, r, c->framed))
+    if (!put(c, r))
         return false;
     if (!c->writing)
         conn_dirty(c);
+    return true;
+}
+
+bool conn_send_wide(struct conn *c, struct region r) {
+    if (!put(c, r))
+        return false;
+    if (c->writing || !list_empty(&c->dirty))
+        return true;
+    c->wide = true;
+    list_push(&c->net->wide, &c->dirty);
     return true;
 }
 

@@ -10,6 +10,8 @@
  * when the connection is closed or ended.
  */
 bool conn_send(struct conn *c, struct region r);
+/* The same for a region that goes to many connections, which are written after all others. */
+bool conn_send_wide(struct conn *c, struct region r);
 /* The same with bytes, which are copied one part after the other. There may be no bytes at all.
  */
 bool conn_send_parts(struct conn *c, const struct slice parts[], size_t count);

@@ -44,7 +44,7 @@ struct conn {
     const struct conn_ops *ops;
     void *peer;        /* of the layer that owns it */
     struct list link;  /* in net->conns */
-    struct list dirty; /* in net->dirty; once it is closed, in net->closing */
+    struct list dirty; /* in net->dirty or net->wide; once it is closed, in net->closing */
     struct wheel_timer timer;
     struct out_queue *queue;     /* bytes that the kernel has not taken yet; never NULL */
     struct conn_tls *tls;        /* NULL: plain */
@@ -60,6 +60,7 @@ struct conn {
     bool want_drained : 1;
     bool paused : 1;
     bool reading : 1; /* READ is watched */
+    bool wide : 1;    /* in net->wide */
     bool lost : 1;    /* it was refused, or cannot be watched: told at the end of the turn */
     bool framed : 1;  /* all that is sent from now on is WebSocket frames */
     bool counted : 1; /* the owner counts it for its address */

@@ -10,10 +10,13 @@
  * (wsock_send). The regions have a reference each, so whoever has a frame ends with frame_done.
  * All zeros is no frame.
  */
+#define FRAME_MANY 64
 struct frame {
     struct region plain;  /* its slab is NULL: there was no memory */
     struct region packed; /* its slab is NULL: not made yet. Where compression saves nothing, it
                              is the plain one once more */
+    bool wide; /* it goes to more than FRAME_MANY sockets: what goes to few is written before it
+                  (turn.h) */
 };
 
 static inline struct frame frame_of(struct region plain) {

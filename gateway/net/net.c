@@ -14,6 +14,7 @@ void net_init(struct net *n, uv_loop_t *loop, size_t max_queue, struct metrics *
     list_init(&n->conns);
     list_init(&n->http_idle);
     list_init(&n->dirty);
+    list_init(&n->wide);
     list_init(&n->flushing);
     list_init(&n->closing);
     list_init(&n->slowed);

@@ -25,10 +25,12 @@ struct net {
     struct slabs slabs;
     struct ws_deflate deflate; /* for the messages of all WebSockets */
     struct list conns;
-    struct list http_idle; /* used by http.c: connections that may be closed to make room,
-                              oldest first */
-    struct list dirty;
+    struct list http_idle;      /* used by http.c: connections that may be closed to make room,
+                                   oldest first */
+    struct list dirty;          /* what they send is for them or for few */
+    struct list wide;           /* those to which only goes what goes to many */
     struct list flushing;       /* empty outside of a flush */
+    uint64_t direct_at;         /* loop time when there was something in `dirty` */
     struct list closing;        /* closed in this turn: on_closed is due */
     struct list slowed;         /* used by conn.c: connections that are not read for a time */
     uint64_t rate;              /* for doors: units a second that a connection may spend

@@ -3,9 +3,11 @@
 #include "gateway/net/conn.h"
 
 #define FLUSH_BUDGET_NS 5000000ULL
-#define LOOK_COST       64   /* writes between two looks at the clock */
-#define SEALED_BYTES    2048 /* bytes that are encrypted in the time of a write */
-#define AWAKE_MOST_MS   100  /* counted for one turn at most; ticks come more often */
+#define WIDE_BUDGET_NS  500000ULL /* for what goes to many, while others wait for little */
+#define DIRECT_MS       100       /* so long after something was sent to few */
+#define LOOK_COST       16        /* writes between two looks at the clock */
+#define SEALED_BYTES    2048      /* bytes that are encrypted in the time of a write */
+#define AWAKE_MOST_MS   100       /* counted for one turn at most; ticks come more often */
 
 /* --- the turn -------------------------------------------------------------------------------
  */
@@ -37,16 +39,14 @@ static size_t cost_of(const struct conn *c) {
     return c->tls == NULL ? 1 : 4 + c->queue->bytes / SEALED_BYTES;
 }
 
-static void on_prepare(uv_prepare_t *prepare) {
-    struct net *n = prepare->data;
-    count_awake(n);
-    n->before_flush(n->owner);
-    conn_shake_on(n);
-    uint64_t until = uv_hrtime() + FLUSH_BUDGET_NS;
-    list_splice(&n->flushing, &n->dirty);
+/* Writes connections of the list for so long; the others come first in the next turn. */
+static void flush(struct net *n, struct list *dirty, uint64_t budget) {
+    uint64_t until = uv_hrtime() + budget;
+    list_splice(&n->flushing, dirty);
     for (size_t cost = 0; !list_empty(&n->flushing);) {
         struct conn *c = container_of(n->flushing.next, struct conn, dirty);
         list_remove(&c->dirty);
+        c->wide = false;
         cost += cost_of(c);
         if (!c->closed && !c->writing)
             conn_flush(c);
@@ -56,13 +56,40 @@ static void on_prepare(uv_prepare_t *prepare) {
             break;
         cost = 0;
     }
+}
+
+/* What is left of a list goes before what was put into it meanwhile. */
+static void put_back(struct net *n, struct list *dirty) {
+    struct list later;
+    list_init(&later);
+    list_splice(&later, dirty);
+    list_splice(dirty, &n->flushing);
+    list_splice(dirty, &later);
+}
+
+/* A message to ten thousand is tens of thousands of microseconds of writes. Who is sent
+ * something for themselves does not wait for them, and turns are short while there are such. */
+static void flush_all(struct net *n) {
+    if (!list_empty(&n->dirty))
+        n->direct_at = net_now(n);
+    flush(n, &n->dirty, FLUSH_BUDGET_NS);
+    put_back(n, &n->dirty);
+    bool direct = net_now(n) - n->direct_at < DIRECT_MS;
+    flush(n, &n->wide, direct ? WIDE_BUDGET_NS : FLUSH_BUDGET_NS);
+    put_back(n, &n->wide);
+}
+
+static void on_prepare(uv_prepare_t *prepare) {
+    struct net *n = prepare->data;
+    count_awake(n);
+    n->before_flush(n->owner);
+    conn_shake_on(n);
+    flush_all(n);
     n->before_flush(n->owner); /* once more, because a drained socket asks for its next page */
     out_pool_settle(&n->out);
     slabs_rest(&n->slabs);
-    /* Writes that the budget left come first in the next turn. */
-    list_splice(&n->flushing, &n->dirty);
-    list_splice(&n->dirty, &n->flushing);
-    if (list_empty(&n->dirty) && list_empty(&n->closing) && !n->again_wanted)
+    bool left = !list_empty(&n->dirty) || !list_empty(&n->wide) || !list_empty(&n->closing);
+    if (!left && !n->again_wanted)
         uv_idle_stop(&n->again);
     else
         uv_idle_start(&n->again, on_again);

@@ -125,7 +125,7 @@ bool wsock_send(struct wsock *w, struct frame *f, bool ephemeral) {
                     form->slab == NULL ? "out of memory" : "slow");
         return false;
     }
-    if (!conn_send(c, *form))
+    if (!(f->wide ? conn_send_wide(c, *form) : conn_send(c, *form)))
         return false;
     metric_add(c->net->metrics, METRIC_SENT_MESSAGES + c->door, 1);
     return true;

@@ -665,9 +665,48 @@ static void the_peer_has_an_address(void **state) {
     assert_string_equal(text, expected);
 }
 
+static void send_wide(uint32_t len) {
+    struct region r = make_frame(len);
+    assert_true(conn_send_wide(the->conn, r));
+    buf_append(&the->sent, r.slab->bytes + r.at, r.len);
+}
+
+/* Who gets something for themselves is written with the first, and in order all the same.
+ */
+static void what_goes_to_many_is_written_last(void **state) {
+    (void)state;
+    send_wide(100);
+    assert_ptr_equal(the->net.wide.next, &the->conn->dirty);
+    assert_true(list_empty(&the->net.dirty));
+    send_frame(10);
+    assert_ptr_equal(the->net.dirty.next, &the->conn->dirty);
+    assert_true(list_empty(&the->net.wide));
+    send_wide(20); /* it stays where it is */
+    assert_true(list_empty(&the->net.wide));
+    turn();
+    assert_true(list_empty(&the->net.dirty));
+    send_wide(30);
+    assert_false(list_empty(&the->net.wide));
+    turn();
+    assert_true(list_empty(&the->net.wide));
+    read_all(SIZE_MAX);
+}
+
+/* A connection that is closed while it waits among those is in no list but the one. */
+static void who_is_closed_among_many_is_gone(void **state) {
+    (void)state;
+    send_wide(100);
+    conn_close(the->conn, false);
+    conn_dirty(the->conn);
+    assert_true(list_empty(&the->net.wide) && list_empty(&the->net.dirty));
+    assert_ptr_equal(the->net.closing.next, &the->conn->dirty);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(what_goes_to_many_is_written_last),
+        TEST(who_is_closed_among_many_is_gone),
         TEST(neighbours_become_one),
         TEST(a_queue_is_not_full_before_its_first_chance),
         TEST(a_queue_is_full_at_its_limit),
