@@ -104,6 +104,7 @@ static uint64_t sent, acked, delivered, others, reads, came, ticks;
 static unsigned ready_count;
 static bool running, counting;
 static bool is_crowd;
+static unsigned cut_off;       /* connections of a crowd that came again */
 static unsigned patience = 60; /* seconds for the work before and after the window */
 
 static _Noreturn void fail(const char *format, ...) {
@@ -150,8 +151,25 @@ static void watch(struct conn *c, bool room_to_write, int operation) {
     check(epoll_ctl(poll_fd, operation, c->fd, &e) == 0, "epoll_ctl");
 }
 
+static void conn_connect(struct conn *c, unsigned number, enum role role);
+
+/* Who belongs to a crowd and is cut off while it comes in tries again, as clients do. */
+static bool comes_again(struct conn *c) {
+    if (!is_crowd || c->ready)
+        return false;
+    close(c->fd);
+    c->open = c->refused = false;
+    c->unacked = 0;
+    c->in.len = c->out.len = 0;
+    cut_off++;
+    conn_connect(c, c->number, c->role);
+    return true;
+}
+
 static void conn_flush(struct conn *c) {
     ssize_t n = c->out.len > 0 ? write(c->fd, c->out.at, c->out.len) : 0;
+    if (n < 0 && errno != EAGAIN && comes_again(c))
+        return;
     if (n < 0 && errno != EAGAIN)
         fail("connection %u: write: %s", c->number, strerror(errno));
     if (n > 0) {
@@ -280,6 +298,8 @@ static void try_again(void) {
     unsigned count = again.count;
     again.count = 0;
     for (unsigned i = 0; i < count; i++) {
+        if (!again.conns[i]->refused)
+            continue; /* it was cut off meanwhile */
         again.conns[i]->refused = false;
         conn_begin(again.conns[i]);
     }
@@ -437,6 +457,8 @@ static void conn_read(struct conn *c) {
         memcpy(scratch, c->in.at, have);
     ssize_t n = read(c->fd, scratch + have, sizeof scratch - have);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0 && comes_again(c))
         return;
     if (n <= 0)
         fail("connection %u: %s", c->number, n < 0 ? strerror(errno) : "ended by the server");
@@ -703,6 +725,8 @@ static void crowd(void) {
     is_crowd = true;
     patience = 3600;
     open_all(count, 0, SUBSCRIBER);
+    if (cut_off > 0)
+        fprintf(stderr, "load: %u connections were cut off on their way in\n", cut_off);
     puts("ready");
     fflush(stdout);
     while (!input_ended()) {

@@ -28,10 +28,11 @@ test('200 requests for history wait until their answers are read, and all are an
 
   // What the kernel takes is not known; beyond that, one page over the mark may be queued.
   const queued = async () => (await metrics(nodes[0]))('sluice_queue_bytes');
-  let [most, still] = [0, 0];
+  let [most, last, still] = [0, 0, 0];
   await until(async () => {
     const now = await queued();
-    still = now > 0 && now === most ? still + 1 : 0;
+    still = now > 0 && now === last ? still + 1 : 0;
+    last = now;
     most = Math.max(most, now);
     return still === 10;
   });

@@ -67,7 +67,7 @@ test('a replica that stands still: unknown, for the repeat as well, and then onc
   const slow = bob.emit('sendMessage', { room: 'r', message: 'slow' });
   slow.catch(() => (over = true));
   await ann.emit('typing', { room: 'r' });
-  assert.equal((await ann.emit('history', { room: 'r' })).messages.length, 2);
+  await until(async () => (await ann.emit('history', { room: 'r' })).messages.length === 2);
   assert.ok(!over);
   await assert.rejects(slow, unknown);
   replica.resume();
