@@ -123,6 +123,11 @@ bool listen_address(int fd, struct sockaddr_storage *out) {
     return getsockname(fd, (struct sockaddr *)out, &size) == 0;
 }
 
+bool listen_is_path(int fd) {
+    struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
+    return listen_address(fd, &at) && at.ss_family == AF_UNIX;
+}
+
 void listen_quiet(int fd) {
     struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
     if (listen_address(fd, &at) && at.ss_family == AF_UNIX) {

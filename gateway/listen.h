@@ -28,6 +28,8 @@ const char *listen_open(int *fd, const struct sockaddr_storage *at, mode_t mode,
                         enum listen_share share);
 /* The address that a listening socket has. Returns false if it is none. */
 bool listen_address(int fd, struct sockaddr_storage *out);
+/* True if it is a path. */
+bool listen_is_path(int fd);
 
 /*
  * To be called before the port is closed. No new connection begins from here on, but those that

@@ -3,8 +3,8 @@
 
 #include <uv.h>
 
-/* A uv_alloc_cb: 64 KiB that all streams of the process read into. Its users have copied or
- * used up what was read before their uv_read_cb returns, so one buffer is enough. */
+/* A uv_alloc_cb: 64 KiB that all streams of the process read into, and connections too. Its
+ * users have copied or used up what was read before they return, so one buffer is enough. */
 void read_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 
 #endif

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gateway/listen.h"
+#include "gateway/read_buffer.h"
+
 #define SHAKE_AGAIN 32 /* handshakes that waited and are taken up again in a turn */
 /* With a rate-limit, bytes of a read for each unit a second. What one read brings is handled
  * before a connection can be slowed down, and a frame takes 6 bytes at least: so one read costs
@@ -13,7 +16,6 @@
  * messages may be compressed, READ_LEAST bytes may be worth a thousand times as much. */
 #define READ_BYTES_A_UNIT 16
 #define READ_LEAST        1024
-#define READ_MOST         65536
 
 /* --- reading --------------------------------------------------------------------------------
  */
@@ -55,14 +57,15 @@ static void read_set(struct conn *c, bool on) {
 /* Reads once a turn: who sends more waits for others to be read. What is read is used up or
  * copied before this returns, so one buffer is enough for all. */
 static void read_once(struct conn *c) {
-    static char buffer[READ_MOST];
+    uv_buf_t buffer;
     if (c->tls != NULL && conn_tls_must_wait(c->net, c->tls)) {
         read_set(c, false);
         if (list_empty(&c->tls->link))
             list_push(&c->net->shaking, &c->tls->link);
         return;
     }
-    ssize_t n = read(c->fd, buffer, read_most(c, sizeof buffer));
+    read_buffer(NULL, 0, &buffer);
+    ssize_t n = read(c->fd, buffer.base, read_most(c, buffer.len));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -70,11 +73,11 @@ static void read_once(struct conn *c) {
         read_set(c, false); /* the end would be told again and again */
     }
     if (c->tls != NULL)
-        take_records(c, buffer, n);
+        take_records(c, buffer.base, n);
     else if (n < 0)
         c->ops->on_end(c, (int)n);
     else
-        take_plain(c, buffer, (size_t)n);
+        take_plain(c, buffer.base, (size_t)n);
 }
 
 void conn_shake_on(struct net *n) {
@@ -242,9 +245,8 @@ struct conn *conn_connect(struct net *n, const struct conn_address *to,
     struct conn *c = fd >= 0 ? conn_make(n, fd, DOOR_PEER) : NULL;
     if (c == NULL)
         return NULL;
-    socklen_t size =
-        at.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    bool begun = connect(fd, (struct sockaddr *)&at, size) == 0 || errno == EINPROGRESS;
+    bool begun =
+        connect(fd, (struct sockaddr *)&at, listen_length(&at)) == 0 || errno == EINPROGRESS;
     if (!begun && errno != ECONNREFUSED) {
         conn_close(c, false);
         return NULL;

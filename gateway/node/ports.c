@@ -95,8 +95,7 @@ static int check_advertise(struct node *n) {
  * has its own of the others, and so the port's end is its own. */
 static int adopt_all(struct node *n) {
     const char *where = n->options->listen;
-    bool path = strncmp(where, "unix:", 5) == 0;
-    const char *wrong = port_adopt(&n->port, FD_PUBLIC, where, path);
+    const char *wrong = port_adopt(&n->port, FD_PUBLIC, where, listen_is_path(FD_PUBLIC));
     if (wrong == NULL)
         wrong = port_adopt(&n->own, FD_OWN, "", false);
     if (wrong == NULL && n->options->internal_listen[0] != '\0')
@@ -181,8 +180,7 @@ int ports_offer(struct node *n, unsigned count, struct offer *out) {
 }
 
 void ports_withdraw(const struct offer *o) {
-    struct sockaddr_storage at;
-    if (listen_address(o->public[0].fd, &at) && at.ss_family == AF_UNIX)
+    if (listen_is_path(o->public[0].fd))
         listen_quiet(o->public[0].fd);
 }
 
