@@ -375,10 +375,6 @@ struct position sub_position(const struct sub *sub) {
     return p;
 }
 
-bool sub_started(const struct sub *sub) {
-    return sub->catchup == NULL || sub->catchup->state >= CATCHUP_IDLE;
-}
-
 static void sub_drained(struct sub *sub) {
     if (sub->catchup == NULL || sub->catchup->state != CATCHUP_DRAINING)
         return;
@@ -430,6 +426,7 @@ void sub_start(struct sub *sub) {
         c->at = c->now;
         sub->seq = c->now.seq;
     }
+    sub->started = true;
     state_set(c, CATCHUP_IDLE);
     catchup_step(sub);
 }

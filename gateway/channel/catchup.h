@@ -32,8 +32,6 @@ void sub_start(struct sub *sub);
 void sub_drop(struct sub *sub);
 /* The position up to which messages were sent to the subscriber. */
 struct position sub_position(const struct sub *sub);
-/* False between hub_subscribe and sub_start. */
-bool sub_started(const struct sub *sub);
 /* The subscriber's socket has taken all that was queued, so its subs ask for their next pages.
  * May end the subscriber. */
 void subscriber_drained(struct subscriber *s);

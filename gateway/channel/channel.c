@@ -115,7 +115,12 @@ bool channel_is(const struct channel *ch, struct slice quoted) {
 /* --- delivery -------------------------------------------------------------------------------
  */
 
-static void deliver_to(struct list *subs, struct message *m, struct slice skip, bool entering) {
+static bool is_of(const struct sub *sub, enum audience who) {
+    return who == AUDIENCE_ALL || (who == AUDIENCE_ENTERED ? !sub->entering : sub->started);
+}
+
+static void deliver_to(struct list *subs, struct message *m, struct slice skip,
+                       enum audience who) {
     /* A delivery may close its subscriber, which takes this sub out of the list. */
     for (struct list *at = subs->next, *next; at != subs; at = next) {
         struct sub *sub = container_of(at, struct sub, in_channel);
@@ -123,7 +128,7 @@ static void deliver_to(struct list *subs, struct message *m, struct slice skip, 
         next = at->next;
         if ((m->seq != 0 && m->seq <= sub->seq) || subscriber_is(s, m->origin))
             continue;
-        if ((skip.len != 0 && slice_eq(s->user, skip)) || (sub->entering && !entering))
+        if ((skip.len != 0 && slice_eq(s->user, skip)) || !is_of(sub, who))
             continue;
         s->ops->deliver(s, m);
     }
@@ -133,9 +138,9 @@ void channel_deliver(struct channel *ch, struct message *m, enum audience who,
                      struct slice skip) {
     metric_add(ch->hub->metrics, METRIC_MESSAGES, 1);
     m->wide = list_is_longer(&ch->live, FRAME_MANY);
-    if (who >= AUDIENCE_ENTERED)
-        deliver_to(&ch->behind, m, skip, who == AUDIENCE_ALL);
-    deliver_to(&ch->live, m, skip, true);
+    if (who > AUDIENCE_LIVE)
+        deliver_to(&ch->behind, m, skip, who);
+    deliver_to(&ch->live, m, skip, AUDIENCE_ALL);
     message_done(m, ch->hub->slabs);
 }
 

@@ -72,6 +72,7 @@ struct sub {
     uint64_t seq; /* it has everything up to this seq; a live sub also has everything up to the
                    * channel's position */
     struct catchup *catchup; /* NULL: live */
+    bool started;            /* sub_start was called: what follows its position is its own */
     bool recheck;            /* its user may have left the room: ask when the sub has started */
     bool entering;           /* its user may not stand in the room yet */
     uint32_t serial; /* tells it from a later sub of the same subscriber in this channel */
@@ -80,6 +81,8 @@ struct sub {
 enum audience {
     AUDIENCE_NONE,
     AUDIENCE_LIVE,
+    AUDIENCE_STARTED, /* also the subs that are behind and have started: no log would bring them
+                       * an ephemeral message */
     AUDIENCE_ENTERED, /* also the subs that are behind, but for those that are `entering` */
     AUDIENCE_ALL /* also these. Presence events need this, since the log that such subs read
                   * does not have them: a new member must hear of every user that enters after

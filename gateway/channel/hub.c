@@ -66,7 +66,7 @@ static void deliver_next(struct channel *ch, struct message *m) {
 static void deliver_ephemeral(struct channel *ch, struct message *m) {
     struct hub *h = ch->hub;
     struct name skip = {0};
-    enum audience who = AUDIENCE_LIVE;
+    enum audience who = AUDIENCE_STARTED;
     if (is_room(channel_name(ch)))
         who = h->events->on_room_event(h->owner, ch, m, &skip);
     if (who != AUDIENCE_NONE)
@@ -78,7 +78,7 @@ static void deliver_text(struct channel *ch, struct slice text) {
     struct message m;
     buf_init(&frame);
     if (message_text(&m, &frame, channel_name(ch), text))
-        channel_deliver(ch, &m, AUDIENCE_LIVE, nobody);
+        channel_deliver(ch, &m, AUDIENCE_STARTED, nobody);
     buf_deinit(&frame);
 }
 

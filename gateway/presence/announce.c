@@ -187,13 +187,13 @@ enum audience announce_room_event(struct announcer *a, struct channel *ch,
         return AUDIENCE_NONE;
     }
     if (!joined && !left && !slice_is(m->event, "typing"))
-        return AUDIENCE_LIVE;
+        return AUDIENCE_STARTED;
     if (json_parse(m->data, &data) == JSON_OK) {
         json_fields(data, names, &user, 1);
         name_from_json(user, true, skip);
     }
     if (!joined && !left)
-        return AUDIENCE_LIVE;
+        return AUDIENCE_STARTED;
     if (left)
         membership_left(a->leases, ch, name_slice(skip));
     roster_touch(a->rosters, ch);

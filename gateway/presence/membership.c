@@ -113,7 +113,7 @@ static void on_member(void *arg, const struct reply *reply, enum outcome outcome
     char channel[CHANNEL_NAME_SIZE];
     struct sub *sub = s->gone ? NULL : sub_find(s, room_channel(name_slice(&l->room), channel));
     bool same = sub != NULL && sub->serial == l->serial;
-    if (left && same && sub_started(sub)) {
+    if (left && same && sub->started) {
         sub_drop(sub);
         tell_leaver(s, name_slice(&l->room));
     } else if (left && same) {

@@ -120,7 +120,7 @@ static void on_checked(void *arg, struct sub *sub, enum check_result result,
 static enum audience on_room_event(void *owner, struct channel *ch, const struct message *m,
                                    struct name *skip) {
     (void)owner, (void)ch, (void)m, (void)skip;
-    return AUDIENCE_LIVE;
+    return AUDIENCE_STARTED;
 }
 static void on_channel(void *owner, struct channel *ch) {
     (void)owner, (void)ch;
@@ -336,6 +336,20 @@ static void catches_one_up_from_the_log_and_the_tail(void **state) {
     assert_nothing_asked();
 }
 
+static void one_that_is_behind_hears_what_no_log_keeps(void **state) {
+    static const char typing[] = "{\"channel\":\"room:r\",\"seq\":0,\"time\":1732155555123456,"
+                                 "\"event\":\"e\",\"data\":1}";
+    (void)state;
+    enter(&bob, "a", 1);
+    fake_ring(BELL, typing);
+    assert_string_equal(bob.heard, ""); /* not told yet that it is in */
+    answer((struct answer){.epoch = "a", .last = 3, .from = 1});
+    fake_ring(BELL, typing);
+    assert_string_equal(bob.heard, "0 ");
+    answer((struct answer){.epoch = "a", .last = 3, .from = 1, .entries = "aa"});
+    assert_string_equal(bob.heard, "0 a2 a3 ");
+}
+
 static void waits_for_a_slow_socket(void **state) {
     (void)state;
     bob.queued = SIZE_MAX;
@@ -456,6 +470,7 @@ int main(void) {
         CASE(a_page_from_before_a_loss_proves_nothing),
         CASE(tells_of_what_fell_out_of_the_log),
         CASE(catches_one_up_from_the_log_and_the_tail),
+        CASE(one_that_is_behind_hears_what_no_log_keeps),
         CASE(waits_for_a_slow_socket),
         CASE(fails_when_redis_is_away),
         CASE(compares_many_logs_at_once),
