@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
+
 #define DEFAULT "default" /* as a place */
 
-enum type { TEXT, CHOICE, COUNT, SIZE, TIME, SWITCH, IS_LIVE = 8 };
+enum type { TEXT, CHOICE, LIST, COUNT, SIZE, TIME, SWITCH, IS_LIVE = 8 };
+
+/* The strongest comes first. */
+enum source { BY_NOBODY, BY_FLAG, BY_ENVIRONMENT, BY_FILE, BY_DEFAULT };
 
 struct row {
     const char *flag;
@@ -30,12 +35,13 @@ static const struct row rows[] = {OPTIONS_TABLE(ROW)};
 #undef ROW
 #undef LIVE
 #define ROWS (sizeof rows / sizeof *rows)
-_Static_assert(ROWS <= 128, "options.places, and twice as many texts");
+_Static_assert(ROWS <= 160, "options.places, and twice as many texts");
 
 struct loader {
     struct options *options;
     FILE *errors;
-    bool set[ROWS];
+    enum source source; /* what is read just now */
+    enum source set[ROWS];
     bool in_file[ROWS];
 };
 
@@ -58,6 +64,7 @@ static const struct row *row_find(const char *flag, size_t len) {
 static const char *type_hint(enum type type) {
     switch (type) {
     case TEXT:
+    case LIST:
         return "text of a length";
     case CHOICE:
     case COUNT:
@@ -81,6 +88,10 @@ static bool fail(struct loader *l, const char *place, const struct row *row,
     else if (row->type == SWITCH)
         fprintf(l->errors, "sluice: %s: %s is \"%s\": must be true or false\n", place,
                 row->flag, value);
+    else if (row->type == LIST)
+        fprintf(l->errors, "sluice: %s: %s: must be at most %d entries of %llu to %llu bytes\n",
+                place, row->flag, LIST_MOST, (unsigned long long)row->low,
+                (unsigned long long)row->high);
     else if (row->type == TEXT && strlen(value) > 1000) /* and it may be a secret */
         fprintf(l->errors, "sluice: %s: %s is too long: must be %s from %llu to %llu\n", place,
                 row->flag, type_hint(row->type), (unsigned long long)row->low,
@@ -135,6 +146,13 @@ static bool parse_switch(const char *text, bool *out) {
     return false;
 }
 
+static char **owner_of(struct options *o, const char *text) {
+    unsigned i = 0;
+    while (o->texts[i] != text)
+        i++;
+    return &o->texts[i];
+}
+
 static const char *keep(struct loader *l, const char *text) {
     char *copy = strdup(text);
     if (copy != NULL)
@@ -164,6 +182,71 @@ static bool set_number(const struct row *row, const char *text, uint64_t *at) {
     return true;
 }
 
+/* The entry, without a comment and white space around it. */
+static struct slice entry_of(struct slice line) {
+    bool quoted = false;
+    size_t len = 0;
+    for (; len < line.len; len++) {
+        char c = line.ptr[len];
+        quoted = quoted != (c == '"');
+        if (!quoted && c == '#' && (len == 0 || isspace((unsigned char)line.ptr[len - 1])))
+            break;
+    }
+    line.len = len;
+    while (line.len > 0 && isspace((unsigned char)line.ptr[0]))
+        line = (struct slice){line.ptr + 1, line.len - 1};
+    while (line.len > 0 && isspace((unsigned char)line.ptr[line.len - 1]))
+        line.len--;
+    return line;
+}
+
+/* Adds the entries of `text`, one a line, to a list. */
+static bool put_entries(const struct row *row, const char *text, struct buf *list) {
+    struct slice rest = slice_of(text), all;
+    unsigned count = 0;
+    bool good = true;
+    while (rest.len > 0) {
+        struct slice entry = entry_of(slice_cut(&rest, '\n'));
+        if (entry.len == 0)
+            continue;
+        good = good && entry.len >= row->low && entry.len <= row->high;
+        if (list->len > 0)
+            buf_char(list, '\n');
+        buf_slice(list, entry);
+    }
+    for (all = buf_bytes(list); all.len > 0; count++)
+        slice_cut(&all, '\n');
+    buf_char(list, '\0');
+    return good && count <= LIST_MOST && !list->failed;
+}
+
+static bool is_good_list(const struct row *row, const char *text) {
+    struct buf list;
+    buf_init(&list);
+    bool good = put_entries(row, text, &list);
+    buf_deinit(&list);
+    return good;
+}
+
+/* before: what the same source has given already, or NULL. */
+static bool set_list(struct loader *l, const struct row *row, const char *text, const char **at,
+                     const char *before) {
+    struct buf list;
+    buf_init(&list);
+    buf_str(&list, before != NULL ? before : "");
+    bool good = put_entries(row, text, &list);
+    const char *all = good ? keep(l, list.data) : NULL;
+    if (all != NULL && before != NULL) { /* in its place */
+        char **slot = owner_of(l->options, before);
+        free(*slot);
+        *slot = l->options->texts[--l->options->text_count];
+    }
+    if (all != NULL)
+        *at = all;
+    buf_deinit(&list);
+    return all != NULL;
+}
+
 static bool is_good(const struct row *row, const char *text) {
     bool yes;
     uint64_t n;
@@ -171,6 +254,8 @@ static bool is_good(const struct row *row, const char *text) {
         return is_choice(row, text);
     if (row->type == TEXT)
         return strlen(text) >= row->low && strlen(text) <= row->high;
+    if (row->type == LIST)
+        return is_good_list(row, text);
     return row->type == SWITCH ? parse_switch(text, &yes) : set_number(row, text, &n);
 }
 
@@ -184,17 +269,20 @@ static bool set_text(struct loader *l, const struct row *row, const char *text,
 static bool set(struct loader *l, const struct row *row, const char *text, const char *place) {
     char *base = (char *)l->options;
     size_t index = (size_t)(row - rows);
-    if (l->set[index])
+    bool adds = row->type == LIST && l->set[index] == l->source;
+    if (l->set[index] != BY_NOBODY && !adds)
         return is_good(row, text) || fail(l, place, row, text);
     void *at = base + row->offset;
-    l->options->places[index] = keep(l, place);
-    bool good = row->type == TEXT || row->type == CHOICE
-                    ? set_text(l, row, text, (const char **)at)
-                : row->type == SWITCH ? parse_switch(text, (bool *)at)
-                                      : set_number(row, text, (uint64_t *)at);
+    if (!adds)
+        l->options->places[index] = keep(l, place);
+    bool good =
+        row->type == LIST ? set_list(l, row, text, (const char **)at, *(const char *const *)at)
+        : row->type == TEXT || row->type == CHOICE ? set_text(l, row, text, (const char **)at)
+        : row->type == SWITCH                      ? parse_switch(text, (bool *)at)
+                                                   : set_number(row, text, (uint64_t *)at);
     if (!good)
         return fail(l, place, row, text);
-    l->set[index] = true;
+    l->set[index] = l->source;
     return true;
 }
 
@@ -250,7 +338,7 @@ static bool load_line(struct loader *l, char *line, const char *place) {
         fprintf(l->errors, "sluice: %s: there is no option %s\n", place, flag);
         return false;
     }
-    if (l->in_file[row - rows]) {
+    if (l->in_file[row - rows] && row->type != LIST) {
         fprintf(l->errors, "sluice: %s: %s is given twice\n", place, flag);
         return false;
     }
@@ -267,6 +355,7 @@ static bool load_file(struct loader *l, const char *path) {
     bool good = true;
     char *line = NULL;
     size_t size = 0;
+    l->source = BY_FILE;
     for (unsigned number = 1; good && getline(&line, &size, file) >= 0; number++) {
         char place[600];
         snprintf(place, sizeof place, "%s line %u", path, number);
@@ -305,7 +394,7 @@ static bool load_flag(struct loader *l, const char ***at, const char **config) {
         *config = value;
         return true;
     }
-    if (l->set[row - rows]) {
+    if (l->set[row - rows] != BY_NOBODY && row->type != LIST) {
         fprintf(l->errors, "sluice: command line: --%s is given twice\n", row->flag);
         return false;
     }
@@ -313,6 +402,7 @@ static bool load_flag(struct loader *l, const char ***at, const char **config) {
 }
 
 static bool load_environment(struct loader *l) {
+    l->source = BY_ENVIRONMENT;
     for (size_t i = 0; i < ROWS; i++) {
         char name[80];
         env_name(&rows[i], name, sizeof name);
@@ -328,8 +418,9 @@ static bool is_number(const struct row *row) {
 }
 
 static bool load_defaults(struct loader *l) {
+    l->source = BY_DEFAULT;
     for (size_t i = 0; i < ROWS; i++) {
-        if (l->set[i])
+        if (l->set[i] != BY_NOBODY)
             continue;
         if (is_number(&rows[i]) && rows[i].initial[0] == '\0')
             l->options->places[i] = keep(l, DEFAULT); /* the number is 0 */
@@ -341,7 +432,7 @@ static bool load_defaults(struct loader *l) {
 
 enum options_result options_load(struct options *o, int argc, char **argv, FILE *out,
                                  FILE *errors) {
-    struct loader l = {.options = o, .errors = errors};
+    struct loader l = {.options = o, .errors = errors, .source = BY_FLAG};
     const char *config = NULL;
     enum options_result result = OPTIONS_RUN;
     memset(o, 0, sizeof *o);
@@ -389,7 +480,7 @@ bool options_given(const struct options *o, const char *flag) {
  */
 
 static bool is_text(const struct row *row) {
-    return row->type == TEXT || row->type == CHOICE;
+    return row->type <= LIST;
 }
 
 static size_t row_size(const struct row *row) {
@@ -405,13 +496,6 @@ static bool is_same(const struct row *row, const struct options *a, const struct
         return strcmp(*(const char *const *)(const void *)at_a,
                       *(const char *const *)(const void *)at_b) == 0;
     return memcmp(at_a, at_b, row_size(row)) == 0;
-}
-
-static char **owner_of(struct options *o, const char *text) {
-    unsigned i = 0;
-    while (o->texts[i] != text)
-        i++;
-    return &o->texts[i];
 }
 
 /* Each text moves with the pointer to it. */

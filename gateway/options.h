@@ -13,11 +13,16 @@
  *   TEXT: a string of lowest..highest bytes. CHOICE: one of the words in the value's name.
  *   COUNT: a number. SIZE: bytes, K, M and G may follow.
  *   TIME: milliseconds inside; written with ms, s, m, h or d. SWITCH: true or false.
+ *   LIST: entries of lowest..highest bytes, with a newline between them inside. Each time that
+ *   the flag or the line is given adds one; an environment variable has one a line. In an
+ *   entry, " #" outside of quotes begins a comment. At most LIST_MOST entries.
+ *
  * A number whose default is "" is 0 if no value is given; its help says what that means.
  * LIVE(type): the option is read again on SIGHUP (gateway/node/reload.c), which also passes the
  * new value to code that has a copy of the old one. No code may keep a pointer to its text.
  */
-#define DAYS(n) ((n)*86400000ULL)
+#define LIST_MOST 256
+#define DAYS(n)   ((n)*86400000ULL)
 #define OPTIONS_TABLE(X)                                                                       \
     X(listen, "listen", TEXT, 1, 255, "127.0.0.1:8080", "ADDRESS",                             \
       "HOST:PORT (port 0 takes a free one), or unix:/PATH")                                    \
@@ -110,6 +115,9 @@
       "always may; default: that one alone")                                                   \
     X(cors_origins, "cors-origins", LIVE(TEXT), 0, 65535, "", "LIST",                          \
       "another name of allowed-origins")                                                       \
+    X(event, "event", LIVE(LIST), 1, 4095, "", "MAP",                                          \
+      "a line of the map of your own events: EVENT ACTION ..., as in "                         \
+      "`drawing room volatile`; the first that fits an event counts")                          \
     X(max_message, "max-message", SIZE, 125, 67108864, "1048576", "BYTES",                     \
       "longest message from a client, inclusive")                                              \
     X(max_chunked, "max-chunked", LIVE(SIZE), 125, 67108864, "4M", "BYTES",                    \
@@ -209,6 +217,7 @@ struct options {
 #define OPTION_LIVE(type)                                                OPTION_##type
 #define OPTION_TEXT                                                      const char *
 #define OPTION_CHOICE                                                    const char *
+#define OPTION_LIST                                                      const char *
 #define OPTION_COUNT                                                     uint64_t
 #define OPTION_SIZE                                                      uint64_t
 #define OPTION_TIME                                                      uint64_t
@@ -216,9 +225,9 @@ struct options {
 #define OPTION_FIELD(field, flag, type, low, high, initial, value, help) OPTION_##type field;
     OPTIONS_TABLE(OPTION_FIELD)
 #undef OPTION_FIELD
-    char *texts[256]; /* owned: the TEXT fields and places point to them */
+    char *texts[320]; /* owned: the TEXT fields and places point to them */
     unsigned text_count;
-    const char *places[128]; /* for each row, where its value comes from */
+    const char *places[160]; /* for each row, where its value comes from (a LIST: its first) */
     int argc;                /* the command line, with which they can be loaded again */
     char **argv;
 };

@@ -121,6 +121,46 @@ static void has_defaults(void **state) {
     options_deinit(&o);
 }
 
+static void a_list_adds_up(void **state) {
+    (void)state;
+    struct options o;
+    load_good(&o, no_flags);
+    assert_string_equal(o.event, "");
+    options_deinit(&o);
+
+    write_file("event = a room # said to all\nevent = \"b #\" drop\n#event = c drop\n");
+    load_good(&o, FLAGS("--config", path));
+    assert_string_equal(o.event, "a room\n\"b #\" drop");
+    assert_true(options_given(&o, "event"));
+    options_deinit(&o);
+
+    setenv("SLUICE_EVENT", "\n d drop\n  e room\t# \n\n", 1);
+    load_good(&o, FLAGS("--config", path));
+    assert_string_equal(o.event, "d drop\ne room");
+    options_deinit(&o);
+    load_good(&o, FLAGS("--event", "f drop", "--config", path, "--event=g room"));
+    assert_string_equal(o.event, "f drop\ng room");
+    options_deinit(&o);
+}
+
+static void a_list_has_a_bound(void **state) {
+    (void)state;
+    struct options o;
+    char lines[LIST_MOST * 2 + 3] = "", one[5000];
+    for (int i = 0; i < LIST_MOST; i++)
+        strcat(lines, "e\n");
+    setenv("SLUICE_EVENT", lines, 1);
+    load_good(&o, no_flags);
+    assert_int_equal(strlen(o.event), LIST_MOST * 2 - 1);
+    options_deinit(&o);
+    setenv("SLUICE_EVENT", strcat(lines, "f"), 1);
+    load_bad(no_flags, "SLUICE_EVENT|event|256 entries");
+    unsetenv("SLUICE_EVENT");
+    memset(one, 'x', sizeof one);
+    one[sizeof one - 1] = '\0';
+    load_bad(FLAGS("--event", one), "command line|event|4095 bytes");
+}
+
 static void flags_come_in_two_forms(void **state) {
     (void)state;
     struct options o;
@@ -404,6 +444,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, clear_environment)
     const struct CMUnitTest tests[] = {
         TEST(has_defaults),
+        TEST(a_list_adds_up),
+        TEST(a_list_has_a_bound),
         TEST(flags_come_in_two_forms),
         TEST(switches_take_a_word_or_none),
         TEST(units_multiply),
