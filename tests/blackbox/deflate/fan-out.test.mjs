@@ -100,6 +100,7 @@ test('answers are compressed, too: a page of history', async () => {
   const ann = await login(one, 'ann', {}, DEFLATES);
   await ann.emit('join', { room: 'past' });
   for (let i = 0; i < 20; i++) await ann.emit('sendMessage', { room: 'past', message: prose(300, i) });
+  for (let i = 0; i < 20; i++) await ann.next('chatMessage'); // which are compressed, too
   const rise = await metricChanges(one, async () => {
     const { messages } = await ann.emit('history', { room: 'past' });
     assert.deepEqual(messages.map(({ message }) => message), data);
