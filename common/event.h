@@ -27,6 +27,14 @@
     X(EVENT_MESSAGE_CHUNK, "message_chunk", on_message_chunk, EVENT_ANY_ID | EVENT_APPENDS, 0, \
       NULL)
 
+/* Every event that Sluice itself sends. Applications have other names for theirs, but may use
+ * `message`, and all of them where `builtin` is `none`. */
+#define SENT_EVENTS                                                                            \
+    "chatMessage", "new_private_message", "message", "userJoined", "userLeft", "onlineUsers",  \
+        "Online_user", "update_member_list", "user_online", "user_offline", "typing",          \
+        "message_read", "myUsersList", "error", "channel_reset", "available",                  \
+        "token_expiring", "revoked"
+
 /* Who reads that column includes gateway/auth/grant.h. */
 #define NEEDS(right) (1U << RIGHT_##right)
 

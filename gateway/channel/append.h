@@ -30,6 +30,26 @@ enum append_result append_ephemeral(struct redis *r, struct slice channel, const
                                     struct slice data, struct slice member, redis_done done,
                                     void *arg);
 
+/* An event of the application's own (PROTOCOL.md). */
+struct emit {
+    struct slice event;  /* its name, which needs no escapes in JSON */
+    struct slice user;   /* the sender: a JSON string; or empty: the application itself */
+    struct slice socket; /* the id of the socket that does not get it; or empty */
+    struct slice nsp;    /* the namespace; empty or "/" */
+    struct slice
+        except; /* a JSON array of "user:…" and "socket:…", who do not get it; or empty */
+    struct slice data; /* its one argument: JSON; or empty: */
+    struct slice args; /* its arguments: a JSON array */
+    struct slice bin;  /* their attachments: a JSON array of base64; or empty */
+};
+/* As append_event. With a member, the data is as it is given. */
+enum append_result append_emit(struct redis *r, struct slice channel, const struct emit *e,
+                               struct slice id, struct slice member, struct sending *s,
+                               redis_done done, void *arg);
+/* Rings the doorbell with it; no log keeps it. channel: also "all", and "socket:<id>". */
+enum append_result ring_emit(struct redis *r, struct slice channel, const struct emit *e,
+                             struct slice member, redis_done done, void *arg);
+
 /* Writes ,"bin":… if there is one. */
 void append_put_bin(struct buf *out, struct slice bin);
 /* Writes {"seq":…,"timestamp":… time: µs. The caller closes the brace. */

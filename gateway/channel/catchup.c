@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gateway/channel/filter.h"
 #include "gateway/channel/heal.h"
 #include "gateway/channel/shared_page.h"
 #include "gateway/channel/tail.h"
@@ -105,7 +106,7 @@ static bool is_ahead(const struct sub *sub) {
 static void deliver_one(struct sub *sub, struct message *m) {
     struct subscriber *s = sub->subscriber;
     sub->seq = m->seq;
-    if (!subscriber_is(s, m->origin))
+    if (!subscriber_is(s, m->origin) && filter_passes(m, s))
         s->ops->deliver(s, m);
 }
 

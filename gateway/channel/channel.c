@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "gateway/channel/filter.h"
 #include "gateway/channel/name.h"
 #include "gateway/channel/tail.h"
 
@@ -126,7 +127,8 @@ static void deliver_to(struct list *subs, struct message *m, struct slice skip,
         struct sub *sub = container_of(at, struct sub, in_channel);
         struct subscriber *s = sub->subscriber;
         next = at->next;
-        if ((m->seq != 0 && m->seq <= sub->seq) || subscriber_is(s, m->origin))
+        if ((m->seq != 0 && m->seq <= sub->seq) || subscriber_is(s, m->origin) ||
+            !filter_passes(m, s))
             continue;
         if ((skip.len != 0 && slice_eq(s->user, skip)) || !is_of(sub, who))
             continue;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
+#include "common/event.h"
 #include "common/json.h"
 #include "common/utf8.h"
 
@@ -54,6 +55,58 @@ static bool take_number(struct cursor *c, uint64_t *out) {
     return c->at > begin && c->at - begin <= 18;
 }
 
+/* Takes an array of strings; `out` includes the brackets. */
+static bool take_strings(struct cursor *c, struct slice *out) {
+    const char *begin = c->at;
+    struct slice one;
+    if (!take(c, SLICE("[")))
+        return false;
+    while (!take(c, SLICE("]"))) {
+        if (!take_string(c, &one))
+            return false;
+        take(c, SLICE(","));
+    }
+    *out = (struct slice){begin, (size_t)(c->at - begin)};
+    return true;
+}
+
+/* Whom an own event is from, and who does not get it. */
+static bool take_filters(struct cursor *c, struct message *m) {
+    if (take(c, SLICE(",\"user\":")) && !take_string(c, &m->user))
+        return false;
+    if (take(c, SLICE(",\"socket\":")) && !take_word(c, &m->socket))
+        return false;
+    if (take(c, SLICE(",\"nsp\":")) && !take_word(c, &m->nsp))
+        return false;
+    return !take(c, SLICE(",\"except\":")) || take_strings(c, &m->except);
+}
+
+/* Is it an event of Sluice itself? An application's own one may have the same name where
+ * `builtin` is `none`, and then its head is not empty. */
+static bool is_ours(const struct message *m) {
+    static const char *const names[] = {SENT_EVENTS};
+    if (m->user.len != 0 || m->nsp.len != 0 || m->socket.len != 0 || m->except.len != 0)
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (slice_is(m->event, names[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The attachments are at the end. They are strings of base64, so what looks like them is them:
+ * in a string, the quotes would be escaped. */
+static void split_bin(struct message *m) {
+    static const char key[] = ",\"bin\":";
+    const char *begin = m->data.ptr, *end = begin + m->data.len;
+    const char *open = end[-1] == ']' ? memrchr(begin, '[', m->data.len) : NULL;
+    size_t len = sizeof key - 1;
+    if (open == NULL || (size_t)(open - begin) <= len || memcmp(open - len, key, len) != 0)
+        return;
+    m->bin = (struct slice){open, (size_t)(end - open)};
+    m->data.len = (size_t)(open - begin) - len;
+}
+
 bool message_parse(struct message *m, struct slice frame) {
     struct cursor c = {frame.ptr, frame.ptr + frame.len};
     memset(m, 0, sizeof *m);
@@ -66,12 +119,20 @@ bool message_parse(struct message *m, struct slice frame) {
         !take(&c, SLICE(",\"time\":")) || !take_number(&c, &m->time) ||
         !take(&c, SLICE(",\"event\":")) || !take_word(&c, &m->event))
         return false;
+    if (!take_filters(&c, m))
+        return false;
     if (take(&c, SLICE(",\"origin\":")) && !take_word(&c, &m->origin))
         return false;
-    if (!take(&c, SLICE(",\"data\":")) || c.end - c.at < 2 || c.end[-1] != '}')
+    m->has_args = take(&c, SLICE(",\"args\":"));
+    if (!m->has_args && !take(&c, SLICE(",\"data\":")))
+        return false;
+    if (c.end - c.at < 2 || c.end[-1] != '}')
         return false;
     m->data = (struct slice){c.at, (size_t)(c.end - c.at) - 1};
     m->ephemeral = m->seq == 0;
+    m->own = m->has_args || !is_ours(m);
+    if (m->own)
+        split_bin(m);
     return (m->epoch.len == 0) == (m->seq == 0);
 }
 

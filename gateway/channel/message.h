@@ -21,7 +21,9 @@ enum codec {
  * A published message, taken apart without being parsed. The members of its frame always stand
  * in this order:
  * {"channel":C,"epoch":"E","seq":N,"time":T,"event":"X","origin":"O","data":D}
- * The epoch is missing if seq is 0; the origin may be missing. The slices point into the frame.
+ * The epoch is missing if seq is 0; the origin may be missing. An application's own event may
+ * have more, in this order: ,"user":U,"socket":"S","nsp":"N","except":[…] before the origin,
+ * "args":[…] in place of the data, and ,"bin":[…] at the end. The slices point into the frame.
  */
 struct message {
     struct slice frame;   /* the whole frame; JSON clients get it as it is */
@@ -30,11 +32,18 @@ struct message {
     uint64_t seq;
     uint64_t time;
     struct slice event;
+    struct slice user;   /* as a JSON string; empty: it has no sender */
+    struct slice socket; /* which does not get it; or empty */
+    struct slice nsp;    /* empty: "/", or of a built-in event any */
+    struct slice except; /* as a JSON array; or empty */
     struct slice origin;
-    struct slice data;
-    bool ephemeral;                    /* a slow client may miss it */
-    bool wide;                         /* it goes to many here (frame.h) */
-    bool ordered;                      /* it rang in the order of times (tide.h) */
+    struct slice data; /* or its arguments, as a JSON array, */
+    bool has_args;     /* which this tells */
+    bool own;          /* an application's own event (or an answer's): its filters count */
+    struct slice bin;  /* its attachments, as a JSON array; or empty */
+    bool ephemeral;    /* a slow client may miss it */
+    bool wide;         /* it goes to many here (frame.h) */
+    bool ordered;      /* it rang in the order of times (tide.h) */
     struct frame encoded[CODEC_COUNT]; /* made on first use */
     /* encoded[CODEC_SIO_BASE] is for sessions with this base and term (session.h). */
     uint64_t base;

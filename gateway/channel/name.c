@@ -18,6 +18,12 @@ struct slice room_channel(struct slice room, char out[CHANNEL_NAME_SIZE]) {
     return join(SLICE("room:"), room, out);
 }
 
+struct slice socket_node(struct slice channel, char out[CHANNEL_NAME_SIZE]) {
+    struct slice id = channel_rest(channel, SLICE("socket:"));
+    size_t len = id.len < SOCKET_NODE_LEN ? id.len : SOCKET_NODE_LEN;
+    return join(SLICE("socket:"), (struct slice){id.ptr + id.len - len, len}, out);
+}
+
 void channel_join_name(struct buf *out, const char *kind, struct slice name) {
     buf_str(out, kind);
     buf_slice(out, name);

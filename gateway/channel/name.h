@@ -6,7 +6,8 @@
 
 /*
  * Names of channels: room:<name>, topic:<name>, user:<id> (a user's inbox), and dm:<a>:<b> (the
- * messages between two users, whose ids are sorted bytewise).
+ * messages between two users, whose ids are sorted bytewise). Two more have no log: "all", and
+ * socket:<id>, which is rung at the doorbell of the node that made the id.
  */
 #define CHANNEL_NAME_SIZE (NAME_MAX_LEN + 8) /* with the NUL; a dm: name is longer */
 
@@ -23,6 +24,16 @@ static inline struct slice topic_of(struct slice name) {
 static inline bool is_room(struct slice name) {
     return slice_starts(name, SLICE("room:"));
 }
+
+static inline bool is_socket(struct slice name) {
+    return slice_starts(name, SLICE("socket:"));
+}
+
+/* The last characters of a socket's id name the process that made it. */
+#define SOCKET_NODE_LEN 8
+/* Writes socket:<those characters>, the name of that process's doorbell. The id is a valid name
+ * (name_valid). */
+struct slice socket_node(struct slice channel, char out[CHANNEL_NAME_SIZE]);
 
 /* Writes user:<id>. The user's other keys have the same name. */
 struct slice user_channel(struct slice user, char out[CHANNEL_NAME_SIZE]);

@@ -31,6 +31,9 @@ struct subscriber_ops {
     void (*close)(struct subscriber *s, uint16_t code, const char *reason);
     /* Writes the address, as "127.0.0.1:5000", for the registry. */
     void (*address)(const struct subscriber *s, char *out, size_t size);
+    /* The id by which others send to it; NULL: its own id. And its namespace; NULL: "/". */
+    struct slice (*socket)(const struct subscriber *s);
+    struct slice (*nsp)(const struct subscriber *s);
     /* The last reference is gone: calls client_deinit, then frees it. */
     void (*free)(struct subscriber *s);
 };

@@ -92,6 +92,20 @@ static bool find_bin(struct slice data, struct bin *bin) {
     return bin->count > 0;
 }
 
+/* The attachments of an own event stand beside its data. */
+static bool find_own_bin(const struct message *m, struct bin *bin) {
+    struct json_iter it;
+    *bin = (struct bin){.value = {JSON_NONE, {NULL, 0}}};
+    if (m->bin.len == 0 || json_parse(m->bin, &bin->value) != JSON_OK)
+        return false;
+    json_iter_init(&it, bin->value);
+    while (json_iter_next(&it)) {
+        if (it.value.type != JSON_STRING || ++bin->count > SIO_BINARY_MOST)
+            return false;
+    }
+    return bin->count > 0;
+}
+
 /* Appends the object without that member, and without the comma before or after it. */
 static void put_without(struct slice data, const struct bin *bin, struct buf *out) {
     const char *end = data.ptr + data.len;
@@ -142,9 +156,12 @@ static bool encode_all(struct message *m, struct net *n, const struct buf *bytes
 enum sio_binary sio_binary_out(struct message *m, struct net *n, struct buf *out) {
     struct bin bin;
     struct buf bytes;
-    if (!find_bin(m->data, &bin))
+    if (m->own ? !find_own_bin(m, &bin) : !find_bin(m->data, &bin))
         return SIO_BINARY_NONE;
-    put_without(m->data, &bin, out);
+    if (m->own)
+        buf_slice(out, m->data);
+    else
+        put_without(m->data, &bin, out);
     if (out->failed)
         return SIO_BINARY_NO_MEMORY;
     if (!refers_to(buf_bytes(out), bin.count))

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/eio.h"
 #include "common/log.h"
@@ -63,6 +64,24 @@ static void tell_orphans(struct sio_door *d) {
 /* --- to the client --------------------------------------------------------------------------
  */
 
+/* What stands between the brackets of an array. */
+static struct slice inside(struct slice array) {
+    struct slice in = {array.ptr + 1, array.len - 2};
+    while (in.len > 0 && strchr(" \t\r\n", in.ptr[0]) != NULL)
+        in = (struct slice){in.ptr + 1, in.len - 1};
+    while (in.len > 0 && strchr(" \t\r\n", in.ptr[in.len - 1]) != NULL)
+        in.len--;
+    return in;
+}
+
+/* Is the last argument a string? Without arguments, the event's name is the last one. */
+static bool ends_with_string(const struct message *m) {
+    if (!m->has_args)
+        return m->data.len > 0 && m->data.ptr[0] == '"';
+    struct slice in = inside(m->data);
+    return in.len == 0 || in.ptr[in.len - 1] == '"';
+}
+
 /*
  * Appends the arguments after an event's data. A client takes the last argument for its offset
  * if that is a string, so something must follow a string that is no offset.
@@ -74,7 +93,7 @@ static void put_offset(const struct sio_client *k, const struct message *m,
         buf_str(out, ",\"");
         offset_put(s, m, kind, out);
         buf_char(out, '"');
-    } else if (s != NULL && m->data.len > 0 && m->data.ptr[0] == '"') {
+    } else if (s != NULL && ends_with_string(m)) {
         buf_str(out, ",null");
     }
 }
@@ -93,6 +112,10 @@ static struct frame encode(struct sio_client *k, struct message *m, enum offset_
         head.type = SIO_BINARY_EVENT;
         head.attachments = m->attached_count;
         parts[3] = buf_bytes(&data);
+    }
+    if (m->has_args) {
+        parts[3] = inside(parts[3]);
+        parts[2] = parts[3].len > 0 ? SLICE("\",") : SLICE("\"");
     }
     put_offset(k, m, kind, &offset);
     parts[4] = buf_bytes(&offset);
@@ -250,6 +273,14 @@ static void put_address(const struct subscriber *s, char *out, size_t size) {
     snprintf(out, size, "%s", text);
 }
 
+static struct slice socket_of(const struct subscriber *s) {
+    return slice_of(of_client(client_of(s))->sio.sid);
+}
+
+static struct slice nsp_of(const struct subscriber *s) {
+    return sio_namespace(&of_client(client_of(s))->sio);
+}
+
 static const struct door door_ops = {
     .as = {.name = "socketio",
            .deliver = deliver,
@@ -257,6 +288,8 @@ static const struct door door_ops = {
            .want_drained = want_drained,
            .close = close_session,
            .address = put_address,
+           .socket = socket_of,
+           .nsp = nsp_of,
            .free = free_client},
     .waits_for_login = true,
     .answer = answer,

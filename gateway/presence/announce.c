@@ -1,6 +1,7 @@
 #include "gateway/presence/announce.h"
 
 #include "common/utf8.h"
+#include "gateway/channel/filter.h"
 #include "gateway/channel/name.h"
 #include "gateway/presence/membership.h"
 
@@ -134,7 +135,7 @@ static void on_all(void *arg, struct slice payload) {
         for (struct list *at = a->all->list.next, *next; at != &a->all->list; at = next) {
             struct subscriber *s = container_of(at, struct subscriber, link);
             next = at->next;
-            if (s->logged_in)
+            if (s->logged_in && filter_passes(&m, s))
                 s->ops->deliver(s, &m);
         }
         message_done(&m, a->hub->slabs);

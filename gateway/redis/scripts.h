@@ -34,7 +34,7 @@ enum script_parts {
 #define SCRIPT_TABLE(X)                                                                        \
     X(term, PARTS_CLOCK, "; clock term")                                                       \
     X(append, PARTS_APPEND | PARTS_SEVERAL,                                                    \
-      "@3/5 meta log members read ?ids:0 ?ids:1; clock term ?ids")                             \
+      "@3/6 meta log members read ?ids:0 ?ids:1; clock term ?ids")                             \
     X(private, PARTS_APPEND | PARTS_SEVERAL,                                                   \
       "@4/6 meta log read ?ids:0 ?ids:1/meta log conns unread/meta log unread; clock term "    \
       "?ids")                                                                                  \

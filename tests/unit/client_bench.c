@@ -191,7 +191,7 @@ void send_message(unsigned number, unsigned after) {
 
 /* The oldest script appends this message. */
 void assert_appends(unsigned number) {
-    assert_asked("append topic:t | '' e 0 ann:%u ''", number);
+    assert_asked("append topic:t | '' e 0 ann:%u '' ''", number);
 }
 
 void answer_append(unsigned seq) {

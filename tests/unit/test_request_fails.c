@@ -44,7 +44,7 @@ static void those_after_one_without_an_id_fail_once(void **state) {
     fake_fail(OUTCOME_REFUSED);
     assert_told("!1:unavailable/refused !2:unavailable/refused ");
     send_event("publish", 3, "{}");
-    assert_asked("append topic:t | '' e 0 '' ''");
+    assert_asked("append topic:t | '' e 0 '' '' ''");
 }
 
 static void one_that_does_not_come_again_is_given_up(void **state) {

@@ -1,7 +1,8 @@
 -- Appends messages to rooms and topics, each in its turn: this is one of them (several.lua). KEYS: the
 -- channels.
--- ARGV, of each message: its place (several.lua), event, data (of a room: an object without its closing
--- brace, to which time and seq are added), idempotency field or '', member to check or ''.
+-- ARGV, of each message: its place (several.lua), event, data (with a member and without a head: an
+-- object without its closing brace, to which time and seq are added), idempotency field or '', member to
+-- check or '', head (put.lua) or ''.
 -- Returns a text, which costs Redis less than an array: "0 <seq> <time> <epoch>", and one word more if
 -- old messages were taken out for their bytes; or NOT_A_MEMBER. For several messages it has a line for
 -- each, which may also be FAILED and an error, or SKIPPED (several.lua). Or it returns the error STALE:
@@ -20,8 +21,9 @@ else
     stamp = format('%d', time)
   end
   local seq, event, data, rest = format('%d', c.seq + 1), ARGV[start + 1], ARGV[start + 2], '}'
-  local origin, sent, from
-  if member ~= '' then rest = ',"timestamp":' .. sub(stamp, 1, -4) .. ',"seq":' .. seq .. '}}' end
+  local head, origin, sent, from = ARGV[start + 5], nil, nil, nil
+  if head == '' then head = nil end
+  if member ~= '' and not head then rest = ',"timestamp":' .. sub(stamp, 1, -4) .. ',"seq":' .. seq .. '}}' end
   --+ put
   c.at, what = i, seq .. ' ' .. stamp
   answer = '0 ' .. what .. ' ' .. c.epoch

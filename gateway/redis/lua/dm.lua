@@ -60,7 +60,7 @@ else
 end
 c.field, c.value = 'sent:' .. sender, mine
 local event, rest = 'new_private_message', ',"timestamp":' .. millis(stamp) .. ',"seq":' .. seq .. '}}'
-local sent, from = c.a .. ' ' .. c.b, origin .. ' ' .. field
+local sent, from, head = c.a .. ' ' .. c.b, origin .. ' ' .. field, nil
 origin = nil
 --+ put
 if id ~= '' then

@@ -51,7 +51,7 @@ local function look_in_log()
     local entries = call('XREVRANGE', base .. ':log', place, '-', 'COUNT', 64)
     for _, entry in ipairs(entries) do
       local seq, frame = string.match(entry[1], '^%d+'), entry[2][2]
-      found[string.match(frame, '"data":(.*)}$') or ''] = seq
+      found[string.match(frame, '^.-"event":"new_private_message".-"data":(.*)}$') or ''] = seq
       size, place = size + #frame, digits(seq - 1) .. '-0'
       if size > 4194304 then return found end
     end
@@ -97,7 +97,7 @@ for i = from, count do
   local sender, field, origin, data = ARGV[place + 2], id_of(place), ARGV[place + 4], ARGV[place + 6]
   mark, mark_seq = ARGV[place], ARGV[place + 1]
   if not (field and all[field] or found[data]) then
-    local seq, event, rest, sent, from = digits(c.seq + 1), 'new_private_message', '}', nil, nil
+    local seq, event, rest, sent, from, head = digits(c.seq + 1), 'new_private_message', '}', nil, nil, nil
     origin = origin ~= '' and origin
     --+ tick
     --+ put

@@ -3,10 +3,11 @@ local function base_of(name)
   return OPEN .. name .. CLOSE
 end
 
--- Rings a doorbell with an ephemeral event, which is not in the log.
-local function bell(base, event, data)
-  call(PUBLISH, base, '{"channel":' .. quote(name_of(base)) .. ',"seq":0,"time":' .. now() ..
-    ',"event":"' .. event .. '","data":' .. data .. '}')
+-- Rings a doorbell with an ephemeral event, which is not in the log. `head` may be nil (put.lua), and
+-- `name`, if the channel has that of the doorbell.
+local function bell(base, event, data, head, name)
+  call(PUBLISH, base, '{"channel":' .. quote(name or name_of(base)) .. ',"seq":0,"time":' .. now() ..
+    ',"event":"' .. event .. (head or '","data":') .. data .. '}')
 end
 
 -- May this incarnation write? Not if it was reaped, and not if its node has taken a new one (a

@@ -15,7 +15,7 @@ if first then
   c = logs and logs[own] or more.open(own) -- it may be lost; then no connection can wait for its old seq
   answer = '0 ' .. place .. delivered .. c.epoch .. ' ' .. format('%d', math.min(inbox, c.seq))
 else
-  local dm, inbox, theirs, sent, from, origin, base = nil, nil, nil, nil, nil, nil, base
+  local dm, inbox, theirs, sent, from, origin, head, base = nil, nil, nil, nil, nil, nil, nil, base
   --+ load
   dm, base = c, own
   --+ load

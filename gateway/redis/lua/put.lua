@@ -1,6 +1,6 @@
--- Appends `data` and `rest` to the log `c`, as `event`, with the log's next `seq`, as text; `origin`, and
--- `sent` and `from`, two more fields of the entry, may be nil. settle_log.lua notes it in meta, and
--- rings the doorbell.
+-- Appends `data` and `rest` to the log `c`, as `event`, with the log's next `seq`, as text; `head` (what
+-- stands between the event and the data, message.h), `origin`, and `sent` and `from`, two more fields of
+-- the entry, may be nil. settle_log.lua notes it in meta, and rings the doorbell.
 local stamp = stamp
 if time >= c.time then
   c.time = time
@@ -9,7 +9,7 @@ else
 end
 local frame = '{"channel":"' .. c.name .. '","epoch":"' .. c.epoch .. '","seq":' .. seq ..
   ',"time":' .. stamp .. ',"event":"' .. event .. (origin and '","origin":"' .. origin or '') ..
-  '","data":' .. data .. rest
+  (head or '","data":') .. data .. rest
 if from then
   call('XADD', c.base .. ':log', seq .. '-0', 'frame', frame, 'sent', sent, 'from', from)
 elseif sent then
