@@ -131,7 +131,7 @@ enum metric_slots {
     SLOTS_door = DOOR_COUNT,
     SLOTS_transport = TRANSPORT_COUNT,
     SLOTS_handshake = DOOR_COUNT * 2, /* accepted, refused */
-    SLOTS_event = EVENT_COUNT + 1,    /* the last one: unknown */
+    SLOTS_event = EVENT_COUNT + 2,    /* the last two: of the map, unknown */
     SLOTS_code = ERR_COUNT - 1,       /* without ERR_OK */
     SLOTS_close = CLOSE_COUNT,
     SLOTS_drop = DROP_COUNT,

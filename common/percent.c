@@ -23,3 +23,22 @@ ptrdiff_t percent_decode(struct slice from, char *out, size_t cap) {
     }
     return (ptrdiff_t)n;
 }
+
+ptrdiff_t percent_encode_name(struct slice name, char *out, size_t cap) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t n = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        bool escape = c <= ' ' || c == 0x7f || c == '{' || c == '}';
+        if (cap - n < (escape ? 3U : 1U))
+            return -1;
+        if (escape) {
+            out[n++] = '%';
+            out[n++] = digits[c >> 4];
+            out[n++] = digits[c & 15];
+        } else {
+            out[n++] = (char)c;
+        }
+    }
+    return (ptrdiff_t)n;
+}

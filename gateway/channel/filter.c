@@ -34,8 +34,7 @@ static bool is_excepted(const struct subscriber *s, struct slice except) {
 bool filter_passes(const struct message *m, const struct subscriber *s) {
     if (!m->own)
         return true;
-    struct slice nsp = s->ops->nsp != NULL ? s->ops->nsp(s) : SLICE("/");
-    if (!slice_eq(nsp, m->nsp.len != 0 ? m->nsp : SLICE("/")))
+    if (!slice_eq(subscriber_nsp(s), m->nsp.len != 0 ? m->nsp : SLICE("/")))
         return false;
     if (m->socket.len != 0 && is_socket_id(s, m->socket))
         return false;

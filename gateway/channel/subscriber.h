@@ -81,9 +81,19 @@ static inline void subscriber_unref(struct subscriber *s) {
         s->ops->free(s);
 }
 
+static inline struct slice subscriber_nsp(const struct subscriber *s) {
+    return s->ops->nsp != NULL ? s->ops->nsp(s) : SLICE("/");
+}
+
 /* The connection's id, unique in the cluster. */
 #define CLIENT_ID_SIZE 48
 struct slice subscriber_id(const struct subscriber *s, char out[CLIENT_ID_SIZE]);
+
+/* The id by which others send to it. */
+static inline struct slice subscriber_socket(const struct subscriber *s,
+                                             char out[CLIENT_ID_SIZE]) {
+    return s->ops->socket != NULL ? s->ops->socket(s) : subscriber_id(s, out);
+}
 
 /* The origin of the private messages that this connection sends; it does not get those itself.
  * It is the connection's id. After a recovery it is still the id of the first connection. */

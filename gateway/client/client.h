@@ -19,6 +19,7 @@
  */
 struct auth;
 struct client;
+struct event_map;
 struct request;
 struct rosters;
 struct session;
@@ -37,7 +38,8 @@ struct door {
     /* Events that come before the login wait for it a short time (early.h). Clients of such a
      * door first send the events that were queued while they were away. */
     bool waits_for_login;
-    void (*answer)(struct client *c, const struct ack *ack, struct slice data);
+    /* data: JSON; with `several`, an array of the answer's arguments. */
+    void (*answer)(struct client *c, const struct ack *ack, struct slice data, bool several);
     /* event: the name of the event that failed, or NULL if it is not known. */
     void (*fail)(struct client *c, const struct ack *ack, const char *event,
                  const struct failure *failure);
@@ -58,6 +60,7 @@ struct event_row {
     unsigned flags;      /* enum event_flags */
     unsigned rights;     /* those of which it may need one, by NEEDS */
     const char *payload; /* the name of the field with the message, or NULL */
+    unsigned char cost;  /* in units of the rate, of a line of the map (event_map.h); else 0 */
 };
 
 /* Its messages, and the events after those under way. Most clients only listen and never have
@@ -112,6 +115,7 @@ struct clients {
     uint64_t login_deadline; /* ms; 0: none */
     struct metrics *metrics;
     const struct event_row *rows; /* EVENT_COUNT rows */
+    struct event_map *map;        /* owned: of the application's own events; or NULL */
     struct wheel wheel;           /* for their timers */
     struct wheel expiries;        /* for the ends of their tokens */
     struct chunk_store chunks;

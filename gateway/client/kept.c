@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct kept {
-    bool good;
+    bool good, several;
     struct failure failure;
     size_t len;
     char bytes[]; /* the answer's data; or the failure's field and message, each with its NUL */
@@ -20,8 +20,11 @@ static struct kept *make(struct slice bytes) {
     return k;
 }
 
-struct kept *kept_answer(struct slice data) {
-    return make(data);
+struct kept *kept_answer(struct slice data, bool several) {
+    struct kept *k = make(data);
+    if (k != NULL)
+        k->several = several;
+    return k;
 }
 
 static void put_text(struct buf *texts, const char *text) {
@@ -49,5 +52,5 @@ void kept_tell(struct kept *k, struct client *c, const struct ack *ack, const ch
     if (!k->good)
         client_fail(c, ack, event, &k->failure);
     else if (ack->len != 0 && !c->as.gone)
-        client_door(c)->answer(c, ack, (struct slice){k->bytes, k->len});
+        client_door(c)->answer(c, ack, (struct slice){k->bytes, k->len}, k->several);
 }

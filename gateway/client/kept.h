@@ -7,8 +7,8 @@
  * order of the events. The caller frees it with free(). */
 struct kept;
 
-/* data: copied. NULL: no memory. */
-struct kept *kept_answer(struct slice data);
+/* As door.answer. data: copied. NULL: no memory. */
+struct kept *kept_answer(struct slice data, bool several);
 /* Its texts are copied, but not its message_id. NULL: no memory. */
 struct kept *kept_failure(const struct failure *failure);
 /* Tells the client, unless it is gone. event: the name of the event that failed. */

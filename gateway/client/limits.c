@@ -27,7 +27,7 @@ static bool charge(struct client *c, uint64_t spent) {
 
 bool limits_over_rate(struct client *c, const struct event_row *row) {
     const struct clients *all = clients_of(c);
-    unsigned cost = units[row - all->rows];
+    unsigned cost = row->cost != 0 ? row->cost : units[row - all->rows];
     if (rate_take(rate_of(c), client_now(c), all->options->rate_limit, cost != 0 ? cost : 1))
         return false;
     metric_limited(all->metrics, LIMIT_RATE);

@@ -237,13 +237,25 @@ static bool has_waiting(const struct client *c) {
     return c->backlog != NULL && c->backlog->waiting.first != NULL;
 }
 
+/* The slot of METRIC_EVENTS. */
+static unsigned kind_of(const struct clients *all, const struct event_row *row) {
+    unsigned own = EVENT_COUNT, unknown = EVENT_COUNT + 1;
+    if (row == NULL)
+        return unknown;
+    return row >= all->rows && row < all->rows + EVENT_COUNT ? (unsigned)(row - all->rows)
+                                                             : own;
+}
+
 void client_event(struct client *c, struct slice event, struct json_value data,
                   const struct ack *ack) {
+    client_event_by(c, event_find(clients_of(c), event), data, ack);
+}
+
+void client_event_by(struct client *c, const struct event_row *row, struct json_value data,
+                     const struct ack *ack) {
     const struct clients *all = clients_of(c);
-    const struct event_row *row = event_find(all, event);
     struct failure failure = {.err = ERR_OK};
-    unsigned which = row != NULL ? (unsigned)(row - all->rows) : EVENT_COUNT;
-    metric_add(all->metrics, METRIC_EVENTS + which, 1);
+    metric_add(all->metrics, METRIC_EVENTS + kind_of(all, row), 1);
     client_ref(c); /* an answer may end the client, if its socket is too slow */
     heartbeat_heard(&c->presence, row != NULL && (row->flags & EVENT_BEATS) != 0);
     if (row == NULL)
@@ -320,6 +332,11 @@ static void take_out(struct request *r) {
     list_remove(&r->link);
 }
 
+/* The event's name, for errors. */
+static const char *name_of(const struct request *r) {
+    return r->event != NULL ? r->event : r->row->name;
+}
+
 /* It is taken out. Drops its reference to the client. */
 static void request_free(struct request *r) {
     struct client *c = r->client;
@@ -329,6 +346,7 @@ static void request_free(struct request *r) {
     free(r->kept);
     free(r->state);
     free(r->message_id);
+    free(r->event);
     free(r);
     client_unref(c);
 }
@@ -342,7 +360,7 @@ static void tell_next(struct client *c) {
             break;
         list_pop(flying); /* `next`: see list_pop */
         take_out(next);
-        kept_tell(next->kept, c, &next->ack, next->row->name);
+        kept_tell(next->kept, c, &next->ack, name_of(next));
         request_free(next);
     }
 }
@@ -383,15 +401,27 @@ static bool was_allowed(const struct request *r) {
     return r->allowed || r->row->rights == 0 || logs_in(r->row) || r->client->as.gone;
 }
 
-void request_ok(struct request *r, struct slice data) {
+static void answer(struct request *r, struct slice data, bool several) {
     struct client *c = r->client;
     assert(was_allowed(r));
+    if (r->instead.len != 0) {
+        data = r->instead;
+        several = data.ptr[0] == '[';
+    }
     r->abandon = NULL; /* the door may end the client, but the request must end only once */
-    if (must_keep(r) && keep(r, kept_answer(data)))
+    if (must_keep(r) && keep(r, kept_answer(data, several)))
         return;
     if (r->ack.len != 0 && !c->as.gone)
-        client_door(c)->answer(c, &r->ack, data);
+        client_door(c)->answer(c, &r->ack, data, several);
     request_end(r);
+}
+
+void request_ok(struct request *r, struct slice data) {
+    answer(r, data, false);
+}
+
+void request_ok_args(struct request *r, struct slice array) {
+    answer(r, array, true);
 }
 
 bool request_answer(struct request *r, const struct buf *data) {
@@ -401,7 +431,8 @@ bool request_answer(struct request *r, const struct buf *data) {
     if (data->failed && !c->as.gone)
         client_close(c, 1011, "out of memory");
     else if (r->ack.len != 0 && !c->as.gone)
-        client_door(c)->answer(c, &r->ack, buf_bytes(data));
+        client_door(c)->answer(c, &r->ack, r->instead.len != 0 ? r->instead : buf_bytes(data),
+                               r->instead.len != 0 && r->instead.ptr[0] == '[');
     r->ack.len = 0;
     return !c->as.gone;
 }
@@ -428,7 +459,7 @@ static void fail_request(struct request *r, struct failure *failure) {
     r->abandon = NULL;
     if (must_keep(r) && keep(r, kept_failure(failure)))
         return;
-    client_fail(c, &r->ack, r->row->name, failure);
+    client_fail(c, &r->ack, name_of(r), failure);
     if (logs_in(r->row) && !c->as.logged_in)
         early_fail(c, refused ? ERR_UNAVAILABLE : ERR_NOT_LOGGED_IN,
                    refused ? OUTCOME_REFUSED : OUTCOME_NONE);

@@ -24,6 +24,8 @@ struct request {
     bool broke;                /* it failed, and those after it fail, too */
     struct kept *kept;         /* owned: its answer, while that of one before it is awaited */
     bool allowed;              /* a right that its row names was asked for, and is there */
+    char *event;               /* owned: the name of an own event; or NULL: the row's */
+    struct slice instead;      /* what a callback gets in place of the answer; or empty */
     char *message_id;          /* owned: clientMessageId as it was written; or NULL */
     void *state;               /* belongs to the handler; freed with the request */
     void (*drop)(void *state); /* called before state is freed; may be NULL */
@@ -45,6 +47,9 @@ EVENT_TABLE(EVENT_HANDLER)
  * only until it returns. */
 void client_event(struct client *c, struct slice event, struct json_value data,
                   const struct ack *ack);
+/* As client_event, for an event that goes by this row; NULL: no row is for it. */
+void client_event_by(struct client *c, const struct event_row *row, struct json_value data,
+                     const struct ack *ack);
 /* Tells a client that a frame could not be read as an event. */
 void client_bad_frame(struct client *c, enum err err, const struct ack *ack, const char *field);
 /* The socket has taken everything, as `want_drained` of the door asked to be told. */
@@ -73,6 +78,8 @@ void request_keep_id(struct request *r, struct slice id);
 
 /* data: JSON. */
 void request_ok(struct request *r, struct slice data);
+/* The answer has several arguments, or none. array: JSON. */
+void request_ok_args(struct request *r, struct slice array);
 /* Answers from a buffer that may have failed. */
 void request_ok_buf(struct request *r, struct buf *data);
 /* Sends the answer, but keeps the request open, so that the handler can send more before the

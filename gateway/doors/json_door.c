@@ -6,6 +6,7 @@
 #include "gateway/client/bearer.h"
 #include "gateway/client/life.h"
 #include "gateway/client/limits.h"
+#include "gateway/client/own.h"
 #include "gateway/client/request.h"
 #include "gateway/doors/door.h"
 
@@ -41,9 +42,9 @@ static void send_parts(struct client *c, const struct slice parts[], size_t coun
     wsock_send_text(&of_client(c)->ws, parts, count);
 }
 
-static void answer(struct client *c, const struct ack *ack, struct slice data) {
-    struct slice parts[] = {
-        SLICE("{\"ack\":"), {ack->bytes, ack->len}, SLICE(",\"data\":"), data, SLICE("}")};
+static void answer(struct client *c, const struct ack *ack, struct slice data, bool several) {
+    struct slice key = several ? SLICE(",\"args\":") : SLICE(",\"data\":");
+    struct slice parts[] = {SLICE("{\"ack\":"), {ack->bytes, ack->len}, key, data, SLICE("}")};
     send_parts(c, parts, 5);
 }
 
@@ -127,11 +128,39 @@ static bool read_ack(struct json_value value, struct ack *ack) {
     return true;
 }
 
+/* The one argument `data`, or several in `args`. NULL, or the field that is wrong. */
+static const char *own_args(struct json_value data, struct json_value args, struct slice *out) {
+    *out = data.raw;
+    if (args.type == JSON_NONE)
+        return NULL;
+    if (args.type != JSON_ARRAY || data.type != JSON_NONE)
+        return "args";
+    *out = (struct slice){args.raw.ptr + 1, args.raw.len - 2};
+    return NULL;
+}
+
+static void take_own(struct client *c, const struct map_line *line, struct slice event,
+                     struct json_value envelope, const struct ack *ack) {
+    static const char *const names[] = {"data", "args", "bin", "clientMessageId"};
+    struct json_value f[4];
+    struct own_event e = {.name = event};
+    json_fields(envelope, names, f, 4);
+    const char *wrong = own_args(f[0], f[1], &e.args);
+    if (f[2].type != JSON_NONE && f[2].type != JSON_ARRAY)
+        wrong = "bin";
+    e.bin = f[2].raw;
+    e.id = f[3];
+    if (wrong != NULL)
+        client_bad_frame(c, ERR_BAD_FIELD, ack, wrong);
+    else
+        client_own_event(c, line, &e, ack);
+}
+
 static void on_text(struct client *c, struct slice text) {
     static const char *const names[] = {"event", "data", "ack"};
     struct json_value value, f[3];
     struct ack ack = {.len = 0};
-    char event[64];
+    char event[EVENT_NAME_MOST + 1];
     if (json_parse(text, &value) != JSON_OK) {
         client_bad_frame(c, ERR_BAD_JSON, &ack, NULL);
         return;
@@ -146,7 +175,12 @@ static void on_text(struct client *c, struct slice text) {
         return;
     }
     ptrdiff_t len = json_decode(f[0], event, sizeof event);
-    client_event(c, (struct slice){event, len > 0 ? (size_t)len : 0}, f[1], &ack);
+    struct slice name = {event, len > 0 ? (size_t)len : 0};
+    const struct map_line *line = client_line(c, name);
+    if (line != NULL)
+        take_own(c, line, name, value, &ack);
+    else
+        client_event(c, name, f[1], &ack);
 }
 
 static void on_message(struct wsock *w, enum ws_opcode opcode, struct slice payload) {

@@ -33,6 +33,17 @@ static const char *carrier(struct slice event) {
     return NULL;
 }
 
+void sio_binary_put(const struct sio_message *m, struct buf *out) {
+    if (m->attachment_count == 0)
+        return;
+    for (uint32_t i = 0; i < m->attachment_count; i++) {
+        buf_str(out, i > 0 ? ",\"" : "[\"");
+        base64_encode(m->attachments[i], out);
+        buf_char(out, '"');
+    }
+    buf_char(out, ']');
+}
+
 const char *sio_binary_in(struct slice event, struct json_value data,
                           const struct sio_message *m, struct buf *out) {
     const char *field = carrier(event);
@@ -48,13 +59,8 @@ const char *sio_binary_in(struct slice event, struct json_value data,
     struct slice object = inside ? value.raw : data.raw;
     const char *end = object.ptr + object.len - 1;
     buf_append(out, data.raw.ptr, (size_t)(end - data.raw.ptr));
-    buf_str(out, ",\"bin\":[");
-    for (uint32_t i = 0; i < m->attachment_count; i++) {
-        buf_str(out, i > 0 ? ",\"" : "\"");
-        base64_encode(m->attachments[i], out);
-        buf_char(out, '"');
-    }
-    buf_char(out, ']');
+    buf_str(out, ",\"bin\":");
+    sio_binary_put(m, out);
     buf_append(out, end, (size_t)(data.raw.ptr + data.raw.len - end));
     return NULL;
 }

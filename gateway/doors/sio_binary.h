@@ -19,6 +19,9 @@
 const char *sio_binary_in(struct slice event, struct json_value data,
                           const struct sio_message *m, struct buf *out);
 
+/* Writes the attachments of a message as an array of base64, if it has any. */
+void sio_binary_put(const struct sio_message *m, struct buf *out);
+
 enum sio_binary { SIO_BINARY_NONE, SIO_BINARY_SOME, SIO_BINARY_NO_MEMORY };
 
 /* If the message has attachments, each with its placeholder: writes its data without "bin" to

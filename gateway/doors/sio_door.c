@@ -7,6 +7,7 @@
 #include "common/eio.h"
 #include "common/log.h"
 #include "gateway/client/life.h"
+#include "gateway/client/own.h"
 #include "gateway/doors/door.h"
 #include "gateway/doors/sio_binary.h"
 #include "gateway/doors/sio_connect.h"
@@ -192,11 +193,11 @@ static void send_parts(struct client *c, const struct ack *ack, const struct sli
     sio_acted(c, before);
 }
 
-static void answer(struct client *c, const struct ack *ack, struct slice data) {
+static void answer(struct client *c, const struct ack *ack, struct slice data, bool several) {
     if (sio_connect_answered(of_client(c)))
         return;
     struct slice parts[] = {SLICE("["), data, SLICE("]")};
-    send_parts(c, ack, parts, 3);
+    send_parts(c, ack, several ? &parts[1] : parts, several ? 1 : 3);
 }
 
 #define CODE_OF_OURS 4000 /* from here on codes say why a user may not go on */
@@ -334,16 +335,32 @@ static void take_binary(struct client *c, struct slice event, const struct sio_m
     buf_deinit(&text);
 }
 
+static void take_own(struct client *c, const struct map_line *line, struct slice event,
+                     const struct sio_message *m, const struct ack *ack) {
+    struct buf bin;
+    buf_init(&bin);
+    sio_binary_put(m, &bin);
+    struct own_event e = {.name = event, .args = m->args, .bin = buf_bytes(&bin)};
+    if (bin.failed)
+        client_bad_frame(c, ERR_INTERNAL, ack, NULL);
+    else
+        client_own_event(c, line, &e, ack);
+    buf_deinit(&bin);
+}
+
 static void on_event(struct sio_socket *s, const struct sio_message *m) {
     struct client *c = &of_socket(s)->client;
     struct ack ack = {.len = 0};
-    char event[64];
+    char event[EVENT_NAME_MOST + 1];
     if (m->has_id)
         ack.len = (unsigned char)snprintf(ack.bytes, sizeof ack.bytes, "%llu",
                                           (unsigned long long)m->id);
     ptrdiff_t len = m->name.type == JSON_STRING ? json_decode(m->name, event, sizeof event) : 0;
     struct slice name = {event, len > 0 ? (size_t)len : 0};
-    if (m->attachment_count > 0)
+    const struct map_line *line = client_line(c, name);
+    if (line != NULL)
+        take_own(c, line, name, m, &ack);
+    else if (m->attachment_count > 0)
         take_binary(c, name, m, &ack);
     else
         client_event(c, name, first_of(m->args), &ack);

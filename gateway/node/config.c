@@ -3,11 +3,14 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "gateway/client/event_map.h"
 #include "gateway/data/deployment.h"
+#include "gateway/events/mapped.h"
 #include "gateway/node/machine.h"
 
 #define TOKEN_LEAST 8
@@ -82,6 +85,15 @@ static const char *check_workers(const struct options *o) {
     return config_workers(o) > 0 ? NULL : "must be a number from 1 to 128, or auto";
 }
 
+static const char *check_event(const struct options *o) {
+    const char *why;
+    struct event_map *map = event_map_read(o->event, on_mapped, &why);
+    if (map == NULL)
+        return why;
+    event_map_free(map);
+    return NULL;
+}
+
 #define TEXT(field) offsetof(struct options, field)
 #define HIDDEN      SIZE_MAX
 
@@ -99,6 +111,7 @@ static const struct check {
     {"lease-timeout", check_lease, HIDDEN, false},
     {"workers", check_workers, TEXT(workers), false},
     {"allowed-origins", check_origins, TEXT(allowed_origins), true},
+    {"event", check_event, HIDDEN, true},
     {"cors-origins", check_cors_origins, TEXT(cors_origins), true},
 };
 
@@ -271,6 +284,29 @@ static void limit_connections(struct node *n) {
     n->relay.most = n->most_connections;
 }
 
+/* Events under way may name lines of the map that there was until now, so it stays. */
+static void apply_map(struct node *n) {
+    struct clients *all = &n->domain.clients;
+    const char *why;
+    if (event_map_is(all->map, n->options->event))
+        return;
+    struct event_map *map = event_map_read(n->options->event, on_mapped, &why);
+    if (map == NULL) { /* no memory: it was checked */
+        LOG(LOG_ERROR, "reload_failed", "why", why, "means", "the map stays as it was", NULL);
+        return;
+    }
+    map->former = all->map;
+    all->map = map;
+    for (size_t i = 0; i < map->count; i++) {
+        const struct map_line *l = &map->lines[i];
+        if (l->prefix && l->event.len == 0 && l->action == MAP_ROOM && !l->is_volatile)
+            LOG(LOG_WARN, "map_logs_all", "means",
+                "whatever events clients make up are logged in their rooms; name them, or add "
+                "volatile",
+                NULL);
+    }
+}
+
 void config_apply(struct node *n) {
     const struct options *o = n->options;
     const char *flag;
@@ -282,6 +318,7 @@ void config_apply(struct node *n) {
     n->net.deflates = o->deflate;
     n->domain.clients.login_deadline = login_deadline(n);
     n->sio.server.config.login_deadline_ms = login_deadline(n);
+    apply_map(n);
     proxies_parse(&n->proxies, o->trusted_proxies);
     n->told_unreadable = n->told_untrusted = false;
     n->origins = (struct origins){.list = origins_of(o)};

@@ -6,6 +6,7 @@
 #include "common/log_out.h"
 #include "gateway/client/available.h"
 #include "gateway/client/bearer.h"
+#include "gateway/client/event_map.h"
 #include "gateway/client/life.h"
 #include "gateway/client/limits.h"
 #include "gateway/events/table.h"
@@ -371,6 +372,7 @@ void domain_deinit(struct domain *d) {
         reaper_deinit(&d->reapers[i]);
     }
     holders_deinit(&d->clients.holders);
+    event_map_free(d->clients.map);
     hub_deinit(&d->hub);
     peers_deinit(&d->peers);
     room_index_deinit(&d->room_index);

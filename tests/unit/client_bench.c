@@ -47,7 +47,9 @@ static void on_free(struct subscriber *s) {
     client_deinit(gone);
     free(gone);
 }
-static void on_answer(struct client *c, const struct ack *ack, struct slice data) {
+static void on_answer(struct client *c, const struct ack *ack, struct slice data,
+                      bool several) {
+    (void)several;
     tell("%.*s=%.*s ", ack->len, ack->bytes, (int)data.len, data.ptr);
     if (kills)
         client_close(c, 1013, "slow");
@@ -148,7 +150,7 @@ static void do_nothing(struct request *r, struct json_value data) {
 }
 
 #define ROW(symbol, name, handler, flags, rights, payload)                                     \
-    {name, do_nothing, flags, 0, payload},
+    {name, do_nothing, flags, 0, payload, 0},
 static void rows_make(void) {
     static const struct event_row table[EVENT_COUNT] = {EVENT_TABLE(ROW)};
     memcpy(rows, table, sizeof rows);

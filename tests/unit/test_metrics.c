@@ -157,7 +157,7 @@ static void test_slots(void **state) {
 static void test_labels(void **state) {
     (void)state;
     metric_add(&m, METRIC_EVENTS + EVENT_SEND_MESSAGE, 3);
-    metric_add(&m, METRIC_EVENTS + EVENT_COUNT, 4);
+    metric_add(&m, METRIC_EVENTS_LAST, 4);
     metric_add(&m, METRIC_CONNECTIONS + DOOR_HTTP, 5);
     metric_add(&m, METRIC_DROPPED + DROP_NOT_WRITABLE, 6);
     print();

@@ -1,0 +1,23 @@
+#ifndef SLUICE_CLIENT_OWN_H
+#define SLUICE_CLIENT_OWN_H
+
+#include "gateway/client/event_map.h"
+
+/* An application's own event, as a door has got it. */
+struct own_event {
+    struct slice name;
+    struct slice args;    /* its arguments, raw, without brackets: "1,\"a\"" */
+    struct slice bin;     /* their attachments: a JSON array of base64; or empty */
+    struct json_value id; /* its clientMessageId; JSON_NONE: that of its first argument, or what
+                           * the line picks */
+};
+
+/* The line of the map by which an event of this client goes. NULL: the event is one of
+ * EVENT_TABLE, or there is no line for it. */
+const struct map_line *client_line(const struct client *c, struct slice event);
+
+/* As client_event, for an event that goes by a line. */
+void client_own_event(struct client *c, const struct map_line *line, const struct own_event *e,
+                      const struct ack *ack);
+
+#endif

@@ -1,0 +1,243 @@
+#include "gateway/events/mapped.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "common/percent.h"
+#include "gateway/channel/name.h"
+#include "gateway/client/asking.h"
+#include "gateway/client/field.h"
+#include "gateway/events/inside.h"
+
+/* An own event on its way: what its line makes of it. */
+struct mapped {
+    struct request *r;
+    const struct map_line *line;
+    struct json_value args;
+    struct buf sent; /* the arguments that go on, as an array */
+    struct buf user; /* the sender, as a JSON string */
+    struct buf id;   /* "<sender>:<clientMessageId>", or empty */
+    struct emit emit;
+    char socket[CLIENT_ID_SIZE];
+};
+
+/* --- the parts ------------------------------------------------------------------------------
+ */
+
+/* The arguments that the line lets go on, and the sender's socket after them. */
+static bool put_args(struct mapped *m) {
+    struct json_iter it;
+    struct slice only = {NULL, 0};
+    unsigned count = 0;
+    buf_char(&m->sent, '[');
+    json_iter_init(&it, m->args);
+    for (unsigned i = 0; json_iter_next(&it); i++) {
+        if (i < m->line->first || i > m->line->last)
+            continue;
+        if (count++ > 0)
+            buf_char(&m->sent, ',');
+        buf_slice(&m->sent, it.value.raw);
+        only = it.value.raw;
+    }
+    if (m->line->from) {
+        if (count++ > 0)
+            buf_char(&m->sent, ',');
+        json_escape(&m->sent, subscriber_socket(&m->r->client->as, m->socket));
+    }
+    buf_char(&m->sent, ']');
+    if (count > ARGUMENTS_MOST) {
+        request_fail(m->r, ERR_BAD_FIELD, "args", "must be at most 10");
+        return false;
+    }
+    if (count == 1)
+        m->emit.data = m->line->from ? (struct slice){m->sent.data + 1, m->sent.len - 2} : only;
+    else
+        m->emit.args = buf_bytes(&m->sent);
+    return true;
+}
+
+static bool put_emit(struct mapped *m, struct json_value event, struct json_value bin) {
+    struct client *c = m->r->client;
+    m->emit.event = m->line->as.len != 0 ? m->line->as
+                                         : (struct slice){event.raw.ptr + 1, event.raw.len - 2};
+    m->emit.nsp = m->line->nsp;
+    m->emit.bin = bin.raw;
+    if (m->line->others)
+        m->emit.socket = subscriber_socket(&c->as, m->socket);
+    json_escape(&m->user, client_user(c));
+    m->emit.user = buf_bytes(&m->user);
+    if (!put_args(m))
+        return false;
+    if (!m->sent.failed && !m->user.failed && !m->id.failed)
+        return true;
+    request_fail(m->r, ERR_INTERNAL, NULL, "out of memory");
+    return false;
+}
+
+/* The name that the line picks, as it stands in names of channels. */
+static bool pick_name(struct mapped *m, bool user, struct name *out) {
+    const struct pick *p = &m->line->where;
+    const char *field = log_text("%.*s", (int)p->text.len, p->text.ptr);
+    struct json_value value = pick_value(p, m->args);
+    char text[NAME_MAX_LEN * 6];
+    if (value.type == JSON_NONE) {
+        request_fail(m->r, ERR_MISSING_FIELD, field, NULL);
+        return false;
+    }
+    ptrdiff_t len = (ptrdiff_t)value.raw.len;
+    bool plain = p->is_text || value.type == JSON_NUMBER;
+    if (plain && value.raw.len <= sizeof text)
+        memcpy(text, value.raw.ptr, value.raw.len);
+    else
+        len = plain ? -1 : json_decode(value, text, sizeof text);
+    len = len > 0 ? percent_encode_name((struct slice){text, (size_t)len}, out->bytes,
+                                        sizeof out->bytes)
+                  : -1;
+    out->len = (unsigned char)(len > 0 ? len : 0);
+    if (len > 0 && (user ? name_valid_user(name_slice(out)) : name_valid(name_slice(out))))
+        return true;
+    request_fail(m->r, ERR_BAD_FIELD, field,
+                 user ? "must be a user's id" : "must be a name of 1 to 128 bytes");
+    return false;
+}
+
+/* --- actions --------------------------------------------------------------------------------
+ */
+
+static void send_to_room(struct mapped *m) {
+    struct request *r = m->r;
+    struct redis *redis = clients_of(r->client)->redis;
+    struct name room = {0};
+    char text[CHANNEL_NAME_SIZE];
+    struct slice channel, member = client_user(r->client);
+    if (m->line->where.text.len != 0) {
+        if (!pick_name(m, false, &room))
+            return;
+        channel = room_channel(name_slice(&room), text);
+    } else if (r->client->last_room != NULL) {
+        channel = channel_name(r->client->last_room->channel);
+    } else {
+        channel = SLICE("room:lobby");
+    }
+    if (!field_may(r, RIGHT_ROOMS, room_of(channel), "room"))
+        return;
+    if (m->line->open)
+        member = (struct slice){NULL, 0};
+    request_sent(r, m->line->is_volatile
+                        ? ring_emit(redis, channel, &m->emit, member, request_done, r)
+                        : append_emit(redis, channel, &m->emit, buf_bytes(&m->id), member,
+                                      &r->sending, inside_done(r, channel), r));
+}
+
+static void send_to_all(struct mapped *m) {
+    struct slice nobody = {NULL, 0};
+    request_sent(m->r, ring_emit(clients_of(m->r->client)->redis, SLICE("all"), &m->emit,
+                                 nobody, request_done, m->r));
+}
+
+/* The answer says when, but not the seq of the other one's inbox. */
+static void on_user_appended(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct request *r = arg;
+    if (!request_check(r, reply, outcome))
+        return;
+    unsigned long long time = (unsigned long long)reply_number(reply_item(reply, 2));
+    struct slice answer = slice_of(log_text("{\"timestamp\":%llu}", time / 1000));
+    request_ok(r, answer);
+}
+
+static void send_to_user(struct mapped *m) {
+    struct request *r = m->r;
+    struct redis *redis = clients_of(r->client)->redis;
+    struct slice nobody = {NULL, 0};
+    struct name user = {0};
+    char text[CHANNEL_NAME_SIZE];
+    if (!pick_name(m, true, &user) ||
+        !field_may(r, RIGHT_PRIVATE, name_slice(&user), "receiverId"))
+        return;
+    struct slice channel = user_channel(name_slice(&user), text);
+    request_sent(r, m->line->is_volatile
+                        ? ring_emit(redis, channel, &m->emit, nobody, request_done, r)
+                        : append_emit(redis, channel, &m->emit, buf_bytes(&m->id), nobody,
+                                      &r->sending, on_user_appended, r));
+}
+
+static void send_to_socket(struct mapped *m) {
+    struct slice nobody = {NULL, 0};
+    struct name id = {0};
+    char text[NAME_MAX_LEN + 8];
+    if (!pick_name(m, false, &id))
+        return;
+    if (id.len <= SOCKET_NODE_LEN) {
+        request_fail(m->r, ERR_BAD_FIELD, "socket", "must be the id of a socket");
+        return;
+    }
+    memcpy(text, "socket:", 7);
+    memcpy(text + 7, id.bytes, id.len);
+    struct slice channel = {text, 7U + id.len};
+    request_sent(m->r, ring_emit(clients_of(m->r->client)->redis, channel, &m->emit, nobody,
+                                 request_done, m->r));
+}
+
+/* Goes on as the event `join` or `leave`. */
+static void enter_or_leave(struct mapped *m, const char *event) {
+    struct name room = {0};
+    struct buf text;
+    struct json_value data;
+    if (!pick_name(m, false, &room))
+        return;
+    buf_init(&text);
+    buf_str(&text, "{\"room\":");
+    json_escape(&text, name_slice(&room));
+    buf_char(&text, '}');
+    if (text.failed || json_parse(buf_bytes(&text), &data) != JSON_OK)
+        request_fail(m->r, ERR_INTERNAL, NULL, "out of memory");
+    else
+        request_restart(m->r, event_find(clients_of(m->r->client), slice_of(event)), data);
+    buf_deinit(&text);
+}
+
+static void act(struct mapped *m) {
+    switch (m->line->action) {
+    case MAP_ROOM:
+        send_to_room(m);
+        break;
+    case MAP_ALL:
+        send_to_all(m);
+        break;
+    case MAP_USER:
+        send_to_user(m);
+        break;
+    case MAP_SOCKET:
+        send_to_socket(m);
+        break;
+    case MAP_JOIN:
+        enter_or_leave(m, "join");
+        break;
+    case MAP_LEAVE:
+        enter_or_leave(m, "leave");
+        break;
+    case MAP_RPC:
+    case MAP_STREAM:
+    case MAP_DROP:
+        request_ok(m->r, SLICE("{}"));
+        break;
+    }
+}
+
+void on_mapped(struct request *r, struct json_value data) {
+    static const char *const names[] = {"args", "event", "bin", "clientMessageId"};
+    struct json_value f[4];
+    struct mapped m = {.r = r, .line = map_line_of(r->row)};
+    json_fields(data, names, f, 4);
+    m.args = f[0];
+    buf_init(&m.sent);
+    buf_init(&m.user);
+    buf_init(&m.id);
+    r->event = strndup(f[1].raw.ptr + 1, f[1].raw.len - 2); /* without memory: the action */
+    r->instead = m.line->ack;
+    if (field_message_id(r, f[3], &m.id) && field_bin(r, f[2]) && put_emit(&m, f[1], f[2]))
+        act(&m);
+    buf_deinit(&m.sent);
+    buf_deinit(&m.user);
+    buf_deinit(&m.id);
+}
