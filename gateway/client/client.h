@@ -23,6 +23,7 @@ struct request;
 struct rosters;
 struct session;
 struct sessions;
+struct sockets;
 
 struct failure {
     enum err err;
@@ -106,6 +107,7 @@ struct clients {
     struct redis *redis;
     struct rosters *rosters;
     struct sessions *sessions;
+    struct sockets *sockets;
     struct auth *auth; /* NULL: identity is off */
     struct holders holders;
     const struct options *options;

@@ -28,7 +28,7 @@ static void pump(struct raw_users *all, struct lease *l);
 
 static struct slice raw_id(const struct raw_user *u, char out[RAW_ID_SIZE]) {
     int len =
-        snprintf(out, RAW_ID_SIZE, "%s-r%llu", u->all->birth, (unsigned long long)u->number);
+        snprintf(out, RAW_ID_SIZE, "r%llu-%s", (unsigned long long)u->number, u->all->birth);
     return (struct slice){out, (size_t)len};
 }
 

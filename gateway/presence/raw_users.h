@@ -39,7 +39,7 @@ struct raw_again {
 struct raw_users {
     struct leases *leases;
     const struct options *options;
-    const char *birth; /* the first part of each connection's id */
+    const char *birth; /* the last part of each connection's id */
     const struct raw_user_ops *ops;
     uint64_t last;   /* the number that was given last */
     struct list all; /* raw_user.link: those that are written, or under way */
