@@ -134,9 +134,13 @@ static inline struct client *client_at(const struct list *link) {
 static inline struct clients *clients_of(const struct client *c) {
     return container_of(c->as.all, struct clients, registry.all);
 }
-/* Is identity on? Then nobody logs in without a token. */
+/* Is identity on? Then nobody logs in without a token, or is a guest. */
 static inline bool clients_need_tokens(const struct clients *all) {
     return all->auth != NULL && auth_on(all->auth);
+}
+/* Are tokens looked at? */
+static inline bool clients_take_tokens(const struct clients *all) {
+    return all->auth != NULL && auth_has_keys(all->auth);
 }
 static inline uint64_t client_now(const struct client *c) {
     return leases_now(clients_of(c)->leases);
