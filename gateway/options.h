@@ -99,6 +99,10 @@
     X(grants, "grants", LIVE(TEXT), 0, 65535,                                                  \
       "rooms=*;private=*;subscribe=*;publish=;channels=", "LISTS",                             \
       "what a token allows whose claim sluice does not say it: patterns, by right")            \
+    X(guests, "guests", SWITCH, 0, 1, "false", "",                                             \
+      "who brings no token is a guest, with a user of its own for as long as it is "           \
+      "connected; "                                                                            \
+      "switches identity on")                                                                  \
     X(log_level, "log-level", LIVE(CHOICE), 0, 0, "info", "debug|info|warn|error",             \
       "the least severe events that are logged")                                               \
     X(log_format, "log-format", LIVE(CHOICE), 0, 0, "logfmt", "logfmt|json",                   \

@@ -1,5 +1,7 @@
 #include "gateway/auth/auth.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,10 +76,10 @@ const char *auth_init(struct auth *a, const struct options *options, uv_loop_t *
 const char *auth_reload(struct auth *a, const struct options *fresh, const char **flag) {
     struct material m;
     const char *wrong = read_material(&m, fresh, flag);
-    if (wrong == NULL && a->jwks.state == JWKS_OFF && keys_empty(&m.keys) == auth_on(a)) {
+    if (wrong == NULL && a->jwks.state == JWKS_OFF && keys_empty(&m.keys) == auth_has_keys(a)) {
         *flag = "jwt-secret";
-        wrong = auth_on(a) ? "no key is left; only a restart switches identity off"
-                           : "a key is there now; only a restart switches identity on";
+        wrong = auth_has_keys(a) ? "no key is left; only a restart switches identity off"
+                                 : "a key is there now; only a restart switches identity on";
     }
     if (wrong == NULL)
         take_material(a, &m);
@@ -102,17 +104,23 @@ void auth_deinit(struct auth *a) {
     grant_free(a->grants);
 }
 
-bool auth_on(const struct auth *a) {
+bool auth_has_keys(const struct auth *a) {
     return !keys_empty(&a->keys) || a->jwks.state != JWKS_OFF;
+}
+
+bool auth_on(const struct auth *a) {
+    return auth_has_keys(a) || a->options->guests;
 }
 
 const char *auth_sources(const struct auth *a) {
     const struct options *o = a->options;
-    const char *const names[] = {"jwt-secret", "jwt-secret-file", "jwt-keys", "jwks-url"};
-    const char *const values[] = {o->jwt_secret, o->jwt_secret_file, o->jwt_keys, o->jwks_url};
-    char text[64] = "";
+    const char *const names[] = {"jwt-secret", "jwt-secret-file", "jwt-keys", "jwks-url",
+                                 "guests"};
+    const char *const values[] = {o->jwt_secret, o->jwt_secret_file, o->jwt_keys, o->jwks_url,
+                                  o->guests ? "true" : ""};
+    char text[80] = "";
     size_t len = 0;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         const char *comma = len > 0 ? "," : "";
         if (values[i][0] != '\0')
             len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", comma, names[i]);
@@ -163,6 +171,7 @@ static struct identity *read_claims(const struct auth *a, struct slice payload,
     struct claims_rules rules = {.issuer = o->jwt_issuer,
                                  .audience = o->jwt_audience,
                                  .leeway_ms = (int64_t)o->jwt_leeway,
+                                 .guests = o->guests,
                                  .grant = a->grants};
     return claims_read(payload, &rules, auth_now_ms(), why);
 }
@@ -182,6 +191,25 @@ static struct identity *verify(const struct auth *a, struct slice text, const ch
         who = read_claims(a, t.payload, why);
     token_deinit(&t);
     return who;
+}
+
+/* --- guests ---------------------------------------------------------------------------------
+ */
+
+struct identity *auth_guest(const struct auth *a, struct slice socket) {
+    const char *why;
+    struct identity *who = calloc(1, sizeof *who);
+    if (who == NULL)
+        return NULL;
+    *who = (struct identity){
+        .refs = 1, .kind = IDENTITY_GUEST, .exp_ms = INT64_MAX, .until_ms = INT64_MAX};
+    who->sub.len = (unsigned char)snprintf(who->sub.bytes, sizeof who->sub.bytes,
+                                           GUEST_PREFIX "%.*s", (int)socket.len, socket.ptr);
+    who->grant = grant_from_claim((struct json_value){JSON_NONE, {NULL, 0}}, a->grants, &why);
+    if (who->grant != NULL)
+        return who;
+    identity_unref(who);
+    return NULL;
 }
 
 /* --- checks ---------------------------------------------------------------------------------

@@ -41,9 +41,12 @@ const char *auth_reload(struct auth *a, const struct options *fresh, const char 
 void auth_close(struct auth *a);
 void auth_deinit(struct auth *a);
 
-/* A key is configured. */
+/* A key is configured: tokens count. */
+bool auth_has_keys(const struct auth *a);
+/* Identity is on: there are keys, or guests. */
 bool auth_on(const struct auth *a);
-/* The flags of the options with keys, for the log; valid as a text of log_text is. */
+/* The flags of the options that switch identity on, for the log; valid as a text of log_text
+ * is. */
 const char *auth_sources(const struct auth *a);
 
 /* A token with a key that is not known waits so long at most. */
@@ -67,6 +70,10 @@ struct auth_check {
 void auth_check_begin(struct auth *a, struct auth_check *check, struct slice token);
 /* `done` will not be called any more. Nothing happens if the check is over, or never began. */
 void auth_check_cancel(struct auth_check *check);
+
+/* Makes a guest with the rights of the option `grants`. Returns a reference for the caller;
+ * NULL: no memory. socket: the id of its socket, at most 64 bytes. */
+struct identity *auth_guest(const struct auth *a, struct slice socket);
 
 /* The wall clock, ms since 1970. */
 int64_t auth_now_ms(void);

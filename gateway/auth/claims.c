@@ -92,13 +92,14 @@ static const char *check_audience(struct json_value aud, const char *wanted) {
 /* --- who it is of ---------------------------------------------------------------------------
  */
 
-static const char *read_user(struct json_value sub, struct identity *who) {
+static const char *read_user(struct json_value sub, bool guests, struct identity *who) {
     if (sub.type == JSON_NONE)
         return "the token has no sub";
-    return name_from_json(sub, true, &who->sub) ? NULL
-                                                : "sub must be a user id: a string or integer "
-                                                  "of 1 to 128 bytes without white space, "
-                                                  "colons or braces";
+    if (!name_from_json(sub, true, &who->sub))
+        return "sub must be a user id: a string or integer of 1 to 128 bytes without white "
+               "space, colons or braces";
+    bool guest = guests && slice_starts(name_slice(&who->sub), SLICE(GUEST_PREFIX));
+    return guest ? "sub is the user id of a guest" : NULL;
 }
 
 static const char *read_text(const char *name, struct json_value value, struct name *out) {
@@ -128,7 +129,7 @@ static const char *read_all(struct json_value object, const struct claims_rules 
     if (wrong == NULL)
         wrong = check_audience(claims[AUD], rules->audience);
     if (wrong == NULL)
-        wrong = read_user(claims[SUB], who);
+        wrong = read_user(claims[SUB], rules->guests, who);
     if (wrong == NULL)
         wrong = read_text("username", claims[USERNAME], &who->username);
     if (wrong == NULL)

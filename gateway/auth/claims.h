@@ -9,6 +9,7 @@ struct claims_rules {
     const char *audience; /* aud must be or have this; empty: any, or none */
     int64_t leeway_ms;
     const struct grant *grant; /* for lists that the claim `sluice` does not have */
+    bool guests;               /* there are guests, whose names nobody else may have */
 };
 
 /*

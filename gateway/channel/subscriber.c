@@ -23,8 +23,12 @@ void subscriber_init(struct subscriber *s, const struct subscriber_ops *ops,
 
 struct slice subscriber_id(const struct subscriber *s, char out[CLIENT_ID_SIZE]) {
     int len =
-        snprintf(out, CLIENT_ID_SIZE, "%s-%llx", s->all->birth, (unsigned long long)s->number);
+        snprintf(out, CLIENT_ID_SIZE, "%llx-%s", (unsigned long long)s->number, s->all->birth);
     return (struct slice){out, (size_t)len};
+}
+
+struct slice subscriber_socket(const struct subscriber *s, char out[CLIENT_ID_SIZE]) {
+    return s->ops->socket != NULL ? s->ops->socket(s) : subscriber_id(s, out);
 }
 
 struct slice subscriber_origin(const struct subscriber *s, char out[CLIENT_ID_SIZE]) {

@@ -41,7 +41,7 @@ struct subscriber_ops {
 /* All subscribers of a node. */
 struct subscribers {
     struct slabs *slabs;
-    char birth[12]; /* the first part of each connection's id: this process's */
+    char birth[12]; /* the end of each id that this process makes: SOCKET_NODE_LEN characters */
     uint64_t last;  /* the number that was given last */
     struct list list;
     unsigned count;
@@ -55,6 +55,7 @@ struct subscriber {
     struct slice user; /* owned; empty before login */
     char *origin;      /* owned; NULL: its own id (subscriber_origin) */
     struct list subs;
+    struct subscriber *next_socket; /* in presence/sockets.c */
     struct sub *catching; /* the sub that takes frames from a tail just now; set to NULL when a
                            * frame ended the subscriber */
     unsigned sub_count;
@@ -64,6 +65,7 @@ struct subscriber {
     bool gone : 1;
     bool paging : 1; /* a page for one of its subs was asked for; one at a time */
     bool behind : 1; /* some sub waits until the socket has drained */
+    bool found : 1;  /* by its socket's id (presence/sockets.h) */
 };
 
 /* birth: a number of this process's own. The list is empty. */
@@ -89,11 +91,9 @@ static inline struct slice subscriber_nsp(const struct subscriber *s) {
 #define CLIENT_ID_SIZE 48
 struct slice subscriber_id(const struct subscriber *s, char out[CLIENT_ID_SIZE]);
 
-/* The id by which others send to it. */
-static inline struct slice subscriber_socket(const struct subscriber *s,
-                                             char out[CLIENT_ID_SIZE]) {
-    return s->ops->socket != NULL ? s->ops->socket(s) : subscriber_id(s, out);
-}
+/* The id of its socket: what Socket.IO calls so, else the connection's. A socket that is
+ * recovered has that of the first one again. */
+struct slice subscriber_socket(const struct subscriber *s, char out[CLIENT_ID_SIZE]);
 
 /* The origin of the private messages that this connection sends; it does not get those itself.
  * It is the connection's id. After a recovery it is still the id of the first connection. */

@@ -75,7 +75,8 @@ void bearer_timer(void *owner, struct wheel_timer *t) {
 
 void client_watch(struct client *c) {
     struct identity *who = c->identity;
-    if (who == NULL || c->as.gone || (c->expiry != NULL && c->expiry->who == who))
+    if (who == NULL || who->exp_ms == INT64_MAX || c->as.gone ||
+        (c->expiry != NULL && c->expiry->who == who))
         return;
     if (c->expiry == NULL && (c->expiry = calloc(1, sizeof *c->expiry)) == NULL) {
         client_close(c, 1011, "out of memory");

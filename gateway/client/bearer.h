@@ -23,8 +23,8 @@ void bearer_timer(void *owner, struct wheel_timer *t);
 /* The connection is over. */
 void bearer_gone(struct client *c);
 
-/* When the token was issued, as the scripts want it: in ms; empty: it does not say so; "-":
- * there is none, since identity is off. who may be NULL. */
+/* When the token was issued, as the scripts want it: in ms; empty: it does not say so, or it is
+ * a guest; "-": there is none, since identity is off. who may be NULL. */
 struct slice bearer_iat(const struct identity *who, char out[DIGITS_SIZE]);
 
 #endif

@@ -24,6 +24,7 @@ struct request;
 struct rosters;
 struct session;
 struct sessions;
+struct sockets;
 
 struct failure {
     enum err err;
@@ -109,6 +110,7 @@ struct clients {
     struct redis *redis;
     struct rosters *rosters;
     struct sessions *sessions;
+    struct sockets *sockets;
     struct auth *auth; /* NULL: identity is off */
     struct holders holders;
     const struct options *options;
@@ -136,9 +138,13 @@ static inline struct client *client_at(const struct list *link) {
 static inline struct clients *clients_of(const struct client *c) {
     return container_of(c->as.all, struct clients, registry.all);
 }
-/* Is identity on? Then nobody logs in without a token. */
+/* Is identity on? Then nobody logs in without a token, or is a guest. */
 static inline bool clients_need_tokens(const struct clients *all) {
     return all->auth != NULL && auth_on(all->auth);
+}
+/* Are tokens looked at? */
+static inline bool clients_take_tokens(const struct clients *all) {
+    return all->auth != NULL && auth_has_keys(all->auth);
 }
 static inline uint64_t client_now(const struct client *c) {
     return leases_now(clients_of(c)->leases);

@@ -26,7 +26,7 @@ static bool needs_login(const struct client *c, const struct event_row *row,
     if ((row->flags & EVENT_BY_ID) == 0)
         return (row->flags & EVENT_ANONYMOUS) == 0;
     json_fields(data, names, f, 2);
-    return !is_there(f[0]) && !(is_there(f[1]) && clients_need_tokens(clients_of(c)));
+    return !is_there(f[0]) && !(is_there(f[1]) && clients_take_tokens(clients_of(c)));
 }
 
 static struct early *early_of(const struct client *c) {

@@ -5,6 +5,7 @@
 #include "gateway/client/early.h"
 #include "gateway/client/request.h"
 #include "gateway/presence/heartbeat.h"
+#include "gateway/presence/sockets.h"
 
 /* How long a login that is under way at the deadline may take. */
 #define LOGIN_GRACE_MS 5000
@@ -82,6 +83,8 @@ void client_gone(struct client *c) {
     c->chunks = NULL;
     early_free(c);
     bearer_gone(c);
+    if (c->as.found)
+        sockets_leave(all->sockets, &c->as);
     list_remove(&c->as.link);
     wheel_clear(&all->wheel, &c->presence.timer);
     all->registry.all.count--;

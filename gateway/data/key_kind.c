@@ -72,8 +72,8 @@ static bool split(const struct deployment *d, struct slice rest, struct slice *n
 static enum key_class class_of_whole(struct slice name) {
     static const char *const own[] = {"clock",     "term",       "ids", "rooms",
                                       "migration", "partitions", NULL};
-    static const char *const presence[] = {"nodes", "online", "lingering", "turning",
-                                           "told",  "heard",  NULL};
+    static const char *const presence[] = {"nodes",  "online", "lingering", "turning",
+                                           "guests", "told",   "heard",     NULL};
     static const char *const waiting[] = {"outbox", "pending", NULL};
     if (is_one_of(name, own))
         return KEY_OWN;

@@ -108,6 +108,12 @@ static void check(struct handshake *h, const struct brought *b) {
             snprintf(h->hold.handshake.protocol, sizeof h->hold.handshake.protocol, "sluice");
         h->check.done = on_checked;
         auth_check_begin(h->all->auth, &h->check, b->token);
+    } else if (h->ops->needs_token && h->all->auth->options->guests) {
+        h->who = h->ops->guest(h);
+        if (h->who != NULL)
+            h->ops->checked(h);
+        else
+            handshake_refuse(h, 503, "out of memory\n");
     } else if (h->ops->needs_token) {
         handshake_refuse(h, 401, "a token is wanted: Authorization: Bearer\n");
     } else {
@@ -131,8 +137,10 @@ void handshake_begin(struct handshake *h, struct handshakes *all,
         return;
     }
     buf_init(&list);
-    http_header_join(request, "sec-websocket-protocol", &list);
-    look_at_header(&b, request);
+    if (auth_has_keys(all->auth)) {
+        http_header_join(request, "sec-websocket-protocol", &list);
+        look_at_header(&b, request);
+    }
     if (list.failed)
         handshake_refuse(h, 503, "out of memory\n");
     else {

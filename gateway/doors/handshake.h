@@ -9,7 +9,7 @@
  * The handshake of a door, and the token that came with it: in `Authorization: Bearer TOKEN`,
  * or, from a browser, in the subprotocol `bearer.TOKEN` beside `sluice`. The token is checked
  * before the door is asked, and a bad one is refused here (401; 400 if it is not clear which
- * one counts). With identity off, tokens are not looked at.
+ * one counts). Without a key, tokens are not looked at.
  *
  *      handshake_begin ──> checked() ──> handshake_admit or handshake_refuse ──> free()
  *                  └─ refused, or the client goes, or the time is over ──────────> free()
@@ -18,7 +18,9 @@ struct handshake;
 
 struct handshake_ops {
     enum door_kind door;
-    bool needs_token; /* with identity on, nobody is let in without one */
+    bool needs_token; /* with identity on, nobody is let in without one, */
+    /* or, where there are guests, becomes one: returns a reference; NULL: no memory. */
+    struct identity *(*guest)(struct handshake *h);
     /* The token is good, or none is needed (`who` is NULL). The door goes on, at once or later.
      */
     void (*checked)(struct handshake *h);

@@ -53,6 +53,7 @@ struct raw_handshake {
     struct raw_door *door;
     struct raw_channel *channel; /* NULL: it is not opened */
     struct raw_bearer *bearer;   /* NULL: none yet */
+    uint64_t number;             /* of a guest: that of its connection (raw_users.h) */
     struct slice name;
     char name_bytes[2 * NAME_MAX_LEN];
 };
@@ -297,6 +298,7 @@ static void enter(struct raw_handshake *h) {
     }
     b->door = h->door;
     b->user.who = identity_ref(h->as.who);
+    b->user.number = h->number;
     b->user.channel = slice_of(h->channel->name);
     b->user.address = h->as.hold.conn->address;
     b->writes =
@@ -326,6 +328,13 @@ static void on_checked(struct handshake *as) {
         enter(h);
 }
 
+static struct identity *make_guest(struct handshake *as) {
+    struct raw_handshake *h = container_of(as, struct raw_handshake, as);
+    char id[RAW_ID_SIZE];
+    h->number = raw_users_number(h->door->users);
+    return auth_guest(as->all->auth, raw_users_id(h->door->users, h->number, id));
+}
+
 static void free_handshake(struct handshake *as) {
     struct raw_handshake *h = container_of(as, struct raw_handshake, as);
     if (h->bearer != NULL)
@@ -334,8 +343,11 @@ static void free_handshake(struct handshake *as) {
     free(h);
 }
 
-static const struct handshake_ops handshake_ops = {
-    .door = DOOR_RAW, .needs_token = true, .checked = on_checked, .free = free_handshake};
+static const struct handshake_ops handshake_ops = {.door = DOOR_RAW,
+                                                   .needs_token = true,
+                                                   .guest = make_guest,
+                                                   .checked = on_checked,
+                                                   .free = free_handshake};
 
 static void refuse(struct raw_door *d, const struct http_request *request, int status,
                    struct slice why) {

@@ -12,7 +12,8 @@
  * names that an option opens exist.
  *
  * With identity on, a connection needs a token, which says which channels it may read, and
- * write to. It counts for max-connections-per-user, and is closed when its token ends.
+ * write to, or it is a guest's. It counts for max-connections-per-user, and is closed when its
+ * token ends.
  */
 struct raw_channel;
 

@@ -29,6 +29,7 @@ struct sio_client {
     struct sio_check
         *check;          /* owned: of its token, before a recovery; NULL: none is under way */
     uint64_t until;      /* when it stops waiting */
+    bool guest : 1;      /* it brought no token, and there are guests */
     bool error_acks : 1; /* wants every failure in the ack */
     bool told : 1;       /* client_gone was called */
     bool done : 1;       /* the Socket.IO server no longer refers to it */

@@ -19,16 +19,18 @@ struct sio_auth {
     struct json_value errors;
     struct json_value user;
     struct json_value token;
+    struct json_value resume;
+    struct json_value available;
 };
 
 static struct sio_auth read_auth(struct slice text) {
-    static const char *const names[] = {"pid",    "offset", "recovery",
-                                        "errors", "userId", "token"};
-    struct json_value value, f[6];
+    static const char *const names[] = {"pid",    "offset", "recovery", "errors",
+                                        "userId", "token",  "resume",   "available"};
+    struct json_value value, f[8];
     if (json_parse(text, &value) != JSON_OK)
         value = (struct json_value){JSON_NONE, {NULL, 0}};
-    json_fields(value, names, f, 6);
-    return (struct sio_auth){f[0], f[1], f[2], f[3], f[4], f[5]};
+    json_fields(value, names, f, 8);
+    return (struct sio_auth){f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]};
 }
 
 static bool is_there(struct json_value value) {
@@ -149,7 +151,12 @@ void sio_connect_flush(struct sio_door *d) {
 
 /* Lets in a client of which nothing was recovered. */
 static void enter(struct sio_client *k) {
-    if (k->auth != NULL)
+    struct client *c = &k->client;
+    if (k->guest && c->identity == NULL)
+        c->identity = auth_guest(clients_of(c)->auth, slice_of(k->sio.sid));
+    if (k->guest && c->identity == NULL)
+        sio_close(&k->sio, WS_CODE_INTERNAL, "out of memory");
+    else if (k->auth != NULL)
         log_in(k);
     else
         join(k);
@@ -163,6 +170,43 @@ static bool keep_auth(struct sio_client *k, struct slice auth) {
     k->auth_len = auth.len;
     k->until = client_now(&k->client) + WAITS_MS;
     return true;
+}
+
+/* --- guests ---------------------------------------------------------------------------------
+ */
+
+/* Does nothing else say who the client is? */
+static bool comes_as_guest(const struct clients *all, const struct sio_auth *auth) {
+    return all->options->guests && !(is_there(auth->token) && clients_take_tokens(all));
+}
+
+static void put_member(struct buf *out, const char *name, struct json_value value) {
+    if (!is_there(value))
+        return;
+    buf_printf(out, "%s\"%s\":", out->len > 1 ? "," : "", name);
+    buf_slice(out, value.raw);
+}
+
+/* What a guest says about a user or a room means nothing, so the login does not get it. */
+static bool keep_guest(struct sio_client *k, const struct sio_auth *auth) {
+    struct buf data;
+    buf_init(&data);
+    buf_char(&data, '{');
+    put_member(&data, "resume", auth->resume);
+    put_member(&data, "available", auth->available);
+    buf_char(&data, '}');
+    bool kept = !data.failed && keep_auth(k, buf_bytes(&data));
+    buf_deinit(&data);
+    k->guest = kept;
+    return kept;
+}
+
+/* The guest whose socket had this pid, which begins with the socket's id. NULL: no memory. */
+static struct identity *former_guest(const struct sio_client *k, struct json_value pid) {
+    char text[SESSION_PID_SIZE];
+    ptrdiff_t len = json_decode(pid, text, sizeof text);
+    struct slice id = {text, len > SESSION_NAME_LEN ? SESSION_NAME_LEN : 0};
+    return auth_guest(clients_of(&k->client)->auth, id);
 }
 
 /* --- recovery -------------------------------------------------------------------------------
@@ -290,19 +334,29 @@ static bool take_options(struct sio_client *k, const struct sio_auth *auth) {
 /* Without a token, a client may still come in, and log in by an event. */
 static bool asks_for_login(const struct client *c, const struct sio_auth *auth) {
     return is_there(auth->user) ||
-           (is_there(auth->token) && clients_need_tokens(clients_of(c)));
+           (is_there(auth->token) && clients_take_tokens(clients_of(c)));
 }
 
 /* A client that joins again in the same session has left before, so there is nothing to
  * recover. Asking Redis would cost such a client nothing, and Redis much. */
 static void begin(struct sio_client *k, const struct sio_auth *auth, bool recovers) {
     struct client *c = &k->client;
-    bool needs_token = clients_need_tokens(clients_of(c));
+    const struct clients *all = clients_of(c);
     bool tries = recovers && !k->sio.again && is_there(auth->pid);
-    if (tries && needs_token && is_there(auth->token))
+    struct identity *guest = tries && k->guest ? former_guest(k, auth->pid) : NULL;
+    if (tries && is_there(auth->token) && clients_take_tokens(all))
         verify(k, auth->token);
-    else if (!tries || needs_token || !recover(c, auth, NULL))
+    else if (!tries || (guest == NULL && clients_need_tokens(all)) || !recover(c, auth, guest))
         enter(k);
+    identity_unref(guest);
+}
+
+/* Keeps what the client will be logged in with, if it is to be. False: no memory. */
+static bool keep_login(struct sio_client *k, const struct sio_auth *auth, struct slice text) {
+    const struct clients *all = clients_of(&k->client);
+    if (comes_as_guest(all, auth))
+        return keep_guest(k, auth);
+    return !asks_for_login(&k->client, auth) || keep_auth(k, text);
 }
 
 void sio_connect(struct sio_socket *s, struct slice text) {
@@ -314,8 +368,7 @@ void sio_connect(struct sio_socket *s, struct slice text) {
     if (!take_options(k, &auth))
         return;
     bool recovers = keeps_offsets(k, &auth);
-    if ((recovers && !session_open(c, s->sid, sio_namespace(s))) ||
-        (asks_for_login(c, &auth) && !keep_auth(k, text)))
+    if ((recovers && !session_open(c, s->sid, sio_namespace(s))) || !keep_login(k, &auth, text))
         sio_close(s, WS_CODE_INTERNAL, "out of memory");
     else
         begin(k, &auth, recovers);

@@ -7,7 +7,8 @@
  * How a client joins a namespace. Its `auth` may name its earlier session (pid, offset:
  * recovery), or else its user (userId or, with identity on, token: a login before anything
  * else), and may set options (recovery, errors). CONNECT is answered when all of that is done.
- * With identity on, a recovery needs a token of the user whose session it is.
+ * With identity on, a recovery needs a token of the user whose session it is, or else the
+ * session of a guest, where there are guests. A guest is logged in by CONNECT, too.
  */
 
 /* A client asks to join (struct sio_app). */

@@ -21,8 +21,9 @@ void on_refresh(struct request *r, struct json_value data) {
     json_fields(data, names, &token, 1);
     if (!field_object(r, data, "token"))
         return;
+    const struct clients *all = clients_of(r->client);
     bool missing = token.type == JSON_NONE || token.type == JSON_NULL;
-    if (missing && clients_need_tokens(clients_of(r->client)))
+    if (clients_need_tokens(all) && (missing || !clients_take_tokens(all)))
         request_fail(r, ERR_UNAUTHORIZED, "token", "there is no token");
     else
         authenticate(r, data, token, go_on);

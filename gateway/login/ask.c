@@ -155,7 +155,9 @@ static bool read_id(struct request *r, struct json_value id, const char *field,
         return false;
     bool named = user->len != 0;
     if (l->who != NULL && named && !slice_eq(name_slice(user), name_slice(&l->who->sub))) {
-        request_fail(r, ERR_FORBIDDEN, field, "must be the token's user");
+        request_fail(r, ERR_FORBIDDEN, field,
+                     is_guest(l->who) ? "without a token, a guest is nobody else"
+                                      : "must be the token's user");
         return false;
     }
     if (c->as.logged_in && named && !slice_eq(name_slice(user), client_user(c))) {

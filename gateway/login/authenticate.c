@@ -99,10 +99,22 @@ static void abandon(struct request *r) {
     request_ok(r, (struct slice){NULL, 0});
 }
 
+static void go_as_guest(struct request *r, struct json_value data, authenticated then) {
+    char id[CLIENT_ID_SIZE];
+    const struct client *c = r->client;
+    struct identity *who = auth_guest(clients_of(c)->auth, subscriber_socket(&c->as, id));
+    if (who == NULL)
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+    else
+        then(r, data, who);
+}
+
 /* The event speaks for the bearer of the token that the client has shown before. */
 static void go_without(struct request *r, struct json_value data, authenticated then) {
     const struct client *c = r->client;
-    if (c->identity == NULL)
+    if (c->identity == NULL && clients_of(c)->options->guests)
+        go_as_guest(r, data, then);
+    else if (c->identity == NULL)
         refuse(r, "there is no token");
     else if (!c->as.logged_in && auth_now_ms() >= c->identity->until_ms)
         refuse(r, "exp is past");
@@ -147,7 +159,8 @@ void authenticate(struct request *r, struct json_value data, struct json_value t
         then(r, data, NULL);
         return;
     }
-    if (token.type == JSON_NONE || token.type == JSON_NULL) {
+    bool none = token.type == JSON_NONE || token.type == JSON_NULL;
+    if (none || !clients_take_tokens(clients_of(r->client))) {
         go_without(r, data, then);
         return;
     }

@@ -8,6 +8,7 @@
 #include "gateway/presence/heartbeat.h"
 #include "gateway/presence/membership.h"
 #include "gateway/presence/roster.h"
+#include "gateway/presence/sockets.h"
 
 struct entry *entry_find(struct login *l, struct slice name) {
     for (size_t i = 0; i < l->count; i++) {
@@ -169,6 +170,8 @@ static void succeed(struct request *r, struct login *l) {
         start_all(c, l);
     }
     buf_deinit(&answer);
+    if (l->fresh && !c->as.gone && !sockets_enter(clients_of(c)->sockets, &c->as))
+        client_close(c, 1011, "out of memory");
     client_watch(c);
     request_ok(r, (struct slice){NULL, 0});
 }

@@ -165,6 +165,12 @@ static const char *choose_id(struct node *n) {
 /* --- Redis ----------------------------------------------------------------------------------
  */
 
+/* A guest may be recovered for so long after its end was told. */
+#define GUEST_SPARE_MS 1000
+static uint64_t guest_ttl(const struct options *o) {
+    return o->guests ? o->sio_recovery + GUEST_SPARE_MS : 0;
+}
+
 static int configure_redis(struct node *n, struct redis_config *redis) {
     const struct options *o = n->options;
     struct deployment d;
@@ -184,7 +190,8 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
                                                  .max_rooms = o->max_rooms,
                                                  .room_ttl_ms = o->room_retention,
                                                  .inbox_ttl_ms = o->inbox_retention,
-                                                 .user_ttl_ms = o->user_retention};
+                                                 .user_ttl_ms = o->user_retention,
+                                                 .guest_ttl_ms = guest_ttl(o)};
     const char *wrong = durable_parse(&redis->servers.wait, o->redis_wait);
     if (wrong != NULL)
         return config_complain(o, "redis-wait", o->redis_wait, wrong);

@@ -287,14 +287,18 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
                  &registry_handlers, d);
     d->clients.rosters = &d->rosters;
     d->clients.sessions = &d->sessions;
+    d->clients.sockets = &d->sockets;
     d->clients.rows = event_rows;
     heard_init(&d->heard, &d->redis, &d->leases);
     raw_users_init(&d->raw_users, &d->leases, options, d->clients.registry.all.birth);
     status = init_partitions(d);
-    if (status != 0)
-        return status;
-    return announcer_init(&d->announcer, &d->clients.registry.all, &d->hub, &d->leases,
-                          &d->rosters, options);
+    if (status == 0)
+        status = announcer_init(&d->announcer, &d->clients.registry.all, &d->hub, &d->leases,
+                                &d->rosters, options);
+    if (status == 0)
+        status =
+            sockets_init(&d->sockets, &d->redis, &net->slabs, d->clients.registry.all.birth);
+    return status;
 }
 
 void domain_open(struct domain *d) {
@@ -373,6 +377,7 @@ void domain_deinit(struct domain *d) {
     }
     holders_deinit(&d->clients.holders);
     event_map_free(d->clients.map);
+    sockets_deinit(&d->sockets);
     hub_deinit(&d->hub);
     peers_deinit(&d->peers);
     room_index_deinit(&d->room_index);

@@ -10,6 +10,7 @@
 #include "gateway/presence/membership.h"
 #include "gateway/presence/overdue.h"
 #include "gateway/presence/raw_users.h"
+#include "gateway/presence/sockets.h"
 #include "gateway/session/session.h"
 
 /*
@@ -27,6 +28,7 @@ struct domain {
     struct room_index room_index;
     struct rosters rosters;
     struct announcer announcer;
+    struct sockets sockets;
     struct overdue overdues[PARTITIONS_MOST];
     struct heard heard;
     struct renewals renewals[PARTITIONS_MOST];

@@ -59,7 +59,7 @@ static void metrics(struct node *n, const struct http_request *request) {
 }
 
 static void page(struct node *n, const struct http_request *request) {
-    pages_answer(request, auth_on(&n->auth));
+    pages_answer(request, auth_has_keys(&n->auth));
 }
 
 /* A page that was written for Socket.IO's own server loads the client from there. */

@@ -110,7 +110,8 @@ static void init_relay(struct node *n) {
 
 static int init_socketio(struct node *n) {
     const struct options *o = n->options;
-    struct sio_config config = {.namespaces = o->sio_namespaces,
+    struct sio_config config = {.mark = n->domain.clients.registry.all.birth,
+                                .namespaces = o->sio_namespaces,
                                 .connect_timeout_ms = o->sio_connect_timeout,
                                 .max_attachments = MAX_ATTACHMENTS,
                                 .max_attached = o->max_message};

@@ -2,11 +2,12 @@
 
 #include "gateway/presence/placing.h"
 
-#define DUE_AT_ONCE   "64"
-#define SWEPT_AT_ONCE "256"
-#define LOOK_LEASES   10 /* intervals between two looks at old scores */
-#define LOOKS_ON      2  /* due.lua: there are more old scores to look at */
-#define OLD_SCORES    4  /* score intervals after which no node renews a score any more */
+#define DUE_AT_ONCE    "64"
+#define SWEPT_AT_ONCE  "256"
+#define GUESTS_AT_ONCE "16"
+#define LOOK_LEASES    10 /* intervals between two looks at old scores */
+#define LOOKS_ON       2  /* due.lua: there are more old scores to look at */
+#define OLD_SCORES     4  /* score intervals after which no node renews a score any more */
 
 void overdue_init(struct overdue *o, struct redis *redis, struct lease *lease,
                   struct metrics *metrics) {
@@ -105,12 +106,33 @@ static void due_ask(struct overdue *o, bool all, bool looks) {
     o->asked = redis_script(o->lease->redis, SCRIPT_due, NULL, 0, args, 4, on_due, o);
 }
 
+static void forget_guests(struct overdue *o);
+
+static void on_forgotten(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct overdue *o = arg;
+    (void)outcome;
+    o->forgetting = false;
+    if (reply_number(reply_item(reply, 2)) != 0)
+        overdue_turn(o);
+    if (reply_number(reply_item(reply, 1)) != 0)
+        forget_guests(o);
+}
+
+static void forget_guests(struct overdue *o) {
+    struct slice most = SLICE(GUESTS_AT_ONCE);
+    if (!o->forgetting)
+        o->forgetting =
+            redis_script(o->lease->redis, SCRIPT_guests, NULL, 0, &most, 1, on_forgotten, o);
+}
+
 void overdue_look(struct overdue *o) {
     bool looks =
         lease_now(o->lease) - o->looked >= LOOK_LEASES * o->lease->options->lease_interval;
     if (looks)
         o->looked = lease_now(o->lease);
     due_ask(o, false, looks);
+    if (o->lease->options->guests)
+        forget_guests(o);
 }
 
 void overdue_take_all(struct overdue *o, void (*done)(void *owner), void *owner) {

@@ -11,6 +11,8 @@
  * users whose score has not been renewed for long. A user of whom no node that holds a lease,
  * or is being reaped, has a connection is taken out, too.
  *
+ * It also takes out what guests leave, when they have gone for good (guests.lua).
+ *
  * It also goes on with users that came online or went offline in many rooms: a script that
  * works for long would stop all others, so only a bite of the rooms is turned at once
  * (turn.lua). A node begins when it hears that some wait, and with each lease if another node
@@ -22,6 +24,7 @@ struct overdue {
     struct lease *lease; /* in the partition that this looks at */
     struct metrics *metrics;
     bool asked;                /* a script is under way */
+    bool forgetting;           /* guests.lua is under way */
     bool turning;              /* turn.lua is under way, or the sweep */
     bool sweeps_all;           /* the sweep takes all notes, not only those that are due */
     bool sweep_more;           /* the sweep's answer says that more is due */

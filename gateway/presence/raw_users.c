@@ -6,7 +6,6 @@
 #include "gateway/presence/user_lease.h"
 
 #define REWRITE_AT_ONCE 64
-#define RAW_ID_SIZE     48
 
 void raw_users_init(struct raw_users *all, struct leases *leases, const struct options *options,
                     const char *birth) {
@@ -26,10 +25,17 @@ static struct raw_again *again_of(struct raw_users *all, const struct lease *l) 
 
 static void pump(struct raw_users *all, struct lease *l);
 
-static struct slice raw_id(const struct raw_user *u, char out[RAW_ID_SIZE]) {
-    int len =
-        snprintf(out, RAW_ID_SIZE, "%s-r%llu", u->all->birth, (unsigned long long)u->number);
+uint64_t raw_users_number(struct raw_users *all) {
+    return ++all->last;
+}
+
+struct slice raw_users_id(const struct raw_users *all, uint64_t number, char out[RAW_ID_SIZE]) {
+    int len = snprintf(out, RAW_ID_SIZE, "r%llu-%s", (unsigned long long)number, all->birth);
     return (struct slice){out, (size_t)len};
+}
+
+static struct slice raw_id(const struct raw_user *u, char out[RAW_ID_SIZE]) {
+    return raw_users_id(u->all, u->number, out);
 }
 
 /* When the token was issued, as the scripts want it. */
@@ -141,7 +147,8 @@ static void on_entered(void *arg, const struct reply *reply, enum outcome outcom
 
 bool raw_user_enter(struct raw_users *all, struct raw_user *u) {
     u->all = all;
-    u->number = ++all->last;
+    if (u->number == 0)
+        u->number = raw_users_number(all);
     u->entering = u->wanted = true;
     list_init(&u->link);
     if (!enter_or_wait(u))

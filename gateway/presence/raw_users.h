@@ -39,7 +39,7 @@ struct raw_again {
 struct raw_users {
     struct leases *leases;
     const struct options *options;
-    const char *birth; /* the first part of each connection's id */
+    const char *birth; /* the last part of each connection's id */
     const struct raw_user_ops *ops;
     uint64_t last;   /* the number that was given last */
     struct list all; /* raw_user.link: those that are written, or under way */
@@ -65,8 +65,14 @@ struct raw_user {
 void raw_users_init(struct raw_users *all, struct leases *leases, const struct options *options,
                     const char *birth);
 
+#define RAW_ID_SIZE 48
+/* A number for a connection that is still to come, and the id of the one with that number. */
+uint64_t raw_users_number(struct raw_users *all);
+struct slice raw_users_id(const struct raw_users *all, uint64_t number, char out[RAW_ID_SIZE]);
+
 /* Writes a connection, unless its token is revoked or the user has too many; if the incarnation
- * has no lease yet, once it has. The owner has zeroed u and set who, channel and address.
+ * has no lease yet, once it has. The owner has zeroed u and set who, channel and address,
+ * and the number if it has got one.
  * Returns false if Redis cannot be asked; then u was not used. */
 bool raw_user_enter(struct raw_users *all, struct raw_user *u);
 /* The connection is over, or it was not let in. Calls `free`, now or when the script under way

@@ -131,6 +131,10 @@ static void put_constants(struct buf *b, const struct script_constants *c) {
                (unsigned long long)c->big_room, (unsigned long long)c->max_rooms,
                (unsigned long long)c->room_ttl_ms, (unsigned long long)c->inbox_ttl_ms,
                (unsigned long long)c->user_ttl_ms);
+    if (c->guest_ttl_ms > 0)
+        buf_printf(b, "local GUEST_TTL = %llu\n", (unsigned long long)c->guest_ttl_ms);
+    else
+        buf_str(b, "local GUEST_TTL = false\n");
 }
 
 /* How many bases a script has got. */

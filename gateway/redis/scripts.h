@@ -30,7 +30,7 @@ enum script_parts {
  * of a user and a room, and what there is once for those who come and go. */
 #define KEYS_OF_USER  "conns rooms profile unread counted stamp pending turning"
 #define KEYS_OF_ENTRY "conns rooms left stamp pending turning/members here read"
-#define KEYS_OF_ALL   "nodes online pending turning term told"
+#define KEYS_OF_ALL   "nodes online pending turning term told guests"
 #define SCRIPT_TABLE(X)                                                                        \
     X(term, PARTS_CLOCK, "; clock term")                                                       \
     X(append, PARTS_APPEND | PARTS_SEVERAL,                                                    \
@@ -66,6 +66,7 @@ enum script_parts {
     X(reap, PARTS_FINDS, "users stats; lingering " KEYS_OF_ALL)                                \
     X(linger, PARTS_PRESENCE, "conns/users; nodes lingering")                                  \
     X(due, PARTS_CLOCK | PARTS_FINDS, "; lingering clock ids " KEYS_OF_ALL)                    \
+    X(guests, PARTS_FINDS, "; guests pending turning term told")                               \
     X(turn, PARTS_FINDS, "; turning told")                                                     \
     X(pending, PARTS_FINDS, "; pending told term")                                             \
     X(place, PARTS_PRESENCE, "members here read/; heard")                                      \
@@ -116,6 +117,7 @@ struct script_constants {
     uint64_t room_ttl_ms;
     uint64_t inbox_ttl_ms;
     uint64_t user_ttl_ms;
+    uint64_t guest_ttl_ms; /* 0: there are no guests */
 };
 
 struct scripts {

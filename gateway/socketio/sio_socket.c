@@ -55,10 +55,18 @@ void sio_socket_end(struct sio_socket *s, enum sio_gone why) {
         s->server->app->on_disconnect(s, why);
 }
 
+/* Its last characters are those of the server's mark. */
+static bool make_sid(struct sio_socket *s, const char *mark) {
+    bool made = token_make(s->sid, EIO_ID_SIZE - 1);
+    size_t len = strlen(mark);
+    memcpy(s->sid + EIO_ID_SIZE - 1 - len, mark, len);
+    return made;
+}
+
 void sio_socket_begin(struct sio_session *t, unsigned nsp, struct slice auth) {
     struct sio_server *v = sio_server_of(t);
     struct sio_socket *s = v->app->create(v->owner);
-    if (s == NULL || !token_make(s->sid, EIO_ID_SIZE - 1)) {
+    if (s == NULL || !make_sid(s, v->config.mark)) {
         if (s != NULL)
             v->app->on_free(s);
         eio_close(&t->eio, WS_CODE_INTERNAL, "out of memory");

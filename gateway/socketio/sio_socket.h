@@ -83,6 +83,7 @@ struct sio_app {
 
 struct sio_config {
     struct eio_config eio;
+    const char *mark;            /* the end of each socket's id */
     const char *namespaces;      /* besides "/": "/shop,/admin" */
     uint64_t connect_timeout_ms; /* from the session's beginning until it joins its first
                                     namespace */

@@ -270,7 +270,8 @@ int main(int argc, char **argv) {
     static struct program program;
     struct program *p = &program;
     p->listen = "127.0.0.1:3000";
-    p->config = (struct sio_config){.namespaces = "/custom",
+    p->config = (struct sio_config){.mark = "",
+                                    .namespaces = "/custom",
                                     .connect_timeout_ms = 1000,
                                     .max_attachments = 256,
                                     .max_attached = 4 * MAX_PAYLOAD};

@@ -143,7 +143,7 @@ static void goes_with_one_in_flight(void **state) {
     assert_int_equal(clients.waiting_bytes, 0);
     answer_append(1);
     assert_told_nothing();
-    assert_asked("offline user:ann node:%s | ann %s-1 %s", lease->incarnation,
+    assert_asked("offline user:ann node:%s | ann 1-%s %s", lease->incarnation,
                  clients.registry.all.birth, lease->incarnation);
     fake_answer("0");
     assert_true(freed);
@@ -156,7 +156,7 @@ static void goes_with_one_that_waits_for_what_never_comes(void **state) {
     client_gone(client);
     assert_true(abandoned);
     assert_told_nothing();
-    assert_asked("offline user:ann node:%s | ann %s-1 %s", lease->incarnation,
+    assert_asked("offline user:ann node:%s | ann 1-%s %s", lease->incarnation,
                  clients.registry.all.birth, lease->incarnation);
 }
 
@@ -170,7 +170,7 @@ static void goes_though_an_answer_is_kept(void **state) {
     client_gone(client);
     assert_true(abandoned);
     assert_told_nothing();
-    assert_asked("offline user:ann node:%s | ann %s-1 %s", lease->incarnation,
+    assert_asked("offline user:ann node:%s | ann 1-%s %s", lease->incarnation,
                  clients.registry.all.birth, lease->incarnation);
     fake_answer("0");
     assert_true(freed);

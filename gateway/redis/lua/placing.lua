@@ -92,6 +92,7 @@ local function gone(user, base, ms, swept)
   local left, todo = turn(user, base, ms, rooms, swept)
   call('HSET', base .. ':profile', 'seen', ms)
   touch_user(base)
+  guest_gone(user, ms)
   announce('user_offline', user, rooms)
   return left, todo
 end

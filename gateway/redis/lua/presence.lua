@@ -45,6 +45,14 @@ local function touch_user(base)
   if APART then call('PEXPIRE', base .. ':counted', USER_TTL) end
 end
 
+-- A guest's last connection has gone. When it can come back no more, guests.lua takes out what it
+-- leaves. GUEST_TTL: how long that is (ms); false: there are no guests.
+local function guest_gone(user, ms)
+  if not GUEST_TTL or string.sub(user, 1, 6) ~= 'guest-' then return end
+  call('ZADD', P .. 'guests', digits(ms + GUEST_TTL), user)
+  call('PEXPIRE', P .. 'guests', USER_TTL)
+end
+
 -- Was the user's token revoked? iat_ms: when it was issued (ms, as text), '' if it does not say so,
 -- '-' if there is no token (identity is off). The key has the second (since 1970) from which on
 -- tokens are good again.

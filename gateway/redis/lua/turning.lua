@@ -73,6 +73,7 @@ local function gone(user, base, ms)
   local left = turn(user, base, ms, rooms, false)
   call('HSET', base .. ':profile', 'seen', ms)
   touch_user(base)
+  guest_gone(user, ms)
   announce('user_offline', user, rooms)
   return left
 end
