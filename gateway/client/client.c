@@ -68,6 +68,8 @@ void client_deinit(struct client *c) {
     c->backlog = NULL;
     free((char *)c->as.user.ptr);
     free(c->presence.profile);
+    free(c->state);
+    c->state = NULL;
     identity_unref(c->identity);
     c->identity = NULL;
     c->as.user = (struct slice){NULL, 0};

@@ -91,6 +91,7 @@ struct client {
     struct backlog *backlog; /* owned; NULL: no event has needed one */
     struct identity
         *identity;         /* a reference: its token's; NULL: none yet, or identity is off */
+    char *state;           /* owned: JSON that the back end keeps with it; or NULL */
     struct expiry *expiry; /* owned: when that ends (bearer.h); NULL: it is not watched */
     bool paused : 1;
     bool pumping : 1;

@@ -2,7 +2,8 @@
 
 #include "gateway/client/request.h"
 
-static bool is_reserved(const struct clients *all, struct slice event) {
+bool event_reserved(const struct clients *all, struct slice event, struct slice nsp) {
+    (void)nsp;
     static const char *const sent[] = {SENT_EVENTS};
     for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
         if (slice_is(event, sent[i]) && !slice_is(event, "message"))
@@ -13,9 +14,10 @@ static bool is_reserved(const struct clients *all, struct slice event) {
 
 const struct map_line *client_line(const struct client *c, struct slice event) {
     const struct clients *all = clients_of(c);
-    if (all->map == NULL || is_reserved(all, event))
+    struct slice nsp = subscriber_nsp(&c->as);
+    if (all->map == NULL || event_reserved(all, event, nsp))
         return NULL;
-    return event_map_find(all->map, event, subscriber_nsp(&c->as));
+    return event_map_find(all->map, event, nsp);
 }
 
 /* What a sender calls its event, so that it takes effect once. */

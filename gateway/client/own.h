@@ -12,6 +12,9 @@ struct own_event {
                            * the line picks */
 };
 
+/* Is the name one that only Sluice itself may give to an event in that namespace? */
+bool event_reserved(const struct clients *all, struct slice event, struct slice nsp);
+
 /* The line of the map by which an event of this client goes. NULL: the event is one of
  * EVENT_TABLE, or there is no line for it. */
 const struct map_line *client_line(const struct client *c, struct slice event);
