@@ -46,7 +46,7 @@ build/config.mk: FORCE
 
 # ---- Sources
 MODULES   := common gateway $(addprefix gateway/,node data api pages doors events login session client \
-               presence cluster channel socketio net redis auth)
+               presence cluster channel socketio net redis hooks auth)
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
@@ -167,7 +167,7 @@ ROOM_cluster   := $(BELOW_channel) $(call room,cluster) gateway/net/conn_address
 ROOM_presence  := $(ROOM_channel) $(ROOM_cluster) $(call room,presence)
 ROOM_client    := $(ROOM_presence) $(call room,auth) $(call room,client) gateway/options.c
 ROOM_session   := $(ROOM_client) $(call room,session)
-ROOM_auth      := $(wildcard common/*.c) gateway/options.c tests/unit/fake_fetch.c \
+ROOM_auth      := $(wildcard common/*.c) gateway/options.c gateway/https.c tests/unit/fake_fetch.c \
                   $(filter-out gateway/auth/fetch.c,$(call room,auth))
 ROOM_api       := $(BELOW_channel) gateway/api/json.c gateway/api/merge.c
 ALONE_api      := api_json

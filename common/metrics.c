@@ -1,5 +1,7 @@
 #include "common/metrics.h"
 
+#include <string.h>
+
 /* --- counting -------------------------------------------------------------------------------
  */
 
@@ -63,10 +65,15 @@ uint64_t metrics_take_turn_max(struct metrics *m) {
 #define RECOVERY_LABEL(symbol, n)                                  LABEL("result", n),
 #define DROP_LABEL(symbol, drop_class, why)                        LABEL("class", drop_class) "," LABEL("reason", why),
 
-#define HELD_LABEL(symbol, n)     LABEL("what", n),
-#define LIMIT_LABEL(symbol, n)    LABEL("limit", n),
-#define HANDOVER_LABEL(symbol, n) LABEL("result", n),
-#define TLS_LABEL(symbol, n)      LABEL("result", n),
+#define HELD_LABEL(symbol, n)           LABEL("what", n),
+#define LIMIT_LABEL(symbol, n)          LABEL("limit", n),
+#define HANDOVER_LABEL(symbol, n)       LABEL("result", n),
+#define TLS_LABEL(symbol, n)            LABEL("result", n),
+#define HOOK_END_LABEL(type, symbol, n) LABEL("type", type) "," LABEL("result", n),
+#define HOOK_LABELS(symbol, type)       HOOK_END_TABLE(HOOK_END_LABEL, type)
+
+_Static_assert(HISTOGRAM_HOOK_WEBHOOK - HISTOGRAM_HOOK_CONNECT == HOOK_COUNT - 1,
+               "a histogram for each type");
 
 static const char *const set_none[] = {""};
 static const char *const set_version[] = {LABEL("version", SLUICE_VERSION)};
@@ -84,6 +91,7 @@ static const char *const set_limit[] = {LIMIT_TABLE(LIMIT_LABEL)};
 static const char *const set_held[] = {HELD_TABLE(HELD_LABEL)};
 static const char *const set_handover[] = {HANDOVER_TABLE(HANDOVER_LABEL)};
 static const char *const set_tls[] = {TLS_TABLE(TLS_LABEL)};
+static const char *const set_hook[] = {HOOK_TABLE(HOOK_LABELS)};
 
 /* --- the families ---------------------------------------------------------------------------
  */
@@ -176,34 +184,40 @@ static void print_family(const struct metrics *m, const struct family *f, struct
     }
 }
 
-static void print_histogram(const struct histogram *h, const char *name, const char *help,
+static void print_histogram(const struct histogram *h, const char *name, const char *label,
                             struct buf *out) {
 #define BOUND_TEXT(us, text) text,
     static const char *const texts[] = {HISTOGRAM_BOUNDS(BOUND_TEXT) "+Inf"};
 #undef BOUND_TEXT
     uint64_t upto = 0;
-    put_head(out, name, help, "histogram");
+    const char *comma = label[0] != '\0' ? "," : "";
     for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++) {
         upto += h->count[i];
-        buf_printf(out, "%s_bucket{le=\"%s\"} %llu\n", name, texts[i],
+        buf_printf(out, "%s_bucket{%s%sle=\"%s\"} %llu\n", name, label, comma, texts[i],
                    (unsigned long long)upto);
     }
-    buf_printf(out, "%s_sum ", name);
+    const char *open = label[0] != '\0' ? "{" : "", *end = label[0] != '\0' ? "}" : "";
+    buf_printf(out, "%s_sum%s%s%s ", name, open, label, end);
     put_seconds(out, h->sum_us);
-    buf_printf(out, "\n%s_count %llu\n", name, (unsigned long long)upto);
+    buf_printf(out, "\n%s_count%s%s%s %llu\n", name, open, label, end,
+               (unsigned long long)upto);
 }
 
 void metrics_print(const struct metrics *m, struct buf *out) {
     static const struct {
         const char *name;
+        const char *label;
         const char *help;
     } histograms[] = {
-#define HISTOGRAM_ROW(symbol, name, help) {name, help},
+#define HISTOGRAM_ROW(symbol, name, label, help) {name, label, help},
         HISTOGRAM_TABLE(HISTOGRAM_ROW)
 #undef HISTOGRAM_ROW
     };
     for (unsigned i = 0; i < sizeof families / sizeof *families; i++)
         print_family(m, &families[i], out);
-    for (unsigned i = 0; i < HISTOGRAM_COUNT; i++)
-        print_histogram(&m->histogram[i], histograms[i].name, histograms[i].help, out);
+    for (unsigned i = 0; i < HISTOGRAM_COUNT; i++) {
+        if (i == 0 || strcmp(histograms[i].name, histograms[i - 1].name) != 0)
+            put_head(out, histograms[i].name, histograms[i].help, "histogram");
+        print_histogram(&m->histogram[i], histograms[i].name, histograms[i].label, out);
+    }
 }

@@ -124,6 +124,36 @@ enum tls_handshake { TLS_TABLE(TLS_ENUM) TLS_COUNT };
 enum held { HELD_TABLE(HELD_ENUM) HELD_COUNT };
 #undef HELD_ENUM
 
+/* What the back end is asked or told by a POST: the `type` of its body. */
+#define HOOK_TABLE(X)                                                                          \
+    X(HOOK_CONNECT, "connect")                                                                 \
+    X(HOOK_EVENT, "event")                                                                     \
+    X(HOOK_DISCONNECT, "disconnect")                                                           \
+    X(HOOK_SUBSCRIBE, "subscribe")                                                             \
+    X(HOOK_PUBLISH, "publish")                                                                 \
+    X(HOOK_WEBHOOK, "webhook")
+#define HOOK_ENUM(symbol, name) symbol,
+enum hook_type { HOOK_TABLE(HOOK_ENUM) HOOK_COUNT };
+#undef HOOK_ENUM
+
+/* How such a call ended. `of` goes to each row. */
+#define HOOK_END_TABLE(X, of)                                                                  \
+    X(of, HOOK_END_GOOD, "good")                                                               \
+    X(of, HOOK_END_ERROR, "error")       /* a 4xx that says why */                             \
+    X(of, HOOK_END_STATUS, "status")     /* another status */                                  \
+    X(of, HOOK_END_BODY, "body")         /* no JSON object, or too long */                     \
+    X(of, HOOK_END_CUT, "cut")           /* sent, and the connection ended */                  \
+    X(of, HOOK_END_TIMEOUT, "timeout")   /* sent, and no answer came in time */                \
+    X(of, HOOK_END_CONNECT, "connect")   /* not connected: a name, a certificate, a port */    \
+    X(of, HOOK_END_WAITED, "waited")     /* its time was over before it was its turn */        \
+    X(of, HOOK_END_FULL, "full")         /* too many waited */                                 \
+    X(of, HOOK_END_CIRCUIT, "circuit")   /* the circuit of its URL was open */                 \
+    X(of, HOOK_END_GIVEN_UP, "given_up") /* by this node: its client has gone */               \
+    X(of, HOOK_END_NO_MEMORY, "no_memory")
+#define HOOK_END_ENUM(of, symbol, name) symbol,
+enum hook_end { HOOK_END_TABLE(HOOK_END_ENUM, ) HOOK_END_COUNT };
+#undef HOOK_END_ENUM
+
 /* Slots of each set; common/metrics.c has their labels. */
 enum metric_slots {
     SLOTS_none = 1,
@@ -139,6 +169,7 @@ enum metric_slots {
     SLOTS_handover = HANDOVER_COUNT,
     SLOTS_limit = LIMIT_COUNT,
     SLOTS_tls = TLS_COUNT,
+    SLOTS_hook = HOOK_COUNT * HOOK_END_COUNT,
     SLOTS_held = HELD_COUNT
 };
 
@@ -263,18 +294,39 @@ enum metric_slots {
       "Times that the Sentinels named another master")                                         \
     X(JWKS_FAILURES, none, COUNTER, ONE, "sluice_jwks_failures_total",                         \
       "Times that the keys at jwks-url could not be fetched")                                  \
+    X(HOOK_CALLS, hook, COUNTER, ONE, "sluice_hook_calls_total",                               \
+      "Calls to the back end, by type and result")                                             \
+    X(HOOK_CIRCUIT_OPENS, none, COUNTER, ONE, "sluice_hook_circuit_opens_total",               \
+      "Times that a URL failed so often that it is left alone for 5 s")                        \
+    X(HOOK_CIRCUITS, none, GAUGE, ONE, "sluice_hook_circuits_open",                            \
+      "URLs of back ends that are left alone now")                                             \
+    X(HOOKS_WAITING, none, GAUGE, ONE, "sluice_hooks_waiting",                                 \
+      "Calls to the back end that wait for others")                                            \
+    X(HOOKS_RUNNING, none, GAUGE, ONE, "sluice_hooks_running",                                 \
+      "Calls to the back end that are under way")                                              \
     X(LOG_LOST, none, COUNTER, ONE, "sluice_log_lines_lost_total",                             \
       "Log lines that the reader of the log did not take")                                     \
     X(RAW_PUBLISHED, none, COUNTER, ONE, "sluice_raw_published_total",                         \
       "Messages of raw connections published to Redis")
 
-/* Symbol, name, help; all in microseconds, shown in seconds. */
+/* Symbol, name, label, help; all in microseconds, shown in seconds. The rows of a family, which
+ * differ in their label, follow each other. */
 #define HISTOGRAM_TABLE(X)                                                                     \
-    X(REDIS_ROUND_TRIP, "sluice_redis_round_trip_seconds",                                     \
+    X(REDIS_ROUND_TRIP, "sluice_redis_round_trip_seconds", "",                                 \
       "From sending a command to Redis's answer")                                              \
-    X(PUBLISH_TO_DELIVER, "sluice_publish_to_deliver_seconds",                                 \
+    X(PUBLISH_TO_DELIVER, "sluice_publish_to_deliver_seconds", "",                             \
       "From a message's time in Redis to the queues of the local connections")                 \
-    X(LOOP_TURN, "sluice_loop_turn_seconds", "Busy time of a turn of the event loop")
+    X(LOOP_TURN, "sluice_loop_turn_seconds", "", "Busy time of a turn of the event loop")      \
+    X(HOOK_CONNECT, HOOK_SECONDS, HOOK_LABEL("connect"), HOOK_SECONDS_HELP)                    \
+    X(HOOK_EVENT, HOOK_SECONDS, HOOK_LABEL("event"), HOOK_SECONDS_HELP)                        \
+    X(HOOK_DISCONNECT, HOOK_SECONDS, HOOK_LABEL("disconnect"), HOOK_SECONDS_HELP)              \
+    X(HOOK_SUBSCRIBE, HOOK_SECONDS, HOOK_LABEL("subscribe"), HOOK_SECONDS_HELP)                \
+    X(HOOK_PUBLISH, HOOK_SECONDS, HOOK_LABEL("publish"), HOOK_SECONDS_HELP)                    \
+    X(HOOK_WEBHOOK, HOOK_SECONDS, HOOK_LABEL("webhook"), HOOK_SECONDS_HELP)
+/* In the order of HOOK_TABLE. */
+#define HOOK_SECONDS      "sluice_hook_seconds"
+#define HOOK_LABEL(type)  "type=\"" type "\""
+#define HOOK_SECONDS_HELP "From sending a call to the back end to its end"
 
 /* Upper bounds, in microseconds and as they are shown. */
 #define HISTOGRAM_BOUNDS(X)                                                                    \
@@ -302,7 +354,7 @@ enum metric_slots {
 enum metric { METRIC_TABLE(METRIC_ENUM) METRIC_SLOTS };
 #undef METRIC_ENUM
 
-#define HISTOGRAM_ENUM(symbol, name, help) HISTOGRAM_##symbol,
+#define HISTOGRAM_ENUM(symbol, name, label, help) HISTOGRAM_##symbol,
 enum histogram_kind { HISTOGRAM_TABLE(HISTOGRAM_ENUM) HISTOGRAM_COUNT };
 #undef HISTOGRAM_ENUM
 

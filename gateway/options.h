@@ -122,6 +122,31 @@
     X(event, "event", LIVE(LIST), 1, 4095, "", "MAP",                                          \
       "a line of the map of your own events: EVENT ACTION ..., as in "                         \
       "`drawing room volatile`; the first that fits an event counts")                          \
+    X(connect_hook, "connect-hook", TEXT, 0, 2047, "", "URL",                                  \
+      "asked by a POST who it is that connects; switches identity on")                         \
+    X(disconnect_hook, "disconnect-hook", TEXT, 0, 2047, "", "URL",                            \
+      "told by a POST that a connection has ended")                                            \
+    X(disconnect_linger, "disconnect-linger", LIVE(TIME), 0, 600000, "3s", "TIME",             \
+      "after a cut, tell disconnect-hook only if the client is not back within this time")     \
+    X(subscribe_hook, "subscribe-hook", LIVE(LIST), 1, 4095, "", "PATTERN URL",                \
+      "asked before a client enters a channel whose whole name fits: `room:vip-* "             \
+      "https://...`")                                                                          \
+    X(publish_hook, "publish-hook", LIVE(LIST), 1, 4095, "", "PATTERN URL",                    \
+      "asked before a client's message goes out to a channel whose whole name fits")           \
+    X(hook_failure, "hook-failure", LIVE(CHOICE), 0, 0, "closed", "closed|open",               \
+      "what happens when subscribe-hook or publish-hook is away: refuse, or let pass")         \
+    X(hook_secret, "hook-secret", LIVE(LIST), 1, 1023, "", "SECRET",                           \
+      "signs each call to a back end, 32 bytes or more; of two, each signs")                   \
+    X(hook_plain, "hook-plain", LIVE(SWITCH), 0, 1, "false", "",                               \
+      "call back ends by http:// at any host, and not at loopback alone")                      \
+    X(hook_ca, "hook-ca", LIVE(TEXT), 0, 4095, "", "FILE",                                     \
+      "certificates (PEM) to trust in back ends; default: the system's")                       \
+    X(hook_timeout, "hook-timeout", LIVE(TIME), 50, 600000, "2s", "TIME",                      \
+      "how long a call to a back end may take, from the event on that it is about")            \
+    X(hook_answer, "hook-answer", LIVE(SIZE), 1024, 67108864, "262144", "BYTES",               \
+      "longest answer of a back end, inclusive")                                               \
+    X(hook_headers, "hook-headers", LIVE(TEXT), 0, 1023, "cookie", "LIST",                     \
+      "headers of a client's request that connect-hook gets, too")                             \
     X(max_message, "max-message", SIZE, 125, 67108864, "1048576", "BYTES",                     \
       "longest message from a client, inclusive")                                              \
     X(max_chunked, "max-chunked", LIVE(SIZE), 125, 67108864, "4M", "BYTES",                    \
@@ -217,6 +242,7 @@
     X(user_retention, "user-retention", TIME, 10000, DAYS(3650), "30d", "TIME",                \
       "how long to keep a user's data after the user was last seen")
 
+/* In the order of the table. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct options {
 #define OPTION_LIVE(type)                                                OPTION_##type
 #define OPTION_TEXT                                                      const char *

@@ -1,22 +1,16 @@
 #ifndef SLUICE_AUTH_FETCH_H
 #define SLUICE_AUTH_FETCH_H
 
-#include <curl/curl.h>
-#include <uv.h>
-
 #include "common/buf.h"
+#include "gateway/https.h"
 
-/*
- * Gets one small document at a time by https, with libcurl's multi interface on the loop, so
- * no turn waits for it. Redirects are not followed; http is for loopback only.
- */
+/* Gets one small document at a time by https. Redirects are not followed; http is for loopback
+ * only. */
 #define FETCH_MOST       262144 /* bytes of a document */
 #define FETCH_TIMEOUT_MS 10000
 
 struct fetch {
-    uv_loop_t *loop;
-    uv_timer_t timer; /* libcurl's */
-    CURLM *multi;
+    struct https https;
     CURL *easy; /* NULL: nothing is under way */
     struct curl_slist *headers;
     struct buf body;

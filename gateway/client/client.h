@@ -20,6 +20,7 @@
 struct auth;
 struct client;
 struct event_map;
+struct hooks;
 struct request;
 struct rosters;
 struct session;
@@ -113,6 +114,7 @@ struct clients {
     struct sessions *sessions;
     struct sockets *sockets;
     struct auth *auth; /* NULL: identity is off */
+    struct hooks *hooks;
     struct holders holders;
     const struct options *options;
     uint64_t login_deadline; /* ms; 0: none */

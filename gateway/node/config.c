@@ -11,6 +11,7 @@
 #include "gateway/client/event_map.h"
 #include "gateway/data/deployment.h"
 #include "gateway/events/mapped.h"
+#include "gateway/hooks/config.h"
 #include "gateway/node/machine.h"
 
 #define TOKEN_LEAST 8
@@ -113,6 +114,13 @@ static const struct check {
     {"allowed-origins", check_origins, TEXT(allowed_origins), true},
     {"event", check_event, HIDDEN, true},
     {"cors-origins", check_cors_origins, TEXT(cors_origins), true},
+    {"connect-hook", hooks_check_connect, TEXT(connect_hook), true},
+    {"disconnect-hook", hooks_check_disconnect, TEXT(disconnect_hook), true},
+    {"subscribe-hook", hooks_check_subscribe, HIDDEN, true},
+    {"publish-hook", hooks_check_publish, HIDDEN, true},
+    {"hook-secret", hooks_check_secrets, HIDDEN, true},
+    {"hook-ca", hooks_check_ca, TEXT(hook_ca), true},
+    {"hook-headers", hooks_check_headers, TEXT(hook_headers), true},
 };
 
 static const char *text_of(const struct options *o, size_t at) {
@@ -249,6 +257,11 @@ static int configure_auth(struct node *n) {
     return wrong == NULL ? 0 : config_complain(n->options, flag, "", wrong);
 }
 
+static int configure_hooks(struct node *n) {
+    const char *wrong = hooks_init(&n->hooks, &n->loop, n->options, &n->metrics);
+    return wrong == NULL ? 0 : config_complain(n->options, "connect-hook", "", wrong);
+}
+
 int config_read(struct node *n, struct redis_config *redis) {
     const struct options *o = n->options;
     struct config_fault f;
@@ -260,7 +273,7 @@ int config_read(struct node *n, struct redis_config *redis) {
         return 1;
     if (find_fault(o, false, &f))
         return config_complain(o, f.flag, f.value, f.why);
-    if (configure_auth(n) != 0 || read_bundle(n) != 0)
+    if (configure_auth(n) != 0 || configure_hooks(n) != 0 || read_bundle(n) != 0)
         return 1;
     wrong = raw_door_init(&n->raw, o->channels, n->prefix);
     return wrong == NULL ? 0 : config_complain(o, "channels", o->channels, wrong);

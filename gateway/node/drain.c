@@ -30,6 +30,7 @@ static void close_all(struct node *n) {
         uv_close((uv_handle_t *)&n->signals[i], NULL);
     uv_close((uv_handle_t *)&n->timer, NULL);
     auth_close(&n->auth);
+    hooks_close(&n->hooks);
     domain_close(&n->domain, part_closed);
     turn_close(&n->net, part_closed);
 }

@@ -89,6 +89,9 @@ static void set_process(struct node *n) {
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
         set(n, METRIC_MAX_FDS, files.rlim_cur);
     set(n, METRIC_LOG_LOST, log_out_lost());
+    set(n, METRIC_HOOKS_WAITING, n->hooks.waiting);
+    set(n, METRIC_HOOKS_RUNNING, n->hooks.running);
+    set(n, METRIC_HOOK_CIRCUITS, hooks_circuits_open(&n->hooks));
     set(n, METRIC_OPEN_FDS, open_descriptors());
     set(n, METRIC_START_TIME, n->started_us);
 }

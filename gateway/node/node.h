@@ -5,6 +5,7 @@
 #include "gateway/auth/auth.h"
 #include "gateway/doors/raw_door.h"
 #include "gateway/doors/sio_door.h"
+#include "gateway/hooks/hooks.h"
 #include "gateway/net/origin.h"
 #include "gateway/net/proxies.h"
 #include "gateway/net/wsock.h"
@@ -32,6 +33,7 @@ struct node {
     struct net net;
     struct wsock_shared sockets;
     struct auth auth;
+    struct hooks hooks;
     struct domain domain;
     struct handshakes handshaking;
     struct raw_door raw;

@@ -40,6 +40,7 @@ static void on_tick(void *owner, uint64_t now) {
     domain_tick(&n->domain, now);
     memory_tick(n);
     raw_door_tick(&n->raw, now);
+    hooks_tick(&n->hooks, now);
     secure_tick(&n->secure, now);
     if (n->seats != NULL && now % TOLD_MS < WHEEL_TICK_MS)
         metrics_refresh(n);
@@ -175,6 +176,7 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
         status = domain_init(&n->domain, &n->loop, &n->net, n->options, n->id, redis, n);
     n->domain.stats.address = n->port.address;
     n->domain.clients.auth = &n->auth;
+    n->domain.clients.hooks = &n->hooks;
     init_relay(n);
     init_api(n);
     init_doors(n);
@@ -260,6 +262,7 @@ int node_start(struct node *n) {
 
 void node_deinit(struct node *n) {
     auth_deinit(&n->auth);
+    hooks_deinit(&n->hooks);
     sio_door_deinit(&n->sio);
     relay_deinit(&n->relay);
     domain_deinit(&n->domain);
