@@ -20,6 +20,7 @@
     X(ERR_NOT_A_MEMBER, "not_a_member", "join the room first")                                 \
     X(ERR_TOO_MANY, "too_many", "over a limit of this connection")                             \
     X(ERR_RATE_LIMITED, "rate_limited", "too many events a second")                            \
+    X(ERR_REJECTED, "rejected", "refused by the application")                                  \
     X(ERR_UNAVAILABLE, "unavailable", "Redis cannot be reached or refuses")                    \
     X(ERR_INTERNAL, "internal", "a fault of the server")
 

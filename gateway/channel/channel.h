@@ -73,6 +73,7 @@ struct sub {
                    * channel's position */
     struct catchup *catchup; /* NULL: live */
     bool started;            /* sub_start was called: what follows its position is its own */
+    bool granted;            /* a back end has let it in, so it needs no right of its own */
     bool recheck;            /* its user may have left the room: ask when the sub has started */
     bool entering;           /* its user may not stand in the room yet */
     uint32_t serial; /* tells it from a later sub of the same subscriber in this channel */

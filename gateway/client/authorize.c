@@ -4,10 +4,18 @@ bool authorize_bearer(const struct identity *who, enum right right, struct slice
     return who == NULL || grant_allows(who->grant, right, name, name_slice(&who->sub));
 }
 
+/* A back end has let it into this room, so it may speak there. */
+static bool is_granted(const struct client *c, struct slice room) {
+    char text[CHANNEL_NAME_SIZE];
+    const struct sub *sub = sub_find(&c->as, room_channel(room, text));
+    return sub != NULL && sub->granted;
+}
+
 bool authorize(const struct client *c, enum right right, struct slice name) {
     if (c->identity == NULL)
         return !clients_need_tokens(clients_of(c));
-    return authorize_bearer(c->identity, right, name);
+    return authorize_bearer(c->identity, right, name) ||
+           (right == RIGHT_ROOMS && is_granted(c, name));
 }
 
 bool authorize_channel(const struct identity *who, struct slice channel) {

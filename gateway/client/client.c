@@ -54,6 +54,7 @@ struct backlog *client_backlog(struct client *c) {
     if (c->backlog == NULL && (c->backlog = calloc(1, sizeof *c->backlog)) != NULL) {
         lane_init(&c->backlog->lane);
         list_init(&c->backlog->flying);
+        list_init(&c->backlog->apart);
     }
     return c->backlog;
 }

@@ -31,6 +31,8 @@ struct failure {
     enum err err;
     const char *field;   /* or NULL */
     const char *message; /* or NULL: the error's own text */
+    const char *code;    /* of a back end; or NULL: the error's own */
+    struct slice data;   /* of a back end: JSON; or empty */
     enum outcome outcome;
     struct slice message_id; /* the event's clientMessageId, as it was written; or empty */
 };
@@ -62,7 +64,9 @@ struct event_row {
     unsigned flags;      /* enum event_flags */
     unsigned rights;     /* those of which it may need one, by NEEDS */
     const char *payload; /* the name of the field with the message, or NULL */
-    unsigned char cost;  /* in units of the rate, of a line of the map (event_map.h); else 0 */
+    unsigned parallel;  /* of a line of the map: if above 1, so many may be under way, and later
+                         * events pass them; else 0 or 1 */
+    unsigned char cost; /* in units of the rate, of a line of the map (event_map.h); else 0 */
 };
 
 /* Its messages, and the events after those under way. Most clients only listen and never have
@@ -71,6 +75,7 @@ struct backlog {
     struct waiting waiting;
     struct lane lane;   /* the order of its messages */
     struct list flying; /* requests that append: several may be under way */
+    struct list apart;  /* requests that later events pass */
     unsigned flying_count;
     unsigned failing; /* the first so many that wait fail, since a message before them failed */
     struct order order;

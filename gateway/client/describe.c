@@ -1,5 +1,8 @@
 #include "gateway/client/describe.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/json.h"
 #include "gateway/channel/name.h"
 #include "gateway/cluster/leases.h"
@@ -53,4 +56,22 @@ void client_describe(struct buf *out, const struct client *c) {
         buf_str(out, ",\"state\":");
         buf_str(out, c->state);
     }
+}
+
+struct slice client_turn(const struct client *c, char out[64]) {
+    if (!is_guest(c->identity))
+        return client_user(c);
+    c->as.ops->address(&c->as, out, 64);
+    char *end = strrchr(out, ':'); /* before the port */
+    if (end != NULL)
+        *end = '\0';
+    unsigned colons = 0;
+    for (char *at = out; *at != '\0' && out[0] == '['; at++) {
+        colons += *at == ':';
+        if (colons == 4)
+            *at = '\0';
+        if (*at == '\0')
+            break;
+    }
+    return slice_of(out);
 }

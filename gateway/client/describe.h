@@ -8,4 +8,8 @@
 #define DESCRIBED_ROOMS 100
 void client_describe(struct buf *out, const struct client *c);
 
+/* Whose turn a call to a back end takes: the user's, or the address's of a guest (of IPv6 the
+ * first 64 bits). */
+struct slice client_turn(const struct client *c, char out[64]);
+
 #endif

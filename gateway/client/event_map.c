@@ -75,11 +75,24 @@ bool event_name_valid(struct slice name) {
 /* --- picks ----------------------------------------------------------------------------------
  */
 
+/* The text itself, as JSON. Quotes around it may be missing. */
+static bool read_text(struct slice text, struct pick *p) {
+    struct slice inner;
+    struct json_value json;
+    if (!unquote(text, &inner) || inner.len == 0 || inner.len > sizeof p->bytes - 2 ||
+        memchr(inner.ptr, '\\', inner.len) != NULL)
+        return false;
+    p->bytes[0] = p->bytes[inner.len + 1] = '"';
+    memcpy(p->bytes + 1, inner.ptr, inner.len);
+    p->length = inner.len + 2;
+    return json_parse((struct slice){p->bytes, p->length}, &json) == JSON_OK;
+}
+
 static bool read_pick(struct slice word, struct pick *p) {
     *p = (struct pick){.text = word};
     if (slice_starts(word, SLICE("="))) {
         p->is_text = true;
-        return unquote(channel_rest(word, SLICE("=")), &p->path) && p->path.len > 0;
+        return read_text(channel_rest(word, SLICE("=")), p);
     }
     if (!take_number(&word, ARGUMENTS_MOST - 1, &p->argument))
         return false;
@@ -108,7 +121,7 @@ struct json_value pick_value(const struct pick *p, struct json_value args) {
     struct slice path = p->path;
     struct json_iter it;
     if (p->is_text)
-        return (struct json_value){JSON_STRING, p->path};
+        return (struct json_value){JSON_STRING, {p->bytes, p->length}};
     json_iter_init(&it, args);
     for (unsigned i = 0; json_iter_next(&it); i++) {
         if (i == p->argument)
@@ -294,7 +307,7 @@ static void read_modifier(struct reader *r, struct slice word) {
         struct slice value = channel_rest(word, SLICE("parallel="));
         if (!take_number(&value, PARALLEL_MOST, &parallel) || value.len > 0 || parallel == 0)
             fail(r, "`parallel=` wants a number from 1 to 1000");
-        l->parallel = parallel;
+        l->row.parallel = parallel;
     } else if (!actions[l->action].sends || !read_sending(r, word)) {
         fail(r, log_text("`%s` takes no `%.*s`", l->row.name, (int)word.len, word.ptr));
     }
@@ -304,7 +317,6 @@ static const char *read_line(struct slice text, struct map_line *l) {
     struct reader r = {.line = l, .text = text, .rest = text};
     l->nsp = SLICE("/");
     l->last = ARGUMENTS_MOST;
-    l->parallel = 1;
     if (read_event(&r) && read_action(&r)) {
         struct slice word;
         while ((word = next_word(&r.rest)).len > 0)

@@ -25,9 +25,11 @@ enum map_action {
 /* A string or an integer out of an event's arguments: `N`, `N.a.b`; or `=text` itself. */
 struct pick {
     struct slice text; /* as it stands in the line, for errors; empty: no pick */
-    bool is_text;      /* then the text without its `=` and quotes is `path` */
     unsigned argument; /* N */
     struct slice path; /* "a.b", or empty: the argument itself */
+    bool is_text;      /* it is the text itself, as JSON: */
+    size_t length;     /* its length */
+    char bytes[NAME_MAX_LEN + 2];
 };
 
 struct map_line {
@@ -43,8 +45,7 @@ struct map_line {
     struct slice ack;     /* what a callback gets: JSON; or empty */
     unsigned first, last; /* the arguments that go on, both included */
     bool is_volatile, others, from, open;
-    uint64_t timeout;  /* of an rpc, ms; 0: hook-timeout */
-    unsigned parallel; /* of an rpc */
+    uint64_t timeout; /* of an rpc, ms; 0: hook-timeout */
 };
 
 #define EVENT_NAME_MOST 128

@@ -42,4 +42,8 @@ bool field_room(struct request *r, struct json_value value, struct buf *channel)
 bool field_conversation(struct request *r, struct json_value peer, struct json_value room,
                         struct buf *channel, struct name *other);
 
+/* Reads a name out of a back end's answer or an own event: a string or an integer, in which
+ * what no name may have is percent-encoded. False: it cannot be a name. */
+bool field_escaped_name(struct json_value value, struct name *out);
+
 #endif

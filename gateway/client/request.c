@@ -143,6 +143,19 @@ static bool flies(const struct event_row *row) {
     return (row->flags & EVENT_APPENDS) != 0;
 }
 
+static bool is_apart(const struct event_row *row) {
+    return row->parallel > 1;
+}
+
+static bool is_full(const struct client *c, const struct event_row *row) {
+    unsigned count = 0;
+    if (c->backlog == NULL || !is_apart(row))
+        return false;
+    for (struct list *at = c->backlog->apart.next; at != &c->backlog->apart; at = at->next)
+        count += container_of(at, struct request, link)->line == row;
+    return count >= row->parallel;
+}
+
 struct request *request_make(struct client *c, const struct event_row *row) {
     struct request *r = calloc(1, sizeof *r);
     if (r == NULL)
@@ -151,7 +164,10 @@ struct request *request_make(struct client *c, const struct event_row *row) {
     r->row = row;
     list_init(&r->link);
     client_ref(c);
-    if (!flies(row)) {
+    if (is_apart(row)) {
+        r->line = row;
+        list_push(&c->backlog->apart, &r->link);
+    } else if (!flies(row)) {
         c->current = r;
     } else {
         list_push(&c->backlog->flying, &r->link);
@@ -166,24 +182,28 @@ static bool is_busy(const struct client *c) {
 
 /* May the next event begin, beside what is under way? */
 static bool may_begin(const struct client *c, const struct event_row *row) {
-    if (c->draining || !is_busy(c))
-        return !c->draining;
+    if (c->draining || is_full(c, row))
+        return false;
+    if (!is_busy(c))
+        return true;
     return c->current == NULL && flies(row) && c->backlog->flying_count < FLYING_MOST &&
            c->backlog->lane.bytes < FLYING_BYTES;
 }
 
 static void dispatch(struct client *c, const struct event_row *row, struct json_value data,
-                     const struct ack *ack, bool limited) {
+                     const struct ack *ack, bool limited, uint64_t arrived) {
     if (!limited && early_takes(c, row, data, ack))
         return;
-    struct backlog *backlog = flies(row) ? client_backlog(c) : c->backlog;
-    struct request *r = flies(row) && backlog == NULL ? NULL : request_make(c, row);
+    bool listed = flies(row) || is_apart(row);
+    struct backlog *backlog = listed ? client_backlog(c) : c->backlog;
+    struct request *r = listed && backlog == NULL ? NULL : request_make(c, row);
     if (r == NULL) {
         struct failure failure = {.err = ERR_INTERNAL, .message = "out of memory"};
         client_fail(c, ack, row->name, &failure);
         return;
     }
     r->ack = *ack;
+    r->arrived = arrived;
     bool follows = backlog != NULL && backlog->failing > 0;
     if (follows)
         backlog->failing--;
@@ -207,6 +227,7 @@ static bool enqueue(struct client *c, const struct event_row *row, struct json_v
     if (e == NULL)
         return false;
     e->limited = limited;
+    e->arrived = client_now(c);
     waiting_push(&b->waiting, e, &clients_of(c)->waiting_bytes);
     if (!c->paused && (b->waiting.count >= WAITING_MOST ||
                        b->waiting.bytes > clients_of(c)->options->max_message)) {
@@ -261,7 +282,7 @@ void client_event_by(struct client *c, const struct event_row *row, struct json_
     if (row == NULL)
         failure = unknown_event(c);
     else if (may_begin(c, row) && !has_waiting(c) && !must_drain(c, row))
-        dispatch(c, row, data, ack, limits_over_rate(c, row));
+        dispatch(c, row, data, ack, limits_over_rate(c, row), client_now(c));
     else if (!enqueue(c, row, data, ack, limits_over_rate(c, row)))
         failure = (struct failure){.err = ERR_INTERNAL, .message = "out of memory"};
     failure.message_id = failure.err != ERR_OK ? message_id_of(data) : failure.message_id;
@@ -295,7 +316,7 @@ static void client_pump(struct client *c) {
             break;
         }
         struct waiting_event *e = waiting_pop(&b->waiting, &clients_of(c)->waiting_bytes);
-        dispatch(c, e->row, waiting_event_data(e), &e->ack, e->limited);
+        dispatch(c, e->row, waiting_event_data(e), &e->ack, e->limited, e->arrived);
         free(e);
     }
     c->pumping = false;
@@ -342,6 +363,8 @@ static void request_free(struct request *r) {
     struct client *c = r->client;
     if (r->drop != NULL)
         r->drop(r->state);
+    if (r->outer_drop != NULL)
+        r->outer_drop(r->outer);
     lane_over(&r->sending, r->broke);
     free(r->kept);
     free(r->state);
@@ -401,9 +424,38 @@ static bool was_allowed(const struct request *r) {
     return r->allowed || r->row->rights == 0 || logs_in(r->row) || r->client->as.gone;
 }
 
+static void state_drop(struct request *r) {
+    if (r->drop != NULL)
+        r->drop(r->state);
+    free(r->state);
+    r->drop = NULL;
+    r->state = NULL;
+}
+
+/* If it was a step, goes on. */
+static bool step_over(struct request *r, const struct failure *f) {
+    void (*step)(struct request * r, const struct failure *f) = r->step;
+    if (step == NULL)
+        return false;
+    r->step = NULL;
+    r->abandon = NULL;
+    state_drop(r);
+    step(r, f);
+    return true;
+}
+
+void request_step(struct request *r, const struct event_row *row, struct json_value data,
+                  void (*step)(struct request *r, const struct failure *f)) {
+    r->row = row;
+    r->step = step;
+    request_begin(r, data);
+}
+
 static void answer(struct request *r, struct slice data, bool several) {
     struct client *c = r->client;
     assert(was_allowed(r));
+    if (step_over(r, NULL))
+        return;
     if (r->instead.len != 0) {
         data = r->instead;
         several = data.ptr[0] == '[';
@@ -428,6 +480,8 @@ bool request_answer(struct request *r, const struct buf *data) {
     struct client *c = r->client;
     assert(was_allowed(r));
     r->abandon = NULL;
+    if (r->step != NULL) /* it is told when all steps are over */
+        return !c->as.gone;
     if (data->failed && !c->as.gone)
         client_close(c, 1011, "out of memory");
     else if (r->ack.len != 0 && !c->as.gone)
@@ -454,6 +508,8 @@ void request_keep_id(struct request *r, struct slice id) {
 static void fail_request(struct request *r, struct failure *failure) {
     struct client *c = r->client;
     bool refused = failure->err == ERR_UNAVAILABLE;
+    if (step_over(r, failure))
+        return;
     if (r->message_id != NULL)
         failure->message_id = slice_of(r->message_id);
     r->abandon = NULL;
@@ -471,6 +527,15 @@ void request_fail(struct request *r, enum err err, const char *field, const char
     if (err == ERR_NOT_A_MEMBER && (r->row->flags & EVENT_APPENDS) != 0)
         order_broken(&r->client->backlog->order,
                      r->sending.own); /* it may join and send it again */
+    fail_request(r, &failure);
+}
+
+void request_fail_with(struct request *r, const struct failure *f) {
+    struct failure failure = *f;
+    if (f->err == ERR_UNAVAILABLE) {
+        request_unavailable(r, f->outcome);
+        return;
+    }
     fail_request(r, &failure);
 }
 

@@ -18,10 +18,11 @@ struct request {
     struct client *client; /* a reference */
     const struct event_row *row;
     struct ack ack;
-    struct list link;          /* in client.backlog.flying, if its row appends */
-    struct sending sending;    /* its place among them */
-    bool follows;              /* one before it failed since it began */
-    bool broke;                /* it failed, and those after it fail, too */
+    struct list link; /* in client.backlog.flying, if its row appends; or in .apart */
+    const struct event_row *line; /* by which it is in .apart */
+    struct sending sending;       /* its place among them */
+    bool follows;                 /* one before it failed since it began */
+    bool broke;                   /* it failed, and those after it fail, too */
     struct kept *kept;         /* owned: its answer, while that of one before it is awaited */
     bool allowed;              /* a right that its row names was asked for, and is there */
     char *event;               /* owned: the name of an own event; or NULL: the row's */
@@ -29,6 +30,14 @@ struct request {
     char *message_id;          /* owned: clientMessageId as it was written; or NULL */
     void *state;               /* belongs to the handler; freed with the request */
     void (*drop)(void *state); /* called before state is freed; may be NULL */
+    uint64_t arrived;          /* when the event came, by the loop's clock */
+    bool trusted;              /* it is a step of a back end's answer, which needs no right */
+    bool alone;                /* `leave` is for this connection only */
+    /* Not NULL: what is under way is only a step of the event, and when it is over this is
+     * called in place of the answer. f: why it failed; NULL: it did not. */
+    void (*step)(struct request *r, const struct failure *f);
+    void *outer; /* belongs to whoever takes steps; outer_drop frees it with the request */
+    void (*outer_drop)(void *outer);
     /* The client is gone and its subs are dropped, so no callback of a sub will come. May be
      * NULL. */
     void (*abandon)(struct request *r);
@@ -71,7 +80,11 @@ const struct event_row *event_find(const struct clients *all, struct slice name)
 struct request *request_make(struct client *c, const struct event_row *row);
 /* Goes on with the request as another event, whose data was put together from pieces. */
 void request_restart(struct request *r, const struct event_row *row, struct json_value data);
-/* Zeroed memory that lives as long as the request. NULL: no memory; the request has failed. */
+/* Handles another event as a step of this one. `step` may be called before it returns. */
+void request_step(struct request *r, const struct event_row *row, struct json_value data,
+                  void (*step)(struct request *r, const struct failure *f));
+/* Zeroed memory that lives as long as the request, or its step. NULL: no memory; the request
+ * has failed. */
 void *request_state(struct request *r, size_t size);
 /* Sets the clientMessageId that a failure is sent with. It is copied; it may be empty. */
 void request_keep_id(struct request *r, struct slice id);
@@ -88,6 +101,8 @@ void request_ok_buf(struct request *r, struct buf *data);
 bool request_answer(struct request *r, const struct buf *data);
 /* field and message may be NULL; then the error's own text is used, after the field's name. */
 void request_fail(struct request *r, enum err err, const char *field, const char *message);
+/* Fails it with all that *f says; its texts need not outlive the call. */
+void request_fail_with(struct request *r, const struct failure *f);
 void request_unavailable(struct request *r, enum outcome outcome);
 
 #endif

@@ -21,7 +21,8 @@ struct waiting_event {
     struct waiting_event *next;
     size_t len;
     struct ack ack;
-    bool limited; /* it is over the rate, and fails in its turn */
+    uint64_t arrived; /* loop time */
+    bool limited;     /* it is over the rate, and fails in its turn */
     const struct event_row *row;
     char data[];
 };

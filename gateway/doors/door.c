@@ -11,8 +11,13 @@ const char *door_failure_text(const struct failure *f) {
 }
 
 void door_put_failure(struct buf *out, const struct failure *f, const char *event) {
-    buf_printf(out, "{\"code\":\"%s\",\"message\":", err_code(f->err));
-    json_escape(out, slice_of(door_failure_text(f)));
+    buf_printf(out,
+               "{\"code\":\"%s\",\"message\":", f->code != NULL ? f->code : err_code(f->err));
+    json_escape_any(out, slice_of(door_failure_text(f)));
+    if (f->data.len != 0) {
+        buf_str(out, ",\"data\":");
+        buf_slice(out, f->data);
+    }
     if (f->field != NULL)
         buf_printf(out, ",\"field\":\"%s\"", f->field);
     if (f->outcome != OUTCOME_NONE)

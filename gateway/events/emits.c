@@ -122,8 +122,7 @@ static const char *read_event(struct said *g, struct json_value value) {
     return event_reserved(g->from->clients, g->emit.event, nsp) ? "event is reserved" : NULL;
 }
 
-static const char *read_data(struct said *g, struct json_value args,
-                             struct json_value data) {
+static const char *read_data(struct said *g, struct json_value args, struct json_value data) {
     struct json_iter it;
     unsigned count = 0;
     if (args.type != JSON_NONE && (args.type != JSON_ARRAY || data.type != JSON_NONE))

@@ -3,17 +3,17 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "common/percent.h"
 #include "gateway/channel/name.h"
 #include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 #include "gateway/events/inside.h"
+#include "gateway/events/rpc.h"
 
 /* An own event on its way: what its line makes of it. */
 struct mapped {
     struct request *r;
     const struct map_line *line;
-    struct json_value args;
+    struct json_value data, args;
     struct buf sent; /* the arguments that go on, as an array */
     struct buf user; /* the sender, as a JSON string */
     struct buf id;   /* "<sender>:<clientMessageId>", or empty */
@@ -79,22 +79,11 @@ static bool pick_name(struct mapped *m, bool user, struct name *out) {
     const struct pick *p = &m->line->where;
     const char *field = log_text("%.*s", (int)p->text.len, p->text.ptr);
     struct json_value value = pick_value(p, m->args);
-    char text[NAME_MAX_LEN * 6];
     if (value.type == JSON_NONE) {
         request_fail(m->r, ERR_MISSING_FIELD, field, NULL);
         return false;
     }
-    ptrdiff_t len = (ptrdiff_t)value.raw.len;
-    bool plain = p->is_text || value.type == JSON_NUMBER;
-    if (plain && value.raw.len <= sizeof text)
-        memcpy(text, value.raw.ptr, value.raw.len);
-    else
-        len = plain ? -1 : json_decode(value, text, sizeof text);
-    len = len > 0 ? percent_encode_name((struct slice){text, (size_t)len}, out->bytes,
-                                        sizeof out->bytes)
-                  : -1;
-    out->len = (unsigned char)(len > 0 ? len : 0);
-    if (len > 0 && (user ? name_valid_user(name_slice(out)) : name_valid(name_slice(out))))
+    if (field_escaped_name(value, out) && (!user || name_valid_user(name_slice(out))))
         return true;
     request_fail(m->r, ERR_BAD_FIELD, field,
                  user ? "must be a user's id" : "must be a name of 1 to 128 bytes");
@@ -217,6 +206,8 @@ static void act(struct mapped *m) {
         enter_or_leave(m, "leave");
         break;
     case MAP_RPC:
+        rpc_begin(m->r, m->line, m->data, buf_bytes(&m->id));
+        break;
     case MAP_STREAM:
     case MAP_DROP:
         request_ok(m->r, SLICE("{}"));
@@ -227,7 +218,7 @@ static void act(struct mapped *m) {
 void on_mapped(struct request *r, struct json_value data) {
     static const char *const names[] = {"args", "event", "bin", "clientMessageId"};
     struct json_value f[4];
-    struct mapped m = {.r = r, .line = map_line_of(r->row)};
+    struct mapped m = {.r = r, .line = map_line_of(r->row), .data = data};
     json_fields(data, names, f, 4);
     m.args = f[0];
     buf_init(&m.sent);

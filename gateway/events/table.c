@@ -1,7 +1,7 @@
 #include "gateway/events/table.h"
 
 #define EVENT_ROW(symbol, name, handler, flags, rights, payload)                               \
-    {name, handler, flags, rights, payload, 0},
+    {name, handler, flags, rights, payload, 0, 0},
 const struct event_row event_rows[EVENT_COUNT] = {EVENT_TABLE(EVENT_ROW)};
 #undef EVENT_ROW
 

@@ -201,7 +201,7 @@ void authenticate_anew(struct client *c, struct identity *who) {
          at = next) {
         struct sub *sub = container_of(at, struct sub, in_subscriber);
         next = at->next;
-        if (!authorize_channel(who, channel_name(sub->channel)))
+        if (!sub->granted && !authorize_channel(who, channel_name(sub->channel)))
             leave(c, sub);
     }
     client_unref(c);

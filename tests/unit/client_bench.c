@@ -150,7 +150,7 @@ static void do_nothing(struct request *r, struct json_value data) {
 }
 
 #define ROW(symbol, name, handler, flags, rights, payload)                                     \
-    {name, do_nothing, flags, 0, payload, 0},
+    {name, do_nothing, flags, 0, payload, 0, 0},
 static void rows_make(void) {
     static const struct event_row table[EVENT_COUNT] = {EVENT_TABLE(ROW)};
     memcpy(rows, table, sizeof rows);
