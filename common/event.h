@@ -6,7 +6,8 @@
  * which may come in pieces or hold attachments (NULL: there is no such field).
  * gateway/docs/events.md explains them. */
 #define EVENT_TABLE(X)                                                                         \
-    X(EVENT_LOGIN, "login", on_login, EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN,          \
+    X(EVENT_LOGIN, "login", on_login,                                                          \
+      EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN | EVENT_KEPT,                             \
       NEEDS(ROOMS) | NEEDS(SUBSCRIBE), NULL)                                                   \
     X(EVENT_JOIN, "join", on_join,                                                             \
       EVENT_ANONYMOUS | EVENT_ANY_ID | EVENT_LOGS_IN | EVENT_BY_ID, NEEDS(ROOMS), NULL)        \
@@ -22,10 +23,11 @@
     X(EVENT_ALL_MEMBER, "all_member", on_all_member, EVENT_LONG, NEEDS(ROOMS), NULL)           \
     X(EVENT_SUBSCRIBE, "subscribe", on_subscribe, 0, NEEDS(SUBSCRIBE), NULL)                   \
     X(EVENT_UNSUBSCRIBE, "unsubscribe", on_unsubscribe, 0, 0, NULL)                            \
-    X(EVENT_HEARTBEAT, "heartbeat", on_heartbeat, EVENT_ANONYMOUS | EVENT_BEATS, 0, NULL)      \
-    X(EVENT_REFRESH, "refresh", on_refresh, 0, 0, NULL)                                        \
-    X(EVENT_MESSAGE_CHUNK, "message_chunk", on_message_chunk, EVENT_ANY_ID | EVENT_APPENDS, 0, \
-      NULL)
+    X(EVENT_HEARTBEAT, "heartbeat", on_heartbeat, EVENT_ANONYMOUS | EVENT_BEATS | EVENT_KEPT,  \
+      0, NULL)                                                                                 \
+    X(EVENT_REFRESH, "refresh", on_refresh, EVENT_KEPT, 0, NULL)                               \
+    X(EVENT_MESSAGE_CHUNK, "message_chunk", on_message_chunk,                                  \
+      EVENT_ANY_ID | EVENT_APPENDS | EVENT_KEPT, 0, NULL)
 
 /* Every event that Sluice itself sends. Applications have other names for theirs, but may use
  * `message`, and all of them where `builtin` is `none`. */
@@ -45,7 +47,8 @@ enum event_flags {
     EVENT_LOGS_IN = 8,   /* logs the connection in, or may */
     EVENT_BY_ID = 16,    /* logs in if it has an `id`; otherwise it needs a login before it */
     EVENT_BEATS = 32,    /* the connection is held to its heartbeat from then on */
-    EVENT_LONG = 64      /* its answer may be long: it waits until the client has read others */
+    EVENT_LONG = 64,     /* its answer may be long: it waits until the client has read others */
+    EVENT_KEPT = 128     /* /ws has it even where `builtin` is `none` */
 };
 
 #define EVENT_ENUM(symbol, name, handler, flags, rights, payload) symbol,

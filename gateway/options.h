@@ -71,6 +71,10 @@
       "Redis channels opened at /channels/<name>: events,chat:rw (:r is the default)")         \
     X(allow_anonymous, "allow-anonymous", SWITCH, 0, 1, "false", "",                           \
       "serve an address other than loopback although authentication is off")                   \
+    X(guests, "guests", SWITCH, 0, 1, "false", "",                                             \
+      "who brings no token is a guest, with a user of its own for as long as it is "           \
+      "connected; "                                                                            \
+      "switches identity on")                                                                  \
     X(admin_token, "admin-token", LIVE(TEXT), 0, 65535, "", "TOKEN",                           \
       "opens /console and what of /api/v1/ only reads to anyone that has it; best given by "   \
       "SLUICE_ADMIN_TOKEN")                                                                    \
@@ -99,10 +103,6 @@
     X(grants, "grants", LIVE(TEXT), 0, 65535,                                                  \
       "rooms=*;private=*;subscribe=*;publish=;channels=", "LISTS",                             \
       "what a token allows whose claim sluice does not say it: patterns, by right")            \
-    X(guests, "guests", SWITCH, 0, 1, "false", "",                                             \
-      "who brings no token is a guest, with a user of its own for as long as it is "           \
-      "connected; "                                                                            \
-      "switches identity on")                                                                  \
     X(log_level, "log-level", LIVE(CHOICE), 0, 0, "info", "debug|info|warn|error",             \
       "the least severe events that are logged")                                               \
     X(log_format, "log-format", LIVE(CHOICE), 0, 0, "logfmt", "logfmt|json",                   \
@@ -194,6 +194,11 @@
       "how long to wait for the pong")                                                         \
     X(sio_namespaces, "socketio-namespaces", TEXT, 0, 2047, "", "LIST",                        \
       "Socket.IO namespaces besides /: /shop,/admin; at most 7")                               \
+    X(default_room, "default-room", LIVE(LIST), 1, 512, "", "NAME",                            \
+      "NAME [in /nsp]: a socket that CONNECT logs in enters this room, unless it names one")   \
+    X(builtin, "builtin", LIST, 1, 512, "", "all|none",                                        \
+      "all or none [in /nsp]: with none, the events of Sluice are free for your own there, "   \
+      "and it sends nothing of itself but failures; default: all")                             \
     X(sio_client, "socketio-client", TEXT, 0, 4095, "", "DIR",                                 \
       "the dist directory of npm's socket.io-client, to serve /socket.io/socket.io.js; "       \
       "default: not served")                                                                   \

@@ -102,6 +102,7 @@ struct client {
     bool paused : 1;
     bool pumping : 1;
     bool draining : 1; /* its next event waits until the socket has taken what is queued */
+    bool own_only : 1; /* set by its door: `builtin` is `none` where it is */
     bool unheard : 1;  /* set by its door: nothing can be sent until a login is answered */
     bool wants_available : 1; /* it asked for the event `available` */
     bool late : 1;            /* its login was under way when the deadline came */

@@ -1,10 +1,12 @@
 #include "gateway/client/own.h"
 
 #include "gateway/client/request.h"
+#include "gateway/spaces.h"
 
 bool event_reserved(const struct clients *all, struct slice event, struct slice nsp) {
-    (void)nsp;
     static const char *const sent[] = {SENT_EVENTS};
+    if (!spaces_has_builtin(all->options, nsp))
+        return false;
     for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
         if (slice_is(event, sent[i]) && !slice_is(event, "message"))
             return true;
@@ -15,7 +17,7 @@ bool event_reserved(const struct clients *all, struct slice event, struct slice 
 const struct map_line *client_line(const struct client *c, struct slice event) {
     const struct clients *all = clients_of(c);
     struct slice nsp = subscriber_nsp(&c->as);
-    if (all->map == NULL || event_reserved(all, event, nsp))
+    if (all->map == NULL || client_row(c, event) != NULL || event_reserved(all, event, nsp))
         return NULL;
     return event_map_find(all->map, event, nsp);
 }

@@ -34,6 +34,13 @@ const struct event_row *event_find(const struct clients *all, struct slice name)
     return NULL;
 }
 
+const struct event_row *client_row(const struct client *c, struct slice name) {
+    const struct event_row *row = event_find(clients_of(c), name);
+    bool has_namespace = c->as.ops->nsp != NULL;
+    bool kept = row != NULL && !has_namespace && (row->flags & EVENT_KEPT) != 0;
+    return c->own_only && !kept ? NULL : row;
+}
+
 static bool logs_in(const struct event_row *row) {
     return (row->flags & EVENT_LOGS_IN) != 0;
 }
@@ -269,7 +276,7 @@ static unsigned kind_of(const struct clients *all, const struct event_row *row) 
 
 void client_event(struct client *c, struct slice event, struct json_value data,
                   const struct ack *ack) {
-    client_event_by(c, event_find(clients_of(c), event), data, ack);
+    client_event_by(c, client_row(c, event), data, ack);
 }
 
 void client_event_by(struct client *c, const struct event_row *row, struct json_value data,

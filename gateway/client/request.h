@@ -76,6 +76,9 @@ void requests_abandon(struct client *c);
 /* The row of the event with this name; NULL: there is no such event. */
 const struct event_row *event_find(const struct clients *all, struct slice name);
 
+/* The same for an event of this client: where `builtin` is `none` only few are left. */
+const struct event_row *client_row(const struct client *c, struct slice name);
+
 /* Makes a request without an event; it becomes the client's current one. NULL: no memory. */
 struct request *request_make(struct client *c, const struct event_row *row);
 /* Goes on with the request as another event, whose data was put together from pieces. */

@@ -31,6 +31,17 @@ void door_put_failure(struct buf *out, const struct failure *f, const char *even
     buf_char(out, '}');
 }
 
+bool door_withholds(const struct client *c, const struct message *m) {
+    static const char *const sent[] = {SENT_EVENTS};
+    if (!c->own_only || m->own || slice_is(m->event, "error") || slice_is(m->event, "message"))
+        return false;
+    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
+        if (slice_is(m->event, sent[i]))
+            return true;
+    }
+    return false;
+}
+
 void door_count(const struct client *c, const struct message *m, bool encoded, bool sent) {
     struct metrics *metrics = clients_of(c)->metrics;
     enum drop why = m->ephemeral ? DROP_EPHEMERAL : DROP_SLOW;

@@ -9,6 +9,7 @@
 #include "gateway/client/own.h"
 #include "gateway/client/request.h"
 #include "gateway/doors/door.h"
+#include "gateway/spaces.h"
 
 struct json_client {
     struct wsock ws;
@@ -30,6 +31,8 @@ static void deliver(struct subscriber *s, struct message *m) {
     struct client *c = client_of(s);
     struct json_client *j = of_client(c);
     struct frame *frame = &m->encoded[CODEC_JSON];
+    if (door_withholds(c, m))
+        return;
     if (frame->plain.slab == NULL) {
         *frame = wsock_encode(j->ws.shared->net, WS_TEXT, &m->frame, 1);
         frame->wide = m->wide;
@@ -297,6 +300,7 @@ static void on_checked(struct handshake *h) {
         return;
     }
     client_open(&j->client, clients, &json_door);
+    j->client.own_only = !spaces_has_builtin(clients->options, SLICE("/"));
     if (h->who != NULL)
         identify(j, h->who);
     h->ops->free(h);

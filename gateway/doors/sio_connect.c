@@ -6,6 +6,7 @@
 #include "gateway/client/life.h"
 #include "gateway/doors/door.h"
 #include "gateway/login/recover.h"
+#include "gateway/spaces.h"
 
 #define WAITS_MS 10000 /* how long a client waits for Redis, as a recovery does */
 #define RETRY_MS 250
@@ -95,7 +96,7 @@ static void log_in(struct sio_client *k) {
     list_remove(&k->waiting);
     json_parse((struct slice){k->auth, k->auth_len}, &data);
     client_ref(c);
-    client_event(c, SLICE("login"), data, &ack);
+    client_event_by(c, &clients_of(c)->rows[EVENT_LOGIN], data, &ack);
     client_unref(c);
 }
 
@@ -365,6 +366,7 @@ void sio_connect(struct sio_socket *s, struct slice text) {
     struct sio_auth auth = read_auth(text);
     client_open(c, door_of(k)->clients, door_of(k)->ops);
     c->unheard = true;
+    c->own_only = !spaces_has_builtin(clients_of(c)->options, sio_namespace(s));
     if (!take_options(k, &auth))
         return;
     bool recovers = keeps_offsets(k, &auth);

@@ -162,7 +162,7 @@ static struct frame *form_of(struct sio_client *k, struct message *m, struct fra
 static void deliver(struct subscriber *subscriber, struct message *m) {
     struct client *c = client_of(subscriber);
     struct sio_client *k = of_client(c);
-    if (k->sio.state != SIO_JOINED)
+    if (k->sio.state != SIO_JOINED || door_withholds(c, m))
         return;
     struct frame alone = {.plain = {NULL, 0, 0}};
     struct frame *packet = form_of(k, m, &alone);

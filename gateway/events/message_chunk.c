@@ -59,7 +59,7 @@ static bool take_first(struct request *r, struct chunked *c, struct json_value e
     char name[64];
     ptrdiff_t len = json_decode(event, name, sizeof name);
     struct slice text = {name, len > 0 ? (size_t)len : 0};
-    const struct event_row *row = event_find(clients_of(r->client), text);
+    const struct event_row *row = client_row(r->client, text);
     if (event.type == JSON_NONE) {
         fail_chunked(r, c, ERR_MISSING_FIELD, "event", NULL);
         return false;

@@ -8,6 +8,7 @@
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
 #include "gateway/login/authenticate.h"
+#include "gateway/spaces.h"
 
 static void login_drop(void *state) {
     struct login *l = state;
@@ -255,6 +256,18 @@ static bool cs_room(struct request *r, const struct name *cs, char out[CHANNEL_N
     return may_enter(r, *room, "csId");
 }
 
+/* A socket that CONNECT logs in enters the namespace's default room, if it has the right.
+ * False: the request has failed. */
+static bool add_default(struct request *r, size_t *at) {
+    const struct client *c = r->client;
+    const struct login *l = r->state;
+    struct slice nsp = c->as.ops->nsp != NULL ? c->as.ops->nsp(&c->as) : SLICE("/");
+    struct slice room = spaces_default_room(clients_of(c)->options, nsp);
+    if (!c->unheard || room.len == 0 || !authorize_bearer(l->who, RIGHT_ROOMS, room))
+        return true;
+    return add_room(r, room, true, at);
+}
+
 static void log_in(struct request *r, struct json_value data, struct identity *who) {
     static const char *const names[] = {"userId", "csId", "username", "role",
                                         "resume", "room", "available"};
@@ -266,6 +279,9 @@ static void log_in(struct request *r, struct json_value data, struct identity *w
     r->client->wants_available = r->client->wants_available || f[6].type == JSON_TRUE;
     if (!read_user(r, who, f[0], "userId", f[2], f[3]))
         return;
+    /* On /ws, where `builtin` is `none`, it enters nothing new: lines of the map do that. */
+    ((struct login *)r->state)->members_only =
+        r->client->own_only && r->client->as.ops->nsp == NULL;
     size_t room_at = SIZE_MAX;
     if (!field_user(r, f[1], "csId", true, &cs) || !field_name(r, f[5], "room", true, &own))
         return;
@@ -276,6 +292,8 @@ static void log_in(struct request *r, struct json_value data, struct identity *w
     if (cs.len != 0 && !add_room(r, room, false, &room_at))
         return;
     if (own.len != 0 && !add_room(r, name_slice(&own), true, &room_at))
+        return;
+    if (cs.len == 0 && own.len == 0 && !add_default(r, &room_at))
         return;
     if (read_resume(r, f[4]))
         begin_with_room(r, room_at);

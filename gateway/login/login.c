@@ -63,8 +63,13 @@ static void put_channel(struct buf *out, bool first, struct slice name, struct p
 /* Writes every channel of the connection: those of this login, then those from before. */
 static void put_channels(struct buf *out, const struct client *c, struct login *l) {
     bool first = true;
-    for (size_t i = 0; i < l->count; i++, first = false)
-        put_channel(out, first, entry_name(&l->entries[i]), entry_position(c, &l->entries[i]));
+    for (size_t i = 0; i < l->count; i++) {
+        const struct entry *e = &l->entries[i];
+        if (e->left)
+            continue;
+        put_channel(out, first, entry_name(e), entry_position(c, e));
+        first = false;
+    }
     for (struct list *at = c->as.subs.next; at != &c->as.subs; at = at->next) {
         const struct sub *sub = container_of(at, struct sub, in_subscriber);
         if (entry_find(l, channel_name(sub->channel)) != NULL)
@@ -195,6 +200,8 @@ void login_fail(struct request *r, struct login *l) {
         metric_limited(clients_of(c)->metrics, LIMIT_PER_USER);
         request_fail(r, ERR_TOO_MANY, l->joins ? "id" : "userId",
                      "has as many connections as one may");
+    } else if (l->stranger) {
+        request_fail(r, ERR_NOT_A_MEMBER, "csId", "must be that of a room of the user's");
     } else if (l->too_many) {
         metric_limited(clients_of(c)->metrics, LIMIT_ROOMS);
         const char *named = l->room != NULL ? "csId" : "resume";
@@ -202,6 +209,20 @@ void login_fail(struct request *r, struct login *l) {
                      "the user belongs to as many rooms as one may");
     } else {
         request_unavailable(r, OUTCOME_REFUSED);
+    }
+}
+
+/* Takes the client out of the rooms of which the user is no member: they are lost to it. */
+static void drop_left(struct client *c, struct login *l) {
+    for (size_t i = 0; l->members_only && i < l->count; i++) {
+        struct entry *e = &l->entries[i];
+        struct sub *sub = e->left ? sub_find(&c->as, entry_name(e)) : NULL;
+        if (sub != NULL)
+            sub_drop(sub);
+        if (e->left) {
+            e->sub = NULL;
+            e->result = CHECK_LOST;
+        }
     }
 }
 
@@ -227,8 +248,10 @@ static void login_step(struct request *r) {
         enter_all(r, l);
     else if (c->session != NULL && !l->saved)
         save(r, l);
-    else
+    else {
+        drop_left(c, l);
         succeed(r, l);
+    }
 }
 
 static void one_done(struct request *r, bool good) {
@@ -274,11 +297,11 @@ static void on_entered(struct registration *g, enum entered how) {
 }
 
 /* entering.rooms. A recovery gives none: the user was in its rooms already, and it is not known
- * yet which of them the user has left meanwhile. */
+ * yet which of them the user has left meanwhile. The same holds for members only. */
 static size_t put_rooms(const struct entering *entering, struct slice *out) {
     const struct login *l = container_of(entering, struct login, entering);
     size_t count = 0;
-    for (size_t i = 0; l->what == NULL && i < l->count; i++) {
+    for (size_t i = 0; l->what == NULL && !l->members_only && i < l->count; i++) {
         if (!entry_is_room(&l->entries[i]))
             continue;
         if (out != NULL)
@@ -309,9 +332,11 @@ static void on_room(void *arg, const struct reply *reply, enum outcome outcome) 
     bool good = reply != NULL && status == 0;
     if (reply != NULL && status == SCRIPT_TOO_MANY)
         l->too_many = true;
-    if (reply != NULL && status == SCRIPT_NOT_A_MEMBER && l->what != NULL) {
+    if (reply != NULL && status == SCRIPT_NOT_A_MEMBER &&
+        (l->what != NULL || l->members_only)) {
         e->left = true;
-        one_done(e->request, true);
+        l->stranger = l->stranger || !(l->what != NULL || e->resumed);
+        one_done(e->request, !l->stranger);
         return;
     }
     struct channel *ch = hub_find(clients_of(c)->hub, entry_name(e));
@@ -379,8 +404,9 @@ static void entry_begin(struct request *r, struct entry *e) {
         e->checking = sub != NULL;
         l->pending += sub != NULL;
     }
+    enum membership how = e->announced && !known ? MEMBER_ANNOUNCED : MEMBER_QUIETLY;
     if (sub != NULL && l->what == NULL)
-        entry_enter(r, e, sub, e->announced && !known ? MEMBER_ANNOUNCED : MEMBER_QUIETLY);
+        entry_enter(r, e, sub, l->members_only ? MEMBER_ONLY : how);
 }
 
 /* The first step of a recovery: checks its channels. */
@@ -397,7 +423,7 @@ static void enter_registry(struct request *r, struct login *l) {
     l->registered = true;
     l->pending = 1;
     l->entering = (struct entering){.rooms = put_rooms, .done = on_entered};
-    if (l->room != NULL)
+    if (l->room != NULL && !l->members_only)
         l->entering.room = entry_room(l->room);
     registry_await(&c->presence, &l->entering);
     registry_want(&c->presence, true);

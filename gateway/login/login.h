@@ -29,7 +29,7 @@ struct entry {
     bool resumed;                        /* named in `resume`, or part of a recovery */
     bool checking;                       /* the check's answer is awaited */
     bool announced;                      /* others are told that the user came, as by `join` */
-    bool left;                           /* of a recovery: the user is no member any more */
+    bool left;                           /* the user is no member, as it has to be */
     const struct recovered_channel *was; /* of a recovery: its state; else NULL */
     unsigned char len;
     char name[CHANNEL_NAME_SIZE];
@@ -48,9 +48,11 @@ struct login {
     bool too_many; /* rooms */
     bool revoked;  /* the token */
     bool full;     /* the user has too many connections */
+    bool stranger; /* the user is no member of a room that is to be entered */
     bool joins;    /* it is a `join`, and gets the answer of one */
     bool fresh;    /* the connection had no user before */
     bool resuming;
+    bool members_only;  /* it enters only rooms of which the user is a member */
     struct entry *room; /* named by csId, room or join: the default room from now on */
     struct entry *entries;
     size_t count;

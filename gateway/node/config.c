@@ -13,6 +13,7 @@
 #include "gateway/events/mapped.h"
 #include "gateway/hooks/config.h"
 #include "gateway/node/machine.h"
+#include "gateway/spaces.h"
 
 #define TOKEN_LEAST 8
 #define TOKEN_MOST  1023
@@ -113,6 +114,8 @@ static const struct check {
     {"workers", check_workers, TEXT(workers), false},
     {"allowed-origins", check_origins, TEXT(allowed_origins), true},
     {"event", check_event, HIDDEN, true},
+    {"builtin", spaces_check_builtin, TEXT(builtin), false},
+    {"default-room", spaces_check_default_room, TEXT(default_room), true},
     {"cors-origins", check_cors_origins, TEXT(cors_origins), true},
     {"connect-hook", hooks_check_connect, TEXT(connect_hook), true},
     {"disconnect-hook", hooks_check_disconnect, TEXT(disconnect_hook), true},

@@ -50,7 +50,7 @@ static bool decide(const struct leases *leases, enum script script, struct slice
 bool membership_enter(const struct leases *leases, const struct subscriber *s,
                       const struct channel *ch, enum membership how, redis_done done,
                       void *arg) {
-    static const char *const modes[] = {"0", "1", "2"};
+    static const char *const modes[] = {"0", "1", "2", "3"};
     char key[CHANNEL_NAME_SIZE];
     struct slice user = s->user;
     struct slice keys[] = {user_channel(user, key), channel_name(ch)};

@@ -9,7 +9,8 @@
  * subscriber of its channel. This part keeps the two alike: a user that leaves a room by one
  * connection has left it by all.
  */
-enum membership { MEMBER_QUIETLY, MEMBER_ANNOUNCED, MEMBER_AGAIN }; /* modes of enter.lua */
+/* Modes of enter.lua. ONLY: who is no member does not become one. */
+enum membership { MEMBER_QUIETLY, MEMBER_ANNOUNCED, MEMBER_AGAIN, MEMBER_ONLY };
 
 /* Makes the subscriber's user a member of a room. done may be NULL. False: a partition is away.
  */

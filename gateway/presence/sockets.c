@@ -202,11 +202,8 @@ int sockets_init(struct sockets *all, struct redis *redis, struct slabs *slabs,
 }
 
 void sockets_deinit(struct sockets *all) {
-    while (!list_empty(&all->bells)) {
-        struct sockets_bell *b = container_of(all->bells.next, struct sockets_bell, link);
-        list_remove(&b->link);
-        free(b); /* its subscription goes with those of its partition */
-    }
+    while (!list_empty(&all->bells)) /* their subscriptions go with those of the partitions */
+        free(container_of(list_pop(&all->bells), struct sockets_bell, link));
     free(all->buckets);
     all->buckets = NULL;
     all->size = all->count = 0;

@@ -56,8 +56,8 @@ static const struct event_row rows[] = {
     {.name = "typing"},
 };
 
-const struct event_row *event_find(const struct clients *all, struct slice name) {
-    (void)all;
+const struct event_row *client_row(const struct client *c, struct slice name) {
+    (void)c;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (slice_is(name, rows[i].name))
             return &rows[i];

@@ -1,7 +1,7 @@
 -- A connection enters a room. KEYS: user, room; with partitions the user alone. ARGV: user, room's
 -- name, incarnation, mode. Mode '1' also announces a user that is a member already, if this is the
 -- user's only connection. Mode '2' makes a membership again after an outage, unless the user has
--- left since. Otherwise the mode is '0'.
+-- left since. Mode '3' is for members only. Otherwise the mode is '0'.
 -- Returns {0, 1 if the user is a new member, online, total, id...} (at most 100 of those online) or
 -- {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}. With partitions, place.lua answers so, and this returns
 -- {0, 1 if the user is a new member, what is to be placed (placing.lua)}.
@@ -10,6 +10,7 @@ if not alive(ARGV[5]) then return { REAPED } end
 if ARGV[6] == '2' then
   if call('ZSCORE', mine .. ':left', room) then return { NOT_A_MEMBER } end
 end
+if ARGV[6] == '3' and call('SISMEMBER', mine .. ':rooms', room) == 0 then return { NOT_A_MEMBER } end
 if too_many_rooms(mine, { room }) then return { TOO_MANY } end
 if ARGV[6] ~= '2' then call('ZREM', mine .. ':left', room) end
 if APART then
