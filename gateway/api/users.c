@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/percent.h"
 #include "common/utf8.h"
 #include "gateway/api/json.h"
 
@@ -14,24 +13,6 @@
 
 /* --- a page of those that are online --------------------------------------------------------
  */
-
-/* Decodes a parameter of the query and returns its length. -1: it is not there; -2: it is
- * wrong, or too long. */
-static ptrdiff_t query_get(struct slice query, const char *name, char *out, size_t cap) {
-    size_t len = strlen(name);
-    const char *end = slice_end(query);
-    for (const char *at = query.ptr; at < end;) {
-        const char *stop = memchr(at, '&', (size_t)(end - at));
-        stop = stop != NULL ? stop : end;
-        if ((size_t)(stop - at) > len && at[len] == '=' && memcmp(at, name, len) == 0) {
-            struct slice value = {at + len + 1, (size_t)(stop - at) - len - 1};
-            ptrdiff_t n = percent_decode(value, out, cap);
-            return n < 0 ? -2 : n;
-        }
-        at = stop + 1;
-    }
-    return -1;
-}
 
 /* Writes `*text*`, with the wildcards in the text escaped. */
 static size_t glob_of(struct slice text, char out[2 * NAME_MAX_LEN + 2]) {
@@ -120,9 +101,9 @@ static bool read_cursor(struct search *s) {
 }
 
 /* Returns the parameter that is wrong, or NULL. */
-static const char *search_read(struct search *s, struct slice query) {
-    ptrdiff_t len = query_get(query, "search", s->text, sizeof s->text);
-    ptrdiff_t from = query_get(query, "cursor", s->from, sizeof s->from);
+static const char *search_read(struct search *s, const struct api_call *c) {
+    ptrdiff_t len = api_query(c, "search", s->text, sizeof s->text);
+    ptrdiff_t from = api_query(c, "cursor", s->from, sizeof s->from);
     s->text_len = len > 0 ? (size_t)len : 0;
     s->from_len = from > 0 ? (size_t)from : 0;
     if (from == -1)
@@ -247,7 +228,8 @@ static bool search_begin(struct search *s) {
     if (redis->count > 1 && begins && s->text_len > 0) {
         struct name user;
         name_set(&user, search_text(s));
-        struct partition *p = redis_partition(redis, api_user_key(&user, key_bytes));
+        struct partition *p =
+            redis_partition(redis, api_user_key(name_slice(&user), key_bytes));
         if (search_ask(s, p->index, 0))
             return true;
         skip(s, p->index);
@@ -261,21 +243,21 @@ static bool search_begin(struct search *s) {
     return false;
 }
 
-void api_online_get(const struct api_source *source, const struct http_request *request) {
+void api_online_get(struct api_call *c) {
     struct search *s = ask_make(sizeof *s);
     const char *wrong = NULL;
     if (s != NULL) {
-        s->source = source;
+        s->source = c->source;
         s->ask.later.late = on_late;
-        wrong = search_read(s, request->query);
+        wrong = search_read(s, c);
     }
     if (wrong != NULL) {
-        free(s);
-        api_refuse(request, REFUSAL_BAD_FIELD, wrong);
+        ask_free(&s->ask);
+        api_refuse(c, REFUSAL_BAD_FIELD, wrong);
         return;
     }
     bool sent = s != NULL && search_begin(s);
-    ask_begun(source, request, s != NULL ? &s->ask : NULL, sent);
+    ask_begun(c, s != NULL ? &s->ask : NULL, sent);
 }
 
 /* --- one user -------------------------------------------------------------------------------
@@ -286,7 +268,7 @@ static void on_user(void *arg, const struct reply *reply, enum outcome outcome) 
     struct buf body;
     (void)outcome;
     if (reply != NULL && reply_number(reply_item(reply, 0)) != 0) {
-        ask_refuse(ask, REFUSAL_NOT_FOUND);
+        ask_refuse(ask, REFUSAL_NOT_FOUND, NULL);
         return;
     }
     buf_init(&body);
@@ -296,17 +278,13 @@ static void on_user(void *arg, const struct reply *reply, enum outcome outcome) 
     buf_deinit(&body);
 }
 
-void api_user_get(const struct api_source *source, const struct http_request *request,
-                  struct slice id) {
-    struct name user;
+void api_user_get(struct api_call *c) {
     char key_bytes[USER_KEY_SIZE];
-    if (!api_user_read(request, id, &user))
-        return;
-    struct slice key = api_user_key(&user, key_bytes);
+    struct slice key = api_user_key(api_part(c, 0), key_bytes);
     struct ask *ask = ask_make(sizeof *ask);
     if (ask != NULL)
-        ask->user = user;
-    bool sent = ask != NULL && redis_script(redis_partition(source->redis, key), SCRIPT_user,
+        name_set(&ask->user, api_part(c, 0));
+    bool sent = ask != NULL && redis_script(redis_partition(c->source->redis, key), SCRIPT_user,
                                             &key, 1, NULL, 0, on_user, ask);
-    ask_begun(source, request, ask, sent);
+    ask_begun(c, ask, sent);
 }

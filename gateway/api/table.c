@@ -1,0 +1,115 @@
+#include "gateway/api/table.h"
+
+#include "gateway/api/cluster.h"
+#include "gateway/api/openapi.h"
+#include "gateway/api/revoke.h"
+#include "gateway/api/users.h"
+
+#define ANY_KEY (API_ALL | API_ADMIN)
+#define JSON    "application/json"
+#define END                                                                                    \
+    { .name = NULL }
+
+/* --- JSON Schema of answers -----------------------------------------------------------------
+ */
+
+#define OBJECT(members, needed)                                                                \
+    "{\"type\":\"object\",\"properties\":{" members "},\"required\":[" needed "]}"
+#define LIST(of) "{\"type\":\"array\",\"items\":" of "}"
+#define TEXT     "{\"type\":\"string\"}"
+#define COUNT    "{\"type\":\"integer\",\"minimum\":0}"
+#define SWITCH   "{\"type\":\"boolean\"}"
+#define EMPTY    "{\"type\":\"object\",\"maxProperties\":0}"
+
+/* --- the fields of queries and bodies -------------------------------------------------------
+ */
+
+static const struct api_field online_query[] = {
+    {"search", API_TEXT, false, 0, NAME_MAX_LEN, "ids with this in them"},
+    {"cursor", API_TEXT, false, 0, 64, "of the page before"},
+    END};
+
+static const struct api_field revoke_body[] = {
+    {"before", API_SECONDS, false, 0, 0,
+     "since 1970: tokens issued before are no good any more; default: the next full second"},
+    END};
+
+/* --- the routes -----------------------------------------------------------------------------
+ */
+
+static const struct api_route table[] = {
+    {.method = "GET",
+     .path = "/cluster",
+     .rights = API_READ | API_ADMIN,
+     .name = "getCluster",
+     .about = "Nodes, rooms, users and Redis at a glance; at most a second old.",
+     .answer = OBJECT("\"node\":" TEXT ",\"incarnation\":" TEXT ",\"time\":" COUNT
+                      ",\"lease_timeout_ms\":" COUNT
+                      ",\"nodes\":" LIST("{\"type\":\"object\"}") ",\"rooms\":" LIST(
+                          "{\"type\":\"object\"}") ",\"online\":{\"type\":\"object\"},"
+                                                   "\"redis\":{\"type\":\"object\"}",
+                      "\"node\",\"time\",\"nodes\",\"rooms\",\"online\",\"redis\""),
+     .handle = api_cluster_get},
+    {.method = "GET",
+     .path = "/online",
+     .rights = API_READ | API_ADMIN,
+     .query = online_query,
+     .name = "listOnline",
+     .about =
+         "Users that are online, a page at a time. A page may be empty while `more` is true.",
+     .answer = OBJECT("\"time\":" COUNT ",\"users\":" LIST(
+                          "{\"type\":\"object\"}") ",\"more\":" SWITCH ",\"cursor\":" TEXT,
+                      "\"time\",\"users\",\"more\""),
+     .handle = api_online_get},
+    {.method = "GET",
+     .path = "/users/{id}",
+     .rights = API_READ | API_ADMIN,
+     .also = "404",
+     .name = "getUser",
+     .about = "A user: profile, connections, rooms.",
+     .answer =
+         OBJECT("\"id\":" TEXT ",\"username\":" TEXT ",\"role\":" TEXT ",\"time\":" COUNT
+                ",\"last_seen\":{\"type\":[\"integer\",\"null\"]},\"online\":" SWITCH
+                ",\"connections\":" LIST("{\"type\":\"object\"}") ",\"rooms\":" LIST(TEXT),
+                "\"id\",\"username\",\"role\",\"time\",\"online\",\"connections\",\"rooms\""),
+     .handle = api_user_get},
+    {.method = "POST",
+     .path = "/users/{id}/revoke",
+     .rights = API_USERS,
+     .size = API_SMALL,
+     .body = revoke_body,
+     .name = "revokeUser",
+     .about =
+         "Refuses a user's tokens that were issued before a time, and closes the connections "
+         "that came with them (4403).",
+     .answer = EMPTY,
+     .handle = api_revoke_post},
+    {.method = "POST",
+     .path = "/users/{id}/disconnect",
+     .rights = API_USERS,
+     .name = "disconnectUser",
+     .about = "Closes a user's connections (4000). They may come back.",
+     .answer = EMPTY,
+     .handle = api_disconnect_post},
+    {.method = "GET",
+     .path = "/openapi.json",
+     .rights = ANY_KEY,
+     .name = "getDescription",
+     .about = "This description.",
+     .answer = OBJECT("\"openapi\":" TEXT ",\"paths\":{\"type\":\"object\"}",
+                      "\"openapi\",\"paths\""),
+     .handle = api_openapi_get},
+    {.method = "GET",
+     .path = "/docs",
+     .rights = API_ALL,
+     .name = "getDocs",
+     .about = "This description as a page for people.",
+     .type = "text/html",
+     .answer = TEXT,
+     .handle = api_docs_get},
+};
+
+const struct api_route *api_table(size_t *count) {
+    *count = sizeof table / sizeof *table;
+    return table;
+}
