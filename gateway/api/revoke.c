@@ -1,9 +1,11 @@
 #include "gateway/api/revoke.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/auth/auth.h"
+#include "gateway/channel/name.h"
 
 #define KEPT_MS  "2592000000" /* 30 days: for how long a revocation counts */
 #define AHEAD_MS 60000        /* a time that is further ahead is a mistake */
@@ -55,4 +57,45 @@ void api_revoke_post(struct api_call *c) {
 
 void api_disconnect_post(struct api_call *c) {
     tell(c, (struct slice){NULL, 0});
+}
+
+/* --- connections, and those of a room -------------------------------------------------------
+ */
+
+/* name: a channel, in whose partition the news are told. */
+static void tell_news(struct api_call *c, struct slice name, const struct buf *news) {
+    struct slice args[] = {buf_bytes(news)};
+    struct ask *ask = ask_make(sizeof *ask);
+    bool sent = ask != NULL && !news->failed &&
+                redis_script(redis_partition(c->source->redis, name), SCRIPT_tell, &name, 1,
+                             args, 1, on_told, ask);
+    ask_begun(c, ask, sent);
+}
+
+void api_socket_disconnect_post(struct api_call *c) {
+    char name[CHANNEL_NAME_SIZE];
+    struct buf news;
+    int len =
+        snprintf(name, sizeof name, "socket:%.*s", (int)c->parts[0].len, c->parts[0].bytes);
+    buf_init(&news);
+    buf_str(&news, "{\"event\":\"disconnected\",\"socket\":");
+    json_escape(&news, api_part(c, 0));
+    buf_char(&news, '}');
+    tell_news(c, (struct slice){name, (size_t)len}, &news);
+    buf_deinit(&news);
+}
+
+void api_room_disconnect_post(struct api_call *c) {
+    char name[CHANNEL_NAME_SIZE];
+    struct buf news;
+    buf_init(&news);
+    buf_str(&news, "{\"event\":\"disconnected\",\"room\":");
+    json_escape(&news, api_part(c, 0));
+    if (c->fields[0].type != JSON_NONE) {
+        buf_str(&news, ",\"except\":");
+        buf_slice(&news, c->fields[0].raw);
+    }
+    buf_char(&news, '}');
+    tell_news(c, room_channel(api_part(c, 0), name), &news);
+    buf_deinit(&news);
 }

@@ -13,5 +13,9 @@
 void api_revoke_post(struct api_call *c);
 /* POST /users/{id}/disconnect: the connections are closed, no more. */
 void api_disconnect_post(struct api_call *c);
+/* POST /sockets/{socket}/disconnect: that connection. */
+void api_socket_disconnect_post(struct api_call *c);
+/* POST /rooms/{room}/disconnect {"except"?}: all that are in the room. */
+void api_room_disconnect_post(struct api_call *c);
 
 #endif

@@ -1,8 +1,10 @@
 #include "gateway/api/table.h"
 
 #include "gateway/api/cluster.h"
+#include "gateway/api/history.h"
 #include "gateway/api/openapi.h"
 #include "gateway/api/revoke.h"
+#include "gateway/api/rooms.h"
 #include "gateway/api/users.h"
 
 #define ANY_KEY (API_ALL | API_ADMIN)
@@ -28,6 +30,24 @@ static const struct api_field online_query[] = {
     {"search", API_TEXT, false, 0, NAME_MAX_LEN, "ids with this in them"},
     {"cursor", API_TEXT, false, 0, 64, "of the page before"},
     END};
+
+static const struct api_field members_query[] = {
+    {"limit", API_NUMBER, false, 1, 250, "the most members of a page; default: 100"},
+    {"cursor", API_TEXT, false, 0, 159, "of the page before"},
+    END};
+
+static const struct api_field history_query[] = {
+    {"before", API_NUMBER, false, 0, 1ULL << 53, "messages with a lesser seq"},
+    {"after", API_NUMBER, false, 0, 1ULL << 53,
+     "messages with a greater seq: the page begins with the first of them"},
+    {"limit", API_NUMBER, false, 1, 100, "the most messages of a page; default: 50"},
+    END};
+
+static const struct api_field online_body[] = {
+    {"ids", API_USER_LIST, true, 0, 1000, "whom to ask about"}, END};
+
+static const struct api_field room_disconnect_body[] = {
+    {"except", API_OTHERS, false, 0, 20, "who stays: user:ID or socket:ID"}, END};
 
 static const struct api_field revoke_body[] = {
     {"before", API_SECONDS, false, 0, 0,
@@ -91,6 +111,60 @@ static const struct api_route table[] = {
      .about = "Closes a user's connections (4000). They may come back.",
      .answer = EMPTY,
      .handle = api_disconnect_post},
+    {.method = "POST",
+     .path = "/users/online",
+     .rights = API_READ,
+     .size = API_MIDDLE,
+     .body = online_body,
+     .name = "areOnline",
+     .about = "Which of these users are online.",
+     .answer = OBJECT("\"online\":" LIST(TEXT), "\"online\""),
+     .handle = api_users_online_post},
+    {.method = "POST",
+     .path = "/sockets/{socket}/disconnect",
+     .rights = API_USERS,
+     .name = "disconnectSocket",
+     .about = "Closes a connection (4000): a socket of Socket.IO by its id, one of /ws by its "
+              "connectionId. One that is gone is no error.",
+     .answer = EMPTY,
+     .handle = api_socket_disconnect_post},
+    {.method = "GET",
+     .path = "/rooms/{room}/members",
+     .rights = API_READ,
+     .query = members_query,
+     .name = "listMembers",
+     .about = "Members of a room, a page at a time; those that were seen last come first.",
+     .answer = OBJECT(
+         "\"online\":" COUNT ",\"total\":" COUNT ",\"members\":" LIST(OBJECT(
+             "\"id\":" TEXT ",\"username\":" TEXT ",\"role\":" TEXT ",\"online\":" SWITCH,
+             "\"id\",\"username\",\"role\",\"online\"")) ",\"cursor\":" TEXT,
+         "\"online\",\"total\",\"members\""),
+     .handle = api_members_get},
+    {.method = "POST",
+     .path = "/rooms/{room}/disconnect",
+     .rights = API_USERS,
+     .size = API_SMALL,
+     .body = room_disconnect_body,
+     .name = "disconnectRoom",
+     .about = "Closes all connections that are in a room (4000). They may come back.",
+     .answer = EMPTY,
+     .handle = api_room_disconnect_post},
+    {.method = "GET",
+     .path = "/channels/{channel}/history",
+     .rights = API_READ,
+     .query = history_query,
+     .name = "getHistory",
+     .about = "Messages of a channel's log, the oldest first. Without a query: the last ones. "
+              "`next` is the `before`, or the `after`, of the next page. A channel that is not "
+              "known has none.",
+     .answer = OBJECT("\"messages\":" LIST(OBJECT(
+                          "\"seq\":" COUNT ",\"epoch\":" TEXT ",\"timestamp\":" COUNT
+                          ",\"event\":" TEXT ",\"user\":" TEXT ",\"namespace\":" TEXT
+                          ",\"data\":{},\"args\":" LIST("{}") ",\"bin\":" LIST(TEXT),
+                          "\"seq\",\"epoch\",\"timestamp\",\"event\"")) ",\"more\":" SWITCH
+                                                                        ",\"next\":" COUNT,
+                      "\"messages\",\"more\""),
+     .handle = api_history_get},
     {.method = "GET",
      .path = "/openapi.json",
      .rights = ANY_KEY,

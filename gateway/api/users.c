@@ -5,6 +5,7 @@
 
 #include "common/utf8.h"
 #include "gateway/api/json.h"
+#include "gateway/redis/spread.h"
 
 #define SEARCH_MOST  100
 #define SEARCH_STEPS 12 /* steps of 250 users each, which take Redis 2 ms in all */
@@ -287,4 +288,132 @@ void api_user_get(struct api_call *c) {
     bool sent = ask != NULL && redis_script(redis_partition(c->source->redis, key), SCRIPT_user,
                                             &key, 1, NULL, 0, on_user, ask);
     ask_begun(c, ask, sent);
+}
+
+/* --- many users -----------------------------------------------------------------------------
+ */
+
+#define ASKED_AT_ONCE 250 /* by a script, so that it stays short */
+#define ASKED_MOST    1000
+
+/* The ids of the body are kept as names, since they point into it. */
+struct online_ask {
+    struct ask ask;
+    size_t count;
+    unsigned pending;
+    bool failed;
+    struct slice *ids; /* owned, and so are the texts */
+    char *texts;
+    bool *online; /* owned; by id */
+};
+
+struct online_part {
+    struct online_ask *all;
+    size_t first, count;
+};
+
+static void online_free(struct online_ask *a) {
+    if (a == NULL)
+        return;
+    free(a->ids);
+    free(a->texts);
+    free(a->online);
+    a->ids = NULL;
+    a->texts = NULL;
+    a->online = NULL;
+}
+
+static void put_online(struct buf *out, const struct online_ask *a) {
+    bool first = true;
+    buf_str(out, "{\"online\":[");
+    for (size_t i = 0; i < a->count; i++) {
+        if (!a->online[i])
+            continue;
+        buf_str(out, first ? "" : ",");
+        json_escape(out, a->ids[i]);
+        first = false;
+    }
+    buf_str(out, "]}\n");
+}
+
+static void online_over(struct online_ask *a) {
+    struct buf out;
+    if (--a->pending > 0)
+        return;
+    buf_init(&out);
+    if (!a->failed)
+        put_online(&out, a);
+    online_free(a);
+    ask_answer(&a->ask, &out);
+    buf_deinit(&out);
+}
+
+static void on_connected(void *arg, const struct spread *s, bool all, enum outcome outcome) {
+    struct online_part part = *(struct online_part *)arg;
+    (void)outcome;
+    free(arg);
+    part.all->failed |= !all;
+    for (size_t i = 0; i < part.count; i++)
+        part.all->online[part.first + i] = reply_number(spread_item(s, i, 0)) != 0;
+    online_over(part.all);
+}
+
+static bool ask_connected(struct online_ask *a, struct redis *redis, size_t first) {
+    struct slice names[ASKED_AT_ONCE], none = {NULL, 0};
+    char(*bytes)[USER_KEY_SIZE] = calloc(ASKED_AT_ONCE, sizeof *bytes);
+    struct online_part *part = malloc(sizeof *part);
+    size_t left = a->count - first, count = left < ASKED_AT_ONCE ? left : ASKED_AT_ONCE;
+    bool sent = bytes != NULL && part != NULL;
+    for (size_t i = 0; i < count && sent; i++)
+        names[i] = api_user_key(a->ids[first + i], bytes[i]);
+    if (sent) {
+        *part = (struct online_part){.all = a, .first = first, .count = count};
+        sent = spread_ask(redis, SCRIPT_connected, names, count, none, NULL, 1, on_connected,
+                          part);
+    }
+    free(bytes);
+    if (!sent)
+        free(part);
+    return sent;
+}
+
+static bool keep_ids(struct online_ask *a, struct json_value ids) {
+    struct json_iter it;
+    char *at;
+    a->ids = calloc(ASKED_MOST, sizeof *a->ids);
+    a->online = calloc(ASKED_MOST, sizeof *a->online);
+    a->texts = at = malloc(ids.raw.len);
+    if (a->ids == NULL || a->online == NULL || at == NULL)
+        return false;
+    json_iter_init(&it, ids);
+    while (json_iter_next(&it)) {
+        struct name id;
+        if (!name_from_json(it.value, true, &id))
+            return false; /* the table has checked them */
+        memcpy(at, id.bytes, id.len);
+        a->ids[a->count++] = (struct slice){at, id.len};
+        at += id.len;
+    }
+    return true;
+}
+
+void api_users_online_post(struct api_call *c) {
+    struct online_ask *a = ask_make(sizeof *a);
+    bool sent = a != NULL && keep_ids(a, c->fields[0]);
+    if (sent && a->count == 0) {
+        online_free(a);
+        ask_free(&a->ask);
+        api_answer(c, SLICE("{\"online\":[]}\n"));
+        return;
+    }
+    for (size_t i = 0; sent && i < a->count; i += ASKED_AT_ONCE) {
+        if (ask_connected(a, c->source->redis, i))
+            a->pending++;
+        else
+            a->failed = true;
+    }
+    sent = sent && a->pending > 0;
+    if (!sent)
+        online_free(a);
+    ask_begun(c, a != NULL ? &a->ask : NULL, sent);
 }

@@ -9,5 +9,7 @@
 void api_online_get(struct api_call *c);
 /* GET /users/{id}: one user. */
 void api_user_get(struct api_call *c);
+/* POST /users/online: which of these are online. */
+void api_users_online_post(struct api_call *c);
 
 #endif

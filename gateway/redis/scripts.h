@@ -84,6 +84,8 @@ enum script_parts {
     X(cluster, PARTS_FINDS, "; nodes rooms online")                                            \
     X(search, PARTS_FINDS, "; online")                                                         \
     X(user, PARTS_NONE, "conns rooms profile")                                                 \
+    X(connected, PARTS_MANY, "conns")                                                          \
+    X(tell, PARTS_NONE, "")                                                                    \
     X(raw_enter, PARTS_PRESENCE, "conns raw revoked; nodes")                                   \
     X(raw_leave, PARTS_NONE, "raw")                                                            \
     X(revoke, PARTS_NONE, "revoked")                                                           \

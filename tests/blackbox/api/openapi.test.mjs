@@ -45,6 +45,11 @@ const GOOD = {
   getUser: { parts: { id: 'ann' } },
   revokeUser: { parts: { id: 'ann' }, body: { before: 0 } },
   disconnectUser: { parts: { id: 'nobody' } },
+  areOnline: { body: { ids: ['ann', 42] } },
+  listMembers: { parts: { room: 'lobby' }, query: '?limit=10' },
+  getHistory: { parts: { channel: 'room:lobby' }, query: '?before=10&limit=5' },
+  disconnectSocket: { parts: { socket: 'nobody' } },
+  disconnectRoom: { parts: { room: 'nowhere' }, body: { except: ['user:ann'] } },
   getDescription: {},
   getDocs: {},
 };
