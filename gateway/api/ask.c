@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/percent.h"
+#include "common/siphash.h"
 
 #define JSON     "application/json"
 #define NO_STORE "Cache-Control: no-store\r\n"
@@ -118,6 +119,16 @@ uint64_t api_query_number(const struct api_call *c, const char *name, uint64_t a
     return slice_number(api_query_digits(c, name, digits), UINT64_MAX, &n) ? n : absent;
 }
 
+struct slice api_once(const struct api_call *c, char out[ONCE_SIZE]) {
+    struct siphash_key key = {0x61706920636f6c6cULL, 0x6964652074776963ULL};
+    uint64_t hash = siphash(&key, c->body) ^ siphash(&key, slice_of(c->route->path));
+    if (c->once.len == 0)
+        return (struct slice){NULL, 0};
+    int len = snprintf(out, ONCE_SIZE, ":api:%s:%.*s %016llx", c->key->name, (int)c->once.len,
+                       c->once.ptr, (unsigned long long)hash);
+    return (struct slice){out, (size_t)len};
+}
+
 struct slice api_user_key(struct slice user, char out[USER_KEY_SIZE]) {
     int len = snprintf(out, USER_KEY_SIZE, "user:%.*s", (int)user.len, user.ptr);
     return (struct slice){out, (size_t)len};
@@ -185,7 +196,8 @@ void ask_begun(const struct api_call *c, struct ask *ask, bool sent) {
         return;
     }
     ask->key->under_way++;
-    http_defer(c->http, &ask->later, c->source->options->redis_timeout);
+    uint64_t timeout = c->source->options->redis_timeout;
+    http_defer(c->http, &ask->later, ask->patience != 0 ? ask->patience : timeout);
 }
 
 void api_item_forget(struct api_item *item) {

@@ -60,9 +60,11 @@ static inline struct slice api_part(const struct api_call *c, unsigned i) {
 /* Somebody who calls routes otherwise than by HTTP, and embeds this. */
 struct ask;
 struct api_item {
-    /* It is answered; may be called before api_item_begin returns. body: a JSON text. */
+    /* It is answered; may be called before dispatch_item returns. body: a JSON text. */
     void (*answered)(struct api_item *item, int status, struct slice body);
-    struct ask *ask; /* of api_item_begin; NULL: it is answered */
+    struct ask *ask; /* of dispatch_item; NULL: it is answered */
+    bool sends;      /* its route sends something (api_route.once) */
+    bool refused;    /* such routes are refused as unavailable, since one before it was */
 };
 /* Nobody waits for the item's answer any more. */
 void api_item_forget(struct api_item *item);
@@ -76,6 +78,7 @@ void api_item_forget(struct api_item *item);
     X(FORBIDDEN, 403, "forbidden", "this key has no right to it")                              \
     X(NOT_FOUND, 404, "not_found", "nothing is here")                                          \
     X(BAD_METHOD, 405, "bad_method", "this path takes another method, which Allow names")      \
+    X(NOT_A_MEMBER, 409, "not_a_member", "is no member of the room")                           \
     X(CONFLICT, 409, "conflict", "was used for another request")                               \
     X(TOO_MANY, 409, "too_many", "belongs to as many rooms as one may")                        \
     X(TOO_LARGE, 413, "too_large", "the body is too long")                                     \
@@ -108,6 +111,11 @@ uint64_t api_query_number(const struct api_call *c, const char *name, uint64_t a
 struct slice api_query_digits(const struct api_call *c, const char *name,
                               char out[DIGITS_SIZE]);
 
+/* What is remembered of the call, so that a repeat is known and another request is noticed
+ * (tagged.lua); empty without Idempotency-Key. */
+#define ONCE_SIZE (API_NAME_MOST + 128 + 32)
+struct slice api_once(const struct api_call *c, char out[ONCE_SIZE]);
+
 /* Writes user:<id>, the name of the user's keys. */
 #define USER_KEY_SIZE (NAME_MAX_LEN + 8)
 struct slice api_user_key(struct slice user, char out[USER_KEY_SIZE]);
@@ -118,6 +126,7 @@ struct ask {
     struct api_item *item; /* or NULL */
     struct api_key *key;   /* a reference; NULL: it does not wait yet */
     bool counts;           /* the key counts it */
+    uint64_t patience;     /* ms until it is late; 0: redis-timeout */
     bool writes;           /* if Redis is late, it may have stored something */
     struct list link;      /* used by the owner; empty at first */
     struct name user;      /* the owner's */

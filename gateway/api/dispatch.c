@@ -193,9 +193,15 @@ void dispatch_item(const struct api_source *source, struct api_item *item, struc
     path = slice_cut(&query, '?');
     c.query = query;
     item->ask = NULL;
+    item->sends = false;
     if (dispatch_find(&c, method, path) == NULL)
         return;
-    if (body.len > dispatch_most(source, c.route))
+    item->sends = c.route->once;
+    if (c.route->alone)
+        api_refuse(&c, REFUSAL_BAD_FIELD, "path");
+    else if (item->refused && item->sends)
+        api_unavailable(&c, OUTCOME_REFUSED);
+    else if (body.len > dispatch_most(source, c.route))
         api_refuse(&c, REFUSAL_TOO_LARGE, NULL);
     else
         dispatch_call(&c);

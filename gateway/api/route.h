@@ -28,7 +28,7 @@ enum api_type {
     API_EVENT,     /* the name of an event */
     API_NAMESPACE, /* of Socket.IO: "/admin" */
     API_OTHERS,    /* at most `most` texts user:ID or socket:ID */
-    API_TEXTS,     /* an array of texts */
+    API_TEXTS,     /* an array of texts, which are base64 */
     API_REQUESTS,  /* at most `most` requests of a batch */
     API_TYPES
 };
@@ -55,7 +55,8 @@ struct api_route {
     const struct api_field *query; /* or NULL */
     const struct api_field *body;
     const char *rule; /* of JSON Schema, about the body as a whole; or NULL */
-    bool once;        /* it takes Idempotency-Key */
+    bool once;        /* it takes Idempotency-Key: it sends something */
+    bool alone;       /* it cannot be an item of a batch */
     const char *also; /* refusals besides those that any such route has: "404", "409" or NULL */
     const char *name; /* of the operation */
     const char *about;  /* what it does */

@@ -1,8 +1,11 @@
 #include "gateway/api/table.h"
 
+#include "gateway/api/batch.h"
 #include "gateway/api/cluster.h"
 #include "gateway/api/history.h"
+#include "gateway/api/messages.h"
 #include "gateway/api/openapi.h"
+#include "gateway/api/publish.h"
 #include "gateway/api/revoke.h"
 #include "gateway/api/rooms.h"
 #include "gateway/api/users.h"
@@ -49,10 +52,44 @@ static const struct api_field online_body[] = {
 static const struct api_field room_disconnect_body[] = {
     {"except", API_OTHERS, false, 0, 20, "who stays: user:ID or socket:ID"}, END};
 
+static const struct api_field publish_body[] = {
+    {"channel", API_CHANNEL, false, 0, 0,
+     "where to: topic:NAME, room:NAME, user:ID; only ephemeral also socket:ID and all"},
+    {"channels", API_CHANNELS, false, 1, 100, "in place of channel, where to"},
+    {"event", API_EVENT, false, 0, 0,
+     "the event's name; default: message. Those of Sluice and of Socket.IO are taken"},
+    {"data", API_VALUE, false, 0, 0, "the event's one argument"},
+    {"args", API_ARRAY, false, 0, 10, "in place of data, its arguments"},
+    {"bin", API_TEXTS, false, 0, 256, "attachments, for which the arguments have placeholders"},
+    {"ephemeral", API_SWITCH, false, 0, 0, "true: no log keeps it, and who is away misses it"},
+    {"except", API_OTHERS, false, 0, 20, "who does not get it: user:ID or socket:ID"},
+    {"namespace", API_NAMESPACE, false, 0, 0, "of Socket.IO, whose sockets get it; default: /"},
+    END};
+
+static const struct api_field private_body[] = {
+    {"senderId", API_USER, true, 0, 0, "in whose name"},
+    {"receiverId", API_USER, true, 0, 0, "to whom"},
+    {"content", API_VALUE, true, 0, 0, "the message"},
+    END};
+
+static const struct api_field room_body[] = {
+    {"senderId", API_USER, true, 0, 0, "in whose name: a member of the room"},
+    {"room", API_ROOM, true, 0, 0, "where to"},
+    {"message", API_VALUE, true, 0, 0, "the message"},
+    END};
+
+static const struct api_field batch_body[] = {
+    {"requests", API_REQUESTS, true, 0, 100, "what is done, one after the other"}, END};
+
 static const struct api_field revoke_body[] = {
     {"before", API_SECONDS, false, 0, 0,
      "since 1970: tokens issued before are no good any more; default: the next full second"},
     END};
+
+#define SENT(more, needed)                                                                     \
+    OBJECT("\"seq\":" COUNT ",\"timestamp\":" COUNT more, "\"seq\",\"timestamp\"" needed)
+#define PUBLISHED SENT(",\"epoch\":" TEXT, ",\"epoch\"")
+#define ERROR     "{\"$ref\":\"#/components/schemas/Error\"}"
 
 /* --- the routes -----------------------------------------------------------------------------
  */
@@ -111,6 +148,58 @@ static const struct api_route table[] = {
      .about = "Closes a user's connections (4000). They may come back.",
      .answer = EMPTY,
      .handle = api_disconnect_post},
+    {.method = "POST",
+     .path = "/publish",
+     .rights = API_PUBLISH,
+     .size = API_MESSAGE,
+     .body = publish_body,
+     .rule = "\"oneOf\":[{\"required\":[\"channel\"]},{\"required\":[\"channels\"]}],"
+             "\"anyOf\":[{\"required\":[\"data\"]},{\"required\":[\"args\"]}]",
+     .once = true,
+     .name = "publish",
+     .about =
+         "Sends an event to a channel, or to many. Of many, each has a result of its own, an "
+         "error perhaps; if it failed in all, the answer is that error.",
+     .answer = "{\"anyOf\":[" PUBLISHED "," OBJECT(
+         "\"results\":" LIST("{\"anyOf\":[" PUBLISHED "," ERROR "," EMPTY "]}"),
+         "\"results\"") "," EMPTY "]}",
+     .handle = api_publish_post},
+    {.method = "POST",
+     .path = "/messages/private",
+     .rights = API_USERS,
+     .size = API_MESSAGE,
+     .body = private_body,
+     .once = true,
+     .name = "sendPrivateMessage",
+     .about = "Sends a private message in a user's name.",
+     .answer = SENT(",\"delivered\":" SWITCH, ",\"delivered\""),
+     .handle = api_private_post},
+    {.method = "POST",
+     .path = "/messages/room",
+     .rights = API_USERS,
+     .size = API_MESSAGE,
+     .body = room_body,
+     .once = true,
+     .name = "sendRoomMessage",
+     .about = "Sends a message to a room in the name of a member.",
+     .answer = SENT("", ""),
+     .handle = api_room_post},
+    {.method = "POST",
+     .path = "/batch",
+     .rights = API_ALL,
+     .size = API_LARGE,
+     .body = batch_body,
+     .alone = true,
+     .name = "batch",
+     .about =
+         "Does requests one after the other, each if the key has its right. After one that "
+         "sends and is answered 503, later ones that send are refused. Answers of more than "
+         "4 MiB end it: what follows is answered 413 and not done.",
+     .answer = OBJECT("\"responses\":" LIST(OBJECT(
+                          "\"status\":{\"type\":\"integer\"},\"body\":{\"type\":\"object\"}",
+                          "\"status\",\"body\"")),
+                      "\"responses\""),
+     .handle = api_batch_post},
     {.method = "POST",
      .path = "/users/online",
      .rights = API_READ,
@@ -176,6 +265,7 @@ static const struct api_route table[] = {
     {.method = "GET",
      .path = "/docs",
      .rights = API_ALL,
+     .alone = true,
      .name = "getDocs",
      .about = "This description as a page for people.",
      .type = "text/html",

@@ -102,9 +102,10 @@ enum {
     SCRIPT_REAPED = -2,
     SCRIPT_TOO_MANY = -3,
     SCRIPT_REVOKED = -4,
-    SCRIPT_FOUND = -5,  /* it has found keys, and wants them: found.h. Nobody else sees it */
-    SCRIPT_FAILED = -6, /* of several messages: this one had an error, whose text follows; */
-    SCRIPT_SKIPPED = -7 /* this one was not tried, since one before it failed */
+    SCRIPT_FOUND = -5,   /* it has found keys, and wants them: found.h. Nobody else sees it */
+    SCRIPT_FAILED = -6,  /* of several messages: this one had an error, whose text follows; */
+    SCRIPT_SKIPPED = -7, /* this one was not tried, since one before it failed */
+    SCRIPT_CONFLICT = -8 /* another request had this id (tagged.lua) */
 };
 
 /* The constants with which every script is compiled. */
