@@ -93,17 +93,20 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* The names of the events that a client or server gives to its own program. */
-static bool is_reserved(struct json_value name) {
+bool sio_reserves(struct slice name) {
     static const char *const names[] = {"connect",       "connect_error", "disconnect",
                                         "disconnecting", "newListener",   "removeListener"};
-    char text[16];
-    ptrdiff_t len = json_decode(name, text, sizeof text);
-    for (size_t i = 0; len >= 0 && i < sizeof names / sizeof *names; i++) {
-        if (slice_is((struct slice){text, (size_t)len}, names[i]))
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (slice_is(name, names[i]))
             return true;
     }
     return false;
+}
+
+static bool is_reserved(struct json_value name) {
+    char text[16];
+    ptrdiff_t len = json_decode(name, text, sizeof text);
+    return len >= 0 && sio_reserves((struct slice){text, (size_t)len});
 }
 
 /* The rest of an array from `from` on, which is after its bracket or an element. */

@@ -70,4 +70,7 @@ enum sio_error sio_read(struct slice text, uint32_t max_attachments, struct sio_
  * (unless "/"), id. */
 void sio_put_head(struct buf *out, const struct sio_packet *head);
 
+/* Is it a name that clients and servers give to events for their own programs? */
+bool sio_reserves(struct slice name);
+
 #endif

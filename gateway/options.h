@@ -82,6 +82,10 @@
       "opens /api/v1/ to anyone that has it; 32 bytes or more; best given by SLUICE_API_KEY")  \
     X(api_key_file, "api-key-file", LIVE(TEXT), 0, 4095, "", "FILE",                           \
       "a file with such a key, read again on SIGHUP; with api-key, either is good")            \
+    X(api_keys, "api-keys", LIVE(TEXT), 0, 4095, "", "FILE",                                   \
+      "a file with more keys, each with a name and rights of its own: lines of "               \
+      "NAME KEY RIGHT[,RIGHT...]; the rights are publish, read, users and all; read again on " \
+      "SIGHUP")                                                                                \
     X(jwt_secret, "jwt-secret", LIVE(TEXT), 0, 65535, "", "TEXT",                              \
       "secret of 32 bytes or more that signs tokens (HS256, HS384, HS512), and switches "      \
       "identity on; best given by SLUICE_JWT_SECRET")                                          \

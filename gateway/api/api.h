@@ -2,11 +2,11 @@
 #define SLUICE_API_API_H
 
 #include "gateway/api/cluster.h"
-#include "gateway/api/keys.h"
+#include "gateway/api/table.h"
 
 /*
- * The API under /api/, for whoever has a key (docs/http.md). Each resource is a row of the
- * table in api.c.
+ * The API under /api/, for whoever has a key (docs/http.md). This finds the route of a request,
+ * checks who asks and what for, and calls the route's function.
  */
 struct api {
     struct api_source source;
@@ -14,7 +14,7 @@ struct api {
     struct api_cluster cluster;
 };
 
-/* Everything to which the source points outlives the API. */
+/* Everything to which the source points outlives the API. Its last members are set here. */
 void api_init(struct api *api, const struct api_source *source);
 /* No request may be left. */
 void api_deinit(struct api *api);

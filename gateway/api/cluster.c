@@ -72,9 +72,14 @@ static void on_late(struct http_later *later) {
     buf_deinit(&body);
 }
 
-void api_cluster_get(struct api_cluster *c, const struct http_request *request) {
+void api_cluster_get(struct api_call *call) {
+    struct api_cluster *c = call->source->cluster;
+    if (!redis_any_up(call->source->redis)) {
+        api_unavailable(call, OUTCOME_NONE);
+        return;
+    }
     if (c->view.len > 0 && uv_now(c->source->loop) - c->view_at < KEPT_MS) {
-        api_answer(request, buf_bytes(&c->view));
+        api_answer(call, buf_bytes(&c->view));
         return;
     }
     struct cluster_ask *new = ask_make(sizeof *new);
@@ -84,5 +89,5 @@ void api_cluster_get(struct api_cluster *c, const struct http_request *request) 
         new->ask.later.late = on_late;
         list_push(&c->waiting, &new->ask.link);
     }
-    ask_begun(c->source, request, new != NULL ? &new->ask : NULL, sent);
+    ask_begun(call, new != NULL ? &new->ask : NULL, sent);
 }

@@ -24,6 +24,6 @@ void api_cluster_init(struct api_cluster *c, const struct api_source *source);
 void api_cluster_deinit(struct api_cluster *c);
 
 /* Answers, at once or later. */
-void api_cluster_get(struct api_cluster *c, const struct http_request *request);
+void api_cluster_get(struct api_call *call);
 
 #endif

@@ -1,11 +1,11 @@
 #include "gateway/api/revoke.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "common/json.h"
-#include "common/utf8.h"
 #include "gateway/auth/auth.h"
+#include "gateway/channel/name.h"
 
 #define KEPT_MS  "2592000000" /* 30 days: for how long a revocation counts */
 #define AHEAD_MS 60000        /* a time that is further ahead is a mistake */
@@ -19,22 +19,6 @@ static void on_told(void *arg, const struct reply *reply, enum outcome outcome) 
         buf_str(&body, "{}");
     ask_answer(ask, &body);
     buf_deinit(&body);
-}
-
-/* Reads the body, which may be empty, and its member. Returns false after a refusal. */
-static bool read_body(const struct http_request *request, struct json_value *before) {
-    static const char *const names[] = {"before"};
-    struct json_value value;
-    *before = (struct json_value){.type = JSON_NONE};
-    if (request->body.len == 0)
-        return true;
-    if (!utf8_valid(request->body) || json_parse(request->body, &value) != JSON_OK ||
-        value.type != JSON_OBJECT) {
-        api_refuse(request, REFUSAL_BAD_JSON, NULL);
-        return false;
-    }
-    json_fields(value, names, before, 1);
-    return true;
 }
 
 /* The time in ms, rounded up, so that nothing that was issued before is left out. -1: it is no
@@ -52,37 +36,66 @@ static int64_t before_ms(struct json_value before, int64_t now) {
 }
 
 /* before: in ms; empty to close connections alone. */
-static void tell(const struct api_source *source, const struct http_request *request,
-                 struct slice id, struct slice before) {
-    struct name user;
+static void tell(struct api_call *c, struct slice before) {
     char key_bytes[USER_KEY_SIZE];
-    if (!api_user_read(request, id, &user))
-        return;
-    struct slice key = api_user_key(&user, key_bytes);
-    struct slice args[] = {name_slice(&user), before, SLICE(KEPT_MS)};
+    struct slice key = api_user_key(api_part(c, 0), key_bytes);
+    struct slice args[] = {api_part(c, 0), before, SLICE(KEPT_MS)};
     struct ask *ask = ask_make(sizeof *ask);
-    bool sent = ask != NULL && redis_script(redis_partition(source->redis, key), SCRIPT_revoke,
-                                            &key, 1, args, 3, on_told, ask);
-    ask_begun(source, request, ask, sent);
+    bool sent = ask != NULL && redis_script(redis_partition(c->source->redis, key),
+                                            SCRIPT_revoke, &key, 1, args, 3, on_told, ask);
+    ask_begun(c, ask, sent);
 }
 
-void api_revoke_post(const struct api_source *source, const struct http_request *request,
-                     struct slice id) {
+void api_revoke_post(struct api_call *c) {
     char digits[DIGITS_SIZE];
-    struct json_value before;
-    if (!read_body(request, &before))
-        return;
-    int64_t ms = before_ms(before, auth_now_ms());
+    int64_t ms = before_ms(c->fields[0], auth_now_ms());
     if (ms < 0)
-        api_refuse(request, REFUSAL_BAD_FIELD, "before");
+        api_refuse(c, REFUSAL_BAD_FIELD, "before");
     else
-        tell(source, request, id, slice_digits((uint64_t)ms, digits));
+        tell(c, slice_digits((uint64_t)ms, digits));
 }
 
-void api_disconnect_post(const struct api_source *source, const struct http_request *request,
-                         struct slice id) {
-    struct json_value none;
-    struct slice empty = {NULL, 0};
-    if (read_body(request, &none))
-        tell(source, request, id, empty);
+void api_disconnect_post(struct api_call *c) {
+    tell(c, (struct slice){NULL, 0});
+}
+
+/* --- connections, and those of a room -------------------------------------------------------
+ */
+
+/* name: a channel, in whose partition the news are told. */
+static void tell_news(struct api_call *c, struct slice name, const struct buf *news) {
+    struct slice args[] = {buf_bytes(news)};
+    struct ask *ask = ask_make(sizeof *ask);
+    bool sent = ask != NULL && !news->failed &&
+                redis_script(redis_partition(c->source->redis, name), SCRIPT_tell, &name, 1,
+                             args, 1, on_told, ask);
+    ask_begun(c, ask, sent);
+}
+
+void api_socket_disconnect_post(struct api_call *c) {
+    char name[CHANNEL_NAME_SIZE];
+    struct buf news;
+    int len =
+        snprintf(name, sizeof name, "socket:%.*s", (int)c->parts[0].len, c->parts[0].bytes);
+    buf_init(&news);
+    buf_str(&news, "{\"event\":\"disconnected\",\"socket\":");
+    json_escape(&news, api_part(c, 0));
+    buf_char(&news, '}');
+    tell_news(c, (struct slice){name, (size_t)len}, &news);
+    buf_deinit(&news);
+}
+
+void api_room_disconnect_post(struct api_call *c) {
+    char name[CHANNEL_NAME_SIZE];
+    struct buf news;
+    buf_init(&news);
+    buf_str(&news, "{\"event\":\"disconnected\",\"room\":");
+    json_escape(&news, api_part(c, 0));
+    if (c->fields[0].type != JSON_NONE) {
+        buf_str(&news, ",\"except\":");
+        buf_slice(&news, c->fields[0].raw);
+    }
+    buf_char(&news, '}');
+    tell_news(c, room_channel(api_part(c, 0), name), &news);
+    buf_deinit(&news);
 }

@@ -4,16 +4,18 @@
 #include "gateway/api/ask.h"
 
 /*
- * The requests that end a user's connections. The id is percent-encoded as it stands in the
- * path. revoke.lua tells all nodes, which close them (client/revocation.h).
+ * The requests that end connections. A script tells all nodes, which close them
+ * (client/revocation.h).
  */
 
-/* POST /api/v1/users/ID/revoke {"before"?}: the tokens that were issued before that second are
- * no good any more; by default all those that were issued up to now. */
-void api_revoke_post(const struct api_source *source, const struct http_request *request,
-                     struct slice id);
-/* POST /api/v1/users/ID/disconnect: the connections are closed, no more. */
-void api_disconnect_post(const struct api_source *source, const struct http_request *request,
-                         struct slice id);
+/* POST /users/{id}/revoke {"before"?}: the tokens that were issued before that second are no
+ * good any more; by default all those that were issued up to now. */
+void api_revoke_post(struct api_call *c);
+/* POST /users/{id}/disconnect: the connections are closed, no more. */
+void api_disconnect_post(struct api_call *c);
+/* POST /sockets/{socket}/disconnect: that connection. */
+void api_socket_disconnect_post(struct api_call *c);
+/* POST /rooms/{room}/disconnect {"except"?}: all that are in the room. */
+void api_room_disconnect_post(struct api_call *c);
 
 #endif

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/percent.h"
 #include "common/utf8.h"
 #include "gateway/api/json.h"
+#include "gateway/redis/spread.h"
 
 #define SEARCH_MOST  100
 #define SEARCH_STEPS 12 /* steps of 250 users each, which take Redis 2 ms in all */
@@ -14,24 +14,6 @@
 
 /* --- a page of those that are online --------------------------------------------------------
  */
-
-/* Decodes a parameter of the query and returns its length. -1: it is not there; -2: it is
- * wrong, or too long. */
-static ptrdiff_t query_get(struct slice query, const char *name, char *out, size_t cap) {
-    size_t len = strlen(name);
-    const char *end = slice_end(query);
-    for (const char *at = query.ptr; at < end;) {
-        const char *stop = memchr(at, '&', (size_t)(end - at));
-        stop = stop != NULL ? stop : end;
-        if ((size_t)(stop - at) > len && at[len] == '=' && memcmp(at, name, len) == 0) {
-            struct slice value = {at + len + 1, (size_t)(stop - at) - len - 1};
-            ptrdiff_t n = percent_decode(value, out, cap);
-            return n < 0 ? -2 : n;
-        }
-        at = stop + 1;
-    }
-    return -1;
-}
 
 /* Writes `*text*`, with the wildcards in the text escaped. */
 static size_t glob_of(struct slice text, char out[2 * NAME_MAX_LEN + 2]) {
@@ -120,9 +102,9 @@ static bool read_cursor(struct search *s) {
 }
 
 /* Returns the parameter that is wrong, or NULL. */
-static const char *search_read(struct search *s, struct slice query) {
-    ptrdiff_t len = query_get(query, "search", s->text, sizeof s->text);
-    ptrdiff_t from = query_get(query, "cursor", s->from, sizeof s->from);
+static const char *search_read(struct search *s, const struct api_call *c) {
+    ptrdiff_t len = api_query(c, "search", s->text, sizeof s->text);
+    ptrdiff_t from = api_query(c, "cursor", s->from, sizeof s->from);
     s->text_len = len > 0 ? (size_t)len : 0;
     s->from_len = from > 0 ? (size_t)from : 0;
     if (from == -1)
@@ -247,7 +229,8 @@ static bool search_begin(struct search *s) {
     if (redis->count > 1 && begins && s->text_len > 0) {
         struct name user;
         name_set(&user, search_text(s));
-        struct partition *p = redis_partition(redis, api_user_key(&user, key_bytes));
+        struct partition *p =
+            redis_partition(redis, api_user_key(name_slice(&user), key_bytes));
         if (search_ask(s, p->index, 0))
             return true;
         skip(s, p->index);
@@ -261,21 +244,21 @@ static bool search_begin(struct search *s) {
     return false;
 }
 
-void api_online_get(const struct api_source *source, const struct http_request *request) {
+void api_online_get(struct api_call *c) {
     struct search *s = ask_make(sizeof *s);
     const char *wrong = NULL;
     if (s != NULL) {
-        s->source = source;
+        s->source = c->source;
         s->ask.later.late = on_late;
-        wrong = search_read(s, request->query);
+        wrong = search_read(s, c);
     }
     if (wrong != NULL) {
-        free(s);
-        api_refuse(request, REFUSAL_BAD_FIELD, wrong);
+        ask_free(&s->ask);
+        api_refuse(c, REFUSAL_BAD_FIELD, wrong);
         return;
     }
     bool sent = s != NULL && search_begin(s);
-    ask_begun(source, request, s != NULL ? &s->ask : NULL, sent);
+    ask_begun(c, s != NULL ? &s->ask : NULL, sent);
 }
 
 /* --- one user -------------------------------------------------------------------------------
@@ -286,7 +269,7 @@ static void on_user(void *arg, const struct reply *reply, enum outcome outcome) 
     struct buf body;
     (void)outcome;
     if (reply != NULL && reply_number(reply_item(reply, 0)) != 0) {
-        ask_refuse(ask, REFUSAL_NOT_FOUND);
+        ask_refuse(ask, REFUSAL_NOT_FOUND, NULL);
         return;
     }
     buf_init(&body);
@@ -296,17 +279,141 @@ static void on_user(void *arg, const struct reply *reply, enum outcome outcome) 
     buf_deinit(&body);
 }
 
-void api_user_get(const struct api_source *source, const struct http_request *request,
-                  struct slice id) {
-    struct name user;
+void api_user_get(struct api_call *c) {
     char key_bytes[USER_KEY_SIZE];
-    if (!api_user_read(request, id, &user))
-        return;
-    struct slice key = api_user_key(&user, key_bytes);
+    struct slice key = api_user_key(api_part(c, 0), key_bytes);
     struct ask *ask = ask_make(sizeof *ask);
     if (ask != NULL)
-        ask->user = user;
-    bool sent = ask != NULL && redis_script(redis_partition(source->redis, key), SCRIPT_user,
+        name_set(&ask->user, api_part(c, 0));
+    bool sent = ask != NULL && redis_script(redis_partition(c->source->redis, key), SCRIPT_user,
                                             &key, 1, NULL, 0, on_user, ask);
-    ask_begun(source, request, ask, sent);
+    ask_begun(c, ask, sent);
+}
+
+/* --- many users -----------------------------------------------------------------------------
+ */
+
+#define ASKED_AT_ONCE 250 /* by a script, so that it stays short */
+#define ASKED_MOST    1000
+
+/* The ids of the body are kept as names, since they point into it. */
+struct online_ask {
+    struct ask ask;
+    size_t count;
+    unsigned pending;
+    bool failed;
+    struct slice *ids; /* owned, and so are the texts */
+    char *texts;
+    bool *online; /* owned; by id */
+};
+
+struct online_part {
+    struct online_ask *all;
+    size_t first, count;
+};
+
+static void online_free(struct online_ask *a) {
+    if (a == NULL)
+        return;
+    free(a->ids);
+    free(a->texts);
+    free(a->online);
+    a->ids = NULL;
+    a->texts = NULL;
+    a->online = NULL;
+}
+
+static void put_online(struct buf *out, const struct online_ask *a) {
+    bool first = true;
+    buf_str(out, "{\"online\":[");
+    for (size_t i = 0; i < a->count; i++) {
+        if (!a->online[i])
+            continue;
+        buf_str(out, first ? "" : ",");
+        json_escape(out, a->ids[i]);
+        first = false;
+    }
+    buf_str(out, "]}\n");
+}
+
+static void online_over(struct online_ask *a) {
+    struct buf out;
+    if (--a->pending > 0)
+        return;
+    buf_init(&out);
+    if (!a->failed)
+        put_online(&out, a);
+    online_free(a);
+    ask_answer(&a->ask, &out);
+    buf_deinit(&out);
+}
+
+static void on_connected(void *arg, const struct spread *s, bool all, enum outcome outcome) {
+    struct online_part part = *(struct online_part *)arg;
+    (void)outcome;
+    free(arg);
+    part.all->failed |= !all;
+    for (size_t i = 0; i < part.count; i++)
+        part.all->online[part.first + i] = reply_number(spread_item(s, i, 0)) != 0;
+    online_over(part.all);
+}
+
+static bool ask_connected(struct online_ask *a, struct redis *redis, size_t first) {
+    struct slice names[ASKED_AT_ONCE], none = {NULL, 0};
+    char(*bytes)[USER_KEY_SIZE] = calloc(ASKED_AT_ONCE, sizeof *bytes);
+    struct online_part *part = malloc(sizeof *part);
+    size_t left = a->count - first, count = left < ASKED_AT_ONCE ? left : ASKED_AT_ONCE;
+    bool sent = bytes != NULL && part != NULL;
+    for (size_t i = 0; i < count && sent; i++)
+        names[i] = api_user_key(a->ids[first + i], bytes[i]);
+    if (sent) {
+        *part = (struct online_part){.all = a, .first = first, .count = count};
+        sent = spread_ask(redis, SCRIPT_connected, names, count, none, NULL, 1, on_connected,
+                          part);
+    }
+    free(bytes);
+    if (!sent)
+        free(part);
+    return sent;
+}
+
+static bool keep_ids(struct online_ask *a, struct json_value ids) {
+    struct json_iter it;
+    char *at;
+    a->ids = calloc(ASKED_MOST, sizeof *a->ids);
+    a->online = calloc(ASKED_MOST, sizeof *a->online);
+    a->texts = at = malloc(ids.raw.len);
+    if (a->ids == NULL || a->online == NULL || at == NULL)
+        return false;
+    json_iter_init(&it, ids);
+    while (json_iter_next(&it)) {
+        struct name id;
+        if (!name_from_json(it.value, true, &id))
+            return false; /* the table has checked them */
+        memcpy(at, id.bytes, id.len);
+        a->ids[a->count++] = (struct slice){at, id.len};
+        at += id.len;
+    }
+    return true;
+}
+
+void api_users_online_post(struct api_call *c) {
+    struct online_ask *a = ask_make(sizeof *a);
+    bool sent = a != NULL && keep_ids(a, c->fields[0]);
+    if (sent && a->count == 0) {
+        online_free(a);
+        ask_free(&a->ask);
+        api_answer(c, SLICE("{\"online\":[]}\n"));
+        return;
+    }
+    for (size_t i = 0; sent && i < a->count; i += ASKED_AT_ONCE) {
+        if (ask_connected(a, c->source->redis, i))
+            a->pending++;
+        else
+            a->failed = true;
+    }
+    sent = sent && a->pending > 0;
+    if (!sent)
+        online_free(a);
+    ask_begun(c, a != NULL ? &a->ask : NULL, sent);
 }

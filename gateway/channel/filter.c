@@ -3,15 +3,14 @@
 #include "common/json.h"
 #include "gateway/channel/name.h"
 
-/* Is that the id of this socket, or of one that it has recovered? */
-static bool is_socket_id(const struct subscriber *s, struct slice id) {
+bool filter_is_socket(const struct subscriber *s, struct slice id) {
     char bytes[CLIENT_ID_SIZE];
     if (s->ops->socket != NULL)
         return slice_eq(s->ops->socket(s), id);
     return slice_eq(subscriber_id(s, bytes), id) || subscriber_is_origin(s, id);
 }
 
-static bool is_excepted(const struct subscriber *s, struct slice except) {
+bool filter_excepts(const struct subscriber *s, struct slice except) {
     struct json_value all, one;
     struct json_iter it;
     char bytes[CHANNEL_NAME_SIZE];
@@ -22,7 +21,7 @@ static bool is_excepted(const struct subscriber *s, struct slice except) {
         one = it.value;
         ptrdiff_t len = json_decode(one, bytes, sizeof bytes);
         struct slice name = {bytes, len > 0 ? (size_t)len : 0};
-        if (is_socket(name) && is_socket_id(s, channel_rest(name, SLICE("socket:"))))
+        if (is_socket(name) && filter_is_socket(s, channel_rest(name, SLICE("socket:"))))
             return true;
         if (slice_starts(name, SLICE("user:")) && s->user.len != 0 &&
             slice_eq(channel_rest(name, SLICE("user:")), s->user))
@@ -36,7 +35,7 @@ bool filter_passes(const struct message *m, const struct subscriber *s) {
         return true;
     if (!slice_eq(subscriber_nsp(s), m->nsp.len != 0 ? m->nsp : SLICE("/")))
         return false;
-    if (m->socket.len != 0 && is_socket_id(s, m->socket))
+    if (m->socket.len != 0 && filter_is_socket(s, m->socket))
         return false;
-    return m->except.len == 0 || !is_excepted(s, m->except);
+    return m->except.len == 0 || !filter_excepts(s, m->except);
 }

@@ -94,14 +94,16 @@ static bool is_ours(const struct message *m) {
     return false;
 }
 
-/* The attachments are at the end. They are strings of base64, so what looks like them is them:
- * in a string, the quotes would be escaped. */
+/* The attachments are at the end. They are strings of base64, so what looks like them, and ends
+ * where the frame does, is them: in a string, the quotes would be escaped, and a member of the
+ * data is followed by what closes that. */
 static void split_bin(struct message *m) {
     static const char key[] = ",\"bin\":";
     const char *begin = m->data.ptr, *end = begin + m->data.len;
     const char *open = end[-1] == ']' ? memrchr(begin, '[', m->data.len) : NULL;
     size_t len = sizeof key - 1;
-    if (open == NULL || (size_t)(open - begin) <= len || memcmp(open - len, key, len) != 0)
+    if (open == NULL || (size_t)(open - begin) <= len || memcmp(open - len, key, len) != 0 ||
+        memchr(open, ']', (size_t)(end - open)) != end - 1)
         return;
     m->bin = (struct slice){open, (size_t)(end - open)};
     m->data.len = (size_t)(open - begin) - len;

@@ -31,12 +31,18 @@ static bool is_repeat(const struct reply *reply) {
     return reply->count > REPEATED;
 }
 
+/* Was the message not written? */
+static bool is_refused(struct private_send *s, const struct reply *reply) {
+    s->conflict = reply != NULL && reply_number(reply_item(reply, 0)) == SCRIPT_CONFLICT;
+    return reply == NULL || s->conflict;
+}
+
 /* --- in one step ----------------------------------------------------------------------------
  */
 
 static void on_private(void *arg, const struct reply *reply, enum outcome outcome) {
     struct private_send *s = arg;
-    if (reply == NULL) {
+    if (is_refused(s, reply)) {
         s->done(s, NULL, outcome);
         return;
     }
@@ -154,7 +160,7 @@ static void complete_data(struct private_send *s, const struct reply *reply) {
 
 static void on_dm(void *arg, const struct reply *reply, enum outcome outcome) {
     struct private_send *s = arg;
-    if (reply == NULL) {
+    if (is_refused(s, reply)) {
         s->done(s, NULL, outcome);
         return;
     }

@@ -35,8 +35,9 @@ struct private_sent {
     struct position inbox; /* of the message in the sender's inbox, or later */
 };
 
-/* sent: NULL if a step failed. Then the outcome is refused if nothing was written at all. It is
- * called in a later turn; the private_send is the owner's again. */
+/* sent: NULL if a step failed. Then the outcome is refused if nothing was written at all; none
+ * if another message had the id (private_send.conflict). It is called in a later turn; the
+ * private_send is the owner's again. */
 struct private_send;
 typedef void (*private_done)(struct private_send *send, const struct private_sent *sent,
                              enum outcome outcome);
@@ -52,6 +53,7 @@ struct private_send {
     } couriers[2];    /* the receiver's inbox, the sender's */
     unsigned pending; /* couriers that are not done */
     bool failed;
+    bool conflict;
     struct buf data;  /* the message's JSON */
     struct buf words; /* has the next five */
     struct slice dm, sender, receiver, id, origin;

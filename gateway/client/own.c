@@ -1,5 +1,6 @@
 #include "gateway/client/own.h"
 
+#include "common/sio.h"
 #include "gateway/client/request.h"
 #include "gateway/spaces.h"
 
@@ -11,7 +12,7 @@ bool event_reserved(const struct clients *all, struct slice event, struct slice 
         if (slice_is(event, sent[i]) && !slice_is(event, "message"))
             return true;
     }
-    return event_find(all, event) != NULL;
+    return event_find(all, event) != NULL || sio_reserves(event);
 }
 
 const struct map_line *client_line(const struct client *c, struct slice event) {

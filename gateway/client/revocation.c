@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "gateway/channel/filter.h"
 
 #define ASKED_AT_ONCE 128
 #define CODE_GONE     4000
@@ -24,13 +25,26 @@ static bool affects(const void *arg, const struct identity *who) {
     return m->all || (who != NULL && (!who->has_iat || who->iat_ms < m->before_ms));
 }
 
-static void close_subs(struct list *subs, const struct mark *m) {
+/* except: a JSON array, or empty (filter.h). */
+static void close_subs(struct list *subs, const struct mark *m, struct slice except) {
     for (struct list *at = subs->next, *next; at != subs; at = next) {
         struct client *c = client_of(container_of(at, struct sub, in_channel)->subscriber);
         next = at->next;
-        if (!c->as.gone && affects(m, c->identity))
+        bool spared = except.len > 0 && filter_excepts(&c->as, except);
+        if (!c->as.gone && !spared && affects(m, c->identity))
             client_close(c, m->code, m->reason);
     }
+}
+
+static void close_channel(struct revocation *r, struct slice name, const struct mark *m,
+                          struct slice except) {
+    struct channel *ch = hub_find(r->clients->hub, name);
+    if (ch == NULL)
+        return;
+    channel_ref(ch);
+    close_subs(&ch->live, m, except);
+    close_subs(&ch->behind, m, except);
+    channel_unref(ch);
 }
 
 /* A login waits for the registry, before it enters channels. Redis may have let it in before
@@ -48,15 +62,21 @@ static void close_waiting(struct registry *r, struct slice user, const struct ma
 /* Clients that are logged in are in their user's channel. */
 static void close_user(struct revocation *r, struct slice user, const struct mark *m) {
     char name[CHANNEL_NAME_SIZE];
-    struct channel *ch = hub_find(r->clients->hub, user_channel(user, name));
-    if (ch != NULL) {
-        channel_ref(ch);
-        close_subs(&ch->live, m);
-        close_subs(&ch->behind, m);
-        channel_unref(ch);
-    }
+    close_channel(r, user_channel(user, name), m, (struct slice){NULL, 0});
     close_waiting(&r->clients->registry, user, m);
     holders_close(&r->clients->holders, user, affects, m, m->code, m->reason);
+}
+
+static void close_socket(struct revocation *r, struct slice id, const struct mark *m) {
+    struct list *all = &r->clients->registry.all.list;
+    for (struct list *at = all->next, *next; at != all; at = next) {
+        struct client *c = client_at(at);
+        next = at->next;
+        if (filter_is_socket(&c->as, id)) {
+            client_close(c, m->code, m->reason);
+            return;
+        }
+    }
 }
 
 /* Seconds since 1970, perhaps with a fraction, as revoke.lua writes them. */
@@ -80,19 +100,25 @@ static bool read_before(struct slice text, struct mark *m) {
 
 static void on_news(void *arg, struct slice payload) {
     struct revocation *r = arg;
-    static const char *const names[] = {"event", "userId", "before"};
-    struct json_value value, f[3];
-    struct name user;
+    static const char *const names[] = {"event",  "userId", "before",
+                                        "socket", "room",   "except"};
+    struct json_value value, f[6];
+    struct name name;
+    char channel[CHANNEL_NAME_SIZE];
     struct mark m = {.all = true, .code = CODE_GONE, .reason = "disconnected"};
     if (json_parse(payload, &value) != JSON_OK)
         return;
-    json_fields(value, names, f, 3);
-    if (!name_from_json(f[1], true, &user))
-        return;
+    json_fields(value, names, f, 6);
     bool revoked = slice_is(f[0].raw, "\"revoked\"");
     r->clients->revocations += revoked;
-    if (revoked ? read_before(f[2].raw, &m) : slice_is(f[0].raw, "\"disconnected\""))
-        close_user(r, name_slice(&user), &m);
+    if (revoked ? !read_before(f[2].raw, &m) : !slice_is(f[0].raw, "\"disconnected\""))
+        return;
+    if (name_from_json(f[1], true, &name))
+        close_user(r, name_slice(&name), &m);
+    else if (!revoked && name_from_json(f[3], false, &name))
+        close_socket(r, name_slice(&name), &m);
+    else if (!revoked && name_from_json(f[4], false, &name))
+        close_channel(r, room_channel(name_slice(&name), channel), &m, f[5].raw);
 }
 
 /* --- news that were missed ------------------------------------------------------------------

@@ -6,10 +6,13 @@
 /*
  * Closes the connections of users whose tokens were revoked (4403), or who are to be
  * disconnected (4000). revoke.lua writes the first down and tells all nodes of both by the
- * Redis channel `<prefix>revoked`:
+ * Redis channel `<prefix>revoked`; tell.lua tells of single connections, and of all that are in
+ * a room:
  *
  *      {"event":"revoked","userId":"42","before":1732155555}
  *      {"event":"disconnected","userId":"42"}
+ *      {"event":"disconnected","socket":"k3hXq"}
+ *      {"event":"disconnected","room":"lobby","except":["user:42"]}
  *
  * A revocation counts for tokens that were issued before that second, or that do not say when.
  * A node whose link was down has missed news. So when the link is back, it asks for all users

@@ -53,6 +53,10 @@ static const char *check_api_key_file(const struct options *o) {
     return check_api_keys(o, "api-key-file");
 }
 
+static const char *check_api_key_list(const struct options *o) {
+    return check_api_keys(o, "api-keys");
+}
+
 static const char *check_proxies(const struct options *o) {
     struct proxies proxies;
     return proxies_parse(&proxies, o->trusted_proxies);
@@ -108,6 +112,7 @@ static const struct check {
     {"admin-token", check_token, HIDDEN, true},
     {"api-key", check_api_key, HIDDEN, true},
     {"api-key-file", check_api_key_file, TEXT(api_key_file), true},
+    {"api-keys", check_api_key_list, TEXT(api_keys), true},
     {"trusted-proxies", check_proxies, TEXT(trusted_proxies), true},
     {"big-room-until", check_big_room, HIDDEN, false},
     {"lease-timeout", check_lease, HIDDEN, false},

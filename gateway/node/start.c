@@ -133,6 +133,7 @@ static int init_socketio(struct node *n) {
 static void init_api(struct node *n) {
     struct api_source source = {.options = n->options,
                                 .redis = &n->domain.redis,
+                                .clients = &n->domain.clients,
                                 .loop = &n->loop,
                                 .node = n->id,
                                 .incarnation = lease_first(&n->domain.leases)->incarnation};

@@ -7,7 +7,7 @@
 #include "gateway/channel/name.h"
 #include "gateway/redis/spread.h"
 
-#define FIRST 3 /* item of the script's answer: the first member */
+#define FIRST 4 /* item of the script's answer: the first member */
 #define ITEMS 2 /* of each member */
 
 /* A read under way, and those that wait for it. */
@@ -80,12 +80,13 @@ static bool read_rows(struct member_page *page, const struct reply *reply,
 /* profiles: not used if nobody is on the page. NULL: no memory. */
 static struct member_page *page_make(const struct reply *reply, const struct spread *profiles) {
     struct member_page *page = calloc(1, sizeof *page);
-    struct slice cursor = reply_text(reply_item(reply, 2));
+    struct slice cursor = reply_text(reply_item(reply, 3));
     if (page == NULL)
         return NULL;
     page->refs = 1;
     buf_init(&page->text);
     page->total = (unsigned long long)reply_number(reply_item(reply, 1));
+    page->online = (unsigned long long)reply_number(reply_item(reply, 2));
     if (cursor.len < sizeof page->cursor)
         memcpy(page->cursor, cursor.ptr, cursor.len);
     page->count = reply->count > FIRST ? (reply->count - FIRST) / ITEMS : 0;

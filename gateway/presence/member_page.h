@@ -22,7 +22,8 @@ struct member_row {
 /* A page. It has a reference for each that holds it. */
 struct member_page {
     unsigned refs;
-    unsigned long long total;     /* members of the room */
+    unsigned long long total;     /* members of the room, */
+    unsigned long long online;    /* and those of them that are online */
     char cursor[CURSOR_MAX_SIZE]; /* of the next page; empty: this is the last one */
     struct buf text;              /* what the rows point into */
     struct member_row *rows;

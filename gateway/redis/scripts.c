@@ -32,6 +32,7 @@ EMBED(load)
 EMBED(tick)
 EMBED(put)
 EMBED(settle_log)
+EMBED(tagged)
 EMBED(known)
 EMBED(note)
 SCRIPT_TABLE(EMBED_SCRIPT)
@@ -66,8 +67,8 @@ static const struct source sources[SCRIPT_COUNT] = {SCRIPT_TABLE(SOURCE)};
 static const struct {
     const char *name;
     struct text text;
-} pieces[] = {PIECE(load),       PIECE(tick),  PIECE(put),
-              PIECE(settle_log), PIECE(known), PIECE(note)};
+} pieces[] = {PIECE(load),   PIECE(tick),  PIECE(put), PIECE(settle_log),
+              PIECE(tagged), PIECE(known), PIECE(note)};
 
 static void put_text(struct buf *b, struct text text, const struct text *one);
 

@@ -84,6 +84,8 @@ enum script_parts {
     X(cluster, PARTS_FINDS, "; nodes rooms online")                                            \
     X(search, PARTS_FINDS, "; online")                                                         \
     X(user, PARTS_NONE, "conns rooms profile")                                                 \
+    X(connected, PARTS_MANY, "conns")                                                          \
+    X(tell, PARTS_NONE, "")                                                                    \
     X(raw_enter, PARTS_PRESENCE, "conns raw revoked; nodes")                                   \
     X(raw_leave, PARTS_NONE, "raw")                                                            \
     X(revoke, PARTS_NONE, "revoked")                                                           \
@@ -100,9 +102,10 @@ enum {
     SCRIPT_REAPED = -2,
     SCRIPT_TOO_MANY = -3,
     SCRIPT_REVOKED = -4,
-    SCRIPT_FOUND = -5,  /* it has found keys, and wants them: found.h. Nobody else sees it */
-    SCRIPT_FAILED = -6, /* of several messages: this one had an error, whose text follows; */
-    SCRIPT_SKIPPED = -7 /* this one was not tried, since one before it failed */
+    SCRIPT_FOUND = -5,   /* it has found keys, and wants them: found.h. Nobody else sees it */
+    SCRIPT_FAILED = -6,  /* of several messages: this one had an error, whose text follows; */
+    SCRIPT_SKIPPED = -7, /* this one was not tried, since one before it failed */
+    SCRIPT_CONFLICT = -8 /* another request had this id (tagged.lua) */
 };
 
 /* The constants with which every script is compiled. */

@@ -4,11 +4,14 @@
 -- object without its closing brace, to which time and seq are added), idempotency field or '', member to
 -- check or '', head (put.lua) or ''.
 -- Returns a text, which costs Redis less than an array: "0 <seq> <time> <epoch>", and one word more if
--- old messages were taken out for their bytes; or NOT_A_MEMBER. For several messages it has a line for
+-- old messages were taken out for their bytes; or NOT_A_MEMBER; or CONFLICT (tagged.lua). For several messages it has a line for
 -- each, which may also be FAILED and an error, or SKIPPED (several.lua). Or it returns the error STALE:
 -- nothing was written, and the node has to greet Redis again.
 local member, c, time, stamp = ARGV[start + 4], nil, nil, nil
-if first then
+if first and tag then
+  local place, had = string.match(first, '^(%d+ %d+ %S+) (%S+)$')
+  answer = had == tag and '0 ' .. place or '-8' -- CONFLICT
+elseif first then
   more = more or helpers()
   answer = '0 ' .. string.match(first, '^%d+ %d+') .. ' ' .. (logs and logs[base] or more.open(base)).epoch
 elseif member ~= '' and not call('ZSCORE', base .. ':members', member) then
@@ -26,5 +29,6 @@ else
   if member ~= '' and not head then rest = ',"timestamp":' .. sub(stamp, 1, -4) .. ',"seq":' .. seq .. '}}' end
   --+ put
   c.at, what = i, seq .. ' ' .. stamp
+  if tag then what = what .. ' ' .. c.epoch .. ' ' .. tag end
   answer = '0 ' .. what .. ' ' .. c.epoch
 end

@@ -11,7 +11,7 @@
 -- has read or '' (not known), how many of the sender's the receiver has read or '', 'log-bytes' if
 -- old messages were taken out for their bytes or ''}. Of a repeat it returns what the first one got,
 -- and one item more: the first one's frame, or '' if the log does not have it any more. Or it returns
--- the error STALE (append.lua).
+-- {CONFLICT} (tagged.lua), or the error STALE (append.lua).
 local base, sender, receiver, data, field, origin = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local meta, waiting = base .. ':meta', P .. 'outbox'
 
@@ -33,10 +33,12 @@ local function answer(seq, time, epoch, count, before, cut, frame)
            cut, frame }
 end
 
-local id, ids, first, number, older, all, count, cut = field, nil, nil, nil, nil, nil, 1, nil
+local id, ids, first, number, older, all, count, cut, tag = field, nil, nil, nil, nil, nil, 1, nil, nil
 if id ~= '' then
+  --+ tagged
   --+ known
 end
+if first and tag and string.match(first, '%S+$') ~= tag then return { CONFLICT } end
 if first then
   local seq, time, epoch, count = string.match(first, '^(%d+) (%d+) (%S+) (%d+)')
   local entry = call('XRANGE', base .. ':log', seq .. '-0', seq .. '-0')[1]
@@ -65,6 +67,7 @@ origin = nil
 --+ put
 if id ~= '' then
   local list, what, wide = nil, seq .. ' ' .. stamp .. ' ' .. c.epoch .. ' ' .. mine, c.seq % 32 == 0
+  if tag then what = what .. ' ' .. tag end
   --+ note
 end
 --+ settle_log

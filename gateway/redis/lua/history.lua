@@ -1,10 +1,10 @@
 -- A page of history, oldest first. KEYS: room or dm.
--- ARGV: the user that asks, the peer or '' (for a room, of which the user must be a member), before
+-- ARGV: the user that asks (for a room, of which the user must be a member) or '', the peer or '', before
 -- or '', after or '', limit, most bytes, '1' if marks are wanted or ''.
 -- Returns {0, more, seq read by the user, seq read by the peer, frame...} or {NOT_A_MEMBER}.
 local base, me, peer, before, after = KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local limit, bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
-if peer == '' and not call('ZSCORE', base .. ':members', me) then return { NOT_A_MEMBER } end
+if peer == '' and me ~= '' and not call('ZSCORE', base .. ':members', me) then return { NOT_A_MEMBER } end
 local forward = after ~= ''
 local read = { 0, 0 }
 if ARGV[9] ~= '' then

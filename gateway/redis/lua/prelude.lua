@@ -7,7 +7,7 @@
 -- bases has their number in N.
 local TERM, FRESH = ARGV[1], ARGV[2] -- the term of the node's greeting; a random epoch for a new one
 local call = redis.call
-local FOUND, REVOKED, TOO_MANY, REAPED, NOT_A_MEMBER = -5, -4, -3, -2, -1
+local CONFLICT, FOUND, REVOKED, TOO_MANY, REAPED, NOT_A_MEMBER = -8, -5, -4, -3, -2, -1
 
 -- Microseconds as 16 digits. They are compared and cut as text, which is cheaper here than numbers.
 local function now()

@@ -9,7 +9,9 @@
 local sender, receiver, data, c, time, stamp = ARGV[start + 1], ARGV[start + 2], ARGV[start + 3], nil, nil, nil
 local to, own = KEYS[3 * k - 1], KEYS[3 * k]
 local delivered = call('EXISTS', to .. ':conns') == 1 and ' 1 ' or ' 0 '
-if first then
+if first and tag and string.match(first, '%S+$') ~= tag then
+  answer = '-8' -- CONFLICT
+elseif first then
   more = more or helpers()
   local place, inbox = string.match(first, '^(%d+ %d+) (%d+)')
   c = logs and logs[own] or more.open(own) -- it may be lost; then no connection can wait for its old seq
@@ -71,5 +73,5 @@ else
     end
   end
   answer = '0 ' .. what .. delivered .. inbox.epoch .. ' ' .. number
-  what = what .. ' ' .. number
+  what = what .. ' ' .. number .. (tag and ' ' .. tag or '')
 end

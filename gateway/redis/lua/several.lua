@@ -1,14 +1,15 @@
 -- One message in a call, or several. `one` is the script that appends the i-th to the k-th channel of
 -- KEYS: its arguments begin at ARGV[start], and it has SIZE of them. The first is '' if there is one
 -- message, or two characters: its lane, and k, each counted from '0'. The one at start + FIELD is its id;
--- `first` is what was answered to an earlier message with it. A channel has BASES of KEYS, and its ids
+-- `first` is what was answered to an earlier message with it; `tag`: tagged.lua. A channel has BASES of KEYS, and its ids
 -- are at the first, `base`. `one` tells its `answer`, and `what` is to be remembered with the id.
 -- A message that fails takes those after it in its lane with it, and no others; 0 is no lane.
-local count, cut, number, older, all, id, ids = (#ARGV - 2) / SIZE, nil, nil, nil, nil, nil, nil
+local count, cut, number, older, all, id, ids, tag = (#ARGV - 2) / SIZE, nil, nil, nil, nil, nil, nil, nil
 if count == 1 then
   local start, k, i, base, first, answer, what = 3, 1, 1, KEYS[1], nil, nil, nil
   id = ARGV[3 + FIELD]
   if id ~= '' then
+    --+ tagged
     --+ known
   end
   --+ one
@@ -33,6 +34,7 @@ for i = 1, count do
   local start = 3 + (i - 1) * SIZE
   id = ARGV[start + FIELD]
   if id ~= '' then
+    --+ tagged
     local base = KEYS[BASES * (byte(ARGV[start], 2) - 49) + 1]
     local list = lists[base]
     if list then list[#list + 1] = id else lists[base] = { id } end
@@ -53,7 +55,10 @@ ids = nil
 
 local function one(start, k, i)
   local base, first, answer, what = KEYS[BASES * (k - 1) + 1], nil, nil, nil
-  local id = ARGV[start + FIELD]
+  local id, tag = ARGV[start + FIELD], nil
+  if id ~= '' then
+    --+ tagged
+  end
   local mine = known[base]
   if id ~= '' and mine then
     if type(mine) == 'string' then error(mine, 0) end

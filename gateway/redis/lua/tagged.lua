@@ -1,0 +1,3 @@
+-- An id of the API is `:api:<key>:<Idempotency-Key>` and a hash of the request, which becomes the `tag`.
+-- It is remembered behind all else, so that another request with the same id is noticed.
+if string.byte(id) == 58 then id, tag = string.match(id, '^(%S+) (%S+)$') end
