@@ -107,6 +107,10 @@ $(VARIANTS:%=build/%/gateway/redis/scripts.o) $(VARIANTS:%=build/%/gateway/pages
 build/sluice: $(call objects,release)
 	$(call say,link,$@)
 	$(Q)$(LINK) $(HARDEN)
+# Made of the table of commands and that of options.
+build/sluice.1: build/sluice
+	$(call say,man,$@)
+	$(Q)build/sluice --help=man >$@
 build/asan/sluice: $(call objects,asan)
 	$(call say,link,$@)
 	$(Q)$(LINK)

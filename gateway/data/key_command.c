@@ -15,19 +15,6 @@
 
 #define USAGE 2 /* the exit status after wrong arguments */
 
-static const char help[] =
-    "Usage: sluice key NAME... [options]\n\n"
-    "Prints where the keys of channels are, for redis-cli: what their names begin with "
-    "(:log,\n"
-    ":meta and others follow), and the master that has them. For a Cluster also the "
-    "partition\n"
-    "and the slot.\n\n"
-    "  NAME    room:<name>, user:<id>, dm:<id>:<id>, topic:<name> or all\n"
-    "  --help  this text\n\n"
-    "The options are those of a node: --redis-url, --prefix, --redis-partitions and others, "
-    "or\n"
-    "the environment, or --config FILE (see sluice --help).\n";
-
 static int complain(const char *why) {
     fprintf(stderr, "sluice: key: %s\n", why);
     return 1;
@@ -181,15 +168,7 @@ static int read_and_run(int argc, char **argv, char **words, struct buf names[])
     return status;
 }
 
-bool key_command_asked(int argc, char **argv) {
-    return argc > 1 && strcmp(argv[1], "key") == 0;
-}
-
 int key_command_run(int argc, char **argv) {
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return fputs(help, stdout) < 0;
-    }
     char **words = calloc((size_t)argc, sizeof *words);
     struct buf *names = calloc((size_t)argc, sizeof *names);
     int status = words != NULL && names != NULL ? read_and_run(argc, argv, words, names)
