@@ -21,7 +21,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test check format clean help deps deps-run deps-test deps-check format-check FORCE
+.PHONY: all run test check format clean help deps deps-run deps-test deps-check deps-deb format-check FORCE
 .PHONY: layers-check options-check
 
 all: build/sluice ## build/sluice (the default)
@@ -333,9 +333,22 @@ uninstall: ## removes these again, with the same variables, but for the configur
 	rm -f '$(DESTDIR)$(PREFIX)/bin/sluice' '$(DESTDIR)$(MANDIR)/sluice.1' \
 	  '$(DESTDIR)$(UNITDIR)/sluice.service'
 
+# ---- make deb: a package of Debian in build/. It is made in a copy of the tree, since what makes it
+# wants a folder debian/ at the top.
+DEB := build/deb/sluice-$(VERSION)
+.PHONY: deb
+deb: deps-deb ## build/sluice_*.deb, and what lintian says of it
+	rm -rf build/deb build/sluice_*.deb
+	mkdir -p $(DEB)
+	cp -a LICENSE Makefile README.md common deploy gateway scripts $(DEB)/
+	mv $(DEB)/deploy/debian $(DEB)/debian
+	cd $(DEB) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage --build=binary --no-sign
+	mv build/deb/sluice_*.deb build/
+	lintian --fail-on error,warning build/sluice_*.deb
+
 # ---- The rest
-deps: build/config.mk     ## installs what make needs; deps-run, deps-test, deps-check: the others
-deps-run deps-test deps-check: build/config.mk
+deps: build/config.mk     ## installs what make needs; deps-run, deps-test, deps-check, deps-deb: the others
+deps-run deps-test deps-check deps-deb: build/config.mk
 	@CC='$(CC)' scripts/install-deps $(@:deps-%=%)
 
 clean: ## removes all that was built
