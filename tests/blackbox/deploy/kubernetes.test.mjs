@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { findProgram, freePort, ROOT, startNode, startRedis, tempDir, test } from '../lib/harness.mjs';
 import { renderChart } from '../lib/helm.mjs';
-import { documents, faultsOf, kustomizations, variables } from '../lib/kubernetes.mjs';
+import { customize, customizeBy, documents, faultsOf, variables } from '../lib/kubernetes.mjs';
 import { runProgram } from '../lib/program.mjs';
 import { SECRET } from '../lib/token.mjs';
 
@@ -25,8 +25,8 @@ const named = (objects) => Object.fromEntries(objects.map((object) => [`${object
 const one = (objects, kind) => objects.find((object) => object.kind === kind);
 const podOf = (objects) => one(objects, 'Deployment').spec.template.spec;
 
-const [base, ...others] = kustomizations(DIR);
-// The files and their objects; with a helm, what helm says.
+const kubectl = findProgram('kubectl');
+const base = customize(DIR);
 function chart(values = {}, release = 'sluice') {
   const files = renderChart(CHART, { values, release });
   return Object.entries(files).filter(([name]) => name.endsWith('.yaml')).flatMap(([, text]) => documents(text));
@@ -50,7 +50,7 @@ test('a schema sees what is wrong', () => {
 test('the kustomization makes objects of the API, each kind that it is to have', () => {
   assert.deepEqual(base.map((object) => object.kind).sort(), KINDS);
   assert.deepEqual(base.flatMap(faultsOf), []);
-  for (const other of others) assert.deepEqual(named(other), named(base), 'kubectl makes the same');
+  if (kubectl) assert.deepEqual(named(customizeBy(kubectl, DIR)), named(base), 'kubectl makes the same');
 });
 
 test('the pods have the rights of no one, and end as a node does', () => {
@@ -118,6 +118,22 @@ test('the metric that the autoscaler asks is one of the node', async () => {
   for (const door of rules.custom[0].metricsQuery.match(/door=~"(.*?)"/)[1].split('|')) {
     assert.match(read('deploy/docs/metrics.md'), new RegExp(`^\\| \`${name}\` .*\`${door}\``, 'm'));
   }
+});
+
+test('the overlay of OPERATIONS.md is one', { skip: !kubectl && 'there is no kubectl' }, () => {
+  const [text] = all(read('deploy/OPERATIONS.md'), /^```yaml\n(resources: [^]*?)^```$/gm);
+  const dir = tempDir('overlay');
+  fs.cpSync(DIR, path.join(dir, 'sluice/deploy/kubernetes'), { recursive: true });
+  fs.mkdirSync(path.join(dir, 'own'));
+  fs.writeFileSync(path.join(dir, 'own/kustomization.yaml'), text);
+  fs.writeFileSync(path.join(dir, 'own/secret.env'), `SLUICE_JWT_SECRET=${SECRET}\n`);
+  const objects = customizeBy(kubectl, path.join(dir, 'own'));
+  assert.deepEqual(objects.flatMap(faultsOf), []);
+  assert.ok(objects.every((object) => object.metadata.namespace === 'chat'));
+  assert.equal(podOf(objects).containers[0].image, 'registry.example/sluice:0.1.0');
+  const data = one(objects, 'ConfigMap').data;
+  assert.deepEqual([data.SLUICE_ALLOWED_ORIGINS, data.SLUICE_DRAIN], ['https://chat.example', '20s']);
+  assert.equal(one(objects, 'Secret').stringData.SLUICE_JWT_SECRET, SECRET);
 });
 
 // ---- The chart

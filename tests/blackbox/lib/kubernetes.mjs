@@ -5,7 +5,6 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import YAML from 'yaml';
-import { findProgram } from './processes.mjs';
 
 const require = createRequire(import.meta.url);
 const SCHEMAS = path.join(path.dirname(require.resolve('kubernetes-models')), '_schemas');
@@ -34,8 +33,8 @@ export const variables = (file) =>
       .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
   );
 
-// What a kustomization of ours makes, where there is no kubectl: without the hashes in names.
-function customize(dir) {
+// What our kustomization makes, also where there is no kubectl: without the hashes in names.
+export function customize(dir) {
   const [all] = documents(fs.readFileSync(path.join(dir, 'kustomization.yaml'), 'utf8'));
   const generated = (kind, list, key) =>
     list.map(({ name, envs, options }) => ({
@@ -58,8 +57,8 @@ function customize(dir) {
   ];
 }
 
-// kubectl's objects, with the hashes of generated names taken off.
-function customizeByKubectl(kubectl, dir) {
+// The same by kubectl, with the hashes of generated names taken off.
+export function customizeBy(kubectl, dir) {
   const text = program(kubectl, 'kustomize', dir);
   return documents(text.replace(/^( +(?:- )?name: sluice)-[a-z0-9]{10}$/gm, '$1')).map((object) => {
     if (object.kind !== 'Secret') return object;
@@ -67,12 +66,6 @@ function customizeByKubectl(kubectl, dir) {
     const plain = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]);
     return { ...rest, stringData: Object.fromEntries(plain) };
   });
-}
-
-/* The objects of a kustomization, once for each way to make them that there is here. */
-export function kustomizations(dir) {
-  const kubectl = findProgram('kubectl');
-  return [customize(dir), ...(kubectl ? [customizeByKubectl(kubectl, dir)] : [])];
 }
 
 // ---- Is an object as the API has it?
