@@ -13,11 +13,13 @@
  * of the process, unless the command line asks for help.
  */
 #define COMMANDS_TABLE(X)                                                                      \
-    X(key, "NAME... [options]", "print where the keys of channels are",                        \
+    X(key, "NAME... [--json] [options]", "print where the keys of channels are",               \
       "Prints where the keys of channels are, for redis-cli: what their names begin with "     \
       "(:log, :meta and others follow), and the master that has them. For a Cluster also the " \
       "partition and the slot.",                                                               \
-      EACH({"NAME", "room:<name>, user:<id>, dm:<id>:<id>, topic:<name> or all"}),             \
+      EACH({"NAME", "room:<name>, user:<id>, dm:<id>:<id>, topic:<name> or all"},              \
+           {"--json", "a line of JSON a name: name, key, and what is known of partition, "     \
+                      "slot and master"}),                                                     \
       "Further options are those of a node: --redis-url, --prefix, --redis-partitions and "    \
       "others, or the environment, or --config FILE (see sluice --help).",                     \
       EACH({"0", "all was printed"},                                                           \
@@ -38,7 +40,7 @@
       "--config FILE (see sluice --help).",                                                    \
       EACH({"0", "all was moved, or counted"}, {"1", "it failed, and can be run again"},       \
            {"2", "the arguments are wrong"}))                                                  \
-    X(token, "--user ID [--ttl TIME] [--claims JSON] [options]",                               \
+    X(token, "--user ID [--ttl TIME] [--claims JSON] [--json] [options]",                      \
       "print a token that nodes accept",                                                       \
       "Prints a token that nodes with the same options accept. For trying out and for tests: " \
       "an issuer of tokens has its own means.",                                                \
@@ -46,7 +48,8 @@
            {"--ttl TIME", "how long it is good, with s, m, h or d [1h]"},                      \
            {"--claims JSON",                                                                   \
             "an object with more claims: username, role, sluice (the rights), others; iss "    \
-            "and aud, if not given, are those of jwt-issuer and jwt-audience"}),               \
+            "and aud, if not given, are those of jwt-issuer and jwt-audience"},                \
+           {"--json", "a line of JSON: token, and the claims in it"}),                         \
       "The secret is that of the options of a node: SLUICE_JWT_SECRET, or --jwt-secret-file "  \
       "FILE, or --config FILE (see sluice --help).",                                           \
       EACH({"0", "the token was printed"}, {"1", "a node would refuse such a token"},          \

@@ -25,6 +25,7 @@ struct wish {
     const char *ttl;
     const char *claims;
     uint64_t ttl_ms;
+    bool as_json;
 };
 
 static int complain(const char *why, int status) {
@@ -36,8 +37,10 @@ static int complain(const char *why, int status) {
  */
 
 static const char *take_flags(struct wish *w, int *argc, char **argv) {
-    const struct words_flag flags[] = {
-        {"--user", &w->user, NULL}, {"--ttl", &w->ttl, NULL}, {"--claims", &w->claims, NULL}};
+    const struct words_flag flags[] = {{"--user", &w->user, NULL},
+                                       {"--ttl", &w->ttl, NULL},
+                                       {"--claims", &w->claims, NULL},
+                                       {"--json", NULL, &w->as_json}};
     const char *wrong = words_flags(flags, sizeof flags / sizeof *flags, argc, argv);
     if (wrong != NULL)
         return wrong;
@@ -166,11 +169,17 @@ static int make(const struct wish *w, const struct options *o, struct buf *claim
     return wrong != NULL ? complain(wrong, status) : 0;
 }
 
+static bool write_out(const struct wish *w, const struct buf *claims, const struct buf *token) {
+    int written = w->as_json ? printf("{\"token\":\"%.*s\",\"claims\":%.*s}\n", (int)token->len,
+                                      token->data, (int)claims->len, claims->data)
+                             : printf("%.*s\n", (int)token->len, token->data);
+    return written >= 0 && fflush(stdout) == 0;
+}
+
 static int print(const struct wish *w, const struct options *o) {
     struct buf claims = {0}, token = {0};
     int status = make(w, o, &claims, &token);
-    if (status == 0 &&
-        (printf("%.*s\n", (int)token.len, token.data) < 0 || fflush(stdout) != 0))
+    if (status == 0 && !write_out(w, &claims, &token))
         status = complain("standard output cannot be written", REFUSED);
     buf_deinit(&claims);
     buf_deinit(&token);

@@ -2,9 +2,9 @@
 #define SLUICE_GATEWAY_TOKEN_COMMAND_H
 
 /*
- * `sluice token --user ID [--ttl TIME] [--claims JSON] [options]`: prints a token that nodes
- * with the same options accept, signed by jwt-secret or jwt-secret-file. For trying out and for
- * tests: an issuer of tokens has its own means.
+ * `sluice token --user ID [--ttl TIME] [--claims JSON] [--json] [options]`: prints a token that
+ * nodes with the same options accept, signed by jwt-secret or jwt-secret-file. For trying out
+ * and for tests: an issuer of tokens has its own means.
  */
 
 /* Returns the process's exit status: 0, with the token and a newline on standard output; or,

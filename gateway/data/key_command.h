@@ -2,8 +2,8 @@
 #define SLUICE_DATA_KEY_COMMAND_H
 
 /*
- * `sluice key NAME... [options]`: where the keys of a channel are, for a look at them with
- * redis-cli.
+ * `sluice key NAME... [--json] [options]`: where the keys of a channel are, for a look at them
+ * with redis-cli.
  */
 
 /* Returns the process's exit status: 0; 1, with the reason on standard error, if the master

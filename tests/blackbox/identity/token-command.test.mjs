@@ -59,6 +59,16 @@ test('the secret comes from where that of a node comes', async () => {
   assert.ok(Buffer.from(own.out.split('.')[1], 'base64url').includes('9007199254740993'));
 });
 
+test('--json has the claims, too', async () => {
+  const { code, out } = await run(['--user', 'a"b', '--json', '--claims', '{"role":"é"}']);
+  assert.equal(code, 0);
+  assert.match(out, /^\{.*\}\n$/);
+  const said = JSON.parse(out);
+  assert.deepEqual(Object.keys(said), ['token', 'claims']);
+  assert.deepEqual(said.claims, claims(said.token));
+  assert.deepEqual([said.claims.sub, said.claims.role], ['a"b', 'é']);
+});
+
 test('--help', async () => {
   const { code, out } = await run(['--help'], {});
   assert.equal(code, 0);
