@@ -21,14 +21,14 @@ say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test check format clean help deps deps-run deps-test deps-check format-check FORCE
+.PHONY: all run test check format clean help deps deps-run deps-test deps-check deps-deb format-check FORCE
 .PHONY: layers-check options-check
 
 all: build/sluice ## build/sluice (the default)
 
 # ---- What the libraries need: looked up, and installed if missing, before anything is built.
 # Rewritten only when something changed; every object depends on it.
-ifneq ($(filter-out clean help format,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help format uninstall,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
 
@@ -107,6 +107,10 @@ $(VARIANTS:%=build/%/gateway/redis/scripts.o) $(VARIANTS:%=build/%/gateway/pages
 build/sluice: $(call objects,release)
 	$(call say,link,$@)
 	$(Q)$(LINK) $(HARDEN)
+# Made of the table of commands and that of options.
+build/sluice.1: build/sluice
+	$(call say,man,$@)
+	$(Q)build/sluice --help=man >$@
 build/asan/sluice: $(call objects,asan)
 	$(call say,link,$@)
 	$(Q)$(LINK)
@@ -303,21 +307,48 @@ $(REPLAYS): build/asan/fuzz/%: build/asan/tests/fuzz/%.o build/asan/tests/fuzz/r
 	$(call say,link,$@)
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) $(LLHTTP)
 
-# ---- make install: the binary, the unit of systemd, and an example of its configuration
-PREFIX ?= /usr/local
-SHARED := $(PREFIX)/share/doc/sluice
-.PHONY: install
-install: all ## below PREFIX (/usr/local), itself below DESTDIR if that is given
+# ---- make install: below PREFIX, itself below DESTDIR if that is given. systemd looks for units in
+# /usr/local/lib and /usr/lib; for another PREFIX say UNITDIR=/etc/systemd/system. A configuration
+# that is there stays as it is.
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+MANDIR     := $(PREFIX)/share/man/man1
+DOCDIR     := $(PREFIX)/share/doc/sluice
+CONFIG     := $(DESTDIR)$(SYSCONFDIR)/sluice/sluice.conf
+DOCUMENTS  := deploy/sluice.conf.example deploy/OPERATIONS.md deploy/SECURITY.md
+.PHONY: install uninstall
+install: all build/sluice.1 ## binary, man page, documents, unit and configuration: PREFIX=/usr/local DESTDIR=
 	install -D -m 755 build/sluice '$(DESTDIR)$(PREFIX)/bin/sluice'
-	install -D -m 644 -t '$(DESTDIR)$(SHARED)' deploy/sluice.conf.example \
-	  deploy/OPERATIONS.md deploy/SECURITY.md
-	install -D -m 644 -t '$(DESTDIR)$(SHARED)/docs' deploy/docs/*.md
-	install -D -m 644 deploy/sluice.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
-	sed -i 's,/usr/local/,$(PREFIX)/,' '$(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service'
+	install -D -m 644 build/sluice.1 '$(DESTDIR)$(MANDIR)/sluice.1'
+	install -D -m 644 -t '$(DESTDIR)$(DOCDIR)' $(DOCUMENTS)
+	install -D -m 644 -t '$(DESTDIR)$(DOCDIR)/docs' deploy/docs/*.md
+	install -D -m 644 deploy/sluice.service '$(DESTDIR)$(UNITDIR)/sluice.service'
+	sed -i -e 's,/usr/local/,$(PREFIX)/,' -e 's,/etc/sluice,$(SYSCONFDIR)/sluice,g' \
+	  '$(DESTDIR)$(UNITDIR)/sluice.service'
+	[ -e '$(CONFIG)' ] || install -D -m 600 deploy/sluice.conf.example '$(CONFIG)'
+
+uninstall: ## removes these again, with the same variables, but for the configuration
+	rm -rf '$(DESTDIR)$(DOCDIR)'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/sluice' '$(DESTDIR)$(MANDIR)/sluice.1' \
+	  '$(DESTDIR)$(UNITDIR)/sluice.service'
+
+# ---- make deb: a package of Debian in build/. It is made in a copy of the tree, since what makes it
+# wants a folder debian/ at the top.
+DEB := build/deb/sluice-$(VERSION)
+.PHONY: deb
+deb: deps-deb ## build/sluice_*.deb, and what lintian says of it
+	rm -rf build/deb build/sluice_*.deb
+	mkdir -p $(DEB)
+	cp -a LICENSE Makefile README.md common deploy gateway scripts $(DEB)/
+	mv $(DEB)/deploy/debian $(DEB)/debian
+	cd $(DEB) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage --build=binary --no-sign
+	mv build/deb/sluice_*.deb build/
+	lintian --fail-on error,warning build/sluice_*.deb
 
 # ---- The rest
-deps: build/config.mk     ## installs what make needs; deps-run, deps-test, deps-check: the others
-deps-run deps-test deps-check: build/config.mk
+deps: build/config.mk     ## installs what make needs; deps-run, deps-test, deps-check, deps-deb: the others
+deps-run deps-test deps-check deps-deb: build/config.mk
 	@CC='$(CC)' scripts/install-deps $(@:deps-%=%)
 
 clean: ## removes all that was built

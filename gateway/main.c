@@ -1,6 +1,8 @@
 #include <signal.h>
+#include <string.h>
 
 #include "common/log_out.h"
+#include "gateway/commands.h"
 #include "gateway/data/key_command.h"
 #include "gateway/data/migrate_command.h"
 #include "gateway/health_check.h"
@@ -20,18 +22,27 @@ static void guard_signals(void) {
     sigprocmask(SIG_BLOCK, &later, NULL);
 }
 
-int main(int argc, char **argv) {
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+#define COMMAND(name, ...) {#name, name##_command_run},
+    COMMANDS_TABLE(COMMAND)
+#undef COMMAND
+};
+
+/* Help goes before mistakes, wherever it stands. */
+static bool asks_help(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    }
+    return false;
+}
+
+static int run_node(int argc, char **argv) {
     struct options options;
     int status = 0;
-    tls_memory_watch();
-    guard_signals();
-    log_out_guard();
-    if (token_command_asked(argc, argv))
-        return token_command_run(argc, argv);
-    if (key_command_asked(argc, argv))
-        return key_command_run(argc, argv);
-    if (migrate_command_asked(argc, argv))
-        return migrate_command_run(argc, argv);
     switch (options_load(&options, argc, argv, stdout, stderr)) {
     case OPTIONS_RUN:
         status = node_run(&options);
@@ -47,4 +58,20 @@ int main(int argc, char **argv) {
     }
     options_deinit(&options);
     return status;
+}
+
+int main(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : "";
+    tls_memory_watch();
+    guard_signals();
+    log_out_guard();
+    if (strcmp(name, "--help=man") == 0) /* for make */
+        return commands_man(stdout) ? 0 : 1;
+    if (asks_help(argc, argv))
+        return commands_help(stdout, name) ? 0 : 1;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc, argv);
+    }
+    return run_node(argc, argv);
 }

@@ -286,33 +286,6 @@ static bool set(struct loader *l, const struct row *row, const char *text, const
     return true;
 }
 
-static void print_help(FILE *out) {
-    fputs("Usage: sluice [options]\n\n"
-          "A WebSocket gateway node: sockets here, everything else in Redis.\n\n"
-          "Each option may also be an environment variable (--redis-url: SLUICE_REDIS_URL) or\n"
-          "a line `redis-url = ...` of the file named by --config. A flag goes before the\n"
-          "environment, that before the file. Times take ms, s, m, h or d. SIGHUP reads the\n"
-          "file again: options marked (live) change at once, the others need a restart.\n\n",
-          out);
-    for (size_t i = 0; i < ROWS; i++) {
-        char head[64];
-        snprintf(head, sizeof head, "--%s %s", rows[i].flag, rows[i].value);
-        fprintf(out, "  %-32s %s%s", head, rows[i].help, rows[i].live ? " (live)" : "");
-        if (rows[i].initial[0] != '\0')
-            fprintf(out, " [%s]", rows[i].initial);
-        fputc('\n', out);
-    }
-    static const char *const others[][2] = {
-        {"--config FILE", "options from a file"},
-        {"--health-check",
-         "ask the node that runs with these options: exits 0 if it is healthy"},
-        {"--help", "this text (sluice token --help, and so key and migrate: other commands)"},
-        {"--version", "the version"},
-    };
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        fprintf(out, "  %-32s %s\n", others[i][0], others[i][1]);
-}
-
 static char *trim(char *text) {
     while (isspace((unsigned char)*text))
         text++;
@@ -439,10 +412,6 @@ enum options_result options_load(struct options *o, int argc, char **argv, FILE 
     o->argc = argc;
     o->argv = argv;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            print_help(out);
-            return OPTIONS_EXIT_OK;
-        }
         if (strcmp(argv[i], "--version") == 0) {
             fprintf(out, "sluice %s\n", SLUICE_VERSION);
             return OPTIONS_EXIT_OK;

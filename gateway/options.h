@@ -276,7 +276,7 @@ enum options_result { OPTIONS_RUN, OPTIONS_HEALTH_CHECK, OPTIONS_EXIT_OK, OPTION
 /*
  * Fills *o from the command line, the environment, the file named by --config or
  * SLUICE_CONFIG, and the defaults. With --health-check, which only the command line has, that
- * is what to do with them (OPTIONS_HEALTH_CHECK). --help and --version are answered on `out`
+ * is what to do with them (OPTIONS_HEALTH_CHECK). --version is answered on `out`
  * (OPTIONS_EXIT_OK); a mistake is named on `errors` with its place and the range allowed
  * (OPTIONS_EXIT_FAILED). Whatever it returns, options_deinit is due.
  */

@@ -16,19 +16,8 @@
 
 #define TTL_LEAST 1000ULL
 #define TTL_MOST  DAYS(3650)
-
-static const char help[] =
-    "Usage: sluice token --user ID [--ttl TIME] [--claims JSON] [options]\n\n"
-    "Prints a token that nodes with the same options accept.\n\n"
-    "  --user ID      the user, which the token has as its sub\n"
-    "  --ttl TIME     how long it is good, with s, m, h or d [1h]\n"
-    "  --claims JSON  an object with more claims: username, role, sluice (the rights), "
-    "others;\n"
-    "                 iss and aud, if not given, are those of jwt-issuer and jwt-audience\n"
-    "  --help         this text\n\n"
-    "The secret is that of the options of a node: SLUICE_JWT_SECRET, or --jwt-secret-file "
-    "FILE,\n"
-    "or --config FILE (see sluice --help).\n";
+#define REFUSED   1 /* the exit status for a token that no node would take */
+#define USAGE     2 /* the exit status after wrong arguments or options */
 
 /* The flags of this command. */
 struct wish {
@@ -36,19 +25,22 @@ struct wish {
     const char *ttl;
     const char *claims;
     uint64_t ttl_ms;
+    bool as_json;
 };
 
-static int complain(const char *why) {
+static int complain(const char *why, int status) {
     fprintf(stderr, "sluice: token: %s\n", why);
-    return 1;
+    return status;
 }
 
 /* --- the command line -----------------------------------------------------------------------
  */
 
 static const char *take_flags(struct wish *w, int *argc, char **argv) {
-    const struct words_flag flags[] = {
-        {"--user", &w->user, NULL}, {"--ttl", &w->ttl, NULL}, {"--claims", &w->claims, NULL}};
+    const struct words_flag flags[] = {{"--user", &w->user, NULL},
+                                       {"--ttl", &w->ttl, NULL},
+                                       {"--claims", &w->claims, NULL},
+                                       {"--json", NULL, &w->as_json}};
     const char *wrong = words_flags(flags, sizeof flags / sizeof *flags, argc, argv);
     if (wrong != NULL)
         return wrong;
@@ -152,58 +144,62 @@ static const char *check(const struct options *o, struct slice token, int64_t no
     return wrong == NULL ? NULL : log_text("a node would refuse such a token: %s", wrong);
 }
 
-static const char *make(const struct wish *w, const struct options *o, struct buf *claims,
-                        struct buf *token) {
+static const char *seal(const struct options *o, const struct keys *keys,
+                        const struct buf *claims, int64_t now_ms, struct buf *token) {
+    const struct key *k = container_of(keys->all.next, struct key, link);
+    sign_token(buf_bytes(&k->secret), buf_bytes(claims), token);
+    return claims->failed || token->failed ? "there is no memory left"
+                                           : check(o, buf_bytes(token), now_ms);
+}
+
+static int make(const struct wish *w, const struct options *o, struct buf *claims,
+                struct buf *token) {
     struct keys keys;
     int64_t now_ms = auth_now_ms();
+    int status = USAGE;
     keys_init(&keys);
     const char *wrong = read_secret(&keys, o);
     if (wrong == NULL)
         wrong = write_claims(w, o, now_ms, claims);
     if (wrong == NULL) {
-        const struct key *k = container_of(keys.all.next, struct key, link);
-        sign_token(buf_bytes(&k->secret), buf_bytes(claims), token);
-        wrong = claims->failed || token->failed ? "there is no memory left"
-                                                : check(o, buf_bytes(token), now_ms);
+        wrong = seal(o, &keys, claims, now_ms, token);
+        status = wrong == NULL ? 0 : REFUSED;
     }
     keys_deinit(&keys);
-    return wrong;
+    return wrong != NULL ? complain(wrong, status) : 0;
+}
+
+static bool write_out(const struct wish *w, const struct buf *claims, const struct buf *token) {
+    int written = w->as_json ? printf("{\"token\":\"%.*s\",\"claims\":%.*s}\n", (int)token->len,
+                                      token->data, (int)claims->len, claims->data)
+                             : printf("%.*s\n", (int)token->len, token->data);
+    return written >= 0 && fflush(stdout) == 0;
 }
 
 static int print(const struct wish *w, const struct options *o) {
     struct buf claims = {0}, token = {0};
-    const char *wrong = make(w, o, &claims, &token);
-    int status = wrong != NULL ? complain(wrong) : 0;
-    if (wrong == NULL &&
-        (printf("%.*s\n", (int)token.len, token.data) < 0 || fflush(stdout) != 0))
-        status = complain("standard output cannot be written");
+    int status = make(w, o, &claims, &token);
+    if (status == 0 && !write_out(w, &claims, &token))
+        status = complain("standard output cannot be written", REFUSED);
     buf_deinit(&claims);
     buf_deinit(&token);
     return status;
 }
 
-bool token_command_asked(int argc, char **argv) {
-    return argc > 1 && strcmp(argv[1], "token") == 0;
-}
-
 int token_command_run(int argc, char **argv) {
     struct wish w = {.ttl_ms = 3600000};
     struct options o;
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return fputs(help, stdout) < 0;
-    }
     const char *wrong = take_flags(&w, &argc, argv);
     if (wrong != NULL)
-        return complain(wrong);
-    int status = 1;
+        return complain(wrong, USAGE);
+    int status = USAGE;
     enum options_result result = options_load(&o, argc, argv, stdout, stderr);
     if (result == OPTIONS_RUN)
         status = print(&w, &o);
     else if (result == OPTIONS_HEALTH_CHECK)
-        status = complain("--health-check is another command");
-    else
-        status = result == OPTIONS_EXIT_OK ? 0 : 1;
+        status = complain("--health-check is another command", USAGE);
+    else if (result == OPTIONS_EXIT_OK)
+        status = 0;
     options_deinit(&o);
     return status;
 }

@@ -39,6 +39,19 @@ int words_take(int *argc, char **argv, char **words) {
     return count;
 }
 
+bool words_flag_alone(const char *flag, int *argc, char **argv) {
+    int kept = 2;
+    for (int i = 2; i < *argc; i++) {
+        if (strcmp(argv[i], flag) != 0)
+            argv[kept++] = argv[i];
+    }
+    if (*argc < 2 || kept == *argc)
+        return false;
+    *argc = kept;
+    argv[kept] = NULL;
+    return true;
+}
+
 /* The value of a flag, if it stands at *at, which is moved to the last argument of it. NULL: it
  * is another flag, or (*wrong is set then) the value is missing. */
 static const char *value_of(const char *flag, char ***at, const char **wrong) {

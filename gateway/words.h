@@ -11,6 +11,10 @@
  */
 int words_take(int *argc, char **argv, char **words);
 
+/* Takes a flag without a value (as --json) out of a command line, from argv[2] on; argv[1]
+ * stays. Returns whether it was there. */
+bool words_flag_alone(const char *flag, int *argc, char **argv);
+
 /* A flag (as --user) that only one command has. */
 struct words_flag {
     const char *name;

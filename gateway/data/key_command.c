@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/json.h"
 #include "common/log.h"
 #include "common/name.h"
 #include "gateway/channel/name.h"
@@ -14,19 +15,6 @@
 #include "gateway/words.h"
 
 #define USAGE 2 /* the exit status after wrong arguments */
-
-static const char help[] =
-    "Usage: sluice key NAME... [options]\n\n"
-    "Prints where the keys of channels are, for redis-cli: what their names begin with "
-    "(:log,\n"
-    ":meta and others follow), and the master that has them. For a Cluster also the "
-    "partition\n"
-    "and the slot.\n\n"
-    "  NAME    room:<name>, user:<id>, dm:<id>:<id>, topic:<name> or all\n"
-    "  --help  this text\n\n"
-    "The options are those of a node: --redis-url, --prefix, --redis-partitions and others, "
-    "or\n"
-    "the environment, or --config FILE (see sluice --help).\n";
 
 static int complain(const char *why) {
     fprintf(stderr, "sluice: key: %s\n", why);
@@ -76,19 +64,64 @@ static const char *read_name(const char *text, struct buf *out) {
 /* --- what is printed ------------------------------------------------------------------------
  */
 
-static void print_one(const struct deployment *d, const struct found *found,
-                      struct slice name) {
-    struct buf base = {0};
+/* What is known of a channel's keys. */
+struct place {
+    struct slice name; /* as it was given, but that the users of a dm are sorted */
+    struct buf base;
+    const char *tag; /* NULL: no Cluster */
+    unsigned partition;
+    const char *master; /* NULL: it is not known */
+};
+
+static void place_init(struct place *p, const struct deployment *d, const struct found *found,
+                       struct slice name) {
     unsigned index = deployment_partition(d, name);
-    const char *tag = deployment_tag(d, index);
-    deployment_base(d, &base, name);
-    printf("key        %.*s\n", (int)base.len, base.data);
-    if (tag != NULL)
-        printf("partition  %u\nslot       %u\n", index, slots_of_name(slice_of(tag)));
+    *p = (struct place){.name = name, .partition = index, .tag = deployment_tag(d, index)};
+    deployment_base(d, &p->base, name);
     if (found->known[index])
-        printf("master     %s\n", d->address.path ? log_text("unix:%s", found->at[index].host)
-                                                  : redis_place_text(&found->at[index]));
-    buf_deinit(&base);
+        p->master = d->address.path ? log_text("unix:%s", found->at[index].host)
+                                    : redis_place_text(&found->at[index]);
+}
+
+static void print_text(const struct place *p) {
+    printf("key        %.*s\n", (int)p->base.len, p->base.data);
+    if (p->tag != NULL)
+        printf("partition  %u\nslot       %u\n", p->partition, slots_of_name(slice_of(p->tag)));
+    if (p->master != NULL)
+        printf("master     %s\n", p->master);
+}
+
+static void put_member(struct buf *out, const char *name, struct slice value) {
+    buf_printf(out, "\"%s\":", name);
+    json_escape_any(out, value);
+}
+
+static void print_json(const struct place *p) {
+    struct buf out = {0};
+    buf_char(&out, '{');
+    put_member(&out, "name", p->name);
+    buf_char(&out, ',');
+    put_member(&out, "key", buf_bytes(&p->base));
+    if (p->tag != NULL)
+        buf_printf(&out, ",\"partition\":%u,\"slot\":%u", p->partition,
+                   slots_of_name(slice_of(p->tag)));
+    if (p->master != NULL) {
+        buf_char(&out, ',');
+        put_member(&out, "master", slice_of(p->master));
+    }
+    printf("%.*s}\n", (int)out.len, out.data);
+    buf_deinit(&out);
+}
+
+static void print_one(const struct deployment *d, const struct found *found, struct slice name,
+                      bool as_json) {
+    struct place p;
+    place_init(&p, d, found, name);
+    if (as_json)
+        print_json(&p);
+    else
+        print_text(&p);
+    buf_deinit(&p.base);
 }
 
 /* Keys of another number of partitions would be wrong. */
@@ -99,17 +132,24 @@ static const char *check_partitions(const struct deployment *d, const struct fou
                     found->partitions, d->partitions);
 }
 
-static int print_all(const struct deployment *d, SSL_CTX *tls, struct buf names[], int count) {
+/* The channels that were asked for. */
+struct wish {
+    struct buf *names;
+    int count;
+    bool as_json;
+};
+
+static int print_all(const struct deployment *d, SSL_CTX *tls, const struct wish *w) {
     bool wanted[FINDER_MOST] = {false};
     struct found found;
-    for (int i = 0; i < count; i++)
-        wanted[deployment_partition(d, buf_bytes(&names[i]))] = true;
+    for (int i = 0; i < w->count; i++)
+        wanted[deployment_partition(d, buf_bytes(&w->names[i]))] = true;
     finder_find(d, tls, wanted, &found);
     const char *wrong = check_partitions(d, &found);
-    for (int i = 0; wrong == NULL && i < count; i++) {
-        if (i > 0)
+    for (int i = 0; wrong == NULL && i < w->count; i++) {
+        if (i > 0 && !w->as_json)
             putchar('\n');
-        print_one(d, &found, buf_bytes(&names[i]));
+        print_one(d, &found, buf_bytes(&w->names[i]), w->as_json);
     }
     if (wrong == NULL && (fflush(stdout) != 0 || ferror(stdout)))
         wrong = "standard output cannot be written";
@@ -132,7 +172,7 @@ static int option_wrong(const struct options *o, const char *flag, const char *v
     return USAGE;
 }
 
-static int run_with(const struct options *o, struct buf names[], int count) {
+static int run_with(const struct options *o, const struct wish *w) {
     struct deployment d;
     struct deployment_fault f;
     SSL_CTX *tls;
@@ -142,17 +182,17 @@ static int run_with(const struct options *o, struct buf names[], int count) {
     const char *why = secure_redis(o, &tls, &f.flag, &f.value);
     if (why != NULL)
         return option_wrong(o, f.flag, f.value, why);
-    int status = print_all(&d, tls, names, count);
+    int status = print_all(&d, tls, w);
     SSL_CTX_free(tls);
     return status;
 }
 
-static int load_and_run(int argc, char **argv, struct buf names[], int count) {
+static int load_and_run(int argc, char **argv, const struct wish *w) {
     struct options o;
     int status = USAGE;
     enum options_result result = options_load(&o, argc, argv, stdout, stderr);
     if (result == OPTIONS_RUN)
-        status = run_with(&o, names, count);
+        status = run_with(&o, w);
     else if (result == OPTIONS_HEALTH_CHECK)
         complain("--health-check is another command");
     else if (result == OPTIONS_EXIT_OK)
@@ -161,40 +201,33 @@ static int load_and_run(int argc, char **argv, struct buf names[], int count) {
     return status;
 }
 
-/* names: room for as many as there are words. */
-static int read_and_run(int argc, char **argv, char **words, struct buf names[]) {
+/* w->names: room for as many as there are words. */
+static int read_and_run(int argc, char **argv, char **words, struct wish *w) {
     const char *wrong = NULL;
-    int count = words_take(&argc, argv, words);
+    w->as_json = words_flag_alone("--json", &argc, argv);
+    w->count = words_take(&argc, argv, words);
     int status = USAGE;
-    for (int i = 0; i < count && wrong == NULL; i++)
-        wrong = read_name(words[i], &names[i]);
-    if (count == 0)
+    for (int i = 0; i < w->count && wrong == NULL; i++)
+        wrong = read_name(words[i], &w->names[i]);
+    if (w->count == 0)
         wrong = "a name is missing (see sluice key --help)";
-    for (int i = 0; i < count && wrong == NULL; i++)
-        wrong = names[i].failed ? "out of memory" : NULL;
+    for (int i = 0; i < w->count && wrong == NULL; i++)
+        wrong = w->names[i].failed ? "out of memory" : NULL;
     if (wrong != NULL)
         complain(wrong);
     else
-        status = load_and_run(argc, argv, names, count);
-    for (int i = 0; i < count; i++)
-        buf_deinit(&names[i]);
+        status = load_and_run(argc, argv, w);
+    for (int i = 0; i < w->count; i++)
+        buf_deinit(&w->names[i]);
     return status;
 }
 
-bool key_command_asked(int argc, char **argv) {
-    return argc > 1 && strcmp(argv[1], "key") == 0;
-}
-
 int key_command_run(int argc, char **argv) {
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return fputs(help, stdout) < 0;
-    }
     char **words = calloc((size_t)argc, sizeof *words);
-    struct buf *names = calloc((size_t)argc, sizeof *names);
-    int status = words != NULL && names != NULL ? read_and_run(argc, argv, words, names)
-                                                : complain("out of memory");
+    struct wish w = {.names = calloc((size_t)argc, sizeof *w.names)};
+    int status = words != NULL && w.names != NULL ? read_and_run(argc, argv, words, &w)
+                                                  : complain("out of memory");
     free(words);
-    free(names);
+    free(w.names);
     return status;
 }

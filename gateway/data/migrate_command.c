@@ -11,22 +11,6 @@
 
 #define USAGE 2 /* the exit status after wrong arguments */
 
-static const char help[] =
-    "Usage: sluice migrate --from URL --to URL [options]\n\n"
-    "Moves the data of a deployment to another Redis or to a Cluster, while all nodes are\n"
-    "stopped. The source stays as it is. If it is ended or fails, run it again: it goes on.\n\n"
-    "  --from URL          the Redis of now, as redis-url has it\n"
-    "  --to URL            the one to move to\n"
-    "  --from-prefix TEXT  the prefix there [that of --prefix]\n"
-    "  --to-prefix TEXT    the prefix here [that of --prefix]\n"
-    "  --dry-run           only counts what is in the source\n"
-    "  --help              this text\n\n"
-    "URLs with a password are best given by SLUICE_MIGRATE_FROM and SLUICE_MIGRATE_TO.\n"
-    "Further options are those of a node: --redis-partitions (of the Cluster), --lease-timeout,"
-    "\n"
-    "--redis-timeout, --redis-ca and others, or the environment, or --config FILE (see sluice\n"
-    "--help).\n";
-
 /* The flags of this command. */
 struct wish {
     const char *from, *to, *from_prefix, *to_prefix;
@@ -130,17 +114,9 @@ static int run_with(const struct options *o, const struct wish *w) {
 /* --- the command ----------------------------------------------------------------------------
  */
 
-bool migrate_command_asked(int argc, char **argv) {
-    return argc > 1 && strcmp(argv[1], "migrate") == 0;
-}
-
 int migrate_command_run(int argc, char **argv) {
     struct wish w = {.from = NULL};
     struct options o;
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return fputs(help, stdout) < 0;
-    }
     const char *wrong = take_flags(&w, &argc, argv);
     if (wrong != NULL)
         return complain(wrong);

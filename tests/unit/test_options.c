@@ -388,26 +388,6 @@ static void flag_before_environment_before_file(void **state) {
 #define NAME_OF(field, flag, type, low, high, initial, value, help) flag,
 static const char *const all_flags[] = {OPTIONS_TABLE(NAME_OF)};
 
-static void help_lists_every_option(void **state) {
-    (void)state;
-    static const char *const asks[] = {"--help", "-h"};
-    for (size_t i = 0; i < 2; i++) {
-        struct options o;
-        assert_int_equal(load(&o, FLAGS("--bad", asks[i])), OPTIONS_EXIT_OK);
-        assert_string_equal(error_text, "");
-        for (size_t f = 0; f < sizeof all_flags / sizeof *all_flags; f++) {
-            char line[80];
-            snprintf(line, sizeof line, "\n  --%s ", all_flags[f]);
-            if (strstr(out_text, line) == NULL)
-                fail_msg("--help does not name --%s", all_flags[f]);
-        }
-        assert_non_null(strstr(out_text, "--config FILE"));
-        assert_non_null(strstr(out_text, "--health-check"));
-        assert_non_null(strstr(out_text, "[127.0.0.1:8080]"));
-        options_deinit(&o);
-    }
-}
-
 static void version_is_told(void **state) {
     (void)state;
     struct options o;
@@ -456,7 +436,6 @@ int main(void) {
         TEST(a_file_s_mistakes_have_a_line),
         TEST(a_file_sets_an_option_once),
         TEST(flag_before_environment_before_file),
-        TEST(help_lists_every_option),
         TEST(version_is_told),
         TEST(a_health_check_has_the_node_s_options),
         TEST(no_flag_is_named_twice),

@@ -63,6 +63,7 @@ test('the copies that it makes are those that the node reads', async (t) => {
   t.after(() => redis.stop());
   fs.writeFileSync(path.join(etc, 'sluice.conf'), `redis-url = ${redis.url}\ndrain = 0\n`);
   fs.writeFileSync(path.join(etc, 'tls.key'), 'a key');
+  fs.mkdirSync(path.join(etc, 'tls')); // what is in a folder is not the node's
   const [, command] = all('ExecStartPre')[0].match(/^\+\/bin\/sh -c '(.*)'$/);
   assert.equal(all('ExecReload')[0], all('ExecStartPre')[0]);
   const shell = command

@@ -11,8 +11,9 @@ const run = (args, options = { env }) => runProgram(['token', ...args], options)
 const claims = (text) => JSON.parse(Buffer.from(text.split('.')[1], 'base64url'));
 
 async function refused(args, words, options) {
-  const { code, out, err } = await run(args, options);
-  assert.deepEqual([code, out], [1, ''], `${args}: ${err}`);
+  const { status = 2, ...more } = options ?? {};
+  const { code, out, err } = await run(args, { env, ...more });
+  assert.deepEqual([code, out], [status, ''], `${args}: ${err}`);
   assert.match(err, /^sluice: .*\n$/);
   for (const word of words) assert.ok(err.includes(word), `says ${word}: ${err}`);
 }
@@ -58,11 +59,21 @@ test('the secret comes from where that of a node comes', async () => {
   assert.ok(Buffer.from(own.out.split('.')[1], 'base64url').includes('9007199254740993'));
 });
 
+test('--json has the claims, too', async () => {
+  const { code, out } = await run(['--user', 'a"b', '--json', '--claims', '{"role":"é"}']);
+  assert.equal(code, 0);
+  assert.match(out, /^\{.*\}\n$/);
+  const said = JSON.parse(out);
+  assert.deepEqual(Object.keys(said), ['token', 'claims']);
+  assert.deepEqual(said.claims, claims(said.token));
+  assert.deepEqual([said.claims.sub, said.claims.role], ['a"b', 'é']);
+});
+
 test('--help', async () => {
   const { code, out } = await run(['--help'], {});
   assert.equal(code, 0);
   for (const word of ['--user', '--ttl', '--claims', 'SLUICE_JWT_SECRET']) assert.ok(out.includes(word), word);
-  assert.match((await runProgram(['--help'])).out, /sluice token/);
+  assert.match((await runProgram(['--help'])).out, /^  token +\S/m);
 });
 
 test('mistakes are named', async () => {
@@ -71,16 +82,16 @@ test('mistakes are named', async () => {
   await refused([], ['--user']);
   await refused(['--user'], ['--user', 'value']);
   await refused(['--user', 'a', '--user', 'b'], ['--user', 'twice']);
-  await refused(['--user', 'a b'], ['user id']);
-  await refused(['--user', ''], ['user id']);
+  await refused(['--user', 'a b'], ['user id'], { status: 1 });
+  await refused(['--user', ''], ['user id'], { status: 1 });
   for (const ttl of ['0', '-1h', '10', 'soon', '999ms', '3651d', '1h1m', '99999999999999999999d'])
     await refused(['--user', 'a', '--ttl', ttl], ['--ttl']);
   for (const text of ['', '[]', 'null', '{', '{"a":1,}', 'x']) await refused(['--user', 'a', '--claims', text], ['--claims', 'object']);
   await refused(['--user', 'a', '--claims', '{"sub":"b"}'], ['sub', '--user']);
   await refused(['--user', 'a', '--claims', '{"exp":1}'], ['exp', '--ttl']);
   await refused(['--user', 'a', '--claims', '{"a":1,"a":2}'], ['twice']);
-  await refused(['--user', 'a', '--claims', '{"sluice":{"rooms":"*"}}'], ['rooms']);
-  await refused(['--user', 'a', '--claims', JSON.stringify({ a: 'x'.repeat(8192) })], ['8 KiB']);
+  await refused(['--user', 'a', '--claims', '{"sluice":{"rooms":"*"}}'], ['rooms'], { status: 1 });
+  await refused(['--user', 'a', '--claims', JSON.stringify({ a: 'x'.repeat(8192) })], ['8 KiB'], { status: 1 });
   await refused(['--user', 'a', '--health-check'], ['--health-check']);
   await refused(['--user', 'a', '--nonsense'], ['--nonsense']);
   await refused(['--user', 'a', 'stray'], ['stray']);

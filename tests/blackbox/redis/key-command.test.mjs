@@ -34,6 +34,9 @@ test('with one Redis it prints the key that is there, and no partition', async (
   const master = new URL(redis.url).host;
   const bases = ['room:lobby', 'user:ann', 'dm:ann:zoe', 'topic:news', 'all'];
   assert.deepEqual(all, bases.map((base) => ({ key: `chat:{${base}}`, master })));
+  const { out } = await run([...names, '--json', '--redis-url', redis.url, '--prefix=chat:']);
+  const lines = out.trimEnd().split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual(lines, bases.map((name) => ({ name, key: `chat:{${name}}`, master })));
   for (const { key } of all.slice(0, 3)) assert.equal(await redis.cli('EXISTS', `${key}:log`), '1');
 });
 
@@ -60,6 +63,10 @@ test('with a Cluster it prints partition, slot and master, also after a failover
       const [partition, slot] = [String(servers.partition(name)), String(servers.slotOf(key))];
       assert.deepEqual(said[i], { key, partition, slot, master });
     }
+    const { out } = await run(['--json', '--redis-url', url, names[0]]);
+    const { key, partition, slot, master } = said[0];
+    const first = { name: names[0], key, partition: Number(partition), slot: Number(slot), master };
+    assert.deepEqual(JSON.parse(out), first);
   };
   await look();
   const [masters] = [await servers.masters()];
@@ -141,5 +148,5 @@ test('wrong names and options are refused', async () => {
   }
   const { code, out } = await run(['--help']);
   assert.equal(code, 0);
-  assert.match(out, /^Usage: sluice key NAME\.\.\. \[options\]\n/);
+  assert.match(out, /^Usage: sluice key NAME\.\.\. \[--json\] \[options\]\n/);
 });
