@@ -6,7 +6,8 @@
  *     limit direct|coalescing [REDIS_PORT]
  *
  * direct      a message is written to each subscriber as it comes
- * coalescing  the frames of a turn of the loop are joined in one write for each subscriber
+ * coalescing  the frames of a turn of the loop (two, if Redis has more) are joined in one write
+ *             for each subscriber
  * REDIS_PORT  messages go through PUBLISH and SUBSCRIBE, one Redis channel each
  *
  * Clients say Schannel and Pchannel text; both are answered with A, the latter when Redis has
@@ -338,9 +339,18 @@ static void accept_all(int listener) {
     }
 }
 
+/* What Redis still has is awaited for one turn, since its messages leave together with these. */
+static bool holds(void) {
+    static bool held;
+    held = !held && answered < publishers.len;
+    return held;
+}
+
 static void turn_end(void) {
     if (pub != NULL)
         redis_flush(pub, &pub_watched);
+    if (holds())
+        return;
     for (size_t i = 0; i < dirty_channels.len; i++) {
         struct channel *ch = dirty_channels.at[i];
         to_all(ch, ch->pending.at, ch->pending.len);

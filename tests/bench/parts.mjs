@@ -227,7 +227,8 @@ function show({ fanout, paced, pairs, idle, workers, deflate, fairness, instruct
     say();
     say(`Fan-out: ${SUBSCRIBERS} subscribers, ${publishers} publishers, 128 bytes, deliveries; saturated is ${WINDOW} outstanding`);
     say(`a publisher, until acknowledged and delivered. Private messages: ${PAIRS} pairs across the nodes,`);
-    say('both send, each awaits its ack. Server µs of CPU a delivery, Redis µs of CPU a message sent.');
+    say('both send, each when its last one is acknowledged and there. Server µs of CPU a delivery, Redis');
+    say('µs of CPU a message sent.');
     say();
     table(rows);
     say();

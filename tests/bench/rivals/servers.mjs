@@ -90,7 +90,7 @@ function nchan() {
 
 const nchanConf = (port, redis) => [
   `load_module ${module_};`,
-  'daemon off; pid nginx.pid; worker_processes 1; worker_rlimit_nofile 20000;',
+  'daemon off; master_process off; pid nginx.pid;',
   'events { worker_connections 16000; }',
   'http { access_log off;',
   ...['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${name};`),
@@ -110,11 +110,8 @@ async function startNchan(redis) {
   const conf = path.join(dir, 'nginx.conf');
   fs.writeFileSync(conf, nchanConf(port, redis).join('\n'));
   const server = await launch(findProgram('nginx'), ['-e', 'stderr', '-p', dir, '-c', conf], { port, dir });
-  const master = server.pid;
-  const workers = () => fs.readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim();
-  const worker = await until(() => workers().split(/\s+/)[0], { what: `nginx works: ${server.output()}` });
   await opens(port, '/sub/first');
-  return { ...server, pid: Number(worker) };
+  return server;
 }
 
 /* --- Centrifugo, if CENTRIFUGO is its program */
@@ -138,7 +135,7 @@ const startCentrifugo = (history) => (redis, count) =>
       path.join(dir, 'config.json'),
       JSON.stringify({
         http_server: { address: '127.0.0.1', port: String(port) },
-        engine: { type: 'redis', redis: { address: `redis://127.0.0.1:${redis.port}` } },
+        engine: { type: 'redis', redis: { address: [`redis://127.0.0.1:${redis.port}`] } },
         client: { insecure: true },
         channel: { without_namespace: { ...kept, allow_publish_for_client: true, allow_subscribe_for_client: true } },
         log: { level: 'error' },
