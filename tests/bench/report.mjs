@@ -117,6 +117,11 @@ export function report(session, dir) {
   }
   for (const { name, run, work, result } of table.filter((row) => row.result.disordered))
     parts.push(`Out of order: ${titles[name]}, ${WORKS[work]}, run ${run}: ${whole(result.disordered)}.`);
+  const joined = results('sluice', 'idle').map(({ result }) => result.joined_bytes);
+  if (joined.length) parts.push(`A connection to Sluice that is logged in and in a room of 10,000: ${whole(median(joined))} bytes.`);
+  const windows = [...table, ...growth].filter(({ result }) => result.cores);
+  const disturbed = windows.filter(({ result }) => result.cores.others > 0.25).length;
+  if (disturbed) parts.push(`All else took more than a quarter of a core in ${disturbed} of ${windows.length} windows.`);
   const text = `${parts.join('\n\n')}\n`;
   fs.writeFileSync(path.join(dir, 'table.md'), text);
   say(text);

@@ -58,14 +58,16 @@ async function several(count, start) {
 
 /* --- npm: installed once for all that need it */
 
-let installed;
-function npm(name) {
-  const dir = path.join(HERE, 'node_modules', name);
+let failed; // one attempt for all
+function npm(name, ...others) {
+  const modules = path.join(HERE, 'node_modules');
+  const versionOf = (one) => JSON.parse(fs.readFileSync(path.join(modules, one, 'package.json'))).version;
   try {
-    if (!fs.existsSync(dir)) installed ??= run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: HERE });
-    return { version: JSON.parse(fs.readFileSync(path.join(dir, 'package.json'))).version };
+    if (failed) return failed;
+    if (!fs.existsSync(path.join(modules, name))) run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: HERE });
+    return { version: [versionOf(name), ...others.map((one) => `${one} ${versionOf(one)}`)].join(', ') };
   } catch (error) {
-    return { why: `npm ci: ${(error.stderr || error.message).trim().split('\n')[0]}` };
+    return (failed = { why: `npm ci: ${(error.stderr || error.message).trim().split('\n')[0]}` });
   }
 }
 const script = (name) => (redis, count) =>
@@ -82,7 +84,9 @@ function nchan() {
     const [deb] = fs.readdirSync(dir).filter((name) => name.endsWith('.deb'));
     run('dpkg-deb', ['-x', deb, '.'], { cwd: dir });
     module_ = `${dir}/usr/lib/nginx/modules/ngx_nchan_module.so`;
-    return { version: run('dpkg-deb', ['-f', deb, 'Version'], { cwd: dir }).trim().replace(/^1:/, '') };
+    const [, version] = run('dpkg-deb', ['-f', deb, 'Version'], { cwd: dir }).match(/(?:\d+:)?([\d.]+)/);
+    const [, nginx] = run('sh', ['-c', '"$0" -v 2>&1', findProgram('nginx')]).match(/nginx\/(\S+)/);
+    return { version: `${version}, nginx ${nginx}` };
   } catch (error) {
     return { why: `apt-get download: ${(error.stderr || error.message).trim().split('\n')[0]}` };
   }
@@ -154,18 +158,26 @@ const limit = (mode, hop) => ({
   start: (redis, count) => several(count, () => launch(LIMIT, hop ? [mode, String(redis.port)] : [mode])),
   alone: !hop,
 });
+function sluiceVersion() {
+  const version = run(process.env.SLUICE_BIN, ['--version']).trim().replace(/^sluice /, '');
+  try {
+    return { version: `${version} at ${run('git', ['rev-parse', '--short', 'HEAD'], { cwd: HERE }).trim()}` };
+  } catch {
+    return { version }; // the sources are no repository
+  }
+}
 const sluice = {
-  what: () => ({ version: run(process.env.SLUICE_BIN, ['--version']).trim().replace(/^sluice /, '') }),
+  what: sluiceVersion,
   start: (redis, count) => several(count, (i) => startNode({ redis, id: `n${i + 1}` })),
 };
 // alone: its processes do not know each other.
 export const rivals = {
   sluice: { title: 'Sluice', dialect: 'sluice', ...sluice },
   'sluice-socketio': { title: 'Sluice, Socket.IO clients', dialect: 'socketio', ...sluice },
-  uwebsockets: { title: 'uWebSockets + Redis', dialect: 'plain', what: () => npm('uwebsockets'), start: script('uwebsockets.mjs') },
+  uwebsockets: { title: 'uWebSockets + Redis', dialect: 'plain', what: () => npm('uwebsockets', 'redis'), start: script('uwebsockets.mjs') },
   nchan: { title: 'Nchan + Redis', dialect: 'nchan', what: nchan, start: (redis, count) => several(count, () => startNchan(redis)) },
-  ws: { title: 'ws + Redis', dialect: 'plain', what: () => npm('ws'), start: script('ws.mjs') },
-  socketio: { title: 'Socket.IO + adapter', dialect: 'socketio', what: () => npm('socket.io'), start: script('socketio.mjs') },
+  ws: { title: 'ws + Redis', dialect: 'plain', what: () => npm('ws', 'redis'), start: script('ws.mjs') },
+  socketio: { title: 'Socket.IO + adapter', dialect: 'socketio', what: () => npm('socket.io', '@socket.io/redis-adapter'), start: script('socketio.mjs') },
   centrifugo: { title: 'Centrifugo, history', dialect: 'centrifugo', what: centrifugo, start: startCentrifugo(true) },
   'centrifugo-none': { title: 'Centrifugo, no history', dialect: 'centrifugo', what: centrifugo, start: startCentrifugo(false) },
   'limit-direct': { title: 'limit, direct', ...limit('direct', false) },
