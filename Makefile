@@ -52,7 +52,7 @@ UNIT      := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
 CONFORM   := $(wildcard tests/conformance/*.c)
 C_FILES   := $(wildcard $(MODULES:%=%/*.[ch]) tests/unit/*.[ch] tests/fuzz/*.[ch] \
-               tests/conformance/*.[ch])
+               tests/conformance/*.[ch] tests/bench/*.c tests/bench/load/*.[ch])
 EMBEDDED  := $(wildcard gateway/redis/lua/*.lua gateway/web/*)
 
 # Debian 12 ships llhttp as generated C, compiled where it lies; later releases as a library.
@@ -245,9 +245,9 @@ abuse: all deps-test ## 200 users chat while one attacker after the other does i
 	@exec node tests/abuse/main.mjs
 
 # ---- make bench
-.PHONY: bench million rivals soak stalls
-bench: all build/bench/load deps-test ## measures two nodes for a minute or two (SECONDS=10 a window; TOPOLOGY=cluster)
-	@exec tests/bench/$(if $(filter cluster,$(TOPOLOGY)),cluster.mjs,run)
+.PHONY: bench million soak stalls
+bench: all build/bench/load build/bench/limit deps-test ## Sluice beside others in 45 minutes: RUNS=1 SECONDS=2 in five, ONLY=sluice,ws; CENTRIFUGO=PATH, TOPOLOGY=cluster
+	@exec node tests/bench/$(if $(filter cluster,$(TOPOLOGY)),cluster.mjs,main.mjs)
 
 million: all build/bench/load deps-test ## a million idle connections on this machine (CONNS=100000 for fewer), then a message to each
 	@exec node tests/bench/million.mjs
@@ -258,13 +258,14 @@ soak: all deps-test ## clients come, talk and go for an hour; what nodes and Red
 stalls: all deps-test ## how long a sender stands still in eleven faults (ONLY=killed RUNS=3)
 	@exec node tests/bench/stalls.mjs
 
-rivals: all deps-test ## measures Socket.IO and Nchan beside it (fetches them)
-	@exec tests/bench/rivals/run.mjs
-
-build/bench/load: tests/bench/load.c Makefile build/config.mk
+LOAD := $(wildcard tests/bench/load/*.c)
+build/bench/load: $(LOAD) tests/bench/load/load.h Makefile build/config.mk
+build/bench/limit: tests/bench/limit.c Makefile build/config.mk
+build/bench/%:
 	$(call say,$(CC),$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(STD) $(RELEASE) $(HARDENED) $(STRICT) $(CFLAGS) -o $@ $< $(LDFLAGS) $(HARDEN) -lz
+	$(Q)$(CC) $(STD) $(LIB_FLAGS) $(RELEASE) $(HARDENED) $(STRICT) $(CFLAGS) -o $@ \
+	  $(filter %.c,$^) $(LDFLAGS) $(HARDEN) -Wl,--as-needed $(LIBS)
 
 # ---- make fuzz: each libFuzzer target for a while, from its corpus in tests/fuzz/corpus. `make
 # test` runs the seeds and simple changes of them by replay.c, without clang. Both link from an

@@ -1,95 +1,27 @@
-#!/usr/bin/env node
-// `make bench`: measures two nodes of build/sluice with build/bench/load, and compares with the
-// same fan-out on Node and `ws`. Every figure is from this run. From the environment (or make's
-// command line):
+// The parts of `make bench ONLY=…` that measure Sluice alone: two nodes of build/sluice with
+// build/bench/load. From the environment (or make's command line):
 //
 //     SECONDS=10    of each measured window
 //     RATE=50       publishes a second of the paced fan-out
 //     PUBLISHERS=4  connections that publish
 //     CONNS=10000   idle connections
 //     ROOM=10000    members a room that they join
-//     ONLY=fanout,paced,pairs,idle,workers,baseline,instructions; only if they are named: deflate,
-//                   fairness
 //     MESSAGES=480  of each case of the instructions (instructions.mjs)
 //     PIDS=1        prints the pids, for perf
-'use strict';
-const { execFile, spawnSync } = require('node:child_process');
-const fs = require('node:fs');
-const os = require('node:os');
-const path = require('node:path');
 
-const TESTS = path.dirname(__dirname);
-const ROOT = path.dirname(TESTS);
-const LOAD = path.join(ROOT, 'build/bench/load');
-process.env.SLUICE_BIN ??= path.join(ROOT, 'build/sluice');
+import os from 'node:os';
+import { decimal, load, machine, say, setting, table, whole } from './lib.mjs';
+import { startNode, startRedis } from '../blackbox/lib/servers.mjs';
 
 const SUBSCRIBERS = 1000;
 const WINDOW = 32;
 const PAIRS = 200;
-const setting = (name, initial) => {
-  const value = Number(process.env[name] || initial);
-  if (Number.isInteger(value) && value > 0) return value;
-  console.error(`bench: ${name} is "${process.env[name]}": must be a whole number above 0`);
-  process.exit(1);
-};
 const seconds = setting('SECONDS', 10);
 const rate = setting('RATE', 50);
 const publishers = setting('PUBLISHERS', 4);
 const conns = setting('CONNS', 10000);
 const room = setting('ROOM', 10000);
-const only = process.env.ONLY?.split(',');
-const wanted = (name) => (only ? only.includes(name) : !['deflate', 'fairness'].includes(name));
-
-const say = (text = '') => console.log(text);
-const decimal = (number, digits) => number.toFixed(digits);
-const whole = (number) => Math.round(number).toLocaleString('en');
-
-function table(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  for (const row of rows) {
-    const cells = row.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.padEnd(widths[i])));
-    say(`  ${cells.join('  ')}`.trimEnd());
-  }
-}
-
-// Runs the load client to its end; resolves to what it measured.
-function load(mode, settings, redis, servers) {
-  const pairs = Object.entries({ ...settings, redis: redis.pid });
-  const args = [mode, ...pairs.map(([name, value]) => `${name}=${value}`)];
-  for (const { port, pid } of servers) args.push(`127.0.0.1:${port}:${pid}`);
-  return new Promise((resolve, reject) => {
-    const limit = (seconds + 240) * 1000;
-    const child = execFile(LOAD, args, { timeout: limit, killSignal: 'SIGKILL' }, (error, out, text) => {
-      process.off('exit', end);
-      const reason = text.trim() || error?.signal || error?.message;
-      if (error) reject(new Error(`${mode}: ${reason}`));
-      else resolve(JSON.parse(out));
-    });
-    const end = () => child.kill('SIGKILL');
-    process.on('exit', end);
-  });
-}
-
-async function startBaseline({ startProcess, started, tempDir, until }, redis) {
-  const dir = tempDir('baseline');
-  const script = path.join(__dirname, 'baseline.mjs');
-  const child = startProcess(process.execPath, [script, String(redis.port)], {
-    cwd: dir,
-    log: path.join(dir, 'log'),
-    env: process.env,
-  });
-  const self = { pid: child.pid, signal: child.signal };
-  self.stop = () => {
-    started.delete(self);
-    return child.end('SIGTERM', 5000);
-  };
-  started.add(self);
-  const told = () => child.result || child.output().match(/addr=127\.0\.0\.1:(\d+)/);
-  const answer = await until(told, { what: 'the baseline tells its address' });
-  if (child.result) throw new Error(`the baseline did not start:\n${child.output()}`);
-  self.port = Number(answer[1]);
-  return self;
-}
+export const PARTS = ['fanout', 'paced', 'pairs', 'idle', 'workers', 'instructions', 'deflate', 'fairness'];
 
 // Who held the figure down.
 function limit({ cores }, processes) {
@@ -100,30 +32,18 @@ function limit({ cores }, processes) {
   return full ? 'the machine' : 'the window';
 }
 
-async function main() {
-  for (const file of [LOAD, process.env.SLUICE_BIN]) {
-    if (!fs.existsSync(file)) throw new Error(`${file} is not there: make bench builds it`);
-  }
-  if (wanted('baseline') && !fs.existsSync(path.join(TESTS, 'node_modules/ws'))) {
-    const how = { cwd: TESTS, stdio: 'inherit' };
-    if (spawnSync('npm', ['ci', '--no-audit', '--no-fund'], how).status !== 0) {
-      throw new Error('npm ci failed in tests/: there is no ws for the baseline');
-    }
-  }
-  const processes = await import('../blackbox/lib/processes.mjs');
-  const { startNode, startRedis } = await import('../blackbox/lib/servers.mjs');
-  const { until } = await import('../blackbox/lib/waiting.mjs');
+export async function parts(only) {
+  const wanted = (name) => only.includes(name);
   const result = {};
-
   if (wanted('instructions')) {
     process.stderr.write('measuring instructions…\n');
     const { measureInstructions } = await import('./instructions.mjs');
     result.instructions = await measureInstructions();
   }
-  if (only?.every((name) => name === 'instructions')) return show(result);
+  if (only.every((name) => name === 'instructions')) return show(result);
   const redis = await startRedis({ appendfsync: 'everysec' });
   const version = (await redis.cli('INFO', 'server')).match(/redis_version:(\S+)/)[1];
-  say(`${os.cpus().length} cores, ${os.cpus()[0].model.trim()}, load ${decimal(os.loadavg()[0], 2)} before;`);
+  say(`${machine()};`);
   say(`Redis ${version}: deploy/redis.conf, but with appendfsync everysec; windows of ${seconds} s.`);
 
   const fan = { seconds, subs: SUBSCRIBERS, pubs: publishers, window: WINDOW };
@@ -142,27 +62,21 @@ async function main() {
     await measure('pairs', 'pairs', { seconds, pairs: PAIRS }, nodes);
     for (const node of nodes) await node.stop();
   }
-  if (wanted('deflate')) result.deflate = await measureDeflate(startNode, fan, redis);
+  if (wanted('deflate')) result.deflate = await measureDeflate(fan, redis);
   if (wanted('idle')) {
     const node = await startNode({ redis, id: 'n3' }); // fresh: its memory is not yet used
     await measure('idle', 'idle', { conns, room }, [node]);
     await node.stop('SIGINT');
   }
-  if (wanted('fairness')) result.fairness = await measureFairness(startNode, redis);
-  if (wanted('workers')) result.workers = await measureWorkers(startNode, redis, fan);
-  if (wanted('baseline')) {
-    const server = await startBaseline({ ...processes, until }, redis);
-    // More would only fill its queues: it reads them empty before it acknowledges anything.
-    await measure('baseline', 'fanout', { ...fan, pubs: Math.min(publishers, 4) }, [server]);
-    await server.stop();
-  }
+  if (wanted('fairness')) result.fairness = await measureFairness(redis);
+  if (wanted('workers')) result.workers = await measureWorkers(redis, fan);
   await redis.stop();
   show(result);
 }
 
 // Private messages between pairs, without and with a room of 10,000 on the same node that gets 100
 // messages a second.
-async function measureFairness(startNode, redis) {
+async function measureFairness(redis) {
   const node = await startNode({ redis, id: 'n6' });
   const pairs = () => load('pairs', { seconds, pairs: 5, first: 1000000 }, redis, [node]);
   process.stderr.write('measuring pairs beside a big room…\n');
@@ -183,7 +97,7 @@ function showFairness({ alone, beside, big }) {
 }
 
 // The same work by one process and by four that share the port, and how 10,000 connections are spread.
-async function measureWorkers(startNode, redis, fan) {
+async function measureWorkers(redis, fan) {
   const out = [];
   for (const count of [1, 4]) {
     process.stderr.write(`measuring ${count} workers…\n`);
@@ -236,7 +150,7 @@ function showWorkers(workers) {
  * at most.
  */
 const PAYLOADS = [196, 920, 10136]; // with the frame of a topic: 300 B, 1 KiB, 10 KiB
-async function measureDeflate(startNode, fan, redis) {
+async function measureDeflate(fan, redis) {
   const nodes = [];
   for (const id of ['n4', 'n5']) nodes.push(await startNode({ redis, id, args: ['--deflate'] }));
   const rows = [];
@@ -286,7 +200,7 @@ function showInstructions({ rows, why }) {
   ]);
 }
 
-function show({ fanout, paced, pairs, idle, workers, baseline, deflate, fairness, instructions }) {
+function show({ fanout, paced, pairs, idle, workers, deflate, fairness, instructions }) {
   const rows = [['', 'a second', 'server µs', 'Redis µs', 'frames', 'p50', 'p99', 'held by']];
   const cores = [['', 'servers', 'Redis', 'client', 'others', 'idle', 'client µs']];
   const row = (title, m, { processes = 2, each = 'deliveries', held, latency } = {}) => {
@@ -308,13 +222,13 @@ function show({ fanout, paced, pairs, idle, workers, baseline, deflate, fairness
   row('fan-out, saturated', fanout, { latency: true });
   row(`fan-out, ${rate} a second`, paced, { latency: true, held: 'its pace' });
   row('private messages', pairs);
-  row('fan-out by ws, one process', baseline, { processes: 1, latency: true });
 
   if (rows.length > 1) {
     say();
     say(`Fan-out: ${SUBSCRIBERS} subscribers, ${publishers} publishers, 128 bytes, deliveries; saturated is ${WINDOW} outstanding`);
     say(`a publisher, until acknowledged and delivered. Private messages: ${PAIRS} pairs across the nodes,`);
-    say('both send, each awaits its ack. Server µs of CPU a delivery, Redis µs of CPU a message sent.');
+    say('both send, each when its last one is acknowledged and there. Server µs of CPU a delivery, Redis');
+    say('µs of CPU a message sent.');
     say();
     table(rows);
     say();
@@ -323,12 +237,6 @@ function show({ fanout, paced, pairs, idle, workers, baseline, deflate, fairness
   }
   if (deflate) showDeflate(deflate);
   if (instructions) showInstructions(instructions);
-  if (fanout && baseline) {
-    const times = (a, b) => decimal(a / b, 1);
-    const pace = times(fanout.deliveries / fanout.seconds, baseline.deliveries / baseline.seconds);
-    say();
-    say(`Against ws: ${times(baseline.node_us, fanout.node_us)} times less CPU a delivery, ${pace} times the deliveries.`);
-  }
   if (fairness) showFairness(fairness);
   if (workers) showWorkers(workers);
   if (idle) {
@@ -338,8 +246,3 @@ function show({ fanout, paced, pairs, idle, workers, baseline, deflate, fairness
     say(`  (${whole(idle.opened_a_second)} opened and ${whole(idle.joined_a_second)} joined a second, with ${whole(idle.frames)} presence frames)`);
   }
 }
-
-main().catch((error) => {
-  console.error(`bench: ${error.message}`);
-  process.exit(1);
-});
