@@ -81,7 +81,7 @@ static const char *const set_door[] = {DOOR_TABLE(DOOR_LABEL)};
 static const char *const set_transport[] = {TRANSPORT_TABLE(TRANSPORT_LABEL)};
 static const char *const set_handshake[] = {DOOR_TABLE(HANDSHAKE_LABELS)};
 static const char *const set_event[] = {EVENT_TABLE(EVENT_LABEL) LABEL("event", "own"),
-                                            LABEL("event", "unknown")};
+                                        LABEL("event", "unknown")};
 static const char *const every_code[] = {ERR_TABLE(CODE_LABEL)};
 #define set_code (every_code + 1) /* ERR_OK is no error */
 static const char *const set_close[] = {CLOSE_TABLE(CLOSE_LABEL)};

@@ -81,6 +81,8 @@ static enum key_class class_of_whole(struct slice name) {
         return KEY_WAITING;
     if (is_one_of(name, presence) || slice_starts(name, SLICE("stamp:")))
         return KEY_PRESENCE;
+    if (slice_starts(name, SLICE("events:")))
+        return KEY_WAITING;
     return slice_starts(name, SLICE("sio:")) ? KEY_SESSION : KEY_UNKNOWN;
 }
 

@@ -185,6 +185,40 @@ static void enter_or_leave(struct mapped *m, const char *event) {
     buf_deinit(&text);
 }
 
+/* Writes it into the stream of the partition in which the user is. */
+static void put_in_stream(struct mapped *m) {
+    static const char *const names[] = {"event", "args", "bin"};
+    struct request *r = m->r;
+    struct clients *all = clients_of(r->client);
+    struct json_value f[3];
+    char id[HOOK_ID_SIZE], text[CHANNEL_NAME_SIZE];
+    json_fields(m->data, names, f, 3);
+    if (!rpc_id(id, slice_of(r->event), buf_bytes(&m->id))) {
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+        return;
+    }
+    struct slice args[] = {m->line->target,
+                           SLICE("id"),
+                           slice_of(id),
+                           SLICE("event"),
+                           (struct slice){f[0].raw.ptr + 1, f[0].raw.len - 2},
+                           SLICE("args"),
+                           f[1].raw,
+                           SLICE("user"),
+                           client_user(r->client),
+                           SLICE("socket"),
+                           subscriber_socket(&r->client->as, m->socket),
+                           SLICE("node"),
+                           slice_of(lease_first(all->leases)->node_id),
+                           SLICE("bin"),
+                           f[2].raw};
+    struct partition *p =
+        redis_partition(all->redis, user_channel(client_user(r->client), text));
+    size_t count = f[2].type != JSON_NONE ? 15 : 13;
+    if (!redis_script_asked(p, SCRIPT_stream, NULL, 0, args, count, request_done, r))
+        request_unavailable(r, OUTCOME_REFUSED);
+}
+
 static void act(struct mapped *m) {
     switch (m->line->action) {
     case MAP_ROOM:
@@ -209,6 +243,8 @@ static void act(struct mapped *m) {
         rpc_begin(m->r, m->line, m->data, buf_bytes(&m->id));
         break;
     case MAP_STREAM:
+        put_in_stream(m);
+        break;
     case MAP_DROP:
         request_ok(m->r, SLICE("{}"));
         break;

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/random.h"
 #include "gateway/channel/name.h"
 #include "gateway/client/describe.h"
 #include "gateway/client/field.h"
 #include "gateway/events/emits.h"
-#include "gateway/hooks/hooks.h"
 
 #define STATE_MOST   4096
 #define MESSAGE_MOST 1024
@@ -228,15 +228,17 @@ static void on_done(struct hook_call *call, enum hook_result result,
 /* --- the question ---------------------------------------------------------------------------
  */
 
-/* A repeat of an event has the same id: a hash of the user, the event and what it calls itself.
- */
-static bool put_id(char out[HOOK_ID_SIZE], struct slice event, struct slice id) {
+bool rpc_id(char out[HOOK_ID_SIZE], struct slice event, struct slice id) {
     unsigned char sha[EVP_MAX_MD_SIZE];
     struct buf text;
     buf_init(&text);
     buf_slice(&text, event);
     buf_char(&text, '\n');
     buf_slice(&text, id);
+    if (id.len == 0) {
+        buf_u64(&text, random_u64());
+        buf_u64(&text, random_u64());
+    }
     bool good = !text.failed && EVP_Digest(text.data, text.len, sha, NULL, EVP_sha256(), NULL);
     buf_deinit(&text);
     for (size_t i = 0; good && i < (HOOK_ID_SIZE - 1) / 2; i++)
@@ -262,7 +264,7 @@ void rpc_begin(struct request *r, const struct map_line *line, struct json_value
     struct client *c = r->client;
     char once[HOOK_ID_SIZE], key[64];
     struct rpc *p = calloc(1, sizeof *p);
-    if (p == NULL || (id.len != 0 && !put_id(once, slice_of(r->event), id))) {
+    if (p == NULL || !rpc_id(once, slice_of(r->event), id)) {
         free(p);
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
         return;
@@ -273,7 +275,7 @@ void rpc_begin(struct request *r, const struct map_line *line, struct json_value
     buf_init(&p->channel);
     r->outer = p;
     r->outer_drop = rpc_drop;
-    hook_open(&p->call, HOOK_EVENT, id.len != 0 ? once : NULL, 0);
+    hook_open(&p->call, HOOK_EVENT, once, 0);
     put_body(&p->call.body, c, data);
     struct hook_ask ask = {.url = line->target,
                            .user = client_turn(c, key),

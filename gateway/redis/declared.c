@@ -124,9 +124,13 @@ void declared_put(const struct declared *d, struct buf *out,
         struct slice name = d->names[i];
         if (!is_in(d, i, whole))
             continue;
-        put_head(out, around->head.len + name.len);
+        struct slice end = {NULL, 0};
+        if (name.ptr[name.len - 1] == ':')
+            end = around->first;
+        put_head(out, around->head.len + name.len + end.len);
         buf_slice(out, around->head);
         buf_slice(out, name);
+        buf_slice(out, end);
         buf_append(out, "\r\n", 2);
     }
 }

@@ -18,7 +18,8 @@
  * and :log, the second one :unread, and all others :here. Without the `>`, the fourth base has
  * those of the first again. "@2 meta ?ids:0" says that :ids:0 is only declared if the script's
  * argument 2 (of redis_script) is not empty; "@2/5 meta ?ids:0", if argument 2, 7, 12 or so on
- * is not.
+ * is not. A name of the partition that ends with a colon, as in "; events:", is completed by
+ * the first argument.
  */
 #define DECLARED_NAMES  20
 #define DECLARED_GROUPS 3
@@ -60,6 +61,7 @@ size_t declared_count(const struct declared *d, size_t bases, bool whole);
  * partition is head, name. */
 struct declared_names {
     struct slice head, open, close;
+    struct slice first; /* the call's first argument; or empty */
 };
 /* Appends the keys of a call, as RESP. */
 void declared_put(const struct declared *d, struct buf *out,

@@ -34,9 +34,9 @@ static struct call call_of(const struct partition *p, enum script script, size_t
 }
 
 static void put_keys(const struct partition *p, struct buf *b, const struct call *c,
-                     const struct slice keys[], size_t key_count) {
+                     const struct slice keys[], size_t key_count, struct slice first) {
     const struct declared_names around = {slice_of(p->head), slice_of(p->open),
-                                          slice_of(p->close)};
+                                          slice_of(p->close), first};
     char digits[DIGITS_SIZE];
     resp_bulk(b, slice_digits(c->count, digits));
     declared_put(c->declared, b, &around, keys, key_count, c->whole);
@@ -49,7 +49,7 @@ static bool put_tail(struct partition *p, struct buf *b, const struct call *c,
                      const struct slice keys[], size_t key_count, const struct slice args[],
                      size_t arg_count) {
     char epoch[EVAL_EPOCH];
-    put_keys(p, b, c, keys, key_count);
+    put_keys(p, b, c, keys, key_count, arg_count > 0 ? args[0] : (struct slice){NULL, 0});
     eval_fresh_epoch(epoch);
     resp_bulk(b, slice_of(p->term));
     resp_bulk(b, (struct slice){epoch, sizeof epoch});

@@ -62,6 +62,7 @@ enum script_parts {
     X(mark, PARTS_LOG | PARTS_PRESENCE | PARTS_MARKS, "meta log members read/unread/; term")   \
     X(settle, PARTS_COUNTS, "counted unread")                                                  \
     X(ring, PARTS_PRESENCE, "members")                                                         \
+    X(stream, PARTS_NONE, "; events:")                                                         \
     X(lease, PARTS_LEASE, "users stats; nodes clock term ids")                                 \
     X(reap, PARTS_FINDS, "users stats; lingering " KEYS_OF_ALL)                                \
     X(linger, PARTS_PRESENCE, "conns/users; nodes lingering")                                  \

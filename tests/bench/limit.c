@@ -339,7 +339,8 @@ static void accept_all(int listener) {
     }
 }
 
-/* What Redis still has is awaited for one turn, since its messages leave together with these. */
+/* What Redis still has is awaited for one turn, since its messages leave together with these.
+ */
 static bool holds(void) {
     static bool held;
     held = !held && answered < publishers.len;

@@ -15,7 +15,7 @@
 
 static void assert_declares(const char *spec, size_t count, bool whole, const char *wanted) {
     const struct slice bases[] = {SLICE("a"), SLICE("bb"), SLICE("c"), SLICE("d")};
-    const struct declared_names around = {SLICE("p:"), SLICE("p:{"), SLICE("}")};
+    const struct declared_names around = {SLICE("p:"), SLICE("p:{"), SLICE("}"), SLICE("x")};
     struct declared d;
     struct buf out, plain;
     size_t keys = 0;

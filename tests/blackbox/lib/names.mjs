@@ -8,7 +8,7 @@ const NAMED = /^([^{}]*)\{([^{}]+)\}(.*)$/s;
 // has an incarnation in each; that in the first one is what it tells of itself.
 const SHARED = [
   ...['clock', 'heard', 'ids', 'lingering', 'nodes', 'online', 'outbox', 'pending', 'presence'],
-  ...['revoked', 'rooms', 'term', 'told', 'turning'],
+  ...['revoked', 'rooms', 'term', 'told', 'turning', 'events:[\\w.:-]+'],
 ];
 const SHARED_KEY = new RegExp(`^([\\w-]+:)(${SHARED.join('|')})$`);
 const OWNERS = {
