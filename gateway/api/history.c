@@ -4,7 +4,7 @@
 
 #define PAGE_BYTES  "1048576" /* one message is always told, however long */
 #define PAGE_USUAL  50
-#define FIRST_FRAME 4 /* item of history.lua's answer */
+#define FIRST_FRAME 5 /* item of history.lua's answer */
 
 struct page {
     struct ask ask;
@@ -75,6 +75,7 @@ void api_history_get(struct api_call *c) {
                            api_query_digits(c, "after", after),
                            slice_digits(api_query_number(c, "limit", PAGE_USUAL), limit),
                            SLICE(PAGE_BYTES),
+                           none,
                            none};
     struct page *p = ask_make(sizeof *p);
     if (p != NULL)

@@ -18,10 +18,11 @@ const lines = [
   'note room id=1.id',
   'only room in /admin',
   'hall room ="big hall" open',
+  'metric stream metrics',
   'typing room # reserved: never fits',
 ];
 const args = ['--socketio-namespaces', '/admin', ...lines.flatMap((line) => ['--event', line])];
-const { nodes, stop } = await cluster({ nodes: 2, args });
+const { redis, nodes, stop } = await cluster({ nodes: 2, args });
 after(stop);
 
 const rest = (socket, event) => socket.got.filter((item) => item.event === event);
@@ -159,4 +160,26 @@ test('what was missed comes again by the same rules', async () => {
   for (const text of ['one', 'two']) await ann.emit('chat message', text);
   const back = await login(nodes[1], 'ned', { resume: positions });
   for (const text of ['one', 'two']) assert.equal((await back.next('chat message')).data, text);
+});
+
+test('a back end may read events in a stream', async () => {
+  const ann = await enter(nodes[0], 'oda');
+  assert.deepEqual(await emit(ann, 'metric', { clientMessageId: 'm1', cpu: 3 }, Buffer.from('x')), {});
+  await emit(ann, 'metric', { clientMessageId: 'm1', cpu: 3 });
+  await emit(ann, 'metric');
+  const key = 'sluice:events:metrics';
+  const entries = JSON.parse(await redis.cli('--json', 'XRANGE', key, '-', '+'));
+  const [first, again, bare] = entries.map(([, fields]) => Object.fromEntries(
+    fields.flatMap((value, i) => (i % 2 ? [[fields[i - 1], value]] : []))));
+  const { id, time, ...rest } = first;
+  assert.match(id, /^[0-9a-f]{32}$/);
+  assert.ok(Math.abs(Date.now() - Number(time)) < 60000);
+  assert.deepEqual(rest, {
+    event: 'metric', user: 'oda', socket: ann.id, node: 'n1', bin: '["eA=="]',
+    args: '[{"clientMessageId":"m1","cpu":3},{"_placeholder":true,"num":0}]',
+  });
+  assert.equal(again.id, id);
+  assert.notEqual(bare.id, id);
+  assert.equal(bare.args, '[]');
+  assert.ok(Number(await redis.cli('PTTL', key)) > 86000000);
 });
