@@ -77,6 +77,7 @@ struct backlog {
     struct list flying; /* requests that append: several may be under way */
     struct list apart;  /* requests that later events pass */
     unsigned flying_count;
+    size_t asking_bytes; /* of those that wait for the back end */
     unsigned failing; /* the first so many that wait fail, since a message before them failed */
     struct order order;
     struct early *early; /* owned: events that wait for the login; or NULL */

@@ -7,7 +7,7 @@ struct kept {
     bool good, several;
     struct failure failure;
     size_t len;
-    char bytes[]; /* the answer's data; or the failure's field and message, each with its NUL */
+    char bytes[]; /* the answer's data; or the failure's texts, each with a NUL */
 };
 
 static struct kept *make(struct slice bytes) {
@@ -27,24 +27,42 @@ struct kept *kept_answer(struct slice data, bool several) {
     return k;
 }
 
-static void put_text(struct buf *texts, const char *text) {
-    buf_str(texts, text != NULL ? text : "");
+static void put_text(struct buf *texts, struct slice text) {
+    buf_slice(texts, text);
     buf_char(texts, 0);
+}
+
+static struct slice or_empty(const char *text) {
+    return slice_of(text != NULL ? text : "");
+}
+
+/* The next one of those texts. */
+static struct slice take_text(const char **at) {
+    struct slice text = slice_of(*at);
+    *at += text.len + 1;
+    return text;
 }
 
 struct kept *kept_failure(const struct failure *failure) {
     struct buf texts;
     buf_init(&texts);
-    put_text(&texts, failure->field);
-    put_text(&texts, failure->message);
+    put_text(&texts, or_empty(failure->field));
+    put_text(&texts, or_empty(failure->message));
+    put_text(&texts, or_empty(failure->code));
+    put_text(&texts, failure->data);
     struct kept *k = texts.failed ? NULL : make(buf_bytes(&texts));
     buf_deinit(&texts);
     if (k == NULL)
         return NULL;
     k->good = false;
     k->failure = *failure;
-    k->failure.field = failure->field != NULL ? k->bytes : NULL;
-    k->failure.message = failure->message != NULL ? k->bytes + strlen(k->bytes) + 1 : NULL;
+    const char *at = k->bytes;
+    const char *field = take_text(&at).ptr, *message = take_text(&at).ptr;
+    const char *code = take_text(&at).ptr;
+    k->failure.field = failure->field != NULL ? field : NULL;
+    k->failure.message = failure->message != NULL ? message : NULL;
+    k->failure.code = failure->code != NULL ? code : NULL;
+    k->failure.data = take_text(&at);
     return k;
 }
 

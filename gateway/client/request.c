@@ -8,6 +8,7 @@
 #include "gateway/client/early.h"
 #include "gateway/client/kept.h"
 #include "gateway/client/limits.h"
+#include "gateway/client/question.h"
 #include "gateway/presence/heartbeat.h"
 
 /* When so many events wait after the one under way, the socket is no longer read, until fewer
@@ -194,7 +195,7 @@ static bool may_begin(const struct client *c, const struct event_row *row) {
     if (!is_busy(c))
         return true;
     return c->current == NULL && flies(row) && c->backlog->flying_count < FLYING_MOST &&
-           c->backlog->lane.bytes < FLYING_BYTES;
+           c->backlog->lane.bytes + c->backlog->asking_bytes < FLYING_BYTES;
 }
 
 static void dispatch(struct client *c, const struct event_row *row, struct json_value data,
@@ -376,6 +377,7 @@ static void request_free(struct request *r) {
     free(r->kept);
     free(r->state);
     free(r->message_id);
+    question_free(r->question);
     free(r->event);
     free(r);
     client_unref(c);

@@ -14,6 +14,7 @@
  * order (batch.h). Any other event waits for all of them, and they for it.
  */
 struct kept;
+struct question;
 struct request {
     struct client *client; /* a reference */
     const struct event_row *row;
@@ -28,6 +29,7 @@ struct request {
     char *event;               /* owned: the name of an own event; or NULL: the row's */
     struct slice instead;      /* what a callback gets in place of the answer; or empty */
     char *message_id;          /* owned: clientMessageId as it was written; or NULL */
+    struct question *question; /* owned: to the back end, before it goes on; NULL: none */
     void *state;               /* belongs to the handler; freed with the request */
     void (*drop)(void *state); /* called before state is freed; may be NULL */
     uint64_t arrived;          /* when the event came, by the loop's clock */

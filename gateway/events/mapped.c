@@ -6,6 +6,7 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/asking.h"
 #include "gateway/client/field.h"
+#include "gateway/events/ask_publish.h"
 #include "gateway/events/inside.h"
 #include "gateway/events/rpc.h"
 
@@ -13,7 +14,7 @@
 struct mapped {
     struct request *r;
     const struct map_line *line;
-    struct json_value data, args;
+    struct json_value data, args, id_field;
     struct buf sent; /* the arguments that go on, as an array */
     struct buf user; /* the sender, as a JSON string */
     struct buf id;   /* "<sender>:<clientMessageId>", or empty */
@@ -90,6 +91,19 @@ static bool pick_name(struct mapped *m, bool user, struct name *out) {
     return false;
 }
 
+/* Does it wait for publish-hook? Else it has what is to go out. */
+static bool waits(struct mapped *m, struct slice channel) {
+    struct said said = {.channel = channel,
+                        .data = m->emit.data,
+                        .args = m->emit.args,
+                        .bin = m->emit.bin,
+                        .id = m->id_field.raw};
+    bool yes = ask_publish(m->r, m->data, &said);
+    m->emit.data = said.data;
+    m->emit.args = said.args;
+    return yes;
+}
+
 /* --- actions --------------------------------------------------------------------------------
  */
 
@@ -112,6 +126,8 @@ static void send_to_room(struct mapped *m) {
         return;
     if (m->line->open)
         member = (struct slice){NULL, 0};
+    if (waits(m, channel))
+        return;
     request_sent(r, m->line->is_volatile
                         ? ring_emit(redis, channel, &m->emit, member, request_done, r)
                         : append_emit(redis, channel, &m->emit, buf_bytes(&m->id), member,
@@ -120,6 +136,8 @@ static void send_to_room(struct mapped *m) {
 
 static void send_to_all(struct mapped *m) {
     struct slice nobody = {NULL, 0};
+    if (waits(m, SLICE("all")))
+        return;
     request_sent(m->r, ring_emit(clients_of(m->r->client)->redis, SLICE("all"), &m->emit,
                                  nobody, request_done, m->r));
 }
@@ -144,6 +162,8 @@ static void send_to_user(struct mapped *m) {
         !field_may(r, RIGHT_PRIVATE, name_slice(&user), "receiverId"))
         return;
     struct slice channel = user_channel(name_slice(&user), text);
+    if (waits(m, channel))
+        return;
     request_sent(r, m->line->is_volatile
                         ? ring_emit(redis, channel, &m->emit, nobody, request_done, r)
                         : append_emit(redis, channel, &m->emit, buf_bytes(&m->id), nobody,
@@ -163,6 +183,8 @@ static void send_to_socket(struct mapped *m) {
     memcpy(text, "socket:", 7);
     memcpy(text + 7, id.bytes, id.len);
     struct slice channel = {text, 7U + id.len};
+    if (waits(m, channel))
+        return;
     request_sent(m->r, ring_emit(clients_of(m->r->client)->redis, channel, &m->emit, nobody,
                                  request_done, m->r));
 }
@@ -257,10 +279,12 @@ void on_mapped(struct request *r, struct json_value data) {
     struct mapped m = {.r = r, .line = map_line_of(r->row), .data = data};
     json_fields(data, names, f, 4);
     m.args = f[0];
+    m.id_field = f[3];
     buf_init(&m.sent);
     buf_init(&m.user);
     buf_init(&m.id);
-    r->event = strndup(f[1].raw.ptr + 1, f[1].raw.len - 2); /* without memory: the action */
+    if (r->event == NULL)
+        r->event = strndup(f[1].raw.ptr + 1, f[1].raw.len - 2); /* without memory: the action */
     r->instead = m.line->ack;
     if (field_message_id(r, f[3], &m.id) && field_bin(r, f[2]) && put_emit(&m, f[1], f[2]))
         act(&m);

@@ -2,6 +2,7 @@
 #include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
+#include "gateway/events/ask_publish.h"
 
 /* private_message: sends a message to a user. The inboxes of both users get it, and so do all
  * of their connections except this one. */
@@ -69,19 +70,32 @@ static void on_sent(struct private_send *send, const struct private_sent *sent,
     sub_await(c->inbox, &p->waiter);
 }
 
-void on_private_message(struct request *r, struct json_value data) {
-    static const char *const names[] = {"receiverId", "content", "clientMessageId", "bin"};
-    struct json_value f[4];
-    struct name receiver = {0};
+/* said: what goes out, in the place of what the client wrote. */
+static void send_private(struct request *r, struct slice receiver, const struct said *said,
+                         struct slice id) {
     struct client *c = r->client;
     char origin[CLIENT_ID_SIZE];
-    struct buf field;
     struct sent_message *p = request_state(r, sizeof *p);
     if (p == NULL)
         return;
     p->request = r;
     r->drop = drop;
     r->abandon = abandon;
+    struct private_message m = {.sender = client_user(c),
+                                .receiver = receiver,
+                                .content = said->data,
+                                .bin = said->bin,
+                                .id = id,
+                                .origin = subscriber_origin(&c->as, origin)};
+    request_sent(r, private_send(&p->send, clients_of(c)->redis, &m, &r->sending, on_sent));
+}
+
+void on_private_message(struct request *r, struct json_value data) {
+    static const char *const names[] = {"receiverId", "content", "clientMessageId", "bin"};
+    struct json_value f[4];
+    struct name receiver = {0};
+    char channel[CHANNEL_NAME_SIZE];
+    struct buf field;
     json_fields(data, names, f, 4);
     if (!field_user(r, f[0], "receiverId", false, &receiver) ||
         !field_may(r, RIGHT_PRIVATE, name_slice(&receiver), "receiverId") ||
@@ -92,14 +106,11 @@ void on_private_message(struct request *r, struct json_value data) {
         return;
     }
     buf_init(&field);
-    if (field_message_id(r, f[2], &field)) {
-        struct private_message m = {.sender = client_user(c),
-                                    .receiver = name_slice(&receiver),
-                                    .content = f[1].raw,
-                                    .bin = f[3].raw,
-                                    .id = buf_bytes(&field),
-                                    .origin = subscriber_origin(&c->as, origin)};
-        request_sent(r, private_send(&p->send, clients_of(c)->redis, &m, &r->sending, on_sent));
-    }
+    struct said said = {.channel = user_channel(name_slice(&receiver), channel),
+                        .data = f[1].raw,
+                        .bin = f[3].raw,
+                        .id = f[2].raw};
+    if (field_message_id(r, f[2], &field) && !ask_publish(r, data, &said))
+        send_private(r, name_slice(&receiver), &said, buf_bytes(&field));
     buf_deinit(&field);
 }

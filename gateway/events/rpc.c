@@ -10,10 +10,10 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/describe.h"
 #include "gateway/client/field.h"
+#include "gateway/client/question.h"
 #include "gateway/events/emits.h"
 
-#define STATE_MOST   4096
-#define MESSAGE_MOST 1024
+#define STATE_MOST 4096
 
 /* What the back end has answered, and how much of it is done. */
 enum part { PART_LEAVE, PART_JOIN, PART_EMIT, PART_ACK, PART_STATE, PART_DISCONNECT, PARTS };
@@ -191,13 +191,8 @@ static const char *check(struct rpc *p) {
 }
 
 static void on_error(struct rpc *p, const struct hook_answer *answer) {
-    char message[MESSAGE_MOST];
-    ptrdiff_t len = json_decode(answer->message, message, sizeof message - 1);
-    message[len > 0 ? len : 0] = '\0';
-    struct failure f = {.err = ERR_REJECTED,
-                        .code = answer->code,
-                        .message = len > 0 ? message : NULL,
-                        .data = answer->data.raw};
+    char message[QUESTION_MESSAGE_SIZE];
+    struct failure f = question_failure(answer, message);
     request_fail_with(p->r, &f);
 }
 

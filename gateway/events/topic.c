@@ -2,6 +2,7 @@
 #include "gateway/client/asking.h"
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
+#include "gateway/events/ask_publish.h"
 #include "gateway/session/session.h"
 
 /* subscribe, unsubscribe, publish: the events of topics. An application chooses its topics. */
@@ -162,9 +163,10 @@ void on_publish(struct request *r, struct json_value data) {
         return;
     }
     buf_init(&field);
-    if (field_message_id(r, f[2], &field)) {
+    struct said said = {.channel = name, .data = f[1].raw, .id = f[2].raw};
+    if (field_message_id(r, f[2], &field) && !ask_publish(r, data, &said)) {
         struct slice anybody = {NULL, 0};
-        request_sent(r, append_event(clients_of(r->client)->redis, name, "message", f[1].raw,
+        request_sent(r, append_event(clients_of(r->client)->redis, name, "message", said.data,
                                      buf_bytes(&field), anybody, &r->sending, request_appended,
                                      r));
     }

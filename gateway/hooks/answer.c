@@ -58,7 +58,7 @@ static enum hook_end read_refusal(struct hook_answer *out, enum hook_type type,
 
 enum hook_end hook_answer_read(struct hook_answer *out, enum hook_type type, long status,
                                struct slice text) {
-    *out = (struct hook_answer){.status = status};
+    *out = (struct hook_answer){.status = status, .text = text};
     if (status / 100 == 4)
         return read_refusal(out, type, text);
     if (status / 100 == 2 && (text.len == 0 || status == 204)) {

@@ -19,7 +19,8 @@ struct hook_answer {
     char code[HOOK_CODE_SIZE]; /* of an error, by the rules of codes; else "" */
     struct json_value message; /* of an error: a string, or JSON_NONE */
     struct json_value data;    /* of an error: any value, or JSON_NONE */
-    const char *why;           /* for the log: what is wrong with it, or NULL */
+    struct slice text; /* all of it, in which the values lie; but for an empty one, {} */
+    const char *why;   /* for the log: what is wrong with it, or NULL */
 };
 
 /*

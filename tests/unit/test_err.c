@@ -13,10 +13,10 @@
 static void codes_are_those_of_the_protocol(void **state) {
     (void)state;
     static const char *const codes[] = {
-        "ok",        "bad_json",     "bad_message",   "unknown_event",     "missing_field",
-        "bad_field", "too_large",    "not_logged_in", "already_logged_in", "unauthorized",
-        "forbidden", "not_a_member", "too_many",      "rate_limited",      "unavailable",
-        "internal",
+        "ok",          "bad_json",     "bad_message",   "unknown_event",     "missing_field",
+        "bad_field",   "too_large",    "not_logged_in", "already_logged_in", "unauthorized",
+        "forbidden",   "not_a_member", "too_many",      "rate_limited",      "rejected",
+        "unavailable", "internal",
     };
     assert_int_equal(ERR_COUNT, sizeof codes / sizeof *codes);
     for (int e = 0; e < ERR_COUNT; e++)
