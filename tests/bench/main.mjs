@@ -5,7 +5,8 @@
 //     ONLY=NAME,…      of the servers: sluice, uwebsockets, limit, … (rivals/servers.mjs), or of the
 //                      parts that measure Sluice alone: workers, idle, fairness, … (parts.mjs)
 //     CENTRIFUGO=PATH  the program of Centrifugo
-//     REPORT=1         makes the tables and plots again from build/bench/results.json
+//     REPORT=1         makes the tables and plots again from build/bench/results.json, which has
+//                      the runs that are done
 //
 // Tables are printed and are in build/bench/table.md, plots beside it.
 

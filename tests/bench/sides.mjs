@@ -25,7 +25,7 @@ const WORK = {
 };
 
 // As much a second is delivered at each point of a curve.
-export const CURVES = {
+const CURVES = {
   subscribers: [[10, 100, 1000, 10000], (n) => [1, 'fanout', { subs: n, pubs: 1, rate: 40000 / n }]],
   channels: [[1, 10, 100, 1000, 10000], (n) => [1, 'fanout', { subs: n, topics: n, pubs: 4, rate: 2000 }]],
   nodes: [[1, 2, 3, 4], (n) => [n, 'fanout', { subs: 1000, pubs: 1, rate: 40 }]],
@@ -57,60 +57,61 @@ async function measure(name, redis, [count, mode, settings], window) {
   }
 }
 
+// One run of everything: its results are appended to the session's table and growth.
+async function measureAll({ table, growth, titles, seconds }, redis, run, note) {
+  const window = { seconds, warmup: seconds > 2 ? 1000 : 500 };
+  const short = { seconds: Math.ceil(seconds / 2), warmup: 500 };
+  const into = async (list, row, work, time) => {
+    try {
+      list.push({ ...row, run, result: await measure(row.name, redis, work, time) });
+    } catch (error) {
+      progress(`${titles[row.name]}: ${error.message}`);
+    }
+  };
+  for (const name of Object.keys(titles)) {
+    note(titles[name]);
+    for (const [work, what] of Object.entries(WORK)) {
+      if (what[0] > 1 && rivals[name].alone) continue;
+      await into(table, { name, work }, what, window);
+    }
+  }
+  const growing = GROWS.filter((name) => titles[name]);
+  for (const [curve, [points, work]] of growing.length ? Object.entries(CURVES) : []) {
+    note(`growth of ${curve}`);
+    for (const n of points) {
+      for (const name of growing) await into(growth, { curve, n, name }, work(n), short);
+    }
+  }
+}
+
 export async function sides(only) {
   const [runs, seconds] = [setting('RUNS', 5), setting('SECONDS', 3)];
   const versions = choose(only ?? Object.keys(rivals));
-  const names = Object.keys(versions);
   const redis = await startRedis({ appendfsync: 'everysec' });
   pin(REST, process.pid, redis.pid);
-  const began = Date.now();
-  const load_ = os.loadavg()[0];
-  const table = []; // of { name, run, work, result }
-  const growth = []; // of { curve, n, name, run, result }
-  const window = { seconds, warmup: seconds > 2 ? 1000 : 500 };
-  const short = { seconds: Math.ceil(seconds / 2), warmup: 500 };
-  const note = (run, what) => progress(`${decimal((Date.now() - began) / 60000, 1)} min, run ${run} of ${runs}: ${what}`);
-  const into = async (list, row, work, time) => {
-    try {
-      list.push({ ...row, result: await measure(row.name, redis, work, time) });
-    } catch (error) {
-      progress(`${rivals[row.name].title}: ${error.message}`);
-    }
-  };
-  for (let run = 1; run <= runs; run++) {
-    for (const name of names) {
-      note(run, rivals[name].title);
-      for (const [work, what] of Object.entries(WORK)) {
-        if (what[0] > 1 && rivals[name].alone) continue;
-        await into(table, { name, run, work }, what, window);
-      }
-    }
-    for (const [curve, [points, work]] of Object.entries(CURVES)) {
-      const growing = GROWS.filter((name) => name in versions);
-      if (growing.length) note(run, `growth of ${curve}`);
-      for (const n of points) {
-        for (const name of growing) await into(growth, { curve, n, name, run }, work(n), short);
-      }
-    }
-  }
   const [info] = await redis.ask(['INFO', 'server']);
-  await redis.stop();
   const session = {
     date: new Date().toISOString().slice(0, 10),
-    minutes: (Date.now() - began) / 60000,
     cores: os.cpus().length,
     model: os.cpus()[0].model.trim(),
-    load: load_,
+    load: os.loadavg()[0],
     redis: info.match(/redis_version:(\S+)/)[1],
     node: process.version,
-    runs,
     seconds,
     versions,
-    titles: Object.fromEntries(names.map((name) => [name, rivals[name].title])),
-    table,
-    growth,
+    titles: Object.fromEntries(Object.keys(versions).map((name) => [name, rivals[name].title])),
+    table: [], // of { name, work, run, result }
+    growth: [], // of { curve, n, name, run, result }
   };
+  const began = Date.now();
+  const minutes = () => (Date.now() - began) / 60000;
   const dir = path.join(ROOT, 'build/bench');
-  fs.writeFileSync(path.join(dir, 'results.json'), JSON.stringify(session, null, 1));
+  for (let run = 1; run <= runs; run++) {
+    const note = (what) => progress(`${decimal(minutes(), 1)} min, run ${run} of ${runs}: ${what}`);
+    await measureAll(session, redis, run, note);
+    Object.assign(session, { runs: run, minutes: minutes() });
+    fs.writeFileSync(path.join(dir, 'results.json'), JSON.stringify(session, null, 1));
+  }
+  await redis.stop();
   report(session, dir);
 }
