@@ -135,6 +135,9 @@ bool message_parse(struct message *m, struct slice frame) {
     m->own = m->has_args || !is_ours(m);
     if (m->own)
         split_bin(m);
+    if (m->has_args &&
+        (m->data.len < 2 || m->data.ptr[0] != '[' || m->data.ptr[m->data.len - 1] != ']'))
+        return false;
     return (m->epoch.len == 0) == (m->seq == 0);
 }
 

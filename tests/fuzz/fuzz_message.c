@@ -12,7 +12,11 @@ static void parts(const struct message *m, struct slice all) {
     check(fuzz_within(m->channel, all) && fuzz_within(m->epoch, all));
     check(fuzz_within(m->event, all) && fuzz_within(m->origin, all));
     check(fuzz_within(m->data, all) && m->data.len > 0);
-    check(m->data.ptr + m->data.len + 1 == all.ptr + all.len);
+    size_t bin = m->bin.len > 0 ? strlen(",\"bin\":") + m->bin.len : 0;
+    check(m->data.ptr + m->data.len + bin + 1 == all.ptr + all.len);
+    check(fuzz_within(m->bin, all) && fuzz_within(m->user, all) && fuzz_within(m->socket, all));
+    check(fuzz_within(m->nsp, all) && fuzz_within(m->except, all));
+    check(!m->has_args || (m->data.len >= 2 && m->data.ptr[0] == '['));
     check(m->channel.len >= 2 && m->channel.ptr[0] == '"');
     check(m->ephemeral == (m->seq == 0) && m->ephemeral == (m->epoch.len == 0));
 }
