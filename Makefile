@@ -237,8 +237,8 @@ format: ## rewrites the C files as clang-format wants them
 
 # ---- make chaos
 .PHONY: chaos
-chaos: all deps-test ## random faults: TOPOLOGY=single|sentinel|cluster WAIT=1 SEED=7 SECONDS=60 (or FAULTS=100, ONLY=Redis)
-	@TOPOLOGY='$(TOPOLOGY)' WAIT='$(WAIT)' SEED='$(SEED)' SECONDS='$(SECONDS)' FAULTS='$(FAULTS)' ONLY='$(ONLY)' exec node tests/chaos/main.mjs
+chaos: all deps-test ## random faults: TOPOLOGY=single|sentinel|cluster WAIT=1 SEED=7 SECONDS=60 FAST=1 (or FAULTS=100, ONLY=Redis)
+	@FAST='$(FAST)' TOPOLOGY='$(TOPOLOGY)' WAIT='$(WAIT)' SEED='$(SEED)' SECONDS='$(SECONDS)' FAULTS='$(FAULTS)' ONLY='$(ONLY)' exec node tests/chaos/main.mjs
 
 # ---- make abuse
 .PHONY: abuse

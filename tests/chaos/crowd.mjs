@@ -8,7 +8,10 @@ import { Talker } from './talker.mjs';
 
 const CS_ID = 'chaos';
 const ROOM = `room-${CS_ID}`;
-const PACE_MS = 70;
+// FAST=1: as fast as the rate limit and one core for the crowd allow.
+const FAST = process.env.FAST === '1';
+const PACE_MS = FAST ? 10 : 70;
+const WINDOWS = FAST ? [1, 32, 8, 16] : [1, 4, 2, 8]; // messages under way, of one talker after the other
 
 const dm = (a, b) => `dm:${[a, b].sort().join(':')}`;
 
@@ -46,7 +49,7 @@ export class Crowd {
   talk() {
     this.talkers.forEach((device, i) => {
       const streams = [this.#toRoom(), this.#toPeer(device, this.talkers[i ^ 1])];
-      const window = [1, 4, 2, 8][i % 4];
+      const window = WINDOWS[i % WINDOWS.length];
       this.#talk.push(new Talker(device, this, { streams, window, pace: PACE_MS }));
     });
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // make chaos [TOPOLOGY=single|sentinel|cluster] [WAIT=1] [SEED=7] [SECONDS=60] [FAULTS=100]
-//            [ONLY=part of a fault's name]
+//            [ONLY=part of a fault's name] [FAST=1]
 //
 // Three nodes, Redis and a crowd under random faults: nothing acknowledged may be lost, come twice
 // or out of order, and presence must be right after each storm. Ends with 0 if that is so. What
