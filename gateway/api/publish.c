@@ -156,7 +156,7 @@ static bool check(const struct api_call *c, const struct emit *e) {
         api_refuse(c, REFUSAL_MISSING_FIELD, "data");
     else if (data && args)
         api_refuse(c, REFUSAL_BAD_FIELD, "args");
-    else if (event_reserved(c->source->clients, e->event, e->nsp))
+    else if (event_reserved(c->source->clients->options, e->event, e->nsp))
         api_refuse(c, REFUSAL_BAD_FIELD, "event");
     else if (!is_ephemeral(c) && any_needs_no_log(c))
         api_refuse(c, REFUSAL_BAD_FIELD, one ? "channel" : "channels");

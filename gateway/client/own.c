@@ -1,24 +1,48 @@
 #include "gateway/client/own.h"
 
+#include "common/log.h"
 #include "common/sio.h"
 #include "gateway/client/request.h"
+#include "gateway/hooks/config.h"
 #include "gateway/spaces.h"
 
-bool event_reserved(const struct clients *all, struct slice event, struct slice nsp) {
-    static const char *const sent[] = {SENT_EVENTS};
-    if (!spaces_has_builtin(all->options, nsp))
-        return false;
-    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
-        if (slice_is(event, sent[i]) && !slice_is(event, "message"))
-            return true;
+/* Does Sluice have an event of that name, from clients or to them? */
+static bool is_ours(struct slice event) {
+#define EVENT_NAME(symbol, name, handler, flags, rights, payload) name,
+    static const char *const names[] = {EVENT_TABLE(EVENT_NAME) SENT_EVENTS};
+#undef EVENT_NAME
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (slice_is(event, names[i]))
+            return !slice_is(event, "message");
     }
-    return event_find(all, event) != NULL || sio_reserves(event);
+    return false;
+}
+
+bool event_reserved(const struct options *o, struct slice event, struct slice nsp) {
+    return sio_reserves(event) || (is_ours(event) && spaces_has_builtin(o, nsp));
+}
+
+const char *event_map_check(const struct event_map *m, const struct options *o) {
+    for (size_t i = 0; i < m->count; i++) {
+        const struct map_line *l = &m->lines[i];
+        const char *wrong = NULL;
+        if (!l->prefix && event_reserved(o, l->event, l->nsp))
+            wrong = log_text("%.*s is reserved", (int)l->event.len, l->event.ptr);
+        else if (l->as.len != 0 && event_reserved(o, l->as, l->nsp))
+            wrong = log_text("%.*s is reserved", (int)l->as.len, l->as.ptr);
+        else if (l->action == MAP_RPC)
+            wrong = hooks_check_url(l->target, o->hook_plain);
+        if (wrong != NULL)
+            return wrong;
+    }
+    return NULL;
 }
 
 const struct map_line *client_line(const struct client *c, struct slice event) {
     const struct clients *all = clients_of(c);
     struct slice nsp = subscriber_nsp(&c->as);
-    if (all->map == NULL || client_row(c, event) != NULL || event_reserved(all, event, nsp))
+    if (all->map == NULL || client_row(c, event) != NULL ||
+        event_reserved(all->options, event, nsp))
         return NULL;
     return event_map_find(all->map, event, nsp);
 }

@@ -2,6 +2,7 @@
 #define SLUICE_CLIENT_OWN_H
 
 #include "gateway/client/event_map.h"
+#include "gateway/options.h"
 
 /* An application's own event, as a door has got it. */
 struct own_event {
@@ -13,7 +14,10 @@ struct own_event {
 };
 
 /* Is the name one that only Sluice itself may give to an event in that namespace? */
-bool event_reserved(const struct clients *all, struct slice event, struct slice nsp);
+bool event_reserved(const struct options *o, struct slice event, struct slice nsp);
+/* Checks what of a map the lines alone do not tell: names that are reserved, URLs. Returns
+ * NULL, or what is wrong (valid until four more texts are made by log_text). */
+const char *event_map_check(const struct event_map *m, const struct options *o);
 
 /* The line of the map by which an event of this client goes. NULL: the event is one of
  * EVENT_TABLE, or there is no line for it. */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "gateway/client/event_map.h"
+#include "gateway/client/own.h"
 #include "gateway/data/deployment.h"
 #include "gateway/events/mapped.h"
 #include "gateway/hooks/config.h"
@@ -96,8 +96,9 @@ static const char *check_event(const struct options *o) {
     struct event_map *map = event_map_read(o->event, on_mapped, &why);
     if (map == NULL)
         return why;
+    why = event_map_check(map, o);
     event_map_free(map);
-    return NULL;
+    return why;
 }
 
 #define TEXT(field) offsetof(struct options, field)

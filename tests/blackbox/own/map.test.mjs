@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { cluster, connect, login, test, until } from '../lib/harness.mjs';
+import { runProgram } from '../lib/program.mjs';
 import { beside, emit, enter, next, once, WAYS } from '../lib/socketio.mjs';
 
 const lines = [
@@ -19,7 +20,6 @@ const lines = [
   'only room in /admin',
   'hall room ="big hall" open',
   'metric stream metrics',
-  'typing room # reserved: never fits',
 ];
 const args = ['--socketio-namespaces', '/admin', ...lines.flatMap((line) => ['--event', line])];
 const { redis, nodes, stop } = await cluster({ nodes: 2, args });
@@ -182,4 +182,18 @@ test('a back end may read events in a stream', async () => {
   assert.notEqual(bare.id, id);
   assert.equal(bare.args, '[]');
   assert.ok(Number(await redis.cli('PTTL', key)) > 86000000);
+});
+
+test('a map that cannot be is refused at the start', async () => {
+  const refused = async (lines, pattern) => {
+    const { code, err } = await runProgram(lines.flatMap((line) => ['--event', line]));
+    assert.equal(code, 1);
+    assert.match(err, pattern);
+  };
+  await refused(['typing room'], /event: typing is reserved/);
+  await refused(['a room', 'b room as chatMessage'], /event: chatMessage is reserved/);
+  await refused(['a rpc http://example.org/x'], /event: .*https/);
+  await refused(['a rpc ftp://127.0.0.1/x'], /event: .*http/);
+  await refused(['a shout'], /event: a shout: an action is/);
+  await refused(['connect room'], /event: connect is reserved/);
 });
