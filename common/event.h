@@ -35,7 +35,7 @@
     "chatMessage", "new_private_message", "message", "userJoined", "userLeft", "onlineUsers",  \
         "Online_user", "update_member_list", "user_online", "user_offline", "typing",          \
         "message_read", "myUsersList", "error", "channel_reset", "available",                  \
-        "token_expiring", "revoked"
+        "token_expiring", "revoked", "joined"
 
 /* Who reads that column includes gateway/auth/grant.h. */
 #define NEEDS(right) (1U << RIGHT_##right)

@@ -3,6 +3,7 @@
 #include "gateway/api/batch.h"
 #include "gateway/api/cluster.h"
 #include "gateway/api/history.h"
+#include "gateway/api/membership.h"
 #include "gateway/api/messages.h"
 #include "gateway/api/openapi.h"
 #include "gateway/api/publish.h"
@@ -229,6 +230,24 @@ static const struct api_route table[] = {
              "\"id\",\"username\",\"role\",\"online\"")) ",\"cursor\":" TEXT,
          "\"online\",\"total\",\"members\""),
      .handle = api_members_get},
+    {.method = "PUT",
+     .path = "/rooms/{room}/members/{user}",
+     .rights = API_USERS,
+     .also = "409",
+     .name = "putMember",
+     .about =
+         "Makes a user a member of a room. The user's connections, if their tokens give a "
+         "right to the room, enter it and get `joined`; those that are away do so when they "
+         "come back.",
+     .answer = EMPTY,
+     .handle = api_member_put},
+    {.method = "DELETE",
+     .path = "/rooms/{room}/members/{user}",
+     .rights = API_USERS,
+     .name = "deleteMember",
+     .about = "Ends a membership. The user's connections leave the room and get `userLeft`.",
+     .answer = EMPTY,
+     .handle = api_member_delete},
     {.method = "POST",
      .path = "/rooms/{room}/disconnect",
      .rights = API_USERS,

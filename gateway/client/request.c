@@ -301,6 +301,17 @@ void client_event_by(struct client *c, const struct event_row *row, struct json_
     client_unref(c);
 }
 
+void client_act(struct client *c, const struct event_row *row, struct json_value data) {
+    const struct ack nobody = {.len = 0};
+    client_ref(c);
+    if (may_begin(c, row) && !has_waiting(c))
+        dispatch(c, row, data, &nobody, false, client_now(c));
+    else if (!enqueue(c, row, data, &nobody, false))
+        client_close(c, 1011, "out of memory");
+    client_pump(c);
+    client_unref(c);
+}
+
 void client_drained(struct client *c) {
     client_ref(c);
     subscriber_drained(&c->as);

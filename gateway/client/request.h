@@ -61,6 +61,9 @@ void client_event(struct client *c, struct slice event, struct json_value data,
 /* As client_event, for an event that goes by this row; NULL: no row is for it. */
 void client_event_by(struct client *c, const struct event_row *row, struct json_value data,
                      const struct ack *ack);
+/* The node itself does something for the client, in its turn among the client's events. row:
+ * not one of the table; its answer goes nowhere. */
+void client_act(struct client *c, const struct event_row *row, struct json_value data);
 /* Tells a client that a frame could not be read as an event. */
 void client_bad_frame(struct client *c, enum err err, const struct ack *ack, const char *field);
 /* The socket has taken everything, as `want_drained` of the door asked to be told. */

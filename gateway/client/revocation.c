@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "gateway/channel/filter.h"
+#include "gateway/presence/sockets.h"
 
 #define ASKED_AT_ONCE 128
 #define CODE_GONE     4000
@@ -67,16 +68,21 @@ static void close_user(struct revocation *r, struct slice user, const struct mar
     holders_close(&r->clients->holders, user, affects, m, m->code, m->reason);
 }
 
-static void close_socket(struct revocation *r, struct slice id, const struct mark *m) {
-    struct list *all = &r->clients->registry.all.list;
-    for (struct list *at = all->next, *next; at != all; at = next) {
-        struct client *c = client_at(at);
-        next = at->next;
-        if (filter_is_socket(&c->as, id)) {
-            client_close(c, m->code, m->reason);
-            return;
-        }
+/* Those that are logged in are in an index. */
+static struct client *find_socket(const struct clients *all, struct slice id) {
+    struct subscriber *s = sockets_find(all->sockets, id);
+    const struct list *list = &all->registry.all.list;
+    for (struct list *at = list->next; at != list && s == NULL; at = at->next) {
+        struct subscriber *one = container_of(at, struct subscriber, link);
+        s = !one->logged_in && filter_is_socket(one, id) ? one : NULL;
     }
+    return s != NULL ? client_of(s) : NULL;
+}
+
+static void close_socket(struct revocation *r, struct slice id, const struct mark *m) {
+    struct client *c = find_socket(r->clients, id);
+    if (c != NULL && !c->as.gone)
+        client_close(c, m->code, m->reason);
 }
 
 /* Seconds since 1970, perhaps with a fraction, as revoke.lua writes them. */

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "gateway/client/request.h"
+#include "gateway/login/told.h"
 
 const char *door_failure_text(const struct failure *f) {
     const char *text = f->message != NULL ? f->message : err_message(f->err);
@@ -31,8 +32,10 @@ void door_put_failure(struct buf *out, const struct failure *f, const char *even
     buf_char(out, '}');
 }
 
-bool door_withholds(const struct client *c, const struct message *m) {
+bool door_withholds(struct client *c, const struct message *m) {
     static const char *const sent[] = {SENT_EVENTS};
+    if (!told_takes(c, m))
+        return true;
     if (!c->own_only || m->own || slice_is(m->event, "error") || slice_is(m->event, "message"))
         return false;
     for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {

@@ -16,7 +16,7 @@ const char *door_failure_text(const struct failure *f);
 
 /* Is the message kept from the client? Where `builtin` is `none`, what Sluice sends of itself
  * is, but for `error` and `message`. */
-bool door_withholds(const struct client *c, const struct message *m);
+bool door_withholds(struct client *c, const struct message *m);
 
 /* Counts a delivery. encoded: there was memory to encode the message; sent: it was queued. */
 void door_count(const struct client *c, const struct message *m, bool encoded, bool sent);

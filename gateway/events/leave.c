@@ -53,7 +53,7 @@ void on_leave(struct request *r, struct json_value data) {
         return;
     }
     bool inside = sub_find(&r->client->as, name) != NULL;
-    if (!membership_leave(clients_of(r->client)->leases, client_user(r->client), name, inside,
-                          on_left, r))
+    if (!membership_leave(clients_of(r->client)->leases, client_user(r->client), name,
+                          inside ? LEAVES_INSIDE : LEAVES_OUTSIDE, on_left, r))
         request_unavailable(r, OUTCOME_REFUSED);
 }

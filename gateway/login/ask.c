@@ -387,3 +387,23 @@ void login_recover(struct client *c, const struct recovered *what, struct identi
     take_identity(c, l);
     login_begin(r);
 }
+
+/* --- told by a back end ---------------------------------------------------------------------
+ */
+
+void login_enter(struct request *r, struct slice room, const struct position *since) {
+    struct client *c = r->client;
+    char bytes[CHANNEL_NAME_SIZE];
+    size_t at;
+    if (sub_find(&c->as, room_channel(room, bytes)) != NULL) {
+        request_ok(r, (struct slice){NULL, 0});
+        return;
+    }
+    struct login *l = make_login(r, c->identity != NULL ? identity_ref(c->identity) : NULL);
+    if (l == NULL || !add_room(r, room, false, &at))
+        return;
+    l->told = l->members_only = true;
+    l->entries[at].since = *since;
+    l->entries[at].resumed = true;
+    login_begin(r);
+}

@@ -16,4 +16,9 @@
 void login_recover(struct client *c, const struct recovered *what, struct identity *who,
                    void (*done)(void *arg, enum login_end how), void *arg);
 
+/* Enters a room of which the user is a member, from a position on. Nothing is answered: the
+ * client was told so. r: a request that the node itself made (client_act), and that has no
+ * state yet. */
+void login_enter(struct request *r, struct slice room, const struct position *since);
+
 #endif

@@ -151,6 +151,21 @@ static void renew_rosters(struct client *c, const struct login *l) {
     }
 }
 
+/* The position that the client was told is not good any more: it is told another one. */
+static void tell_position(struct client *c, const struct login *l) {
+    const struct entry *e = &l->entries[0];
+    struct buf data;
+    if (e->sub == NULL || e->result == CHECK_GOOD)
+        return;
+    buf_init(&data);
+    put_join(&data, c, e);
+    if (data.failed)
+        client_close(c, 1011, "out of memory");
+    else
+        subscriber_emit(&c->as, "joined", buf_bytes(&data), false);
+    buf_deinit(&data);
+}
+
 static void succeed(struct request *r, struct login *l) {
     struct client *c = r->client;
     bool unheard = c->unheard;
@@ -158,7 +173,7 @@ static void succeed(struct request *r, struct login *l) {
     buf_init(&answer);
     if (l->joins)
         put_join(&answer, c, l->room);
-    else if (l->what == NULL)
+    else if (l->what == NULL && !l->told)
         put_login(&answer, r, l);
     if (l->fresh)
         is_logged_in(c, l);
@@ -172,6 +187,8 @@ static void succeed(struct request *r, struct login *l) {
     } else if (request_answer(r, &answer)) {
         if (unheard)
             renew_rosters(c, l);
+        if (l->told)
+            tell_position(c, l);
         start_all(c, l);
     }
     buf_deinit(&answer);
@@ -214,7 +231,7 @@ void login_fail(struct request *r, struct login *l) {
 
 /* Takes the client out of the rooms of which the user is no member: they are lost to it. */
 static void drop_left(struct client *c, struct login *l) {
-    for (size_t i = 0; l->members_only && i < l->count; i++) {
+    for (size_t i = 0; l->what == NULL && i < l->count; i++) {
         struct entry *e = &l->entries[i];
         struct sub *sub = e->left ? sub_find(&c->as, entry_name(e)) : NULL;
         if (sub != NULL)
@@ -333,7 +350,7 @@ static void on_room(void *arg, const struct reply *reply, enum outcome outcome) 
     if (reply != NULL && status == SCRIPT_TOO_MANY)
         l->too_many = true;
     if (reply != NULL && status == SCRIPT_NOT_A_MEMBER &&
-        (l->what != NULL || l->members_only)) {
+        (l->what != NULL || l->members_only || e->resumed)) {
         e->left = true;
         l->stranger = l->stranger || !(l->what != NULL || e->resumed);
         one_done(e->request, !l->stranger);
@@ -404,7 +421,9 @@ static void entry_begin(struct request *r, struct entry *e) {
         e->checking = sub != NULL;
         l->pending += sub != NULL;
     }
-    enum membership how = e->announced && !known ? MEMBER_ANNOUNCED : MEMBER_QUIETLY;
+    enum membership how = e->announced && !known ? MEMBER_ANNOUNCED
+                          : e->resumed           ? MEMBER_RESUMED
+                                                 : MEMBER_QUIETLY;
     if (sub != NULL && l->what == NULL)
         entry_enter(r, e, sub, l->members_only ? MEMBER_ONLY : how);
 }

@@ -53,6 +53,7 @@ struct login {
     bool fresh;    /* the connection had no user before */
     bool resuming;
     bool members_only;  /* it enters only rooms of which the user is a member */
+    bool told;          /* a back end made the membership: nothing is answered */
     struct entry *room; /* named by csId, room or join: the default room from now on */
     struct entry *entries;
     size_t count;

@@ -47,30 +47,48 @@ static bool decide(const struct leases *leases, enum script script, struct slice
     return false;
 }
 
-bool membership_enter(const struct leases *leases, const struct subscriber *s,
-                      const struct channel *ch, enum membership how, redis_done done,
-                      void *arg) {
-    static const char *const modes[] = {"0", "1", "2", "3"};
-    char key[CHANNEL_NAME_SIZE];
-    struct slice user = s->user;
-    struct slice keys[] = {user_channel(user, key), channel_name(ch)};
-    struct slice room = room_of(channel_name(ch));
-    const struct lease *l = lease_of(leases, keys[0]);
-    struct slice args[] = {user, room, slice_of(l->incarnation), slice_of(modes[how])};
-    if (leases->redis->count == 1)
-        return redis_script(l->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
-    return redis_up(ch->redis) && decide(leases, SCRIPT_enter, keys[0], args, 4, done, arg);
-}
-
-bool membership_leave(const struct leases *leases, struct slice user, struct slice channel,
-                      bool inside, redis_done done, void *arg) {
+static bool enter(const struct leases *leases, struct slice user, struct slice channel,
+                  enum membership how, redis_done done, void *arg) {
+    static const char *const modes[] = {"0", "1", "2", "3", "4"};
     char key[CHANNEL_NAME_SIZE];
     struct slice keys[] = {user_channel(user, key), channel};
     const struct lease *l = lease_of(leases, keys[0]);
-    const struct partition *room = redis_partition(leases->redis, channel);
     struct slice args[] = {user, room_of(channel), slice_of(l->incarnation),
-                           inside ? SLICE("1") : SLICE("")};
-    if (redis_is_full(l->redis) || redis_is_full(room) || !redis_up(room))
+                           slice_of(modes[how])};
+    if (leases->redis->count == 1)
+        return redis_script(l->redis, SCRIPT_enter, keys, 2, args, 4, done, arg);
+    return redis_up(redis_partition(leases->redis, channel)) &&
+           decide(leases, SCRIPT_enter, keys[0], args, 4, done, arg);
+}
+
+bool membership_enter(const struct leases *leases, const struct subscriber *s,
+                      const struct channel *ch, enum membership how, redis_done done,
+                      void *arg) {
+    return enter(leases, s->user, channel_name(ch), how, done, arg);
+}
+
+/* Has a partition that is needed too much to do? */
+static bool is_full(const struct leases *leases, struct slice user, struct slice channel) {
+    char key[CHANNEL_NAME_SIZE];
+    return redis_is_full(lease_of(leases, user_channel(user, key))->redis) ||
+           redis_is_full(redis_partition(leases->redis, channel));
+}
+
+bool membership_put(const struct leases *leases, struct slice user, struct slice channel,
+                    redis_done done, void *arg) {
+    return !is_full(leases, user, channel) &&
+           enter(leases, user, channel, MEMBER_QUIETLY, done, arg);
+}
+
+bool membership_leave(const struct leases *leases, struct slice user, struct slice channel,
+                      enum leaves how, redis_done done, void *arg) {
+    static const char *const modes[] = {"", "1", "2"};
+    char key[CHANNEL_NAME_SIZE];
+    struct slice keys[] = {user_channel(user, key), channel};
+    const struct lease *l = lease_of(leases, keys[0]);
+    struct slice args[] = {user, room_of(channel), slice_of(l->incarnation),
+                           slice_of(modes[how])};
+    if (is_full(leases, user, channel) || !redis_up(redis_partition(leases->redis, channel)))
         return false;
     if (leases->redis->count == 1)
         return redis_script(l->redis, SCRIPT_leave, keys, 2, args, 4, done, arg);

@@ -10,17 +10,22 @@
  * connection has left it by all.
  */
 /* Modes of enter.lua. ONLY: who is no member does not become one. */
-enum membership { MEMBER_QUIETLY, MEMBER_ANNOUNCED, MEMBER_AGAIN, MEMBER_ONLY };
+enum membership { MEMBER_QUIETLY, MEMBER_ANNOUNCED, MEMBER_AGAIN, MEMBER_ONLY, MEMBER_RESUMED };
 
 /* Makes the subscriber's user a member of a room. done may be NULL. False: a partition is away.
  */
 bool membership_enter(const struct leases *l, const struct subscriber *s,
                       const struct channel *ch, enum membership how, redis_done done,
                       void *arg);
-/* Ends the membership of a user. inside: the connection that asks is in the room's channel.
- * False: as above, or Redis is full. */
+/* The same for a user, who need not have a connection. Also false if Redis is full. */
+bool membership_put(const struct leases *l, struct slice user, struct slice channel,
+                    redis_done done, void *arg);
+/* Ends the membership of a user. Inside: the connection that asks is in the room's channel. For
+ * good: a connection that resumes does not make it again, only one that joins. False: as above,
+ * or Redis is full. */
+enum leaves { LEAVES_OUTSIDE, LEAVES_INSIDE, LEAVES_FOR_GOOD }; /* as leave.lua has them */
 bool membership_leave(const struct leases *l, struct slice user, struct slice channel,
-                      bool inside, redis_done done, void *arg);
+                      enum leaves how, redis_done done, void *arg);
 /* A doorbell said that a user left a room. If Redis confirms it, the user's subscribers on this
  * node leave the channel, too. */
 void membership_left(const struct leases *l, struct channel *ch, struct slice user);

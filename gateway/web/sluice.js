@@ -598,7 +598,8 @@ export class Sluice {
     for (const channel of lost) {
       this.#positions.delete(channel);
       this.#lost.add(channel);
-      this.#again(channel);
+      if (channel in resume) this.#again(channel);
+      else this.#withdrawn(channel); // we may not be in it any more
     }
     for (const channel in resume) this.#baseline(channel, resume[channel]);
     this.#own.add(connectionId);
@@ -823,10 +824,17 @@ export class Sluice {
     if (event === 'available') return this.#available();
     if (event === 'token_expiring') this.#renew();
     if (event === 'revoked') this.#withdrawn(data.channel);
+    if (event === 'joined') this.#joined(data, meta);
     if (event === 'userLeft' && String(data.userId) === this.userId) this.#left(data.room);
     if (event === 'error') this.#listeners.tell('error', new SluiceError(data));
     else this.#listeners.tell(event, data, meta);
     if (event === 'channel_reset') this.#listeners.tell('lost', data);
+  }
+
+  // A back end made the user a member of a room, which the node enters for us from this position on.
+  // Without a channel, the frame corrects the position.
+  #joined({ room, epoch, seq }, { channel }) {
+    if (channel === undefined || !this.#positions.has(`room:${room}`)) this.#resume(`room:${room}`, { epoch, seq });
   }
 
   // Another connection of this user left a room, so this one must not enter it again.

@@ -118,8 +118,8 @@ static void a_long_list_goes_in_pieces(void **state) {
  */
 
 static void leave(const char *channel) {
-    assert_true(
-        membership_leave(&leases, SLICE("ann"), slice_of(channel), true, on_room, NULL));
+    assert_true(membership_leave(&leases, SLICE("ann"), slice_of(channel), LEAVES_INSIDE,
+                                 on_room, NULL));
 }
 
 static void the_user_s_partition_decides_then_the_room_answers(void **state) {
@@ -162,8 +162,8 @@ static void nobody_knows_of_a_room_that_does_not_answer(void **state) {
 static void nothing_begins_while_the_room_s_partition_is_down(void **state) {
     (void)state;
     cut();
-    assert_false(
-        membership_leave(&leases, SLICE("ann"), SLICE("room:r1"), true, on_room, NULL));
+    assert_false(membership_leave(&leases, SLICE("ann"), SLICE("room:r1"), LEAVES_INSIDE,
+                                  on_room, NULL));
     assert_nothing_asked();
 }
 

@@ -1,7 +1,8 @@
 -- A connection enters a room. KEYS: user, room; with partitions the user alone. ARGV: user, room's
 -- name, incarnation, mode. Mode '1' also announces a user that is a member already, if this is the
 -- user's only connection. Mode '2' makes a membership again after an outage, unless the user has
--- left since. Mode '3' is for members only. Otherwise the mode is '0'.
+-- left since. Mode '3' is for members only. Mode '4' is for whoever resumes: not if the membership was
+-- ended for good since (leave.lua). Otherwise the mode is '0'.
 -- Returns {0, 1 if the user is a new member, online, total, id...} (at most 100 of those online) or
 -- {REAPED}, {NOT_A_MEMBER}, or {TOO_MANY}. With partitions, place.lua answers so, and this returns
 -- {0, 1 if the user is a new member, what is to be placed (placing.lua)}.
@@ -10,9 +11,10 @@ if not alive(ARGV[5]) then return { REAPED } end
 if ARGV[6] == '2' then
   if call('ZSCORE', mine .. ':left', room) then return { NOT_A_MEMBER } end
 end
+if ARGV[6] == '4' and call('ZSCORE', mine .. ':left', '\n' .. room) then return { NOT_A_MEMBER } end
 if ARGV[6] == '3' and call('SISMEMBER', mine .. ':rooms', room) == 0 then return { NOT_A_MEMBER } end
 if too_many_rooms(mine, { room }) then return { TOO_MANY } end
-if ARGV[6] ~= '2' then call('ZREM', mine .. ':left', room) end
+if ARGV[6] ~= '2' then call('ZREM', mine .. ':left', room, '\n' .. room) end
 if APART then
   local new, todo = call('SADD', mine .. ':rooms', room), todo_of(user, mine)
   call('PEXPIRE', mine .. ':rooms', USER_TTL)

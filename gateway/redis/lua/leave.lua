@@ -1,5 +1,6 @@
 -- Ends a user's membership. KEYS: user, room; with partitions the user alone. ARGV: user, room's
--- name, incarnation, '1' if the connection that leaves is in the room's channel, or ''.
+-- name, incarnation, '1' if the connection that leaves is in the room's channel, '2' if the membership
+-- ends for good, so that nobody who resumes makes it again, or ''.
 -- Returns {0, 1 if the user was a member, with partitions what is to be placed (placing.lua)} or
 -- {REAPED}.
 local mine, base, user, room = KEYS[1], KEYS[2], ARGV[3], ARGV[4]
@@ -17,6 +18,7 @@ if removed == 1 or ARGV[6] ~= '' then
   local left, day, ms = mine .. ':left', 86400000, tonumber(millis(now()))
   call('ZREMRANGEBYSCORE', left, '-inf', digits(ms - day))
   call('ZADD', left, digits(ms), room)
+  if ARGV[6] == '2' then call('ZADD', left, digits(ms), '\n' .. room) end
   call('ZREMRANGEBYRANK', left, 0, -1 - MAX_ROOMS)
   call('PEXPIRE', left, digits(day))
 end

@@ -50,6 +50,8 @@ const GOOD = {
   sendRoomMessage: { body: { senderId: 'ann', room: 'lobby', message: 'x' } },
   batch: { body: { requests: [{ method: 'GET', path: '/cluster' }] } },
   areOnline: { body: { ids: ['ann', 42] } },
+  putMember: { parts: { room: 'lobby', user: 'bob' } },
+  deleteMember: { parts: { room: 'lobby', user: 'bob' } },
   listMembers: { parts: { room: 'lobby' }, query: '?limit=10' },
   getHistory: { parts: { channel: 'room:lobby' }, query: '?before=10&limit=5' },
   disconnectSocket: { parts: { socket: 'nobody' } },

@@ -56,6 +56,35 @@ test('baselines count where there is none, or where the channel was lost', async
   assert.equal(all.sluice.positions['room:r'], undefined);
 });
 
+test('a back end makes members, and ends memberships', async (t) => {
+  const all = await online(t);
+  const told = [];
+  all.sluice.on('joined', ({ room }) => told.push(room));
+  const joined = (seq, room, at) => ({
+    ...{ channel: 'user:ann', epoch: 'e', seq, time: 1, event: 'joined' },
+    data: { room, epoch: 'e', seq: at },
+  });
+  all.socket.say(joined(4, 'r', 2));
+  all.socket.say(chat(3));
+  all.socket.say(joined(5, 'r', 1));
+  assert.deepEqual(all.sluice.positions['room:r'], { epoch: 'e', seq: 3 }, 'it is in already');
+  all.socket.say({ event: 'joined', data: { room: 'r', epoch: 'f', seq: 1 } });
+  assert.deepEqual(all.sluice.positions['room:r'], { epoch: 'f', seq: 1 }, 'a correction');
+  all.socket.say(joined(6, 'other', 7));
+  assert.deepEqual(told, ['r', 'r', 'r', 'other']);
+
+  const now = { 'room:other': undefined };
+  const next = await again(all, { resume: now, lost: ['room:other'], recovered: false });
+  assert.deepEqual(sent(next, 'login')[0].resume['room:other'], { epoch: 'e', seq: 7 });
+  await all.sluice.ready();
+  const read = all.sluice.emit('history', { room: 'r' });
+  await next.heard('history');
+  next.answer('history', { messages: [], more: false });
+  await read;
+  assert.equal(sent(next, 'join').length, 0, 'a room that it was not let into is not joined again');
+  assert.equal(all.sluice.positions['room:other'], undefined);
+});
+
 test('an own private message raises the position and never comes as an event', async (t) => {
   const all = await online(t);
   const heard = [];
