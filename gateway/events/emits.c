@@ -119,7 +119,8 @@ static const char *read_event(struct said *g, struct json_value value) {
     if (!event_name_valid(g->emit.event))
         return "event is no name of an event";
     struct slice nsp = g->emit.nsp.len != 0 ? g->emit.nsp : SLICE("/");
-    return event_reserved(g->from->clients->options, g->emit.event, nsp) ? "event is reserved" : NULL;
+    return event_reserved(g->from->clients->options, g->emit.event, nsp) ? "event is reserved"
+                                                                         : NULL;
 }
 
 static const char *read_data(struct said *g, struct json_value args, struct json_value data) {
