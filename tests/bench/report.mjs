@@ -41,9 +41,9 @@ const processes = (work) =>
 // Columns: a title, and figures that are told in one cell.
 const MEDIANS = [
   ['1 to 1,000 at 40/s: CPU µs a delivery', F.pacedCpu],
-  ['1 to 1,000, 16 under way: CPU µs a delivery, deliveries/s', F.fullCpu, F.fullRate],
+  ['1 to 1,000, 16 under way: CPU µs a delivery / deliveries/s', F.fullCpu, F.fullRate],
   ['1:1 at 2,000/s: CPU µs a message, server / Redis', F.oneCpu, F.oneRedis],
-  ['1:1, 256 under way: messages/s, server / Redis µs', F.oneRate, F.oneFullCpu, F.oneFullRedis],
+  ['1:1, 256 under way: messages/s / server µs / Redis µs', F.oneRate, F.oneFullCpu, F.oneFullRedis],
   ['idle connection, bytes', F.idle],
   ['two nodes, ms: p50 / p99 / p99.9', ...percentiles('two')],
   ['connects/s', F.connects],
