@@ -46,7 +46,7 @@ build/config.mk: FORCE
 
 # ---- Sources
 MODULES   := common gateway $(addprefix gateway/,node data api pages doors events login session client \
-               presence cluster channel socketio net redis hooks auth)
+               presence cluster channel socketio net redis hooks tap auth)
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))

@@ -151,6 +151,13 @@
       "longest answer of a back end, inclusive")                                               \
     X(hook_headers, "hook-headers", LIVE(TEXT), 0, 1023, "cookie", "LIST",                     \
       "headers of a client's request that connect-hook gets, too")                             \
+    X(tap, "tap", TEXT, 0, 255, "", "LIST",                                                    \
+      "put what happened into the stream sluice:tap for back ends: "                           \
+      "presence,connections,rooms,messages,topics,unseen")                                     \
+    X(tap_length, "tap-length", LIVE(COUNT), 1000, 100000000, "1000000", "N",                  \
+      "most entries of the tap (in each partition); none is kept longer than 24 h")            \
+    X(tap_bytes, "tap-bytes", LIVE(SIZE), 1048576, 1099511627776, "256M", "BYTES",             \
+      "most bytes of the tap's entries (in each partition)")                                   \
     X(max_message, "max-message", SIZE, 125, 67108864, "1048576", "BYTES",                     \
       "longest message from a client, inclusive")                                              \
     X(max_chunked, "max-chunked", LIVE(SIZE), 125, 67108864, "4M", "BYTES",                    \

@@ -101,6 +101,13 @@ static const char *check_event(const struct options *o) {
     return why;
 }
 
+static const char *check_tap(const struct options *o) {
+    unsigned kinds;
+    return tap_kinds_read(slice_of(o->tap), &kinds)
+               ? NULL
+               : "must be words of presence,connections,rooms,messages,topics,unseen";
+}
+
 #define TEXT(field) offsetof(struct options, field)
 #define HIDDEN      SIZE_MAX
 
@@ -122,6 +129,7 @@ static const struct check {
     {"event", check_event, HIDDEN, true},
     {"builtin", spaces_check_builtin, TEXT(builtin), false},
     {"default-room", spaces_check_default_room, TEXT(default_room), true},
+    {"tap", check_tap, TEXT(tap), false},
     {"cors-origins", check_cors_origins, TEXT(cors_origins), true},
     {"connect-hook", hooks_check_connect, TEXT(connect_hook), true},
     {"disconnect-hook", hooks_check_disconnect, TEXT(disconnect_hook), true},
@@ -209,6 +217,7 @@ static int configure_redis(struct node *n, struct redis_config *redis) {
                                                  .inbox_ttl_ms = o->inbox_retention,
                                                  .user_ttl_ms = o->user_retention,
                                                  .guest_ttl_ms = guest_ttl(o)};
+    tap_kinds_read(slice_of(o->tap), &redis->constants.tap); /* find_fault checks it */
     const char *wrong = durable_parse(&redis->servers.wait, o->redis_wait);
     if (wrong != NULL)
         return config_complain(o, "redis-wait", o->redis_wait, wrong);

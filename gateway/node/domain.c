@@ -14,6 +14,7 @@
 #include "gateway/presence/heartbeat.h"
 #include "gateway/presence/membership.h"
 #include "gateway/session/keep.h"
+#include "gateway/tap/tap.h"
 
 /* --- Redis ----------------------------------------------------------------------------------
  */
@@ -156,6 +157,7 @@ static void on_tick(void *owner) {
     for (unsigned i = 0; i < d->redis.count; i++)
         overdue_look(&d->overdues[i]);
     heard_look(&d->heard);
+    tap_trim(&d->redis, options);
 }
 
 static void on_seen(struct lease *l, struct slice incarnation, uint64_t number) {

@@ -7,15 +7,21 @@
  */
 
 static const char *read_names(struct declared *d, struct declared_group *group, unsigned *total,
-                              const char *at) {
+                              const char *at, bool tapped) {
     group->first = (unsigned char)*total;
     for (;;) {
         at += strspn(at, " ");
         bool optional = *at == '?';
         at += optional;
+        bool left_out = *at == '^' && !tapped;
+        at += *at == '^';
         size_t len = strcspn(at, " /;");
         if (len == 0)
             break;
+        if (left_out) {
+            at += len;
+            continue;
+        }
         assert(*total < DECLARED_NAMES);
         d->optional |= (uint32_t)optional << *total;
         d->names[(*total)++] = (struct slice){at, len};
@@ -25,7 +31,7 @@ static const char *read_names(struct declared *d, struct declared_group *group, 
     return at;
 }
 
-void declared_read(struct declared *d, const char *text) {
+void declared_read(struct declared *d, const char *text, bool tapped) {
     unsigned total = 0;
     *d = (struct declared){.when = -1};
     if (*text == '@') {
@@ -42,9 +48,9 @@ void declared_read(struct declared *d, const char *text) {
             d->again = d->group_count;
             at++;
         }
-        at = read_names(d, &d->groups[d->group_count++], &total, at);
+        at = read_names(d, &d->groups[d->group_count++], &total, at, tapped);
         if (*at == ';')
-            read_names(d, &d->wide, &total, at + 1);
+            read_names(d, &d->wide, &total, at + 1, tapped);
         if (*at != '/')
             break;
     }

@@ -19,9 +19,9 @@
  * those of the first again. "@2 meta ?ids:0" says that :ids:0 is only declared if the script's
  * argument 2 (of redis_script) is not empty; "@2/5 meta ?ids:0", if argument 2, 7, 12 or so on
  * is not. A name of the partition that ends with a colon, as in "; events:", is completed by
- * the first argument.
+ * the first argument. "^tap" is only declared where there is a tap.
  */
-#define DECLARED_NAMES  20
+#define DECLARED_NAMES  26
 #define DECLARED_GROUPS 3
 
 struct declared_group {
@@ -40,7 +40,7 @@ struct declared {
 };
 
 /* Reads the text, which is kept by reference. It is one of this program's, so it is right. */
-void declared_read(struct declared *d, const char *text);
+void declared_read(struct declared *d, const char *text, bool tapped);
 /* Has a call with these arguments the names that may be left out? */
 static inline bool declared_whole(const struct declared *d, const struct slice args[],
                                   size_t count) {

@@ -35,6 +35,7 @@ EMBED(settle_log)
 EMBED(tagged)
 EMBED(known)
 EMBED(note)
+EMBED(tap)
 SCRIPT_TABLE(EMBED_SCRIPT)
 
 struct text {
@@ -56,8 +57,16 @@ static const struct source sources[SCRIPT_COUNT] = {SCRIPT_TABLE(SOURCE)};
  */
 
 /* A line "--+ load" stands for load.lua: a function would cost Redis more with each call. A
- * script of several messages is "--+ one" in several.lua. */
+ * script of several messages is "--+ one" in several.lua. A line "--? rooms tap(...)" is code
+ * if the tap has rooms, and is left out otherwise. */
 #define PIECE_MARK "--+ "
+#define TAP_MARK   "--? "
+
+/* What a text is put together by. */
+struct putting {
+    unsigned tap;
+    const struct text *one; /* of several.lua, or NULL */
+};
 #define PIECE(name)                                                                            \
     {                                                                                          \
 #name, {                                                                               \
@@ -70,21 +79,52 @@ static const struct {
 } pieces[] = {PIECE(load),   PIECE(tick),  PIECE(put), PIECE(settle_log),
               PIECE(tagged), PIECE(known), PIECE(note)};
 
-static void put_text(struct buf *b, struct text text, const struct text *one);
+static void put_text(struct buf *b, struct text text, struct putting by);
 
-static void put_piece(struct buf *b, struct slice name, const struct text *one) {
-    const struct text *text = slice_is(name, "one") ? one : NULL;
+static void put_piece(struct buf *b, struct slice name, struct putting by) {
+    const struct text *text = slice_is(name, "one") ? by.one : NULL;
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
         if (slice_is(name, pieces[i].name))
             text = &pieces[i].text;
     }
     assert(text != NULL);
     buf_str(b, "do\n");
-    put_text(b, *text, text == one ? NULL : one);
+    put_text(b, *text, (struct putting){by.tap, text == by.one ? NULL : by.one});
     buf_str(b, "end\n");
 }
 
-static void put_text(struct buf *b, struct text text, const struct text *one) {
+static unsigned tap_kind(struct slice word) {
+#define KIND(symbol, name) name,
+    static const char *const names[] = {TAP_KINDS(KIND)};
+#undef KIND
+    unsigned i = 0;
+    while (i < TAP_KIND_COUNT && !slice_is(word, names[i]))
+        i++;
+    return i;
+}
+
+bool tap_kinds_read(struct slice list, unsigned *kinds) {
+    *kinds = 0;
+    while (list.len > 0) {
+        struct slice word = slice_cut(&list, ',');
+        while (word.len > 0 && word.ptr[0] == ' ')
+            word = (struct slice){word.ptr + 1, word.len - 1};
+        while (word.len > 0 && word.ptr[word.len - 1] == ' ')
+            word.len--;
+        unsigned kind = tap_kind(word);
+        if (kind == TAP_KIND_COUNT)
+            return false;
+        *kinds |= 1U << kind;
+    }
+    return true;
+}
+
+static void put_line(struct buf *b, struct slice line) {
+    buf_slice(b, line);
+    buf_char(b, '\n');
+}
+
+static void put_text(struct buf *b, struct text text, struct putting by) {
     struct slice rest = {text.begin, (size_t)(text.end - text.begin)};
     while (rest.len > 0) {
         struct slice line = slice_cut(&rest, '\n'), word = line;
@@ -92,10 +132,15 @@ static void put_text(struct buf *b, struct text text, const struct text *one) {
             word = (struct slice){word.ptr + 1, word.len - 1};
         if (slice_starts(word, SLICE(PIECE_MARK))) {
             slice_cut(&word, ' ');
-            put_piece(b, word, one);
+            put_piece(b, word, by);
+        } else if (slice_starts(word, SLICE(TAP_MARK))) {
+            slice_cut(&word, ' ');
+            unsigned kind = tap_kind(slice_cut(&word, ' '));
+            assert(kind < TAP_KIND_COUNT);
+            if ((by.tap >> kind & 1) != 0)
+                put_line(b, word);
         } else {
-            buf_slice(b, line);
-            buf_char(b, '\n');
+            put_line(b, line);
         }
     }
 }
@@ -144,11 +189,12 @@ static void put_number(struct buf *b, const struct declared *d) {
 }
 
 /* How users come and go. */
-static void put_presence(struct buf *b, bool partitions) {
-    if (partitions)
-        PUT(b, placing);
+static void put_presence(struct buf *b, const struct script_constants *c) {
+    struct putting by = {c->tap, NULL};
+    if (c->partitions)
+        put_text(b, (struct text){lua_placing, lua_placing_end}, by);
     else
-        PUT(b, turning);
+        put_text(b, (struct text){lua_turning, lua_turning_end}, by);
 }
 
 static bool digest(struct buf *text, char out[41]) {
@@ -182,6 +228,8 @@ static void put_parts(struct buf *b, unsigned parts, const struct script_constan
         PUT(b, prelude);
     if ((parts & PARTS_FOUND) != 0)
         PUT(b, found);
+    if ((parts & PARTS_TAP) != 0 && c->tap != 0)
+        put_text(b, (struct text){lua_tap, lua_tap_end}, (struct putting){c->tap, NULL});
     if ((parts & PARTS_CLOCK) != 0)
         PUT(b, clock);
     if ((parts & PARTS_LOG) != 0)
@@ -190,7 +238,7 @@ static void put_parts(struct buf *b, unsigned parts, const struct script_constan
         put_appending(b, c);
     if ((parts & PARTS_PRESENCE) != 0) {
         PUT(b, presence);
-        put_presence(b, c->partitions);
+        put_presence(b, c);
     }
     if ((parts & PARTS_MARKS) != 0)
         PUT(b, marks);
@@ -200,13 +248,15 @@ static void put_parts(struct buf *b, unsigned parts, const struct script_constan
         PUT(b, shared);
 }
 
-static void put_own(struct buf *b, const struct source *source, const struct declared *d) {
+static void put_own(struct buf *b, const struct source *source, const struct declared *d,
+                    const struct script_constants *c) {
     if ((source->parts & PARTS_SEVERAL) == 0) {
-        put_text(b, source->text, NULL);
+        put_text(b, source->text, (struct putting){c->tap, NULL});
         return;
     }
     buf_printf(b, "local SIZE, FIELD, BASES = %u, %d, %u\n", d->every, d->when, d->group_count);
-    put_text(b, (struct text){lua_several, lua_several_end}, &source->text);
+    put_text(b, (struct text){lua_several, lua_several_end},
+             (struct putting){c->tap, &source->text});
 }
 
 bool scripts_init(struct scripts *s, const struct script_constants *constants) {
@@ -218,11 +268,11 @@ bool scripts_init(struct scripts *s, const struct script_constants *constants) {
         buf_init(text);
         put_partition(text, constants);
         put_constants(text, constants);
-        declared_read(&s->keys[i], sources[i].keys);
+        declared_read(&s->keys[i], sources[i].keys, constants->tap != 0);
         if ((sources[i].parts & PARTS_MANY) != 0)
             put_number(text, &s->keys[i]);
         put_parts(text, sources[i].parts, constants);
-        put_own(text, &sources[i], &s->keys[i]);
+        put_own(text, &sources[i], &s->keys[i], constants);
         good = good && !text->failed && digest(text, s->sha[i]);
     }
     return good;

@@ -23,6 +23,7 @@ enum script_parts {
                          * function, which is not called as long as all is as usual */
     PARTS_SEVERAL = 512, /* several messages a call: it is a piece of several.lua, with no more
                           * before it than PARTS_APPEND, which it needs, too */
+    PARTS_TAP = 1024,    /* it tells the tap, if there is one */
     PARTS_LEASE = PARTS_CLOCK | PARTS_PRESENCE,
     PARTS_FINDS = PARTS_PRESENCE | PARTS_FOUND
 };
@@ -30,29 +31,33 @@ enum script_parts {
  * of a user and a room, and what there is once for those who come and go. */
 #define KEYS_OF_USER  "conns rooms profile unread counted stamp pending turning"
 #define KEYS_OF_ENTRY "conns rooms left stamp pending turning/members here read"
-#define KEYS_OF_ALL   "nodes online pending turning term told guests"
+#define KEYS_OF_ALL   "nodes online pending turning term told guests ^tap ^tap:meta"
 #define SCRIPT_TABLE(X)                                                                        \
     X(term, PARTS_CLOCK, "; clock term")                                                       \
-    X(append, PARTS_APPEND | PARTS_SEVERAL,                                                    \
-      "@3/6 meta log members read ?ids:0 ?ids:1; clock term ?ids")                             \
-    X(private, PARTS_APPEND | PARTS_SEVERAL,                                                   \
+    X(append, PARTS_APPEND | PARTS_SEVERAL | PARTS_TAP,                                        \
+      "@3/6 meta log members read ?ids:0 ?ids:1; clock term ?ids ^tap ^tap:meta")              \
+    X(private, PARTS_APPEND | PARTS_SEVERAL | PARTS_TAP,                                       \
       "@4/6 meta log read ?ids:0 ?ids:1/meta log conns unread/meta log unread; clock term "    \
-      "?ids")                                                                                  \
-    X(dm, PARTS_APPEND, "@3 meta log read ?ids:0 ?ids:1; clock term ?ids outbox")              \
-    X(inbox, PARTS_APPEND | PARTS_COUNTS,                                                      \
-      "meta log conns unread counted ids:0 ids:1; clock term ids")                             \
+      "?ids ^tap ^tap:meta")                                                                   \
+    X(dm, PARTS_APPEND | PARTS_TAP,                                                            \
+      "@3 meta log read ?ids:0 ?ids:1; clock term ?ids outbox ^tap ^tap:meta")                 \
+    X(inbox, PARTS_APPEND | PARTS_COUNTS | PARTS_TAP,                                          \
+      "meta log conns unread counted ids:0 ids:1; clock term ids ^tap ^tap:meta")              \
     X(posted, PARTS_NONE, "meta; outbox")                                                      \
     X(outbox, PARTS_CLOCK | PARTS_FOUND, "; clock outbox")                                     \
     X(missing, PARTS_LOG | PARTS_SHARED, "meta log read; term")                                \
     X(level, PARTS_MANY, "meta")                                                               \
     X(read, PARTS_LOG | PARTS_SHARED, "meta log read; clock term")                             \
     X(history, PARTS_LOG | PARTS_MARKS, "meta log members read")                               \
-    X(online, PARTS_FINDS, KEYS_OF_USER " raw revoked/users/>members here; " KEYS_OF_ALL)      \
+    X(online, PARTS_FINDS | PARTS_TAP,                                                         \
+      KEYS_OF_USER " raw revoked/users/>members here; " KEYS_OF_ALL)                           \
     X(revoked, PARTS_PRESENCE, "revoked")                                                      \
-    X(offline, PARTS_FINDS, KEYS_OF_USER "/users; " KEYS_OF_ALL)                               \
-    X(went, PARTS_FINDS, KEYS_OF_USER "; " KEYS_OF_ALL)                                        \
-    X(enter, PARTS_PRESENCE, KEYS_OF_ENTRY "; nodes pending term told")                        \
-    X(leave, PARTS_PRESENCE, KEYS_OF_ENTRY "; nodes pending term told")                        \
+    X(offline, PARTS_FINDS | PARTS_TAP, KEYS_OF_USER "/users; " KEYS_OF_ALL)                   \
+    X(went, PARTS_FINDS | PARTS_TAP, KEYS_OF_USER "; " KEYS_OF_ALL)                            \
+    X(enter, PARTS_PRESENCE | PARTS_TAP,                                                       \
+      KEYS_OF_ENTRY "; nodes pending term told ^tap ^tap:meta")                                \
+    X(leave, PARTS_PRESENCE | PARTS_TAP,                                                       \
+      KEYS_OF_ENTRY "; nodes pending term told ^tap ^tap:meta")                                \
     X(member, PARTS_NONE, "members")                                                           \
     X(roster, PARTS_NONE, "members here")                                                      \
     X(members, PARTS_NONE, "members here")                                                     \
@@ -64,10 +69,10 @@ enum script_parts {
     X(ring, PARTS_PRESENCE, "members")                                                         \
     X(stream, PARTS_NONE, "; events:")                                                         \
     X(lease, PARTS_LEASE, "users stats; nodes clock term ids")                                 \
-    X(reap, PARTS_FINDS, "users stats; lingering " KEYS_OF_ALL)                                \
+    X(reap, PARTS_FINDS | PARTS_TAP, "users stats; lingering " KEYS_OF_ALL)                    \
     X(linger, PARTS_PRESENCE, "conns/users; nodes lingering")                                  \
-    X(due, PARTS_CLOCK | PARTS_FINDS, "; lingering clock ids " KEYS_OF_ALL)                    \
-    X(guests, PARTS_FINDS, "; guests pending turning term told")                               \
+    X(due, PARTS_CLOCK | PARTS_FINDS | PARTS_TAP, "; lingering clock ids " KEYS_OF_ALL)        \
+    X(guests, PARTS_FINDS | PARTS_TAP, "; guests pending turning term told ^tap ^tap:meta")    \
     X(turn, PARTS_FINDS, "; turning told")                                                     \
     X(pending, PARTS_FINDS, "; pending told term")                                             \
     X(place, PARTS_PRESENCE, "members here read/; heard")                                      \
@@ -90,7 +95,8 @@ enum script_parts {
     X(raw_enter, PARTS_PRESENCE, "conns raw revoked; nodes")                                   \
     X(raw_leave, PARTS_NONE, "raw")                                                            \
     X(revoke, PARTS_NONE, "revoked")                                                           \
-    X(revocations, PARTS_MANY, "revoked")
+    X(revocations, PARTS_MANY, "revoked")                                                      \
+    X(tap_trim, PARTS_NONE, "; tap tap:meta")
 
 #define SCRIPT_ENUM(name, parts, keys) SCRIPT_##name,
 enum script { SCRIPT_TABLE(SCRIPT_ENUM) SCRIPT_COUNT };
@@ -109,6 +115,20 @@ enum {
     SCRIPT_CONFLICT = -8 /* another request had this id (tagged.lua) */
 };
 
+/* What the tap may have (the option `tap`); of `tap` below, a bit for each. */
+#define TAP_KINDS(X)                                                                           \
+    X(PRESENCE, "presence")                                                                    \
+    X(CONNECTIONS, "connections")                                                              \
+    X(ROOMS, "rooms")                                                                          \
+    X(MESSAGES, "messages")                                                                    \
+    X(TOPICS, "topics")                                                                        \
+    X(UNSEEN, "unseen")
+#define TAP_KIND(symbol, name) TAP_##symbol,
+enum tap_kind { TAP_KINDS(TAP_KIND) TAP_KIND_COUNT };
+#undef TAP_KIND
+/* Reads the words of a list with commas. False: one is none of them. */
+bool tap_kinds_read(struct slice list, unsigned *kinds);
+
 /* The constants with which every script is compiled. */
 struct script_constants {
     const char *prefix;
@@ -122,6 +142,7 @@ struct script_constants {
     uint64_t inbox_ttl_ms;
     uint64_t user_ttl_ms;
     uint64_t guest_ttl_ms; /* 0: there are no guests */
+    unsigned tap;          /* 0: off; then no script has a word of it */
 };
 
 struct scripts {

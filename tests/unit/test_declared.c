@@ -19,7 +19,7 @@ static void assert_declares(const char *spec, size_t count, bool whole, const ch
     struct declared d;
     struct buf out, plain;
     size_t keys = 0;
-    declared_read(&d, spec);
+    declared_read(&d, spec, false);
     buf_init(&out);
     buf_init(&plain);
     declared_put(&d, &out, &around, bases, count, whole);
@@ -54,7 +54,7 @@ static void some_are_left_out(void **state) {
     const struct slice none[] = {SLICE("a"), {NULL, 0}}, some[] = {SLICE("a"), SLICE("b")};
     assert_declares(spec, 1, false, "p:{a} p:{a}:x p:clock ");
     assert_declares(spec, 1, true, "p:{a} p:{a}:x p:{a}:y p:clock p:ids ");
-    declared_read(&d, spec);
+    declared_read(&d, spec, false);
     assert_false(declared_whole(&d, none, 2));
     assert_false(declared_whole(&d, none, 1));
     assert_true(declared_whole(&d, some, 2));

@@ -54,6 +54,10 @@ static void test_others(void **state) {
     static const struct other all[] = {
         {&one, "sluice:nodes", KEY_PRESENCE},
         {&one, "sluice:clock", KEY_OWN},
+        {&one, "sluice:tap", KEY_OWN},
+        {&one, "sluice:tap:meta", KEY_OWN},
+        {&cluster, "sluice:{14}tap", KEY_OWN},
+        {&cluster, "sluice:{14}tap:meta", KEY_OWN},
         {&one, "sluice:{sio:abc}", KEY_SESSION},
         {&one, "sluice:{user:a}:conns", KEY_PRESENCE},
         {&one, "sluice:{node:n1.x}:users", KEY_PRESENCE},

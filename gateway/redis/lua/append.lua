@@ -28,6 +28,7 @@ else
   if head == '' then head = nil end
   if member ~= '' and not head then rest = ',"timestamp":' .. sub(stamp, 1, -4) .. ',"seq":' .. seq .. '}}' end
   --+ put
+  --? messages tap_message(c, event)
   c.at, what = i, seq .. ' ' .. stamp
   if tag then what = what .. ' ' .. c.epoch .. ' ' .. tag end
   answer = '0 ' .. what .. ' ' .. c.epoch

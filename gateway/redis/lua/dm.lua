@@ -65,6 +65,7 @@ local event, rest = 'new_private_message', ',"timestamp":' .. millis(stamp) .. '
 local sent, from, head = c.a .. ' ' .. c.b, origin .. ' ' .. field, nil
 origin = nil
 --+ put
+--? messages tap_message(c, event)
 if id ~= '' then
   local list, what, wide = nil, seq .. ' ' .. stamp .. ' ' .. c.epoch .. ' ' .. mine, c.seq % 32 == 0
   if tag then what = what .. ' ' .. tag end

@@ -48,6 +48,7 @@ for i, member in ipairs(due) do
   count(2)
   if string.sub(value, 1, #incarnation + 1) == incarnation .. ' ' then
     call('HDEL', base .. ':conns', connection)
+    --? connections tap_closed(user, connection, incarnation, 'node_gone')
     leave(user, base, ms)
   end
   if is_long() then return answer((i < #due or #due == most) and 1 or 0, ARGV[6]) end

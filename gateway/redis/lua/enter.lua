@@ -18,6 +18,7 @@ if ARGV[6] ~= '2' then call('ZREM', mine .. ':left', room, '\n' .. room) end
 if APART then
   local new, todo = call('SADD', mine .. ':rooms', room), todo_of(user, mine)
   call('PEXPIRE', mine .. ':rooms', USER_TTL)
+  --? rooms if new == 1 then tap('room_joined', user, 'room:' .. room, '{}') end
   local told = new == 1 or (ARGV[6] == '1' and call('HLEN', mine .. ':conns') == 1)
   note(user, mine, { room }, told, 1, todo)
   wait_for_sweep(user, mine, digits(millis(now()) + SWEPT))
@@ -42,6 +43,7 @@ if added == 1 or (ARGV[6] == '1' and call('HLEN', mine .. ':conns') == 1) then
     bell(base, 'userJoined', '{"room":' .. quote(room) .. ',"userId":' .. quote(user) .. '}')
   end
 end
+--? rooms if added == 1 then tap('room_joined', user, 'room:' .. room, '{}') end
 local out = { 0, added, call('ZCARD', base .. ':here'), call('ZCARD', base .. ':members') }
 for _, id in ipairs(call('ZRANGE', base .. ':here', 0, 99)) do out[#out + 1] = id end
 return out

@@ -30,6 +30,7 @@ end
 local function forget(user)
   local base = base_of('user:' .. user)
   local rooms = call('SMEMBERS', base .. ':rooms')
+  --? rooms for _, room in ipairs(rooms) do tap('room_left', user, 'room:' .. room, '{}') end
   for _, part in ipairs(GUEST_KEYS) do call('DEL', base .. part) end
   for _, part in ipairs({ ':rooms', ':profile', ':unread', ':counted', ':turning' }) do call('DEL', base .. part) end
   count(12 + 5 * #rooms)

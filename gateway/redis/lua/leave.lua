@@ -22,6 +22,7 @@ if removed == 1 or ARGV[6] ~= '' then
   call('ZREMRANGEBYRANK', left, 0, -1 - MAX_ROOMS)
   call('PEXPIRE', left, digits(day))
 end
+--? rooms if removed == 1 then tap('room_left', user, 'room:' .. room, '{}') end
 if APART then
   local todo = todo_of(user, mine)
   call('SREM', mine .. ':turning', room)

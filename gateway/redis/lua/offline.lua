@@ -1,5 +1,5 @@
 -- A connection leaves the registry. KEYS: the user, the node. ARGV: user, connection, incarnation, '1' if the
--- node knows that it has another connection of the user, or ''.
+-- node knows that it has another connection of the user, or ''; why it ended, for the tap.
 -- Only an entry of this incarnation is taken out.
 -- Returns {0, 1 if it was the user's last connection, 1 if rooms of users wait to be turned, with
 -- partitions what is to be placed (placing.lua)} or {REAPED}.
@@ -23,6 +23,7 @@ if not here then
   end
 end
 if not here then call('SREM', KEYS[2] .. ':users', user) end
+--? connections if removed == 1 then tap_closed(user, ARGV[4], incarnation, ARGV[7] or 'closed') end
 local last = removed == 1 and call('EXISTS', base .. ':conns') == 0
 local left, todo = false, nil
 if last then left, todo = gone(user, base, millis(now())) end

@@ -18,19 +18,21 @@ local ms = millis(now())
 local first = call('EXISTS', base .. ':conns') == 0
 if first then want_rooms(base) end
 if wants() then return wanted end
-call('HSET', base .. ':conns', ARGV[4], incarnation .. ' ' .. ms .. ' ' .. ARGV[6] .. ' ' .. ARGV[7])
+local new = call('HSET', base .. ':conns', ARGV[4], incarnation .. ' ' .. ms .. ' ' .. ARGV[6] .. ' ' .. ARGV[7])
 call('ZADD', P .. 'online', ms, user)
 call('SADD', KEYS[2] .. ':users', user)
 call('PEXPIRE', KEYS[2] .. ':users', USER_TTL)
 call('HSET', base .. ':profile', 'username', ARGV[8], 'role', ARGV[9], 'seen', ms)
 local left, todo = false, nil
 if first then
-  local room = ARGV[12]
+  local room, joined = ARGV[12], nil
   if room ~= '' then
-    call('SADD', base .. ':rooms', room)
+    joined = call('SADD', base .. ':rooms', room)
     if not APART then call('ZADD', base_of('room:' .. room) .. ':members', ms, user) end
   end
   left, todo = came(user, base, ms, room)
+  --? rooms if joined == 1 then tap('room_joined', user, 'room:' .. room, '{}') end
 end
+--? connections if new == 1 then tap_opened(user, ARGV[4], incarnation, ARGV[7], ARGV[6]) end
 touch_user(base)
 return { 0, first and 1 or 0, left and 1 or 0, todo }

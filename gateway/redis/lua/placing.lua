@@ -83,6 +83,7 @@ local function came(user, base, ms, entering)
   end
   local left, todo = turn(user, base, ms, others)
   announce('user_online', user, rooms)
+  --? presence tap('user_online', user, '', '{}')
   return left, todo
 end
 
@@ -94,5 +95,6 @@ local function gone(user, base, ms, swept)
   touch_user(base)
   guest_gone(user, ms)
   announce('user_offline', user, rooms)
+  --? presence tap('user_offline', user, '', '{}')
   return left, todo
 end

@@ -50,6 +50,7 @@ else
   dm.field, dm.value, dm.at = field, number, i
   c, sent = dm, dm.a .. ' ' .. dm.b
   --+ put
+  --? messages tap_message(dm, event)
   c, sent, origin, number = inbox, nil, ARGV[start + 5], format('%d', inbox.seq + 1)
   c.at = i
   local first_of_all = seq == '1'

@@ -44,6 +44,7 @@ local function take_out(user, base)
         left = left + 1
       else
         call('HDEL', base .. ':conns', conns[i])
+        --? connections tap_closed(user, conns[i], dead, 'node_gone')
       end
     end
   end

@@ -64,6 +64,7 @@ local function came(user, base, ms)
   local rooms = call('SMEMBERS', base .. ':rooms')
   local left = turn(user, base, ms, rooms, true)
   announce('user_online', user, rooms)
+  --? presence tap('user_online', user, '', '{}')
   return left
 end
 
@@ -75,5 +76,6 @@ local function gone(user, base, ms)
   touch_user(base)
   guest_gone(user, ms)
   announce('user_offline', user, rooms)
+  --? presence tap('user_offline', user, '', '{}')
   return left
 end

@@ -47,6 +47,8 @@ function byKind(all) {
 const MERGED = {
   GET: { merge: (all) => all.filter((one) => one !== null).sort().at(-1) ?? null },
   TYPE: { merge: first },
+  XRANGE: { merge: (all) => all.flat() },
+  XLEN: { merge: sum },
   ZSCORE: { merge: first },
   HGET: { merge: first },
   HMGET: { merge: (all) => all[0].map((_, i) => first(all.map((one) => one[i]))) },

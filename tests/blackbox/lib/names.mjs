@@ -9,6 +9,7 @@ const NAMED = /^([^{}]*)\{([^{}]+)\}(.*)$/s;
 const SHARED = [
   ...['clock', 'heard', 'ids', 'lingering', 'nodes', 'online', 'outbox', 'pending', 'presence'],
   ...['revoked', 'rooms', 'term', 'told', 'turning', 'events:[\\w.:-]+'],
+  ...['tap', 'tap:meta', 'tap:hooks', 'tap:dead'],
 ];
 const SHARED_KEY = new RegExp(`^([\\w-]+:)(${SHARED.join('|')})$`);
 const OWNERS = {
