@@ -170,7 +170,7 @@ ROOM_cluster   := $(BELOW_channel) $(call room,cluster) gateway/net/conn_address
                   gateway/net/token.c
 ROOM_presence  := $(ROOM_channel) $(ROOM_cluster) $(call room,presence)
 ROOM_client    := $(ROOM_presence) $(call room,auth) $(call room,hooks) gateway/https.c \
-                  $(call room,client) gateway/options.c gateway/spaces.c
+                  $(call room,client) gateway/events/emits.c gateway/options.c gateway/spaces.c
 ROOM_session   := $(ROOM_client) $(call room,session)
 ROOM_auth      := $(wildcard common/*.c) gateway/options.c gateway/https.c tests/unit/fake_fetch.c \
                   $(filter-out gateway/auth/fetch.c,$(call room,auth))

@@ -109,16 +109,16 @@ bool auth_has_keys(const struct auth *a) {
 }
 
 bool auth_on(const struct auth *a) {
-    return auth_has_keys(a) || a->options->guests;
+    return auth_has_keys(a) || a->options->guests || a->options->connect_hook[0] != '\0';
 }
 
 const char *auth_sources(const struct auth *a) {
     const struct options *o = a->options;
-    const char *const names[] = {"jwt-secret", "jwt-secret-file", "jwt-keys", "jwks-url",
-                                 "guests"};
-    const char *const values[] = {o->jwt_secret, o->jwt_secret_file, o->jwt_keys, o->jwks_url,
-                                  o->guests ? "true" : ""};
-    char text[80] = "";
+    const char *const names[] = {"jwt-secret", "jwt-secret-file", "jwt-keys",
+                                 "jwks-url",   "connect-hook",    "guests"};
+    const char *const values[] = {o->jwt_secret, o->jwt_secret_file, o->jwt_keys,
+                                  o->jwks_url,   o->connect_hook,    o->guests ? "true" : ""};
+    char text[96] = "";
     size_t len = 0;
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         const char *comma = len > 0 ? "," : "";
@@ -165,14 +165,18 @@ static bool may_become_known(const struct auth *a, const struct token *t) {
            (t->has_kid && !keys_know(&a->jwks.keys, t) && !keys_know(&a->keys, t));
 }
 
-static struct identity *read_claims(const struct auth *a, struct slice payload,
-                                    const char **why) {
+static struct claims_rules rules_of(const struct auth *a) {
     const struct options *o = a->options;
-    struct claims_rules rules = {.issuer = o->jwt_issuer,
+    return (struct claims_rules){.issuer = o->jwt_issuer,
                                  .audience = o->jwt_audience,
                                  .leeway_ms = (int64_t)o->jwt_leeway,
                                  .guests = o->guests,
                                  .grant = a->grants};
+}
+
+static struct identity *read_claims(const struct auth *a, struct slice payload,
+                                    const char **why) {
+    struct claims_rules rules = rules_of(a);
     return claims_read(payload, &rules, auth_now_ms(), why);
 }
 
@@ -193,23 +197,18 @@ static struct identity *verify(const struct auth *a, struct slice text, const ch
     return who;
 }
 
-/* --- guests ---------------------------------------------------------------------------------
+/* --- without a token
+ * ---------------------------------------------------------------------------------
  */
 
 struct identity *auth_guest(const struct auth *a, struct slice socket) {
-    const char *why;
-    struct identity *who = calloc(1, sizeof *who);
-    if (who == NULL)
-        return NULL;
-    *who = (struct identity){
-        .refs = 1, .kind = IDENTITY_GUEST, .exp_ms = INT64_MAX, .until_ms = INT64_MAX};
-    who->sub.len = (unsigned char)snprintf(who->sub.bytes, sizeof who->sub.bytes,
-                                           GUEST_PREFIX "%.*s", (int)socket.len, socket.ptr);
-    who->grant = grant_from_claim((struct json_value){JSON_NONE, {NULL, 0}}, a->grants, &why);
-    if (who->grant != NULL)
-        return who;
-    identity_unref(who);
-    return NULL;
+    return claims_guest(a->grants, socket);
+}
+
+struct identity *auth_answered(const struct auth *a, struct json_value answer,
+                               struct slice socket, int64_t iat_ms, const char **why) {
+    struct claims_rules rules = rules_of(a);
+    return claims_answered(answer, &rules, socket, iat_ms, why);
 }
 
 /* --- checks ---------------------------------------------------------------------------------

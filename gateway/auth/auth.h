@@ -43,7 +43,7 @@ void auth_deinit(struct auth *a);
 
 /* A key is configured: tokens count. */
 bool auth_has_keys(const struct auth *a);
-/* Identity is on: there are keys, or guests. */
+/* Identity is on: there are keys, guests, or a back end to be asked. */
 bool auth_on(const struct auth *a);
 /* The flags of the options that switch identity on, for the log; valid as a text of log_text
  * is. */
@@ -74,6 +74,10 @@ void auth_check_cancel(struct auth_check *check);
 /* Makes a guest with the rights of the option `grants`. Returns a reference for the caller;
  * NULL: no memory. socket: the id of its socket, at most 64 bytes. */
 struct identity *auth_guest(const struct auth *a, struct slice socket);
+
+/* Who the back end has said it is (claims_answered). */
+struct identity *auth_answered(const struct auth *a, struct json_value answer,
+                               struct slice socket, int64_t iat_ms, const char **why);
 
 /* The wall clock, ms since 1970. */
 int64_t auth_now_ms(void);

@@ -1,7 +1,9 @@
 #include "gateway/auth/claims.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base64.h"
 #include "common/log.h"
@@ -159,6 +161,87 @@ struct identity *claims_read(struct slice payload, const struct claims_rules *ru
     if (*why == NULL)
         *why = read_all(object, rules, now_ms, who);
     buf_deinit(&json);
+    if (*why == NULL)
+        return who;
+    identity_unref(who);
+    return NULL;
+}
+
+/* --- without a token ------------------------------------------------------------------------
+ */
+
+static struct identity *make_guest(struct slice socket) {
+    struct identity *who = calloc(1, sizeof *who);
+    if (who == NULL)
+        return NULL;
+    *who = (struct identity){
+        .refs = 1, .kind = IDENTITY_GUEST, .exp_ms = INT64_MAX, .until_ms = INT64_MAX};
+    who->sub.len = (unsigned char)snprintf(who->sub.bytes, sizeof who->sub.bytes,
+                                           GUEST_PREFIX "%.*s", (int)socket.len, socket.ptr);
+    return who;
+}
+
+struct identity *claims_guest(const struct grant *grant, struct slice socket) {
+    const char *why;
+    struct identity *who = make_guest(socket);
+    if (who == NULL)
+        return NULL;
+    who->grant = grant_from_claim((struct json_value){JSON_NONE, {NULL, 0}}, grant, &why);
+    if (who->grant != NULL)
+        return who;
+    identity_unref(who);
+    return NULL;
+}
+
+static bool is_there(struct json_value value) {
+    return value.type != JSON_NONE && value.type != JSON_NULL;
+}
+
+enum { A_USER, A_USERNAME, A_ROLE, A_GRANTS, A_EXPIRES, A_DATA, A_COUNT };
+
+static const char *read_said(const struct json_value said[], const struct claims_rules *rules,
+                             struct identity *who) {
+    static const struct json_value none = {JSON_NONE, {NULL, 0}};
+    const char *wrong = NULL;
+    if (is_there(said[A_USER])) {
+        who->kind = IDENTITY_HOOK;
+        if (read_user(said[A_USER], rules->guests, who) != NULL)
+            wrong = "user is no user id, or that of a guest";
+    }
+    if (wrong == NULL && is_there(said[A_USERNAME]))
+        wrong = read_text("username", said[A_USERNAME], &who->username);
+    if (wrong == NULL && is_there(said[A_ROLE]))
+        wrong = read_text("role", said[A_ROLE], &who->role);
+    if (wrong == NULL && is_there(said[A_EXPIRES])) {
+        wrong = read_time("expires", said[A_EXPIRES], &who->exp_ms);
+        who->until_ms = wrong == NULL ? who->exp_ms + rules->leeway_ms : 0;
+    }
+    if (wrong == NULL && is_there(said[A_DATA])) {
+        who->data = strndup(said[A_DATA].raw.ptr, said[A_DATA].raw.len);
+        wrong = who->data == NULL ? NO_MEMORY : NULL;
+    }
+    if (wrong == NULL)
+        who->grant = grant_from_claim(is_there(said[A_GRANTS]) ? said[A_GRANTS] : none,
+                                      rules->grant, &wrong);
+    return wrong;
+}
+
+struct identity *claims_answered(struct json_value answer, const struct claims_rules *rules,
+                                 struct slice socket, int64_t iat_ms, const char **why) {
+    static const char *const members[] = {"user",   "username", "role",
+                                          "grants", "expires",  "data"};
+    struct json_value said[A_COUNT];
+    *why = NULL;
+    json_fields(answer, members, said, A_COUNT);
+    if (!is_there(said[A_USER]) && !rules->guests)
+        return NULL;
+    struct identity *who = make_guest(socket);
+    *why = who == NULL ? NO_MEMORY : read_said(said, rules, who);
+    if (who != NULL) {
+        who->asked = true;
+        who->has_iat = iat_ms > 0;
+        who->iat_ms = iat_ms;
+    }
     if (*why == NULL)
         return who;
     identity_unref(who);

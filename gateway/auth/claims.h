@@ -20,4 +20,16 @@ struct claims_rules {
 struct identity *claims_read(struct slice payload, const struct claims_rules *rules,
                              int64_t now_ms, const char **why);
 
+/*
+ * Reads what the back end has answered about a connection: {user?, username?, role?, grants?,
+ * expires?, data?}. Without a user it is a guest, if there are guests; socket is the id of its
+ * socket. iat_ms: when the back end was asked. Returns and fails as claims_read; but *why is
+ * NULL if nobody is named, and there are no guests.
+ */
+struct identity *claims_answered(struct json_value answer, const struct claims_rules *rules,
+                                 struct slice socket, int64_t iat_ms, const char **why);
+
+/* Makes a guest. NULL: no memory. */
+struct identity *claims_guest(const struct grant *grant, struct slice socket);
+
 #endif

@@ -11,5 +11,6 @@ void identity_unref(struct identity *who) {
     if (who == NULL || --who->refs > 0)
         return;
     grant_free(who->grant);
+    free(who->data);
     free(who);
 }

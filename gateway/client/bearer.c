@@ -5,6 +5,7 @@
 #include "common/log.h"
 
 #define NOTICE_MS 30000 /* the client is told at most so long before the end */
+#define AGAIN_MS  1000  /* between two questions to the back end */
 #define LOOK_MS   10000 /* the wall clock is looked at so often */
 
 struct expiry {
@@ -13,6 +14,7 @@ struct expiry {
     struct identity *who; /* a reference */
     int64_t notice_ms;    /* ms since 1970: when the client is to be told */
     bool told;
+    bool asking; /* the back end is asked again */
 };
 
 void client_identify(struct client *c, struct identity *who) {
@@ -55,6 +57,23 @@ static void end(struct client *c) {
         client_close(c, 4401, "token expired");
 }
 
+/* What the back end has said ends. It is asked again until it answers, or it is too late. */
+static void ask_again(struct expiry *e, int64_t now) {
+    struct clients *all = clients_of(e->client);
+    if (now < e->who->exp_ms) {
+        look_again(e, e->who->exp_ms - now);
+        return;
+    }
+    look_again(e, AGAIN_MS);
+    if (!e->asking && all->ask_again != NULL)
+        e->asking = all->ask_again(e->client);
+}
+
+void bearer_asked(struct client *c) {
+    if (c->expiry != NULL)
+        c->expiry->asking = false;
+}
+
 void bearer_timer(void *owner, struct wheel_timer *t) {
     struct expiry *e = container_of(t, struct expiry, timer);
     struct client *c = e->client;
@@ -63,6 +82,8 @@ void bearer_timer(void *owner, struct wheel_timer *t) {
     client_ref(c);
     if (now >= e->who->until_ms) {
         end(c);
+    } else if (e->who->asked) {
+        ask_again(e, now);
     } else {
         bool tells = !e->told && now >= e->notice_ms;
         e->told = e->told || tells;
@@ -89,7 +110,8 @@ void client_watch(struct client *c) {
     c->expiry->who = identity_ref(who);
     c->expiry->told = false;
     c->expiry->notice_ms = who->exp_ms - smaller(NOTICE_MS, tenth > 0 ? tenth : 0);
-    look_again(c->expiry, c->expiry->notice_ms > now ? c->expiry->notice_ms - now : 0);
+    int64_t next = who->asked ? who->exp_ms : c->expiry->notice_ms;
+    look_again(c->expiry, next > now ? next - now : 0);
 }
 
 void bearer_gone(struct client *c) {

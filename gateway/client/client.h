@@ -26,6 +26,8 @@ struct rosters;
 struct session;
 struct sessions;
 struct sockets;
+struct visit;
+struct welcome;
 
 struct failure {
     enum err err;
@@ -47,6 +49,8 @@ struct door {
     /* event: the name of the event that failed, or NULL if it is not known. */
     void (*fail)(struct client *c, const struct ack *ack, const char *event,
                  const struct failure *failure);
+    /* What the request said by which the client came; NULL: nothing is kept. */
+    const struct visit *(*visit)(const struct client *c);
     /* Stops (true) or starts (false) to take events from the socket. */
     void (*pause)(struct client *c, bool pause);
     /* What the client's connection has spent (common/rate.h). NULL: client.rate. */
@@ -91,6 +95,7 @@ struct client {
     struct sub *inbox;
     struct sub *last_room;   /* the default room: the last one entered by a login or join */
     struct chunks *chunks;   /* owned; NULL: none */
+    struct welcome *welcome; /* owned: of the back end, for its login (welcome.h); or NULL */
     struct session *session; /* the door frees it; NULL: it cannot be recovered (session.h) */
     struct bucket rate;      /* limits.h */
     struct bucket made;
@@ -122,6 +127,9 @@ struct clients {
     struct sockets *sockets;
     struct auth *auth; /* NULL: identity is off */
     struct hooks *hooks;
+    /* Asks the back end again about a client, whose identity ends. False: it cannot. Set by
+     * login/ask_again.c. */
+    bool (*ask_again)(struct client *c);
     struct holders holders;
     const struct options *options;
     uint64_t login_deadline; /* ms; 0: none */

@@ -10,7 +10,9 @@
 static const char *identity_of(const struct client *c) {
     if (c->identity == NULL)
         return "none";
-    return is_guest(c->identity) ? "guest" : "token";
+    if (is_guest(c->identity))
+        return "guest";
+    return c->identity->kind == IDENTITY_HOOK ? "hook" : "token";
 }
 
 static void put_text(struct buf *out, const char *key, struct slice text) {
@@ -58,20 +60,24 @@ void client_describe(struct buf *out, const struct client *c) {
     }
 }
 
-struct slice client_turn(const struct client *c, char out[64]) {
-    if (!is_guest(c->identity))
-        return client_user(c);
-    c->as.ops->address(&c->as, out, 64);
-    char *end = strrchr(out, ':'); /* before the port */
+struct slice address_turn(char address[64]) {
+    char *end = strrchr(address, ':'); /* before the port */
     if (end != NULL)
         *end = '\0';
     unsigned colons = 0;
-    for (char *at = out; *at != '\0' && out[0] == '['; at++) {
+    for (char *at = address; *at != '\0' && address[0] == '['; at++) {
         colons += *at == ':';
         if (colons == 4)
             *at = '\0';
         if (*at == '\0')
             break;
     }
-    return slice_of(out);
+    return slice_of(address);
+}
+
+struct slice client_turn(const struct client *c, char out[64]) {
+    if (!is_guest(c->identity))
+        return client_user(c);
+    c->as.ops->address(&c->as, out, 64);
+    return address_turn(out);
 }

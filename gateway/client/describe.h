@@ -12,4 +12,7 @@ void client_describe(struct buf *out, const struct client *c);
  * first 64 bits). */
 struct slice client_turn(const struct client *c, char out[64]);
 
+/* The same of an address, as conn_address_text writes it, which is cut for that. */
+struct slice address_turn(char address[64]);
+
 #endif

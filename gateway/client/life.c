@@ -4,6 +4,7 @@
 #include "gateway/client/bearer.h"
 #include "gateway/client/early.h"
 #include "gateway/client/request.h"
+#include "gateway/client/welcome.h"
 #include "gateway/presence/heartbeat.h"
 #include "gateway/presence/sockets.h"
 
@@ -83,6 +84,8 @@ void client_gone(struct client *c) {
     c->chunks = NULL;
     early_free(c);
     bearer_gone(c);
+    welcome_free(c->welcome);
+    c->welcome = NULL;
     if (c->as.found)
         sockets_leave(all->sockets, &c->as);
     list_remove(&c->as.link);

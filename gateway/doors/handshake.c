@@ -100,6 +100,10 @@ static void on_checked(struct auth_check *check, struct identity *who, const cha
     handshake_refuse(h, 401, text);
 }
 
+void handshake_identified(struct handshake *h) {
+    h->ops->checked(h);
+}
+
 static void check(struct handshake *h, const struct brought *b) {
     if (b->wrong != NULL) {
         handshake_refuse(h, 400, b->wrong);
@@ -108,14 +112,8 @@ static void check(struct handshake *h, const struct brought *b) {
             snprintf(h->hold.handshake.protocol, sizeof h->hold.handshake.protocol, "sluice");
         h->check.done = on_checked;
         auth_check_begin(h->all->auth, &h->check, b->token);
-    } else if (h->ops->needs_token && h->all->auth->options->guests) {
-        h->who = h->ops->guest(h);
-        if (h->who != NULL)
-            h->ops->checked(h);
-        else
-            handshake_refuse(h, 503, "out of memory\n");
-    } else if (h->ops->needs_token) {
-        handshake_refuse(h, 401, "a token is wanted: Authorization: Bearer\n");
+    } else if (h->ops->identify != NULL) {
+        h->ops->identify(h);
     } else {
         h->ops->checked(h);
     }

@@ -18,9 +18,9 @@ struct handshake;
 
 struct handshake_ops {
     enum door_kind door;
-    bool needs_token; /* with identity on, nobody is let in without one, */
-    /* or, where there are guests, becomes one: returns a reference; NULL: no memory. */
-    struct identity *(*guest)(struct handshake *h);
+    /* Identity is on, and there is no token: sets h->who, and calls handshake_identified, at
+     * once or later; or refuses. NULL: nobody need be known. */
+    void (*identify)(struct handshake *h);
     /* The token is good, or none is needed (`who` is NULL). The door goes on, at once or later.
      */
     void (*checked)(struct handshake *h);
@@ -46,6 +46,8 @@ struct handshake {
 /* The owner has zeroed h. Refuses, or calls ops->checked, before it returns or later. */
 void handshake_begin(struct handshake *h, struct handshakes *all,
                      const struct http_request *request, const struct handshake_ops *ops);
+/* h->who is known: the door goes on. */
+void handshake_identified(struct handshake *h);
 /* Refuses with a status, and frees. 401 asks for a token. */
 void handshake_refuse(struct handshake *h, int status, const char *why);
 /* As wsock_admit. Frees h if it returns false; else the owner does so, by ops->free. */

@@ -8,12 +8,14 @@
 #include "gateway/client/limits.h"
 #include "gateway/client/own.h"
 #include "gateway/client/request.h"
+#include "gateway/client/visit.h"
 #include "gateway/doors/door.h"
 #include "gateway/spaces.h"
 
 struct json_client {
     struct wsock ws;
     struct client client;
+    struct visit *visit; /* owned; or NULL */
 };
 
 static struct json_client *of_client(const struct client *c) {
@@ -99,8 +101,14 @@ static void put_address(const struct subscriber *s, char *out, size_t size) {
 static void free_client(struct subscriber *s) {
     struct json_client *j = of_client(client_of(s));
     client_deinit(&j->client);
+    free(j->visit);
+    j->visit = NULL;
     if (j->ws.conn == NULL)
         free(j); /* otherwise the socket is still closing, and on_free frees it */
+}
+
+static const struct visit *visit_of(const struct client *c) {
+    return of_client(c)->visit;
 }
 
 static const struct door json_door = {
@@ -113,6 +121,7 @@ static const struct door json_door = {
            .free = free_client},
     .answer = answer,
     .fail = fail,
+    .visit = visit_of,
     .pause = pause_reading,
     .slow = slow,
 };
@@ -270,6 +279,7 @@ static const struct wsock_ops ops_of_holder = JSON_OPS(on_holder_gone);
 struct json_handshake {
     struct handshake as;
     struct clients *clients;
+    struct visit *visit; /* owned; or NULL */
 };
 
 static struct json_client *json_make(const struct identity *who) {
@@ -288,7 +298,8 @@ static void identify(struct json_client *j, struct identity *who) {
 }
 
 static void on_checked(struct handshake *h) {
-    struct clients *clients = container_of(h, struct json_handshake, as)->clients;
+    struct json_handshake *jh = container_of(h, struct json_handshake, as);
+    struct clients *clients = jh->clients;
     struct json_client *j = json_make(h->who);
     struct buf early;
     if (j == NULL) {
@@ -300,6 +311,8 @@ static void on_checked(struct handshake *h) {
         return;
     }
     client_open(&j->client, clients, &json_door);
+    j->visit = jh->visit;
+    jh->visit = NULL;
     j->client.own_only = !spaces_has_builtin(clients->options, SLICE("/"));
     if (h->who != NULL)
         identify(j, h->who);
@@ -308,8 +321,10 @@ static void on_checked(struct handshake *h) {
 }
 
 static void free_handshake(struct handshake *h) {
+    struct json_handshake *jh = container_of(h, struct json_handshake, as);
     handshake_deinit(h);
-    free(container_of(h, struct json_handshake, as));
+    free(jh->visit);
+    free(jh);
 }
 
 static const struct handshake_ops handshake_ops = {
@@ -318,7 +333,8 @@ static const struct handshake_ops handshake_ops = {
 void json_door_open(struct clients *clients, struct handshakes *handshakes,
                     const struct http_request *request) {
     struct json_handshake *h = calloc(1, sizeof *h);
-    if (h == NULL) {
+    if (h == NULL || !visit_keep(&h->visit, clients->options, request)) {
+        free(h);
         http_answer(request, 503, "text/plain", SLICE("out of memory\n"), NULL);
         metric_handshake(clients->metrics, DOOR_JSON, false);
         return;

@@ -7,6 +7,7 @@
 #include "common/percent.h"
 #include "common/rate.h"
 #include "common/utf8.h"
+#include "gateway/login/connect_ask.h"
 #include "gateway/redis/overview.h"
 #include "gateway/redis/plain.h"
 
@@ -53,7 +54,10 @@ struct raw_handshake {
     struct raw_door *door;
     struct raw_channel *channel; /* NULL: it is not opened */
     struct raw_bearer *bearer;   /* NULL: none yet */
-    uint64_t number;             /* of a guest: that of its connection (raw_users.h) */
+    uint64_t number;             /* of its connection, without a token (raw_users.h); else 0 */
+    struct visit *visit;         /* owned; or NULL */
+    struct connect_ask ask;
+
     struct slice name;
     char name_bytes[2 * NAME_MAX_LEN];
 };
@@ -328,11 +332,45 @@ static void on_checked(struct handshake *as) {
         enter(h);
 }
 
-static struct identity *make_guest(struct handshake *as) {
+static void on_answered(struct connect_ask *ask, const struct connect_answer *answer) {
+    struct raw_handshake *h = container_of(ask, struct raw_handshake, ask);
+    if (answer->how == CONNECT_IS) {
+        h->as.who = answer->who;
+        welcome_free(answer->welcome); /* there are no rooms here */
+        handshake_identified(&h->as);
+    } else if (answer->how == CONNECT_NOT) {
+        handshake_refuse(&h->as, 401, "the back end does not let it in\n");
+    } else {
+        handshake_refuse(&h->as, 503, "the back end cannot be reached\n");
+    }
+}
+
+/* Nothing but the back end says who it is; or it is a guest. */
+static void identify(struct handshake *as) {
     struct raw_handshake *h = container_of(as, struct raw_handshake, as);
-    char id[RAW_ID_SIZE];
+    char id[RAW_ID_SIZE], address[CONN_ADDRESS_SIZE];
     h->number = raw_users_number(h->door->users);
-    return auth_guest(as->all->auth, raw_users_id(h->door->users, h->number, id));
+    struct slice socket = raw_users_id(h->door->users, h->number, id);
+    if (connect_asks(h->door->clients)) {
+        conn_address_text(&as->hold.conn->address, address);
+        struct connect_about about = {.socket = socket,
+                                      .nsp = SLICE("/"),
+                                      .door = "raw",
+                                      .address = address,
+                                      .visit = h->visit};
+        h->ask.done = on_answered;
+        connect_ask(&h->ask, h->door->clients, &about);
+        return;
+    }
+    if (!as->all->auth->options->guests) {
+        handshake_refuse(as, 401, "a token is wanted: Authorization: Bearer\n");
+        return;
+    }
+    as->who = auth_guest(as->all->auth, socket);
+    if (as->who != NULL)
+        handshake_identified(as);
+    else
+        handshake_refuse(as, 503, "out of memory\n");
 }
 
 static void free_handshake(struct handshake *as) {
@@ -340,12 +378,14 @@ static void free_handshake(struct handshake *as) {
     if (h->bearer != NULL)
         bearer_gone(h->bearer);
     handshake_deinit(as);
+    connect_ask_cancel(&h->ask);
+    free(h->visit);
     free(h);
 }
 
 static const struct handshake_ops handshake_ops = {.door = DOOR_RAW,
-                                                   .needs_token = true,
-                                                   .guest = make_guest,
+                                                   .identify = identify,
+
                                                    .checked = on_checked,
                                                    .free = free_handshake};
 
@@ -366,7 +406,8 @@ static struct raw_channel *channel_find(struct raw_door *d, struct slice name) {
 void raw_door_route(struct raw_door *d, const struct http_request *request,
                     struct slice encoded) {
     struct raw_handshake *h = calloc(1, sizeof *h);
-    if (h == NULL) {
+    if (h == NULL || !visit_keep(&h->visit, d->clients->options, request)) {
+        free(h);
         refuse(d, request, 503, SLICE("out of memory\n"));
         return;
     }
@@ -375,6 +416,7 @@ void raw_door_route(struct raw_door *d, const struct http_request *request,
     h->name = (struct slice){h->name_bytes, len > 0 ? (size_t)len : 0};
     h->channel = channel_find(d, h->name);
     if (h->channel == NULL && !handshakes_need_tokens(d->handshakes)) {
+        free(h->visit);
         free(h);
         refuse(d, request, 404, SLICE("this channel is not open here\n"));
         return;

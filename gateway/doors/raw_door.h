@@ -21,6 +21,7 @@ struct raw_door {
     struct redis *redis;
     struct handshakes *handshakes;
     struct raw_users *users;
+    struct clients *clients; /* for the back end that is asked */
     struct holders *holders;
     struct metrics *metrics;
     struct wheel ends; /* of tokens */

@@ -27,12 +27,13 @@ struct sio_client {
                    in */
     size_t auth_len;
     struct sio_check
-        *check;          /* owned: of its token, before a recovery; NULL: none is under way */
-    uint64_t until;      /* when it stops waiting */
-    bool guest : 1;      /* it brought no token, and there are guests */
-    bool error_acks : 1; /* wants every failure in the ack */
-    bool told : 1;       /* client_gone was called */
-    bool done : 1;       /* the Socket.IO server no longer refers to it */
+        *check;            /* owned: of its token, before a recovery; NULL: none is under way */
+    struct sio_hook *hook; /* owned: what the back end is asked, until it is let in; or NULL */
+    uint64_t until;        /* when it stops waiting */
+    bool guest : 1;        /* it brought no token, and there are guests */
+    bool error_acks : 1;   /* wants every failure in the ack */
+    bool told : 1;         /* client_gone was called */
+    bool done : 1;         /* the Socket.IO server no longer refers to it */
 };
 
 static inline struct sio_client *of_client(const struct client *c) {

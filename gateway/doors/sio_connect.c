@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/client/bearer.h"
 #include "gateway/client/life.h"
 #include "gateway/doors/door.h"
+#include "gateway/login/connect_ask.h"
 #include "gateway/login/recover.h"
+#include "gateway/net/token.h"
 #include "gateway/spaces.h"
 
 #define WAITS_MS 10000 /* how long a client waits for Redis, as a recovery does */
@@ -52,9 +55,22 @@ static void join(struct sio_client *k) {
 /* --- refusals -------------------------------------------------------------------------------
  */
 
+static void refuse_with(struct sio_client *k, const char *text, struct slice data) {
+    struct client *c = &k->client;
+    client_ref(c);
+    struct client *before = sio_act(c);
+    sio_refuse(&k->sio, text, data);
+    if (!k->told) { /* the server reports only the end of sockets that were accepted */
+        k->told = true;
+        session_over(c->session, false);
+        client_gone(c);
+    }
+    sio_acted(c, before);
+    client_unref(c);
+}
+
 static void refuse(struct sio_client *k, const struct failure *failure) {
     struct buf data;
-    struct client *c = &k->client;
     struct failure told = *failure;
     const char *text = door_failure_text(failure);
     if (failure->err == ERR_UNAUTHORIZED) {
@@ -63,20 +79,10 @@ static void refuse(struct sio_client *k, const struct failure *failure) {
     }
     buf_init(&data);
     door_put_failure(&data, &told, NULL);
-    client_ref(c);
-    struct client *before = sio_act(c);
-    if (data.failed) {
+    if (data.failed)
         sio_close(&k->sio, WS_CODE_INTERNAL, "out of memory");
-    } else {
-        sio_refuse(&k->sio, text, buf_bytes(&data));
-        if (!k->told) { /* the server reports only the end of sockets that were accepted */
-            k->told = true;
-            session_over(c->session, false);
-            client_gone(c);
-        }
-    }
-    sio_acted(c, before);
-    client_unref(c);
+    else
+        refuse_with(k, text, buf_bytes(&data));
     buf_deinit(&data);
 }
 
@@ -105,9 +111,13 @@ static void auth_free(struct sio_client *k) {
     k->auth = NULL;
 }
 
+static void hook_free(struct sio_client *k);
+static void hook_begin(struct sio_client *k);
+
 bool sio_connect_answered(struct sio_client *k) {
     if (k->auth == NULL)
         return false;
+    hook_free(k);
     auth_free(k);
     join(k);
     return true;
@@ -127,16 +137,33 @@ static void wait_for_redis(struct sio_client *k) {
     list_push(&d->waiting, &k->waiting);
 }
 
+/* What the back end has said was revoked since it was asked. */
+static bool was_revoked(const struct sio_client *k, const struct failure *failure) {
+    return k->hook != NULL && failure->err == ERR_UNAUTHORIZED;
+}
+
 bool sio_connect_failed(struct sio_client *k, const struct failure *failure) {
     if (k->auth == NULL)
         return false;
-    if (failure->err == ERR_UNAVAILABLE || failure->err == ERR_RATE_LIMITED) {
+    if (was_revoked(k, failure)) {
+        client_identify(&k->client, NULL);
+        auth_free(k);
+        wait_for_redis(k);
+    } else if (failure->err == ERR_UNAVAILABLE || failure->err == ERR_RATE_LIMITED) {
         wait_for_redis(k);
     } else {
         auth_free(k);
         refuse(k, failure);
     }
     return true;
+}
+
+static void go_on(struct sio_client *k) {
+    list_remove(&k->waiting);
+    if (k->auth != NULL)
+        log_in(k);
+    else
+        hook_begin(k);
 }
 
 void sio_connect_flush(struct sio_door *d) {
@@ -147,7 +174,7 @@ void sio_connect_flush(struct sio_door *d) {
     list_init(&waiting);
     list_splice(&waiting, &d->waiting);
     while (!list_empty(&waiting))
-        log_in(container_of(waiting.next, struct sio_client, waiting));
+        go_on(container_of(waiting.next, struct sio_client, waiting));
 }
 
 /* Lets in a client of which nothing was recovered. */
@@ -176,11 +203,6 @@ static bool keep_auth(struct sio_client *k, struct slice auth) {
 /* --- guests ---------------------------------------------------------------------------------
  */
 
-/* Does nothing else say who the client is? */
-static bool comes_as_guest(const struct clients *all, const struct sio_auth *auth) {
-    return all->options->guests && !(is_there(auth->token) && clients_take_tokens(all));
-}
-
 static void put_member(struct buf *out, const char *name, struct json_value value) {
     if (!is_there(value))
         return;
@@ -188,8 +210,9 @@ static void put_member(struct buf *out, const char *name, struct json_value valu
     buf_slice(out, value.raw);
 }
 
-/* What a guest says about a user or a room means nothing, so the login does not get it. */
-static bool keep_guest(struct sio_client *k, const struct sio_auth *auth) {
+/* Without a token, what it says about a user or a room means nothing, so the login does not get
+ * it. */
+static bool keep_bare(struct sio_client *k, const struct sio_auth *auth) {
     struct buf data;
     buf_init(&data);
     buf_char(&data, '{');
@@ -198,7 +221,6 @@ static bool keep_guest(struct sio_client *k, const struct sio_auth *auth) {
     buf_char(&data, '}');
     bool kept = !data.failed && keep_auth(k, buf_bytes(&data));
     buf_deinit(&data);
-    k->guest = kept;
     return kept;
 }
 
@@ -213,16 +235,25 @@ static struct identity *former_guest(const struct sio_client *k, struct json_val
 /* --- recovery -------------------------------------------------------------------------------
  */
 
+static void hook_ask(struct sio_client *k, bool recovers);
+static void enter_granted(struct client *c);
+
 static void on_recovered(struct client *c, bool recovered) {
     struct sio_client *k = of_client(c);
+    if (!recovered && k->hook != NULL) {
+        hook_ask(k, false); /* as one that is new */
+        return;
+    }
     if (!recovered) {
         enter(k);
         return;
     }
+    hook_free(k);
     auth_free(k);
     /* The pid begins with the name of the client's earlier socket. */
     snprintf(k->sio.sid, sizeof k->sio.sid, "%.*s", SESSION_NAME_LEN, pid_of(c));
     join(k);
+    enter_granted(c);
 }
 
 /* Returns false if the client was not here before, or if its pid or offset has a wrong form.
@@ -251,12 +282,17 @@ struct sio_check {
     struct sio_client *client;
 };
 
-void sio_connect_cancel(struct sio_client *k) {
+static void check_free(struct sio_client *k) {
     if (k->check == NULL)
         return;
     auth_check_cancel(&k->check->check);
     free(k->check);
     k->check = NULL;
+}
+
+void sio_connect_cancel(struct sio_client *k) {
+    hook_free(k);
+    check_free(k);
 }
 
 /* A login of another user is refused, so it recovers nothing, either. */
@@ -278,7 +314,7 @@ static void on_verified(struct auth_check *check, struct identity *who, const ch
     } else if (!is_of(auth.user, who) || !recover(c, &auth, who)) {
         enter(k);
     }
-    sio_connect_cancel(k);
+    check_free(k);
     identity_unref(who);
     client_unref(c);
 }
@@ -299,6 +335,187 @@ static void verify(struct sio_client *k, struct json_value token) {
     auth_check_begin(clients_of(&k->client)->auth, &check->check,
                      (struct slice){text, len > 0 ? (size_t)len : 0});
     free(text);
+}
+
+/* --- who the back end says it is ------------------------------------------------------------
+ */
+
+/* What the back end is asked about a client. If the client had a session that may be recovered,
+ * that is looked at first. The back end is told of it, and if it names the same user, the
+ * session goes on. If not, or if it cannot go on, the back end is asked once more, about a new
+ * client. */
+struct sio_hook {
+    struct connect_ask ask;
+    struct sio_client *client;
+    char *auth; /* owned */
+    size_t auth_len;
+    bool tries;    /* there may be a session */
+    bool recovers; /* the question that is under way is about that */
+    struct name former;
+    char former_socket[SESSION_NAME_LEN + 1];
+    char *state; /* owned: of the session, or NULL */
+};
+
+static void hook_free(struct sio_client *k) {
+    struct sio_hook *h = k->hook;
+    if (h == NULL)
+        return;
+    k->hook = NULL;
+    connect_ask_cancel(&h->ask);
+    free(h->auth);
+    free(h->state);
+    free(h);
+}
+
+static struct sio_auth hook_auth(const struct sio_hook *h) {
+    return read_auth((struct slice){h->auth, h->auth_len});
+}
+
+static void hook_refuse(struct sio_client *k, const struct connect_answer *answer) {
+    const struct failure *f = &answer->failure;
+    struct failure bare = {.err = ERR_UNAUTHORIZED,
+                           .message = "the back end does not let it in"};
+    metric_error(clients_of(&k->client)->metrics, ERR_UNAUTHORIZED);
+    if (answer->bare)
+        refuse(k, &bare);
+    else
+        refuse_with(k, f->message != NULL ? f->message : f->code, f->data);
+}
+
+/* The back end has named a user, and no session goes on. */
+static void hook_enter(struct sio_client *k, struct identity *who) {
+    struct sio_auth auth = hook_auth(k->hook);
+    client_identify(&k->client, who);
+    if (keep_bare(k, &auth))
+        enter(k);
+    else
+        sio_close(&k->sio, WS_CODE_INTERNAL, "out of memory");
+}
+
+/* The former user is back: the session goes on, if it can. */
+static void hook_recover(struct sio_client *k, struct identity *who) {
+    struct sio_auth auth = hook_auth(k->hook);
+    bool same = slice_eq(name_slice(&who->sub), name_slice(&k->hook->former));
+    if (!same || !recover(&k->client, &auth, who))
+        hook_ask(k, false);
+    identity_unref(who);
+}
+
+static void on_hook_answer(struct connect_ask *ask, const struct connect_answer *answer) {
+    struct sio_hook *h = container_of(ask, struct sio_hook, ask);
+    struct sio_client *k = h->client;
+    struct client *c = &k->client;
+    client_ref(c);
+    if (answer->how == CONNECT_IS) {
+        welcome_add(c, answer->welcome);
+        if (h->recovers)
+            hook_recover(k, answer->who);
+        else
+            hook_enter(k, answer->who);
+    } else if (answer->how == CONNECT_NOT) {
+        hook_refuse(k, answer);
+    } else {
+        sio_close(&k->sio, WS_CODE_TRY_LATER, "the back end is away");
+    }
+    client_unref(c);
+}
+
+static void hook_ask(struct sio_client *k, bool recovers) {
+    char socket[CLIENT_ID_SIZE], address[64];
+    struct sio_hook *h = k->hook;
+    struct connect_about about = connect_about_client(&k->client, socket, address);
+    about.auth = (struct slice){h->auth, h->auth_len};
+    about.recovered = h->recovers = recovers;
+    about.former_user = name_slice(&h->former);
+    about.former_socket = slice_of(h->former_socket);
+    if (recovers)
+        about.socket = about.former_socket;
+    if (recovers && h->state != NULL)
+        about.state = slice_of(h->state);
+    h->ask.done = on_hook_answer;
+    connect_ask(&h->ask, clients_of(&k->client), &about);
+}
+
+static void on_peeked(void *arg, const struct reply *reply, enum outcome outcome) {
+    struct client *c = arg;
+    struct sio_client *k = of_client(c);
+    struct sio_hook *h = k->hook;
+    long long status = reply_number(reply_item(reply, 0));
+    (void)outcome;
+    if (h == NULL || c->as.gone) {
+        client_unref(c);
+        return;
+    }
+    struct slice user = reply_text(reply_item(reply, 1));
+    struct slice state = reply_text(reply_item(reply, 2));
+    bool found = reply != NULL && status == 0 && user.len > 0 && user.len <= NAME_MAX_LEN;
+    if (found) {
+        name_set(&h->former, user);
+        free(h->state);
+        h->state = state.len > 0 ? strndup(state.ptr, state.len) : NULL;
+    }
+    if (reply == NULL || status == SCRIPT_REAPED)
+        wait_for_redis(k);
+    else
+        hook_ask(k, found);
+    client_unref(c);
+}
+
+/* Looks at the session that the client had. */
+static bool hook_peek(struct sio_client *k, struct slice pid) {
+    char key[SESSION_KEY_SIZE], id[CLIENT_ID_SIZE];
+    struct client *c = &k->client;
+    char text[SESSION_PID_SIZE];
+    snprintf(text, sizeof text, "%.*s", (int)pid.len, pid.ptr);
+    struct slice name = session_key(text, key);
+    struct slice args[] = {SLICE("peek"), client_id(c, id),
+                           slice_of(lease_of(clients_of(c)->leases, name)->incarnation),
+                           SLICE("0"), c->session->space};
+    snprintf(k->hook->former_socket, sizeof k->hook->former_socket, "%.*s", SESSION_NAME_LEN,
+             text);
+    bool sent = redis_script(redis_partition(clients_of(c)->redis, name), SCRIPT_session, &name,
+                             1, args, 5, on_peeked, c);
+    if (sent)
+        client_ref(c);
+    return sent;
+}
+
+static void hook_begin(struct sio_client *k) {
+    struct sio_hook *h = k->hook;
+    struct sio_auth auth = hook_auth(h);
+    char pid[SESSION_PID_SIZE + 1];
+    ptrdiff_t len = h->tries ? json_decode(auth.pid, pid, sizeof pid) : 0;
+    struct slice text = {pid, len > 0 ? (size_t)len : 0};
+    if (!token_valid(text, SESSION_PID_SIZE - 1))
+        hook_ask(k, false);
+    else if (!hook_peek(k, text))
+        wait_for_redis(k);
+}
+
+static bool hook_make(struct sio_client *k, struct slice auth, bool tries) {
+    struct sio_hook *h = calloc(1, sizeof *h);
+    if (h == NULL || (h->auth = malloc(auth.len)) == NULL) {
+        free(h);
+        return false;
+    }
+    memcpy(h->auth, auth.ptr, auth.len);
+    h->auth_len = auth.len;
+    h->client = k;
+    h->tries = tries;
+    k->hook = h;
+    k->until = client_now(&k->client) + WAITS_MS;
+    return true;
+}
+
+/* The rooms that the back end has named besides those that were recovered. */
+static void enter_granted(struct client *c) {
+    struct ack none = {.len = 0};
+    struct json_value data = {JSON_OBJECT, SLICE("{}")};
+    bool any = false;
+    for (const struct welcome *w = c->welcome; w != NULL; w = w->next)
+        any = any || w->join.type == JSON_ARRAY;
+    if (any && !c->as.gone)
+        client_event_by(c, &clients_of(c)->rows[EVENT_LOGIN], data, &none);
 }
 
 /* True if the client may be given offsets. If it does not say so itself, its first request
@@ -340,12 +557,13 @@ static bool asks_for_login(const struct client *c, const struct sio_auth *auth) 
 
 /* A client that joins again in the same session has left before, so there is nothing to
  * recover. Asking Redis would cost such a client nothing, and Redis much. */
-static void begin(struct sio_client *k, const struct sio_auth *auth, bool recovers) {
+static void begin(struct sio_client *k, const struct sio_auth *auth, bool tries) {
     struct client *c = &k->client;
     const struct clients *all = clients_of(c);
-    bool tries = recovers && !k->sio.again && is_there(auth->pid);
     struct identity *guest = tries && k->guest ? former_guest(k, auth->pid) : NULL;
-    if (tries && is_there(auth->token) && clients_take_tokens(all))
+    if (k->hook != NULL)
+        hook_begin(k);
+    else if (tries && is_there(auth->token) && clients_take_tokens(all))
         verify(k, auth->token);
     else if (!tries || (guest == NULL && clients_need_tokens(all)) || !recover(c, auth, guest))
         enter(k);
@@ -353,10 +571,15 @@ static void begin(struct sio_client *k, const struct sio_auth *auth, bool recove
 }
 
 /* Keeps what the client will be logged in with, if it is to be. False: no memory. */
-static bool keep_login(struct sio_client *k, const struct sio_auth *auth, struct slice text) {
+static bool keep_login(struct sio_client *k, const struct sio_auth *auth, struct slice text,
+                       bool tries) {
     const struct clients *all = clients_of(&k->client);
-    if (comes_as_guest(all, auth))
-        return keep_guest(k, auth);
+    bool has_token = is_there(auth->token) && clients_take_tokens(all);
+    if (connect_asks(all) && !has_token)
+        return hook_make(k, text, tries);
+    k->guest = all->options->guests && !has_token;
+    if (k->guest)
+        return keep_bare(k, auth);
     return !asks_for_login(&k->client, auth) || keep_auth(k, text);
 }
 
@@ -370,8 +593,10 @@ void sio_connect(struct sio_socket *s, struct slice text) {
     if (!take_options(k, &auth))
         return;
     bool recovers = keeps_offsets(k, &auth);
-    if ((recovers && !session_open(c, s->sid, sio_namespace(s))) || !keep_login(k, &auth, text))
+    bool tries = recovers && !s->again && is_there(auth.pid);
+    if ((recovers && !session_open(c, s->sid, sio_namespace(s))) ||
+        !keep_login(k, &auth, text, tries))
         sio_close(s, WS_CODE_INTERNAL, "out of memory");
     else
-        begin(k, &auth, recovers);
+        begin(k, &auth, tries);
 }

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "gateway/client/life.h"
 #include "gateway/client/own.h"
+#include "gateway/client/visit.h"
 #include "gateway/doors/door.h"
 #include "gateway/doors/sio_binary.h"
 #include "gateway/doors/sio_connect.h"
@@ -37,6 +38,7 @@ static void on_disconnect(struct sio_socket *s, enum sio_gone why) {
 }
 
 static void release(struct sio_client *k) {
+    sio_connect_cancel(k);
     free(k->auth);
     free(k);
 }
@@ -200,7 +202,13 @@ static void answer(struct client *c, const struct ack *ack, struct slice data, b
     send_parts(c, ack, several ? &parts[1] : parts, several ? 1 : 3);
 }
 
-#define CODE_OF_OURS 4000 /* from here on codes say why a user may not go on */
+#define CODE_TOKEN_EXPIRED 4401
+#define CODE_OF_OURS       4000 /* from here on codes say why a user may not go on */
+
+/* What the back end has said of it has ended: when the client comes back, it is asked anew. */
+static bool is_asked_anew(const struct client *c, uint16_t code) {
+    return code == CODE_TOKEN_EXPIRED && c->identity != NULL && c->identity->asked;
+}
 
 /* A client comes back by itself when its session is closed. It must not, if its user may not go
  * on; then it is disconnected by a packet, and its other namespaces stay. */
@@ -209,7 +217,7 @@ static void close_session(struct subscriber *s, uint16_t code, const char *reaso
     struct sio_client *k = of_client(c);
     struct client *before = sio_act(c);
     client_ref(c);
-    if (code >= CODE_OF_OURS && k->sio.state == SIO_JOINED)
+    if (code >= CODE_OF_OURS && k->sio.state == SIO_JOINED && !is_asked_anew(c, code))
         sio_expel(&k->sio, code, reason);
     else
         sio_close(&k->sio, code, reason);
@@ -282,6 +290,11 @@ static struct slice nsp_of(const struct subscriber *s) {
     return sio_namespace(&of_client(client_of(s))->sio);
 }
 
+static const struct visit *visit_of(const struct client *c) {
+    const struct sio_session *t = of_client(c)->sio.session;
+    return t != NULL ? t->kept : NULL;
+}
+
 static const struct door door_ops = {
     .as = {.name = "socketio",
            .deliver = deliver,
@@ -293,6 +306,7 @@ static const struct door door_ops = {
            .nsp = nsp_of,
            .free = free_client},
     .waits_for_login = true,
+    .visit = visit_of,
     .answer = answer,
     .fail = fail,
     .pause = pause_reading,
@@ -311,6 +325,14 @@ static struct sio_socket *create(void *owner) {
     list_init(&k->orphan);
     list_init(&k->waiting);
     return &k->sio;
+}
+
+static bool on_session(void *owner, const struct http_request *request, void **kept) {
+    const struct sio_door *d = owner;
+    struct visit *visit;
+    bool good = visit_keep(&visit, d->clients->options, request);
+    *kept = visit;
+    return good;
 }
 
 static struct json_value first_of(struct slice args) {
@@ -384,7 +406,9 @@ static void on_drained(struct sio_socket *s) {
     client_drained(&of_socket(s)->client);
 }
 
-static const struct sio_app app = {.create = create,
+static const struct sio_app app = {.on_session = on_session,
+                                   .on_session_end = free,
+                                   .create = create,
                                    .on_connect = sio_connect,
                                    .on_event = on_event,
                                    .on_ack = on_ack,

@@ -12,6 +12,7 @@
 #include "gateway/client/field.h"
 #include "gateway/client/question.h"
 #include "gateway/events/emits.h"
+#include "gateway/session/session.h"
 
 #define STATE_MOST 4096
 
@@ -70,6 +71,7 @@ static void finish(struct rpc *p) {
     if (state.type != JSON_NONE) {
         free(c->state);
         c->state = is_there(state) ? strndup(state.raw.ptr, state.raw.len) : NULL;
+        session_changed(c, NULL);
     }
     client_ref(c);
     tell_ack(p);
@@ -109,6 +111,8 @@ static void on_step(struct request *r, const struct failure *f) {
     }
     if (sub != NULL && p->part == PART_JOIN)
         sub->granted = true; /* while it is in the room, it needs no other right */
+    if (sub != NULL && p->part == PART_JOIN)
+        session_changed(c, sub);
     next_step(p);
 }
 

@@ -6,6 +6,7 @@
 #include "gateway/client/asking.h"
 #include "gateway/client/authorize.h"
 #include "gateway/client/bearer.h"
+#include "gateway/login/connect_ask.h"
 
 struct authenticating {
     struct auth_check check;
@@ -25,6 +26,10 @@ static void drop(void *state) {
     free(a->copy);
     if (a->over != NULL)
         *a->over = true;
+}
+
+static void abandon(struct request *r) {
+    request_ok(r, (struct slice){NULL, 0});
 }
 
 static void refuse(struct request *r, const char *why) {
@@ -95,8 +100,68 @@ static void on_verified(struct auth_check *check, struct identity *who, const ch
         finish(a);
 }
 
-static void abandon(struct request *r) {
-    request_ok(r, (struct slice){NULL, 0});
+/* --- who the back end says it is ------------------------------------------------------------
+ */
+
+struct asking_back {
+    struct connect_ask ask;
+    struct request *request;
+    authenticated then;
+    struct json_value data;
+    char *copy; /* owned: its bytes */
+};
+
+static void asked_drop(void *state) {
+    struct asking_back *a = state;
+    connect_ask_cancel(&a->ask);
+    free(a->copy);
+}
+
+static void on_answered(struct connect_ask *ask, const struct connect_answer *answer) {
+    struct asking_back *a = container_of(ask, struct asking_back, ask);
+    struct request *r = a->request;
+    struct json_value data = a->data;
+    authenticated then = a->then;
+    char *copy = a->copy;
+    a->copy = NULL;
+    if (answer->how == CONNECT_IS) {
+        r->state = NULL; /* the next step has its own */
+        r->drop = NULL;
+        r->abandon = NULL;
+        free(a);
+        welcome_add(r->client, answer->welcome);
+        then(r, data, answer->who);
+    } else if (answer->how == CONNECT_NOT) {
+        struct failure failure = answer->failure;
+        failure.message = answer->bare ? "the back end lets nobody in so" : failure.message;
+        request_fail_with(r, &failure);
+    } else {
+        request_unavailable(r, answer->failure.outcome);
+    }
+    free(copy);
+}
+
+static void go_by_hook(struct request *r, struct json_value data, authenticated then) {
+    char socket[CLIENT_ID_SIZE], address[64];
+    struct client *c = r->client;
+    struct asking_back *a = request_state(r, sizeof *a);
+    if (a == NULL)
+        return;
+    r->drop = asked_drop;
+    a->copy = malloc(data.raw.len + 1);
+    if (a->copy == NULL) {
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+        return;
+    }
+    memcpy(a->copy, data.raw.ptr, data.raw.len);
+    json_parse((struct slice){a->copy, data.raw.len}, &a->data);
+    r->abandon = abandon;
+    a->request = r;
+    a->then = then;
+    a->ask.done = on_answered;
+    struct connect_about about = connect_about_client(c, socket, address);
+    about.auth = a->data.raw;
+    connect_ask(&a->ask, clients_of(c), &about);
 }
 
 static void go_as_guest(struct request *r, struct json_value data, authenticated then) {
@@ -112,7 +177,9 @@ static void go_as_guest(struct request *r, struct json_value data, authenticated
 /* The event speaks for the bearer of the token that the client has shown before. */
 static void go_without(struct request *r, struct json_value data, authenticated then) {
     const struct client *c = r->client;
-    if (c->identity == NULL && clients_of(c)->options->guests)
+    if (c->identity == NULL && connect_asks(clients_of(c)))
+        go_by_hook(r, data, then);
+    else if (c->identity == NULL && clients_of(c)->options->guests)
         go_as_guest(r, data, then);
     else if (c->identity == NULL)
         refuse(r, "there is no token");

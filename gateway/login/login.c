@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "gateway/client/bearer.h"
 #include "gateway/client/early.h"
+#include "gateway/client/welcome.h"
 #include "gateway/presence/heartbeat.h"
 #include "gateway/presence/membership.h"
 #include "gateway/presence/roster.h"
@@ -98,6 +99,10 @@ static void put_login(struct buf *out, const struct request *r, struct login *l)
     json_escape(out, client_user(c));
     buf_printf(out, ",\"recovered\":%s", all_recovered(l) ? "true" : "false");
     put_lost(out, l);
+    if (c->identity != NULL && c->identity->data != NULL) {
+        buf_str(out, ",\"data\":");
+        buf_str(out, c->identity->data);
+    }
     buf_str(out, ",\"resume\":{");
     put_channels(out, c, l);
     buf_str(out, "}}");
@@ -166,6 +171,11 @@ static void tell_position(struct client *c, const struct login *l) {
     buf_deinit(&data);
 }
 
+static void find_socket(struct client *c, const struct login *l) {
+    if (l->fresh && !c->as.gone && !sockets_enter(clients_of(c)->sockets, &c->as))
+        client_close(c, 1011, "out of memory");
+}
+
 static void succeed(struct request *r, struct login *l) {
     struct client *c = r->client;
     bool unheard = c->unheard;
@@ -182,9 +192,13 @@ static void succeed(struct request *r, struct login *l) {
     if (l->what != NULL) {
         r->abandon = NULL;
         l->recovered(l->arg, LOGIN_DONE);
+        find_socket(c, l);
+        welcome_say(c);
         renew_rosters(c, l);
         start_all(c, l);
     } else if (request_answer(r, &answer)) {
+        find_socket(c, l);
+        welcome_say(c);
         if (unheard)
             renew_rosters(c, l);
         if (l->told)
@@ -192,8 +206,6 @@ static void succeed(struct request *r, struct login *l) {
         start_all(c, l);
     }
     buf_deinit(&answer);
-    if (l->fresh && !c->as.gone && !sockets_enter(clients_of(c)->sockets, &c->as))
-        client_close(c, 1011, "out of memory");
     client_watch(c);
     request_ok(r, (struct slice){NULL, 0});
 }
@@ -211,6 +223,8 @@ void login_fail(struct request *r, struct login *l) {
         enum login_end how = l->failed && !refused ? LOGIN_UNANSWERED : LOGIN_LOST;
         request_ok(r, (struct slice){NULL, 0});
         recovered(arg, how);
+    } else if (l->revoked && l->who != NULL && l->who->asked && !c->unheard) {
+        request_unavailable(r, OUTCOME_REFUSED); /* the next login asks the back end again */
     } else if (l->revoked) {
         request_fail(r, ERR_UNAUTHORIZED, "token", "revoked");
     } else if (l->full) {
@@ -286,6 +300,7 @@ static void save(struct request *r, struct login *l) {
     struct client *c = r->client;
     if (l->what != NULL)
         session_restore(c->session, l->what);
+    welcome_state(c);
     for (size_t i = 0; i < l->count; i++) {
         struct entry *e = &l->entries[i];
         if (e->left) {
@@ -424,8 +439,10 @@ static void entry_begin(struct request *r, struct entry *e) {
     enum membership how = e->announced && !known ? MEMBER_ANNOUNCED
                           : e->resumed           ? MEMBER_RESUMED
                                                  : MEMBER_QUIETLY;
+    if (sub != NULL && e->granted)
+        sub->granted = true;
     if (sub != NULL && l->what == NULL)
-        entry_enter(r, e, sub, l->members_only ? MEMBER_ONLY : how);
+        entry_enter(r, e, sub, l->members_only && !e->granted ? MEMBER_ONLY : how);
 }
 
 /* The first step of a recovery: checks its channels. */

@@ -28,6 +28,7 @@ struct entry {
     enum check_result result;
     bool resumed;                        /* named in `resume`, or part of a recovery */
     bool checking;                       /* the check's answer is awaited */
+    bool granted;                        /* the back end lets it in: it needs no right */
     bool announced;                      /* others are told that the user came, as by `join` */
     bool left;                           /* the user is no member, as it has to be */
     const struct recovered_channel *was; /* of a recovery: its state; else NULL */

@@ -10,6 +10,7 @@
 #include "gateway/client/life.h"
 #include "gateway/client/limits.h"
 #include "gateway/events/table.h"
+#include "gateway/login/ask_again.h"
 #include "gateway/login/recover.h"
 #include "gateway/presence/heartbeat.h"
 #include "gateway/presence/membership.h"
@@ -290,6 +291,7 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
     d->clients.rosters = &d->rosters;
     d->clients.sessions = &d->sessions;
     d->clients.sockets = &d->sockets;
+    d->clients.ask_again = login_ask_again;
     d->clients.rows = event_rows;
     heard_init(&d->heard, &d->redis, &d->leases);
     raw_users_init(&d->raw_users, &d->leases, options, d->clients.registry.all.birth);

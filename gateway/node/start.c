@@ -166,6 +166,7 @@ static void init_doors(struct node *n) {
     n->raw.redis = &n->domain.redis;
     n->raw.handshakes = &n->handshaking;
     n->raw.users = &n->domain.raw_users;
+    n->raw.clients = &n->domain.clients;
     n->raw.holders = &n->domain.clients.holders;
     n->raw.metrics = &n->metrics;
     raw_door_open(&n->raw);

@@ -11,7 +11,7 @@ static bool take_name(struct name *out, struct slice text) {
     return true;
 }
 
-/* "<epoch> <floor> <since>" */
+/* "<epoch> <floor> <since>", and " 1" if it is granted */
 static bool take_channel(struct recovered *what, struct slice name, struct slice value) {
     struct recovered_channel *ch = &what->channels[what->count];
     char text[96];
@@ -27,8 +27,9 @@ static bool take_channel(struct recovered *what, struct slice name, struct slice
     memcpy(ch->floor.epoch, text, len);
     ch->floor.seq = strtoull(end, &end, 10);
     ch->since = strtoull(end, &end, 10);
+    ch->granted = strcmp(end, " 1") == 0;
     what->count++;
-    return *end == '\0';
+    return ch->granted || *end == '\0';
 }
 
 static bool take_field(struct recovered *what, struct slice field, const struct reply *reply) {
@@ -46,6 +47,10 @@ static bool take_field(struct recovered *what, struct slice field, const struct 
         return value.len < sizeof what->origin &&
                snprintf(what->origin, sizeof what->origin, "%.*s", (int)value.len, value.ptr) >
                    0;
+    if (slice_is(field, "state") && value.len > 0) {
+        free(what->state);
+        what->state = strndup(value.ptr, value.len);
+    }
     if (slice_is(field, "from"))
         what->from = (uint64_t)reply_number(reply);
     if (slice_is(field, "salt"))
@@ -68,5 +73,6 @@ bool recovered_read(struct recovered *what, const struct reply *reply) {
 
 void recovered_deinit(struct recovered *what) {
     free(what->channels);
+    free(what->state);
     memset(what, 0, sizeof *what);
 }

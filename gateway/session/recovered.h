@@ -13,6 +13,7 @@ struct recovered_channel {
     uint64_t since;
     struct position at; /* up to where the client has messages; the recovery finds it */
     bool moved;         /* the same */
+    bool granted;       /* as sub.granted */
 };
 struct recovered {
     struct name user;
@@ -26,6 +27,7 @@ struct recovered {
     uint64_t clock;
     uint64_t from; /* the first term in which Redis was this server */
     uint32_t salt;
+    char *state; /* owned: as client.state; or NULL */
 };
 
 /* Reads the answer to a claim, whose first item is the status, into a zeroed struct. False: the

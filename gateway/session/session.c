@@ -8,7 +8,7 @@
 
 #define SPARE_MS      60000 /* a hash in use lives this much longer than sio-recovery */
 #define PID_TRIES     32
-#define FIXED_FIELDS  8
+#define FIXED_FIELDS  9
 #define CHANNEL_FIELD (NAME_MAX_LEN + 96)
 
 /* --- all sessions ---------------------------------------------------------------------------
@@ -175,7 +175,21 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
         (struct standing){.sub = sub, .floor = *floor, .since = since, .version = s->version};
 }
 
+void session_changed(struct client *c, const struct sub *sub) {
+    struct session *s = c->session;
+    struct standing *t = s != NULL && sub != NULL ? find(s, sub) : NULL;
+    if (s == NULL)
+        return;
+    s->version++;
+    if (t != NULL)
+        t->version = s->version;
+    if (s->stored)
+        session_sync(s);
+}
+
 void session_restore(struct session *s, const struct recovered *what) {
+    if (what->state != NULL && s->client->state == NULL)
+        s->client->state = strdup(what->state);
     s->salt = what->salt;
     if (s->all->tides != NULL)
         return;
@@ -261,8 +275,8 @@ static void put_channels(struct fields *f, const struct session *s, uint64_t aft
             continue;
         buf_printf(&f->text, "c:%s", t->sub->channel->name);
         size_t value = f->text.len;
-        buf_printf(&f->text, "%s %llu %llu", t->floor.epoch, (unsigned long long)t->floor.seq,
-                   (unsigned long long)t->since);
+        buf_printf(&f->text, "%s %llu %llu%s", t->floor.epoch, (unsigned long long)t->floor.seq,
+                   (unsigned long long)t->since, t->sub->granted ? " 1" : "");
         f->args[f->count++] = (struct slice){f->text.data + from, value - from};
         f->args[f->count++] = (struct slice){f->text.data + value, f->text.len - value};
     }
@@ -280,6 +294,9 @@ static bool send_fields(struct session *s, struct fields *f, bool whole, redis_d
     f->count = 4;
     put(f, "salt", slice_digits(s->salt, salt));
     put(f, "room", s->room != NULL ? channel_name(s->room->channel) : SLICE(""));
+    s->stated = s->stated || c->state != NULL;
+    if (s->stated)
+        put(f, "state", slice_of(c->state != NULL ? c->state : ""));
     if (whole)
         put_who(f, s, origin);
     put_channels(f, s, whole ? 0 : s->saved);

@@ -129,6 +129,7 @@ struct session {
     uint64_t dropped;     /* the version that last lost a channel */
     uint32_t stored_term; /* of the Redis that has the whole state; 0: write all of it again */
     bool stored;          /* there is a hash in Redis, as far as known */
+    bool stated;          /* the client has, or had, a state of the back end's */
     bool beyond;          /* some channel could not be noted: no memory */
     bool busy;            /* a script is under way: one at a time, since two could overtake
                            * each other */
@@ -186,6 +187,9 @@ void session_entered(struct sub *sub, const struct position *floor, uint64_t clo
                      bool resumed);
 void session_dropped(struct sub *sub);
 void session_reset(struct sub *sub, struct slice epoch, uint64_t from);
+
+/* client.state is another one, or the sub (or NULL) was granted. */
+void session_changed(struct client *c, const struct sub *sub);
 
 /* Writes the session's state to Redis. room: the default room from now on, or NULL. done is
  * called once, perhaps before it returns. It gets false if Redis did not take the state, or if

@@ -184,6 +184,10 @@ static struct eio_session *on_open(void *owner, const struct http_request *reque
     struct sio_session *t = calloc(1, sizeof *t + v->name_count * sizeof t->slots[0]);
     if (t == NULL)
         return NULL;
+    if (v->app->on_session != NULL && !v->app->on_session(v->owner, request, &t->kept)) {
+        free(t);
+        return NULL;
+    }
     t->official = sio_agent_is_official(request);
     t->eio.alarm =
         net_now(v->eio.net) +
@@ -245,6 +249,8 @@ static void on_gone(struct eio_session *e, enum eio_gone why) {
 static void on_free(struct eio_session *e) {
     struct sio_session *t = of_eio(e);
     drop(t);
+    if (t->kept != NULL)
+        sio_server_of(t)->app->on_session_end(t->kept);
     free(t);
 }
 

@@ -58,6 +58,10 @@ struct sio_message {
 
 /* None of these may free a socket; all may send, accept, refuse, disconnect and close. */
 struct sio_app {
+    /* A session begins. The application may keep what it wants of the request: sets *kept,
+     * which on_session_end frees. False: no memory. NULL: it keeps nothing. */
+    bool (*on_session)(void *owner, const struct http_request *request, void **kept);
+    void (*on_session_end)(void *kept);
     /* Returns a zeroed socket, embedded in a struct of the application; NULL: no memory. */
     struct sio_socket *(*create)(void *owner);
     /* A client asks to join; auth: a raw JSON object ("{}" if none was sent). The application
@@ -115,6 +119,7 @@ struct sio_slot {
 
 struct sio_session {
     struct eio_session eio;
+    void *kept;                /* of the application (on_session) */
     struct sio_gather *gather; /* a packet whose attachments have not all come, or NULL */
     bool official;             /* its client is the official one (sio_agent.h) */
     uint16_t ends_with;        /* the code with which it ends if no socket is left; 0: none */

@@ -37,6 +37,7 @@ static void set_options(struct options *o) {
                           .jwks_ca = "",
                           .jwt_issuer = "",
                           .jwt_audience = "",
+                          .connect_hook = "",
                           .jwt_leeway = 10000,
                           .grants = "rooms=*"};
 }

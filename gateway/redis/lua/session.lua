@@ -5,6 +5,7 @@
 --   drop   ttl, field            takes a field out
 --   leave  ttl                   the connection is gone, and may come back for so long
 --   end                          it will not come back
+--   peek   ttl, namespace        tells who it is of: {0, user, state}
 --   claim  ttl, namespace, user  the connection takes it over; the user: its own, '' if any is good
 -- Returns {0}; {1} if there is no session of this server (that of another one may lack news); {2} if
 -- it belongs to another connection; {3} if it may be of this server, which will be known in a second;
@@ -33,6 +34,9 @@ if verb == 'put' and (not s[1] or s[1] == me) then
   return write()
 end
 if not s[1] then return { 1 } end
+if verb == 'peek' then
+  return s[3] == ARGV[7] and { 0, s[4], call('HGET', key, 'state') or '' } or { 1 }
+end
 if verb == 'claim' then
   local wall, text = look_at_clock()
   if stale(wall, text) then return STALE end
