@@ -11,6 +11,8 @@ CC := gcc
 endif
 CLANG     ?= clang
 LIBRARIES := libuv hiredis libcjson libcurl openssl zlib
+# msgpack-c has another name from its version 6 on.
+MSGPACK   := $$(pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
 
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
@@ -37,15 +39,15 @@ build/config.mk: FORCE
 	@mkdir -p build
 	@printf '%s\n' \
 	  'BUILT_BY  := $(CC) $(CFLAGS) $(LDFLAGS)' \
-	  "LIB_FLAGS := $$(pkg-config --cflags $(LIBRARIES) | sed 's/-I/-isystem /g')" \
-	  "LIBS      := $$(pkg-config --libs $(LIBRARIES)) -lwslay -lm" \
+	  "LIB_FLAGS := $$(pkg-config --cflags $(LIBRARIES) $(MSGPACK) | sed 's/-I/-isystem /g')" \
+	  "LIBS      := $$(pkg-config --libs $(LIBRARIES) $(MSGPACK)) -lwslay -lm" \
 	  "LLHTTP    := $$(pkg-config --libs libllhttp 2>/dev/null)" \
   "HARDENED  := $$(scripts/hardening-flags '$(CC)' | tr '\n' ' ')" \
   "CLANG_HARDENED := $$(scripts/hardening-flags '$(CLANG)' | tr '\n' ' ')" >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- Sources
-MODULES   := common gateway $(addprefix gateway/,node data api pages doors events login session client \
+MODULES   := common gateway $(addprefix gateway/,node data api pages doors events login emitters session client \
                presence cluster channel socketio net redis hooks tap auth)
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)

@@ -304,6 +304,10 @@ enum metric_slots {
       "Calls to the back end that wait for others")                                            \
     X(HOOKS_RUNNING, none, GAUGE, ONE, "sluice_hooks_running",                                 \
       "Calls to the back end that are under way")                                              \
+    X(EMITTERS_TAKEN, none, COUNTER, ONE, "sluice_emitters_taken_total",                       \
+      "Broadcasts and orders of emitters of Socket.IO that this node has followed")            \
+    X(EMITTERS_DROPPED, none, COUNTER, ONE, "sluice_emitters_dropped_total",                   \
+      "Messages on the channels of emitters of Socket.IO that were not understood")            \
     X(LOG_LOST, none, COUNTER, ONE, "sluice_log_lines_lost_total",                             \
       "Log lines that the reader of the log did not take")                                     \
     X(RAW_PUBLISHED, none, COUNTER, ONE, "sluice_raw_published_total",                         \

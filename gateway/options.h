@@ -205,6 +205,8 @@
       "how long to wait for the pong")                                                         \
     X(sio_namespaces, "socketio-namespaces", TEXT, 0, 2047, "", "LIST",                        \
       "Socket.IO namespaces besides /: /shop,/admin; at most 7")                               \
+    X(sio_emitters, "socketio-emitters", SWITCH, 0, 1, "false", "",                            \
+      "take what emitters of Socket.IO (@socket.io/redis-emitter) publish in this Redis")      \
     X(default_room, "default-room", LIVE(LIST), 1, 512, "", "NAME",                            \
       "NAME [in /nsp]: a socket that CONNECT logs in enters this room, unless it names one")   \
     X(builtin, "builtin", LIST, 1, 512, "", "all|none",                                        \

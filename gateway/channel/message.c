@@ -162,13 +162,18 @@ bool message_bare(struct message *m, struct buf *frame, const char *event, struc
     return true;
 }
 
-static void put_head(struct buf *frame, struct slice channel, const char *event) {
+static void put_place(struct buf *frame, struct slice channel) {
     struct timeval now;
     gettimeofday(&now, NULL);
     buf_str(frame, "{\"channel\":");
     json_escape(frame, channel);
-    buf_printf(frame, ",\"seq\":0,\"time\":%lld%06ld,\"event\":\"%s\",\"data\":",
-               (long long)now.tv_sec, (long)now.tv_usec, event);
+    buf_printf(frame, ",\"seq\":0,\"time\":%lld%06ld,", (long long)now.tv_sec,
+               (long)now.tv_usec);
+}
+
+static void put_head(struct buf *frame, struct slice channel, const char *event) {
+    put_place(frame, channel);
+    buf_printf(frame, "\"event\":\"%s\",\"data\":", event);
 }
 
 bool message_ephemeral(struct message *m, struct buf *frame, struct slice channel,
@@ -176,6 +181,13 @@ bool message_ephemeral(struct message *m, struct buf *frame, struct slice channe
     put_head(frame, channel, event);
     buf_slice(frame, data);
     buf_char(frame, '}');
+    return !frame->failed && message_parse(m, buf_bytes(frame));
+}
+
+bool message_own(struct message *m, struct buf *frame, struct slice channel,
+                 struct slice tail) {
+    put_place(frame, channel);
+    buf_slice(frame, tail);
     return !frame->failed && message_parse(m, buf_bytes(frame));
 }
 

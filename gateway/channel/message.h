@@ -66,6 +66,10 @@ bool message_bare(struct message *m, struct buf *frame, const char *event, struc
 bool message_ephemeral(struct message *m, struct buf *frame, struct slice channel,
                        const char *event, struct slice data);
 
+/* The same for an application's own event. tail: the frame from its event on, without the comma
+ * before that: "event":"X",… */
+bool message_own(struct message *m, struct buf *frame, struct slice channel, struct slice tail);
+
 /* The same for a text that somebody published by hand. The event is `message`. */
 bool message_text(struct message *m, struct buf *frame, struct slice channel,
                   struct slice text);

@@ -45,6 +45,7 @@ struct subscribers {
     uint64_t last;  /* the number that was given last */
     struct list list;
     unsigned count;
+    uint32_t stamp; /* of what is under way that each gets once (subscriber.stamp) */
 };
 
 struct subscriber {
@@ -60,7 +61,7 @@ struct subscriber {
                            * frame ended the subscriber */
     unsigned sub_count;
     unsigned refs;
-    uint32_t stamp; /* of the last presence event that it got: a socket gets each once */
+    uint32_t stamp; /* of the last event that it got of those that a socket gets once */
     bool logged_in : 1;
     bool gone : 1;
     bool paging : 1; /* a page for one of its subs was asked for; one at a time */

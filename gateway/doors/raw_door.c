@@ -454,6 +454,9 @@ static const char *add_channel(struct raw_door *d, struct slice item, const char
     if (slice_starts(name, slice_of(prefix)) || slice_starts(name, SLICE("__")))
         return log_text("%.*s begins with %s, which is not for clients", (int)item.len,
                         item.ptr, slice_starts(name, SLICE("__")) ? "__" : prefix);
+    if (slice_starts(name, SLICE("socket.io")))
+        return log_text("%.*s begins with socket.io, whose channels are for servers",
+                        (int)item.len, item.ptr);
     for (size_t i = 0; i < d->count; i++) {
         if (slice_is(name, d->channels[i].name))
             return log_text("%.*s is named twice", (int)name.len, name.ptr);

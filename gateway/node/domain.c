@@ -331,6 +331,8 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
     if (status == 0)
         status =
             sockets_init(&d->sockets, &d->redis, &net->slabs, d->clients.registry.all.birth);
+    if (status == 0)
+        status = emitters_init(&d->emitters, &d->clients);
     return status;
 }
 
@@ -412,6 +414,7 @@ void domain_deinit(struct domain *d) {
     }
     holders_deinit(&d->clients.holders);
     event_map_free(d->clients.map);
+    emitters_deinit(&d->emitters);
     sockets_deinit(&d->sockets);
     hub_deinit(&d->hub);
     peers_deinit(&d->peers);

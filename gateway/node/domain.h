@@ -5,6 +5,7 @@
 #include "gateway/client/goodbye.h"
 #include "gateway/client/revocation.h"
 #include "gateway/cluster/reaper.h"
+#include "gateway/emitters/emitters.h"
 #include "gateway/node/stats.h"
 #include "gateway/presence/announce.h"
 #include "gateway/presence/heard.h"
@@ -30,6 +31,7 @@ struct domain {
     struct rosters rosters;
     struct announcer announcer;
     struct sockets sockets;
+    struct emitters emitters;
     struct overdue overdues[PARTITIONS_MOST];
     struct heard heard;
     struct renewals renewals[PARTITIONS_MOST];

@@ -18,9 +18,10 @@ struct coming {
 };
 
 static void tell(struct coming *e, struct subscriber *s) {
-    if (s->gone || s->stamp == e->announcer->stamp || slice_eq(s->user, name_slice(&e->user)))
+    if (s->gone || s->stamp == e->announcer->all->stamp ||
+        slice_eq(s->user, name_slice(&e->user)))
         return;
-    s->stamp = e->announcer->stamp;
+    s->stamp = e->announcer->all->stamp;
     s->ops->deliver(s, &e->bare);
 }
 
@@ -106,7 +107,7 @@ static void on_presence(void *arg, struct slice payload) {
     if (!name_from_json(fields[1], true, &e.user))
         return;
     e.online = slice_is(fields[0].raw, "\"user_online\"");
-    e.announcer->stamp++;
+    e.announcer->all->stamp++;
     json_escape(&e.quoted, name_slice(&e.user));
     const char *event = e.online ? "user_online" : "user_offline";
     if (message_bare(&e.bare, &e.frame, event, buf_bytes(&e.quoted))) {

@@ -15,7 +15,6 @@ struct announcer {
     struct leases *leases;
     struct rosters *rosters;
     const struct options *options;
-    uint32_t stamp; /* of the announcement under way (subscriber.stamp) */
     struct subscription *presence_bells[PARTITIONS_MOST];
     struct subscription *all_bell;
 };

@@ -468,7 +468,8 @@ void partition_init(struct partition *p, unsigned index, const char *prefix, con
     snprintf(p->never_a_key, sizeof p->never_a_key, "%s%s", p->head, NEVER_A_KEY);
     p->declares = tag != NULL;
     held_init(&p->held);
-    subscriptions_init(&p->subscriptions, tag != NULL);
+    subscriptions_init(&p->subscriptions,
+                       tag != NULL ? SUBSCRIPTIONS_SHARDED : SUBSCRIPTIONS_PLAIN);
 }
 
 void partition_deinit(struct partition *p) {

@@ -23,6 +23,11 @@ struct subscription *redis_listen(struct redis *r, struct slice channel,
     return subscriptions_add(plain_of(r), channel, events, arg);
 }
 
+struct subscription *redis_listen_pattern(struct redis *r, struct slice pattern,
+                                          const struct subscription_events *events, void *arg) {
+    return subscriptions_add(&r->patterns, pattern, events, arg);
+}
+
 void redis_unlisten(struct redis *r, struct subscription *s) {
     subscriptions_remove(plain_of(r), s);
 }

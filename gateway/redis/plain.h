@@ -12,6 +12,10 @@ bool redis_publish(struct redis *r, struct slice channel, struct slice payload, 
                    void *arg);
 struct subscription *redis_listen(struct redis *r, struct slice channel,
                                   const struct subscription_events *events, void *arg);
+/* The same for a pattern (PSUBSCRIBE); subscription_events.on_matched gets what fits. It lasts
+ * as long as the process: there is no way to end it. */
+struct subscription *redis_listen_pattern(struct redis *r, struct slice pattern,
+                                          const struct subscription_events *events, void *arg);
 void redis_unlisten(struct redis *r, struct subscription *s);
 
 #endif

@@ -117,7 +117,10 @@ static void on_hears(struct server *s) {
         if (r->partitions[i].server == s)
             subscriptions_renew(&r->partitions[i].subscriptions);
     }
-    if (redis_is_cluster(r) && r->partitions[0].server == s)
+    if (r->partitions[0].server != s)
+        return;
+    subscriptions_renew(&r->patterns);
+    if (redis_is_cluster(r))
         subscriptions_renew(&r->plain);
 }
 
@@ -127,17 +130,25 @@ static void on_unheard(struct server *s) {
         if (r->partitions[i].server == s)
             subscriptions_lost(&r->partitions[i].subscriptions);
     }
-    if (redis_is_cluster(r) && r->partitions[0].server == s)
+    if (r->partitions[0].server != s)
+        return;
+    subscriptions_lost(&r->patterns);
+    if (redis_is_cluster(r))
         subscriptions_lost(&r->plain);
 }
 
 static void on_push(struct server *s, const struct reply *push) {
     struct redis *r = s->owner;
+    struct slice kind = reply_text(reply_item(push, 0));
+    if (kind.len > 1 && kind.ptr[0] == 'p') { /* pmessage, psubscribe, punsubscribe */
+        if (r->partitions[0].server == s)
+            subscriptions_take(&r->patterns, push);
+        return;
+    }
     if (!redis_is_cluster(r)) {
         partition_take(&r->partitions[0], push);
         return;
     }
-    struct slice kind = reply_text(reply_item(push, 0));
     bool sharded = kind.len > 0 && kind.ptr[0] == 's' && !slice_is(kind, "subscribe");
     if (!sharded && r->partitions[0].server == s)
         subscriptions_take(&r->plain, push);
@@ -270,8 +281,10 @@ static void on_place(void *owner, unsigned partition, struct server *s) {
         return;
     if (partition == 0) {
         subscriptions_lost(&r->plain);
-        r->plain.link = &s->subscriber;
+        subscriptions_lost(&r->patterns);
+        r->plain.link = r->patterns.link = &s->subscriber;
         subscriptions_renew(&r->plain);
+        subscriptions_renew(&r->patterns);
     }
     partition_place(p, s);
     s->left_at = 0;
@@ -321,18 +334,20 @@ int redis_init(struct redis *r, uv_loop_t *loop, const struct redis_config *conf
         if (!batch_init(&r->partitions[i]))
             return UV_ENOMEM;
     }
+    subscriptions_init(&r->patterns, SUBSCRIPTIONS_PATTERNS);
     if (redis_is_cluster(r)) {
         struct masters_config masters = {.seeds = &config->sentinels.seeds,
                                          .login = &config->address,
                                          .prefix = config->constants.prefix,
                                          .partitions = r->count};
-        subscriptions_init(&r->plain, false);
+        subscriptions_init(&r->plain, SUBSCRIPTIONS_PLAIN);
         masters_init(&r->masters, loop, &masters, &r->config.servers, &masters_handlers,
                      &server_handlers, r);
         return 0;
     }
     server_init(&r->server, loop, &r->config.servers, &config->address, &server_handlers, r);
     partition_place(&r->partitions[0], &r->server);
+    r->patterns.link = &r->server.subscriber;
     if (redis_has_sentinels(r))
         topology_init(&r->topology, loop, &config->sentinels, &topology_handlers, r);
     return 0;
@@ -397,6 +412,7 @@ void redis_deinit(struct redis *r) {
         batch_deinit(&r->partitions[i]);
         partition_deinit(&r->partitions[i]);
     }
+    subscriptions_deinit(&r->patterns);
     if (redis_is_cluster(r)) {
         subscriptions_deinit(&r->plain);
         masters_deinit(&r->masters);

@@ -49,6 +49,7 @@ struct redis {
     struct topology topology;   /* with Sentinels */
     struct masters masters;     /* with a Cluster */
     struct subscriptions plain; /* with a Cluster: channels that are in no partition */
+    struct subscriptions patterns;
     struct partition partitions[PARTITIONS_MOST];
     unsigned count; /* of partitions */
     unsigned up;    /* how many of them are up */

@@ -26,9 +26,10 @@ static bool is_ready(const struct subscriptions *all) {
  * so subscriptions_lost was called. */
 static bool send_subscribe(struct subscriptions *all, bool wanted,
                            const struct slice channels[], size_t count) {
-    static const char *const verbs[2][2] = {{"UNSUBSCRIBE", "SUBSCRIBE"},
-                                            {"SUNSUBSCRIBE", "SSUBSCRIBE"}};
-    const char *verb = verbs[all->sharded][wanted];
+    static const char *const verbs[][2] = {{"UNSUBSCRIBE", "SUBSCRIBE"},
+                                           {"SUNSUBSCRIBE", "SSUBSCRIBE"},
+                                           {"PUNSUBSCRIBE", "PSUBSCRIBE"}};
+    const char *verb = verbs[all->kind][wanted];
     struct buf *b = &all->scratch;
     buf_clear(b);
     buf_printf(b, "*%zu\r\n", count + 1);
@@ -139,15 +140,22 @@ static void on_confirmation(struct subscriptions *all, struct subscription *s) {
 bool subscriptions_take(struct subscriptions *all, const struct reply *push) {
     struct map_node *found = map_find(&all->channels, reply_text(reply_item(push, 1)));
     struct slice kind = reply_text(reply_item(push, 0));
+    bool sharded = all->kind == SUBSCRIPTIONS_SHARDED;
     if (found == NULL)
         return true;
     struct subscription *s = container_of(found, struct subscription, node);
-    if (slice_is(kind, all->sharded ? "smessage" : "message")) {
+    if (slice_is(kind, "pmessage")) {
+        if (s->events != NULL)
+            s->events->on_matched(s->arg, reply_text(reply_item(push, 2)),
+                                  reply_text(reply_item(push, 3)));
+        return true;
+    }
+    if (slice_is(kind, sharded ? "smessage" : "message")) {
         if (s->events != NULL)
             s->events->on_message(s->arg, reply_text(reply_item(push, 2)));
         return true;
     }
-    if (all->sharded && s->awaited == 0 && slice_is(kind, "sunsubscribe")) {
+    if (sharded && s->awaited == 0 && slice_is(kind, "sunsubscribe")) {
         s->confirmed = false;
         if (s->events != NULL)
             s->events->on_lost(s->arg);
@@ -195,8 +203,8 @@ void subscriptions_remove(struct subscriptions *all, struct subscription *s) {
     }
 }
 
-void subscriptions_init(struct subscriptions *all, bool sharded) {
-    *all = (struct subscriptions){.sharded = sharded};
+void subscriptions_init(struct subscriptions *all, enum subscriptions_kind kind) {
+    *all = (struct subscriptions){.kind = kind};
     map_init(&all->channels);
     buf_init(&all->scratch);
 }

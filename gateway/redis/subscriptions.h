@@ -12,14 +12,22 @@ struct subscription_events {
      * after each on_lost. */
     void (*on_confirmed)(void *arg);
     void (*on_message)(void *arg, struct slice payload);
+    /* The same for a pattern: the channel is the one that was published on. */
+    void (*on_matched)(void *arg, struct slice channel, struct slice payload);
     /* Messages may be missing until the next on_confirmed. The callback must not subscribe or
      * unsubscribe; redis_events.on_up or on_down follows, and those may. */
     void (*on_lost)(void *arg);
 };
 
+enum subscriptions_kind {
+    SUBSCRIPTIONS_PLAIN,   /* SUBSCRIBE */
+    SUBSCRIPTIONS_SHARDED, /* SSUBSCRIBE: the channels are in one slot of a Cluster */
+    SUBSCRIPTIONS_PATTERNS /* PSUBSCRIBE: what is called a channel here is a pattern */
+};
+
 struct subscriptions {
-    struct link *link;   /* NULL: no server is known. The owner's */
-    bool sharded;        /* SSUBSCRIBE: the channels are in one slot of a Cluster */
+    struct link *link; /* NULL: no server is known. The owner's */
+    enum subscriptions_kind kind;
     struct map channels; /* of struct subscription */
     struct buf scratch;
     /* A renewal goes over all buckets of `channels`, as fast as Redis confirms. */
@@ -29,7 +37,7 @@ struct subscriptions {
     size_t open; /* confirmations that the renewal awaits */
 };
 
-void subscriptions_init(struct subscriptions *all, bool sharded);
+void subscriptions_init(struct subscriptions *all, enum subscriptions_kind kind);
 void subscriptions_deinit(struct subscriptions *all);
 
 /* As redis_subscribe and redis_unsubscribe (redis.h). */
