@@ -204,7 +204,7 @@
     X(ping_timeout, "ping-timeout", LIVE(TIME), 100, 3600000, "20s", "TIME",                   \
       "how long to wait for the pong")                                                         \
     X(sio_namespaces, "socketio-namespaces", TEXT, 0, 2047, "", "LIST",                        \
-      "Socket.IO namespaces besides /: /shop,/admin; at most 7")                               \
+      "Socket.IO namespaces besides /: /shop,/admin; at most 7; * opens any")                  \
     X(sio_emitters, "socketio-emitters", SWITCH, 0, 1, "false", "",                            \
       "take what emitters of Socket.IO (@socket.io/redis-emitter) publish in this Redis")      \
     X(default_room, "default-room", LIVE(LIST), 1, 512, "", "NAME",                            \

@@ -55,7 +55,7 @@ bool visit_keep(struct visit **out, const struct options *o,
 static struct slice decode(struct slice text, char *out) {
     struct slice all = {out, text.len};
     for (size_t i = 0; i < text.len; i++)
-        out[i] = text.ptr[i] == '+' ? ' ' : text.ptr[i];
+        out[i] = (char)(text.ptr[i] == '+' ? ' ' : text.ptr[i]);
     ptrdiff_t len = percent_decode(all, out, text.len);
     if (len < 0 && text.len > 0)
         memcpy(out, text.ptr, text.len);

@@ -14,6 +14,8 @@
 #include "gateway/doors/sio_connect.h"
 #include "gateway/session/offset.h"
 
+_Static_assert(SIO_INDEXED == SIO_NAMESPACES_MAX, "a form for each namespace with an index");
+
 /* --- the end --------------------------------------------------------------------------------
  */
 
@@ -47,6 +49,7 @@ static void on_disconnect(struct sio_socket *s, enum sio_gone why) {
 
 static void release(struct sio_client *k) {
     sio_connect_cancel(k);
+    sio_socket_deinit(&k->sio);
     free(k->auth);
     free(k);
 }
@@ -142,18 +145,21 @@ static struct frame encode(struct sio_client *k, struct message *m, enum offset_
 static unsigned codec_of(const struct sio_client *k, struct message *m, enum offset_kind kind) {
     const struct session *s = k->client.session;
     bool logged = m->seq != 0;
+    if (k->sio.name->index == SIO_INDEXED) /* it has no form that others share */
+        return CODEC_COUNT;
     if (s == NULL)
-        return CODEC_SIO_BARE + k->sio.nsp;
+        return CODEC_SIO_BARE + k->sio.name->index;
     if (!logged || kind == OFFSET_PLAIN)
-        return CODEC_SIO + k->sio.nsp;
+        return CODEC_SIO + k->sio.name->index;
     if (kind == OFFSET_NONE) /* the other clients get an offset */
         return CODEC_COUNT;
-    bool same = m->base == s->base && m->base_term == s->term && m->base_nsp == k->sio.nsp;
+    bool same =
+        m->base == s->base && m->base_term == s->term && m->base_nsp == k->sio.name->index;
     if (kind == OFFSET_OWN || (m->encoded[CODEC_SIO_BASE].plain.slab != NULL && !same))
         return CODEC_COUNT;
     m->base = s->base;
     m->base_term = s->term;
-    m->base_nsp = k->sio.nsp;
+    m->base_nsp = k->sio.name->index;
     return CODEC_SIO_BASE;
 }
 
@@ -437,21 +443,7 @@ const char *sio_door_init(struct sio_door *d, struct clients *clients, struct ne
     d->waiting_next = 0;
     list_init(&d->orphans);
     list_init(&d->waiting);
-    const char *wrong = sio_server_init(&d->server, net, config, &app, d);
-    if (wrong != NULL)
-        return wrong;
-    if (d->server.name_count > SIO_NAMESPACES_MAX)
-        return log_text("at most %d namespaces, and /", SIO_NAMESPACES_MAX - 1);
-    for (unsigned i = 0; i < d->server.name_count; i++) {
-        struct slice name = d->server.names[i];
-        for (size_t k = 0; k < name.len; k++) {
-            unsigned char c = (unsigned char)name.ptr[k];
-            if (c <= ' ' || c == 0x7f || c == '?')
-                return log_text("\"%.*s\": a namespace has no white space and no ?",
-                                (int)name.len, name.ptr);
-        }
-    }
-    return NULL;
+    return sio_server_init(&d->server, net, config, &app, d);
 }
 
 void sio_door_deinit(struct sio_door *d) {

@@ -26,7 +26,7 @@ static struct slice host_of(const char *address) {
     const char *colon = strrchr(address, ':');
     size_t len = colon != NULL ? (size_t)(colon - address) : strlen(address);
     bool bracketed = len >= 2 && address[0] == '[';
-    return (struct slice){address + bracketed, len - 2 * bracketed};
+    return (struct slice){address + bracketed, bracketed ? len - 2 : len};
 }
 
 static void put_body(struct buf *out, const struct clients *all,

@@ -212,6 +212,12 @@ static void succeed(struct request *r, struct login *l) {
     request_ok(r, (struct slice){NULL, 0});
 }
 
+/* What the back end has said was revoked since: the next login asks it again. (A door that logs
+ * its clients in does so by itself.) */
+static bool asks_again(const struct client *c, const struct login *l) {
+    return l->who != NULL && l->who->asked && !c->unheard;
+}
+
 void login_fail(struct request *r, struct login *l) {
     struct client *c = r->client;
     undo(c, l);
@@ -225,9 +231,7 @@ void login_fail(struct request *r, struct login *l) {
         enum login_end how = l->failed && !refused ? LOGIN_UNANSWERED : LOGIN_LOST;
         request_ok(r, (struct slice){NULL, 0});
         recovered(arg, how);
-    } else if (l->revoked && l->who != NULL && l->who->asked && !c->unheard) {
-        request_unavailable(r, OUTCOME_REFUSED); /* the next login asks the back end again */
-    } else if (l->revoked) {
+    } else if (l->revoked && !asks_again(c, l)) {
         request_fail(r, ERR_UNAUTHORIZED, "token", "revoked");
     } else if (l->full) {
         metric_limited(clients_of(c)->metrics, LIMIT_PER_USER);

@@ -1,6 +1,7 @@
 #include "gateway/socketio/sio_server.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "gateway/socketio/sio_agent.h"
@@ -34,7 +35,7 @@ static size_t most(const struct eio_session *e, bool post) {
     const struct sio_session *t = container_of(e, const struct sio_session, eio);
     const struct sio_server *v = sio_server_of(t);
     bool joined = false;
-    for (unsigned i = 0; i < v->name_count; i++) {
+    for (unsigned i = 0; i < t->slot_count; i++) {
         const struct sio_socket *s = t->slots[i].socket;
         if (s != NULL && (v->app->is_known == NULL || v->app->is_known(s)))
             return SIZE_MAX;
@@ -50,6 +51,83 @@ static size_t most(const struct eio_session *e, bool post) {
 static void on_too_big(struct eio_session *e) {
     if (most(e, false) == STRANGER_MESSAGE)
         metric_limited(e->server->net->metrics, LIMIT_BEFORE_LOGIN);
+}
+
+/* --- namespaces -----------------------------------------------------------------------------
+ */
+
+static bool is_good_name(struct slice name) {
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        if (c <= ' ' || c == 0x7f || c == '?' || c == '"' || c == '\\')
+            return false;
+    }
+    return name.len > 0 && name.ptr[0] == '/' && name.len <= SIO_NAMESPACE_MAX;
+}
+
+/* One with an index is never let go of. NULL: no memory. */
+static struct sio_name *name_make(struct sio_server *v, struct slice text) {
+    struct sio_name *name = calloc(1, sizeof *name + text.len);
+    if (name == NULL)
+        return NULL;
+    memcpy(name->text, text.ptr, text.len);
+    name->node.key = (struct slice){name->text, text.len};
+    name->index = v->name_count < SIO_INDEXED ? v->name_count : SIO_INDEXED;
+    if (!map_insert(&v->names, &name->node)) {
+        free(name);
+        return NULL;
+    }
+    name->refs = name->index < SIO_INDEXED;
+    v->name_count += name->index < SIO_INDEXED;
+    return name;
+}
+
+/* NULL: there is no such namespace, or no memory. */
+static struct sio_name *name_find(struct sio_server *v, struct slice text) {
+    struct map_node *found = map_find(&v->names, text);
+    if (found != NULL)
+        return container_of(found, struct sio_name, node);
+    return v->opens_any && is_good_name(text) ? name_make(v, text) : NULL;
+}
+
+/* A slot that nobody uses. */
+static struct sio_slot *find_empty(const struct sio_session *t, bool left) {
+    for (unsigned i = 0; i < t->slot_count; i++) {
+        if (t->slots[i].name == NULL || (left && t->slots[i].socket == NULL))
+            return &t->slots[i];
+    }
+    return NULL;
+}
+
+/* If need be, that of a namespace that the client has left. NULL: all are used, or no memory.
+ */
+static struct sio_slot *free_slot(struct sio_session *t) {
+    struct sio_slot *slot = find_empty(t, t->slot_count == SIO_SLOTS_MOST);
+    if (slot == NULL && t->slot_count < SIO_SLOTS_MOST) {
+        struct sio_slot *grown = realloc(t->slots, (t->slot_count + 1) * sizeof *grown);
+        if (grown == NULL)
+            return NULL;
+        t->slots = grown;
+        slot = &grown[t->slot_count++];
+        slot->name = NULL;
+    }
+    if (slot == NULL)
+        return NULL;
+    if (slot->name != NULL)
+        sio_name_unref(sio_server_of(t), slot->name);
+    *slot = (struct sio_slot){.name = NULL};
+    return slot;
+}
+
+/* The client asks for a namespace for the first time. */
+static struct sio_slot *take_slot(struct sio_session *t, struct slice text) {
+    struct sio_slot *slot = free_slot(t);
+    struct sio_name *name = slot != NULL ? name_find(sio_server_of(t), text) : NULL;
+    if (name == NULL)
+        return NULL;
+    name->refs++;
+    slot->name = name;
+    return slot;
 }
 
 /* --- packets in -----------------------------------------------------------------------------
@@ -74,21 +152,21 @@ static void give_to_app(struct sio_socket *s, const struct sio_packet *p,
 /* Takes a whole packet. */
 static void take_packet(struct sio_session *t, const struct sio_packet *p,
                         const struct slice *attachments) {
-    const struct sio_server *v = sio_server_of(t);
-    unsigned nsp = 0;
-    while (nsp < v->name_count && !slice_eq(v->names[nsp], p->nsp))
-        nsp++;
-    struct sio_slot *slot = nsp < v->name_count ? &t->slots[nsp] : NULL;
+    struct sio_slot *slot = sio_slot_find(t, p->nsp);
+    if (slot == NULL && p->type == SIO_CONNECT)
+        slot = take_slot(t, p->nsp);
     struct sio_socket *s = slot != NULL ? slot->socket : NULL;
     bool event = p->type == SIO_EVENT || p->type == SIO_BINARY_EVENT;
     if (!event || s == NULL) /* the application charges for its events */
         eio_charge(&t->eio, p->type == SIO_CONNECT ? CONNECT_UNITS : 1);
     if (slot == NULL && p->type == SIO_CONNECT)
         sio_socket_refuse(t, p->nsp, "Invalid namespace", (struct slice){NULL, 0});
+    else if (slot == NULL && map_find(&sio_server_of(t)->names, p->nsp) != NULL)
+        invalid(t, "a packet for a namespace that was not joined");
     else if (slot == NULL)
         invalid(t, "a packet for an unknown namespace");
     else if (s == NULL && p->type == SIO_CONNECT)
-        sio_socket_begin(t, nsp, p->payload.raw);
+        sio_socket_begin(t, slot, p->payload.raw);
     else if (s == NULL && slot->left)
         return;
     else if (s == NULL)
@@ -181,7 +259,7 @@ static bool must_log_in(const struct sio_config *c) {
 
 static struct eio_session *on_open(void *owner, const struct http_request *request) {
     struct sio_server *v = owner;
-    struct sio_session *t = calloc(1, sizeof *t + v->name_count * sizeof t->slots[0]);
+    struct sio_session *t = calloc(1, sizeof *t);
     if (t == NULL)
         return NULL;
     if (v->app->on_session != NULL && !v->app->on_session(v->owner, request, &t->kept)) {
@@ -218,7 +296,7 @@ static size_t held(const struct eio_session *e) {
     const struct sio_session *t = container_of(e, const struct sio_session, eio);
     const struct sio_server *v = sio_server_of(t);
     size_t all = sio_gather_held(t->gather);
-    for (unsigned i = 0; v->app->held != NULL && i < v->name_count; i++)
+    for (unsigned i = 0; v->app->held != NULL && i < t->slot_count; i++)
         all += t->slots[i].socket != NULL ? v->app->held(t->slots[i].socket) : 0;
     return all;
 }
@@ -226,7 +304,7 @@ static size_t held(const struct eio_session *e) {
 static void on_drained(struct eio_session *e) {
     struct sio_session *t = of_eio(e);
     const struct sio_server *v = sio_server_of(t);
-    for (unsigned i = 0; i < v->name_count; i++) {
+    for (unsigned i = 0; i < t->slot_count; i++) {
         struct sio_socket *s = t->slots[i].socket;
         if (s == NULL || !s->want_drained)
             continue;
@@ -238,11 +316,10 @@ static void on_drained(struct eio_session *e) {
 
 static void on_gone(struct eio_session *e, enum eio_gone why) {
     struct sio_session *t = of_eio(e);
-    const struct sio_server *v = sio_server_of(t);
     enum sio_gone how = why == EIO_GONE_AWAY      ? SIO_GONE_AWAY
                         : why == EIO_GONE_TIMEOUT ? SIO_GONE_TIMEOUT
                                                   : SIO_GONE_SESSION;
-    for (unsigned i = 0; i < v->name_count; i++) {
+    for (unsigned i = 0; i < t->slot_count; i++) {
         if (t->slots[i].socket != NULL)
             sio_socket_end(t->slots[i].socket, how);
     }
@@ -251,6 +328,11 @@ static void on_gone(struct eio_session *e, enum eio_gone why) {
 static void on_free(struct eio_session *e) {
     struct sio_session *t = of_eio(e);
     drop(t);
+    for (unsigned i = 0; i < t->slot_count; i++) {
+        if (t->slots[i].name != NULL)
+            sio_name_unref(t->eio.server->owner, t->slots[i].name);
+    }
+    free(t->slots);
     if (t->kept != NULL)
         sio_server_of(t)->app->on_session_end(t->kept);
     free(t);
@@ -269,31 +351,31 @@ static const struct eio_ops ops = {.on_open = on_open,
 /* --- the server -----------------------------------------------------------------------------
  */
 
-static const char *add_name(struct sio_server *v, struct slice name) {
-    struct slice *grown = realloc(v->names, (v->name_count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return "out of memory";
-    v->names = grown;
-    v->names[v->name_count++] = name;
-    return NULL;
-}
-
 static const char *read_names(struct sio_server *v, const char *list) {
-    const char *wrong = add_name(v, SLICE("/"));
-    while (*list != '\0' && wrong == NULL) {
+    if (name_make(v, SLICE("/")) == NULL)
+        return "out of memory";
+    while (*list != '\0') {
         struct slice name = {list, strcspn(list, ",")};
+        list += name.len;
+        list += *list == ',';
+        if (slice_is(name, "*")) {
+            v->opens_any = true;
+            continue;
+        }
         if (name.len < 2 || name.len > SIO_NAMESPACE_MAX || name.ptr[0] != '/')
             return log_text("\"%.*s\": a namespace begins with / and has at most %d bytes",
                             (int)name.len, name.ptr, SIO_NAMESPACE_MAX);
-        for (unsigned i = 0; i < v->name_count; i++) {
-            if (slice_eq(v->names[i], name))
-                return log_text("%.*s is named twice", (int)name.len, name.ptr);
-        }
-        wrong = add_name(v, name);
-        list += name.len;
-        list += *list == ',';
+        if (!is_good_name(name))
+            return log_text("\"%.*s\": a namespace has no white space, no ?, \\ and quotes",
+                            (int)name.len, name.ptr);
+        if (map_find(&v->names, name) != NULL)
+            return log_text("%.*s is named twice", (int)name.len, name.ptr);
+        if (v->name_count == SIO_INDEXED)
+            return log_text("at most %d namespaces, and /", SIO_INDEXED - 1);
+        if (name_make(v, name) == NULL)
+            return "out of memory";
     }
-    return wrong;
+    return NULL;
 }
 
 const char *sio_server_init(struct sio_server *v, struct net *net,
@@ -301,6 +383,7 @@ const char *sio_server_init(struct sio_server *v, struct net *net,
                             void *owner) {
     *v = (struct sio_server){.config = *config, .app = app, .owner = owner};
     list_init(&v->dead);
+    map_init(&v->names);
     const char *wrong = read_names(v, config->namespaces);
     if (wrong != NULL)
         return wrong;
@@ -324,5 +407,13 @@ void sio_server_flush(struct sio_server *v) {
 void sio_server_deinit(struct sio_server *v) {
     eio_server_deinit(&v->eio);
     free_dead(v);
-    free(v->names);
+    struct map_node *node;
+    while ((node = map_next(&v->names, NULL)) != NULL) {
+        struct sio_name *name = container_of(node, struct sio_name, node);
+        map_remove(&v->names, node);
+        name->out = true;
+        if (name->index < SIO_INDEXED)
+            sio_name_unref(v, name);
+    }
+    map_deinit(&v->names);
 }

@@ -1,6 +1,8 @@
 #include "gateway/socketio/sio_socket.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "gateway/net/token.h"
 
@@ -16,17 +18,42 @@ static void state_set(struct sio_socket *s, enum sio_state to) {
     s->state = (unsigned char)to;
 }
 
+struct sio_slot *sio_slot_find(const struct sio_session *t, struct slice name) {
+    for (unsigned i = 0; i < t->slot_count; i++) {
+        if (t->slots[i].name != NULL && slice_eq(t->slots[i].name->node.key, name))
+            return &t->slots[i];
+    }
+    return NULL;
+}
+
+static struct sio_slot *slot_of(const struct sio_socket *s) {
+    return sio_slot_find(s->session, sio_namespace(s));
+}
+
+void sio_name_unref(struct sio_server *v, struct sio_name *name) {
+    if (--name->refs > 0)
+        return;
+    if (!name->out)
+        map_remove(&v->names, &name->node);
+    free(name);
+}
+
+void sio_socket_deinit(struct sio_socket *s) {
+    if (s->name != NULL)
+        sio_name_unref(s->server, s->name);
+    s->name = NULL;
+}
+
 static void update_pause(struct sio_session *t) {
-    const struct sio_server *v = sio_server_of(t);
     bool pause = false;
-    for (unsigned i = 0; i < v->name_count; i++)
+    for (unsigned i = 0; i < t->slot_count; i++)
         pause = pause || (t->slots[i].socket != NULL && t->slots[i].socket->paused);
     if (pause != t->eio.paused)
         eio_pause(&t->eio, pause);
 }
 
 static bool is_empty(const struct sio_session *t) {
-    for (unsigned i = 0; i < sio_server_of(t)->name_count; i++) {
+    for (unsigned i = 0; i < t->slot_count; i++) {
         if (t->slots[i].socket != NULL)
             return false;
     }
@@ -43,7 +70,7 @@ static void limit_absence(struct sio_session *t) {
 void sio_socket_end(struct sio_socket *s, enum sio_gone why) {
     struct sio_session *t = s->session;
     bool joined = s->state == SIO_JOINED;
-    t->slots[s->nsp].socket = NULL;
+    slot_of(s)->socket = NULL;
     s->session = NULL;
     state_set(s, SIO_GONE);
     list_push(&s->server->dead, &s->link);
@@ -63,7 +90,7 @@ static bool make_sid(struct sio_socket *s, const char *mark) {
     return made;
 }
 
-void sio_socket_begin(struct sio_session *t, unsigned nsp, struct slice auth) {
+void sio_socket_begin(struct sio_session *t, struct sio_slot *slot, struct slice auth) {
     struct sio_server *v = sio_server_of(t);
     struct sio_socket *s = v->app->create(v->owner);
     if (s == NULL || !make_sid(s, v->config.mark)) {
@@ -74,10 +101,11 @@ void sio_socket_begin(struct sio_session *t, unsigned nsp, struct slice auth) {
     }
     s->server = v;
     s->session = t;
-    s->nsp = nsp;
+    s->name = slot->name;
+    s->name->refs++;
     list_init(&s->link);
-    s->again = t->slots[nsp].used;
-    t->slots[nsp] = (struct sio_slot){.socket = s, .used = true};
+    s->again = slot->used;
+    *slot = (struct sio_slot){.name = slot->name, .socket = s, .used = true};
     v->app->on_connect(s, auth.len > 0 ? auth : SLICE("{}"));
 }
 
@@ -184,7 +212,7 @@ void sio_disconnect(struct sio_socket *s) {
     if (s->state == SIO_GONE)
         return;
     head.nsp = sio_namespace(s);
-    t->slots[s->nsp].left = true;
+    slot_of(s)->left = true;
     sio_socket_end(s, SIO_GONE_SERVER);
     put(t, &head, NULL, 0);
 }

@@ -39,7 +39,7 @@ struct sio_socket {
     struct sio_server *server;
     struct sio_session *session; /* NULL: gone */
     struct list link;            /* in server->dead */
-    unsigned nsp;                /* the namespace, as an index in server->names */
+    struct sio_name *name;       /* of the namespace */
     unsigned char state;
     bool paused : 1;
     bool want_drained : 1;
@@ -100,24 +100,42 @@ struct sio_config {
     size_t max_attached;         /* the most bytes of all attachments of a packet */
 };
 
+/* A namespace. One that a client has asked for is there as long as a session or a socket refers
+ * to it. */
+struct sio_name {
+    struct map_node node;
+    unsigned refs;
+    bool out;       /* of the server's map, which is gone */
+    unsigned index; /* below SIO_INDEXED, and for good; or SIO_INDEXED: it has none */
+    char text[];
+};
+
 /* A server, as its sockets see it. */
 struct sio_server {
     struct eio_server eio;
     struct sio_config config;
     const struct sio_app *app;
     void *owner;
-    struct slice *names; /* of the namespaces; [0] is "/" */
-    unsigned name_count;
-    unsigned joined;  /* sockets in SIO_JOINED */
-    struct list dead; /* sockets to be freed */
+    struct map names;    /* of the namespaces that are there now */
+    unsigned name_count; /* with an index */
+    bool opens_any;      /* any namespace is there as soon as a client asks for it */
+    unsigned joined;     /* sockets in SIO_JOINED */
+    struct list dead;    /* sockets to be freed */
 };
 
 /* The state of one namespace in a session. */
 struct sio_slot {
+    struct sio_name *name;     /* a reference; NULL: the slot is free */
     struct sio_socket *socket; /* NULL: not joined */
     bool left; /* the server disconnected it: packets that still come for it are no fault */
     bool used;
 };
+
+/* A session has slots for so many namespaces; with more, those that it has left are forgotten.
+ */
+#define SIO_SLOTS_MOST 32
+/* So many namespaces have an index: those of the options, and then the first that come. */
+#define SIO_INDEXED 8
 
 struct sio_session {
     struct eio_session eio;
@@ -126,7 +144,8 @@ struct sio_session {
     bool official;             /* its client is the official one (sio_agent.h) */
     uint16_t ends_with;        /* the code with which it ends if no socket is left; 0: none */
     const char *reason;        /* of that */
-    struct sio_slot slots[];   /* by namespace */
+    unsigned slot_count;
+    struct sio_slot *slots; /* owned */
 };
 
 static inline struct sio_server *sio_server_of(const struct sio_session *t) {
@@ -169,8 +188,10 @@ void sio_expel(struct sio_socket *s, uint16_t code, const char *reason);
 void sio_close(struct sio_socket *s, uint16_t code, const char *reason);
 
 static inline struct slice sio_namespace(const struct sio_socket *s) {
-    return s->server->names[s->nsp];
+    return s->name->node.key;
 }
+/* To be called by the application before it frees the socket. */
+void sio_socket_deinit(struct sio_socket *s);
 /* The address of the client; NULL: the socket is gone. */
 const struct conn_address *sio_address(const struct sio_socket *s);
 /* True if its client is the official one (sio_agent.h). */
@@ -185,7 +206,11 @@ void sio_pause(struct sio_socket *s, bool pause);
  */
 
 /* A client asks to join: makes its socket and asks the application. May end the session. */
-void sio_socket_begin(struct sio_session *t, unsigned nsp, struct slice auth);
+void sio_socket_begin(struct sio_session *t, struct sio_slot *slot, struct slice auth);
+/* The slot of a namespace in this session; NULL: it has none. */
+struct sio_slot *sio_slot_find(const struct sio_session *t, struct slice name);
+/* Lets go of a namespace. */
+void sio_name_unref(struct sio_server *v, struct sio_name *name);
 /* If no socket is left in a session of which one was expelled, closes it. */
 void sio_session_end(struct sio_session *t);
 /* Takes a socket out of its session, and tells the application why, unless it was refused. */

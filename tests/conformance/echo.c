@@ -194,6 +194,7 @@ static void on_disconnect(struct sio_socket *s, enum sio_gone why) {
 }
 
 static void sio_on_free(struct sio_socket *s) {
+    sio_socket_deinit(s);
     free(of_sio(s)->auth);
     free(of_sio(s));
 }
