@@ -20,6 +20,8 @@
 struct auth;
 struct client;
 struct event_map;
+struct goodbye;
+struct goodbyes;
 struct hooks;
 struct request;
 struct rosters;
@@ -58,6 +60,18 @@ struct door {
     /* The connection is not read until then. True: it was read until now. */
     bool (*slow)(struct client *c, uint64_t until);
 };
+
+/* How a connection ended: what disconnect-hook is told, and whether at once (goodbye.h). */
+#define CLIENT_END_TABLE(X)                                                                    \
+    X(CLIENT_CUT, "transport close", false)                                                    \
+    X(CLIENT_TIMEOUT, "ping timeout", false)                                                   \
+    X(CLIENT_RESTART, "server shutting down", false)                                           \
+    X(CLIENT_AWAY, "transport close", true) /* its page has gone */                            \
+    X(CLIENT_LEFT, "client namespace disconnect", true)                                        \
+    X(CLIENT_EXPELLED, "server namespace disconnect", true)
+#define CLIENT_END_ENUM(symbol, reason, at_once) symbol,
+enum client_end { CLIENT_END_TABLE(CLIENT_END_ENUM) };
+#undef CLIENT_END_ENUM
 
 /* A row of EVENT_TABLE. */
 struct event_row {
@@ -102,9 +116,11 @@ struct client {
     struct request *current; /* the event under way, beside which there is no other; or NULL */
     struct backlog *backlog; /* owned; NULL: no event has needed one */
     struct identity
-        *identity;         /* a reference: its token's; NULL: none yet, or identity is off */
-    char *state;           /* owned: JSON that the back end keeps with it; or NULL */
-    struct expiry *expiry; /* owned: when that ends (bearer.h); NULL: it is not watched */
+        *identity;           /* a reference: its token's; NULL: none yet, or identity is off */
+    char *state;             /* owned: JSON that the back end keeps with it; or NULL */
+    struct goodbye *goodbye; /* what disconnect-hook will be told (goodbye.h); NULL: nothing */
+    struct expiry *expiry;   /* owned: when that ends (bearer.h); NULL: it is not watched */
+    unsigned char end;       /* enum client_end, set by the door before client_gone */
     bool paused : 1;
     bool pumping : 1;
     bool draining : 1; /* its next event waits until the socket has taken what is queued */
@@ -130,6 +146,7 @@ struct clients {
     /* Asks the back end again about a client, whose identity ends. False: it cannot. Set by
      * login/ask_again.c. */
     bool (*ask_again)(struct client *c);
+    struct goodbyes *goodbyes; /* or NULL */
     struct holders holders;
     const struct options *options;
     uint64_t login_deadline; /* ms; 0: none */

@@ -29,7 +29,7 @@ static void put_profile(struct buf *out, const struct client *c) {
     put_text(out, "role", known ? name_slice(&p->role) : SLICE("user"));
 }
 
-static void put_rooms(struct buf *out, const struct client *c) {
+void client_put_rooms(struct buf *out, const struct client *c) {
     unsigned count = 0;
     buf_str(out, ",\"rooms\":[");
     for (struct list *at = c->as.subs.next; at != &c->as.subs; at = at->next) {
@@ -43,7 +43,7 @@ static void put_rooms(struct buf *out, const struct client *c) {
     buf_char(out, ']');
 }
 
-void client_describe(struct buf *out, const struct client *c) {
+void client_describe_in(struct buf *out, const struct client *c, struct slice rooms) {
     char id[CLIENT_ID_SIZE];
     bool sio = c->as.ops->socket != NULL;
     put_text(out, "user", client_user(c));
@@ -53,11 +53,20 @@ void client_describe(struct buf *out, const struct client *c) {
     put_text(out, "node", slice_of(lease_first(clients_of(c)->leases)->node_id));
     put_text(out, "door", sio ? SLICE("socketio") : SLICE("json"));
     put_text(out, "namespace", subscriber_nsp(&c->as));
-    put_rooms(out, c);
+    buf_slice(out, rooms);
     if (c->state != NULL) {
         buf_str(out, ",\"state\":");
         buf_str(out, c->state);
     }
+}
+
+void client_describe(struct buf *out, const struct client *c) {
+    struct buf rooms;
+    buf_init(&rooms);
+    client_put_rooms(&rooms, c);
+    client_describe_in(out, c, buf_bytes(&rooms));
+    out->failed = out->failed || rooms.failed;
+    buf_deinit(&rooms);
 }
 
 struct slice address_turn(char address[64]) {

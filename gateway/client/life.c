@@ -3,6 +3,7 @@
 #include "common/random.h"
 #include "gateway/client/bearer.h"
 #include "gateway/client/early.h"
+#include "gateway/client/goodbye.h"
 #include "gateway/client/request.h"
 #include "gateway/client/welcome.h"
 #include "gateway/presence/heartbeat.h"
@@ -73,6 +74,7 @@ void client_open(struct client *c, struct clients *all, const struct door *door)
 
 void client_gone(struct client *c) {
     struct clients *all = clients_of(c);
+    goodbye_gone(c);
     c->as.gone = true;
     c->as.catching = NULL;
     if (c->backlog != NULL)

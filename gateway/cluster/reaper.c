@@ -74,10 +74,12 @@ static void on_reaped(void *arg, const struct reply *reply, enum outcome outcome
 
 static void reap(struct reaper *r, struct sighting *s, uint64_t lease) {
     char bytes[NODE_KEY_SIZE];
-    char digits[DIGITS_SIZE], linger[DIGITS_SIZE];
+    const struct options *o = r->lease->options;
+    char digits[DIGITS_SIZE], linger[DIGITS_SIZE], leaves[DIGITS_SIZE];
     struct slice key = node_key(s->incarnation, bytes);
     struct slice args[] = {slice_of(s->incarnation), slice_digits(lease, digits),
-                           SLICE(REAP_BITE), slice_digits(r->lease->options->linger, linger)};
+                           SLICE(REAP_BITE), slice_digits(o->linger, linger),
+                           slice_digits(o->disconnect_linger, leaves)};
     struct reaping *reaping = malloc(sizeof *reaping);
     if (reaping == NULL)
         return;
@@ -85,7 +87,7 @@ static void reap(struct reaper *r, struct sighting *s, uint64_t lease) {
     reaping->lease = lease;
     memcpy(reaping->incarnation, s->incarnation, sizeof s->incarnation);
     s->reaping =
-        redis_script(r->lease->redis, SCRIPT_reap, &key, 1, args, 4, on_reaped, reaping);
+        redis_script(r->lease->redis, SCRIPT_reap, &key, 1, args, 5, on_reaped, reaping);
     if (!s->reaping)
         free(reaping);
 }

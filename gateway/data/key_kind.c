@@ -72,9 +72,9 @@ static bool split(const struct deployment *d, struct slice rest, struct slice *n
 static enum key_class class_of_whole(struct slice name) {
     static const char *const own[] = {"clock",     "term",       "ids", "rooms",
                                       "migration", "partitions", "tap", NULL};
-    static const char *const presence[] = {"nodes",  "online", "lingering", "turning",
-                                           "guests", "told",   "heard",     NULL};
-    static const char *const waiting[] = {"outbox", "pending", NULL};
+    static const char *const presence[] = {"nodes", "online", "lingering", "turning", "guests",
+                                           "told",  "heard",  "noted",     NULL};
+    static const char *const waiting[] = {"outbox", "pending", "bye", "byes", NULL};
     if (is_one_of(name, own))
         return KEY_OWN;
     if (is_one_of(name, waiting))
@@ -134,8 +134,8 @@ struct key_kind key_kind_of(const struct deployment *d, struct slice key) {
     if (!slice_starts(key, prefix))
         return k;
     bool named = split(d, after(key, prefix.len), &k.name, &k.suffix);
-    if (!named || slice_is(k.name, "tap") || slice_starts(k.name, SLICE("sio")) || slice_starts(k.name, SLICE("stamp")) ||
-        k.suffix.len < 2)
+    if (!named || slice_is(k.name, "tap") || slice_starts(k.name, SLICE("sio")) ||
+        slice_starts(k.name, SLICE("stamp")) || k.suffix.len < 2)
         k.class = class_of_whole(named && k.suffix.len > 0
                                      ? (struct slice){k.name.ptr, k.name.len + k.suffix.len}
                                      : k.name);

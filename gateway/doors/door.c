@@ -1,6 +1,7 @@
 #include "gateway/doors/door.h"
 
 #include "common/log.h"
+#include "common/ws.h"
 #include "gateway/client/request.h"
 #include "gateway/login/told.h"
 
@@ -43,6 +44,12 @@ bool door_withholds(struct client *c, const struct message *m) {
             return true;
     }
     return false;
+}
+
+enum client_end door_end(uint16_t code) {
+    if (code >= CLOSE_FOR_GOOD)
+        return CLIENT_EXPELLED;
+    return code == WS_CODE_RESTART ? CLIENT_RESTART : CLIENT_CUT;
 }
 
 void door_count(const struct client *c, const struct message *m, bool encoded, bool sent) {

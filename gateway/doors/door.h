@@ -18,6 +18,11 @@ const char *door_failure_text(const struct failure *f);
  * is, but for `error` and `message`. */
 bool door_withholds(struct client *c, const struct message *m);
 
+/* From here on close codes say why a user may not go on. */
+#define CLOSE_FOR_GOOD 4000
+/* How a connection ends that is closed here with that code. */
+enum client_end door_end(uint16_t code);
+
 /* Counts a delivery. encoded: there was memory to encode the message; sent: it was queued. */
 void door_count(const struct client *c, const struct message *m, bool encoded, bool sent);
 

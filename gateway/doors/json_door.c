@@ -89,6 +89,7 @@ static bool slow(struct client *c, uint64_t until) {
 }
 
 static void close_socket(struct subscriber *s, uint16_t code, const char *reason) {
+    client_of(s)->end = (unsigned char)door_end(code);
     wsock_close(&of_client(client_of(s))->ws, code, reason);
 }
 
@@ -226,6 +227,8 @@ static void on_drained(struct wsock *w) {
 }
 
 static void on_gone(struct wsock *w) {
+    if (w->away)
+        of_wsock(w)->client.end = CLIENT_AWAY;
     client_gone(&of_wsock(w)->client);
 }
 

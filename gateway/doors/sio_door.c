@@ -28,9 +28,17 @@ static void tell_gone(struct sio_client *k) {
 }
 
 static void on_disconnect(struct sio_socket *s, enum sio_gone why) {
+    static const enum client_end ends[] = {[SIO_GONE_SESSION] = CLIENT_CUT,
+                                           [SIO_GONE_TIMEOUT] = CLIENT_TIMEOUT,
+                                           [SIO_GONE_AWAY] = CLIENT_AWAY,
+                                           [SIO_GONE_CLIENT] = CLIENT_LEFT,
+                                           [SIO_GONE_SERVER] = CLIENT_EXPELLED};
     struct sio_client *k = of_socket(s);
     struct sio_door *d = door_of(k);
-    session_over(k->client.session, why == SIO_GONE_SESSION);
+    bool with_session = why != SIO_GONE_CLIENT && why != SIO_GONE_SERVER;
+    if (k->client.end == CLIENT_CUT)
+        k->client.end = (unsigned char)ends[why];
+    session_over(k->client.session, with_session);
     if (d->acting == NULL || d->acting == &k->client)
         tell_gone(k);
     else
@@ -203,7 +211,6 @@ static void answer(struct client *c, const struct ack *ack, struct slice data, b
 }
 
 #define CODE_TOKEN_EXPIRED 4401
-#define CODE_OF_OURS       4000 /* from here on codes say why a user may not go on */
 
 /* What the back end has said of it has ended: when the client comes back, it is asked anew. */
 static bool is_asked_anew(const struct client *c, uint16_t code) {
@@ -217,7 +224,8 @@ static void close_session(struct subscriber *s, uint16_t code, const char *reaso
     struct sio_client *k = of_client(c);
     struct client *before = sio_act(c);
     client_ref(c);
-    if (code >= CODE_OF_OURS && k->sio.state == SIO_JOINED && !is_asked_anew(c, code))
+    c->end = (unsigned char)(is_asked_anew(c, code) ? CLIENT_CUT : door_end(code));
+    if (code >= CLOSE_FOR_GOOD && k->sio.state == SIO_JOINED && !is_asked_anew(c, code))
         sio_expel(&k->sio, code, reason);
     else
         sio_close(&k->sio, code, reason);

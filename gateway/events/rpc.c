@@ -10,6 +10,7 @@
 #include "gateway/channel/name.h"
 #include "gateway/client/describe.h"
 #include "gateway/client/field.h"
+#include "gateway/client/goodbye.h"
 #include "gateway/client/question.h"
 #include "gateway/events/emits.h"
 #include "gateway/session/session.h"
@@ -72,6 +73,7 @@ static void finish(struct rpc *p) {
         free(c->state);
         c->state = is_there(state) ? strndup(state.raw.ptr, state.raw.len) : NULL;
         session_changed(c, NULL);
+        goodbye_changed(c);
     }
     client_ref(c);
     tell_ack(p);

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "gateway/client/bearer.h"
 #include "gateway/client/early.h"
+#include "gateway/client/goodbye.h"
 #include "gateway/client/welcome.h"
 #include "gateway/presence/heartbeat.h"
 #include "gateway/presence/membership.h"
@@ -141,6 +142,7 @@ static void is_logged_in(struct client *c, const struct login *l) {
     c->inbox = sub_find(&c->as, entry_name(&l->entries[0]));
     wheel_clear(&clients_of(c)->wheel, &c->presence.timer);
     heartbeat_hold(&c->presence);
+    goodbye_changed(c);
     early_release(c);
     LOG(LOG_DEBUG, "login", "user", log_text("%.*s", (int)c->as.user.len, c->as.user.ptr),
         "recovered", l->what != NULL ? "true" : "false", NULL);

@@ -285,6 +285,7 @@ static void on_bytes(struct conn *c, const char *bytes, size_t len) {
     enum ws_result result = ws_feed(&w->input, &w->shared->pool, handler, w, bytes, len, &code);
     if (c->closed || result == WS_OK || result == WS_STOPPED)
         return;
+    w->away = result == WS_CLOSED && code == WS_CODE_GOING_AWAY;
     if (w->state == WSOCK_OPEN) {
         send_close(w, code, result == WS_FAILED ? failure_text(w, code) : "");
         if (result == WS_FAILED)

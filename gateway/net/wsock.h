@@ -60,6 +60,7 @@ struct wsock {
     uint32_t heard;      /* net_now when a whole message, or a pong, came last; it turns over */
     unsigned char state; /* enum wsock_state */
     bool ping_out;
+    bool away;            /* the peer's close had the code 1001: its page has gone */
     unsigned char window; /* WS_WINDOW_..., 8 to 15: it was agreed to compress; 0: it was not */
 };
 

@@ -9,6 +9,7 @@
 #include "gateway/client/event_map.h"
 #include "gateway/client/life.h"
 #include "gateway/client/limits.h"
+#include "gateway/events/emits.h"
 #include "gateway/events/table.h"
 #include "gateway/login/ask_again.h"
 #include "gateway/login/recover.h"
@@ -100,6 +101,7 @@ static void on_entered(void *owner, struct sub *sub, const struct position *floo
                        uint64_t clock, bool resumed) {
     (void)owner;
     session_entered(sub, floor, clock, resumed);
+    goodbye_changed(client_of(sub->subscriber));
 }
 
 static void on_made(void *owner, struct subscriber *s) {
@@ -120,6 +122,7 @@ static void on_dropped(void *owner, struct sub *sub) {
     if (c->inbox == sub)
         c->inbox = NULL;
     session_dropped(sub);
+    goodbye_changed(c);
 }
 
 static const struct hub_events hub_handlers = {.on_room_event = on_room_event,
@@ -155,6 +158,7 @@ static void on_tick(void *owner) {
     hub_touch(&d->hub, options);
     sessions_keep(&d->sessions);
     room_index_tell(&d->room_index);
+    goodbyes_again(&d->goodbyes);
     for (unsigned i = 0; i < d->redis.count; i++)
         overdue_look(&d->overdues[i]);
     heard_look(&d->heard);
@@ -221,6 +225,7 @@ static const struct lease_events lease_handlers = {.on_leased = on_leased,
 static void on_registered(void *owner, struct registration *g) {
     (void)owner;
     client_tell_available(client_of(&g->as));
+    goodbye_registered(client_of(&g->as));
 }
 
 static void on_turning(void *owner, struct lease *l) {
@@ -249,6 +254,27 @@ static const struct registry_events registry_handlers = {.on_registered = on_reg
                                                          .on_visited = on_visited,
                                                          .on_revoked = on_revoked,
                                                          .issued = issued};
+
+/* --- the back end ---------------------------------------------------------------------------
+ */
+
+/* What is emitted on the occasion of an end. */
+static void on_goodbye(void *owner, struct slice socket, struct slice id,
+                       struct json_value answer, goodbye_done *done, void *arg) {
+    static const char *const names[] = {"emit"};
+    struct domain *d = owner;
+    struct emits_from from = {
+        .clients = &d->clients, .socket = socket, .nsp = SLICE("/"), .id = id};
+    struct json_value emits;
+    json_fields(answer, names, &emits, 1);
+    const char *wrong = emits_check(&from, emits);
+    if (wrong == NULL) {
+        emits_send(&from, emits, done, arg);
+        return;
+    }
+    LOG(LOG_WARN, "hook_answer", "type", "disconnect", "why", wrong, NULL);
+    done(arg, ERR_OK, OUTCOME_NONE);
+}
 
 /* --- life -----------------------------------------------------------------------------------
  */
@@ -288,6 +314,9 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
     sessions_init(&d->sessions, &d->leases, options, &d->hub);
     clients_init(&d->clients, &net->slabs, &d->hub, &d->leases, options, d->metrics,
                  &registry_handlers, d);
+    goodbyes_init(&d->goodbyes, &d->clients);
+    d->goodbyes.on_answer = on_goodbye;
+    d->goodbyes.owner = d;
     d->clients.rosters = &d->rosters;
     d->clients.sessions = &d->sessions;
     d->clients.sockets = &d->sockets;
@@ -314,6 +343,7 @@ void domain_tick(struct domain *d, uint64_t now) {
     rosters_tick(&d->rosters, now);
     recover_tick(&d->sessions, now);
     outbox_tick(&d->outbox, now);
+    goodbyes_tick(&d->goodbyes, now);
     leases_watch(&d->leases);
 }
 
@@ -365,6 +395,7 @@ void domain_close(struct domain *d, void (*on_closed)(void *owner)) {
     d->on_closed = on_closed;
     leases_stop(&d->leases);
     d->handles = 3;
+    goodbyes_close(&d->goodbyes);
     recover_tick(&d->sessions, UINT64_MAX);
     registry_close(&d->clients.registry);
     for (unsigned i = 0; i < d->redis.count; i++)

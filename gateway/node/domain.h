@@ -2,6 +2,7 @@
 #define SLUICE_NODE_DOMAIN_H
 
 #include "gateway/channel/outbox.h"
+#include "gateway/client/goodbye.h"
 #include "gateway/client/revocation.h"
 #include "gateway/cluster/reaper.h"
 #include "gateway/node/stats.h"
@@ -34,6 +35,7 @@ struct domain {
     struct renewals renewals[PARTITIONS_MOST];
     struct sessions sessions;
     struct clients clients;
+    struct goodbyes goodbyes;
     struct raw_users raw_users;
     struct revocation revocations[PARTITIONS_MOST];
     struct stats stats;

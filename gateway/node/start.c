@@ -30,6 +30,7 @@ _Static_assert(PEER_NAME_SIZE == EIO_NODE_SIZE && PEER_KEY_SIZE == EIO_ID_SIZE,
 static void before_flush(void *owner) {
     struct node *n = owner;
     sio_door_flush(&n->sio);
+    goodbyes_flush(&n->domain.goodbyes);
     redis_flush(&n->domain.redis);
 }
 

@@ -69,7 +69,10 @@ enum script_parts {
     X(ring, PARTS_PRESENCE, "members")                                                         \
     X(stream, PARTS_NONE, "; events:")                                                         \
     X(lease, PARTS_LEASE, "users stats; nodes clock term ids")                                 \
-    X(reap, PARTS_FINDS | PARTS_TAP, "users stats; lingering " KEYS_OF_ALL)                    \
+    X(reap, PARTS_FINDS | PARTS_TAP,                                                           \
+      "users stats noted; lingering noted bye byes " KEYS_OF_ALL)                              \
+    X(bye, PARTS_PRESENCE, "noted; nodes noted bye byes")                                      \
+    X(byes, PARTS_NONE, "; bye byes")                                                          \
     X(linger, PARTS_PRESENCE, "conns/users; nodes lingering")                                  \
     X(due, PARTS_CLOCK | PARTS_FINDS | PARTS_TAP, "; lingering clock ids " KEYS_OF_ALL)        \
     X(guests, PARTS_FINDS | PARTS_TAP, "; guests pending turning term told ^tap ^tap:meta")    \

@@ -198,8 +198,9 @@ void eio_end(struct eio_session *s, enum eio_gone why) {
     static const uint16_t codes[EIO_GONE_COUNT] = {
         [EIO_GONE_CLIENT] = WS_CODE_NORMAL,    [EIO_GONE_SERVER] = WS_CODE_NORMAL,
         [EIO_GONE_TIMEOUT] = WS_CODE_POLICY,   [EIO_GONE_TRANSPORT] = WS_CODE_NORMAL,
-        [EIO_GONE_OVERLAP] = WS_CODE_PROTOCOL, [EIO_GONE_INVALID] = WS_CODE_PROTOCOL,
-        [EIO_GONE_SLOW] = WS_CODE_TRY_LATER,   [EIO_GONE_MEMORY] = WS_CODE_INTERNAL};
+        [EIO_GONE_AWAY] = WS_CODE_NORMAL,      [EIO_GONE_OVERLAP] = WS_CODE_PROTOCOL,
+        [EIO_GONE_INVALID] = WS_CODE_PROTOCOL, [EIO_GONE_SLOW] = WS_CODE_TRY_LATER,
+        [EIO_GONE_MEMORY] = WS_CODE_INTERNAL};
     bool said = why != EIO_GONE_CLIENT && why != EIO_GONE_SERVER;
     end(s, why, codes[why], said ? gone_text(why) : "");
 }

@@ -31,6 +31,7 @@ struct eio_session;
     X(EIO_GONE_SERVER, "closed by the server")                                                 \
     X(EIO_GONE_TIMEOUT, "ping timeout")                                                        \
     X(EIO_GONE_TRANSPORT, "connection lost")                                                   \
+    X(EIO_GONE_AWAY, "its page has gone")                                                      \
     X(EIO_GONE_OVERLAP, "two polls, or two posts, at once")                                    \
     X(EIO_GONE_INVALID, "invalid packet")                                                      \
     X(EIO_GONE_SLOW, "slow")                                                                   \

@@ -126,7 +126,7 @@ static void on_gone(struct wsock *w) {
     if (s == NULL)
         return;
     if (s->socket == w)
-        eio_end(s, EIO_GONE_TRANSPORT);
+        eio_end(s, w->away ? EIO_GONE_AWAY : EIO_GONE_TRANSPORT);
     else
         eio_polling_lost(s, w);
 }

@@ -238,11 +238,13 @@ static void on_drained(struct eio_session *e) {
 
 static void on_gone(struct eio_session *e, enum eio_gone why) {
     struct sio_session *t = of_eio(e);
-    (void)why;
     const struct sio_server *v = sio_server_of(t);
+    enum sio_gone how = why == EIO_GONE_AWAY      ? SIO_GONE_AWAY
+                        : why == EIO_GONE_TIMEOUT ? SIO_GONE_TIMEOUT
+                                                  : SIO_GONE_SESSION;
     for (unsigned i = 0; i < v->name_count; i++) {
         if (t->slots[i].socket != NULL)
-            sio_socket_end(t->slots[i].socket, SIO_GONE_SESSION);
+            sio_socket_end(t->slots[i].socket, how);
     }
 }
 

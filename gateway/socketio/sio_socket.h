@@ -27,6 +27,8 @@ enum sio_state {
 enum sio_gone {
     SIO_GONE_SESSION, /* its session ended: the client may come back for the messages that it
                          missed */
+    SIO_GONE_TIMEOUT, /* the same, for want of a pong */
+    SIO_GONE_AWAY,    /* the same: its page has gone */
     SIO_GONE_CLIENT,  /* it left the namespace */
     SIO_GONE_SERVER,  /* sio_disconnect */
     SIO_GONE_REFUSED  /* sio_refuse; the application is not told */

@@ -1,7 +1,8 @@
 -- Takes a dead node's connections out of presence, some at a time. KEYS: the dead node. It finds
 -- users, and then the rooms of those that go.
 -- ARGV: its incarnation, the lease that stood still (0: the node gave it back), most users, for how
--- long (ms) a connection lingers, which counts from that lease.
+-- long (ms) a connection lingers, which counts from that lease, and for how long a node that has left
+-- leaves its clients to come back, before disconnect-hook is told of them.
 -- Returns {0, users left, users taken out, 1 if rooms of users wait to be turned}, or {1} if the
 -- node has renewed its lease after all.
 local nodes, dead, users = P .. 'nodes', ARGV[3], KEYS[1] .. ':users'
@@ -65,6 +66,23 @@ for _, base in ipairs(some) do
   end
 end
 local rest = call('SCARD', users)
+-- What disconnect-hook is to be told of its connections (bye.lua), unless they came back elsewhere.
+local noted = KEYS[1] .. ':noted'
+if rest == 0 and call('EXISTS', noted) == 1 then
+  local when = ms + (tonumber(ARGV[4]) > 0 and 0 or ARGV[7])
+  for _, socket in ipairs(call('SPOP', noted, 50)) do
+    local entry = call('HGET', P .. 'noted', socket)
+    if entry and string.sub(entry, 1, #mark) == mark then
+      local text = string.gsub(string.sub(entry, #mark + 1), ' ', ' ' .. ms .. ' ', 1)
+      call('HDEL', P .. 'noted', socket)
+      call('HSET', P .. 'bye', socket, text .. ',"reason":"node lost"')
+      call('ZADD', P .. 'byes', digits(when), socket)
+      call('PEXPIRE', P .. 'bye', USER_TTL)
+      call('PEXPIRE', P .. 'byes', USER_TTL)
+    end
+  end
+  rest = call('SCARD', noted)
+end
 if rest == 0 then
   call('ZREM', nodes, dead)
   call('DEL', KEYS[1] .. ':stats')
