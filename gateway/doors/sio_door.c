@@ -230,7 +230,7 @@ static void close_session(struct subscriber *s, uint16_t code, const char *reaso
     struct sio_client *k = of_client(c);
     struct client *before = sio_act(c);
     client_ref(c);
-    c->end = (unsigned char)door_end(code);
+    c->end = (unsigned char)(is_asked_anew(c, code) ? CLIENT_CUT : door_end(code));
     if (code >= CLOSE_FOR_GOOD && k->sio.state == SIO_JOINED && !is_asked_anew(c, code))
         sio_expel(&k->sio, code, reason);
     else
