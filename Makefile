@@ -47,7 +47,7 @@ build/config.mk: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- Sources
-MODULES   := common gateway $(addprefix gateway/,node data api pages doors events login emitters session client \
+MODULES   := common gateway $(addprefix gateway/,node cli data api pages doors events login emitters session client \
                presence cluster channel socketio net redis hooks tap auth)
 SOURCES   := $(wildcard $(MODULES:%=%/*.c))
 UNIT      := $(wildcard tests/unit/test_*.c)

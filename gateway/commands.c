@@ -308,6 +308,7 @@ static void man_files(FILE *out) {
     static const struct line variables[] = {
         {"SLUICE_CONFIG", "the file of options, if there is no --config"},
         {"SLUICE_REDIS_URL", "--redis-url; and so each option of a node"},
+        {"SLUICE_API_KEY", "--api-key: that of a node, and of the commands that call one"},
         {NULL, NULL},
     };
     fputs(".SH ENVIRONMENT\n", out);

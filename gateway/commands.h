@@ -4,6 +4,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* What commands that call the API have in common. */
+#define COMMANDS_CALL(json)                                                                    \
+    {"--url URL",                                                                              \
+     "the node, or what stands before it: http://HOST:PORT, https://HOST or unix:/PATH "       \
+     "[where a node with these options listens: internal-listen, or else listen]"},            \
+        {"--ca FILE", "certificates to trust, in place of the system's"}, {                    \
+        "--json", json                                                                         \
+    }
+#define COMMANDS_KEY(right)                                                                    \
+    "The key is that of the options of a node: SLUICE_API_KEY, or --api-key-file FILE, or "    \
+    "--config FILE (see sluice --help). One of api-keys needs the right to " right "."
+
 /*
  * Every command is one row, in the order of the alphabet: its name, its arguments, what it does
  * in a line, more about that, its own arguments, what to say after them, and its exit codes.
@@ -40,6 +52,34 @@
       "--config FILE (see sluice --help).",                                                    \
       EACH({"0", "all was moved, or counted"}, {"1", "it failed, and can be run again"},       \
            {"2", "the arguments are wrong"}))                                                  \
+    X(send, "CHANNEL TEXT [options]", "send a message to a channel",                           \
+      "Sends a message to a channel by the API of a node, and prints where it stands in the "  \
+      "channel's log: seq, time and epoch. TEXT is the data of the event, as a JSON text. A "  \
+      "TEXT that begins with - goes after --.",                                                \
+      EACH({"CHANNEL",                                                                         \
+            "room:NAME, topic:NAME or user:ID; with --ephemeral also socket:ID and all"},      \
+           {"--event NAME", "the event [message]"},                                            \
+           {"--data JSON", "in place of TEXT, any JSON"},                                      \
+           {"--id ID", "an Idempotency-Key of your choice: with the same one the message is "  \
+                       "sent once, though this is run again"},                                 \
+           {"--ephemeral", "no log keeps it, and who is away misses it"},                      \
+           COMMANDS_CALL("the answer of the API, a line of JSON")),                            \
+      COMMANDS_KEY("publish"),                                                                 \
+      EACH({"0", "it was sent"}, {"1", "it was refused, or no node was reached"},              \
+           {"2", "the arguments are wrong, or there is no key"}))                              \
+    X(tail, "CHANNEL [--from SEQ] [options]", "print the messages of a channel as they come",  \
+      "Prints the last 10 messages of a channel's log, and then each that comes, until it is " \
+      "told to end (Ctrl-C) or nobody reads its output. A message is a line: time, seq, "      \
+      "event, user (or -) and data. What has no log (ephemeral messages) is not "              \
+      "printed.\nThe log is asked for news twice a second, and more often while there is "     \
+      "some. Once there was an answer, it tries again when a node is not reached.",            \
+      EACH({"CHANNEL", "room:NAME, topic:NAME, user:ID (an inbox) or dm:ID:ID, the two ids "   \
+                       "in the order of their bytes"},                                         \
+           {"--from SEQ", "from this message on [the last 10]"},                               \
+           COMMANDS_CALL("a line of JSON a message, as the API has it")),                      \
+      COMMANDS_KEY("read"),                                                                    \
+      EACH({"0", "it was told to end"}, {"1", "it was refused, or no node was reached"},       \
+           {"2", "the arguments are wrong, or there is no key"}))                              \
     X(token, "--user ID [--ttl TIME] [--claims JSON] [--json] [options]",                      \
       "print a token that nodes accept",                                                       \
       "Prints a token that nodes with the same options accept. For trying out and for tests: " \
