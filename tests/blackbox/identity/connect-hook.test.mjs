@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after } from 'node:test';
-import { backend } from '../lib/backend.mjs';
 import { cluster, connect, test, until } from '../lib/harness.mjs';
 import { away, back as comesBack, comeBack, guest, QUICK } from '../lib/recovery.mjs';
+import { startBackend } from '../lib/hooks.mjs';
 import { emit, front, next, once } from '../lib/socketio.mjs';
 import { IDENTITY, seconds, token } from '../lib/token.mjs';
 
 const KEY = 'k'.repeat(40);
 const secret = 's'.repeat(32);
 let answer = () => ({});
-const hook = await backend((body, call) => answer(body, call));
+const hook = await startBackend({ secret, answer: (body) => answer(body) });
 const args = [...QUICK, '--connect-hook', `${hook.url}/connect`, '--hook-secret', secret, '--api-key', KEY, '--channels', 'open', '--socketio-namespaces', '/shop', '--hook-headers', 'cookie,x-tenant'];
 const plain = await cluster({ nodes: 2, args });
 const mixed = await cluster({ nodes: 1, args: [...args, ...IDENTITY, '--guests', '--default-room', 'plaza'] });
@@ -37,8 +37,8 @@ test('it is told who comes, and its answer logs the socket in', async () => {
     query: { v: '2', 'a b': 'ü&' },
     extraHeaders: { cookie: 'sid=abc', 'x-tenant': 't1', 'x-other': 'no' },
   });
-  const { body, headers, url } = hook.calls.at(-1);
-  assert.equal(url, '/connect');
+  const { body, headers, path } = hook.calls.at(-1);
+  assert.equal(path, '/hooks/connect');
   assert.match(headers['sluice-signature'], /^t=\d+,v1=/);
   assert.deepEqual([headers.cookie, headers['x-tenant'], headers['x-other']], ['sid=abc', 't1', undefined]);
   assert.deepEqual({ ...body, id: '', time: 0 }, {

@@ -8,8 +8,8 @@ import { until } from './waiting.mjs';
 
 /*
  * Options: answer(body, headers), which returns what is answered: undefined or an object (200 with
- * that as JSON), { status, body } with a number in `status`, or 'cut' (the connection ends); it may
- * be async. secret: each call must be signed by it.
+ * that as JSON), { status, body } with a number in `status`, or 'cut' (the connection ends). A body
+ * that is a text is sent as it is. It may be async. secret: each call must be signed by it.
  * Has: url; calls, { body, headers, path } in the order they came; answer, which may be replaced;
  * of(type), the bodies of that type; next(type, match), the first such body, each given once; stop()
  * and start(), which keeps the port.
@@ -30,8 +30,9 @@ export async function startBackend({ answer = () => ({}), secret } = {}) {
       return;
     }
     const whole = typeof told?.status === 'number' ? told : { status: 200, body: told ?? {} };
+    const said = whole.body ?? '';
     response.statusCode = whole.status;
-    response.end(whole.body === undefined ? '' : JSON.stringify(whole.body));
+    response.end(typeof said === 'string' ? said : JSON.stringify(said));
   });
   server.on('connection', (socket) => {
     backend.sockets.add(socket);

@@ -1,12 +1,12 @@
 // Own events that a back end answers: what it is told, and what it may do.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { backend } from '../lib/backend.mjs';
+import { startBackend } from '../lib/hooks.mjs';
 import { cluster, login, sleep, test, until } from '../lib/harness.mjs';
 import { emit, enter, next, once } from '../lib/socketio.mjs';
 
 const answers = {};
-const back = await backend((body) => answers[body.event]?.(body));
+const back = await startBackend({ answer: (body) => answers[body.event]?.(body) });
 const lines = [
   `ask rpc ${back.url}/ask`,
   `order:* rpc ${back.url}/order parallel=2 timeout=5s`,
@@ -24,8 +24,8 @@ test('the back end is told who asks, and its ack is the callback', async () => {
   await emit(ann, 'join', { room: 'r1' });
   answers.ask = () => ({ ack: { fine: true } });
   assert.deepEqual(await emit(ann, 'ask', 'x', { y: 1 }), { fine: true });
-  const { body, url } = back.calls.at(-1);
-  assert.equal(url, '/ask');
+  const { body, path } = back.calls.at(-1);
+  assert.equal(path, '/hooks/ask');
   assert.deepEqual({ ...body, id: '', time: 0 }, {
     id: '', type: 'event', time: 0, user: 'ann', identity: 'none', role: 'user', socket: ann.id,
     node: 'n1', door: 'socketio', namespace: '/', rooms: ['r1'], event: 'ask', args: ['x', { y: 1 }],
