@@ -308,6 +308,16 @@ enum metric_slots {
       "Broadcasts and orders of emitters of Socket.IO that this node has followed")            \
     X(EMITTERS_DROPPED, none, COUNTER, ONE, "sluice_emitters_dropped_total",                   \
       "Messages on the channels of emitters of Socket.IO that were not understood")            \
+    X(WEBHOOK_EVENTS, none, COUNTER, ONE, "sluice_webhook_events_total",                       \
+      "Events that webhooks have taken")                                                       \
+    X(WEBHOOK_DEAD, none, COUNTER, ONE, "sluice_webhook_dead_total",                           \
+      "Events that a webhook refused, or did not take in a day")                               \
+    X(WEBHOOK_LOST, none, COUNTER, ONE, "sluice_webhook_lost_total",                           \
+      "Entries that were cut off the tap before a webhook had them")                           \
+    X(WEBHOOK_LAG, none, GAUGE, ONE, "sluice_webhook_lag_entries",                             \
+      "Entries of the tap that webhooks have not taken yet")                                   \
+    X(WEBHOOK_LAG_TIME, none, MOST, MICROSECONDS, "sluice_webhook_lag_seconds",                \
+      "How old the oldest of these is")                                                        \
     X(LOG_LOST, none, COUNTER, ONE, "sluice_log_lines_lost_total",                             \
       "Log lines that the reader of the log did not take")                                     \
     X(RAW_PUBLISHED, none, COUNTER, ONE, "sluice_raw_published_total",                         \

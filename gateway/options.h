@@ -158,6 +158,10 @@
       "most entries of the tap (in each partition); none is kept longer than 24 h")            \
     X(tap_bytes, "tap-bytes", LIVE(SIZE), 1048576, 1099511627776, "256M", "BYTES",             \
       "most bytes of the tap's entries (in each partition)")                                   \
+    X(webhook, "webhook", LIVE(LIST), 1, 4095, "", "URL [TYPE,...]",                           \
+      "told by POSTs what stands in the tap: all of it, or only these types of events")        \
+    X(webhook_linger, "webhook-offline-linger", LIVE(TIME), 0, 600000, "3s", "TIME",           \
+      "tell a webhook of user_offline only if the user is not back within this time")          \
     X(max_message, "max-message", SIZE, 125, 67108864, "1048576", "BYTES",                     \
       "longest message from a client, inclusive")                                              \
     X(max_chunked, "max-chunked", LIVE(SIZE), 125, 67108864, "4M", "BYTES",                    \

@@ -61,7 +61,7 @@ enum hook_end hook_answer_read(struct hook_answer *out, enum hook_type type, lon
     *out = (struct hook_answer){.status = status, .text = text};
     if (status / 100 == 4)
         return read_refusal(out, type, text);
-    if (status / 100 == 2 && (text.len == 0 || status == 204)) {
+    if (status / 100 == 2 && (text.len == 0 || status == 204 || type == HOOK_WEBHOOK)) {
         out->body = (struct json_value){JSON_OBJECT, SLICE("{}")};
         return HOOK_END_GOOD;
     }

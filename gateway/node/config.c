@@ -14,6 +14,7 @@
 #include "gateway/hooks/config.h"
 #include "gateway/node/machine.h"
 #include "gateway/spaces.h"
+#include "gateway/tap/lines.h"
 
 #define TOKEN_LEAST 8
 #define TOKEN_MOST  1023
@@ -130,6 +131,7 @@ static const struct check {
     {"builtin", spaces_check_builtin, TEXT(builtin), false},
     {"default-room", spaces_check_default_room, TEXT(default_room), true},
     {"tap", check_tap, TEXT(tap), false},
+    {"webhook", webhook_check, HIDDEN, true},
     {"cors-origins", check_cors_origins, TEXT(cors_origins), true},
     {"connect-hook", hooks_check_connect, TEXT(connect_hook), true},
     {"disconnect-hook", hooks_check_disconnect, TEXT(disconnect_hook), true},
@@ -357,6 +359,7 @@ void config_apply(struct node *n) {
     n->domain.clients.login_deadline = login_deadline(n);
     n->sio.server.config.login_deadline_ms = login_deadline(n);
     apply_map(n);
+    webhooks_apply(&n->webhooks);
     proxies_parse(&n->proxies, o->trusted_proxies);
     n->told_unreadable = n->told_untrusted = false;
     n->origins = (struct origins){.list = origins_of(o)};

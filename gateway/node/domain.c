@@ -38,6 +38,7 @@ static void on_up(void *owner, struct partition *p, bool changed) {
     registry_redis_up(&d->clients.registry, p, changed);
     lease_redis_up(lease_in(&d->leases, p));
     hub_redis_up(&d->hub, p, changed);
+    webhooks_redis_up(d->webhooks, p, changed);
     recover_waiting(&d->sessions);
     clients_tell_available(&d->clients);
     revocation_pump(&d->revocations[p->index]);

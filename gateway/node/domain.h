@@ -14,6 +14,7 @@
 #include "gateway/presence/raw_users.h"
 #include "gateway/presence/sockets.h"
 #include "gateway/session/session.h"
+#include "gateway/tap/webhooks.h"
 
 /*
  * The parts of a node's domain, and the events between them. Of some parts there is one for
@@ -41,6 +42,7 @@ struct domain {
     struct raw_users raw_users;
     struct revocation revocations[PARTITIONS_MOST];
     struct stats stats;
+    struct webhooks *webhooks; /* the owner's, to hear of Redis */
     struct metrics *metrics;
     unsigned handles;
     unsigned byes; /* partitions that the node has not left yet */

@@ -119,6 +119,7 @@ static void leave(struct node *n, bool at_once) {
         reset_all(n);
     }
     uv_timer_start(&n->timer, on_leaving, STEP_MS, STEP_MS);
+    webhooks_leave(&n->webhooks);
     domain_bye(&n->domain, on_goodbye);
 }
 

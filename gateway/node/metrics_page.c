@@ -80,6 +80,7 @@ static uint64_t open_descriptors(void) {
 
 static void set_process(struct node *n) {
     size_t resident = 0;
+    uint64_t lag_ms;
     uv_rusage_t usage;
     struct rlimit files = {.rlim_cur = 0};
     if (uv_resident_set_memory(&resident) == 0)
@@ -92,6 +93,8 @@ static void set_process(struct node *n) {
     set(n, METRIC_HOOKS_WAITING, n->hooks.waiting);
     set(n, METRIC_HOOKS_RUNNING, n->hooks.running);
     set(n, METRIC_HOOK_CIRCUITS, hooks_circuits_open(&n->hooks));
+    set(n, METRIC_WEBHOOK_LAG, webhooks_lag(&n->webhooks, &lag_ms));
+    set(n, METRIC_WEBHOOK_LAG_TIME, lag_ms * 1000);
     set(n, METRIC_OPEN_FDS, open_descriptors());
     set(n, METRIC_START_TIME, n->started_us);
 }

@@ -35,6 +35,7 @@ struct node {
     struct auth auth;
     struct hooks hooks;
     struct domain domain;
+    struct webhooks webhooks;
     struct handshakes handshaking;
     struct raw_door raw;
     struct sio_door sio;

@@ -42,6 +42,7 @@ static void on_tick(void *owner, uint64_t now) {
     memory_tick(n);
     raw_door_tick(&n->raw, now);
     hooks_tick(&n->hooks, now);
+    webhooks_tick(&n->webhooks, now);
     secure_tick(&n->secure, now);
     if (n->seats != NULL && now % TOLD_MS < WHEEL_TICK_MS)
         metrics_refresh(n);
@@ -180,6 +181,8 @@ static int init_parts(struct node *n, const struct redis_config *redis) {
     n->domain.stats.address = n->port.address;
     n->domain.clients.auth = &n->auth;
     n->domain.clients.hooks = &n->hooks;
+    webhooks_init(&n->webhooks, &n->domain.redis, &n->hooks, &n->metrics, n->options);
+    n->domain.webhooks = &n->webhooks;
     init_relay(n);
     init_api(n);
     init_doors(n);
@@ -268,6 +271,7 @@ void node_deinit(struct node *n) {
     hooks_deinit(&n->hooks);
     sio_door_deinit(&n->sio);
     relay_deinit(&n->relay);
+    webhooks_deinit(&n->webhooks);
     domain_deinit(&n->domain);
     api_deinit(&n->api);
     bundle_deinit(&n->bundle);

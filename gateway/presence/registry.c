@@ -239,12 +239,16 @@ static bool send_leave(struct registration *g, const struct lease *l, struct sli
     char ms[DIGITS_SIZE], node[NODE_KEY_SIZE];
     struct slice keys[] = {key, node_key(l->incarnation, node)};
     uint64_t left = lingers_for(g);
-    struct slice args[] = {g->as.user, id, slice_of(l->incarnation), {NULL, 0}};
+    struct slice args[] = {g->as.user, id, slice_of(l->incarnation), {NULL, 0}, {NULL, 0}};
     size_t count = 3;
     if (left > 0)
         args[count++] = slice_digits(left, ms);
     else if (has_other(g))
         args[count++] = SLICE("1");
+    if (left == 0 && !g->as.gone && registry_of(g)->leases->redis->config.constants.tap != 0) {
+        args[4] = SLICE("silent"); /* else: closed */
+        count = 5;
+    }
     return redis_script(l->redis, left > 0 ? SCRIPT_linger : SCRIPT_offline, keys, 2, args,
                         count, on_left, g);
 }

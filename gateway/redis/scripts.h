@@ -99,7 +99,9 @@ enum script_parts {
     X(raw_leave, PARTS_NONE, "raw")                                                            \
     X(revoke, PARTS_NONE, "revoked")                                                           \
     X(revocations, PARTS_MANY, "revoked")                                                      \
-    X(tap_trim, PARTS_NONE, "; tap tap:meta")
+    X(tap_trim, PARTS_NONE, "; tap tap:meta")                                                  \
+    X(tap_read, PARTS_NONE, "; tap tap:meta tap:hooks")                                        \
+    X(tap_dead, PARTS_NONE, "; tap:dead")
 
 #define SCRIPT_ENUM(name, parts, keys) SCRIPT_##name,
 enum script { SCRIPT_TABLE(SCRIPT_ENUM) SCRIPT_COUNT };

@@ -51,7 +51,7 @@ test('users, connections, rooms and messages', async (t) => {
 });
 
 test("a killed node's", async (t) => {
-  const args = ['--tap', 'presence,connections', ...QUICK];
+  const args = ['--tap', 'presence,connections', '--heartbeat-timeout', '1s', ...QUICK];
   const { redis, nodes, stop } = await cluster({ nodes: 2, args });
   t.after(stop);
   for (const user of ['cat', 'dan']) await login(nodes[0], user);
@@ -66,6 +66,15 @@ test("a killed node's", async (t) => {
     assert.deepEqual(mine.map((e) => e.type), ['connection_closed', 'user_offline']);
     assert.deepEqual([mine[0].data.reason, mine[0].data.node], ['node_gone', nodes[0].id]);
   }
+  // One that is silent for too long leaves presence, and comes back to it.
+  await eve.emit('heartbeat');
+  const mine = async () => (await tapped(redis)).filter((e) => e.user === 'eve' && e.data.connection);
+  await until(async () => (await mine()).length === 2);
+  await eve.emit('heartbeat');
+  await until(async () => (await mine()).length === 3);
+  const [first, second, third] = await mine();
+  assert.deepEqual([second.type, second.data.reason], ['connection_closed', 'silent']);
+  assert.deepEqual([third.type, third.data], [first.type, first.data]);
   await eve.close();
 });
 
