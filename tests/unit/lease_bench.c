@@ -125,7 +125,8 @@ int set_up(void **state) {
     options = (struct options){.lease_interval = INTERVAL,
                                .lease_timeout = TIMEOUT,
                                .redis_timeout = 3000,
-                               .linger = 700};
+                               .linger = 700,
+                               .disconnect_linger = 90};
     fake_begin();
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(leases_init(&leases, &loop, &fake.redis, &options, "n", &events, NULL), 0);

@@ -22,10 +22,10 @@ static void reaps_one_that_stands_still_in_bites_and_once(void **state) {
     }
     assert_nothing_asked();
     renewed("m.1 7");
-    assert_asked("reap node:m.1 | m.1 7 32 700");
+    assert_asked("reap node:m.1 | m.1 7 32 700 90");
     fake_answer("0 300 200");
     fake_fail(OUTCOME_REFUSED); /* the peers', which was sent before the next bite */
-    assert_asked("reap node:m.1 | m.1 7 32 700");
+    assert_asked("reap node:m.1 | m.1 7 32 700 90");
     assert_int_equal(metric_value(&metrics, METRIC_REAPED), 200);
     tick();
     fake_answer("0 0 100");
@@ -39,12 +39,12 @@ static void reaps_one_that_stands_still_in_bites_and_once(void **state) {
 static void does_not_ask_twice_at_a_time(void **state) {
     (void)state;
     renewed("m.1 0");
-    assert_asked("reap node:m.1 | m.1 0 32 700");
+    assert_asked("reap node:m.1 | m.1 0 32 700 90");
     tick();
     fake_answer("0 5 0"); /* of the reaping: the next bite is sent after the lease */
     assert_lease("renew", "''");
     fake_answer("0 %llu %s 1 m.1 0", TIME, lease->incarnation);
-    assert_asked("reap node:m.1 | m.1 0 32 700");
+    assert_asked("reap node:m.1 | m.1 0 32 700 90");
     assert_int_equal(fake.pending, 1);
 }
 
@@ -64,7 +64,7 @@ static void reaps_one_that_was_given_up_at_once(void **state) {
     renewed("m.1 7");
     fake_fail(OUTCOME_REFUSED);
     renewed("m.1 0");
-    assert_asked("reap node:m.1 | m.1 0 32 700");
+    assert_asked("reap node:m.1 | m.1 0 32 700 90");
     assert_int_equal(fake.pending, 1);
 }
 
@@ -75,7 +75,7 @@ static void one_that_renewed_after_all_is_watched_again(void **state) {
         if (i < TIMEOUT / INTERVAL)
             fake_fail(OUTCOME_REFUSED); /* the peers' question */
     }
-    assert_asked("reap node:m.1 | m.1 7 32 700");
+    assert_asked("reap node:m.1 | m.1 7 32 700 90");
     fake_answer("1");
     fake_fail(OUTCOME_REFUSED);
     renewed("m.1 7"); /* said before it renewed */
@@ -89,7 +89,7 @@ static void asks_again_after_a_failure(void **state) {
     fake_fail(OUTCOME_UNKNOWN);
     assert_nothing_asked();
     renewed("m.1 0");
-    assert_asked("reap node:m.1 | m.1 0 32 700");
+    assert_asked("reap node:m.1 | m.1 0 32 700 90");
 }
 
 /* The other nodes may have been cut off from Redis as long as this one. */

@@ -152,9 +152,8 @@ test('a node that dies: another one tells of its connections', async () => {
   const third = await startNode({ redis, args });
   const jon = await login(third, 'jon');
   await jon.emit('join', { room: 'last' });
-  await until(async () => (await redis.cli('HGET', 'sluice:noted', jon.ack.connectionId)).includes('last'), {
-    what: 'the room is noted',
-  });
+  const noted = async () => (await redis.cli('HGETALL', 'sluice:noted')).includes('"last"');
+  await until(noted, { what: 'the room is noted' });
   await third.kill();
   const body = await told('jon', { timeout: 20000 });
   assert.equal(body.reason, 'node lost');

@@ -9,7 +9,7 @@ const NAMED = /^([^{}]*)\{([^{}]+)\}(.*)$/s;
 const SHARED = [
   ...['clock', 'heard', 'ids', 'lingering', 'nodes', 'online', 'outbox', 'pending', 'presence'],
   ...['revoked', 'rooms', 'term', 'told', 'turning', 'events:[\\w.:-]+'],
-  ...['tap', 'tap:meta', 'tap:hooks', 'tap:dead'],
+  ...['tap', 'tap:meta', 'tap:hooks', 'tap:dead', 'noted', 'bye', 'byes'],
 ];
 const SHARED_KEY = new RegExp(`^([\\w-]+:)(${SHARED.join('|')})$`);
 const OWNERS = {
@@ -21,7 +21,7 @@ const OWNERS = {
 // What can follow a name in a key.
 const PARTS = [
   ...['conns', 'counted', 'here', 'ids:\\d+', 'left', 'log', 'members', 'meta', 'pending', 'profile'],
-  ...['raw', 'read', 'revoked', 'rooms', 'stamp', 'stats', 'turning', 'unread', 'users'],
+  ...['raw', 'read', 'revoked', 'rooms', 'stamp', 'stats', 'turning', 'unread', 'users', 'noted'],
 ].join('|');
 const TAGGED = /([\w-]*:)\{(\d+)\}((?:stamp:[^\s"\\]+ )?[^\s"\\]+)/g;
 // What a room was told of a user lies with the room.
