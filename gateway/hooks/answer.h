@@ -6,7 +6,8 @@
 
 /*
  * Reads what a back end has answered to a POST. What it may answer:
- *   200 with a JSON object; 204, or another 2xx without a body, which is {}; any 2xx of a webhook's
+ *   200 with a JSON object; 204, or another 2xx without a body, which is {}
+ *   any 2xx of a webhook's, whatever its body
  *   4xx with {"error":{"code","message","data"?}}: a refusal, with its reason
  *   401 and 403 of connect-hook without that: a refusal, too
  * Anything else is a failure, of which the client is only told that it is one.
