@@ -161,13 +161,11 @@ static void take_packet(struct sio_session *t, const struct sio_packet *p,
         eio_charge(&t->eio, p->type == SIO_CONNECT ? CONNECT_UNITS : 1);
     if (slot == NULL && p->type == SIO_CONNECT)
         sio_socket_refuse(t, p->nsp, "Invalid namespace", (struct slice){NULL, 0});
-    else if (slot == NULL && map_find(&sio_server_of(t)->names, p->nsp) != NULL)
-        invalid(t, "a packet for a namespace that was not joined");
-    else if (slot == NULL)
+    else if (slot == NULL && map_find(&sio_server_of(t)->names, p->nsp) == NULL)
         invalid(t, "a packet for an unknown namespace");
     else if (s == NULL && p->type == SIO_CONNECT)
         sio_socket_begin(t, slot, p->payload.raw);
-    else if (s == NULL && slot->left)
+    else if (s == NULL && slot != NULL && slot->left)
         return;
     else if (s == NULL)
         invalid(t, "a packet for a namespace that was not joined");
