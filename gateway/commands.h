@@ -93,7 +93,18 @@
       "The secret is that of the options of a node: SLUICE_JWT_SECRET, or --jwt-secret-file "  \
       "FILE, or --config FILE (see sluice --help).",                                           \
       EACH({"0", "the token was printed"}, {"1", "a node would refuse such a token"},          \
-           {"2", "the arguments are wrong, or there is no secret"}))
+           {"2", "the arguments are wrong, or there is no secret"}))                           \
+    X(top, "[--once] [options]", "show the nodes and what they do",                            \
+      "Shows the nodes with their connections, events and deliveries a second, memory and "    \
+      "more, and Redis, once a second until it is told to end (Ctrl-C). If standard output "   \
+      "is no terminal, the tables follow each other with an empty line between. Once there "   \
+      "was an answer, it tries again when a node is not reached.",                             \
+      EACH({"--once", "one table, and it ends"},                                               \
+           COMMANDS_CALL("the answer of the API in place of each table, a line of JSON")),     \
+      COMMANDS_KEY("read"),                                                                    \
+      EACH({"0", "it was told to end; --once: the table was printed"},                         \
+           {"1", "it was refused, or no node was reached"},                                    \
+           {"2", "the arguments are wrong, or there is no key"}))
 
 /* Print the page of a command, or that of the node if `name` is no command; and the man page,
  * sluice(1). They return whether all could be written. */

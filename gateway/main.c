@@ -4,6 +4,7 @@
 #include "common/log_out.h"
 #include "gateway/cli/send_command.h"
 #include "gateway/cli/tail_command.h"
+#include "gateway/cli/top_command.h"
 #include "gateway/commands.h"
 #include "gateway/data/key_command.h"
 #include "gateway/data/migrate_command.h"

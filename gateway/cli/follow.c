@@ -1,9 +1,11 @@
 #include "gateway/cli/follow.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <unistd.h>
+
+#include "common/log.h"
 
 static volatile sig_atomic_t stopped;
 
@@ -13,7 +15,8 @@ static void on_signal(int number) {
 }
 
 /* A second signal ends the process at once. */
-void follow_begin(void) {
+void follow_begin(struct follow *f) {
+    *f = (struct follow){0};
     struct sigaction act = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&act.sa_mask);
     sigaction(SIGINT, &act, NULL);
@@ -31,4 +34,37 @@ bool follow_wait(int ms) {
     if (stopped)
         return false;
     return poll(&out, 1, ms) <= 0 && !stopped;
+}
+
+bool follow_answered(struct follow *f, const struct command *c, const struct caller *caller,
+                     enum caller_result result, int *status) {
+    bool again = result == CALLER_AWAY && f->begun;
+    *status = COMMAND_DONE;
+    if (result == CALLER_GOOD)
+        *f = (struct follow){.begun = true};
+    if (result == CALLER_GOOD || result == CALLER_STOPPED || stopped)
+        return result == CALLER_GOOD;
+    *status = COMMAND_FAILED;
+    if (!again || !f->away)
+        command_wrong(c, log_text("%s%s", caller_why(caller), again ? "; trying again" : ""),
+                      COMMAND_FAILED);
+    f->away = again;
+    return again;
+}
+
+bool follow_write(const struct command *c, const struct buf *out, int *status) {
+    *status = COMMAND_FAILED;
+    if (out->failed) {
+        command_wrong(c, "there is no memory left", COMMAND_FAILED);
+        return false;
+    }
+    if (out->len > 0)
+        fwrite(out->data, 1, out->len, stdout);
+    if (command_flush())
+        return true;
+    if (errno == EPIPE)
+        *status = COMMAND_DONE;
+    else
+        command_wrong(c, "standard output cannot be written", COMMAND_FAILED);
+    return false;
 }

@@ -1,6 +1,5 @@
 #include "gateway/cli/tail_command.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -26,10 +25,10 @@ struct tail {
     char epoch[EPOCH_SIZE]; /* of the last message; empty: none was seen */
     char only[EPOCH_SIZE];  /* those before the first of this epoch are passed over; empty: none
                              */
-    bool begun;             /* an answer came */
-    bool away;              /* and then none, which was said */
-    bool more;              /* the log has more than was read */
-    unsigned quiet;         /* answers without a message since the last one */
+    struct follow follow;
+    bool positioned; /* a page came, so `at` says where to go on */
+    bool more;       /* the log has more than was read */
+    unsigned quiet;  /* answers without a message since the last one */
     int wait_ms;
 };
 
@@ -137,7 +136,7 @@ static size_t take_page(struct tail *t, struct buf *out) {
     struct json_value part[2];
     struct json_iter it;
     size_t count = 0;
-    bool forward = t->begun || t->from != NULL;
+    bool forward = t->positioned || t->from != NULL;
     json_fields(t->caller.said, parts, part, 2);
     json_iter_init(&it, part[0]);
     while (json_iter_next(&it))
@@ -183,31 +182,13 @@ static enum caller_result look(struct tail *t) {
 /* --- following ------------------------------------------------------------------------------
  */
 
-/* Returns whether to go on; else the exit code is in *status. */
-static bool write_out(const struct tail *t, const struct buf *out, int *status) {
-    *status = COMMAND_FAILED;
-    if (out->failed) {
-        command_wrong(&t->command, "there is no memory left", COMMAND_FAILED);
-        return false;
-    }
-    if (out->len > 0)
-        fwrite(out->data, 1, out->len, stdout);
-    if (command_flush())
-        return true;
-    if (errno == EPIPE)
-        *status = COMMAND_DONE;
-    else
-        command_wrong(&t->command, "standard output cannot be written", COMMAND_FAILED);
-    return false;
-}
-
 /* News make the next question come sooner. */
 static bool on_page(struct tail *t, int *status) {
     struct buf out = {0};
     size_t count = take_page(t, &out);
-    bool good = write_out(t, &out, status);
+    bool good = follow_write(&t->command, &out, status);
     buf_deinit(&out);
-    t->begun = true;
+    t->positioned = true;
     t->quiet = count > 0 ? 0 : t->quiet + 1;
     t->wait_ms = t->more     ? 0
                  : count > 0 ? SOONEST_MS
@@ -215,38 +196,24 @@ static bool on_page(struct tail *t, int *status) {
     return good;
 }
 
-/* A node that ends comes back, or a proxy passes us to another. */
-static bool on_failure(struct tail *t, enum caller_result result, int *status) {
-    *status = COMMAND_FAILED;
-    if (result == CALLER_STOPPED || follow_stopped()) {
-        *status = COMMAND_DONE;
-        return false;
-    }
-    bool again = result == CALLER_AWAY && t->begun;
-    if (!again || !t->away)
-        command_wrong(&t->command,
-                      log_text("%s%s", caller_why(&t->caller), again ? "; trying again" : ""),
-                      COMMAND_FAILED);
-    t->away = again;
-    t->wait_ms = AGAIN_MS;
-    return again;
-}
-
 static bool step(struct tail *t, int *status) {
     bool looks = t->quiet > 0 && t->quiet % LOOK_EVERY == 0;
-    enum caller_result result = looks ? look(t) : ask_page(t, t->begun || t->from != NULL);
-    if (result != CALLER_GOOD)
-        return on_failure(t, result, status);
-    t->away = false;
+    enum caller_result result = looks ? look(t) : ask_page(t, t->positioned || t->from != NULL);
+    if (!follow_answered(&t->follow, &t->command, &t->caller, result, status))
+        return false;
+    if (result != CALLER_GOOD) {
+        t->wait_ms = AGAIN_MS;
+        return true;
+    }
     if (!looks)
         return on_page(t, status);
     t->quiet++;
     return true;
 }
 
-static int follow(struct tail *t) {
+static int go_on(struct tail *t) {
     int status;
-    follow_begin();
+    follow_begin(&t->follow);
     while (step(t, &status)) {
         if (!follow_wait(t->wait_ms))
             return COMMAND_DONE;
@@ -261,7 +228,7 @@ static int run(struct tail *t) {
     int status = command_call(&t->command, &t->caller, follow_stopped);
     if (status != COMMAND_DONE)
         return status;
-    status = follow(t);
+    status = go_on(t);
     caller_close(&t->caller);
     return status;
 }

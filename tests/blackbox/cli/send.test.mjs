@@ -96,14 +96,18 @@ test('without --url it asks where a node with these options listens', async (t) 
 });
 
 test('with TLS: the certificate of these options, or --ca', async (t) => {
-  const { ca, own, nodes: [safe], stop } = await secureCluster({
-    issue: { names: ['DNS:chat.example', 'IP:127.0.0.1'] },
-    env,
-  });
+  const { ca, redis: shared, nodes: [safe], stop } = await secureCluster({ env });
   t.after(stop);
-  const listen = ['--listen', `127.0.0.1:${safe.port}`];
+  const own = ca.issue({ names: ['DNS:chat.example'] });
+  const named = await startNode({
+    ...{ redis: shared, args: own.args, env },
+    tls: { ca: ca.ca, checkServerIdentity: () => undefined },
+  });
+  t.after(() => named.stop());
+  const listen = ['--listen', `127.0.0.1:${named.port}`];
   assert.equal((await run(['topic:a', 'x', ...own.args, ...listen])).code, 0);
   assert.equal((await run(['topic:a', 'x', '--url', safe.url, '--ca', ca.caFile])).code, 0);
+  await refused(['topic:a', 'x', '--url', named.url, '--ca', ca.caFile], 1, ['not reached', 'name']);
   await refused(['topic:a', 'x', '--url', safe.url], 1, ['not reached', 'certificate']);
   const other = ca.issue();
   await refused(['topic:a', 'x', ...other.args, ...listen], 1, ['not reached', 'certificate']);
