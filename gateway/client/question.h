@@ -11,6 +11,7 @@ enum question_state { QUESTION_ASKED, QUESTION_ANSWERED, QUESTION_OVER };
 struct question {
     struct hook_call call;
     struct request *request;
+    void *owner; /* the asker's */
     enum question_state state;
     enum hook_result result;
     struct hook_answer answer; /* its values lie in `text` */

@@ -3,6 +3,7 @@
 #include "gateway/client/field.h"
 #include "gateway/client/limits.h"
 #include "gateway/events/ask_publish.h"
+#include "gateway/login/channels_ask.h"
 #include "gateway/session/session.h"
 
 /* subscribe, unsubscribe, publish: the events of topics. An application chooses its topics. */
@@ -13,6 +14,9 @@ struct subscribing {
     struct position at;
     bool recovered;
     bool checking;
+    struct channels_ask *asks;
+    struct slice data; /* what the back end says of it; in `asks` */
+    char name[CHANNEL_NAME_SIZE];
 };
 
 static bool field_topic(struct request *r, struct json_value value, char out[CHANNEL_NAME_SIZE],
@@ -37,20 +41,26 @@ static bool field_topic(struct request *r, struct json_value value, char out[CHA
 }
 
 static void put_subscribed(struct buf *out, struct slice channel, const struct position *at,
-                           bool recovered) {
+                           bool recovered, struct slice extra) {
     buf_str(out, "{\"channel\":");
     json_escape(out, channel);
     buf_str(out, ",\"epoch\":");
     json_escape(out, slice_of(at->epoch));
-    buf_printf(out, ",\"seq\":%llu,\"recovered\":%s}", (unsigned long long)at->seq,
+    buf_printf(out, ",\"seq\":%llu,\"recovered\":%s", (unsigned long long)at->seq,
                recovered ? "true" : "false");
+    if (extra.len != 0) {
+        buf_str(out, ",\"data\":");
+        buf_slice(out, extra);
+    }
+    buf_char(out, '}');
 }
 
 static void answer_subscribed(struct request *r, struct sub *sub, const struct position *at,
                               bool recovered, bool start) {
     struct buf answer;
     buf_init(&answer);
-    put_subscribed(&answer, channel_name(sub->channel), at, recovered);
+    const struct subscribing *s = r->state;
+    put_subscribed(&answer, channel_name(sub->channel), at, recovered, s->data);
     r->abandon = NULL;
     if (request_answer(r, &answer) && start)
         sub_start(sub);
@@ -70,11 +80,62 @@ static void on_saved(void *arg, bool good) {
         answer_subscribed(r, s->sub, &s->at, s->recovered, true);
 }
 
+static void save(struct request *r) {
+    struct client *c = r->client;
+    if (c->session != NULL)
+        session_save(c->session, c->last_room, on_saved, r);
+    else
+        on_saved(r, true);
+}
+
+/* The back end has said whether it may be subscribed to. */
+static void on_said(struct request *r) {
+    struct subscribing *s = r->state;
+    struct client *c = r->client;
+    char message[QUESTION_MESSAGE_SIZE];
+    struct channel_word word;
+    s->sub = sub_find(&c->as, slice_of(s->name)); /* it may have lost the right meanwhile */
+    if (s->sub == NULL) {
+        request_fail(r, ERR_FORBIDDEN, "channel", NULL);
+        return;
+    }
+    enum channel_said said = channels_said(s->asks, c, slice_of(s->name), &word);
+    if (said == CHANNEL_OPEN) {
+        s->data = word.data;
+        save(r);
+        return;
+    }
+    sub_drop(s->sub);
+    if (said == CHANNEL_AWAY) {
+        request_unavailable(r, word.outcome);
+        return;
+    }
+    struct failure failure = question_failure(&word.answer, message);
+    request_fail_with(r, &failure);
+}
+
+/* The position is known already, and delivery goes on from it. */
+static void ask(struct request *r) {
+    struct subscribing *s = r->state;
+    struct slice name = slice_of(s->name);
+    int calls = channels_ask(r, &name, 1, &s->asks, on_said);
+    if (calls < 0) {
+        sub_drop(s->sub);
+        request_fail(r, ERR_INTERNAL, NULL, "out of memory");
+    } else if (calls == 0) {
+        save(r);
+    }
+}
+
+static void subscribing_drop(void *state) {
+    struct subscribing *s = state;
+    channels_free(s->asks);
+}
+
 static void on_checked(void *arg, struct sub *sub, enum check_result result,
                        const struct position *now) {
     struct request *r = arg;
     struct subscribing *s = r->state;
-    struct client *c = r->client;
     s->checking = false;
     if (result == CHECK_FAILED) {
         request_unavailable(r, OUTCOME_REFUSED);
@@ -83,15 +144,13 @@ static void on_checked(void *arg, struct sub *sub, enum check_result result,
     s->sub = sub;
     s->recovered = result == CHECK_GOOD && s->since.epoch[0] != '\0';
     s->at = s->recovered ? s->since : *now;
-    if (c->session != NULL)
-        session_save(c->session, c->last_room, on_saved, r);
-    else
-        on_saved(r, true);
+    ask(r);
 }
 
 static void subscribe_abandon(struct request *r) {
     struct subscribing *s = r->state;
-    if (s->checking)
+    bool ends = s->checking || channels_cancel(s->asks) > 0;
+    if (ends)
         request_ok(r, (struct slice){NULL, 0});
 }
 
@@ -104,6 +163,7 @@ void on_subscribe(struct request *r, struct json_value data) {
     struct subscribing *s = request_state(r, sizeof *s);
     if (s == NULL)
         return;
+    r->drop = subscribing_drop;
     json_fields(data, names, f, 2);
     if (!field_topic(r, f[0], bytes, &name) ||
         !field_may(r, RIGHT_SUBSCRIBE, topic_of(name), "channel") ||
@@ -128,6 +188,7 @@ void on_subscribe(struct request *r, struct json_value data) {
         request_fail(r, ERR_TOO_MANY, "channel", full ? NULL : "too many without a message");
         return;
     }
+    snprintf(s->name, sizeof s->name, "%.*s", (int)name.len, name.ptr);
     r->abandon = subscribe_abandon;
     s->checking = true;
     if (hub_subscribe(clients_of(c)->hub, &c->as, name, &s->since, on_checked, r) == NULL)

@@ -27,21 +27,25 @@ static bool read_object(struct slice text, struct json_value *out) {
     return utf8_valid(text) && json_parse(text, out) == JSON_OK && out->type == JSON_OBJECT;
 }
 
-static bool read_error(struct hook_answer *out, struct slice text) {
-    static const char *const outer[] = {"error"};
+void hook_error_read(struct hook_answer *out, struct json_value error) {
     static const char *const names[] = {"code", "message", "data"};
-    struct json_value whole, error, values[3];
-    if (!read_object(text, &whole))
-        return false;
-    json_fields(whole, outer, &error, 1);
-    if (error.type != JSON_OBJECT)
-        return false;
+    struct json_value values[3];
     json_fields(error, names, values, 3);
     take_code(out, values[0]);
     if (values[1].type == JSON_STRING)
         out->message = values[1];
     out->data = values[2];
-    return true;
+}
+
+static bool read_error(struct hook_answer *out, struct slice text) {
+    static const char *const outer[] = {"error"};
+    struct json_value whole, error;
+    if (!read_object(text, &whole))
+        return false;
+    json_fields(whole, outer, &error, 1);
+    if (error.type == JSON_OBJECT)
+        hook_error_read(out, error);
+    return error.type == JSON_OBJECT;
 }
 
 static enum hook_end read_refusal(struct hook_answer *out, enum hook_type type,

@@ -31,4 +31,7 @@ struct hook_answer {
 enum hook_end hook_answer_read(struct hook_answer *out, enum hook_type type, long status,
                                struct slice text);
 
+/* Takes the code, the message and the data of an `error`, which may be anything. */
+void hook_error_read(struct hook_answer *out, struct json_value error);
+
 #endif

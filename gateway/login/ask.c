@@ -13,6 +13,7 @@
 
 static void login_drop(void *state) {
     struct login *l = state;
+    channels_free(l->asks);
     free(l->entries);
     identity_unref(l->who);
     identity_unref(l->former);
@@ -292,7 +293,10 @@ static bool add_default(struct request *r, size_t *at) {
     struct slice room = spaces_default_room(clients_of(c)->options, nsp);
     if (!c->unheard || room.len == 0 || !authorize_bearer(l->who, RIGHT_ROOMS, room))
         return true;
-    return add_room(r, room, true, at);
+    if (!add_room(r, room, true, at))
+        return false;
+    l->entries[*at].unasked = true;
+    return true;
 }
 
 static void log_in(struct request *r, struct json_value data, struct identity *who) {

@@ -89,6 +89,24 @@ static bool all_recovered(const struct login *l) {
     return l->resuming && l->denied.len == 0;
 }
 
+/* What subscribe-hook has said of channels. */
+static void put_words(struct buf *out, const struct login *l) {
+    bool first = true;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct entry *e = &l->entries[i];
+        if (e->data.len == 0 || e->left)
+            continue;
+        buf_str(out, first ? ",\"channels\":{" : ",");
+        json_escape(out, entry_name(e));
+        buf_str(out, ":{\"data\":");
+        buf_slice(out, e->data);
+        buf_char(out, '}');
+        first = false;
+    }
+    if (!first)
+        buf_char(out, '}');
+}
+
 static void put_login(struct buf *out, const struct request *r, struct login *l) {
     char id[CLIENT_ID_SIZE];
     const struct client *c = r->client;
@@ -104,6 +122,7 @@ static void put_login(struct buf *out, const struct request *r, struct login *l)
         buf_str(out, ",\"data\":");
         buf_str(out, c->identity->data);
     }
+    put_words(out, l);
     buf_str(out, ",\"resume\":{");
     put_channels(out, c, l);
     buf_str(out, "}}");
@@ -115,7 +134,12 @@ static void put_join(struct buf *out, const struct client *c, const struct entry
     json_escape(out, entry_room(room));
     buf_str(out, ",\"epoch\":");
     json_escape(out, slice_of(at.epoch));
-    buf_printf(out, ",\"seq\":%llu}", (unsigned long long)at.seq);
+    buf_printf(out, ",\"seq\":%llu", (unsigned long long)at.seq);
+    if (room->data.len != 0) {
+        buf_str(out, ",\"data\":");
+        buf_slice(out, room->data);
+    }
+    buf_char(out, '}');
 }
 
 static void undo(struct client *c, struct login *l) {
@@ -231,6 +255,12 @@ void login_fail(struct request *r, struct login *l) {
         enum login_end how = l->failed && !refused ? LOGIN_UNANSWERED : LOGIN_LOST;
         request_ok(r, (struct slice){NULL, 0});
         recovered(arg, how);
+    } else if (l->refused) {
+        char message[QUESTION_MESSAGE_SIZE];
+        struct failure failure = question_failure(&l->refusal, message);
+        request_fail_with(r, &failure);
+    } else if (l->away) {
+        request_unavailable(r, l->outcome);
     } else if (l->revoked && !asks_again(c, l)) {
         request_fail(r, ERR_UNAUTHORIZED, "token", "revoked");
     } else if (l->full) {
@@ -264,6 +294,7 @@ static void drop_left(struct client *c, struct login *l) {
 }
 
 static void check_all(struct request *r, struct login *l);
+static void ask_all(struct request *r, struct login *l);
 static void enter_registry(struct request *r, struct login *l);
 static void enter_all(struct request *r, struct login *l);
 static void save(struct request *r, struct login *l);
@@ -279,6 +310,8 @@ static void login_step(struct request *r) {
         login_fail(r, l);
     else if (!l->checked)
         check_all(r, l);
+    else if (!l->asked)
+        ask_all(r, l);
     else if (!l->registered)
         enter_registry(r, l);
     else if (!l->entered)
@@ -340,7 +373,7 @@ static size_t put_rooms(const struct entering *entering, struct slice *out) {
     const struct login *l = container_of(entering, struct login, entering);
     size_t count = 0;
     for (size_t i = 0; l->what == NULL && !l->members_only && i < l->count; i++) {
-        if (!entry_is_room(&l->entries[i]))
+        if (!entry_is_room(&l->entries[i]) || l->entries[i].left)
             continue;
         if (out != NULL)
             out[count] = entry_room(&l->entries[i]);
@@ -402,6 +435,7 @@ static void login_abandon(struct request *r) {
     registry_abandon(&c->presence);
     if (session_abandon(c->session))
         l->pending--;
+    l->pending -= channels_cancel(l->asks);
     l->failed = true;
     login_step(r);
 }
@@ -424,12 +458,22 @@ static void entry_enter(struct request *r, struct entry *e, struct sub *sub,
     }
 }
 
+static enum membership how_of(const struct login *l, const struct entry *e) {
+    if (l->what != NULL)
+        return MEMBER_AGAIN;
+    if (l->members_only && !e->granted)
+        return MEMBER_ONLY;
+    return e->announced && !e->known ? MEMBER_ANNOUNCED
+           : e->resumed              ? MEMBER_RESUMED
+                                     : MEMBER_QUIETLY;
+}
+
 static void entry_begin(struct request *r, struct entry *e) {
     struct login *l = r->state;
     struct client *c = r->client;
     struct sub *sub = sub_find(&c->as, entry_name(e));
-    bool known = sub != NULL;
-    if (known) {
+    e->known = sub != NULL;
+    if (e->known) {
         e->now = sub_position(sub);
         e->result = CHECK_GOOD;
         e->since = e->now;
@@ -442,22 +486,70 @@ static void entry_begin(struct request *r, struct entry *e) {
         e->checking = sub != NULL;
         l->pending += sub != NULL;
     }
-    enum membership how = e->announced && !known ? MEMBER_ANNOUNCED
-                          : e->resumed           ? MEMBER_RESUMED
-                                                 : MEMBER_QUIETLY;
     if (sub != NULL && e->granted)
         sub->granted = true;
-    if (sub != NULL && l->what == NULL)
-        entry_enter(r, e, sub, l->members_only && !e->granted ? MEMBER_ONLY : how);
+    if (sub != NULL && !l->checks_first)
+        entry_enter(r, e, sub, how_of(l, e));
 }
 
-/* The first step of a recovery: checks its channels. */
+/* The first step of a recovery, or if the back end is to be asked: checks the channels. */
 static void check_all(struct request *r, struct login *l) {
     l->checked = true;
     l->pending = 1; /* this function's own, so that the step cannot end before all has begun */
     for (size_t i = 0; i < l->count; i++)
         entry_begin(r, &l->entries[i]);
     one_done(r, true);
+}
+
+/* --- subscribe-hook -------------------------------------------------------------------------
+ */
+
+static bool is_asked_about(const struct client *c, const struct login *l,
+                           const struct entry *e) {
+    return !c->current->trusted && !e->granted && !e->unasked && !l->told && !e->known &&
+           channels_asked(c, entry_name(e));
+}
+
+/* What the back end refuses of a `resume` is lost; a room that is named refuses the login. */
+static void take_word(struct request *r, struct entry *e) {
+    struct login *l = r->state;
+    struct channel_word word;
+    switch (channels_said(l->asks, r->client, entry_name(e), &word)) {
+    case CHANNEL_OPEN:
+        e->data = word.data;
+        break;
+    case CHANNEL_REFUSED:
+        e->left = true;
+        if (!e->resumed || (e == l->room && l->what == NULL)) {
+            l->refused = true;
+            l->refusal = word.answer;
+        }
+        break;
+    case CHANNEL_AWAY:
+        l->away = true;
+        l->outcome = word.outcome;
+        break;
+    }
+}
+
+static void on_said(struct request *r) {
+    struct login *l = r->state;
+    for (size_t i = 0; l->pending == 1 && i < l->count; i++)
+        take_word(r, &l->entries[i]);
+    one_done(r, !l->refused && !l->away);
+}
+
+static void ask_all(struct request *r, struct login *l) {
+    struct slice *names = calloc(l->count + 1, sizeof *names);
+    size_t count = 0;
+    for (size_t i = 0; names != NULL && i < l->count; i++)
+        if (is_asked_about(r->client, l, &l->entries[i]))
+            names[count++] = entry_name(&l->entries[i]);
+    int calls = names != NULL ? channels_ask(r, names, count, &l->asks, on_said) : -1;
+    free(names);
+    l->asked = true;
+    l->pending = 1 + (calls > 0 ? (unsigned)calls : 0);
+    one_done(r, calls >= 0);
 }
 
 static void enter_registry(struct request *r, struct login *l) {
@@ -476,10 +568,15 @@ static void enter_all(struct request *r, struct login *l) {
     l->pending = 1;
     for (size_t i = 0; i < l->count; i++) {
         struct entry *e = &l->entries[i];
-        if (l->what != NULL)
-            entry_enter(r, e, e->sub, MEMBER_AGAIN);
-        else
+        struct sub *sub = sub_find(&r->client->as, entry_name(e));
+        if (!l->checks_first) {
             entry_begin(r, e);
+            continue;
+        }
+        e->sub = e->sub != NULL ? sub : NULL; /* it may have been dropped meanwhile */
+        l->failed = l->failed || sub == NULL;
+        if (!e->left && sub != NULL)
+            entry_enter(r, e, sub, how_of(l, e));
     }
     one_done(r, true);
 }
@@ -501,7 +598,14 @@ void login_begin(struct request *r) {
         return;
     }
     r->abandon = login_abandon;
-    l->checked = l->what == NULL;
+    l->asked = true;
+    for (size_t i = 0; i < l->count; i++) {
+        struct entry *e = &l->entries[i];
+        e->known = sub_find(&c->as, entry_name(e)) != NULL;
+        l->asked = l->asked && !is_asked_about(c, l, e);
+    }
+    l->checks_first = l->what != NULL || !l->asked;
+    l->checked = !l->checks_first;
     l->registered = !l->fresh;
     login_step(r);
 }

@@ -2,6 +2,7 @@
 #define SLUICE_LOGIN_LOGIN_H
 
 #include "gateway/client/request.h"
+#include "gateway/login/channels_ask.h"
 #include "gateway/session/session.h"
 
 /*
@@ -30,8 +31,11 @@ struct entry {
     bool checking;                       /* the check's answer is awaited */
     bool granted;                        /* the back end lets it in: it needs no right */
     bool announced;                      /* others are told that the user came, as by `join` */
+    bool known;                          /* the client was in already */
+    bool unasked;                        /* the client did not name it: see channels_ask.h */
     bool left;                           /* the user is no member, as it has to be */
     const struct recovered_channel *was; /* of a recovery: its state; else NULL */
+    struct slice data; /* what subscribe-hook has said of it: JSON, in login.asks; or empty */
     unsigned char len;
     char name[CHANNEL_NAME_SIZE];
 };
@@ -48,6 +52,10 @@ struct login {
     bool failed;
     bool too_many; /* rooms */
     bool revoked;  /* the token */
+    bool refused;  /* by subscribe-hook, in the words of */
+    struct hook_answer refusal;
+    bool away; /* subscribe-hook, with */
+    enum outcome outcome;
     bool full;     /* the user has too many connections */
     bool stranger; /* the user is no member of a room that is to be entered */
     bool joins;    /* it is a `join`, and gets the answer of one */
@@ -66,8 +74,11 @@ struct login {
     const struct recovered *what; /* the state to recover; NULL: no recovery */
     void (*recovered)(void *arg, enum login_end how); /* a recovery's `done` */
     void *arg;
+    struct channels_ask *asks; /* owned: what subscribe-hook is asked */
     /* Steps that are done or are not needed: see login_step. */
+    bool checks_first; /* all channels are checked before rooms are entered */
     bool checked;
+    bool asked;
     bool registered;
     bool entered;
 };
