@@ -75,6 +75,9 @@
       "who brings no token is a guest, with a user of its own for as long as it is "           \
       "connected; "                                                                            \
       "switches identity on")                                                                  \
+    X(api_stream, "api-stream", SWITCH, 0, 1, "false", "",                                     \
+      "take requests of the API from the stream <prefix>api in Redis, too, from anybody that " \
+      "may write there")                                                                       \
     X(admin_token, "admin-token", LIVE(TEXT), 0, 65535, "", "TOKEN",                           \
       "opens /console and what of /api/v1/ only reads to anyone that has it; best given by "   \
       "SLUICE_ADMIN_TOKEN")                                                                    \

@@ -11,11 +11,18 @@ void api_init(struct api *api, const struct api_source *source) {
     api->source.cluster = &api->cluster;
     api->source.routes = api_table(&api->source.route_count);
     api_cluster_init(&api->cluster, &api->source);
+    api_stream_init(&api->stream, &api->source);
 }
 
 void api_deinit(struct api *api) {
+    api_stream_deinit(&api->stream);
     api_cluster_deinit(&api->cluster);
     api_keys_deinit(&api->keys);
+}
+
+void api_tick(struct api *api, uint64_t now) {
+    if (api->source.options->api_stream)
+        api_stream_tick(&api->stream, now);
 }
 
 bool api_is_on(const struct api *api) {

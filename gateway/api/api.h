@@ -2,6 +2,7 @@
 #define SLUICE_API_API_H
 
 #include "gateway/api/cluster.h"
+#include "gateway/api/stream.h"
 #include "gateway/api/table.h"
 
 /*
@@ -12,12 +13,16 @@ struct api {
     struct api_source source;
     struct api_keys keys; /* read again when the options are */
     struct api_cluster cluster;
+    struct api_stream stream;
 };
 
 /* Everything to which the source points outlives the API. Its last members are set here. */
 void api_init(struct api *api, const struct api_source *source);
 /* No request may be left. */
 void api_deinit(struct api *api);
+
+/* Does what came by Redis alone, if the option api-stream says so. */
+void api_tick(struct api *api, uint64_t now);
 
 /* False: there is no key, and so no API. */
 bool api_is_on(const struct api *api);

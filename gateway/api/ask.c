@@ -122,6 +122,8 @@ uint64_t api_query_number(const struct api_call *c, const char *name, uint64_t a
 struct slice api_once(const struct api_call *c, char out[ONCE_SIZE]) {
     struct siphash_key key = {0x61706920636f6c6cULL, 0x6964652074776963ULL};
     uint64_t hash = siphash(&key, c->body) ^ siphash(&key, slice_of(c->route->path));
+    if (c->item != NULL && c->item->entry.len > 0)
+        return c->item->entry;
     if (c->once.len == 0)
         return (struct slice){NULL, 0};
     int len = snprintf(out, ONCE_SIZE, ":api:%s:%.*s %016llx", c->key->name, (int)c->once.len,

@@ -63,8 +63,10 @@ struct api_item {
     /* It is answered; may be called before dispatch_item returns. body: a JSON text. */
     void (*answered)(struct api_item *item, int status, struct slice body);
     struct ask *ask; /* of dispatch_item; NULL: it is answered */
-    bool sends;      /* its route sends something (api_route.once) */
-    bool refused;    /* such routes are refused as unavailable, since one before it was */
+    struct slice
+        entry;    /* of a stream: what makes it take effect once (applied.lua); or empty */
+    bool sends;   /* its route sends something (api_route.once) */
+    bool refused; /* such routes are refused as unavailable, since one before it was */
 };
 /* Nobody waits for the item's answer any more. */
 void api_item_forget(struct api_item *item);

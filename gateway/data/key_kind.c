@@ -72,9 +72,11 @@ static bool split(const struct deployment *d, struct slice rest, struct slice *n
 static enum key_class class_of_whole(struct slice name) {
     static const char *const own[] = {"clock",     "term",       "ids", "rooms",
                                       "migration", "partitions", "tap", NULL};
-    static const char *const presence[] = {"nodes", "online", "lingering", "turning", "guests",
-                                           "told",  "heard",  "noted",     NULL};
-    static const char *const waiting[] = {"outbox", "pending", "bye", "byes", NULL};
+    static const char *const presence[] = {"nodes",     "online", "lingering", "turning",
+                                           "guests",    "told",   "heard",     "noted",
+                                           "api:lease", NULL};
+    static const char *const waiting[] = {"outbox", "pending",     "bye", "byes",
+                                          "api",    "api:refused", NULL};
     if (is_one_of(name, own))
         return KEY_OWN;
     if (is_one_of(name, waiting))
@@ -134,7 +136,8 @@ struct key_kind key_kind_of(const struct deployment *d, struct slice key) {
     if (!slice_starts(key, prefix))
         return k;
     bool named = split(d, after(key, prefix.len), &k.name, &k.suffix);
-    if (!named || slice_is(k.name, "tap") || slice_starts(k.name, SLICE("sio")) ||
+    if (!named || slice_is(k.name, "tap") || slice_is(k.name, "api") ||
+        slice_starts(k.name, SLICE("events")) || slice_starts(k.name, SLICE("sio")) ||
         slice_starts(k.name, SLICE("stamp")) || k.suffix.len < 2)
         k.class = class_of_whole(named && k.suffix.len > 0
                                      ? (struct slice){k.name.ptr, k.name.len + k.suffix.len}

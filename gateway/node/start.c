@@ -41,6 +41,8 @@ static void on_tick(void *owner, uint64_t now) {
     domain_tick(&n->domain, now);
     memory_tick(n);
     raw_door_tick(&n->raw, now);
+    if (!n->router.draining)
+        api_tick(&n->api, now);
     hooks_tick(&n->hooks, now);
     webhooks_tick(&n->webhooks, now);
     secure_tick(&n->secure, now);

@@ -33,6 +33,7 @@ EMBED(tick)
 EMBED(put)
 EMBED(settle_log)
 EMBED(tagged)
+EMBED(applied)
 EMBED(known)
 EMBED(note)
 EMBED(tap)
@@ -76,8 +77,8 @@ struct putting {
 static const struct {
     const char *name;
     struct text text;
-} pieces[] = {PIECE(load),   PIECE(tick),  PIECE(put), PIECE(settle_log),
-              PIECE(tagged), PIECE(known), PIECE(note)};
+} pieces[] = {PIECE(load),   PIECE(tick),    PIECE(put),   PIECE(settle_log),
+              PIECE(tagged), PIECE(applied), PIECE(known), PIECE(note)};
 
 static void put_text(struct buf *b, struct text text, struct putting by);
 

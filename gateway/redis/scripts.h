@@ -95,6 +95,8 @@ enum script_parts {
     X(user, PARTS_NONE, "conns rooms profile")                                                 \
     X(connected, PARTS_MANY, "conns")                                                          \
     X(tell, PARTS_NONE, "")                                                                    \
+    X(take, PARTS_NONE, "; api api:lease")                                                     \
+    X(taken, PARTS_NONE, "; api api:refused")                                                  \
     X(raw_enter, PARTS_PRESENCE, "conns raw revoked; nodes")                                   \
     X(raw_leave, PARTS_NONE, "raw")                                                            \
     X(revoke, PARTS_NONE, "revoked")                                                           \

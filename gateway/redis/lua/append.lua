@@ -7,8 +7,13 @@
 -- old messages were taken out for their bytes; or NOT_A_MEMBER; or CONFLICT (tagged.lua). For several messages it has a line for
 -- each, which may also be FAILED and an error, or SKIPPED (several.lua). Or it returns the error STALE:
 -- nothing was written, and the node has to greet Redis again.
-local member, c, time, stamp = ARGV[start + 4], nil, nil, nil
-if first and tag then
+local member, c, time, stamp, applied, entry, place = ARGV[start + 4], nil, nil, nil, nil, nil, nil
+if tag then
+  --+ applied
+end
+if applied then
+  answer = '0 0 0 -'
+elseif first and tag then
   local place, had = string.match(first, '^(%d+ %d+ %S+) (%S+)$')
   answer = had == tag and '0 ' .. place or '-8' -- CONFLICT
 elseif first then
@@ -30,6 +35,11 @@ else
   --+ put
   --? messages tap_message(c, event)
   c.at, what = i, seq .. ' ' .. stamp
-  if tag then what = what .. ' ' .. c.epoch .. ' ' .. tag end
   answer = '0 ' .. what .. ' ' .. c.epoch
+  if entry then
+    call('HSET', base .. ':meta', entry, tag)
+    what = nil
+  elseif tag then
+    what = what .. ' ' .. c.epoch .. ' ' .. tag
+  end
 end

@@ -38,7 +38,12 @@ if id ~= '' then
   --+ tagged
   --+ known
 end
-if first and tag and string.match(first, '%S+$') ~= tag then return { CONFLICT } end
+local applied, entry, place
+if tag then
+  --+ applied
+end
+if applied then first = place end
+if first and tag and not entry and string.match(first, '%S+$') ~= tag then return { CONFLICT } end
 if first then
   local seq, time, epoch, count = string.match(first, '^(%d+) (%d+) (%S+) (%d+)')
   local entry = call('XRANGE', base .. ':log', seq .. '-0', seq .. '-0')[1]
@@ -66,7 +71,9 @@ local sent, from, head = c.a .. ' ' .. c.b, origin .. ' ' .. field, nil
 origin = nil
 --+ put
 --? messages tap_message(c, event)
-if id ~= '' then
+if entry then
+  call('HSET', meta, entry, tag .. ' ' .. seq .. ' ' .. stamp .. ' ' .. c.epoch .. ' ' .. mine)
+elseif id ~= '' then
   local list, what, wide = nil, seq .. ' ' .. stamp .. ' ' .. c.epoch .. ' ' .. mine, c.seq % 32 == 0
   if tag then what = what .. ' ' .. tag end
   --+ note

@@ -9,7 +9,14 @@
 local sender, receiver, data, c, time, stamp = ARGV[start + 1], ARGV[start + 2], ARGV[start + 3], nil, nil, nil
 local to, own = KEYS[3 * k - 1], KEYS[3 * k]
 local delivered = call('EXISTS', to .. ':conns') == 1 and ' 1 ' or ' 0 '
-if first and tag and string.match(first, '%S+$') ~= tag then
+local applied, entry, place
+if tag then
+  local base = KEYS[3 * k - 2]
+  --+ applied
+end
+if applied then
+  answer = '0 0 0' .. delivered .. '- 0'
+elseif first and tag and string.match(first, '%S+$') ~= tag then
   answer = '-8' -- CONFLICT
 elseif first then
   more = more or helpers()
@@ -75,4 +82,8 @@ else
   end
   answer = '0 ' .. what .. delivered .. inbox.epoch .. ' ' .. number
   what = what .. ' ' .. number .. (tag and ' ' .. tag or '')
+  if entry then
+    call('HSET', KEYS[3 * k - 2] .. ':meta', entry, tag)
+    what = nil
+  end
 end

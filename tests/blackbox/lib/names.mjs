@@ -10,6 +10,7 @@ const SHARED = [
   ...['clock', 'heard', 'ids', 'lingering', 'nodes', 'online', 'outbox', 'pending', 'presence'],
   ...['revoked', 'rooms', 'term', 'told', 'turning', 'events:[\\w.:-]+'],
   ...['tap', 'tap:meta', 'tap:hooks', 'tap:dead', 'noted', 'bye', 'byes'],
+  ...['api', 'api:lease', 'api:refused'],
 ];
 const SHARED_KEY = new RegExp(`^([\\w-]+:)(${SHARED.join('|')})$`);
 const OWNERS = {
