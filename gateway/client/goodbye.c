@@ -384,10 +384,8 @@ void goodbyes_init(struct goodbyes *all, struct clients *clients) {
 
 static void free_all(struct list *list) {
     while (!list_empty(list)) {
-        struct goodbye *g = container_of(list->next, struct goodbye, link);
-        if (g->busy)
-            list_remove(&g->link); /* freed with its answer */
-        else
+        struct goodbye *g = container_of(list_pop(list), struct goodbye, link);
+        if (!g->busy) /* else it is freed with its answer */
             goodbye_free(g);
     }
 }
