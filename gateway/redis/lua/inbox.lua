@@ -101,6 +101,7 @@ for i = from, count do
     origin = origin ~= '' and origin
     --+ tick
     --+ put
+    --? unseen if live == 0 and peer ~= me and sender ~= me then tap_message(c, event, me) end
     if peer ~= me then count_unread(mark, mark_seq, sender == me, tonumber(ARGV[place + 5])) end
     if field then all[field], news[#news + 1], news[#news + 2] = seq, field, seq end
   end

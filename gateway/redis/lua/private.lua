@@ -67,6 +67,7 @@ else
     c, seq = theirs, format('%d', theirs.seq + 1)
     c.at = i
     --+ put
+    --? unseen if delivered == ' 0 ' then tap_message(c, event, receiver) end
     -- Messages that are unread by the receiver. A conversation that begins (again) has none from
     -- before. The hash lives for USER_TTL, which only the user prolongs, so strangers cannot fill it.
     local unread, PEERS = to .. ':unread', 1000

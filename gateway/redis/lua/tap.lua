@@ -17,14 +17,16 @@ local function tap(what, user, channel, data)
   end
 end
 
--- A message that put.lua has just appended to the log `c`.
-local function tap_message(c, event)
+-- A message that put.lua has just appended to the log `c`; unseen: to the inbox of a user without a
+-- connection.
+local function tap_message(c, event, unseen)
   local frame = c.frames[#c.frames]
   if #frame > 65536 then
     frame = '{"channel":"' .. c.name .. '","epoch":"' .. c.epoch .. '","seq":' .. string.format('%d', c.seq) ..
       ',"time":' .. c.stamp .. ',"event":"' .. event .. '","bytes":' .. #frame .. '},"truncated":true'
   end
-  tap('message', '', string.sub(c.base, SKIP, LAST), '{"message":' .. frame .. '}')
+  tap(unseen and 'message_unseen' or 'message', unseen or '', string.sub(c.base, SKIP, LAST),
+      '{"message":' .. frame .. '}')
 end
 
 -- A connection enters presence, or leaves it. incarnation: of its node.

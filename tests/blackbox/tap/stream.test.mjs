@@ -1,6 +1,6 @@
 // The tap: what happened stands in a stream, in the order in which Redis decided it.
 import assert from 'node:assert/strict';
-import { cluster, login, mode, startNode, startRedis, test, unmanaged, until } from '../lib/harness.mjs';
+import { cluster, login, mode, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { tapped } from '../lib/tap.mjs';
 
 const QUICK = ['--lease-timeout', '1s', '--lease-interval', '200ms'];
@@ -101,7 +101,29 @@ test('only what is asked for, and nothing by default', async (t) => {
   assert.deepEqual((await tapped(redis)).map((e) => e.type), ['room_joined', 'room_left']);
 });
 
-unmanaged('bounds: entries, bytes, a day', async (t) => {
+test('private messages to one who is not there', async (t) => {
+  const { redis, nodes, stop } = await cluster({ nodes: 1, args: ['--tap', 'unseen'] });
+  t.after(stop);
+  const [hal, ivy] = [await login(nodes[0], 'hal'), await login(nodes[0], 'ivy')];
+  const write = (receiverId, content) => hal.emit('private_message', { receiverId, content, clientMessageId: content });
+  await write('ivy', 'seen');
+  await ivy.next('new_private_message');
+  await write('jim', 'one');
+  await write('jim', 'one');
+  await write('hal', 'to myself');
+  await write('jim', 'two');
+  const all = await until(async () => {
+    const entries = await tapped(redis);
+    return entries.length >= 2 && entries;
+  });
+  assert.deepEqual(
+    all.map((e) => [e.type, e.user, e.channel, e.data.message.channel, e.data.message.data.content]),
+    ['one', 'two'].map((text) => ['message_unseen', 'jim', 'user:jim', 'user:jim', text]),
+  );
+  await ivy.close();
+});
+
+test('bounds: entries, bytes, a day', { single: 'it writes with a time of its own' }, async (t) => {
   const redis = await startRedis();
   const args = ['--tap', 'messages', '--tap-length', '1000', '--tap-bytes', '1M', ...QUICK];
   const node = await startNode({ redis, args });
