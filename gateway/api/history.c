@@ -6,11 +6,6 @@
 #define PAGE_USUAL  50
 #define FIRST_FRAME 5 /* item of history.lua's answer */
 
-struct page {
-    struct ask ask;
-    bool forward; /* `after` was given */
-};
-
 static void put_message(struct buf *out, const struct message *m) {
     buf_printf(out, "{\"seq\":%llu,\"epoch\":", (unsigned long long)m->seq);
     json_escape(out, m->epoch);
@@ -35,9 +30,9 @@ static void put_message(struct buf *out, const struct message *m) {
 }
 
 /* next: where the next page goes on, as `before` or `after`. */
-static void put_page(struct buf *out, const struct reply *reply, bool forward) {
+static void put_page(struct buf *out, const struct reply *reply) {
     bool more = reply_number(reply_item(reply, 1)) != 0;
-    uint64_t next = 0;
+    long long next = reply_number(reply_item(reply, 4));
     buf_str(out, "{\"messages\":[");
     for (size_t i = FIRST_FRAME, count = 0; i < reply->count; i++) {
         struct message m;
@@ -45,24 +40,22 @@ static void put_page(struct buf *out, const struct reply *reply, bool forward) {
             continue;
         buf_str(out, count > 0 ? "," : "");
         put_message(out, &m);
-        if (forward || count == 0)
-            next = m.seq;
         count++;
     }
     buf_printf(out, "],\"more\":%s", more ? "true" : "false");
-    if (more && next > 0)
-        buf_printf(out, ",\"next\":%llu", (unsigned long long)next);
+    if (more)
+        buf_printf(out, ",\"next\":%lld", next);
     buf_str(out, "}\n");
 }
 
 static void on_page(void *arg, const struct reply *reply, enum outcome outcome) {
-    struct page *p = arg;
+    struct ask *ask = arg;
     struct buf out;
     (void)outcome;
     buf_init(&out);
     if (reply != NULL)
-        put_page(&out, reply, p->forward);
-    ask_answer(&p->ask, &out);
+        put_page(&out, reply);
+    ask_answer(ask, &out);
     buf_deinit(&out);
 }
 
@@ -77,11 +70,9 @@ void api_history_get(struct api_call *c) {
                            SLICE(PAGE_BYTES),
                            none,
                            none};
-    struct page *p = ask_make(sizeof *p);
-    if (p != NULL)
-        p->forward = args[3].len > 0;
+    struct ask *p = ask_make(sizeof *p);
     bool sent =
         p != NULL && redis_script_asked(redis_partition(c->source->redis, key), SCRIPT_history,
                                         &key, 1, args, sizeof args / sizeof *args, on_page, p);
-    ask_begun(c, p != NULL ? &p->ask : NULL, sent);
+    ask_begun(c, p, sent);
 }
