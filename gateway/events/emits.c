@@ -253,10 +253,14 @@ struct emits {
 };
 
 static void note(struct emits *s, enum err err, enum outcome outcome) {
-    if (err != ERR_OK && s->err == ERR_OK) {
-        s->err = err;
-        s->outcome = outcome;
-    }
+    if (err == ERR_OK || s->err != ERR_OK)
+        return;
+    s->err = err;
+    s->outcome = outcome;
+}
+
+/* One is over; after the last one, `s` is gone. */
+static void one_over(struct emits *s) {
     if (--s->pending > 0)
         return;
     struct emits over = *s;
@@ -266,6 +270,7 @@ static void note(struct emits *s, enum err err, enum outcome outcome) {
 
 static void on_sent(void *arg, const struct reply *reply, enum outcome outcome) {
     note(arg, reply != NULL ? ERR_OK : ERR_UNAVAILABLE, outcome);
+    one_over(arg);
 }
 
 static void send_to(struct emits *s, const struct said *g, const struct target *to) {
@@ -280,14 +285,15 @@ static void send_to(struct emits *s, const struct said *g, const struct target *
     int len = snprintf(id, sizeof id, ":hook:%.*s:%u", (int)g->from->id.len, g->from->id.ptr,
                        s->number++);
     struct slice once = {id, g->from->id.len != 0 ? (size_t)len : 0};
-    s->pending++;
     enum append_result result =
         g->ephemeral || to->ephemeral
             ? ring_emit(redis, to->channel, &emit, nobody, on_sent, s)
             : append_emit(redis, to->channel, &emit, once, nobody, NULL, on_sent, s);
-    if (result == APPEND_AWAY)
+    if (result == APPEND_SENT) /* it is answered in a later turn */
+        s->pending++;
+    else if (result == APPEND_AWAY)
         note(s, ERR_UNAVAILABLE, OUTCOME_REFUSED);
-    else if (result == APPEND_NO_MEMORY)
+    else
         note(s, ERR_INTERNAL, OUTCOME_NONE);
 }
 
@@ -318,5 +324,5 @@ void emits_send(const struct emits_from *from, struct json_value emits, emits_do
     json_iter_init(&it, emits);
     while (json_iter_next(&it))
         send_one(s, from, it.value);
-    note(s, ERR_OK, OUTCOME_NONE);
+    one_over(s);
 }

@@ -1,5 +1,6 @@
 #include "gateway/events/mapped.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -180,9 +181,8 @@ static void send_to_socket(struct mapped *m) {
         request_fail(m->r, ERR_BAD_FIELD, "socket", "must be the id of a socket");
         return;
     }
-    memcpy(text, "socket:", 7);
-    memcpy(text + 7, id.bytes, id.len);
-    struct slice channel = {text, 7U + id.len};
+    int len = snprintf(text, sizeof text, "socket:%.*s", (int)id.len, id.bytes);
+    struct slice channel = {text, (size_t)len};
     if (waits(m, channel))
         return;
     request_sent(m->r, ring_emit(clients_of(m->r->client)->redis, channel, &m->emit, nobody,
