@@ -74,7 +74,7 @@ static enum key_class class_of_whole(struct slice name) {
                                       "migration", "partitions", "tap", NULL};
     static const char *const presence[] = {"nodes",     "online", "lingering", "turning",
                                            "guests",    "told",   "heard",     "noted",
-                                           "api:lease", NULL};
+                                           "api:lease", "topics", NULL};
     static const char *const waiting[] = {"outbox", "pending",     "bye", "byes",
                                           "api",    "api:refused", NULL};
     if (is_one_of(name, own))

@@ -89,7 +89,8 @@ static void on_healed(void *owner, struct channel *ch) {
 }
 
 static void on_free(void *owner, struct channel *ch) {
-    (void)owner;
+    struct domain *d = owner;
+    topics_changed(&d->topics, ch);
     roster_free(ch);
 }
 
@@ -100,7 +101,8 @@ static void on_entering(void *owner, struct subscriber *s) {
 
 static void on_entered(void *owner, struct sub *sub, const struct position *floor,
                        uint64_t clock, bool resumed) {
-    (void)owner;
+    struct domain *d = owner;
+    topics_changed(&d->topics, sub->channel);
     session_entered(sub, floor, clock, resumed);
     goodbye_changed(client_of(sub->subscriber));
 }
@@ -143,6 +145,7 @@ static void on_leased(struct lease *l) {
     if (l == lease_first(&d->leases))
         d->peers.told = true;
     registry_reenter(&d->clients.registry, l);
+    topics_leased(&d->topics, l);
     membership_renew_rooms(&d->renewals[l->redis->index], &d->hub, l->redis);
     raw_users_renew(&d->raw_users, l);
     sessions_keep(&d->sessions);
@@ -323,6 +326,7 @@ int domain_init(struct domain *d, uv_loop_t *loop, struct net *net,
     d->clients.sockets = &d->sockets;
     d->clients.ask_again = login_ask_again;
     d->clients.rows = event_rows;
+    topics_init(&d->topics, &d->leases, &d->hub);
     heard_init(&d->heard, &d->redis, &d->leases);
     raw_users_init(&d->raw_users, &d->leases, options, d->clients.registry.all.birth);
     status = init_partitions(d);
@@ -346,6 +350,7 @@ void domain_tick(struct domain *d, uint64_t now) {
     rosters_tick(&d->rosters, now);
     recover_tick(&d->sessions, now);
     outbox_tick(&d->outbox, now);
+    topics_tick(&d->topics);
     goodbyes_tick(&d->goodbyes, now);
     leases_watch(&d->leases);
 }
@@ -421,5 +426,6 @@ void domain_deinit(struct domain *d) {
     peers_deinit(&d->peers);
     room_index_deinit(&d->room_index);
     redis_deinit(&d->redis);
+    topics_deinit(&d->topics);
     leases_deinit(&d->leases);
 }

@@ -13,6 +13,7 @@
 #include "gateway/presence/overdue.h"
 #include "gateway/presence/raw_users.h"
 #include "gateway/presence/sockets.h"
+#include "gateway/presence/topics.h"
 #include "gateway/session/session.h"
 #include "gateway/tap/webhooks.h"
 
@@ -35,6 +36,7 @@ struct domain {
     struct emitters emitters;
     struct overdue overdues[PARTITIONS_MOST];
     struct heard heard;
+    struct topics topics;
     struct renewals renewals[PARTITIONS_MOST];
     struct sessions sessions;
     struct clients clients;

@@ -68,9 +68,9 @@ enum script_parts {
     X(settle, PARTS_COUNTS, "counted unread")                                                  \
     X(ring, PARTS_PRESENCE, "members")                                                         \
     X(stream, PARTS_NONE, "; events:")                                                         \
-    X(lease, PARTS_LEASE, "users stats; nodes clock term ids")                                 \
+    X(lease, PARTS_LEASE, "users stats ^topics; nodes clock term ids ^topics")                 \
     X(reap, PARTS_FINDS | PARTS_TAP,                                                           \
-      "users stats noted; lingering noted bye byes " KEYS_OF_ALL)                              \
+      "users stats noted ^topics; lingering noted bye byes ^topics " KEYS_OF_ALL)              \
     X(bye, PARTS_PRESENCE, "noted; nodes noted bye byes")                                      \
     X(byes, PARTS_NONE, "; bye byes")                                                          \
     X(linger, PARTS_PRESENCE, "conns/users; nodes lingering")                                  \
@@ -101,6 +101,7 @@ enum script_parts {
     X(raw_leave, PARTS_NONE, "raw")                                                            \
     X(revoke, PARTS_NONE, "revoked")                                                           \
     X(revocations, PARTS_MANY, "revoked")                                                      \
+    X(topics, PARTS_PRESENCE | PARTS_TAP, "topics; nodes topics tap tap:meta")                 \
     X(tap_trim, PARTS_NONE, "; tap tap:meta")                                                  \
     X(tap_read, PARTS_NONE, "; tap tap:meta tap:hooks")                                        \
     X(tap_dead, PARTS_NONE, "; tap:dead")

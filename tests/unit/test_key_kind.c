@@ -55,6 +55,8 @@ static void test_others(void **state) {
         {&one, "sluice:nodes", KEY_PRESENCE},
         {&one, "sluice:clock", KEY_OWN},
         {&one, "sluice:tap", KEY_OWN},
+        {&one, "sluice:topics", KEY_PRESENCE},
+        {&one, "sluice:{node:n1.x}:topics", KEY_PRESENCE},
         {&one, "sluice:tap:meta", KEY_OWN},
         {&cluster, "sluice:{14}tap", KEY_OWN},
         {&cluster, "sluice:{14}tap:meta", KEY_OWN},

@@ -18,11 +18,14 @@ if mode == 'bye' then
   call('DEL', KEYS[1] .. ':stats')
   -- If users are left, a lease of 0 asks the other nodes to reap at once.
   if call('EXISTS', KEYS[1] .. ':users') == 1 then call('ZADD', nodes, 0, me) end
+  --? topics if call('EXISTS', KEYS[1] .. ':topics') == 1 then call('ZADD', nodes, 0, me) end
   return { 0, time, call('ZCOUNT', nodes, '(1', '+inf') }
 end
 if mode == 'new' and ARGV[6] ~= '' and alive(ARGV[6]) then call('ZADD', nodes, 1, ARGV[6]) end
 call('ZADD', nodes, millis(time), me)
 call('PEXPIRE', KEYS[1] .. ':users', USER_TTL)
+--? topics call('PEXPIRE', KEYS[1] .. ':topics', USER_TTL)
+--? topics call('PEXPIRE', P .. 'topics', USER_TTL)
 local last = text ~= '' and string.sub(text, 1, 16) or time
 if APART and last < time then last = time end -- what is appended from now on is later
 set_clock(last, time, steps, TERM)

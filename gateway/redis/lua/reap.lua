@@ -66,6 +66,8 @@ for _, base in ipairs(some) do
   end
 end
 local rest = call('SCARD', users)
+--? topics for _, channel in ipairs(call('SPOP', KEYS[1] .. ':topics', 200)) do topic_counts(channel, '-1') end
+--? topics rest = rest + call('SCARD', KEYS[1] .. ':topics')
 -- What disconnect-hook is to be told of its connections (bye.lua), unless they came back elsewhere.
 local noted = KEYS[1] .. ':noted'
 if rest == 0 and call('EXISTS', noted) == 1 then

@@ -42,3 +42,11 @@ end
 local function tap_closed(user, id, incarnation, reason)
   tap_connection('connection_closed', user, id, incarnation, string.format('"reason":"%s"', reason))
 end
+
+-- One node more, or one less, has subscribers in this topic.
+local function topic_counts(channel, by)
+  local nodes = tonumber(redis.call('ZINCRBY', P .. 'topics', by, channel))
+  if nodes <= 0 then redis.call('ZREM', P .. 'topics', channel) end
+  if nodes == 1 and by == '1' then tap('channel_occupied', '', channel, '{}') end
+  if nodes == 0 then tap('channel_vacated', '', channel, '{}') end
+end

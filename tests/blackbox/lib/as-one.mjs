@@ -60,6 +60,7 @@ const MERGED = {
   SISMEMBER: { merge: any },
   SMEMBERS: { merge: union },
   HKEYS: { merge: union },
+  HVALS: { merge: (all) => all.flat() },
   HGETALL: { merge: (all) => unionOfPairs(all).flat() },
   SCARD: { ask: ([, key]) => ['SMEMBERS', key], merge: (all) => union(all).length },
   HLEN: { ask: ([, key]) => ['HKEYS', key], merge: (all) => union(all).length },

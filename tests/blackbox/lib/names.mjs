@@ -10,7 +10,7 @@ const SHARED = [
   ...['clock', 'heard', 'ids', 'lingering', 'nodes', 'online', 'outbox', 'pending', 'presence'],
   ...['revoked', 'rooms', 'term', 'told', 'turning', 'events:[\\w.:-]+'],
   ...['tap', 'tap:meta', 'tap:hooks', 'tap:dead', 'noted', 'bye', 'byes'],
-  ...['api', 'api:lease', 'api:refused'],
+  ...['api', 'api:lease', 'api:refused', 'topics'],
 ];
 const SHARED_KEY = new RegExp(`^([\\w-]+:)(${SHARED.join('|')})$`);
 const OWNERS = {
@@ -22,7 +22,7 @@ const OWNERS = {
 // What can follow a name in a key.
 const PARTS = [
   ...['conns', 'counted', 'here', 'ids:\\d+', 'left', 'log', 'members', 'meta', 'pending', 'profile'],
-  ...['raw', 'read', 'revoked', 'rooms', 'stamp', 'stats', 'turning', 'unread', 'users', 'noted'],
+  ...['raw', 'read', 'revoked', 'rooms', 'stamp', 'stats', 'turning', 'unread', 'users', 'noted', 'topics'],
 ].join('|');
 const TAGGED = /([\w-]*:)\{(\d+)\}((?:stamp:[^\s"\\]+ )?[^\s"\\]+)/g;
 // What a room was told of a user lies with the room.

@@ -123,6 +123,35 @@ test('private messages to one who is not there', async (t) => {
   await ivy.close();
 });
 
+test('topics are occupied and vacated, also by the death of a node', async (t) => {
+  const { redis, nodes, stop } = await cluster({ nodes: 3, args: ['--tap', 'topics', ...QUICK] });
+  t.after(stop);
+  const told = async (channel) =>
+    (await tapped(redis)).filter((e) => e.channel === channel).map((e) => e.type.replace('channel_', ''));
+  const is = (channel, ...all) =>
+    until(async () => (await told(channel)).join() === all.join(), { what: `${channel}: ${all}` });
+  const [kim, lou, max] = [
+    await login(nodes[0], 'kim'), await login(nodes[0], 'lou'), await login(nodes[1], 'max'),
+  ];
+  const act = (verb, channel, ...who) => Promise.all(who.map((one) => one.emit(verb, { channel })));
+  await act('subscribe', 'topic:a', kim, lou, max);
+  await act('subscribe', 'topic:b', kim);
+  await is('topic:a', 'occupied');
+  await act('unsubscribe', 'topic:a', lou, max);
+  await act('unsubscribe', 'topic:b', kim);
+  await is('topic:b', 'occupied', 'vacated');
+  await act('subscribe', 'topic:b', lou);
+  await act('subscribe', 'topic:c', max);
+  await is('topic:b', 'occupied', 'vacated', 'occupied');
+  await is('topic:c', 'occupied');
+  await nodes[0].kill();
+  await is('topic:b', 'occupied', 'vacated', 'occupied', 'vacated');
+  await is('topic:a', 'occupied', 'vacated');
+  await nodes[1].stop();
+  await is('topic:c', 'occupied', 'vacated');
+  await until(async () => (await redis.cli('EXISTS', 'sluice:topics')) === '0');
+});
+
 test('bounds: entries, bytes, a day', { single: 'it writes with a time of its own' }, async (t) => {
   const redis = await startRedis();
   const args = ['--tap', 'messages', '--tap-length', '1000', '--tap-bytes', '1M', ...QUICK];
@@ -144,6 +173,7 @@ test('bounds: entries, bytes, a day', { single: 'it writes with a time of its ow
   assert.equal(await length(), 1000);
   await Promise.all(Array.from({ length: 40 }, () => publish('y'.repeat(60000))));
   await until(async () => (await length()) < 1000, { what: 'fewer, for their bytes' });
-  assert.ok(Number(await redis.cli('HGET', 'sluice:tap:meta', 'bytes')) <= 1048576);
+  const bytes = async () => Number(await redis.cli('HGET', 'sluice:tap:meta', 'bytes'));
+  await until(async () => (await bytes()) <= 1048576);
   for (const key of ['sluice:tap', 'sluice:tap:meta']) assert.ok(Number(await redis.cli('TTL', key)) > 0, key);
 });

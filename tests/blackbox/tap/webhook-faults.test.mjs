@@ -3,14 +3,12 @@
 import assert from 'node:assert/strict';
 import { cluster, login, startNode, startRedis, test, until } from '../lib/harness.mjs';
 import { receiver } from '../lib/receiver.mjs';
-import { tapped } from '../lib/tap.mjs';
+import { leased, tapped } from '../lib/tap.mjs';
 
 const ARGS = (url) => [
   ...['--tap', 'presence,connections,rooms,messages', '--webhook', url, '--webhook-offline-linger', '0'],
   ...['--lease-timeout', '1500ms', '--lease-interval', '200ms'],
 ];
-const leased = (redis) =>
-  until(async () => (await redis.cli('HLEN', 'sluice:tap:hooks')) !== '0', { what: 'a lease' });
 
 // Every entry has arrived, and those of a user or channel in the order of the tap.
 async function complete(redis, back) {

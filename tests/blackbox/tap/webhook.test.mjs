@@ -6,16 +6,12 @@ import path from 'node:path';
 import { cluster, login, startNode, startRedis, tempDir, test, until } from '../lib/harness.mjs';
 import { receiver } from '../lib/receiver.mjs';
 import { runProgram } from '../lib/program.mjs';
-import { tapped } from '../lib/tap.mjs';
+import { leased, tapped } from '../lib/tap.mjs';
 
 const SECRET = 's'.repeat(32);
 const TAP = ['--tap', 'presence,connections,rooms,messages'];
 const metric = async (node, name) =>
   Number(String((await node.get('/metrics')).body).match(new RegExp(`^${name} (\\S+)`, 'm'))[1]);
-// A new URL begins with what comes from then on.
-const leased = (redis, count = 1) =>
-  until(async () => (await redis.cli('HLEN', 'sluice:tap:hooks')) === String(count), { what: 'a lease' });
-
 test('what stands in the tap arrives, in order and signed', async (t) => {
   const back = await receiver();
   const args = [...TAP, '--webhook', back.url, '--hook-secret', SECRET, '--webhook-offline-linger', '200ms'];
@@ -112,7 +108,7 @@ test('a back end that is away, or fails: the same again; one that refuses: put a
   assert.equal(await metric(node, 'sluice_webhook_dead_total'), 1);
 });
 
-test('a new URL begins at the end; what was cut off is told', async (t) => {
+test('a new URL begins at the end; what was cut off is told', { single: 'it writes into the tap' }, async (t) => {
   const back = await receiver();
   const late = await receiver();
   const redis = await startRedis();
