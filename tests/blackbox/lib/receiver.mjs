@@ -1,12 +1,12 @@
 // A back end that takes webhooks: what it has taken, in the order in which it came.
-import { backend } from './backend.mjs';
+import { startBackend } from './hooks.mjs';
 import { until } from './waiting.mjs';
 
 // status: what it answers next; events: those of answered bodies, repeats left out; repeats.
-export async function receiver() {
+export async function receiver({ secret } = {}) {
   const made = { status: 204, events: [], repeats: 0, bodies: [], gaps: [] };
   const seen = new Map();
-  const end = await backend((body) => {
+  const answer = (body) => {
     if (made.status !== 204) return { status: made.status, body: 'no' };
     made.bodies.push(body);
     if (body.gap) made.gaps.push(body.gap);
@@ -20,8 +20,9 @@ export async function receiver() {
         made.events.push(event);
       }
     }
-    return undefined;
-  });
+    return { status: 204 };
+  };
+  const end = await startBackend({ answer, secret });
   made.backend = end;
   made.url = `${end.url}/hook`;
   made.of = (user) => made.events.filter((e) => e.user === user).map((e) => e.type);

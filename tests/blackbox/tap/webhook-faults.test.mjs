@@ -50,10 +50,9 @@ test('the receiver is away, and back', async (t) => {
   await leased(redis);
   const all = Promise.all(nodes.map((node, i) => bustle(node, `u${i}-`, 12)));
   await back.gets('something', () => back.events.length > 3);
-  const { port } = back.backend.server.address();
   await back.backend.stop();
   await all;
-  back.backend.server.listen(port, '127.0.0.1');
+  await back.backend.start();
   const entries = await complete(redis, back);
   assert.ok(entries.length > 100, `${entries.length} entries`);
 });

@@ -1,6 +1,5 @@
 // Webhooks: what stands in the tap is POSTed to a back end, in order, again if need be.
 import assert from 'node:assert/strict';
-import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { cluster, login, startNode, startRedis, tempDir, test, until } from '../lib/harness.mjs';
@@ -13,7 +12,7 @@ const TAP = ['--tap', 'presence,connections,rooms,messages'];
 const metric = async (node, name) =>
   Number(String((await node.get('/metrics')).body).match(new RegExp(`^${name} (\\S+)`, 'm'))[1]);
 test('what stands in the tap arrives, in order and signed', async (t) => {
-  const back = await receiver();
+  const back = await receiver({ secret: SECRET });
   const args = [...TAP, '--webhook', back.url, '--hook-secret', SECRET, '--webhook-offline-linger', '200ms'];
   const { redis, nodes, stop } = await cluster({ nodes: 2, args });
   t.after(stop);
@@ -41,9 +40,6 @@ test('what stands in the tap arrives, in order and signed', async (t) => {
     assert.deepEqual(Object.keys(call.body), ['id', 'type', 'time', 'events']);
     assert.equal(call.body.type, 'webhook');
     assert.ok(call.body.events.length <= 100);
-    const [, seconds, hex] = call.headers['sluice-signature'].match(/^t=(\d+),v1=(\w+)$/);
-    const own = crypto.createHmac('sha256', SECRET).update(`${seconds}.${call.text}`).digest('hex');
-    assert.equal(hex, own);
   }
   const sent = await Promise.all(nodes.map((node) => metric(node, 'sluice_webhook_events_total')));
   assert.equal(sent[0] + sent[1], entries.length);
