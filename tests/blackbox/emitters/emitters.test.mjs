@@ -116,6 +116,21 @@ test('bytes are attachments, dates are texts, and /ws has them in base64', async
   await bob.close();
 });
 
+// As emitters of other languages have it, which follow the package's first versions: no `except`, no
+// uid, the type of an event with binary data.
+test('emitters of older versions are understood', async () => {
+  const ann = await inRoom(nodes[1], 'ann', 'r');
+  const str = (text) => [0xa0 + text.length, ...Buffer.from(text)];
+  const packet = (type) => [0x82, ...str('type'), type, ...str('data'), 0x92, ...str('old'), type];
+  const opts = [0x82, ...str('rooms'), 0x91, ...str('r'), ...str('flags'), 0x80];
+  await out.publish('socket.io#emitter', Buffer.from([0x92, ...packet(2), ...opts]));
+  await out.publish('socket.io#/#r#', Buffer.from([0x93, ...str('emitter'), ...packet(5), ...opts]));
+  await out.publish('socket.io#/#', Buffer.from([0x93, ...str('x'), ...packet(2), 0xc0])); // to all
+  await all(ann);
+  assert.deepEqual(heard(ann, 'old'), [[2], [5], [2]]);
+  end(ann);
+});
+
 test('socketsJoin, socketsLeave and disconnectSockets', async () => {
   const ann = await enter(nodes[0], 'ann');
   const bob = await enter(nodes[1], 'bob');
