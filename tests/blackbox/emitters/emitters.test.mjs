@@ -1,12 +1,14 @@
 // Emitters of Socket.IO: the real package, and a server of Socket.IO beside Sluice on one Redis.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { createServer } from 'node:http';
+import path from 'node:path';
 import { after } from 'node:test';
 import { createAdapter } from '@socket.io/redis-adapter';
 import { Emitter } from '@socket.io/redis-emitter';
 import { createClient } from 'redis';
 import { Server } from 'socket.io';
-import { cluster, login, startNode, test, until } from '../lib/harness.mjs';
+import { cluster, login, ROOT, startNode, test, until } from '../lib/harness.mjs';
 import { metrics } from '../lib/registry.mjs';
 import { emit, enter, front, next, once } from '../lib/socketio.mjs';
 
@@ -239,6 +241,19 @@ test('switched off, nothing is listened to', async () => {
   assert.deepEqual(heard(ann, 'silent'), []);
   end(ann, bob);
   await stopIt();
+});
+
+test('a user of Redis may do so with what OPERATIONS.md says', { single: 'a user is of one server' }, async () => {
+  const text = fs.readFileSync(path.join(ROOT, 'deploy/OPERATIONS.md'), 'utf8');
+  const [, rules] = text.match(/^ACL SETUSER sluice on >SECRET (resetkeys .* \+select .*)$/m);
+  const [, more] = text.match(/With `socketio-emitters` the nodes need `([^`]+)`/);
+  assert.match(await redis.cli('ACL', 'SETUSER', 'sluice', 'on', '>SECRET', ...rules.split(' '), ...more.split(' ')), /OK/);
+  const node = await startNode({ redis: redis.url.replace('//', '//sluice:SECRET@'), args: ARGS });
+  const ann = await inRoom(node, 'ann', 'r');
+  emitter.to('r').emit('allowed', 1);
+  assert.equal(await next(ann, 'allowed'), 1);
+  end(ann);
+  await node.stop();
 });
 
 test('raw channels may not begin with socket.io', async () => {
