@@ -22,7 +22,7 @@ scenes('game', async ({ page, open }) => {
   await until(() => bob.state === 'opponent left');
   const dan = page(open());
   assert.equal(await dan.join(other), true);
-  await until(() => eve.state === 'playing');
+  await until(() => eve.state === 'playing' && dan.state === 'playing');
   dan.leave();
   await until(() => eve.state === 'opponent left');
 });

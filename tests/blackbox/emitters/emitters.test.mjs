@@ -1,12 +1,14 @@
 // Emitters of Socket.IO: the real package, and a server of Socket.IO beside Sluice on one Redis.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { createServer } from 'node:http';
+import path from 'node:path';
 import { after } from 'node:test';
 import { createAdapter } from '@socket.io/redis-adapter';
 import { Emitter } from '@socket.io/redis-emitter';
 import { createClient } from 'redis';
 import { Server } from 'socket.io';
-import { cluster, login, startNode, test, until } from '../lib/harness.mjs';
+import { cluster, login, ROOT, startNode, test, until } from '../lib/harness.mjs';
 import { metrics } from '../lib/registry.mjs';
 import { emit, enter, front, next, once } from '../lib/socketio.mjs';
 
@@ -114,6 +116,21 @@ test('bytes are attachments, dates are texts, and /ws has them in base64', async
   assert.deepEqual(frame.args[1], { _placeholder: true, num: 1 });
   end(ann);
   await bob.close();
+});
+
+// As emitters of other languages have it, which follow the package's first versions: no `except`, no
+// uid, the type of an event with binary data.
+test('emitters of older versions are understood', async () => {
+  const ann = await inRoom(nodes[1], 'ann', 'r');
+  const str = (text) => [0xa0 + text.length, ...Buffer.from(text)];
+  const packet = (type) => [0x82, ...str('type'), type, ...str('data'), 0x92, ...str('old'), type];
+  const opts = [0x82, ...str('rooms'), 0x91, ...str('r'), ...str('flags'), 0x80];
+  await out.publish('socket.io#emitter', Buffer.from([0x92, ...packet(2), ...opts]));
+  await out.publish('socket.io#/#r#', Buffer.from([0x93, ...str('emitter'), ...packet(5), ...opts]));
+  await out.publish('socket.io#/#', Buffer.from([0x93, ...str('x'), ...packet(2), 0xc0])); // to all
+  await all(ann);
+  assert.deepEqual(heard(ann, 'old'), [[2], [5], [2]]);
+  end(ann);
 });
 
 test('socketsJoin, socketsLeave and disconnectSockets', async () => {
@@ -224,6 +241,19 @@ test('switched off, nothing is listened to', async () => {
   assert.deepEqual(heard(ann, 'silent'), []);
   end(ann, bob);
   await stopIt();
+});
+
+test('a user of Redis may do so with what OPERATIONS.md says', { single: 'a user is of one server' }, async () => {
+  const text = fs.readFileSync(path.join(ROOT, 'deploy/OPERATIONS.md'), 'utf8');
+  const [, rules] = text.match(/^ACL SETUSER sluice on >SECRET (resetkeys .* \+select .*)$/m);
+  const [, more] = text.match(/With `socketio-emitters` the nodes need `([^`]+)`/);
+  assert.match(await redis.cli('ACL', 'SETUSER', 'sluice', 'on', '>SECRET', ...rules.split(' '), ...more.split(' ')), /OK/);
+  const node = await startNode({ redis: redis.url.replace('//', '//sluice:SECRET@'), args: ARGS });
+  const ann = await inRoom(node, 'ann', 'r');
+  emitter.to('r').emit('allowed', 1);
+  assert.equal(await next(ann, 'allowed'), 1);
+  end(ann);
+  await node.stop();
 });
 
 test('raw channels may not begin with socket.io', async () => {
