@@ -52,8 +52,9 @@ test('pipelined requests are answered in order, and the connection stays', async
     [...words, ...words],
   );
   peer.socket.write(ask('/api/v1/users/nobody') + ask('/healthz'));
-  await until(() => peer.closed, { what: 'an error ends the connection' });
-  assert.deepEqual(statuses(peer.text()).slice(10), [404]);
+  await until(() => statuses(peer.text()).length === 12); // after a body was read, it can go on
+  assert.deepEqual(statuses(peer.text()).slice(10), [404, 200]);
+  peer.socket.destroy();
   await ann.close();
 });
 
