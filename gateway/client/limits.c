@@ -25,10 +25,16 @@ static bool charge(struct client *c, uint64_t spent) {
     return until != 0 && client_door(c)->slow(c, until);
 }
 
+static unsigned cost_of(const struct clients *all, const struct event_row *row) {
+    unsigned cost = row->cost;
+    if (row >= all->rows && row < all->rows + EVENT_COUNT)
+        cost = units[row - all->rows];
+    return cost != 0 ? cost : 1;
+}
+
 bool limits_over_rate(struct client *c, const struct event_row *row) {
     const struct clients *all = clients_of(c);
-    unsigned cost = row->cost != 0 ? row->cost : units[row - all->rows];
-    if (rate_take(rate_of(c), client_now(c), all->options->rate_limit, cost != 0 ? cost : 1))
+    if (rate_take(rate_of(c), client_now(c), all->options->rate_limit, cost_of(all, row)))
         return false;
     metric_limited(all->metrics, LIMIT_RATE);
     charge(c, 1);
