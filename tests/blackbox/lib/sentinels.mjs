@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { started, startProcess, tempDir } from './processes.mjs';
-import { redisProgram, startRedis } from './redis.mjs';
+import { onFreePort, redisProgram, startRedis } from './redis.mjs';
 import { ask, printed } from './resp.mjs';
 import { freePort, until } from './waiting.mjs';
 
@@ -20,13 +20,15 @@ export const MASTER = 'mymaster';
  *   auth        the words after AUTH
  * Has: port, cli(...args), stop(), kill(), pause(), resume(), restart(), log(), file.
  */
-export async function startSentinel(masterPort, options = {}) {
+export const startSentinel = (masterPort, options) =>
+  onFreePort((port) => startSentinelAt(port, masterPort, options));
+
+async function startSentinelAt(port, masterPort, options = {}) {
   const { name = MASTER, quorum = 2, downAfter = 1000, failoverTimeout = 10000 } = options;
   const { config = [], auth } = options;
   const dir = tempDir('sentinel');
   const file = path.join(dir, 'sentinel.conf');
   const log = path.join(dir, 'sentinel.log');
-  const port = await freePort();
   const lines = [
     `port ${port}`, 'bind 127.0.0.1', `dir ${dir}`,
     `sentinel monitor ${name} 127.0.0.1 ${masterPort} ${quorum}`,
