@@ -74,6 +74,19 @@ struct bin {
     uint32_t count;
 };
 
+/* Is its value an array of strings, and not too long? */
+static bool count_strings(struct bin *bin) {
+    struct json_iter it;
+    if (bin->value.type != JSON_ARRAY)
+        return false;
+    json_iter_init(&it, bin->value);
+    while (json_iter_next(&it)) {
+        if (it.value.type != JSON_STRING || ++bin->count > SIO_BINARY_MOST)
+            return false;
+    }
+    return bin->count > 0;
+}
+
 static bool find_bin(struct slice data, struct bin *bin) {
     struct json_value object;
     struct json_iter it;
@@ -88,28 +101,15 @@ static bool find_bin(struct slice data, struct bin *bin) {
             bin->value = it.value;
         }
     }
-    if (bin->value.type != JSON_ARRAY)
-        return false;
-    json_iter_init(&it, bin->value);
-    while (json_iter_next(&it)) {
-        if (it.value.type != JSON_STRING || ++bin->count > SIO_BINARY_MOST)
-            return false;
-    }
-    return bin->count > 0;
+    return count_strings(bin);
 }
 
 /* The attachments of an own event stand beside its data. */
 static bool find_own_bin(const struct message *m, struct bin *bin) {
-    struct json_iter it;
     *bin = (struct bin){.value = {JSON_NONE, {NULL, 0}}};
     if (m->bin.len == 0 || json_parse(m->bin, &bin->value) != JSON_OK)
         return false;
-    json_iter_init(&it, bin->value);
-    while (json_iter_next(&it)) {
-        if (it.value.type != JSON_STRING || ++bin->count > SIO_BINARY_MOST)
-            return false;
-    }
-    return bin->count > 0;
+    return count_strings(bin);
 }
 
 /* Appends the object without that member, and without the comma before or after it. */

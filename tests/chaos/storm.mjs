@@ -10,7 +10,7 @@ import { Ledger } from './ledger.mjs';
 import { randomOf } from './random.mjs';
 import { sentinel } from './sentinel.mjs';
 import { single } from './single.mjs';
-import { entries } from './world.mjs';
+import { entries, HISTORY } from './world.mjs';
 
 // Of each: World, FAULTS, the most faults in a storm, and how many ms lie between two.
 export const TOPOLOGIES = { single, sentinel, cluster };
@@ -83,7 +83,7 @@ export class Storm {
     this.ledger.shardOf = (channel) => world.shardOf(channel);
     this.ledger.recordOf = async (channel) => {
       // The master may be another one by the time it is asked.
-      const read = async () => entries(await world.masterOf(channel), world.key(channel, 'log'), 6000);
+      const read = async () => entries(await world.masterOf(channel), world.key(channel, 'log'), HISTORY + 1000);
       const all = await until(read, { every: 200, what: `the log of ${channel} is read` });
       const ids = new Set(all.flatMap(({ text }) => text.match(IDS) ?? []));
       return { has: (id) => ids.has(id), from: all.at(-1)?.seq ?? 0, all };

@@ -11,8 +11,8 @@ import { startProxy } from '../blackbox/lib/proxy.mjs';
 export const TIMES = { lease: 2000, sweep: 400, redis: 1000 }; // ms
 const ARGS = ['--lease-timeout', '2s', '--lease-interval', '400ms', '--redis-timeout', '1s'];
 // A crowd that talks fast (crowd.mjs) fills a log while somebody is away.
-const HISTORY = process.env.FAST === '1' ? '200000' : '5000';
-const NODE_ARGS = [...ARGS, '--drain', '500ms', '--history-max', HISTORY];
+export const HISTORY = process.env.FAST === '1' ? 200000 : 5000;
+const NODE_ARGS = [...ARGS, '--drain', '500ms', '--history-max', `${HISTORY}`];
 const WAIT_ARGS = ['--redis-wait', '1:1000'];
 export const REDIS = { appendfsync: 'always', config: { 'repl-diskless-sync-delay': 0 } };
 export const LEVEL_MS = 20000; // by then a replica has what its master has
