@@ -44,3 +44,10 @@ static void on_appended_inside(void *arg, const struct reply *reply, enum outcom
 redis_done inside_done(const struct request *r, struct slice channel) {
     return sub_find(&r->client->as, channel) != NULL ? on_appended_inside : request_appended;
 }
+
+bool inside_data(struct buf *text, struct slice room, struct json_value *data) {
+    buf_str(text, "{\"room\":");
+    json_escape(text, room);
+    buf_char(text, '}');
+    return !text->failed && json_parse(buf_bytes(text), data) == JSON_OK;
+}

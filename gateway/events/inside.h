@@ -7,4 +7,8 @@
  * the client's user is a member. channel: the room's. */
 redis_done inside_done(const struct request *r, struct slice channel);
 
+/* Writes the data of a `join` or `leave` of that room to `text`, and reads it into *data.
+ * False: no memory. */
+bool inside_data(struct buf *text, struct slice room, struct json_value *data);
+
 #endif

@@ -197,10 +197,7 @@ static void enter_or_leave(struct mapped *m, const char *event) {
     if (!pick_name(m, false, &room))
         return;
     buf_init(&text);
-    buf_str(&text, "{\"room\":");
-    json_escape(&text, name_slice(&room));
-    buf_char(&text, '}');
-    if (text.failed || json_parse(buf_bytes(&text), &data) != JSON_OK)
+    if (!inside_data(&text, name_slice(&room), &data))
         request_fail(m->r, ERR_INTERNAL, NULL, "out of memory");
     else
         request_restart(m->r, event_find(clients_of(m->r->client), slice_of(event)), data);

@@ -13,6 +13,7 @@
 #include "gateway/client/goodbye.h"
 #include "gateway/client/question.h"
 #include "gateway/events/emits.h"
+#include "gateway/events/inside.h"
 #include "gateway/session/session.h"
 
 #define STATE_MOST 4096
@@ -111,10 +112,10 @@ static void on_step(struct request *r, const struct failure *f) {
         request_fail_with(r, f);
         return;
     }
-    if (sub != NULL && p->part == PART_JOIN)
+    if (sub != NULL && p->part == PART_JOIN) {
         sub->granted = true; /* while it is in the room, it needs no other right */
-    if (sub != NULL && p->part == PART_JOIN)
         session_changed(c, sub);
+    }
     next_step(p);
 }
 
@@ -129,12 +130,9 @@ static void go(struct rpc *p, struct json_value room) {
     buf_clear(&p->channel);
     channel_join_name(&p->channel, "room:", name_slice(&name));
     buf_init(&text);
-    buf_str(&text, "{\"room\":");
-    json_escape(&text, name_slice(&name));
-    buf_char(&text, '}');
     r->trusted = true;
     r->alone = !join;
-    if (text.failed || p->channel.failed || json_parse(buf_bytes(&text), &data) != JSON_OK)
+    if (!inside_data(&text, name_slice(&name), &data) || p->channel.failed)
         request_fail(r, ERR_INTERNAL, NULL, "out of memory");
     else
         request_step(r,

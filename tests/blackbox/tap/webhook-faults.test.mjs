@@ -68,7 +68,8 @@ test('the receiver is away, and back', async (t) => {
   assert.ok(entries.length > 100, `${entries.length} entries`);
 });
 
-test('the node that has the lease is killed', async (t) => {
+// The first node has the lease; the test ends it.
+async function two(t) {
   const back = await receiver();
   const redis = await startRedis();
   const first = await startNode({ redis, args: ARGS(back.url) });
@@ -78,6 +79,11 @@ test('the node that has the lease is killed', async (t) => {
     await second.stop();
     await redis.stop();
   });
+  return { back, redis, first, second };
+}
+
+test('the node that has the lease is killed', async (t) => {
+  const { back, redis, first, second } = await two(t);
   await login(first, 'ann');
   const all = bustle(second, 'u', 30);
   await back.gets('something', () => back.events.length > 3);
@@ -93,15 +99,7 @@ test('the node that has the lease is killed', async (t) => {
 });
 
 test('a node that is stopped leaves at once, and nothing is sent twice', async (t) => {
-  const back = await receiver();
-  const redis = await startRedis();
-  const first = await startNode({ redis, args: ARGS(back.url) });
-  await leased(redis);
-  const second = await startNode({ redis, args: ARGS(back.url) });
-  t.after(async () => {
-    await second.stop();
-    await redis.stop();
-  });
+  const { back, redis, first, second } = await two(t);
   await bustle(second, 'u', 3);
   await complete(redis, back);
   const newest = back.events.at(-1).id.split('.')[2];
